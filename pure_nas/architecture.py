@@ -1,0 +1,321 @@
+"""Architecture: which network it is, as plain validated data."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pure_nas.errors import ConfigError, UsageError
+from pure_nas.units import ParameterKind, Setting, Unit, UnitPlace, get_unit
+from pure_nas.validation import faults
+
+Family = Literal["cifar", "imagenet"]
+
+
+_IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
+    18: ((2, 2, 2, 2), False),
+    34: ((3, 4, 6, 3), False),
+    50: ((3, 4, 6, 3), True),
+    101: ((3, 4, 23, 3), True),
+    152: ((3, 8, 36, 3), True),
+}
+_NAME = re.compile(r"(pure|resnet)(\d{1,4})")
+_UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
+
+Theta = Annotated[float, Field(ge=-50.0, le=50.0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stem:
+    """The first convolution and its normalisation.
+
+    Attributes:
+        pool: whether a 3x3 max-pool of stride 2 follows.
+        relu: whether a ReLU follows the normalisation.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int
+    in_size: int
+    conv_size: int
+    out_size: int
+    pool: bool
+    relu: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One residual block, resolved: everything that building, counting or exporting it needs.
+
+    Attributes:
+        name: its path in the network, such as "stages.0.2".
+        channels: channels between its convolutions.
+        out_channels: channels it adds to the skip (4 x channels in a bottleneck).
+        unit_place: where its unit sits.
+        shortcut: "identity", "projection" (1x1 convolution + norm) or "padding" (subsample, zero channels).
+    """
+
+    name: str
+    stage: int
+    unit: Unit
+    unit_place: UnitPlace
+    bottleneck: bool
+    in_channels: int
+    channels: int
+    out_channels: int
+    stride: int
+    in_size: int
+    out_size: int
+    shortcut: Literal["identity", "projection", "padding"]
+    relu_in_block: bool
+    relu_after_add: bool
+
+
+def _zero_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
+    return (0.0,) * len(validated["units"])
+
+
+class Architecture(BaseModel):
+    """A residual network of which every layer's unit is chosen.
+
+    Attributes:
+        family: "cifar" (3x3 stem) or "imagenet" (7x7 stem of stride 2 and a max-pool).
+        units: unit names, one tuple a stage, one name a residual block; each stage after the first halves the
+            image and doubles the width.
+        base_width: channels of the first stage.
+        bottleneck: 1x1, unit, 1x1 (x4) instead of 3x3, unit.
+        shortcut: how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding"
+            (parameter-free: every second pixel, new channels zero).
+        threshold_init: start of the raw threshold theta per stage; the floor is softplus(theta) + 1e-7.
+        threshold_trainable: whether theta is trained.
+        exponent_cap: upper bound of the exponent z in exp(z); None reproduces the paper strictly.
+        relu_in_block: a ReLU after each inner norm of blocks that do not always have it.
+        relu_after_add: a ReLU after the addition of blocks that do not always have it.
+        in_chans: channels of the images.
+        num_classes: classes to tell apart.
+        image_size: height and width of the images, pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    family: Family = "cifar"
+    units: Annotated[
+        tuple[Annotated[tuple[str, ...], Field(min_length=1, max_length=200)], ...],
+        Field(min_length=1, max_length=6),
+    ]
+    base_width: Annotated[int, Field(ge=1, le=4096)] = 16
+    bottleneck: bool = False
+    shortcut: Literal["projection", "padding"] = "projection"
+    threshold_init: tuple[Theta, ...] = Field(default_factory=_zero_in_every_stage)
+    threshold_trainable: bool = True
+    exponent_cap: Annotated[float, Field(gt=0, le=80)] | None = 20.0
+    relu_in_block: bool = False
+    relu_after_add: bool = False
+    in_chans: Annotated[int, Field(ge=1, le=1024)] = 3
+    num_classes: Annotated[int, Field(ge=2, le=1_000_000)] = 10
+    image_size: Annotated[int, Field(ge=1, le=8192)] = 32
+
+    @field_validator("units")
+    @classmethod
+    def _units_exist(cls, units: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        for name in dict.fromkeys(name for stage in units for name in stage):
+            get_unit(name)
+        return units
+
+    @model_validator(mode="after")
+    def _one_threshold_a_stage(self) -> Self:
+        if len(self.threshold_init) != len(self.units):
+            raise ValueError(
+                f"threshold_init has {len(self.threshold_init)} values for {len(self.units)} stages; give one a stage"
+            )
+        return self
+
+    @classmethod
+    def uniform(cls, unit: str, blocks_per_stage: Sequence[int], **fields: object) -> Self:
+        """The architecture with `unit` in every block; `fields` as in the constructor."""
+        return cls.model_validate({"units": tuple((unit,) * blocks for blocks in blocks_per_stage), **fields})
+
+    @classmethod
+    def named(cls, name: str, **fields: object) -> Self:
+        """A network by its usual name: "pure20", "resnet56", "pure34" ...
+
+        18, 34, 50, 101 and 152 are the ImageNet family at 224 pixels and 1000 classes (50 and up bottlenecks);
+        any other 6n+2 is the CIFAR family at 32 pixels and 10 classes. `fields` override.
+
+        Raises:
+            UsageError: no network has that name.
+        """
+        match = _NAME.fullmatch(name.strip().lower())
+        depth = int(match.group(2)) if match else 0
+        unit = _UNIT_OF_NAME[match.group(1)] if match else ""
+        if depth in _IMAGENET_BLOCKS:
+            blocks, bottleneck = _IMAGENET_BLOCKS[depth]
+            defaults: dict[str, object] = {
+                "family": "imagenet",
+                "base_width": 64,
+                "bottleneck": bottleneck,
+                "num_classes": 1000,
+                "image_size": 224,
+            }
+            return cls.uniform(unit, blocks, **{**defaults, **fields})
+        if match and depth >= 8 and (depth - 2) % 6 == 0 and depth <= 1202:
+            return cls.uniform(unit, ((depth - 2) // 6,) * 3, **fields)
+        raise UsageError(
+            f'There is no architecture "{name}".',
+            hint="Names are pure<depth> and resnet<depth>: 18, 34, 50, 101, 152 (ImageNet family), or 6n+2 up to "
+            "1202 such as 20, 32, 44, 56, 110 (CIFAR family).",
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, source: str = "architecture") -> Self:
+        """Read JSON as `to_json` writes it.
+
+        Raises:
+            ConfigError: the JSON is damaged or breaks a rule; every fault is listed with `source`.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError(faults(error, cls, source)) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read an architecture.json.
+
+        Raises:
+            ConfigError: the file cannot be read or breaks a rule.
+        """
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"The architecture {path} cannot be read: {error.strerror}.") from error
+        return cls.from_json(text, source=str(path))
+
+    def to_json(self) -> str:
+        """JSON with a schema version, indented, ending in a newline."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    @property
+    def blocks_per_stage(self) -> tuple[int, ...]:
+        """Residual blocks in each stage."""
+        return tuple(len(stage) for stage in self.units)
+
+    @property
+    def depth(self) -> int:
+        """Weighted layers along the trunk, shortcuts not counted: 20 in PURe20."""
+        return (3 if self.bottleneck else 2) * sum(self.blocks_per_stage) + 2
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(self.base_width * 2**stage for stage in range(len(self.units)))
+
+    @property
+    def unit_set(self) -> frozenset[str]:
+        """Names of the units that occur."""
+        return frozenset(name for stage in self.units for name in stage)
+
+    @property
+    def parameter_kinds(self) -> frozenset[ParameterKind]:
+        """The parameter kinds that the network holds."""
+        kinds = frozenset[ParameterKind]().union(*(get_unit(name).kinds for name in self.unit_set))
+        return kinds | {"trunk"}
+
+    def with_unit(self, unit: str) -> Self:
+        """The twin: the same network with `unit` in every block."""
+        return self.model_copy(update={"units": tuple((unit,) * blocks for blocks in self.blocks_per_stage)})
+
+    def canonical(self) -> Self:
+        """The same network with every setting that no unit reads at its default."""
+        fields = type(self).model_fields
+        updates: dict[str, object] = {}
+        read: set[Setting] = set().union(*(get_unit(name).reads for name in self.unit_set))
+        for setting in ("threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add"):
+            if setting not in read:
+                updates[setting] = fields[setting].default
+        updates["threshold_init"] = tuple(
+            theta + 0.0 if any("threshold_init" in get_unit(name).reads for name in stage) else 0.0
+            for theta, stage in zip(self.threshold_init, self.units, strict=True)
+        )
+        return self.model_copy(update=updates)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits, equal for architectures that build the same network."""
+        text = self.canonical().model_dump_json(by_alias=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def stem(self) -> Stem:
+        """The first layers. An all-conv network has a ResNet's ReLU there, one that starts with product units none."""
+        imagenet = self.family == "imagenet"
+        conv_size = halved(self.image_size) if imagenet else self.image_size
+        first = get_unit(self.units[0][0])
+        return Stem(
+            in_channels=self.in_chans,
+            out_channels=self.base_width,
+            kernel_size=7 if imagenet else 3,
+            stride=2 if imagenet else 1,
+            in_size=self.image_size,
+            conv_size=conv_size,
+            out_size=halved(conv_size) if imagenet else conv_size,
+            pool=imagenet,
+            relu=first.always_relu or self.relu_in_block,
+        )
+
+    def blocks(self) -> Iterator[Block]:
+        """The residual blocks in the order in which they run."""
+        channels_in, size_in = self.base_width, self.stem.out_size
+        expansion = BOTTLENECK_EXPANSION if self.bottleneck else 1
+        for stage, (names, channels) in enumerate(zip(self.units, self.widths, strict=True)):
+            for index, name in enumerate(names):
+                unit = get_unit(name)
+                stride = 2 if stage > 0 and index == 0 else 1
+                size_out = halved(size_in) if stride == 2 else size_in
+                channels_out = channels * expansion
+                changes = stride != 1 or channels_in != channels_out
+                yield Block(
+                    name=f"stages.{stage}.{index}",
+                    stage=stage,
+                    unit=unit,
+                    unit_place=UnitPlace(
+                        in_channels=channels,
+                        out_channels=channels,
+                        stride=stride if self.bottleneck else 1,
+                        in_size=size_in if self.bottleneck else size_out,
+                        out_size=size_out,
+                        threshold_init=self.threshold_init[stage],
+                        threshold_trainable=self.threshold_trainable,
+                        exponent_cap=self.exponent_cap,
+                    ),
+                    bottleneck=self.bottleneck,
+                    in_channels=channels_in,
+                    channels=channels,
+                    out_channels=channels_out,
+                    stride=stride,
+                    in_size=size_in,
+                    out_size=size_out,
+                    shortcut=self.shortcut if changes else "identity",
+                    relu_in_block=unit.always_relu or self.relu_in_block,
+                    relu_after_add=unit.always_relu or self.relu_after_add,
+                )
+                channels_in, size_in = channels_out, size_out
+
+    @property
+    def out_channels(self) -> int:
+        """Features that reach the classifier."""
+        return self.widths[-1] * (BOTTLENECK_EXPANSION if self.bottleneck else 1)
+
+
+def halved(size: int) -> int:
+    """Output size of a padded layer of stride 2."""
+    return (size + 1) // 2

@@ -1,0 +1,31 @@
+"""Candidate: an architecture and the recipe it is trained with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from pure_nas.architecture import Architecture
+from pure_nas.recipe import Recipe
+from pure_nas.units import PARAMETER_KINDS
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a trial trains."""
+
+    architecture: Architecture
+    recipe: Recipe
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits, equal for candidates that train the same network in the same way.
+
+        Settings that no unit reads and rates of parameter kinds that the network lacks do not count.
+        """
+        recipe = self.recipe.model_dump(mode="json", by_alias=True)
+        for kind in set(PARAMETER_KINDS) - self.architecture.parameter_kinds:
+            del recipe["learning_rate"][kind], recipe["weight_decay"][kind]
+        text = self.architecture.canonical().model_dump_json(by_alias=True) + json.dumps(recipe, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,63 @@
+"""The errors a user can cause, each with a message that names the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PureNasError(Exception):
+    """An explained failure.
+
+    The message names the thing, the value and the place; `hint` names the way out. Command line programs
+    show both and exit with `exit_code`.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}\n{self.hint}" if self.hint else message
+
+    @property
+    def message(self) -> str:
+        """The message without its hint."""
+        return super().__str__()
+
+
+class UsageError(PureNasError, ValueError):
+    """A name, value or setting that cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A file whose contents break its rules; the message lists every fault of the file."""
+
+
+class DataError(PureNasError):
+    """Images that are missing, unreadable or cannot be downloaded."""
+
+
+class RunError(PureNasError):
+    """A run directory or study that is damaged, locked or does not match what was asked for."""
+
+
+class DeviceError(UsageError):
+    """A device that this machine does not have."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause for messages: the known name closest to `name`, and all of them.
+
+    >>> nearest("prodct", ["conv", "product"])
+    'did you mean "product"? (known: conv, product)'
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    listing = f"known: {', '.join(names)}" if names else "none are known"
+    return f'did you mean "{close[0]}"? ({listing})' if close else listing

@@ -1,0 +1,163 @@
+"""The parts of a network: stem, residual blocks, shortcuts and classifier.
+
+These classes are what an exported file carries, so they use nothing but PyTorch, and their submodule names
+are the keys of its weights.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Stem(nn.Module):
+    """Convolution and norm, then a ReLU where `relu`, then a 3x3 max-pool of stride 2 where `pool`.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H', W')
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, relu: bool, pool: bool
+    ) -> None:
+        super().__init__()
+        self.relu = relu
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(x))
+        if self.relu:
+            x = F.relu(x)
+        pooled: Tensor = self.pool(x)
+        return pooled
+
+
+class ProjectionShortcut(nn.Module):
+    """A skip that changes shape by a 1x1 convolution and a norm.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(self.conv(x))
+        return out
+
+
+class PaddingShortcut(nn.Module):
+    """A skip that changes shape without parameters: every `stride`-th pixel, new channels zero.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.new_channels = out_channels - in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[:, :, :: self.stride, :: self.stride]
+        before = self.new_channels // 2
+        return F.pad(x, (0, 0, 0, 0, before, self.new_channels - before))
+
+
+class BasicBlock(nn.Module):
+    """Convolution (which carries the stride), norm, unit, norm, plus the skip.
+
+    With a convolution as its unit and both ReLUs it is the block of ResNet; with a product unit and no ReLU it
+    is the block of PURe (arXiv 2505.04397).
+
+    Shape:
+        (N, in_channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        unit: nn.Module,
+        shortcut: nn.Module,
+        stride: int = 1,
+        relu_in_block: bool = False,
+        relu_after_add: bool = False,
+    ) -> None:
+        super().__init__()
+        self.relu_in_block = relu_in_block
+        self.relu_after_add = relu_after_add
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.unit = unit
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.norm1(self.conv1(x))
+        if self.relu_in_block:
+            out = F.relu(out)
+        out = self.norm2(self.unit(out))
+        out = out + self.shortcut(x)
+        return F.relu(out) if self.relu_after_add else out
+
+
+class BottleneckBlock(nn.Module):
+    """1x1 convolution, norm, unit (which carries the stride), norm, 1x1 convolution, norm, plus the skip.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, 4 * channels, ceil(H / stride), ceil(W / stride))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        unit: nn.Module,
+        shortcut: nn.Module,
+        relu_in_block: bool = False,
+        relu_after_add: bool = False,
+    ) -> None:
+        super().__init__()
+        self.relu_in_block = relu_in_block
+        self.relu_after_add = relu_after_add
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.unit = unit
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(4 * channels)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.norm1(self.conv1(x))
+        if self.relu_in_block:
+            out = F.relu(out)
+        out = self.norm2(self.unit(out))
+        if self.relu_in_block:
+            out = F.relu(out)
+        out = self.norm3(self.conv3(out))
+        out = out + self.shortcut(x)
+        return F.relu(out) if self.relu_after_add else out
+
+
+class Classifier(nn.Module):
+    """The mean over the image, then a linear layer.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, num_classes)
+    """
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(in_channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.linear(self.pool(x).flatten(1))
+        return out

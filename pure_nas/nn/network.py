@@ -1,0 +1,127 @@
+"""From an architecture to a network."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from pure_nas.architecture import Architecture, Block
+from pure_nas.errors import PureNasError
+from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
+from pure_nas.units import ParameterKind, Unit, UnitPlace
+
+
+class Network(nn.Module):
+    """The network of an architecture.
+
+    Attributes:
+        architecture: what it was built from.
+
+    Shape:
+        (N, in_chans, H, W) -> (N, num_classes), logits
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        stem = architecture.stem
+        self.stem = Stem(stem.in_channels, stem.out_channels, stem.kernel_size, stem.stride, stem.relu, stem.pool)
+        stages = [nn.Sequential() for _ in architecture.units]
+        for block in architecture.blocks():
+            stages[block.stage].append(_build_block(block))
+        self.stages = nn.Sequential(*stages)
+        self.classifier = Classifier(architecture.out_channels, architecture.num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.classifier(self.stages(self.stem(x)))
+        return out
+
+
+def build(architecture: Architecture, *, generator: torch.Generator | None = None) -> Network:
+    """Build and initialise the network of `architecture`.
+
+    Convolutions start Kaiming normal (fan-out), norms at one and zero, units as they define it. The global
+    random state is left alone; `generator` (seed 0 where it is left out) decides every weight.
+    """
+    with torch.random.fork_rng(devices=[]):
+        network = Network(architecture)
+    initialise(network, generator or torch.Generator().manual_seed(0))
+    return network
+
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw every weight of `network` afresh from `generator`, in place."""
+    for module in network.modules():
+        match module:
+            case nn.Conv2d():
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            case nn.Linear():
+                bound = module.in_features**-0.5
+                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+            case nn.BatchNorm2d():
+                module.reset_parameters()
+            case _:
+                reset = getattr(module, "reset_parameters", None)
+                if callable(reset):
+                    reset(generator=generator)
+
+
+def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
+    """The kind of every parameter of `network`, by its name."""
+    kinds: dict[str, ParameterKind] = {}
+    blocks = {f"{block.name}.": block for block in network.architecture.blocks()}
+    for name, _ in network.named_parameters():
+        prefix = ".".join(name.split(".")[:3]) + "."
+        block = blocks.get(prefix)
+        if block is None:
+            kinds[name] = "trunk"
+        else:
+            inner = name.removeprefix(prefix)
+            own = inner.removeprefix("unit.") if inner.startswith("unit.") else ""
+            kinds[name] = block.unit.parameter_kinds[own] if own else block.unit.block_kind
+    return kinds
+
+
+def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
+    """Build the module of `unit` at `place`.
+
+    Raises:
+        PureNasError: the unit's implementation cannot be imported or is no module.
+    """
+    try:
+        implementation = pkgutil.resolve_name(unit.implementation)
+    except (ImportError, AttributeError) as error:
+        raise PureNasError(
+            f'The unit "{unit.name}" cannot be built: {unit.implementation} does not import: {error}.',
+            hint="Reinstall the package that declares it.",
+        ) from error
+    module = implementation(**unit.arguments(place))
+    if not isinstance(module, nn.Module):
+        raise PureNasError(f'The unit "{unit.name}" builds a {type(module).__name__}, not a torch.nn.Module.')
+    return module
+
+
+def _build_block(block: Block) -> nn.Module:
+    unit = build_unit(block.unit, block.unit_place)
+    shortcut = _build_shortcut(block)
+    if block.bottleneck:
+        return BottleneckBlock(
+            block.in_channels, block.channels, unit, shortcut, block.relu_in_block, block.relu_after_add
+        )
+    return BasicBlock(
+        block.in_channels, block.channels, unit, shortcut, block.stride, block.relu_in_block, block.relu_after_add
+    )
+
+
+def _build_shortcut(block: Block) -> nn.Module:
+    match block.shortcut:
+        case "identity":
+            return nn.Identity()
+        case "projection":
+            return ProjectionShortcut(block.in_channels, block.out_channels, block.stride)
+        case "padding":
+            return PaddingShortcut(block.in_channels, block.out_channels, block.stride)

@@ -1,0 +1,72 @@
+"""ConvPU, the two-dimensional product unit (arXiv 2505.04397)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ConvPU(nn.Module):
+    """A convolution that multiplies: every output is a product of powers of the inputs in its window.
+
+    y = exp(min(conv(log(max(x, t)), W), cap)) with the floor t = softplus(theta) + 1e-7, so that
+    y = prod_i max(x_i, t) ** W_i. Zero padding of the logarithm is a factor of one. Logarithm, convolution and
+    exponential run in float32 or wider, whatever autocast says: exp overflows float16 at 11.1.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: height and width of the window.
+        stride: step of the window.
+        padding: positions added on each side, each a factor of one.
+        threshold_init: start of theta; 0 gives the floor ln 2.
+        threshold_trainable: whether theta is trained.
+        exponent_cap: upper bound of the exponent; None leaves it unbounded, as the paper does. With 20, values
+            and gradients stay finite for every finite input.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H', W'), as in `torch.nn.Conv2d`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding: int = 1,
+        threshold_init: float = 0.0,
+        threshold_trainable: bool = True,
+        exponent_cap: float | None = 20.0,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self.threshold_init = threshold_init
+        self.exponent_cap = exponent_cap
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
+        self.theta = nn.Parameter(torch.empty(()), requires_grad=threshold_trainable)
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Exponents uniform within 0.480 / sqrt(fan-in), which is Kaiming uniform with a = 5; theta at its start."""
+        nn.init.kaiming_uniform_(self.weight, a=5, generator=generator)
+        nn.init.constant_(self.theta, self.threshold_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+            threshold = F.softplus(self.theta) + 1e-7
+            logarithm = torch.log(torch.maximum(x, threshold))
+            exponent = F.conv2d(logarithm, self.weight, None, self.stride, self.padding)
+            if self.exponent_cap is not None:
+                exponent = torch.clamp_max(exponent, self.exponent_cap)
+            return torch.exp(exponent)
+
+    def extra_repr(self) -> str:
+        out_channels, in_channels, kernel_size, _ = self.weight.shape
+        return (
+            f"{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, exponent_cap={self.exponent_cap}"
+        )
