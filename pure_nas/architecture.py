@@ -18,6 +18,8 @@ from pure_nas.validation import faults
 Family = Literal["cifar", "imagenet"]
 
 
+BOTTLENECK_EXPANSION = 4
+
 _IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),

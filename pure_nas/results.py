@@ -1,0 +1,239 @@
+"""What a run has found so far, read from its folder: trials, front, hypervolume, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+from pure_nas import pareto
+from pure_nas.candidate import Candidate
+from pure_nas.errors import RunError, UsageError
+from pure_nas.run_directory import RunDirectory, TrialDirectory
+
+TrialState = Literal["complete", "diverged", "failed", "rejected"]
+"""complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory;
+rejected: over a limit, never trained and not counted as a trial."""
+
+ERROR_TOLERANCE = 0.0025
+COST_TOLERANCE = 0.01
+"""Front points are grouped when their errors differ by at most the first (absolute) and their costs by at most
+the second (relative)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One finished trial.
+
+    Attributes:
+        baseline: label of the baseline it is, such as "conv small, usual recipe"; empty for a sampled trial.
+        objectives: one value for each objective of the run; empty unless complete.
+        metrics: error, accuracy and loss on the validation split.
+        cost: params, flops and whatever else was measured.
+        replay_of: number of the trial whose result it repeats, because both train the same.
+        weights_bytes: size of its weights on disk, 0 where they are not kept.
+        curve: one record an epoch.
+    """
+
+    number: int
+    state: TrialState
+    candidate: Candidate
+    baseline: str = ""
+    objectives: tuple[float, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    reason: str = ""
+    replay_of: int | None = None
+    weights_bytes: int = 0
+    curve: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts towards the number of trials asked for."""
+        return self.state != "rejected"
+
+    @property
+    def error(self) -> float:
+        """Validation error; NaN unless complete."""
+        return self.metrics.get("error", float("nan"))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Trials of a run and what follows from them.
+
+    Attributes:
+        objective_names: "error" and the costs, all minimised.
+        reference: the worst value of each objective, the corner of the hypervolume.
+        trials: every finished trial, by number.
+    """
+
+    objective_names: tuple[str, ...]
+    reference: tuple[float, ...]
+    trials: tuple[TrialRecord, ...]
+
+    @cached_property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """Trials with objectives."""
+        return tuple(trial for trial in self.trials if trial.state == "complete")
+
+    @cached_property
+    def _values(self) -> list[tuple[float, ...]]:
+        return [trial.objectives for trial in self.complete]
+
+    @cached_property
+    def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
+        """The front, lowest error first; points within the tolerances of each other are one group."""
+        tolerances = [
+            (ERROR_TOLERANCE, 0.0) if name == "error" else (0.0, COST_TOLERANCE) for name in self.objective_names
+        ]
+        members = pareto.front(self._values)
+        return tuple(
+            tuple(self.complete[index] for index in group)
+            for group in pareto.grouped(self._values, members, tolerances)
+        )
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """One trial for each group of the front, lowest error first."""
+        return tuple(group[0] for group in self.groups)
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Share, 0 to 1, of the box between zero and the reference that the front dominates."""
+        return self._share(self._values)
+
+    def hypervolume_history(self) -> list[tuple[int, float]]:
+        """(trial number, hypervolume after it) for every complete trial."""
+        return [(trial.number, self._share(self._values[: index + 1])) for index, trial in enumerate(self.complete)]
+
+    def _share(self, values: Sequence[tuple[float, ...]]) -> float:
+        box = 1.0
+        for worst in self.reference:
+            box *= worst
+        return pareto.hypervolume(values, self.reference) / box if values and box > 0 else 0.0
+
+    @property
+    def best(self) -> TrialRecord:
+        """The trial with the lowest error; the cheapest of several.
+
+        Raises:
+            RunError: no trial is complete.
+        """
+        return min(self._some(), key=lambda trial: trial.objectives)
+
+    @property
+    def knee(self) -> TrialRecord:
+        """The trial of the front closest to the ideal corner (see `pareto.knee`).
+
+        Raises:
+            RunError: no trial is complete.
+        """
+        self._some()
+        return self.complete[pareto.knee(self._values)]
+
+    @property
+    def smallest(self) -> TrialRecord:
+        """The trial of the front with the lowest cost.
+
+        Raises:
+            RunError: no trial is complete.
+        """
+        self._some()
+        return min(self.front, key=lambda trial: (trial.objectives[1:], trial.objectives[0]))
+
+    def select(self, which: str) -> TrialRecord:
+        """The trial called "best", "knee", "smallest", or by its number.
+
+        Raises:
+            UsageError: no such trial, or it was not completed.
+            RunError: no trial is complete.
+        """
+        if which in ("best", "knee", "smallest"):
+            chosen: TrialRecord = getattr(self, which)
+            return chosen
+        known = f"complete trials are {', '.join(str(trial.number) for trial in self.complete) or 'none yet'}"
+        if not which.isdecimal():
+            raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
+        for trial in self.trials:
+            if trial.number == int(which):
+                if trial.state != "complete":
+                    raise UsageError(f"Trial {which} is {trial.state}: {trial.reason}", hint=f"The {known}.")
+                return trial
+        raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
+
+    def baselines_within(self, trial: TrialRecord) -> dict[str, TrialRecord]:
+        """For each baseline unit, the most accurate baseline that costs no more than `trial` in any objective.
+
+        Baselines are compared at equal cost within the cost tolerance. Keys are unit names.
+        """
+        found: dict[str, TrialRecord] = {}
+        for other in self.complete:
+            if not other.baseline:
+                continue
+            within = all(
+                theirs <= ours * (1 + COST_TOLERANCE)
+                for theirs, ours in zip(other.objectives[1:], trial.objectives[1:], strict=True)
+            )
+            unit = other.baseline.split()[0]
+            if within and (unit not in found or other.error < found[unit].error):
+                found[unit] = other
+        return found
+
+    def _some(self) -> tuple[TrialRecord, ...]:
+        if not self.complete:
+            raise RunError("No trial of this run is complete yet.", hint="Give the search command again to go on.")
+        return self.complete
+
+
+def load_results(run: RunDirectory) -> Results:
+    """Read every finished trial of a run.
+
+    Raises:
+        RunError: the settings or a trial's result are damaged.
+        ConfigError: a trial's architecture or recipe is damaged.
+    """
+    settings = run.settings()
+    try:
+        names = tuple(settings["objectives"])
+        reference = tuple(float(settings["reference"][name]) for name in names)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    records = (read_trial(trial, names) for trial in run.trials())
+    return Results(names, reference, tuple(record for record in records if record is not None))
+
+
+def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRecord | None:
+    """Read one trial; None while it has not ended.
+
+    Raises:
+        RunError: its result is damaged.
+        ConfigError: its architecture or recipe is damaged.
+    """
+    result = trial.result()
+    if result is None:
+        return None
+    try:
+        if result["state"] not in get_args(TrialState):
+            raise ValueError(f"unknown state {result['state']!r}")
+        objectives = result.get("objectives") or {}
+        return TrialRecord(
+            number=trial.number,
+            state=result["state"],
+            candidate=trial.candidate(),
+            baseline=result.get("baseline", ""),
+            objectives=tuple(float(objectives[name]) for name in objective_names) if objectives else (),
+            metrics=dict(result.get("metrics") or {}),
+            cost=dict(result.get("cost") or {}),
+            seconds=float(result.get("seconds", 0.0)),
+            reason=str(result.get("reason", "")),
+            replay_of=result.get("replay_of"),
+            weights_bytes=trial.weights.stat().st_size if trial.weights.exists() else 0,
+            curve=tuple(trial.curve()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise RunError(f"{trial.path / 'result.json'} is damaged: {error!r}.") from error

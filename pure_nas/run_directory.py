@@ -1,0 +1,283 @@
+"""What a run leaves on disk, the lock on it, and how its files are written.
+
+run.toml            every setting, resolved             environment.json   versions, device, command line
+study.db            the Optuna study (by default)       log.jsonl          one event a line
+trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
+                    checkpoint.pt (while the trial runs)
+front.json, front.csv, report.html, figures/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import tomli_w
+
+from pure_nas.architecture import Architecture
+from pure_nas.candidate import Candidate
+from pure_nas.errors import ConfigError, RunError
+from pure_nas.recipe import Recipe
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written.
+    """
+    payload = data.encode() if isinstance(data, str) else data
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            hint="Free some space or choose another place with --out, then give the same command again.",
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power failure, where the system can open folders."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        RunError: the file is missing, unreadable or damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}.") from error
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none.
+
+    Raises:
+        RunError: the file cannot be read, or a line before the last is damaged.
+    """
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise RunError(f"{path}, line {number}, is damaged: {error}.") from error
+    return records
+
+
+class TrialDirectory:
+    """The folder of one trial."""
+
+    def __init__(self, path: Path, number: int) -> None:
+        self.path = path
+        self.number = number
+        self.metrics = path / "metrics.jsonl"
+        self.weights = path / "weights.safetensors"
+        self.checkpoint = path / "checkpoint.pt"
+
+    def write_candidate(self, candidate: Candidate) -> None:
+        """Record what the trial trains."""
+        write_whole(self.path / "recipe.json", candidate.recipe.to_json())
+        write_whole(self.path / "architecture.json", candidate.architecture.to_json())
+
+    def candidate(self) -> Candidate:
+        """What the trial trains.
+
+        Raises:
+            ConfigError: a file is missing or damaged.
+        """
+        recipe = self.path / "recipe.json"
+        try:
+            text = recipe.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"The recipe {recipe} cannot be read: {error.strerror}.") from error
+        return Candidate(Architecture.load(self.path / "architecture.json"), Recipe.from_json(text, source=str(recipe)))
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether what the trial trains is on disk."""
+        return (self.path / "architecture.json").exists()
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Record how the trial ended; from now on it is finished, whatever the study says."""
+        write_whole(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+
+    def result(self) -> dict[str, Any] | None:
+        """How the trial ended; None while it has not.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        path = self.path / "result.json"
+        if not path.exists():
+            return None
+        result = read_json(path)
+        if not isinstance(result, dict) or "state" not in result:
+            raise RunError(f"{path} is damaged: it has no state.")
+        return result
+
+    def curve(self) -> list[dict[str, Any]]:
+        """One record an epoch."""
+        return read_json_lines(self.metrics)
+
+
+class RunDirectory:
+    """The folder of one run.
+
+    Raises:
+        RunError: `open` finds no run there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.settings_path = path / "run.toml"
+        self.study_path = path / "study.db"
+        self.report_path = path / "report.html"
+        self.figures = path / "figures"
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """The run at `path`, which must exist."""
+        run = cls(path)
+        if not path.is_dir():
+            raise RunError(f"There is no run at {path}.", hint="Runs lie under runs/<study>, or where --out put them.")
+        if not run.settings_path.is_file():
+            raise RunError(f"{path} is no run: it has no run.toml.", hint="Name a folder that a search has written.")
+        return run
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return self.settings_path.is_file()
+
+    def trial(self, number: int) -> TrialDirectory:
+        """The folder of trial `number`, which need not exist."""
+        return TrialDirectory(self.path / "trials" / f"{number:04d}", number)
+
+    def trials(self) -> Iterator[TrialDirectory]:
+        """Every trial on disk, by number."""
+        folder = self.path / "trials"
+        names = (entry.name for entry in folder.iterdir() if entry.name.isdecimal()) if folder.is_dir() else ()
+        yield from (self.trial(number) for number in sorted(int(name) for name in names))
+
+    def write_settings(self, settings: Mapping[str, Any]) -> None:
+        """Record every setting of the run, resolved. Values that are None are left out."""
+        write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting of the run.
+
+        Raises:
+            RunError: run.toml is missing or damaged.
+        """
+        try:
+            return tomllib.loads(self.settings_path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"{self.settings_path} cannot be read: {error.strerror}.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.settings_path} is damaged: {error}.") from error
+
+    def log(self, event: str, **fields: Any) -> None:
+        """Append one event to log.jsonl."""
+        record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
+        append_line(self.path / "log.jsonl", record)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run, so that a second process leaves it alone. The system lets go of the lock of a dead process.
+
+        Raises:
+            RunError: another process holds it; the message says which.
+        """
+        owner = self.path / "owner.json"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"The run directory {self.path} cannot be made: {error.strerror}.") from error
+        lock = filelock.FileLock(self.path / "run.lock", blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise RunError(
+                f"The run {self.path} is in use{_described(owner)}.",
+                hint="Wait for it, stop it, or choose another --study.",
+            ) from error
+        except OSError as error:
+            raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
+        try:
+            write_whole(owner, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}) + "\n")
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
+            lock.release()
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one record to a .jsonl file.
+
+    Raises:
+        RunError: the disk is full or the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written: {error.strerror}.",
+            hint="Free some space, then give the same command again.",
+        ) from error
+
+
+def _described(owner: Path) -> str:
+    try:
+        record = json.loads(owner.read_bytes())
+        return f" by process {record['pid']} on {record['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return " by another process"
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(inner) for inner in value]
+    return value
