@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -276,46 +277,72 @@ class Architecture(BaseModel):
 
     def blocks(self) -> Iterator[Block]:
         """The residual blocks in the order in which they run."""
-        channels_in, size_in = self.base_width, self.stem.out_size
-        expansion = BOTTLENECK_EXPANSION if self.bottleneck else 1
-        for stage, (names, channels) in enumerate(zip(self.units, self.widths, strict=True)):
-            for index, name in enumerate(names):
-                unit = get_unit(name)
-                stride = 2 if stage > 0 and index == 0 else 1
-                size_out = halved(size_in) if stride == 2 else size_in
-                channels_out = channels * expansion
-                changes = stride != 1 or channels_in != channels_out
-                yield Block(
-                    name=f"stages.{stage}.{index}",
-                    stage=stage,
-                    unit=unit,
-                    unit_place=UnitPlace(
-                        in_channels=channels,
-                        out_channels=channels,
-                        stride=stride if self.bottleneck else 1,
-                        in_size=size_in if self.bottleneck else size_out,
-                        out_size=size_out,
-                        threshold_init=self.threshold_init[stage],
-                        threshold_trainable=self.threshold_trainable,
-                        exponent_cap=self.exponent_cap,
-                    ),
-                    bottleneck=self.bottleneck,
-                    in_channels=channels_in,
-                    channels=channels,
-                    out_channels=channels_out,
-                    stride=stride,
-                    in_size=size_in,
-                    out_size=size_out,
-                    shortcut=self.shortcut if changes else "identity",
-                    relu_in_block=unit.always_relu or self.relu_in_block,
-                    relu_after_add=unit.always_relu or self.relu_after_add,
-                )
-                channels_in, size_in = channels_out, size_out
+        for stage, names in enumerate(self.units):
+            for index in range(len(names)):
+                yield self._block(stage, index)
+
+    def distinct_blocks(self) -> Iterator[tuple[Block, int]]:
+        """One block of each shape and unit, and how often it occurs: what counting needs of a deep network."""
+        for stage, names in enumerate(self.units):
+            yield self._block(stage, 0), 1
+            for name, occurrences in Counter(names[1:]).items():
+                yield self._block(stage, names.index(name, 1)), occurrences
+
+    def _block(self, stage: int, index: int) -> Block:
+        unit = get_unit(self.units[stage][index])
+        enters = index == 0
+        channels = self.widths[stage]
+        channels_out = channels * self._expansion
+        channels_in = channels_out if not enters else self._stage_in_channels(stage)
+        stride = 2 if enters and stage > 0 else 1
+        size_out = self.stage_sizes[stage]
+        size_in = self.stage_sizes[stage - 1] if stride == 2 else size_out
+        changes = stride != 1 or channels_in != channels_out
+        return Block(
+            name=f"stages.{stage}.{index}",
+            stage=stage,
+            unit=unit,
+            unit_place=UnitPlace(
+                in_channels=channels,
+                out_channels=channels,
+                stride=stride if self.bottleneck else 1,
+                in_size=size_in if self.bottleneck else size_out,
+                out_size=size_out,
+                threshold_init=self.threshold_init[stage],
+                threshold_trainable=self.threshold_trainable,
+                exponent_cap=self.exponent_cap,
+            ),
+            bottleneck=self.bottleneck,
+            in_channels=channels_in,
+            channels=channels,
+            out_channels=channels_out,
+            stride=stride,
+            in_size=size_in,
+            out_size=size_out,
+            shortcut=self.shortcut if changes else "identity",
+            relu_in_block=unit.always_relu or self.relu_in_block,
+            relu_after_add=unit.always_relu or self.relu_after_add,
+        )
+
+    @property
+    def stage_sizes(self) -> tuple[int, ...]:
+        """Height and width of each stage's output, pixels."""
+        sizes = [self.stem.out_size]
+        while len(sizes) < len(self.units):
+            sizes.append(halved(sizes[-1]))
+        return tuple(sizes)
+
+    @property
+    def _expansion(self) -> int:
+        return BOTTLENECK_EXPANSION if self.bottleneck else 1
+
+    def _stage_in_channels(self, stage: int) -> int:
+        return self.widths[stage - 1] * self._expansion if stage > 0 else self.base_width
 
     @property
     def out_channels(self) -> int:
         """Features that reach the classifier."""
-        return self.widths[-1] * (BOTTLENECK_EXPANSION if self.bottleneck else 1)
+        return self.widths[-1] * self._expansion
 
 
 def halved(size: int) -> int:

@@ -21,7 +21,7 @@ DecayValue = Annotated[float, Field(ge=0, le=10)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class PerKind(_Frozen, Generic[T]):

@@ -31,6 +31,7 @@ class TrialRecord:
         objectives: one value for each objective of the run; empty unless complete.
         metrics: error, accuracy and loss on the validation split.
         cost: params, flops and whatever else was measured.
+        constraints: by how much it breaks each limit, as a share of the limit; at most 0 where it is kept.
         replay_of: number of the trial whose result it repeats, because both train the same.
         weights_bytes: size of its weights on disk, 0 where they are not kept.
         curve: one record an epoch.
@@ -43,6 +44,7 @@ class TrialRecord:
     objectives: tuple[float, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
+    constraints: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
     replay_of: int | None = None
@@ -227,6 +229,7 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
             objectives=tuple(float(objectives[name]) for name in objective_names) if objectives else (),
             metrics=dict(result.get("metrics") or {}),
             cost=dict(result.get("cost") or {}),
+            constraints=dict(result.get("constraints") or {}),
             seconds=float(result.get("seconds", 0.0)),
             reason=str(result.get("reason", "")),
             replay_of=result.get("replay_of"),

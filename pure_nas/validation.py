@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, get_args
 
@@ -27,25 +28,39 @@ def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:
 
 
 def _line(details: Any, model: type[BaseModel]) -> str:
-    keys = tuple(part for part in details["loc"] if not _is_union_tag(part))
-    path = ".".join(str(part) for part in keys) or "(top level)"
+    if details["type"] == "extra_forbidden":
+        *parents, key = details["loc"]
+        tables = tuple(part for part in parents if not _is_union_tag(part))
+        return f"{_path((*tables, key))}: unknown key {_key(key)}; {nearest(str(key), _keys_at(model, tables))}"
+    path = _path(tuple(part for part in details["loc"] if not _is_union_tag(part)))
     match details["type"]:
-        case "extra_forbidden":
-            return f'{path}: unknown key "{keys[-1]}"; {nearest(str(keys[-1]), _keys_at(model, keys[:-1]))}'
         case "missing":
             return f"{path}: is missing"
         case "literal_error":
             known = _QUOTED.findall(details["ctx"]["expected"])
             if known:
-                return f"{path}: {_shown(details['input'])} is not valid; {nearest(str(details['input']), known)}"
-            return f"{path}: must be {details['ctx']['expected']}, got {_shown(details['input'])}"
+                written = details["input"] if isinstance(details["input"], str) else ""
+                return f"{path}: {shown(details['input'])} is not valid; {nearest(written, known)}"
+            return f"{path}: must be {details['ctx']['expected']}, got {shown(details['input'])}"
         case "value_error":
             return f"{path}: {details['ctx']['error']}"
         case "json_invalid":
             return f"not valid JSON: {details['ctx']['error']}"
         case _:
             message = details["msg"][0].lower() + details["msg"][1:]
-            return f"{path}: {message}, got {_shown(details['input'])}"
+            return f"{path}: {message}, got {shown(details['input'])}"
+
+
+def _path(keys: tuple[object, ...]) -> str:
+    """The keys as TOML writes them, so that odd ones cannot break the message's lines."""
+    bare = re.compile(r"[A-Za-z0-9_-]{1,60}")
+    return ".".join(str(key) if bare.fullmatch(str(key)) else _key(key) for key in keys) or "(top level)"
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return f'"{short}"' if short.isprintable() else json.dumps(short)
 
 
 def _is_union_tag(part: object) -> bool:
@@ -53,15 +68,19 @@ def _is_union_tag(part: object) -> bool:
     return isinstance(part, str) and bool(re.search(r"[\[(:]", part))
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def shown(value: object) -> str:
+    """A value for messages, cut short."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"{type(value).__name__} too large to show"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """Valid keys of the table at `path`, empty where the path leaves the models."""
     tables: list[type[BaseModel]] = [model]
-    for part in path:
+    for part in (part for part in path if not isinstance(part, int)):
         tables = [
             inner
             for table in tables

@@ -1,0 +1,38 @@
+"""Where explained failures become one panel and an exit code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.markup import escape
+from rich.panel import Panel
+from typer.core import TyperGroup
+
+from pure_nas.errors import PureNasError
+from pure_nas_cli.console import stderr
+
+INTERRUPTED = 130
+
+
+class ExplainedErrors(TyperGroup):
+    """Shows a `PureNasError` without a traceback; any other exception keeps its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except PureNasError as error:
+            show(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as interrupt:
+            stderr.print("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from interrupt
+
+
+def show(error: PureNasError) -> None:
+    """Print the message and, below it, the way out."""
+    text = escape(error.message)
+    if error.hint:
+        text += f"\n\n[dim]{escape(error.hint)}[/dim]"
+    stderr.print(Panel(text, title="Error", title_align="left", border_style="red"))

@@ -1,0 +1,44 @@
+"""pure-nas export"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pure_nas_cli.console import stdout
+from pure_nas_cli.options import Run
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    python = "python"
+    json = "json"
+    safetensors = "safetensors"
+
+
+def export(
+    run: Run,
+    trial: Annotated[
+        str, typer.Option(metavar="best|knee|smallest|N", help="Which network of the front, or a trial's number.")
+    ] = "best",
+    kind: Annotated[
+        Format, typer.Option("--format", help="A Python file with weights, the architecture, or the weights.")
+    ] = Format.python,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder to write; RUN/export/TRIAL by default."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ.")] = False,
+) -> None:
+    """Write a network of a run so that it works without pure-nas.
+
+    Example: [bold]pure-nas export runs/digits --trial best -o my_network[/bold]
+    """
+    from pure_nas.export.trial import export_trial
+
+    for path in export_trial(Path(run), trial, format=kind.value, directory=output, overwrite=overwrite):
+        stdout.print(str(path), soft_wrap=True)

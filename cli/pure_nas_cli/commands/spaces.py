@@ -1,0 +1,64 @@
+"""pure-nas spaces"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.syntax import Syntax
+from rich.table import Table
+
+from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.options import Json
+
+
+def spaces(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="A space to show in full.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the search spaces, or show one: its file, to copy and edit, and how many architectures it holds.
+
+    Example: [bold]pure-nas spaces digits > my_space.toml[/bold]
+    """
+    from pure_nas.search.catalogue import describe_spaces, load_space
+
+    if name is not None:
+        _show(name, as_json=as_json)
+        return
+    listed = [(space, summary, source, load_space(space)) for space, summary, source in describe_spaces()]
+    if as_json:
+        rows = [
+            {"name": space, "summary": summary, "source": source, "architectures": found.count()}
+            for space, summary, source, found in listed
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table()
+    for column in ("space", "summary", "architectures", "trials", "epochs", "from"):
+        table.add_column(column, justify="right" if column in ("architectures", "trials", "epochs") else "left")
+    for space, summary, source, found in listed:
+        table.add_row(space, summary, _count(found.count()), str(found.run.trials), str(found.run.epochs), source)
+    stdout.print(table)
+
+
+def _show(name: str, *, as_json: bool) -> None:
+    from pure_nas.search.catalogue import load_space, space_text
+
+    space = load_space(name)
+    text = Path(name).read_text(encoding="utf-8") if name.endswith(".toml") else space_text(name)
+    count = space.count()
+    if as_json:
+        print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))
+        return
+    if stdout.is_terminal:
+        stdout.print(Syntax(text, "toml", background_color="default"))
+    else:
+        print(text, end="")
+    depths = " to ".join("-".join(map(str, blocks)) for blocks in (space.depths()[0], space.depths()[-1]))
+    stderr.print(f"{_count(count)} distinct architectures (a range of thresholds counts once), blocks {depths}")
+
+
+def _count(value: int) -> str:
+    return f"{value:,}" if value < 10**9 else f"{value:.2e}"

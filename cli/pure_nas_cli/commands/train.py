@@ -1,0 +1,51 @@
+"""pure-nas train"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pure_nas_cli.architectures import ARCHITECTURE_HELP
+from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt
+
+
+def train(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help=ARCHITECTURE_HELP)],
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
+    ],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; 160, or those of the trial, if left out.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, help="Images in a step; 128 if left out.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--lr", min=1e-6, max=100, help="Learning rate of every parameter kind.")
+    ] = None,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    skip_corrupt: SkipCorrupt = False,
+    device: Device = "auto",
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write; runs/train-ARCH if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train one network and score it on the validation split.
+
+    Networks given by name or file take the recipe usual for their units; a trial keeps its own. The same command
+    again goes on where it stopped.
+
+    Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
+    """
+    stderr.print("Loading PyTorch and the images ...", style="dim")
+    from pure_nas_cli.train_run import Training, candidate_for, default_folder, run_training, show_outcome
+
+    training = Training(dataset, data_dir, image_size, skip_corrupt, device, seed)
+    candidate = candidate_for(architecture, training, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    folder = output or default_folder(architecture, dataset)
+    outcome = run_training(candidate, training, folder)
+    show_outcome(outcome, folder, as_json=as_json, stdout=stdout)
+    if outcome["state"] != "complete":
+        raise typer.Exit(1)

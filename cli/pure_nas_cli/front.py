@@ -1,0 +1,129 @@
+"""The front of a run as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+from rich.table import Table
+from rich.text import Text
+
+from pure_nas.architecture import Architecture
+from pure_nas.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
+from pure_nas.run_directory import RunDirectory
+from pure_nas_cli.quantities import show_bytes, show_cost, show_percent, show_seconds
+
+PRODUCT_COLOUR, CONV_COLOUR = "dark_orange", "dodger_blue1"
+
+
+def placement(architecture: Architecture) -> Text:
+    """Which residual layer holds which unit: one filled circle a product unit, one open circle a convolution."""
+    text = Text()
+    for index, stage in enumerate(architecture.units):
+        if index:
+            text.append(" ")
+        for name in stage:
+            match name:
+                case "product":
+                    text.append("●", PRODUCT_COLOUR)
+                case "conv":
+                    text.append("○", CONV_COLOUR)
+                case _:
+                    text.append(name[0].upper(), "magenta")
+    return text
+
+
+def describe_trial(record: TrialRecord) -> Text:
+    """The trial in a few words: its baseline label or its placement."""
+    shown = placement(record.candidate.architecture)
+    return Text.assemble(shown, "  ", (record.baseline, "dim")) if record.baseline else shown
+
+
+def front_table(results: Results) -> Table:
+    """The front, lowest error first, beside the best baselines that cost no more."""
+    costs = results.objective_names[1:]
+    table = Table(
+        title=f"Front: {len(results.front)} networks, hypervolume {results.hypervolume:.4f}",
+        title_justify="left",
+        caption=_caption(results),
+        caption_justify="left",
+    )
+    table.add_column("trial", justify="right")
+    table.add_column("error", justify="right")
+    for name in costs:
+        table.add_column(name, justify="right")
+    if "params" not in costs:
+        table.add_column("params", justify="right")
+    table.add_column("depth", justify="right")
+    table.add_column("width", justify="right")
+    table.add_column("placement")
+    units = sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
+    for unit in units:
+        table.add_column(f"{unit} within cost", justify="right")
+    for group in results.groups:
+        table.add_row(*_row(results, group, units))
+    return table
+
+
+def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str]) -> list[str | Text]:
+    trial = group[0]
+    architecture = trial.candidate.architecture
+    costs = results.objective_names[1:]
+    number = str(trial.number) + (f" +{len(group) - 1}" if len(group) > 1 else "")
+    row: list[str | Text] = [number, show_percent(trial.error)]
+    row += [show_cost(name, value) for name, value in zip(costs, trial.objectives[1:], strict=True)]
+    if "params" not in costs:
+        row.append(show_cost("params", trial.cost.get("params", 0)))
+    row += [str(architecture.depth), str(architecture.base_width), describe_trial(trial)]
+    within = results.baselines_within(trial)
+    row += [show_percent(within[unit].error) if unit in within else "-" for unit in units]
+    return row
+
+
+def _caption(results: Results) -> str:
+    corner = ", ".join(
+        f"{name} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
+        for name, worst in zip(results.objective_names, results.reference, strict=True)
+    )
+    return (
+        f"Hypervolume: share of the box up to {corner}. +N: networks within {ERROR_TOLERANCE * 100:g} points of "
+        f"error and {COST_TOLERANCE:.0%} of cost.\n● product unit, ○ convolution, a group a stage. Errors are of "
+        "single runs on the validation split;\nonly pure-nas retrain can tell whether a network beats a baseline."
+    )
+
+
+def summary_line(results: Results) -> str:
+    """How many trials ended in which way, how long they took, and what their weights occupy."""
+    states = [record.state for record in results.trials]
+    replays = sum(record.replay_of is not None for record in results.trials)
+    parts = [f"{sum(record.counts for record in results.trials)} trials"]
+    parts += [f"{states.count(state)} {state}" for state in ("diverged", "failed", "rejected") if state in states]
+    parts += [f"{replays} repeated"] if replays else []
+    parts.append(f"training time {show_seconds(sum(record.seconds for record in results.trials))}")
+    parts.append(f"weights {show_bytes(sum(record.weights_bytes for record in results.trials))}")
+    return ", ".join(parts)
+
+
+def front_document(results: Results, run: RunDirectory) -> str:
+    """The front as JSON."""
+    return json.dumps(
+        {
+            "schema": 1,
+            "run": str(run.path),
+            "trials": sum(record.counts for record in results.trials),
+            "hypervolume": results.hypervolume,
+            "reference": dict(zip(results.objective_names, results.reference, strict=True)),
+            "front": [
+                {
+                    "trial": group[0].number,
+                    "twins": [record.number for record in group[1:]],
+                    "baseline": group[0].baseline,
+                    "objectives": dict(zip(results.objective_names, group[0].objectives, strict=True)),
+                    "cost": group[0].cost,
+                    "architecture": json.loads(group[0].candidate.architecture.to_json()),
+                    "recipe": json.loads(group[0].candidate.recipe.to_json()),
+                }
+                for group in results.groups
+            ],
+        },
+        indent=2,
+    )

@@ -1,0 +1,208 @@
+"""What a search shows while it runs: a live table on a terminal, a line a trial elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pure_nas.results import Results, TrialRecord
+from pure_nas.search.study import Asked
+from pure_nas.training import EpochMetrics
+from pure_nas_cli.front import describe_trial, placement
+from pure_nas_cli.quantities import show_percent, show_seconds, show_size
+
+_RECENT = 12
+
+
+class Progress(Protocol):
+    """Shows a search. Everything it is told comes from one thread."""
+
+    def trial_started(self, trial: Asked, epochs_done: int) -> None: ...
+    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None: ...
+    def trial_ended(self, record: TrialRecord) -> None: ...
+    def __enter__(self) -> Progress: ...
+    def __exit__(self, *details: object) -> None: ...
+
+
+class Relay:
+    """Passes on to whatever shows the search, once that is known.
+
+    Attributes:
+        target: what is told.
+    """
+
+    def __init__(self) -> None:
+        self.target: Progress | None = None
+
+    def trial_started(self, trial: Asked, epochs_done: int) -> None:
+        """Pass it on."""
+        if self.target:
+            self.target.trial_started(trial, epochs_done)
+
+    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None:
+        """Pass it on."""
+        if self.target:
+            self.target.epoch_done(trial, metrics)
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        """Pass it on."""
+        if self.target:
+            self.target.trial_ended(record)
+
+
+class PlainProgress:
+    """One line for each trial, for logs and pipes."""
+
+    def __init__(self, console: Console, total: int, done: list[TrialRecord]) -> None:
+        self._console = console
+        self._total = total
+        self._counted = sum(record.counts for record in done)
+
+    def __enter__(self) -> PlainProgress:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        return None
+
+    def trial_started(self, trial: Asked, epochs_done: int) -> None:
+        """Say only that a trial is taken up again."""
+        if epochs_done:
+            self._console.print(f"trial {trial.number} goes on after epoch {epochs_done}", soft_wrap=True)
+
+    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None:
+        """Nothing: a line a trial is enough."""
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        """Print the trial's line."""
+        self._counted += record.counts
+        words = [f"[{self._counted}/{self._total}] trial {record.number}", _state(record)]
+        if record.state == "complete":
+            words += [
+                f"error {show_percent(record.error)}",
+                f"flops {show_size(record.cost['flops'])}",
+                f"params {show_size(record.cost['params'])}",
+                show_seconds(record.seconds),
+            ]
+        words.append(describe_trial(record).plain)
+        self._console.print(Text("  ".join(words)), soft_wrap=True)
+
+
+class LiveProgress:
+    """A table that is drawn again as trials advance."""
+
+    def __init__(self, console: Console, title: str, total: int, epochs: int, done: list[TrialRecord]) -> None:
+        self._title = title
+        self._total = total
+        self._epochs = epochs
+        self._records = list(done)
+        self._recent: deque[TrialRecord] = deque(done[-_RECENT:], maxlen=_RECENT)
+        self._running: dict[int, tuple[Asked, EpochMetrics | None]] = {}
+        self._began = time.monotonic()
+        self._ended_here = 0
+        self._objectives: tuple[str, ...] = ()
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
+
+    def __enter__(self) -> LiveProgress:
+        self._live.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._live.stop()
+
+    def trial_started(self, trial: Asked, epochs_done: int) -> None:
+        """Add the trial to the table."""
+        self._running[trial.number] = (trial, None)
+
+    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None:
+        """Advance the trial's row."""
+        self._running[trial.number] = (trial, metrics)
+
+    def trial_ended(self, record: TrialRecord) -> None:
+        """Move the trial to the finished ones."""
+        self._running.pop(record.number, None)
+        self._records.append(record)
+        self._ended_here += record.counts and record.replay_of is None
+        if record.state != "rejected":
+            self._recent.append(record)
+
+    def _draw(self) -> Group:
+        counted = sum(record.counts for record in self._records)
+        bar = ProgressBar(total=self._total, completed=counted, width=40)
+        line = Table.grid(padding=(0, 2))
+        line.add_row(Text(self._title, "bold"), bar, f"{counted} of {self._total} trials", self._time_left(counted))
+        return Group(line, self._table())
+
+    def _time_left(self, counted: int) -> str:
+        spent = time.monotonic() - self._began
+        if self._ended_here == 0:
+            return f"{show_seconds(spent)} so far"
+        left = spent / self._ended_here * (self._total - counted)
+        return f"about {show_seconds(left)} left"
+
+    def _table(self) -> Table:
+        front = {record.number for record in _front(self._records)}
+        table = Table(expand=False)
+        table.add_column("trial", justify="right")
+        table.add_column("state")
+        table.add_column("epoch", justify="right")
+        table.add_column("error", justify="right")
+        table.add_column("flops", justify="right")
+        table.add_column("params", justify="right")
+        table.add_column("time", justify="right")
+        table.add_column("network")
+        for record in self._recent:
+            style = "bold" if record.number in front else "dim" if record.state != "complete" else None
+            table.add_row(*_finished_row(record, record.number in front), style=style)
+        table.add_section()
+        for trial, metrics in self._running.values():
+            table.add_row(*self._running_row(trial, metrics))
+        return table
+
+    def _running_row(self, trial: Asked, metrics: EpochMetrics | None) -> list[str | Text]:
+        error = metrics.validation_error if metrics else None
+        network = placement(trial.candidate.architecture)
+        if trial.baseline:
+            network = Text.assemble(network, "  ", (trial.baseline, "dim"))
+        return [
+            str(trial.number),
+            "training",
+            f"{metrics.epoch if metrics else 0}/{self._epochs}",
+            show_percent(error) if error is not None else "",
+            "",
+            "",
+            "",
+            network,
+        ]
+
+
+def _front(records: list[TrialRecord]) -> tuple[TrialRecord, ...]:
+    complete = tuple(record for record in records if record.state == "complete")
+    if not complete:
+        return ()
+    names = ("error", *(f"cost {index}" for index in range(1, len(complete[0].objectives))))
+    return Results(names, (1.0,) * len(names), complete).front
+
+
+def _state(record: TrialRecord) -> str:
+    return record.state if record.replay_of is None else f"repeats {record.replay_of}"
+
+
+def _finished_row(record: TrialRecord, on_front: bool) -> list[str | Text]:
+    complete = record.state == "complete"
+    return [
+        f"★ {record.number}" if on_front else str(record.number),
+        _state(record),
+        "",
+        show_percent(record.error) if complete else "",
+        show_size(record.cost["flops"]) if complete else "",
+        show_size(record.cost["params"]) if complete else "",
+        show_seconds(record.seconds) if record.seconds else "",
+        describe_trial(record),
+    ]

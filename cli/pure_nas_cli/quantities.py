@@ -1,0 +1,80 @@
+"""Sizes and times as people write them: 300k, 1.5M, 2G; 90s, 30m, 2h."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import typer
+
+_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
+_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_SECONDS = {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def parse_size(text: str) -> int:
+    """A count: "300k", "1.5M", "2G" or a plain number."""
+    return max(1, round(_parse(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
+
+
+def parse_seconds(text: str) -> float:
+    """A time, in seconds: "90s", "30m", "2h"."""
+    return _parse(text, _SECONDS, "a time such as 90s, 30m or 2h")
+
+
+def parse_milliseconds(text: str) -> float:
+    """A short time, in milliseconds: "2ms", "0.5ms", "1s"; a plain number is milliseconds."""
+    seconds = {**_SECONDS, "": 1e-3}
+    return _parse(text, seconds, "a time such as 2ms or 0.5ms") * 1000
+
+
+def _parse(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
+    match = _NUMBER.fullmatch(text.strip())
+    factor = factors.get(match.group(2).lower()) if match else None
+    value = float(match.group(1)) * factor if match and factor is not None else math.nan
+    if not 0 < value < math.inf:
+        raise typer.BadParameter(f'"{text}" is not {wanted}')
+    return value
+
+
+def show_size(value: float) -> str:
+    """A count in at most four characters and a unit: 41.6M."""
+    for unit, factor in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if value >= factor:
+            scaled = value / factor
+            return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f}{unit}"
+    return f"{value:.0f}"
+
+
+def show_bytes(value: float) -> str:
+    """A number of bytes: 1.3 MB."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def show_seconds(value: float) -> str:
+    """A duration: 4.2 s, 3 min 05 s, 2 h 10 min."""
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def show_percent(value: float) -> str:
+    """A share, 0 to 1, in percent: 3.48 %."""
+    return f"{value * 100:.2f} %"
+
+
+def show_cost(name: str, value: float) -> str:
+    """A cost as its kind is usually written."""
+    if name in ("latency", "latency_ms"):
+        return f"{value:.2f} ms"
+    if name in ("memory", "memory_bytes"):
+        return show_bytes(value)
+    return show_size(value)

@@ -1,0 +1,75 @@
+"""Showing a retraining: its progress and its table."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from pure_nas.retrain import Retraining, Row, Variant
+from pure_nas_cli.quantities import show_seconds, show_size
+
+
+class RetrainProgress:
+    """One changing line on a terminal, one line a training elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status: Status | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._status = self._console.status("Loading PyTorch and the images ...")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def training(self, variant: Variant, seed: int, done: int, total: int) -> None:
+        """Show which network trains now."""
+        spent = time.monotonic() - self._began
+        left = f", about {show_seconds(spent / done * (total - done))} left" if done else ""
+        text = f"[{done + 1}/{total}] trial {variant.trial}, {variant.name}, seed {seed}{left}"
+        if self._status:
+            self._status.update(text.replace("[", "\\["))
+        else:
+            self._console.print(text, soft_wrap=True, markup=False)
+
+
+def retrain_table(found: Retraining) -> Table:
+    """Test accuracy of each network beside its twins."""
+    table = Table(
+        title=f"Test accuracy, mean and standard deviation of {found.seeds} seeds, {found.epochs} epochs",
+        title_justify="left",
+    )
+    table.add_column("trial", justify="right")
+    table.add_column("network")
+    table.add_column("test accuracy", justify="right")
+    table.add_column("flops", justify="right")
+    table.add_column("params", justify="right")
+    trial = None
+    for row in found.rows:
+        if trial is not None and row.trial != trial:
+            table.add_section()
+        trial = row.trial
+        style = "bold" if row.variant == "trial" else None
+        table.add_row(
+            str(row.trial), row.variant, _accuracy(row), show_size(row.flops), show_size(row.params), style=style
+        )
+    return table
+
+
+def _accuracy(row: Row) -> str:
+    if not row.test_accuracy:
+        return "diverged"
+    text = f"{row.mean * 100:.2f} ± {row.std * 100:.2f} %"
+    return f"{text} ({row.diverged} diverged)" if row.diverged else text

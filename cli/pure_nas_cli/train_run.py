@@ -1,0 +1,135 @@
+"""What pure-nas train does once its options are read."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from pure_nas.candidate import Candidate
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.devices import resolve_device
+from pure_nas.errors import RunError
+from pure_nas.recipe import PerKind, Recipe
+from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
+from pure_nas.units import get_unit
+from pure_nas_cli.architectures import find_architecture, find_trial
+from pure_nas_cli.console import stderr
+from pure_nas_cli.quantities import show_percent, show_seconds, show_size
+
+
+@dataclass(frozen=True)
+class Training:
+    """On which images and where a network is trained."""
+
+    name: str
+    data_dir: Path | None
+    image_size: int | None
+    skip_corrupt: bool
+    device: str
+    seed: int
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The images, loaded once."""
+        return load_dataset(
+            self.name,
+            data_dir=self.data_dir,
+            seed=self.seed,
+            image_size=self.image_size,
+            skip_corrupt=self.skip_corrupt,
+        )
+
+
+def candidate_for(
+    text: str, training: Training, *, epochs: int | None, batch_size: int | None, learning_rate: float | None
+) -> Candidate:
+    """The network that ARCH names, fitted to the dataset's images, and its recipe."""
+    resolve_device(training.device)
+    trial = find_trial(text)
+    architecture = trial.architecture if trial else find_architecture(text)
+    dataset = training.dataset
+    fitted = architecture.model_copy(
+        update={
+            "in_chans": dataset.in_chans,
+            "num_classes": len(dataset.classes),
+            "image_size": dataset.image_size,
+        }
+    )
+    recipe = trial.recipe if trial else Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
+    changes: dict[str, Any] = {}
+    if epochs is not None:
+        changes["epochs"] = epochs
+    if batch_size is not None:
+        changes["batch_size"] = batch_size
+    if learning_rate is not None:
+        changes["learning_rate"] = PerKind[float].same(learning_rate)
+    return Candidate(fitted, Recipe.from_json(recipe.model_copy(update=changes).to_json()))
+
+
+def default_folder(text: str, dataset: str) -> Path:
+    """Where a training goes that was given no folder."""
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{text}-{Path(dataset).name}").strip("-")
+    return Path("runs") / f"train-{words}"
+
+
+def run_training(candidate: Candidate, training: Training, folder: Path) -> dict[str, Any]:
+    """Train, or go on with what the folder holds; returns the result.
+
+    Raises:
+        RunError: the folder holds the training of something else.
+    """
+    directory = TrialDirectory(folder, number=0)
+    with RunDirectory(folder).locked():
+        if directory.has_candidate and directory.candidate() != candidate:
+            raise RunError(f"{folder} holds the training of another network or recipe.", hint="Choose another -o DIR.")
+        result = directory.result()
+        if result is None:
+            directory.write_candidate(candidate)
+            result = _train(candidate, training, folder)
+            directory.write_result(result)
+    return result
+
+
+def _train(candidate: Candidate, training: Training, folder: Path) -> dict[str, Any]:
+    dataset, device = training.dataset, resolve_device(training.device)
+    stderr.print(
+        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.validation):,} validation images; "
+        f"the test split is not read. {candidate.recipe.epochs} epochs on {device}"
+    )
+    executor = InlineExecutor(dataset, device)
+    executor.submit(Job(number=0, candidate=candidate, directory=folder, seed=training.seed))
+    while True:
+        event = executor.next_event()
+        match event:
+            case EpochDone(metrics=metrics):
+                error = metrics.validation_error
+                stderr.print(
+                    f"epoch {metrics.epoch}/{candidate.recipe.epochs}  loss {metrics.train_loss:.4f}  "
+                    f"validation error {show_percent(error) if error is not None else '-'}  "
+                    f"{show_seconds(metrics.seconds)}",
+                    soft_wrap=True,
+                )
+            case Ended(outcome=outcome):
+                return {"schema": 1, "seed": training.seed, **asdict(outcome)}
+
+
+def show_outcome(result: dict[str, Any], folder: Path, *, as_json: bool, stdout: Console) -> None:
+    """Print how a training ended."""
+    if as_json:
+        print(json.dumps(result, indent=2))
+    elif result["state"] == "complete":
+        stdout.print(
+            f"validation error {show_percent(result['metrics']['error'])}, "
+            f"{show_size(result['cost']['params'])} parameters, {show_size(result['cost']['flops'])} flops, "
+            f"{show_seconds(result['seconds'])}"
+        )
+        stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)
+    else:
+        stdout.print(f"{result['state']}: {result['reason']}")

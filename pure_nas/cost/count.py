@@ -1,0 +1,95 @@
+"""Parameters and flops counted by fvcore on a built network: the count of record."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from pure_nas.architecture import Architecture
+from pure_nas.cost.layers import Cost, cost_of
+from pure_nas.errors import PureNasError
+from pure_nas.nn import Network, build
+
+with warnings.catch_warnings():
+    # fvcore scripts an unrelated loss when it is imported, which newer PyTorch deprecates.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*", category=FutureWarning)
+    from fvcore.nn import FlopCountAnalysis
+
+_MACS = ("conv", "linear", "addmm", "matmul", "mm", "bmm", "einsum")
+_ELEMENTWISE = ("aten::add", "aten::sub", "aten::mul", "aten::div", "aten::log", "aten::exp", "aten::maximum",
+                "aten::minimum", "aten::clamp_max", "aten::clamp_min", "aten::where", "aten::abs", "aten::cos",
+                "aten::sin", "aten::pow", "aten::sqrt")  # fmt: skip
+
+
+def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
+    """Count the parameters and the flops of one image, in evaluation mode, on a copy.
+
+    Elementwise operations count one per element of their result; those on single values (a threshold, say) are
+    not work per image and do not count.
+
+    Args:
+        network: takes (N, in_chans, image_size, image_size). Operations inside a custom `autograd.Function` or
+            custom operator are invisible to the tracer: count the reference form of such a network.
+    """
+    parameter = next(network.parameters())
+    copied = copy.deepcopy(network).eval()
+    image = torch.zeros(1, in_chans, image_size, image_size, device=parameter.device, dtype=parameter.dtype)
+    analysis = FlopCountAnalysis(copied, image)
+    analysis.set_op_handle(**dict.fromkeys(_ELEMENTWISE, _per_output_element("elementwise")))
+    analysis.set_op_handle("aten::max_pool2d", _per_window_element)
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    by_operator = analysis.by_operator()
+    macs = sum(by_operator.pop(name, 0) for name in _MACS)
+    norm = by_operator.pop("batch_norm", 0)
+    pooling = by_operator.pop("adaptive_avg_pool2d", 0) + by_operator.pop("max_pool2d", 0)
+    return Cost(
+        params=sum(tensor.numel() for tensor in network.parameters()),
+        macs=int(macs),
+        norm=int(norm),
+        elementwise=int(sum(by_operator.values())),
+        pooling=int(pooling),
+    )
+
+
+def count_architecture(architecture: Architecture, network: Network | None = None) -> Cost:
+    """Count `architecture` with fvcore and check that its closed form says the same.
+
+    Args:
+        network: its network, where it is already built.
+
+    Raises:
+        PureNasError: the closed form of one of its units is wrong.
+    """
+    counted = count(network or build(architecture), architecture.in_chans, architecture.image_size)
+    expected = cost_of(architecture)
+    if counted != expected:
+        raise PureNasError(
+            f"The closed-form cost of this network, {expected}, differs from what fvcore counts, {counted}.",
+            hint=f"Correct the `cost` of one of these units: {', '.join(sorted(architecture.unit_set))}.",
+        )
+    return counted
+
+
+def _shape(value: Any) -> list[int]:
+    sizes = value.type().sizes() if value.isCompleteTensor() else None
+    return list(sizes) if sizes is not None else []
+
+
+def _per_output_element(name: str) -> Callable[[list[Any], list[Any]], Any]:
+    def handle(inputs: list[Any], outputs: list[Any]) -> int:
+        shape = _shape(outputs[0])
+        return math.prod(shape) if len(shape) == 4 else 0
+
+    handle.__name__ = name
+    return handle
+
+
+def _per_window_element(inputs: list[Any], outputs: list[Any]) -> int:
+    window: list[int] = [size.toIValue() for size in inputs[1].node().inputs()]
+    return math.prod(window) * math.prod(_shape(outputs[0]))

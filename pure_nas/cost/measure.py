@@ -1,0 +1,65 @@
+"""Latency and activation memory, measured on a device."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+
+import torch
+from torch import Tensor, nn
+
+from pure_nas.devices import autocast
+
+
+def latency_ms(
+    network: nn.Module, image_shape: tuple[int, int, int], device: torch.device, *, warmup: int = 5, repeats: int = 30
+) -> float:
+    """Median time of one image through `network` in evaluation mode, milliseconds.
+
+    Args:
+        image_shape: (C, H, W).
+        warmup: runs before the clock starts.
+        repeats: timed runs.
+    """
+    copied = copy.deepcopy(network).to(device).eval()
+    image = torch.zeros(1, *image_shape, device=device)
+    times: list[float] = []
+    with torch.inference_mode(), autocast(device):
+        for run in range(warmup + repeats):
+            _synchronise(device)
+            start = time.perf_counter()
+            copied(image)
+            _synchronise(device)
+            if run >= warmup:
+                times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1000
+
+
+def activation_bytes(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
+    """Bytes that autograd keeps for the backward pass of one image in float32, parameters left out.
+
+    Args:
+        image_shape: (C, H, W).
+    """
+    copied = copy.deepcopy(network).cpu().train()
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*copied.parameters(), *copied.buffers())}
+    kept: dict[int, int] = {}
+    alive: list[Tensor] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+            alive.append(tensor)
+        return tensor
+
+    batch = torch.zeros(2, *image_shape)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        copied(batch)
+    return sum(kept.values()) // len(batch)
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,63 @@
+"""Images to train on: built-in datasets, image folders, and datasets that other packages add.
+
+Listing what there is needs no PyTorch; `load_dataset` and everything it returns is imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pure_nas.data.catalogue import (
+    DatasetInfo,
+    dataset_names,
+    default_data_dir,
+    describe_datasets,
+)
+from pure_nas.data.spec import DatasetSpec, Download, Part
+
+if TYPE_CHECKING:
+    from pure_nas.data.augment import Augment
+    from pure_nas.data.dataset import Dataset
+    from pure_nas.data.image_set import ImageSet
+    from pure_nas.data.load import load_dataset
+    from pure_nas.data.raw import RawImages
+    from pure_nas.data.resident import ResidentImages
+    from pure_nas.data.streamed import StreamedImages
+
+__all__ = [
+    "Augment",
+    "Dataset",
+    "DatasetInfo",
+    "DatasetSpec",
+    "Download",
+    "ImageSet",
+    "Part",
+    "RawImages",
+    "ResidentImages",
+    "StreamedImages",
+    "dataset_names",
+    "default_data_dir",
+    "describe_datasets",
+    "load_dataset",
+]
+
+_MODULES = {
+    "Augment": "augment",
+    "Dataset": "dataset",
+    "ImageSet": "image_set",
+    "RawImages": "raw",
+    "ResidentImages": "resident",
+    "StreamedImages": "streamed",
+    "load_dataset": "load",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,113 @@
+"""Which datasets there are, where each is looked for, and whether it is there. No PyTorch.
+
+A package adds a dataset by exposing one `DatasetSpec` under the entry-point group `pure_nas.datasets`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from pure_nas.data.built_in import BUILT_IN
+from pure_nas.data.spec import DatasetSpec
+from pure_nas.errors import PureNasError, UsageError, nearest
+
+ENTRY_POINT_GROUP = "pure_nas.datasets"
+DATA_DIR_VARIABLE = "PURE_NAS_DATA"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetInfo:
+    """One line of a dataset listing.
+
+    Attributes:
+        classes: how many.
+        image_shape: (channels, height, width) as stored.
+        train_size: images in the train part, None where unknown.
+        test_size: likewise for the test part.
+        location: where it is looked for.
+        present: whether its train part can be read now, without a download.
+    """
+
+    name: str
+    summary: str
+    classes: int
+    image_shape: tuple[int, int, int]
+    train_size: int | None
+    test_size: int | None
+    location: str
+    present: bool
+
+
+@cache
+def _installed() -> Mapping[str, DatasetSpec]:
+    """Datasets of other packages, by name.
+
+    Raises:
+        PureNasError: an entry point does not load, is no `DatasetSpec`, or takes a name that is in use.
+    """
+    specs: dict[str, DatasetSpec] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        where = f'entry point "{point.name}" ({point.value}) of group {ENTRY_POINT_GROUP}'
+        try:
+            spec = point.load()
+        except (ImportError, AttributeError) as error:
+            raise PureNasError(
+                f"{where} does not load: {error}", hint="Reinstall or remove the package that declares it."
+            ) from error
+        if not isinstance(spec, DatasetSpec):
+            raise PureNasError(f"{where} is a {type(spec).__name__}, not a pure_nas.data.DatasetSpec.")
+        if spec.name in BUILT_IN or spec.name in specs:
+            raise PureNasError(f'{where} declares the dataset "{spec.name}", a name that is already taken.')
+        specs[spec.name] = spec
+    return specs
+
+
+def default_data_dir() -> Path:
+    """Where datasets are kept: `$PURE_NAS_DATA`, or `~/.cache/pure-nas/data`."""
+    named = os.environ.get(DATA_DIR_VARIABLE)
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "pure-nas" / "data"
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Names of every dataset that can be used, the built-in ones first."""
+    return (*BUILT_IN, *sorted(_installed()))
+
+
+def get_spec(name: str) -> DatasetSpec:
+    """The dataset called `name`.
+
+    Raises:
+        UsageError: no dataset has that name.
+    """
+    spec = BUILT_IN.get(name) or _installed().get(name)
+    if spec is None:
+        raise UsageError(
+            f'There is no dataset "{name}"; {nearest(name.lower(), dataset_names())}.',
+            hint="The path of a folder of images works too: folder/train/<class>/*, or folder/<class>/*.",
+        )
+    return spec
+
+
+def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
+    """Every dataset that can be named, and whether it is in `data_dir` (default `default_data_dir()`)."""
+    root = default_data_dir() if data_dir is None else data_dir
+    return [_describe(get_spec(name), root) for name in dataset_names()]
+
+
+def _describe(spec: DatasetSpec, root: Path) -> DatasetInfo:
+    files = (spec.files or {}).get("train", ())
+    return DatasetInfo(
+        name=spec.name,
+        summary=spec.summary,
+        classes=spec.num_classes,
+        image_shape=(spec.in_chans, spec.image_size, spec.image_size),
+        train_size=spec.train_size,
+        test_size=spec.test_size,
+        location=str((root / files[0]).parent) if files else "comes with its package",
+        present=not spec.missing(root, "train"),
+    )

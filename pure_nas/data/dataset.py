@@ -1,0 +1,167 @@
+"""A loaded dataset: images to train on, to choose by, and, on request, to test on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+
+from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.split import Positions, held_out_count, stratified_split
+from pure_nas.errors import DataError, UsageError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset:
+    """Images to search and train with.
+
+    Attributes:
+        name: the dataset's name, or that of the folder.
+        classes: names of the classes; labels are indices into them.
+        in_chans: channels of an image.
+        image_size: height and width of an image, pixels.
+        mean: of each channel of the training images scaled to 0..1.
+        std: likewise their standard deviation.
+        flip: whether a horizontal flip keeps the label.
+        train: images to train on.
+        validation: images to choose by, none of which is in `train`.
+        fingerprint: changes when the images, the labels, the split or the size change.
+        skipped: corrupt files among the training and validation images that were left out.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    in_chans: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool
+    train: ImageSet
+    validation: ImageSet
+    fingerprint: str
+    skipped: int = 0
+    _train_and_validation: ImageSet = field(repr=False)
+    _load_test: Callable[[], ImageSet] | None = field(repr=False)
+
+    def train_and_validation(self) -> ImageSet:
+        """Everything but the test images, for the last training of a chosen network."""
+        return self._train_and_validation
+
+    def test(self) -> ImageSet:
+        """Read the test images, which nothing has opened before.
+
+        Raises:
+            DataError: there are none, or they cannot be read.
+        """
+        if self._load_test is None:
+            raise DataError(
+                f"{self.name} has no test images.", hint="Put them into a folder test beside train, by class."
+            )
+        return self._load_test()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What of a dataset is wanted: the arguments of `load_dataset` that mean the same for every source."""
+
+    seed: int
+    validation: int | float | None
+    limit: int | None
+    image_size: int | None
+
+    def limited(self, labels: Positions) -> Positions:
+        """Positions of the images to use: all, or `limit` of them in the same proportion for every class.
+
+        Raises:
+            UsageError: the limit leaves too few for every class to be trained and chosen by.
+        """
+        if self.limit is None or self.limit >= len(labels):
+            return np.arange(len(labels))
+        classes = len(np.unique(labels))
+        if self.limit < 2 * classes:
+            raise UsageError(
+                f"limit = {self.limit} is too few for {classes} classes.", hint=f"Use {2 * classes} or more."
+            )
+        return stratified_split(labels, len(labels) - self.limit, self.seed)[0]
+
+    def split(self, labels: Positions, usual: int) -> tuple[Positions, Positions]:
+        """Positions of the training and of the validation images.
+
+        Args:
+            labels: (N,), int64.
+            usual: how many validation images there are where none are asked for; every class then has at least
+                2 of them where it has 4.
+
+        Raises:
+            UsageError: what was asked for cannot be set aside.
+            DataError: no class has two images.
+        """
+        room = len(labels) - len(np.unique(labels))
+        if not room:
+            raise DataError(
+                "Every class has one image only, so none can be set aside for validation.",
+                hint="Add images to the classes.",
+            )
+        if self.validation is None:
+            return stratified_split(labels, min(max(1, usual), room), self.seed, at_least=2)
+        count = held_out_count(self.validation, len(labels), what="validation")
+        return stratified_split(labels, count, self.seed)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Images:
+    """What a source knows of its images before they are split and normalised.
+
+    Attributes:
+        whole: the images outside test; their normalisation is not used.
+        digest: changes when the images change.
+        load_test: reads the test images; None where there are none.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    in_chans: int
+    image_size: int
+    flip: bool
+    whole: ImageSet
+    digest: str
+    skipped: int = 0
+    load_test: Callable[[Normalisation], ImageSet] | None
+
+    def split(self, train: Positions, validation: Positions, seed: int) -> Dataset:
+        """The dataset whose training and validation images are at these positions."""
+        training = self.whole.subset(torch.from_numpy(train))
+        normalisation = Normalisation.from_histogram(training.histogram(seed))
+        whole = self.whole.normalised(normalisation)
+        return Dataset(
+            name=self.name,
+            classes=self.classes,
+            in_chans=self.in_chans,
+            image_size=self.image_size,
+            mean=normalisation.mean,
+            std=normalisation.std,
+            flip=self.flip,
+            train=training.normalised(normalisation),
+            validation=whole.subset(torch.from_numpy(validation)),
+            fingerprint=self._fingerprint(train, validation),
+            skipped=self.skipped,
+            _train_and_validation=whole,
+            _load_test=partial(self.load_test, normalisation) if self.load_test else None,
+        )
+
+    def _fingerprint(self, train: Positions, validation: Positions) -> str:
+        facts = json.dumps([self.classes, self.in_chans, self.image_size, self.digest, len(train)])
+        digest = hashlib.sha256(facts.encode())
+        for numbers in (self.whole.labels.numpy(), train, validation):
+            digest.update(np.ascontiguousarray(numbers).data)
+        return digest.hexdigest()[:16]
+
+
+def unnormalised(in_chans: int) -> Normalisation:
+    """Leaves images scaled to 0..1 as they are."""
+    return Normalisation((0.0,) * in_chans, (1.0,) * in_chans)

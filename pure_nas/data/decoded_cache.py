@@ -1,0 +1,114 @@
+"""Decoded folders on disk, so that the second start does not decode again.
+
+An entry is `<key>.json` and, where pixels are held, `<key>.npy`. Its key follows from the names, sizes and times
+of change of the files. An entry is checked whole before it is used; one that is damaged is made again. Where
+the cache cannot be written, a warning is logged and work goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from uuid import uuid4
+
+import numpy as np
+
+from pure_nas.data import decoded
+from pure_nas.data.decoded import DecodedImages, decode_listing, pixel_digest
+from pure_nas.data.folder import Listing
+
+_FORMAT = 1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DecodedCache:
+    """The entries in one folder.
+
+    Attributes:
+        folder: where they are; made when the first is written.
+    """
+
+    folder: Path
+
+    def decode(self, listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
+        """`decode_listing`, from the cache where it holds the result."""
+        key = _key(listing, image_size, in_chans)
+        held = self._read(key)
+        if held is not None:
+            return held
+        images = decode_listing(listing, image_size, in_chans)
+        self._write(key, images)
+        return images
+
+    def _read(self, key: str) -> DecodedImages | None:
+        path = self.folder / f"{key}.json"
+        try:
+            return self._checked(key, path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
+            _log.warning("The decoded images in %s cannot be used (%s); they are decoded again.", path, error)
+            return None
+
+    def _checked(self, key: str, text: str) -> DecodedImages:
+        """An entry, or an exception where anything about it is not as it was written."""
+        entry = json.loads(text)
+        body = entry["body"]
+        if entry["sha256"] != _digest(body):
+            raise ValueError("its checksum differs")
+        pixels = np.load(self.folder / f"{key}.npy", allow_pickle=False) if body["resident"] else None
+        if pixels is not None and (pixels.dtype != np.uint8 or pixel_digest(pixels) != body["digest"]):
+            raise ValueError("the checksum of its pixels differs")
+        corrupt = {int(position): reason for position, reason in body["corrupt"].items()}
+        return DecodedImages(body["image_size"], body["in_chans"], body["digest"], corrupt, pixels)
+
+    def _write(self, key: str, images: DecodedImages) -> None:
+        body = {
+            "image_size": images.image_size,
+            "in_chans": images.in_chans,
+            "digest": images.digest,
+            "corrupt": {str(position): reason for position, reason in images.corrupt.items()},
+            "resident": images.pixels is not None,
+        }
+        text = json.dumps({"sha256": _digest(body), "body": body})
+        pixels = images.pixels
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if pixels is not None:
+                _write_whole(self.folder / f"{key}.npy", lambda file: np.save(file, pixels))
+            _write_whole(self.folder / f"{key}.json", lambda file: file.write(text.encode()))
+        except OSError as error:
+            _log.warning(
+                "Decoded images cannot be kept in %s (%s); the next start decodes them again.", self.folder, error
+            )
+
+
+def _key(listing: Listing, image_size: int | None, in_chans: int | None) -> str:
+    facts = [_FORMAT, str(listing.root.resolve()), image_size, in_chans, decoded.RESIDENT_BYTES]
+    files = [[name, each.size, each.changed] for name, each in zip(listing.names(), listing.files, strict=True)]
+    return _digest([facts, files])[:32]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that others see all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with temporary.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

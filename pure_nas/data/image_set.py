@@ -1,0 +1,156 @@
+"""What trains and judges a network: labelled images that come in normalised batches."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from pure_nas.data.augment import Augment, Draws, draw
+from pure_nas.errors import DataError, UsageError
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of each channel, of images scaled to 0..1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def from_histogram(cls, histogram: Tensor) -> Normalisation:
+        """The statistics of pixels counted by value.
+
+        Counts are whole numbers, so the result does not depend on threads or the order of the images.
+
+        Args:
+            histogram: (C, 256), int64, how often each value occurs in each channel.
+        """
+        values = torch.arange(256, dtype=torch.float64) / 255
+        weights = histogram.double() / histogram.sum(1, keepdim=True)
+        mean = weights @ values
+        variance = (weights * (values - mean.unsqueeze(1)).square()).sum(1)
+        # A channel of one value would divide by zero; one step of a pixel is the least that can vary.
+        std = variance.sqrt().clamp(min=1 / 255)
+        return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+    def scale_and_shift(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Factor and summand that normalise uint8 pixels, each (1, C, 1, 1), float32."""
+        mean = torch.tensor(self.mean, dtype=torch.float64).view(1, -1, 1, 1)
+        std = torch.tensor(self.std, dtype=torch.float64).view(1, -1, 1, 1)
+        return (1 / (255 * std)).float().to(device), (-mean / std).float().to(device)
+
+
+def count_histogram(pixels: Tensor) -> Tensor:
+    """How often each value occurs in each channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
+    channels = pixels.unbind(1)
+    return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in channels])
+
+
+def batch_bounds(count: int, batch_size: int, *, drop_last: bool) -> list[tuple[int, int]]:
+    """Where each batch starts and stops.
+
+    A last batch of a single image joins the one before it, since batch normalisation cannot train on one.
+    """
+    bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+    last = bounds[-1][1] - bounds[-1][0] if bounds else batch_size
+    if drop_last and last < batch_size:
+        return bounds[:-1]
+    if last == 1 < batch_size and len(bounds) > 1:
+        bounds[-2:] = [(bounds[-2][0], count)]
+    return bounds
+
+
+class ImageSet(ABC):
+    """Images of one size with their labels.
+
+    Args:
+        labels: (N,), int64.
+        normalisation: what batches are normalised with.
+    """
+
+    def __init__(self, labels: Tensor, normalisation: Normalisation) -> None:
+        self.labels = labels
+        self.normalisation = normalisation
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def n_batches(self, batch_size: int, drop_last: bool = False) -> int:
+        """How many batches an epoch has."""
+        return len(batch_bounds(len(self), batch_size, drop_last=drop_last))
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        device: torch.device | str = "cpu",
+        generator: torch.Generator | None = None,
+        augment: Augment | None = None,
+        drop_last: bool = False,
+    ) -> Iterator[Batch]:
+        """One epoch.
+
+        Args:
+            batch_size: images in a batch. A last batch of one image joins the batch before it, which is then
+                one larger; other incomplete last batches are kept.
+            device: where the batches are wanted.
+            generator: on the CPU; shuffles and augments. Without it the images come in order.
+            augment: how images are varied; needs a generator.
+            drop_last: leave out an incomplete last batch.
+
+        Yields:
+            Images (B, C, H, W), float32, normalised, and their labels (B,), int64, both on `device`.
+
+        Raises:
+            UsageError: the batch size cannot be used, or `augment` comes without a generator.
+            DataError: an image can no longer be read.
+        """
+        bounds = self._checked_bounds(batch_size, shuffled=generator is not None, drop_last=drop_last)
+        draws = draw(len(self), generator, augment)
+        padding = augment.crop_padding if augment else 0
+        return self._epoch(draws, bounds, padding, torch.device(device))
+
+    def _checked_bounds(self, batch_size: int, *, shuffled: bool, drop_last: bool) -> list[tuple[int, int]]:
+        smallest = 2 if shuffled else 1
+        if batch_size < smallest:
+            raise UsageError(
+                f"batch_size must be {smallest} or more, but is {batch_size}.",
+                hint="Batch normalisation cannot train on a single image." if shuffled else "",
+            )
+        if shuffled and len(self) < smallest:
+            raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")
+        bounds = batch_bounds(len(self), batch_size, drop_last=drop_last)
+        if not bounds and len(self):
+            raise UsageError(
+                f"batch_size = {batch_size} with drop_last leaves nothing of {len(self)} images.",
+                hint="Use a smaller batch size, or keep the last batch.",
+            )
+        return bounds
+
+    @abstractmethod
+    def _epoch(
+        self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
+    ) -> Iterator[Batch]:
+        """The batches of one epoch, as drawn."""
+
+    @abstractmethod
+    def subset(self, positions: Tensor) -> Self:
+        """The images at `positions` (K,), int64, sharing memory with this set."""
+
+    @abstractmethod
+    def normalised(self, normalisation: Normalisation) -> Self:
+        """The same images, normalised otherwise."""
+
+    @abstractmethod
+    def histogram(self, seed: int) -> Tensor:
+        """How often each value occurs in each channel: (C, 256), int64.
+
+        Where reading every image is slow, those of a sample drawn by `seed` are counted.
+        """

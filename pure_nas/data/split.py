@@ -1,0 +1,77 @@
+"""Stratified splits that depend on a seed and the labels, and on nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pure_nas.errors import UsageError
+
+Positions = NDArray[np.int64]
+
+TEST_SPLIT_SEED = 20_211_217
+"""Fixes the test images of datasets without a test part of their own, whatever seed a run has."""
+
+
+def stratified_split(labels: Positions, held_out: int, seed: int, *, at_least: int = 0) -> tuple[Positions, Positions]:
+    """Split positions so that every class is held out in proportion to its size.
+
+    Every class keeps at least one image; a class of one image is never held out.
+
+    Args:
+        labels: (N,), int64.
+        held_out: how many to hold out; no more than N minus the number of classes present.
+        seed: decides which images of a class are held out.
+        at_least: hold out this many of each class, or half of it where it is smaller; `held_out` then grows
+            where this asks for more.
+
+    Returns:
+        The kept and the held-out positions, each ascending.
+
+    Raises:
+        UsageError: `held_out` leaves a class with no image.
+    """
+    counts = np.bincount(labels)
+    room = int(np.maximum(counts - 1, 0).sum())
+    if not 0 <= held_out <= room:
+        raise UsageError(
+            f"{held_out} of {len(labels)} images cannot be set aside: at most {room} can when each of the "
+            f"{int((counts > 0).sum())} classes keeps one.",
+            hint="Ask for fewer.",
+        )
+    quotas = _quotas(counts, held_out, np.minimum(at_least, counts // 2))
+    # RandomState, not default_rng: its stream is frozen, so a split outlives NumPy's releases.
+    random = np.random.RandomState(seed % 2**32)
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+    chosen = np.zeros(len(labels), dtype=bool)
+    for positions, quota in zip(by_class, quotas, strict=True):
+        chosen[random.permutation(positions)[:quota]] = True
+    return np.flatnonzero(~chosen).astype(np.int64), np.flatnonzero(chosen).astype(np.int64)
+
+
+def _quotas(counts: Positions, total: int, least: Positions) -> Positions:
+    """Images to hold out of each class: largest remainders, within `least` and the class size less one."""
+    most = np.maximum(counts - 1, 0)
+    shares = counts * (total / max(1, int(counts.sum())))
+    quotas: Positions = np.clip(np.floor(shares).astype(np.int64), np.minimum(least, most), most)
+    while quotas.sum() < total:
+        behind = np.where(quotas < most, shares - quotas, -np.inf)
+        quotas[int(np.argmax(behind))] += 1
+    return quotas
+
+
+def held_out_count(share: int | float, total: int, *, what: str) -> int:
+    """How many images `share` means: itself where it is a number of images, or a part of `total`.
+
+    Raises:
+        UsageError: `share` is neither a positive number of images below `total` nor between 0 and 1.
+    """
+    whole = isinstance(share, int) and not isinstance(share, bool)
+    if whole and 1 <= share < total:
+        return int(share)
+    if isinstance(share, float) and 0 < share < 1:
+        return max(1, round(share * total))
+    raise UsageError(
+        f"{what} = {share!r} cannot be used with {total} images.",
+        hint=f"Give a number of images from 1 to {max(1, total - 1)}, or a share such as 0.1.",
+    )

@@ -1,0 +1,60 @@
+"""Which device a run uses, and in which precision."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from pure_nas.errors import DeviceError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        DeviceError: no device has that name, or this machine lacks it.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()) or (kind == "cpu" and index):
+        raise DeviceError(f'There is no device "{name}".', hint="Name auto, cpu, cuda or cuda:0, cuda:1, ...")
+    if kind == "cpu":
+        return torch.device("cpu")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found == 0:
+        raise DeviceError(
+            f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
+            hint="Use --device cpu, or install a CUDA build of torch and a driver that it supports.",
+        )
+    if int(index or 0) >= found:
+        raise DeviceError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
+    return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """What the device calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def autocast(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 autocast on a CUDA device that computes in it; float32 elsewhere."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        context: AbstractContextManager[None] = torch.autocast("cuda", dtype=torch.bfloat16)
+        return context
+    return nullcontext()
+
+
+def precision(device: torch.device) -> str:
+    """What `autocast` computes in, for records."""
+    return "float32" if isinstance(autocast(device), nullcontext) else "bfloat16 autocast"

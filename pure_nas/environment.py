@@ -1,0 +1,64 @@
+"""Where a run was computed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pure_nas.devices import device_name, precision
+
+_PACKAGES = ("pure-nas", "torch", "torchvision", "optuna", "fvcore", "numpy", "scikit-learn")
+
+
+def describe_environment(device: torch.device) -> dict[str, Any]:
+    """Versions, machine, device and command line, as environment.json holds them."""
+    return {
+        "schema": 1,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "device": str(device),
+        "device_name": device_name(device),
+        "precision": precision(device),
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "git_revision": _git_revision(),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _git_revision() -> str | None:
+    """The revision of the checkout that this package lies in; None where it was installed otherwise."""
+    folder = Path(__file__).resolve().parent
+    if not (folder.parent / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

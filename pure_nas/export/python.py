@@ -1,0 +1,205 @@
+"""A network as one Python file that needs PyTorch and nothing of pure-nas."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import PureNasError, UsageError
+from pure_nas.export.classes import IMPORTS, class_source, names_used, unit_class
+from pure_nas.export.layout import assigned_tuple
+from pure_nas.export.network_class import CONV_3X3, in_words, network_class
+from pure_nas.nn import blocks
+from pure_nas.nn.network import Network
+from pure_nas.units import get_unit
+
+WEIGHTS_FILE = "weights.safetensors"
+
+_LOAD = f'''
+def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:
+    """The network with its trained weights, in evaluation mode; a relative path starts beside this file."""
+    from safetensors.torch import load_file
+
+    network = Network()
+    network.load_state_dict(load_file(Path(__file__).parent / weights))
+    return network.eval()
+'''.strip()
+
+_DEMO = """
+if __name__ == "__main__":
+    import sys
+
+    from PIL import Image
+
+    if len(sys.argv) != 2:
+        sys.exit("usage: python network.py IMAGE")
+    image = Image.open(sys.argv[1]).convert("{mode}").resize((IMAGE_SIZE, IMAGE_SIZE))
+    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(IMAGE_SIZE, IMAGE_SIZE, IN_CHANS)
+    x = pixels.permute(2, 0, 1) / 255
+{normalisation}    with torch.inference_mode():
+        probabilities = load()(x[None]).softmax(1)[0]
+    for index in probabilities.argsort(descending=True)[:5].tolist():
+        print(f"{{probabilities[index]:6.1%}}  {name}")
+""".strip()
+
+_NORMALISATION = "    x = (x - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1)\n"
+_TAKEN = {"Network", "conv3x3", "load"}
+_IMAGE_MODES = {1: "L", 3: "RGB"}
+
+
+def python_source(
+    architecture: Architecture,
+    *,
+    title: str = "",
+    notes: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> str:
+    """One Python file that defines the network of `architecture` with nothing but PyTorch.
+
+    Its class `Network` has the state-dict keys of `pure_nas.nn.Network`; its function `load` reads the
+    safetensors file beside it.
+
+    Args:
+        architecture: the network.
+        title: first line of the file's docstring; a description of the network where it is empty.
+        notes: further paragraphs of it.
+        classes: names of the classes, one for each logit.
+        mean: what is subtracted from images scaled to 0 ... 1, one value a channel.
+        std: what they are then divided by.
+
+    Raises:
+        UsageError: `classes`, `mean` or `std` do not fit the architecture.
+        PureNasError: a unit cannot be exported.
+    """
+    _check(architecture, classes, mean, std)
+    body = "\n\n\n".join(
+        [
+            *_definitions(architecture),
+            _constants(architecture, classes, mean, std),
+            _LOAD,
+            *_demo(architecture, classes, mean),
+        ]
+    )
+    parts = [_docstring(architecture, title, notes, mean), "from __future__ import annotations", _imports(body)]
+    return "\n\n".join(parts) + "\n\n\n" + body + "\n"
+
+
+def _check(
+    architecture: Architecture,
+    classes: Sequence[str] | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> None:
+    if classes is not None and len(classes) != architecture.num_classes:
+        raise UsageError(f"classes has {len(classes)} names for a network of {architecture.num_classes} classes.")
+    if (mean is None) != (std is None):
+        raise UsageError("mean and std belong together: give both or neither.")
+    for name, values in (("mean", mean), ("std", std)):
+        if values is not None and len(values) != architecture.in_chans:
+            raise UsageError(f"{name} has {len(values)} values for images of {architecture.in_chans} channels.")
+        if values is not None and not all(map(math.isfinite, values)):
+            raise UsageError(f"{name} must be finite, but is {tuple(values)}.")
+    if std is not None and min(std) <= 0:
+        raise UsageError(f"std must be above zero, but is {tuple(std)}.")
+
+
+def _definitions(architecture: Architecture) -> Iterator[str]:
+    sources: dict[str, type] = {}
+    for carried in _classes(architecture):
+        if carried.__name__ in _TAKEN or sources.setdefault(carried.__name__, carried) is not carried:
+            raise PureNasError(
+                f"{carried.__module__}.{carried.__qualname__} cannot be exported: the file already has a "
+                f'"{carried.__name__}".',
+                hint="Rename the class of the unit.",
+            )
+    yield from map(class_source, sources.values())
+    if "conv" in architecture.unit_set:
+        yield CONV_3X3
+    yield network_class(architecture)
+
+
+def _classes(architecture: Architecture) -> Iterator[type]:
+    """The classes that the network is made of, those that others use first; one may come twice."""
+    yield blocks.Stem
+    for name in sorted(architecture.unit_set):
+        carried = unit_class(get_unit(name))
+        if carried is not None:
+            yield carried
+    shortcuts = {block.shortcut for block in architecture.blocks()}
+    if "projection" in shortcuts:
+        yield blocks.ProjectionShortcut
+    if "padding" in shortcuts:
+        yield blocks.PaddingShortcut
+    yield blocks.BottleneckBlock if architecture.bottleneck else blocks.BasicBlock
+    yield blocks.Classifier
+
+
+def _constants(
+    architecture: Architecture,
+    classes: Sequence[str] | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+) -> str:
+    lines = [f"IMAGE_SIZE = {architecture.image_size}", f"IN_CHANS = {architecture.in_chans}"]
+    if mean is not None and std is not None:
+        lines += assigned_tuple("MEAN", [float(value) for value in mean])
+        lines += assigned_tuple("STD", [float(value) for value in std])
+    if classes is not None:
+        lines += assigned_tuple("CLASSES", [str(name) for name in classes])
+    return "\n".join(lines)
+
+
+def _demo(architecture: Architecture, classes: Sequence[str] | None, mean: Sequence[float] | None) -> Iterator[str]:
+    mode = _IMAGE_MODES.get(architecture.in_chans)
+    if mode is not None:
+        yield _DEMO.format(
+            mode=mode,
+            normalisation="" if mean is None else _NORMALISATION,
+            name="class {index}" if classes is None else "{CLASSES[index]}",
+        )
+
+
+def _docstring(architecture: Architecture, title: str, notes: Sequence[str], mean: Sequence[float] | None) -> str:
+    size, channels = architecture.image_size, architecture.in_chans
+    scale = "scaled to 0 ... 1" if mean is None else "scaled to 0 ... 1, less MEAN, over STD"
+    paragraphs = [_clean(title) or in_words(architecture), *map(_clean, notes)]
+    wrapped = [textwrap.fill(text, 110, break_long_words=False) for text in paragraphs if text]
+    usage = "\n".join(
+        [
+            "    from network import load",
+            f"    network = load()  # reads {WEIGHTS_FILE} beside this file",
+            f"    logits = network(images)  # (N, {channels}, {size}, {size}), {scale}",
+        ]
+    )
+    size_line = f"{_parameters(architecture):,} parameters. Written by pure-nas; needs only PyTorch (and safetensors)."
+    if architecture.in_chans in _IMAGE_MODES:
+        size_line += "\nTo classify an image file: python network.py IMAGE"
+    text = "\n\n".join([*wrapped, usage, size_line])
+    return f'"""{" " if text.startswith(chr(34)) else ""}{text}\n"""'
+
+
+def _clean(text: str) -> str:
+    """`text` on one line, as it may stand in a docstring."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split()).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+
+
+def _parameters(architecture: Architecture) -> int:
+    with torch.random.fork_rng(devices=[]):
+        return sum(parameter.numel() for parameter in Network(architecture).parameters())
+
+
+def _imports(body: str) -> str:
+    used = names_used(body)
+    lines = [IMPORTS[name] for name in ("Path", "torch") if name in used]
+    members = ", ".join(name for name in ("Tensor", "nn") if name in used)
+    lines.append(f"from torch import {members}")
+    if "F" in used:
+        lines.append(IMPORTS["F"])
+    return lines[0] + "\n\n" + "\n".join(lines[1:])

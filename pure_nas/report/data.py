@@ -1,0 +1,279 @@
+"""Everything a report shows, as plain numbers and strings.
+
+The page, the figures and the tables are all drawn from one `ReportData`, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pure_nas import pareto
+from pure_nas.report.front_rows import FrontRow, front_rows
+from pure_nas.report.retraining import Retraining, load_retraining
+from pure_nas.report.summaries import kind_of, placement_text, product_share, recipe_text
+from pure_nas.results import Results, TrialRecord, load_results
+from pure_nas.run_directory import RunDirectory, read_json
+
+MAX_CURVE_POINTS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the run is and what it has come to.
+
+    Attributes:
+        states: number of trials in each state that occurs.
+        unfinished: trials on disk without a result.
+        asked: number of trials asked for; None where the settings do not say.
+        best_error: lowest validation error; None while no trial is complete.
+        hypervolume: share, 0 to 1, of the box between zero and `reference`.
+        seconds: training time of all trials; repeated results count once.
+        weights_bytes: size of all weights on disk.
+        validation_images: None where the settings do not say.
+    """
+
+    study: str
+    dataset: str
+    space: str
+    device: str
+    n_classes: int | None
+    image_size: int | None
+    in_chans: int | None
+    train_images: int | None
+    validation_images: int | None
+    asked: int | None
+    states: dict[str, int]
+    unfinished: int
+    best_error: float | None
+    best_number: int | None
+    front_size: int
+    hypervolume: float
+    reference: dict[str, float]
+    seconds: float
+    weights_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One complete trial in the plane of cost and error.
+
+    Attributes:
+        costs: by objective name.
+        kind: its unit's name, or "hybrid".
+        baseline: label of the baseline it is; empty for a searched trial.
+        on_front: whether it represents a group of the front.
+    """
+
+    number: int
+    error: float
+    costs: dict[str, float]
+    kind: str
+    baseline: str
+    on_front: bool
+    depth: int
+    base_width: int
+    params: float
+    product_share: float
+    placement: str
+    recipe_text: str
+
+    @property
+    def kind_label(self) -> str:
+        """The group of points that it is drawn with, such as "hybrid" or "conv baseline"."""
+        return f"{self.kind} baseline" if self.baseline else self.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostView:
+    """One cost against the error.
+
+    Attributes:
+        line: (cost, error) of the points that nothing beats in this plane, by rising cost.
+    """
+
+    name: str
+    line: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Validation error of one trial after each epoch; None where it was not a number."""
+
+    number: int
+    kind: str
+    baseline: str
+    epochs: tuple[float, ...]
+    errors: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incomplete:
+    """A trial that has no result to show."""
+
+    number: int
+    state: str
+    reason: str
+    placement: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """What a report shows."""
+
+    path: str
+    facts: Facts
+    objectives: tuple[str, ...]
+    costs: tuple[CostView, ...]
+    points: tuple[Point, ...]
+    front: tuple[FrontRow, ...]
+    hypervolume_history: tuple[tuple[int, float], ...]
+    curves: tuple[Curve, ...]
+    incomplete: tuple[Incomplete, ...]
+    settings: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
+    retraining: Retraining | None
+
+
+def report_data(run: RunDirectory) -> ReportData:
+    """Read a run's folder.
+
+    Raises:
+        RunError: the settings, a trial's result, environment.json or retrain.json is damaged.
+        ConfigError: a trial's architecture or recipe is damaged.
+    """
+    settings = run.settings()
+    results = load_results(run)
+    environment_path = run.path / "environment.json"
+    environment = read_json(environment_path) if environment_path.exists() else {}
+    facts = _facts(run, settings, results)
+    points = _points(results)
+    return ReportData(
+        path=str(run.path),
+        facts=facts,
+        objectives=results.objective_names,
+        costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
+        points=points,
+        front=front_rows(results, facts.validation_images),
+        hypervolume_history=tuple(results.hypervolume_history()),
+        curves=_curves(results),
+        incomplete=_incomplete(results),
+        settings=flattened(settings),
+        environment=flattened(environment),
+        retraining=load_retraining(run),
+    )
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """Nested tables as (dotted key, text) pairs."""
+    pairs: list[tuple[str, str]] = []
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            pairs.extend(flattened(inner, f"{prefix}{key}."))
+        else:
+            text = ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)
+            pairs.append((f"{prefix}{key}", text))
+    return tuple(pairs)
+
+
+def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Facts:
+    data = settings.get("data") or {}
+    best = results.best if results.complete else None
+    classes = data.get("classes")
+    return Facts(
+        study=str(settings.get("study", run.path.name)),
+        dataset=str(settings.get("dataset", "")),
+        space=str(settings.get("space", "")),
+        device=str(settings.get("device", "")),
+        n_classes=len(classes) if classes else None,
+        image_size=data.get("image_size"),
+        in_chans=data.get("in_chans"),
+        train_images=data.get("train"),
+        validation_images=data.get("validation"),
+        asked=settings.get("trials"),
+        states=dict(Counter(trial.state for trial in results.trials)),
+        unfinished=sum(1 for _ in run.trials()) - len(results.trials),
+        best_error=best.error if best else None,
+        best_number=best.number if best else None,
+        front_size=len(results.front),
+        hypervolume=results.hypervolume,
+        reference=dict(zip(results.objective_names, results.reference, strict=True)),
+        seconds=sum(trial.seconds for trial in results.trials if trial.replay_of is None),
+        weights_bytes=sum(trial.weights_bytes for trial in results.trials),
+    )
+
+
+def _points(results: Results) -> tuple[Point, ...]:
+    front = {trial.number for trial in results.front}
+    return tuple(
+        _point(trial, results.objective_names, trial.number in front)
+        for trial in results.complete
+        if all(math.isfinite(value) for value in trial.objectives)
+    )
+
+
+def _point(trial: TrialRecord, names: tuple[str, ...], on_front: bool) -> Point:
+    architecture = trial.candidate.architecture
+    return Point(
+        number=trial.number,
+        error=trial.objectives[0],
+        costs=dict(zip(names[1:], trial.objectives[1:], strict=True)),
+        kind=kind_of(architecture),
+        baseline=trial.baseline,
+        on_front=on_front,
+        depth=architecture.depth,
+        base_width=architecture.base_width,
+        params=trial.cost.get("params", math.nan),
+        product_share=product_share([name for stage in architecture.units for name in stage]),
+        placement=placement_text(architecture.units),
+        recipe_text=recipe_text(trial.candidate),
+    )
+
+
+def _line(points: tuple[Point, ...], cost: str) -> tuple[tuple[float, float], ...]:
+    values = [(point.costs[cost], point.error) for point in points]
+    return tuple(dict.fromkeys(values[index] for index in pareto.front(values)))
+
+
+def _curves(results: Results) -> tuple[Curve, ...]:
+    shown = {trial.number: trial for trial in results.front}
+    shown.update((trial.number, trial) for trial in results.complete if trial.baseline)
+    by_number = {trial.number: trial for trial in results.trials}
+    curves = (_curve(trial, by_number) for trial in shown.values())
+    return tuple(curve for curve in curves if curve.epochs)
+
+
+def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
+    source = trial
+    if not trial.curve and trial.replay_of is not None:
+        source = by_number.get(trial.replay_of, trial)
+    records = [record for record in source.curve if "epoch" in record and "validation_error" in record]
+    stride = -(-len(records) // MAX_CURVE_POINTS) or 1
+    kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
+    return Curve(
+        number=trial.number,
+        kind=kind_of(trial.candidate.architecture),
+        baseline=trial.baseline,
+        epochs=tuple(float(record["epoch"]) for record in kept),
+        errors=tuple(_finite(record["validation_error"]) for record in kept),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _incomplete(results: Results) -> tuple[Incomplete, ...]:
+    return tuple(
+        Incomplete(
+            number=trial.number,
+            state=trial.state,
+            reason=trial.reason,
+            placement=placement_text(trial.candidate.architecture.units),
+        )
+        for trial in results.trials
+        if trial.state != "complete"
+    )

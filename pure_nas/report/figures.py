@@ -1,0 +1,215 @@
+"""Figures for papers: the front, placement, hypervolume and learning curves as PNG and SVG.
+
+Drawn with Matplotlib's objects on its Agg canvas, so that no display and no global state are involved.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from pure_nas.report import wording
+from pure_nas.report.data import Curve, Point, ReportData, report_data
+from pure_nas.report.marks import axis_range, labelled, log_ticks
+from pure_nas.report.palette import LIGHT, style_of
+from pure_nas.report.placement_figure import draw_placement, placement_size
+from pure_nas.report.retrained_figure import draw_retrained
+from pure_nas.run_directory import RunDirectory, write_whole
+
+DPI = 160
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": LIGHT["soft"],
+    "axes.labelcolor": LIGHT["ink"],
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LIGHT["line"],
+    "grid.linewidth": 0.6,
+    "xtick.color": LIGHT["soft"],
+    "ytick.color": LIGHT["soft"],
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.hashsalt": "pure-nas",
+}
+
+Drawing = Callable[[Axes], None]
+
+
+def write_figures(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
+    """Write every figure that the run has data for into figures/, from `data` where the caller has it already.
+
+    Raises:
+        RunError: the run is damaged, or a file cannot be written.
+    """
+    data = data or report_data(run)
+    paths: list[Path] = []
+    for name, size, drawing in _drawings(data):
+        for ending, content in _drawn(size, drawing).items():
+            paths.append(run.figures / f"{name}.{ending}")
+            write_whole(paths[-1], content)
+    return paths
+
+
+def _drawings(data: ReportData) -> Iterable[tuple[str, tuple[float, float], Drawing]]:
+    """Name, size in inches and drawing of each figure."""
+    if data.points:
+        for view in data.costs:
+            yield f"front-{view.name}", (6.4, 4.2), partial(draw_front, data=data, cost=view.name)
+        yield "hypervolume", (6.4, 3.0), partial(draw_hypervolume, data=data)
+    if data.front:
+        yield "placement", placement_size(data), partial(draw_placement, data=data)
+    if data.curves:
+        yield "curves", (6.4, 4.2), partial(draw_curves, data=data)
+    retraining = data.retraining
+    if retraining and retraining.rows:
+        size = (max(6.4, 2.4 * len(retraining.trials)), 4.2)
+        yield "retrained", size, partial(draw_retrained, data=data, retraining=retraining)
+
+
+def _drawn(size: tuple[float, float], drawing: Drawing) -> dict[str, bytes]:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        drawing(figure.subplots())
+        files: dict[str, bytes] = {}
+        for ending, metadata in (("png", None), ("svg", {"Date": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=ending, dpi=DPI, metadata=metadata)
+            files[ending] = buffer.getvalue()
+    return files
+
+
+def draw_front(axes: Axes, data: ReportData, cost: str) -> None:
+    """Error over one cost: every complete trial, the baselines, the front as a step line."""
+    costs, errors = [point.costs[cost] for point in data.points], [100 * point.error for point in data.points]
+    line = next(view.line for view in data.costs if view.name == cost)
+    xs = [line[0][0], *(value for value, _ in line), max(costs) * 2]
+    ys = [max(errors) * 2, *(100 * error for _, error in line), 100 * line[-1][1]]
+    axes.step(xs, ys, where="post", color=LIGHT["ink"], linewidth=1.2, label="front", zorder=2)
+    for label in sorted({point.kind_label for point in data.points}, key=lambda text: (" baseline" in text, text)):
+        _scatter(axes, [point for point in data.points if point.kind_label == label], cost, label)
+    _mark_front(axes, [point for point in data.points if point.on_front], cost)
+    _scale(axes, "x", costs, lambda value: wording.cost(cost, value))
+    _scale(axes, "y", errors, lambda value: f"{value:g} %")
+    axes.set_xlabel(wording.cost_label(cost))
+    axes.set_ylabel("validation error")
+    axes.legend(loc="upper right")
+
+
+def _scatter(axes: Axes, points: list[Point], cost: str, label: str) -> None:
+    style = style_of(points[0].kind)
+    colour, hollow = LIGHT[style.role], bool(points[0].baseline)
+    for front in (False, True):
+        chosen = [point for point in points if point.on_front == front]
+        axes.scatter(
+            [point.costs[cost] for point in chosen],
+            [100 * point.error for point in chosen],
+            marker=style.marker,
+            s=42 if hollow else 22,
+            facecolors="none" if hollow else colour,
+            edgecolors=colour if hollow else "none",
+            linewidths=1.5 if hollow else 0,
+            alpha=1.0 if hollow or front else 0.5,
+            zorder=4 if hollow else 3,
+        )
+    axes.plot(
+        [],
+        [],
+        linestyle="none",
+        marker=style.marker,
+        color=colour,
+        markerfacecolor="none" if hollow else colour,
+        markersize=6,
+        label=label,
+    )
+
+
+def _mark_front(axes: Axes, front: list[Point], cost: str) -> None:
+    spots = [(point.costs[cost], 100 * point.error) for point in front]
+    axes.scatter(
+        [x for x, _ in spots],
+        [y for _, y in spots],
+        s=95,
+        facecolors="none",
+        edgecolors=LIGHT["ink"],
+        linewidths=0.8,
+        zorder=5,
+    )
+    for index in labelled(spots):
+        axes.annotate(
+            str(front[index].number),
+            spots[index],
+            xytext=(-6, -6),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=7,
+            color=LIGHT["soft"],
+        )
+
+
+def _scale(axes: Axes, name: str, values: list[float], text: Callable[[float], str]) -> None:
+    """A logarithmic axis with round ticks where every value is positive."""
+    log = min(values) > 0
+    low, high = axis_range(values, log=log)
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    if log:
+        low, high = 10**low, 10**high
+        axes.set(**{f"{name}scale": "log"})
+        axis.set_major_locator(FixedLocator(log_ticks(low, high)))
+        axis.set_minor_locator(NullLocator())
+    axes.set(**{f"{name}lim": (low, high)})
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
+
+
+def draw_hypervolume(axes: Axes, data: ReportData) -> None:
+    """Share of the reference box that the front dominates, after each complete trial."""
+    numbers, shares = zip(*data.hypervolume_history, strict=True)
+    baselines = [point.number for point in data.points if point.baseline]
+    if baselines and max(baselines) < numbers[-1]:
+        axes.axvspan(-0.5, max(baselines) + 0.5, color=LIGHT["line"], alpha=0.6, linewidth=0, label="baselines")
+        axes.legend(loc="lower right")
+    axes.step(numbers, shares, where="post", color=LIGHT["ink"], linewidth=1.4, marker="o" if len(numbers) == 1 else "")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("trial")
+    axes.set_ylabel("hypervolume")
+
+
+def draw_curves(axes: Axes, data: ReportData) -> None:
+    """Validation error over epochs of the front and the baselines."""
+    errors = [100 * error for curve in data.curves for error in curve.errors if error is not None]
+    for curve in data.curves:
+        _draw_curve(axes, curve)
+    if errors:
+        _scale(axes, "y", errors, lambda value: f"{value:g} %")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("validation error")
+    if len(data.curves) <= 24:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=7)
+
+
+def _draw_curve(axes: Axes, curve: Curve) -> None:
+    style = style_of(curve.kind)
+    axes.plot(
+        curve.epochs,
+        [float("nan") if error is None else 100 * error for error in curve.errors],
+        color=LIGHT[style.role],
+        linestyle=":" if curve.baseline else "-",
+        linewidth=1.1 if curve.baseline else 1.5,
+        marker=style.marker,
+        markersize=4.5,
+        markevery=[len(curve.epochs) - 1],
+        label=curve.baseline or f"trial {curve.number}, {curve.kind}",
+    )

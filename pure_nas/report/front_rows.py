@@ -1,0 +1,127 @@
+"""The networks of the front, each beside the baselines that cost no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pure_nas.report.summaries import kind_of, placement_text, recipe_text
+from pure_nas.results import Results, TrialRecord
+
+CAUTION = (
+    "Comparisons with baselines are of single training runs on the validation split, which the search has also "
+    "chosen by. They are a hint. Whether a network is better than its baseline needs several seeds and the test "
+    "split: pure-nas retrain."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versus:
+    """A front network beside the most accurate baseline of one unit that costs no more.
+
+    Attributes:
+        difference: the network's error minus the baseline's; negative where the network errs less.
+        images: the same in validation images; None where their number is unknown.
+    """
+
+    unit: str
+    number: int
+    label: str
+    error: float
+    difference: float
+    images: int | None
+
+    @property
+    def text(self) -> str:
+        """The difference in percentage points, with its sign."""
+        points = f"{100 * self.difference:+.2f}".replace("-", "−")
+        return f"{'±0.00' if abs(self.difference) < 5e-5 else points} points"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontRow:
+    """One group of the front.
+
+    Attributes:
+        tags: of "best", "knee" and "smallest" those that it is.
+        twins: numbers of the other trials of its group: as good and as costly within the tolerances.
+        repeats: those of `twins` that train exactly the same.
+        objectives: by name.
+        kind: its unit's name, or "hybrid".
+        units: unit names, one tuple a stage.
+        architecture: as in architecture.json.
+        recipe: as in recipe.json.
+        versus: one entry for each baseline unit that has a baseline within its cost, itself left out.
+    """
+
+    number: int
+    tags: tuple[str, ...]
+    twins: tuple[int, ...]
+    repeats: tuple[int, ...]
+    baseline: str
+    objectives: dict[str, float]
+    metrics: dict[str, float]
+    cost: dict[str, float]
+    seconds: float
+    kind: str
+    depth: int
+    base_width: int
+    bottleneck: bool
+    units: tuple[tuple[str, ...], ...]
+    placement: str
+    recipe_text: str
+    architecture: dict[str, Any]
+    recipe: dict[str, Any]
+    versus: tuple[Versus, ...]
+
+
+def front_rows(results: Results, validation_images: int | None) -> tuple[FrontRow, ...]:
+    """One row for each group of the front, lowest error first."""
+    if not results.groups:
+        return ()
+    chosen = {"best": results.best.number, "knee": results.knee.number, "smallest": results.smallest.number}
+    return tuple(_row(results, group, chosen, validation_images) for group in results.groups)
+
+
+def _row(
+    results: Results, group: tuple[TrialRecord, ...], chosen: dict[str, int], validation_images: int | None
+) -> FrontRow:
+    trial = group[0]
+    architecture = trial.candidate.architecture
+    members = {member.number for member in group}
+    return FrontRow(
+        number=trial.number,
+        tags=tuple(name for name, number in chosen.items() if number in members),
+        twins=tuple(member.number for member in group[1:]),
+        repeats=tuple(member.number for member in group[1:] if member.candidate.digest == trial.candidate.digest),
+        baseline=trial.baseline,
+        objectives=dict(zip(results.objective_names, trial.objectives, strict=True)),
+        metrics=trial.metrics,
+        cost=trial.cost,
+        seconds=trial.seconds,
+        kind=kind_of(architecture),
+        depth=architecture.depth,
+        base_width=architecture.base_width,
+        bottleneck=architecture.bottleneck,
+        units=architecture.units,
+        placement=placement_text(architecture.units),
+        recipe_text=recipe_text(trial.candidate),
+        architecture=architecture.model_dump(mode="json", by_alias=True),
+        recipe=trial.candidate.recipe.model_dump(mode="json", by_alias=True),
+        versus=_comparisons(results, trial, validation_images),
+    )
+
+
+def _comparisons(results: Results, trial: TrialRecord, validation_images: int | None) -> tuple[Versus, ...]:
+    return tuple(
+        Versus(
+            unit=unit,
+            number=other.number,
+            label=other.baseline,
+            error=other.error,
+            difference=trial.error - other.error,
+            images=None if validation_images is None else round((trial.error - other.error) * validation_images),
+        )
+        for unit, other in sorted(results.baselines_within(trial).items())
+        if other.number != trial.number
+    )

@@ -1,0 +1,51 @@
+"""Where labels and axes go, for every way of drawing the front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MARGIN = 0.08
+LABEL_SPACING = 0.045
+
+
+def axis_range(values: Sequence[float], *, log: bool) -> list[float]:
+    """Limits that leave a margin around the values; decimal logarithms where the axis is logarithmic."""
+    scaled = [math.log10(value) if log else value for value in values]
+    low, high = min(scaled), max(scaled)
+    span = high - low or (0.5 if log else abs(high) or 1.0)
+    return [low - MARGIN * span, high + MARGIN * span]
+
+
+def labelled(points: Sequence[tuple[float, float]]) -> set[int]:
+    """Indices of points whose labels do not run into each other, earlier points first.
+
+    Args:
+        points: (cost, error).
+    """
+    chosen: list[int] = []
+    spots = list(zip(_spread([cost for cost, _ in points]), _spread([error for _, error in points]), strict=True))
+    for index, spot in enumerate(spots):
+        if all(math.dist(spot, spots[other]) > LABEL_SPACING for other in chosen):
+            chosen.append(index)
+    return set(chosen)
+
+
+def _spread(values: Sequence[float]) -> list[float]:
+    """Values on a logarithmic scale (a linear one if any is not positive), from 0 to 1."""
+    if not values:
+        return []
+    scaled = [math.log10(value) for value in values] if min(values) > 0 else list(values)
+    low, high = min(scaled), max(scaled)
+    return [(value - low) / (high - low or 1.0) for value in scaled]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round values between two limits of a logarithmic axis, as many as a small plot has room for."""
+    decades = math.log10(high / low)
+    mantissas: tuple[float, ...] = (1,) if decades > 3 else (1, 2, 5) if decades > 1.6 else (1, 2, 3, 5)
+    if decades < 0.9:
+        mantissas = (1, 1.5, 2, 3, 4, 5, 7) if decades > 0.5 else tuple(1 + step / 4 for step in range(36))
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [mantissa * 10.0**exponent for exponent in exponents for mantissa in mantissas]
+    return [float(f"{tick:.3g}") for tick in ticks if low <= tick <= high]

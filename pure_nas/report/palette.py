@@ -1,0 +1,74 @@
+"""One colour, one marker and one glyph for each unit, in every figure of a report.
+
+The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark
+pages. Conv layers add and product layers multiply, hence their glyphs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HYBRID = "hybrid"
+
+LIGHT: dict[str, str] = {
+    "conv": "#0072b2",
+    "product": "#d55e00",
+    "hybrid": "#009e73",
+    "other-1": "#b0578d",
+    "other-2": "#8a6d00",
+    "other-3": "#5f6b7a",
+    "ink": "#12171f",
+    "soft": "#56606f",
+    "line": "#dfe3ea",
+    "page": "#f6f7f9",
+    "card": "#ffffff",
+    "on-unit": "#ffffff",
+}
+DARK: dict[str, str] = {
+    "conv": "#56b4e9",
+    "product": "#ff9151",
+    "hybrid": "#3ecfa3",
+    "other-1": "#e59ac4",
+    "other-2": "#e3c64b",
+    "other-3": "#a5b0bf",
+    "ink": "#eef1f6",
+    "soft": "#9ba6b6",
+    "line": "#2b323d",
+    "page": "#0e1116",
+    "card": "#161b22",
+    "on-unit": "#0e1116",
+}
+"""Colours by role; a page names roles, so that it can change its scheme."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one unit (or the mixture of several) is drawn.
+
+    Attributes:
+        role: key into `LIGHT` and `DARK`.
+        symbol: Plotly marker symbol.
+        marker: Matplotlib marker.
+        glyph: one character for its cells.
+    """
+
+    role: str
+    symbol: str
+    marker: str
+    glyph: str
+
+
+_STYLES = {
+    "conv": Style("conv", "square", "s", "+"),
+    "product": Style("product", "diamond", "D", "×"),
+    HYBRID: Style(HYBRID, "circle", "o", "±"),
+}
+_OTHERS = (("other-1", "triangle-up", "^"), ("other-2", "triangle-down", "v"), ("other-3", "pentagon", "p"))
+
+
+def style_of(kind: str) -> Style:
+    """The style of a unit's name or of "hybrid"; units of other packages share three more colours."""
+    if kind in _STYLES:
+        return _STYLES[kind]
+    role, symbol, marker = _OTHERS[sum(kind.encode()) % len(_OTHERS)]
+    return Style(role, symbol, marker, kind[:1].upper() or "?")

@@ -1,0 +1,57 @@
+"""The interactive plot of retrained networks beside their twins."""
+
+from __future__ import annotations
+
+from html import escape
+
+from pure_nas.report.data import ReportData
+from pure_nas.report.palette import Style, style_of
+from pure_nas.report.plotly_figure import Figure, figure
+from pure_nas.report.retraining import Retraining, RetrainRow, seeds_text, variant_kind
+
+
+def retrained_plot(data: ReportData, retraining: Retraining) -> Figure:
+    """Test accuracy of retrained networks beside their twins: every seed, mean and standard deviation."""
+    kinds = {row.number: row.kind for row in data.front}
+    variants = list(dict.fromkeys(row.variant for row in retraining.rows))
+    traces = []
+    for place, variant in enumerate(variants):
+        rows = [row for row in retraining.rows if row.variant == variant]
+        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
+        places = [retraining.trials.index(row.trial) + offset for row in rows]
+        style = style_of(variant_kind(rows[0], kinds))
+        traces += [_means(rows, places, style), _seeds(rows, places, style)]
+    ticks = {"tickvals": list(range(len(retraining.trials))), "ticktext": [f"trial {n}" for n in retraining.trials]}
+    return figure(traces, {**ticks, "showgrid": False}, {"title": {"text": "test accuracy"}, "ticksuffix": " %"})
+
+
+def _means(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
+    variant = rows[0].variant
+    own, same = variant == "trial", "same recipe" in variant
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "the trial itself" if own else escape(variant),
+        "x": places,
+        "y": [100 * row.mean for row in rows],
+        "error_y": {"type": "data", "array": [100 * row.std for row in rows], "thickness": 1.5, "width": 5},
+        "marker": {
+            "symbol": f"{style.symbol}-open" if same else style.symbol,
+            "size": 14 if own else 11,
+            "color": f"@{style.role}",
+            "line": {"width": 2 if same else 0},
+        },
+        "hovertemplate": [f"{escape(variant)}<br>{seeds_text(row)}<extra></extra>" for row in rows],
+    }
+
+
+def _seeds(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [place + 0.035 for row, place in zip(rows, places, strict=True) for _ in row.test_accuracy],
+        "y": [100 * accuracy for row in rows for accuracy in row.test_accuracy],
+        "marker": {"symbol": style.symbol, "size": 5, "opacity": 0.6, "color": f"@{style.role}"},
+        "hovertemplate": "one seed: %{y:.2f} %<extra></extra>",
+    }

@@ -1,0 +1,51 @@
+"""What a network and its recipe are, in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pure_nas.architecture import Architecture
+from pure_nas.candidate import Candidate
+from pure_nas.recipe import WeightDecay
+from pure_nas.report.palette import HYBRID, style_of
+from pure_nas.units import PARAMETER_KINDS, ParameterKind
+
+
+def kind_of(architecture: Architecture) -> str:
+    """The name of the unit if there is one only, else "hybrid"."""
+    names = architecture.unit_set
+    return next(iter(names)) if len(names) == 1 else HYBRID
+
+
+def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
+    """One glyph a layer, stages set apart.
+
+    >>> placement_text((("conv", "product"), ("product",)))
+    '+× ×'
+    """
+    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)
+
+
+def product_share(names: Sequence[str]) -> float:
+    """The fraction of layers that are product layers."""
+    return list(names).count("product") / len(names)
+
+
+def recipe_text(candidate: Candidate) -> str:
+    """Learning rates and weight decays of the parameter kinds that the network holds; equal ones once."""
+    kinds = [kind for kind in PARAMETER_KINDS if kind in candidate.architecture.parameter_kinds]
+    rates = {kind: f"{candidate.recipe.learning_rate[kind]:.3g}" for kind in kinds}
+    decays = {kind: _decay(candidate.recipe.weight_decay[kind]) for kind in kinds}
+    return f"learning rate {_by_kind(rates)}; weight decay {_by_kind(decays)}"
+
+
+def _decay(decay: WeightDecay) -> str:
+    if decay.schedule == "constant" or decay.end in (None, decay.start):
+        return f"{decay.start:.3g}"
+    return f"{decay.start:.3g}→{decay.end:.3g} ({decay.schedule})"
+
+
+def _by_kind(texts: dict[ParameterKind, str]) -> str:
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{kind.replace('_', ' ')} {text}" for kind, text in texts.items())

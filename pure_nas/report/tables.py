@@ -1,0 +1,120 @@
+"""The front as JSON, complete, and as CSV, one line a network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from pure_nas.report.data import ReportData, report_data
+from pure_nas.report.front_rows import CAUTION, FrontRow
+from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.units import PARAMETER_KINDS
+
+SCHEMA = 1
+
+
+def write_tables(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
+    """Write front.json and front.csv, from `data` where the caller has it already.
+
+    Raises:
+        RunError: the run is damaged, or a file cannot be written.
+    """
+    data = data or report_data(run)
+    paths = [run.path / "front.json", run.path / "front.csv"]
+    write_whole(paths[0], front_json(data))
+    write_whole(paths[1], front_csv(data))
+    return paths
+
+
+def front_json(data: ReportData) -> str:
+    """Every network of the front with its architecture, recipe and values."""
+    content = {
+        "schema": SCHEMA,
+        "study": data.facts.study,
+        "dataset": data.facts.dataset,
+        "objectives": list(data.objectives),
+        "reference": data.facts.reference,
+        "hypervolume": data.facts.hypervolume,
+        "comparison": CAUTION,
+        "front": [_entry(row) for row in data.front],
+    }
+    return json.dumps(_without_nan(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _entry(row: FrontRow) -> dict[str, Any]:
+    return {
+        "trial": row.number,
+        "tags": list(row.tags),
+        "twins": list(row.twins),
+        "repeats": list(row.repeats),
+        "baseline": row.baseline,
+        "objectives": row.objectives,
+        "metrics": row.metrics,
+        "cost": row.cost,
+        "seconds": row.seconds,
+        "versus_baselines": [
+            {
+                "unit": versus.unit,
+                "trial": versus.number,
+                "baseline": versus.label,
+                "error": versus.error,
+                "difference": versus.difference,
+                "images": versus.images,
+            }
+            for versus in row.versus
+        ],
+        "architecture": row.architecture,
+        "recipe": row.recipe,
+    }
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def front_csv(data: ReportData) -> str:
+    """One line for each network of the front; stages of the placement are separated by "|", layers by blanks."""
+    lines = [_line(row, data) for row in data.front]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=_columns(data, lines), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _columns(data: ReportData, lines: list[dict[str, Any]]) -> list[str]:
+    """The union of all lines' columns in their order; those that are always there if there is no line."""
+    columns = dict.fromkeys(["trial", *data.objectives])
+    for line in lines:
+        columns.update(dict.fromkeys(line))
+    return list(columns)
+
+
+def _line(row: FrontRow, data: ReportData) -> dict[str, Any]:
+    rates, decays = row.recipe["learning_rate"], row.recipe["weight_decay"]
+    return {
+        "trial": row.number,
+        **{name: row.objectives[name] for name in data.objectives},
+        **{name: value for name, value in row.cost.items() if name not in row.objectives},
+        "kind": row.kind,
+        "depth": row.depth,
+        "base_width": row.base_width,
+        "bottleneck": row.bottleneck,
+        "placement": " | ".join(" ".join(stage) for stage in row.units),
+        "tags": " ".join(row.tags),
+        "twins": " ".join(map(str, row.twins)),
+        "baseline": row.baseline,
+        **{f"error_minus_{versus.unit}_baseline": versus.difference for versus in row.versus},
+        **{f"learning_rate_{kind}": rates[kind] for kind in PARAMETER_KINDS},
+        **{f"weight_decay_start_{kind}": decays[kind]["start"] for kind in PARAMETER_KINDS},
+        "seconds": row.seconds,
+    }

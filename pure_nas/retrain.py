@@ -1,0 +1,261 @@
+"""Training chosen networks from scratch on train + validation and scoring them, once, on the test split."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from scipy import stats
+
+from pure_nas.candidate import Candidate
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.devices import resolve_device
+from pure_nas.errors import RunError, UsageError
+from pure_nas.recipe import Recipe
+from pure_nas.results import Results, TrialRecord
+from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
+from pure_nas.runner import Ended, EpochDone, Executor, InlineExecutor, Job, Started
+from pure_nas.units import get_unit
+
+TWIN_UNITS = ("conv", "product")
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network to retrain.
+
+    Attributes:
+        trial: number of the trial that it is, or is a twin of.
+        name: "trial", or such as "conv twin, usual recipe".
+    """
+
+    trial: int
+    name: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network and its test accuracies.
+
+    Attributes:
+        test_accuracy: one for each seed that did not diverge.
+        diverged: seeds that did.
+    """
+
+    trial: int
+    variant: str
+    params: int
+    flops: int
+    test_accuracy: list[float]
+    diverged: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean test accuracy; NaN where every seed diverged."""
+        return statistics.fmean(self.test_accuracy) if self.test_accuracy else float("nan")
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over seeds (n - 1); 0 for a single one."""
+        return statistics.stdev(self.test_accuracy) if len(self.test_accuracy) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What `retrain` found.
+
+    Attributes:
+        verdicts: for each trial, a sentence on it and each of its twins.
+    """
+
+    seeds: int
+    epochs: int
+    rows: list[Row] = field(default_factory=list)
+    verdicts: list[tuple[int, str]] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        """As retrain.json holds it."""
+        return {
+            "schema": 1,
+            "seeds": self.seeds,
+            "epochs": self.epochs,
+            "rows": [{**asdict(row), "mean": _or_none(row.mean), "std": row.std} for row in self.rows],
+            "verdicts": [{"trial": trial, "text": text} for trial, text in self.verdicts],
+        }
+
+
+class Listener(Protocol):
+    """Is told how far retraining is."""
+
+    def training(self, variant: Variant, seed: int, done: int, total: int) -> None:
+        """A network begins to train; `done` of `total` are finished."""
+
+
+def select_trials(results: Results, which: str) -> list[TrialRecord]:
+    """The trials called "front", or listed by name or number as in "best,3,7".
+
+    Raises:
+        UsageError: there is no such trial.
+    """
+    if which == "front":
+        if not results.front:
+            raise UsageError("The front is empty: no trial of this run is complete yet.")
+        return list(results.front)
+    return list(
+        {record.number: record for name in which.split(",") for record in [results.select(name.strip())]}.values()
+    )
+
+
+def variants_of(trial: TrialRecord, epochs: int | None) -> list[Variant]:
+    """The trial's network and its all-conv and all-product twins, each by its usual recipe and by the trial's.
+
+    Both recipes, because the learning rate alone can decide such a race; a twin that is the trial itself is left
+    out.
+    """
+    recipe = trial.candidate.recipe if epochs is None else trial.candidate.recipe.model_copy(update={"epochs": epochs})
+    own = Candidate(trial.candidate.architecture, recipe)
+    found = [Variant(trial.number, "trial", own)]
+    for unit in TWIN_UNITS:
+        twin = own.architecture.with_unit(unit)
+        usual = Recipe.usual(get_unit(unit))
+        usual = recipe.model_copy(update={"learning_rate": usual.learning_rate, "weight_decay": usual.weight_decay})
+        found.append(Variant(trial.number, f"{unit} twin, usual recipe", Candidate(twin, usual)))
+        found.append(Variant(trial.number, f"{unit} twin, same recipe", Candidate(twin, recipe)))
+    return [variant for variant in found if variant.name == "trial" or variant.candidate.digest != own.digest]
+
+
+def load_run_dataset(run: RunDirectory, data_dir: Path | None = None) -> Dataset:
+    """The dataset that a run searched on.
+
+    Raises:
+        RunError: its images have changed since.
+        DataError: they are no longer there.
+    """
+    settings = run.settings()
+    directory = data_dir or (Path(settings["data_dir"]) if "data_dir" in settings else None)
+    dataset = load_dataset(
+        settings["dataset"],
+        data_dir=directory,
+        seed=settings["seed"],
+        image_size=settings.get("image_size"),
+        skip_corrupt=settings["skip_corrupt"],
+    )
+    if dataset.fingerprint != settings["data"]["fingerprint"]:
+        raise RunError(
+            f'The images of "{settings["dataset"]}" have changed since {run.path} was searched.',
+            hint="Put the old ones back, or search again with another --study.",
+        )
+    return dataset
+
+
+def retrain(
+    run: RunDirectory,
+    trials: Sequence[TrialRecord],
+    *,
+    seeds: int,
+    epochs: int | None,
+    device: str,
+    data_dir: Path | None,
+    listener: Listener,
+) -> Retraining:
+    """Retrain trials of a run and their twins, write retrain.json, and compare them.
+
+    What was already retrained is taken from its folder, so that the same call again goes on where it stopped. The
+    run must be locked.
+
+    Raises:
+        UsageError: there are no seeds.
+        RunError: a file cannot be written, or the images changed.
+    """
+    if seeds < 1:
+        raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
+    dataset = load_run_dataset(run, data_dir)
+    variants = [variant for trial in trials for variant in variants_of(trial, epochs)]
+    executor = InlineExecutor(dataset, resolve_device(device))
+    accuracies: dict[str, list[float | None]] = {}
+    distinct = {variant.candidate.digest: variant for variant in variants}
+    total = len(distinct) * seeds
+    for digest, variant in distinct.items():
+        for seed in range(1, seeds + 1):
+            done = sum(len(found) for found in accuracies.values())
+            listener.training(variant, seed, done, total)
+            folder = run.path / "retrain" / f"{digest}-seed{seed}"
+            accuracies.setdefault(digest, []).append(_test_accuracy(variant.candidate, folder, seed, executor))
+    rows = [_row(variant, accuracies[variant.candidate.digest]) for variant in variants]
+    used = variants[0].candidate.recipe.epochs
+    found = Retraining(seeds, used, rows, list(_verdicts(rows)))
+    write_whole(run.path / "retrain.json", json.dumps(found.document(), indent=2) + "\n")
+    return found
+
+
+def _test_accuracy(candidate: Candidate, folder: Path, seed: int, executor: Executor) -> float | None:
+    """Train once; None where it diverged."""
+    directory = TrialDirectory(folder, number=seed)
+    result = directory.result()
+    if result is None:
+        directory.write_candidate(candidate)
+        executor.submit(Job(number=seed, candidate=candidate, directory=folder, seed=seed, final=True))
+        event: Started | EpochDone | Ended = executor.next_event()
+        while not isinstance(event, Ended):
+            event = executor.next_event()
+        result = {"schema": 1, "seed": seed, **asdict(event.outcome)}
+        directory.write_result(result)
+    return float(result["metrics"]["accuracy"]) if result["state"] == "complete" else None
+
+
+def _row(variant: Variant, accuracies: Sequence[float | None]) -> Row:
+    cost = cost_of(variant.candidate.architecture)
+    kept = [accuracy for accuracy in accuracies if accuracy is not None]
+    return Row(variant.trial, variant.name, cost.params, cost.flops, kept, len(accuracies) - len(kept))
+
+
+def _verdicts(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
+    """Compare each trial with the better recipe of each twin, by Welch's t interval of the difference."""
+    for row in rows:
+        if row.variant != "trial":
+            continue
+        for unit in TWIN_UNITS:
+            twins = [each for each in rows if each.trial == row.trial and each.variant.startswith(f"{unit} twin")]
+            trained = [twin for twin in twins if twin.test_accuracy]
+            if not trained:
+                if twins:
+                    yield row.trial, f"Every {unit} twin of trial {row.trial} diverged."
+                continue
+            if not row.test_accuracy:
+                yield row.trial, f"Trial {row.trial} diverged with every seed."
+                break
+            yield row.trial, _compared(row, max(trained, key=lambda twin: twin.mean))
+
+
+def _compared(row: Row, twin: Row) -> str:
+    difference = 100 * (row.mean - twin.mean)
+    facts = f"trial {row.trial} {100 * row.mean:.2f} %, {twin.variant} {100 * twin.mean:.2f} %"
+    if min(len(row.test_accuracy), len(twin.test_accuracy)) < 2:
+        return f"Not enough seeds to compare: {facts}."
+    low, high = difference_interval(row.test_accuracy, twin.test_accuracy)
+    interval = f"difference {difference:+.2f} points, {CONFIDENCE:.0%} interval {100 * low:+.2f} to {100 * high:+.2f}"
+    if low > 0:
+        return f"Better than its twin: {facts} ({interval})."
+    if high < 0:
+        return f"Worse than its twin: {facts} ({interval})."
+    return f"No difference shown: {facts} ({interval})."
+
+
+def difference_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Welch's confidence interval of mean(first) - mean(second); each needs two values."""
+    if statistics.pvariance(first) == 0 and statistics.pvariance(second) == 0:
+        difference = statistics.fmean(first) - statistics.fmean(second)
+        return difference, difference
+    interval = stats.ttest_ind(first, second, equal_var=False).confidence_interval(CONFIDENCE)
+    return float(interval.low), float(interval.high)
+
+
+def _or_none(value: float) -> float | None:
+    return None if value != value else value  # noqa: PLR0124 - NaN, which JSON has not

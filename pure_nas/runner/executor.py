@@ -1,0 +1,52 @@
+"""Where jobs run. A search talks to an `Executor` and does not know which."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+
+from pure_nas.data import Dataset
+from pure_nas.runner.messages import Ended, Event, Job
+from pure_nas.runner.work import work
+
+
+class Executor(Protocol):
+    """Takes jobs and tells what becomes of them."""
+
+    @property
+    def free(self) -> int:
+        """Jobs it can begin at once."""
+
+    def submit(self, job: Job) -> None:
+        """Take a job."""
+
+    def next_event(self) -> Event:
+        """The next thing that happens to a submitted job; waits for it."""
+
+
+class InlineExecutor:
+    """Runs one job at a time in this process."""
+
+    def __init__(self, dataset: Dataset, device: torch.device) -> None:
+        self._dataset = dataset
+        self._device = device
+        self._running: deque[Iterator[Event]] = deque()
+
+    @property
+    def free(self) -> int:
+        """One, or none while a job runs."""
+        return 1 - len(self._running)
+
+    def submit(self, job: Job) -> None:
+        """Take a job; it advances only in `next_event`."""
+        self._running.append(work(job, self._dataset, self._device))
+
+    def next_event(self) -> Event:
+        """Run the job up to its next event."""
+        event = next(self._running[0])
+        if isinstance(event, Ended):
+            self._running.popleft().close()  # type: ignore[attr-defined]
+        return event

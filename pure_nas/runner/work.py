@@ -1,0 +1,117 @@
+"""Doing one job: build, count, train, score, keep."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from safetensors.torch import save as safetensors_bytes
+
+from pure_nas.cost.count import count_architecture
+from pure_nas.cost.measure import activation_bytes, latency_ms
+from pure_nas.data import Dataset
+from pure_nas.nn import Network, build
+from pure_nas.run_directory import TrialDirectory, append_line, write_whole
+from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Outcome, Started
+from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
+from pure_nas.training.evaluation import evaluate
+from pure_nas.training.seeds import generator
+from pure_nas.training.training import Divergence, Training
+
+_SECONDS_BETWEEN_CHECKPOINTS = 10.0
+
+
+def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
+    """Do `job`, telling what happens as it happens; the last event is `Ended`.
+
+    Out of memory and divergence are outcomes. Anything else that goes wrong is raised.
+
+    Raises:
+        RunError: the job's files cannot be written.
+        DataError: the images cannot be read.
+    """
+    folder = TrialDirectory(job.directory, job.number)
+    architecture = job.candidate.architecture
+    network = build(architecture, generator=generator(job.seed, "weights"))
+    counted = count_architecture(architecture, network)
+    cost: dict[str, float] = {**asdict(counted), "flops": counted.flops}
+    training = _training(job, network, dataset, device)
+    try:
+        yield from _train(job, training, folder)
+        cost |= _measured(job, network, device)
+        metrics = _final_metrics(job, training, dataset, folder)
+    except Divergence as divergence:
+        outcome = Outcome(state="diverged", reason=str(divergence), cost=cost, seconds=_seconds(folder))
+    except torch.OutOfMemoryError as error:
+        reason = f"out of memory on {device} at batch {job.candidate.recipe.batch_size}: {str(error).splitlines()[0]}"
+        outcome = Outcome(state="failed", reason=reason, cost=cost, seconds=_seconds(folder))
+    else:
+        if job.keep_weights:
+            weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+            metadata = {"format": "pt", "architecture": architecture.digest}
+            write_whole(folder.weights, safetensors_bytes(weights, metadata=metadata))
+        outcome = Outcome(state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder))
+    folder.checkpoint.unlink(missing_ok=True)
+    yield Ended(job.number, outcome)
+
+
+def _training(job: Job, network: Network, dataset: Dataset, device: torch.device) -> Training:
+    return Training(
+        network,
+        job.candidate.recipe,
+        train=dataset.train_and_validation() if job.final else dataset.train,
+        validation=None if job.final else dataset.validation,
+        flip=dataset.flip,
+        device=device,
+        seed=job.seed,
+    )
+
+
+def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Event]:
+    digest = f"{job.candidate.digest}-{job.seed}"
+    restore_checkpoint(folder.checkpoint, training, digest)
+    _keep_curve_up_to(folder, training.epoch)
+    yield Started(job.number, training.epoch)
+    saved = time.monotonic()
+    while not training.finished:
+        metrics = training.run_epoch()
+        append_line(folder.metrics, asdict(metrics))
+        if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and not training.finished:
+            save_checkpoint(folder.checkpoint, training, digest)
+            saved = time.monotonic()
+        yield EpochDone(job.number, metrics)
+
+
+def _keep_curve_up_to(folder: TrialDirectory, epoch: int) -> None:
+    """Epochs after the checkpoint are run again, so their records go."""
+    kept = [record for record in folder.curve() if record["epoch"] <= epoch]
+    write_whole(folder.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+
+
+def _final_metrics(job: Job, training: Training, dataset: Dataset, folder: TrialDirectory) -> dict[str, float]:
+    if job.final:
+        training.prepare_scoring()
+        score = evaluate(training.network, dataset.test(), training.device)
+        return {"error": score.error, "accuracy": score.accuracy, "loss": score.loss}
+    last: dict[str, Any] = folder.curve()[-1]
+    error, loss = last["validation_error"], last["validation_loss"]
+    return {"error": error, "accuracy": 1 - error, "loss": loss}
+
+
+def _measured(job: Job, network: Network, device: torch.device) -> dict[str, float]:
+    architecture = job.candidate.architecture
+    shape = (architecture.in_chans, architecture.image_size, architecture.image_size)
+    found: dict[str, float] = {}
+    if "latency" in job.measures:
+        found["latency_ms"] = latency_ms(network, shape, device)
+    if "memory" in job.measures:
+        found["memory_bytes"] = activation_bytes(network, shape)
+    return found
+
+
+def _seconds(folder: TrialDirectory) -> float:
+    return sum(float(record["seconds"]) for record in folder.curve())

@@ -1,0 +1,1 @@
+"""Search: spaces of candidates, and the studies that explore them."""

@@ -1,0 +1,161 @@
+"""What a search was asked to do, and whether a run may go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.run_directory import RunDirectory
+from pure_nas.runner import Measure
+from pure_nas.search.limits import Limits
+from pure_nas.search.samplers import SAMPLER_CHOICES, SamplerChoice
+from pure_nas.search.space import SearchSpace
+
+ObjectiveName = Literal["error", "flops", "params", "latency", "memory"]
+OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
+COST_KEYS: Mapping[ObjectiveName, str] = {
+    "flops": "flops",
+    "params": "params",
+    "latency": "latency_ms",
+    "memory": "memory_bytes",
+}
+"""Where an objective stands among the costs of a trial."""
+
+SCHEMA_VERSION = 1
+_MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "data_dir"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """Everything that decides a search.
+
+    Attributes:
+        study: its name; also the name of its folder.
+        dataset: a dataset's name, or the path of an image folder.
+        space_name: where the space came from, for people.
+        space: the space, with the run's epochs and batch size.
+        trials: trials in total, over every session.
+        time_seconds: training time in total, over every session; None is unbounded.
+        objectives: "error" first, then one or more costs.
+        storage: URL of the Optuna storage; None keeps it in the run's folder.
+    """
+
+    study: str
+    dataset: str
+    space_name: str
+    space: SearchSpace
+    trials: int
+    time_seconds: float | None = None
+    objectives: tuple[ObjectiveName, ...] = ("error", "flops")
+    limits: Limits = field(default_factory=Limits)
+    sampler: SamplerChoice = "auto"
+    seed: int = 0
+    device: str = "auto"
+    baselines: bool = True
+    storage: str | None = None
+    data_dir: Path | None = None
+    image_size: int | None = None
+    skip_corrupt: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.objectives:
+            if name not in OBJECTIVE_NAMES:
+                raise UsageError(f'There is no objective "{name}"; {nearest(name, OBJECTIVE_NAMES)}.')
+        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
+            raise UsageError(
+                f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
+                hint="For example --objectives error,flops",
+            )
+        if len(self.objectives) < 2:
+            raise UsageError("A search needs a cost beside error.", hint="For example --objectives error,params")
+        if self.sampler not in SAMPLER_CHOICES:
+            raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
+        if self.trials < 1:
+            raise UsageError(f"A study needs at least one trial, but --trials is {self.trials}.")
+        if self.seed < 0:
+            raise UsageError(f"A seed is 0 or more, but --seed is {self.seed}.")
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The objectives that are costs."""
+        return tuple(name for name in self.objectives if name != "error")
+
+    def resolved(self) -> dict[str, Any]:
+        """The settings as run.toml holds them."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "study": self.study,
+            "dataset": self.dataset,
+            "space": self.space_name,
+            "trials": self.trials,
+            "time_seconds": self.time_seconds,
+            "epochs": self.space.run.epochs,
+            "batch_size": self.space.run.batch_size,
+            "objectives": list(self.objectives),
+            "limits": dict(self.limits.given),
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "device": self.device,
+            "baselines": self.baselines,
+            "storage": self.storage,
+            "data_dir": str(self.data_dir) if self.data_dir else None,
+            "image_size": self.image_size,
+            "skip_corrupt": self.skip_corrupt,
+            "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
+        }
+
+
+def objective_names(text: str) -> tuple[ObjectiveName, ...]:
+    """Objectives from a list such as "error,flops".
+
+    Raises:
+        UsageError: a name is unknown.
+    """
+    found: list[ObjectiveName] = []
+    for name in text.split(","):
+        known = next((each for each in OBJECTIVE_NAMES if each == name.strip()), None)
+        if known is None:
+            raise UsageError(f'There is no objective "{name.strip()}"; {nearest(name.strip(), OBJECTIVE_NAMES)}.')
+        found.append(known)
+    return tuple(found)
+
+
+def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
+    """Check that a run may go on with the settings `wanted`; trials, time, device and data directory may differ.
+
+    Raises:
+        RunError: something else differs; the message lists what.
+    """
+    stored = run.settings()
+    if stored.get("schema") != SCHEMA_VERSION:
+        raise RunError(
+            f"{run.settings_path} has schema {stored.get('schema')!r}; this version of pure-nas reads {SCHEMA_VERSION}."
+        )
+    old, new = _flat(stored), _flat(wanted)
+    recorded_only = {key for key in old if key.split(".")[0] not in wanted}
+    keys = sorted((old.keys() | new.keys()) - recorded_only)
+    differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
+    if differing:
+        lines = [f"  {key}: {_value(old.get(key))} in the run, {_value(new.get(key))} now" for key in differing[:20]]
+        more = [f"  and {len(differing) - 20} more"] if len(differing) > 20 else []
+        raise RunError(
+            "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
+            hint="Give it the same settings to go on, or choose another --study for a new run.",
+        )
+
+
+def _value(value: object) -> str:
+    return "nothing" if value is None else repr(value)
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat

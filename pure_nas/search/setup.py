@@ -1,0 +1,204 @@
+"""From settings to a search that is ready to go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pure_nas.architecture import Architecture
+from pure_nas.cost.layers import cost_of
+from pure_nas.cost.measure import activation_bytes, latency_ms
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.devices import resolve_device
+from pure_nas.environment import describe_environment
+from pure_nas.errors import RunError
+from pure_nas.nn import build
+from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.runner import InlineExecutor
+from pure_nas.search.baselines import Baseline, baselines
+from pure_nas.search.estimate import Estimate, estimate
+from pure_nas.search.samplers import ChosenSampler, choose_sampler
+from pure_nas.search.search import Listener, Search
+from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
+from pure_nas.search.space import SearchSpace
+from pure_nas.search.storage import open_storage
+from pure_nas.search.study import SearchStudy
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A search of which everything is known but what it will find.
+
+    Attributes:
+        settings: as asked for, with the space fitted to the dataset's images.
+    """
+
+    settings: SearchSettings
+    dataset: Dataset
+    device: torch.device
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space, fitted to the dataset's images."""
+        return self.settings.space
+
+    @cached_property
+    def plan(self) -> list[Baseline]:
+        """Baselines to train first."""
+        return baselines(self.space) if self.settings.baselines else []
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """Expected training time here, measured over a few steps."""
+        planned = [baseline.candidate for baseline in self.plan]
+        return estimate(self.space, self.dataset, self.settings.trials, planned, self.device)
+
+    @cached_property
+    def sampler(self) -> ChosenSampler:
+        """What proposes candidates, and why."""
+        seconds = self.estimate.seconds_per_trial if self.settings.sampler == "auto" else 0.0
+        return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
+
+    @property
+    def smallest_params(self) -> int:
+        """Parameters of the space's smallest network."""
+        return min(cost_of(architecture).params for architecture in self.space.smallest_architectures())
+
+    @property
+    def largest_params(self) -> int:
+        """Parameters of the space's largest network."""
+        return max(cost_of(architecture).params for architecture in self.space.largest_architectures())
+
+    @cached_property
+    def reference(self) -> tuple[float, ...]:
+        """The worst value of each objective: chance, and the cost of the space's largest networks."""
+        return tuple(self._worst(name) for name in self.settings.objectives)
+
+    def latency(self, architecture: Architecture) -> float:
+        """Time of one image through `architecture` on the run's device, milliseconds; measured once."""
+        canonical = architecture.canonical()
+        if canonical not in self._latencies:
+            self._latencies[canonical] = latency_ms(build(canonical), _image_shape(canonical), self.device)
+        return self._latencies[canonical]
+
+    @cached_property
+    def _latencies(self) -> dict[Architecture, float]:
+        return {}
+
+    def _worst(self, name: ObjectiveName) -> float:
+        largest = self.space.largest_architectures()
+        match name:
+            case "error":
+                return 1 - 1 / len(self.dataset.classes)
+            case "latency":
+                return max(self.latency(architecture) for architecture in largest)
+            case "memory":
+                return float(max(activation_bytes(build(each), _image_shape(each)) for each in largest))
+            case "flops":
+                return float(max(cost_of(architecture).flops for architecture in largest))
+            case "params":
+                return float(max(cost_of(architecture).params for architecture in largest))
+
+
+def prepare(settings: SearchSettings) -> Prepared:
+    """Load the images, fit the space to them and check the limits; nothing is written to the run.
+
+    Raises:
+        DataError: the images cannot be had.
+        DeviceError: the device is not there.
+        UsageError: the limits cannot be met.
+    """
+    device = resolve_device(settings.device)
+    dataset = load_dataset(
+        settings.dataset,
+        data_dir=settings.data_dir,
+        seed=settings.seed,
+        image_size=settings.image_size,
+        skip_corrupt=settings.skip_corrupt,
+    )
+    space = settings.space.with_images(
+        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
+    )
+    prepared = Prepared(replace(settings, space=space), dataset, device)
+    settings.limits.require_possible(space, prepared.latency)
+    return prepared
+
+
+@contextmanager
+def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search]:
+    """Lock the run, check or write its settings, and yield the search.
+
+    Args:
+        out: the folder that holds runs; the run is `out / study`.
+
+    Raises:
+        RunError: the run is in use, damaged, or was started with other settings.
+    """
+    settings = prepared.settings
+    run = RunDirectory(out / settings.study)
+    wanted = {**settings.resolved(), "data": _facts(prepared.dataset)}
+    if run.exists:
+        require_same(run, wanted)
+    elif run.path.exists() and any(run.path.iterdir()):
+        raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
+    with run.locked():
+        recorded = _record(run, prepared, wanted)
+        run.log("search started", trials=settings.trials, environment=describe_environment(prepared.device))
+        study = SearchStudy(
+            open_storage(run.study_path, settings.storage),
+            settings.study,
+            space=prepared.space,
+            objectives=settings.objectives,
+            sampler=recorded["chosen_sampler"]["name"],
+            seed=settings.seed,
+        )
+        yield Search(
+            run,
+            settings,
+            study,
+            InlineExecutor(prepared.dataset, prepared.device),
+            plan=prepared.plan,
+            reference=tuple(recorded["reference"][name] for name in settings.objectives),
+            latency=prepared.latency,
+            listener=listener,
+        )
+
+
+def _record(run: RunDirectory, prepared: Prepared, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Write run.toml; what was decided when the run began stays."""
+    if run.exists:
+        decided = {key: run.settings()[key] for key in ("chosen_sampler", "reference")}
+    else:
+        decided = {
+            "chosen_sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
+            "reference": dict(zip(prepared.settings.objectives, prepared.reference, strict=True)),
+        }
+        write_whole(run.path / "environment.json", json.dumps(describe_environment(prepared.device), indent=2) + "\n")
+    recorded = {**wanted, **decided}
+    run.write_settings(recorded)
+    return recorded
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "classes": list(dataset.classes),
+        "in_chans": dataset.in_chans,
+        "image_size": dataset.image_size,
+        "mean": list(dataset.mean),
+        "std": list(dataset.std),
+        "train": len(dataset.train),
+        "validation": len(dataset.validation),
+    }
+
+
+def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
+    return architecture.in_chans, architecture.image_size, architecture.image_size

@@ -1,0 +1,93 @@
+"""The plain, the smallest and the largest networks of a space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from pure_nas.architecture import Architecture
+from pure_nas.recipe import Recipe
+from pure_nas.search.axes import Axis
+from pure_nas.search.space_tables import ArchitectureTable, RecipeTable, RunTable
+from pure_nas.search.space_units import Placement
+from pure_nas.search.space_walk import PLAIN_ARCHITECTURE_FIELDS, PLAIN_RECIPE_FIELDS, SETTINGS
+from pure_nas.units import Unit
+
+
+def depths(axes: ArchitectureTable) -> dict[str, tuple[int, ...]]:
+    """The distinct depths where every stage is as short, medium or long as it can be, by name, ascending."""
+    small, middle, large = (axes.blocks_of(size) for size in ("smallest", "middle", "largest"))
+    named = {"small": small}
+    if middle not in (small, large):
+        named["middle"] = middle
+    if large != small:
+        named["large"] = large
+    return named
+
+
+def baseline_architectures(
+    axes: ArchitectureTable, images: Mapping[str, int], units: Sequence[str]
+) -> list[tuple[str, Architecture]]:
+    """Networks of a single unit, labelled like "conv small"."""
+    fields = {name: getattr(axes, name).nearest(_default(name)) for name in (*PLAIN_ARCHITECTURE_FIELDS, *SETTINGS)}
+    fields["base_width"] = axes.base_width.middle
+    found = []
+    for unit, (size, blocks) in product(units, depths(axes).items()):
+        if unit in axes.units.names:
+            placement = tuple((unit,) * count for count in blocks)
+            found.append((f"{unit} {size}", _architecture(axes, images, placement, fields)))
+    return found
+
+
+def baseline_recipe(axes: RecipeTable, run: RunTable, units: Iterable[Unit]) -> Recipe:
+    """The rates and decays that are usual for `units`, the other fields as close to Recipe's defaults as allowed."""
+    fields = {name: getattr(axes, name).nearest(Recipe.model_fields[name].default) for name in PLAIN_RECIPE_FIELDS}
+    return Recipe.shared(units, epochs=run.epochs, batch_size=run.batch_size, **fields)
+
+
+def smallest_architectures(axes: ArchitectureTable, images: Mapping[str, int]) -> list[Architecture]:
+    """Short and narrow networks, one for each plain placement and choice of the other fields."""
+    fields = {"base_width": [axes.base_width.smallest]}
+    return list(dict.fromkeys(_variants(axes, images, axes.blocks_of("smallest"), fields)))
+
+
+def largest_architectures(axes: ArchitectureTable, images: Mapping[str, int]) -> list[Architecture]:
+    """Long and wide networks, one for each plain placement and choice of the other fields."""
+    fields = {"base_width": [axes.base_width.largest]}
+    return list(dict.fromkeys(_variants(axes, images, axes.blocks_of("largest"), fields)))
+
+
+def _variants(
+    axes: ArchitectureTable, images: Mapping[str, int], blocks: Sequence[int], given: Mapping[str, Sequence[Any]]
+) -> Iterator[Architecture]:
+    names = ("bottleneck", "shortcut", "relu_in_block", "relu_after_add")
+    choices = {
+        **given,
+        **{name: getattr(axes, name).values for name in names},
+        "exponent_cap": _with_and_without(axes.exponent_cap),
+        "threshold_trainable": [axes.threshold_trainable.nearest(True)],
+    }
+    for placement in axes.units.plain_placements(blocks):
+        for values in product(*choices.values()):
+            fields = dict(zip(choices, values, strict=True))
+            yield _architecture(axes, images, placement, fields).canonical()
+
+
+def _with_and_without(caps: Axis[float | None]) -> list[float | None]:
+    """One cap, whose height costs nothing, and no cap, as far as the axis holds them."""
+    values = [cap for cap in caps.values if cap is not None][:1]
+    return [*values, *([None] if None in caps else [])]
+
+
+def _architecture(
+    axes: ArchitectureTable, images: Mapping[str, int], placement: Placement, fields: Mapping[str, object]
+) -> Architecture:
+    thresholds = tuple(axes.threshold_init.at(stage).nearest(0.0) for stage in range(axes.stages))
+    return Architecture.model_validate(
+        {"family": axes.family, "units": placement, "threshold_init": thresholds, **fields, **images}
+    )
+
+
+def _default(name: str) -> object:
+    return Architecture.model_fields[name].default

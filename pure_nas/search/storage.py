@@ -1,0 +1,84 @@
+"""Where the Optuna study is kept."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
+
+from pure_nas.errors import RunError, UsageError
+
+logger = logging.getLogger(__name__)
+
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p", "afs"}
+)
+
+
+def open_storage(database: Path, url: str | None) -> BaseStorage:
+    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`.
+
+    SQLite writes ahead (WAL), so that a dashboard can read while a search writes. That does not work on network
+    file systems; there it keeps a rollback journal, and the log says so.
+
+    Raises:
+        RunError: the database is damaged or cannot be written.
+        UsageError: the URL cannot be opened.
+    """
+    if url is not None:
+        try:
+            return optuna.storages.get_storage(url)
+        except (ValueError, ImportError, SQLAlchemyError, StorageInternalError, OSError) as error:
+            raise UsageError(
+                f'The storage "{url}" cannot be opened: {_first_line(error)}.',
+                hint="Give an SQLAlchemy URL such as sqlite:///studies.db or postgresql://user@host/name, and install "
+                "its driver.",
+            ) from error
+    journal = "DELETE" if file_system(database.parent) in _NETWORK_FILE_SYSTEMS else "WAL"
+    if journal == "DELETE":
+        logger.warning("%s lies on a network file system, where SQLite's write-ahead log does not work.", database)
+    try:
+        with sqlite3.connect(database, timeout=60) as connection:
+            connection.execute(f"PRAGMA journal_mode={journal}")
+            connection.execute("PRAGMA schema_version")
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        connection.close()
+        if damage != "ok":
+            raise sqlite3.DatabaseError(damage)
+        return RDBStorage(f"sqlite:///{database}", engine_kwargs={"connect_args": {"timeout": 60}})
+    except (sqlite3.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        raise damaged_study(database, error) from error
+
+
+def damaged_study(database: Path, error: Exception) -> RunError:
+    """The error for a study that cannot be read."""
+    return RunError(
+        f"The study {database} is damaged or cannot be opened: {_first_line(error)}.",
+        hint="The trials are safe in their folders: move study.db (and study.db-wal, study.db-shm) away and give the "
+        "same command again; the study is rebuilt from them.",
+    )
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds `path`, as Linux names it; "unknown" elsewhere."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return "unknown"
+    target = path.resolve()
+    found, kind = -1, "unknown"
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        _, mount, name = line.split(" ")[:3]
+        point = Path(mount.replace("\\040", " "))
+        if target.is_relative_to(point) and len(point.parts) >= found:
+            found, kind = len(point.parts), name
+    return kind
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return (lines[0] if lines else type(error).__name__).rstrip(".")

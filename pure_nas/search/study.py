@@ -1,0 +1,162 @@
+"""The Optuna study of a run: the only place that asks and tells.
+
+Suggestions are drawn in memory and each trial is stored whole, with all its parameters, in one transaction: a
+process killed at any moment leaves a trial that exists with everything it needs, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from pure_nas.candidate import Candidate
+from pure_nas.errors import RunError
+from pure_nas.results import TrialRecord
+from pure_nas.search.samplers import SamplerName, make_sampler
+from pure_nas.search.space import SearchSpace
+
+BASELINE_KEY = "baseline"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that has been begun.
+
+    Attributes:
+        baseline: the label of the baseline that it is, or empty.
+    """
+
+    number: int
+    candidate: Candidate
+    baseline: str = ""
+
+
+class SearchStudy:
+    """Asks for candidates and is told what became of them.
+
+    Args:
+        storage: where the study is kept.
+        name: its name there.
+        space: what candidates are drawn from.
+        objectives: names of the objectives, all minimised.
+        sampler: what draws them.
+        seed: with the trial's number, decides every suggestion.
+
+    Raises:
+        RunError: the study cannot be read, or was made for other objectives.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        name: str,
+        *,
+        space: SearchSpace,
+        objectives: Sequence[str],
+        sampler: SamplerName,
+        seed: int,
+    ) -> None:
+        self.space = space
+        self._sampler: SamplerName = sampler
+        self._seed = seed
+        directions = [StudyDirection.MINIMIZE] * len(objectives)
+        try:
+            self._stored = optuna.create_study(
+                storage=storage, study_name=name, directions=directions, load_if_exists=True
+            )
+            trials = self._stored.get_trials(deepcopy=False)
+        except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:
+            raise RunError(f'The study "{name}" cannot be read: {error}.') from error
+        if self._stored.directions != directions:
+            raise RunError(f'The study "{name}" has other objectives than {", ".join(objectives)}.')
+        if not trials:
+            self._stored.set_metric_names(list(objectives))
+        self._memory = optuna.create_study(directions=directions)
+        for trial in trials:
+            self._memory.add_trial(trial)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial that the study knows, by number."""
+        return self._memory.get_trials(deepcopy=False)
+
+    def ask(self) -> Asked:
+        """Begin a trial with a candidate that the sampler suggests."""
+        number = len(self.trials)
+        self._memory.sampler = make_sampler(self._sampler, self._seed, number)
+        trial = self._memory.ask()
+        candidate = self.space.suggest(trial)
+        self._store(number)
+        return Asked(number, candidate)
+
+    def begin(self, candidate: Candidate, baseline: str = "") -> Asked:
+        """Begin a trial with a given candidate; what of it lies in the space teaches the sampler."""
+        number = len(self.trials)
+        located = self.space.parameters_of(candidate)
+        self._memory.add_trial(_running(located.params, located.distributions, {BASELINE_KEY: baseline}))
+        self._store(number)
+        return Asked(number, candidate, baseline)
+
+    def candidate_of(self, number: int) -> Candidate:
+        """The candidate that trial `number` was suggested, rebuilt from its parameters."""
+        return self.space.suggest(FixedTrial(self.trials[number].params))
+
+    def tell(self, record: TrialRecord) -> None:
+        """Tell how a trial ended.
+
+        A complete one has values. Any other is pruned with a constraint that it breaks: told as failed, samplers
+        would learn nothing from it.
+        """
+        if record.state == "complete":
+            self._tell(record.number, TrialState.COMPLETE, list(record.objectives), record.constraints)
+        else:
+            broken = {key: value for key, value in record.constraints.items() if value > 0}
+            self._tell(record.number, TrialState.PRUNED, None, broken or {record.state: 1.0})
+
+    def _store(self, number: int) -> None:
+        """Write the trial that memory just began as one transaction."""
+        drawn = self.trials[number]
+        self._stored.add_trial(_running(drawn.params, drawn.distributions, drawn.user_attrs, drawn.system_attrs))
+        if len(self._stored.get_trials(deepcopy=False)) != number + 1:
+            raise RunError(
+                f'Another program added trials to the study "{self._stored.study_name}" while this search ran.',
+                hint="A study has one search. Give the same command again to continue with what is stored.",
+            )
+
+    def _tell(
+        self, number: int, state: TrialState, values: list[float] | None, constraints: Mapping[str, float]
+    ) -> None:
+        for study in (self._memory, self._stored):
+            frozen = study.get_trials(deepcopy=False)[number]
+            trial = Trial(study, frozen._trial_id)
+            for key, value in constraints.items():
+                trial.set_constraint(key, value)
+            study.tell(number, values, state=state)
+
+
+def _running(
+    params: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    user_attrs: Mapping[str, Any],
+    system_attrs: Mapping[str, Any] | None = None,
+) -> FrozenTrial:
+    """A trial as it is stored when it begins."""
+    trial = optuna.trial.create_trial(
+        state=TrialState.RUNNING,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs={key: value for key, value in user_attrs.items() if value != ""},
+        system_attrs=dict(system_attrs or {}),
+    )
+    trial.datetime_start = datetime.now()
+    return trial

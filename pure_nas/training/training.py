@@ -1,0 +1,179 @@
+"""One training run, epoch by epoch, that can be stopped and taken up again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pure_nas.data import Augment, ImageSet
+from pure_nas.devices import autocast
+from pure_nas.nn import Network
+from pure_nas.recipe import Recipe
+from pure_nas.training.evaluation import Score, evaluate, reestimate_norms
+from pure_nas.training.optimizer import apply_schedules, make_optimizer
+from pure_nas.training.seeds import generator
+
+_STEPS_BETWEEN_CHECKS = 32
+
+
+class Divergence(Exception):  # noqa: N818 - an outcome of training, not a fault of the program
+    """The loss became NaN or infinite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochMetrics:
+    """One epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        validation_loss: None where the run is not scored during training; likewise the error.
+        learning_rate: the rate of the trunk at its end.
+        seconds: time it took, scoring included.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_error: float | None
+    learning_rate: float
+    seconds: float
+
+
+class Training:
+    """Trains `network` by `recipe`.
+
+    Every epoch draws its order and augmentation from (seed, epoch) alone, so a run that was stopped and taken up
+    again gives the same weights as one that was not.
+
+    Args:
+        train: images to learn from.
+        validation: images to score on after each epoch, or None.
+        flip: whether the dataset's labels survive a horizontal flip.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        *,
+        train: ImageSet,
+        validation: ImageSet | None,
+        flip: bool,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.network = network.to(device)
+        self.recipe = recipe
+        self.device = device
+        self.seed = seed
+        self.epoch = 0
+        self._train = train
+        self._validation = validation
+        self._augment = Augment(crop_padding=recipe.crop_padding, flip=recipe.flip and flip)
+        self._optimizer = make_optimizer(self.network, recipe)
+        self._steps = train.n_batches(recipe.batch_size)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch of the recipe is done."""
+        return self.epoch >= self.recipe.epochs
+
+    def run_epoch(self) -> EpochMetrics:
+        """Train one epoch and score it.
+
+        Raises:
+            Divergence: the training loss, or the validation loss after the last epoch, is NaN or infinite.
+        """
+        start = time.perf_counter()
+        loss, accuracy = self._train_epoch()
+        self.epoch += 1
+        score = self._score()
+        return EpochMetrics(
+            epoch=self.epoch,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            validation_loss=score.loss if score else None,
+            validation_error=score.error if score else None,
+            learning_rate=self._optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - start,
+        )
+
+    def rehearse(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take a training step on each batch and wait for the device: for measuring time, not for learning."""
+        loss = torch.zeros((), device=self.device)
+        self.network.train()
+        for images, labels in batches:
+            loss, _ = self._step(images, labels, 0.0)
+        loss.item()
+
+    def prepare_scoring(self) -> None:
+        """Re-estimate the BatchNorm statistics from the training images."""
+        reestimate_norms(self.network, self._train, self.device, self.seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a run needs to go on: epoch, weights, optimizer."""
+        return {
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a run where `state_dict` was called."""
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.epoch = state["epoch"]
+
+    def _train_epoch(self) -> tuple[float, float]:
+        self.network.train()
+        order = generator(self.seed, "order", self.epoch)
+        loss_sum = torch.zeros((), device=self.device)
+        right = torch.zeros((), device=self.device)
+        seen = 0
+        batches = self._train.batches(
+            self.recipe.batch_size, device=self.device, generator=order, augment=self._augment
+        )
+        for step, (images, labels) in enumerate(batches):
+            loss, logits = self._step(images, labels, (self.epoch + step / self._steps) / self.recipe.epochs)
+            loss_sum += loss * len(labels)
+            right += (logits.argmax(1) == labels).sum()
+            seen += len(labels)
+            if step % _STEPS_BETWEEN_CHECKS == _STEPS_BETWEEN_CHECKS - 1:
+                self._require_finite(loss_sum)
+        self._require_finite(loss_sum)
+        return loss_sum.item() / seen, right.item() / seen
+
+    def _step(self, images: Tensor, labels: Tensor, progress: float) -> tuple[Tensor, Tensor]:
+        apply_schedules(self._optimizer, self.recipe, progress)
+        with autocast(self.device):
+            logits = self.network(images)
+        logits = logits.float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.recipe.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.gradient_clip_norm)
+        self._optimizer.step()
+        return loss.detach(), logits.detach()
+
+    def _require_finite(self, loss: Tensor) -> None:
+        value = loss.item()
+        if not math.isfinite(value):
+            raise Divergence(f"training loss became {value} in epoch {self.epoch + 1} of {self.recipe.epochs}")
+
+    def _score(self) -> Score | None:
+        if self._validation is None:
+            return None
+        self.prepare_scoring()
+        score = evaluate(self.network, self._validation, self.device)
+        if self.finished and not math.isfinite(score.loss):
+            raise Divergence(f"validation loss is {score.loss} after the last epoch")
+        return score

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pure_nas.data import (
+    DatasetSpec,
+    Part,
+    RawImages,
+    catalogue,
+    dataset_names,
+    default_data_dir,
+    describe_datasets,
+    load_dataset,
+)
+from pure_nas.errors import PureNasError, UsageError
+
+
+def stripes(data_dir: Path, part: Part) -> RawImages:
+    images = np.zeros((40 if part == "train" else 10, 1, 8, 8), dtype=np.uint8)
+    labels = np.arange(len(images)) % 2
+    images[labels == 1, :, ::2] = 255
+    return RawImages(images, labels, ("plain", "striped"))
+
+
+STRIPES = DatasetSpec(
+    name="stripes", summary="stripes or none", num_classes=2, in_chans=1, image_size=8, flip=True, load=stripes
+)
+
+
+class Point:
+    """An entry point of an installed package."""
+
+    name = "stripes"
+    value = "other_package:STRIPES"
+
+    def __init__(self, content: object) -> None:
+        self.content = content
+
+    def load(self) -> object:
+        if isinstance(self.content, Exception):
+            raise self.content
+        return self.content
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch):
+    def install(content: object) -> None:
+        monkeypatch.setattr(catalogue, "entry_points", lambda group: [Point(content)])
+        catalogue._installed.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    catalogue._installed.cache_clear()
+
+
+def test_listing_datasets_does_not_import_torch() -> None:
+    code = "import sys, pure_nas.data as d; d.describe_datasets(None); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_built_in_datasets_are_listed_with_shape_and_sizes(data_dir: Path) -> None:
+    infos = {info.name: info for info in describe_datasets(data_dir)}
+    assert list(infos) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"]
+    assert infos["cifar100"].image_shape == (3, 32, 32)
+    assert (infos["svhn"].train_size, infos["svhn"].test_size) == (73_257, 26_032)
+    assert str(data_dir) in infos["cifar10"].location
+
+
+def test_a_dataset_is_present_once_its_training_files_are(data_dir: Path) -> None:
+    data_dir.mkdir()
+    before = {info.name: info.present for info in describe_datasets(data_dir)}
+    (data_dir / "train_32x32.mat").touch()
+    after = {info.name: info.present for info in describe_datasets(data_dir)}
+    assert [name for name, present in before.items() if present] == ["digits"]
+    assert [name for name, present in after.items() if present] == ["digits", "svhn"]
+
+
+def test_the_data_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PURE_NAS_DATA", str(tmp_path))
+    assert default_data_dir() == tmp_path
+    monkeypatch.delenv("PURE_NAS_DATA")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_data_dir() == tmp_path / ".cache" / "pure-nas" / "data"
+
+
+def test_an_unknown_dataset_names_the_nearest_and_mentions_folders() -> None:
+    with pytest.raises(UsageError, match=r'did you mean "cifar10"') as caught:
+        load_dataset("CIFAR-10")
+    assert "folder of images" in caught.value.hint
+
+
+def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
+    install(STRIPES)
+    assert dataset_names()[-1] == "stripes"
+    loaded = load_dataset("stripes", data_dir=data_dir)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (36, 4, 10)
+    assert loaded.classes == ("plain", "striped")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ImportError("no such module"), "does not load"),
+        ("stripes", "not a pure_nas.data.DatasetSpec"),
+        (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
+    ],
+)
+def test_a_broken_entry_point_is_named(install, content: object, message: str) -> None:
+    install(content)
+    with pytest.raises(PureNasError, match=message):
+        dataset_names()
+
+
+def test_a_loader_that_cannot_be_imported_is_named(data_dir: Path) -> None:
+    spec = DatasetSpec(**{**vars(STRIPES), "load": "no_such_module:load"})
+    with pytest.raises(PureNasError, match="no_such_module:load"):
+        spec.read(data_dir, "train")

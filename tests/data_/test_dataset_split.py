@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pure_nas.data.split import held_out_count, stratified_split
+from pure_nas.errors import UsageError
+
+label_lists = st.lists(st.integers(0, 6), min_size=2, max_size=120)
+
+
+def room_of(labels: np.ndarray) -> int:
+    return len(labels) - len(np.unique(labels))
+
+
+@given(label_lists, st.floats(0, 1), st.integers(0, 2**40))
+def test_a_split_is_complete_disjoint_and_of_the_asked_size(values: list[int], share: float, seed: int) -> None:
+    labels = np.array(values)
+    held_out = int(share * room_of(labels))
+    kept, held = stratified_split(labels, held_out, seed)
+    assert len(held) == held_out
+    assert sorted([*kept, *held]) == list(range(len(labels)))
+
+
+@given(label_lists, st.floats(0, 1), st.integers(0, 1000))
+def test_every_class_keeps_an_image_and_gives_its_share(values: list[int], share: float, seed: int) -> None:
+    labels = np.array(values)
+    held_out = int(share * room_of(labels))
+    kept, held = stratified_split(labels, held_out, seed)
+    counts = np.bincount(labels)
+    given_up = np.bincount(labels[held], minlength=len(counts))
+    assert set(labels[kept]) == set(values)
+    ideal = counts * held_out / len(labels)
+    assert (given_up >= np.minimum(np.floor(ideal), np.maximum(counts - 1, 0))).all()
+    capped = int(np.maximum(np.ceil(ideal) - np.maximum(counts - 1, 0), 0).sum())
+    assert (given_up <= np.ceil(ideal) + capped).all()
+
+
+@given(label_lists, st.integers(0, 1000))
+def test_a_split_depends_on_the_seed_only(values: list[int], seed: int) -> None:
+    labels = np.array(values)
+    first, second = (stratified_split(labels, room_of(labels) // 2, seed) for _ in range(2))
+    assert (first[0] == second[0]).all()
+    assert (first[1] == second[1]).all()
+
+
+def test_another_seed_gives_another_split() -> None:
+    labels = np.arange(1000) % 10
+    held = [stratified_split(labels, 100, seed)[1].tolist() for seed in range(3)]
+    assert held[0] != held[1] != held[2]
+
+
+def test_a_split_is_what_it_was_in_earlier_releases() -> None:
+    assert stratified_split(np.arange(20) % 2, 6, 0)[1].tolist() == [3, 4, 7, 8, 11, 16]
+
+
+def test_small_classes_are_held_out_where_asked() -> None:
+    labels = np.array([0] * 100 + [1] * 5 + [2] * 3 + [3])
+    held = stratified_split(labels, 10, 0, at_least=2)[1]
+    assert np.bincount(labels[held], minlength=4).tolist() == [9, 2, 1, 0]
+
+
+def test_holding_out_too_many_is_explained() -> None:
+    with pytest.raises(UsageError, match="at most 2 can when each of the 2 classes keeps one"):
+        stratified_split(np.array([0, 0, 1, 1]), 3, 0)
+
+
+@pytest.mark.parametrize(("share", "count"), [(5, 5), (0.1, 10), (0.001, 1), (99, 99)])
+def test_a_share_is_a_number_of_images_or_a_part(share: float, count: int) -> None:
+    assert held_out_count(share, 100, what="validation") == count
+
+
+@pytest.mark.parametrize("share", [0, -1, 100, 0.0, 1.0, 1.5, True, float("nan"), "10"])
+def test_a_senseless_share_names_itself_and_the_way_out(share: float) -> None:
+    with pytest.raises(UsageError, match=f"validation = {share!r}") as caught:
+        held_out_count(share, 100, what="validation")
+    assert "1 to 99" in caught.value.hint

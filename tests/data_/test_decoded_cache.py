@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import errno
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_files import picture
+
+from pure_nas.data import Dataset, decoded_cache, load_dataset
+from pure_nas.errors import DataError
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many files each decoding read; nothing where the cache was used."""
+    counts: list[int] = []
+    decode = decoded_cache.decode_listing
+
+    def counting(listing, *arguments):  # type: ignore[no-untyped-def]
+        counts.append(len(listing.files))
+        return decode(listing, *arguments)
+
+    monkeypatch.setattr(decoded_cache, "decode_listing", counting)
+    return counts
+
+
+def load(folder: Path, data_dir: Path) -> Dataset:
+    return load_dataset(folder, data_dir=data_dir)
+
+
+def test_the_second_start_decodes_nothing(folder: Path, data_dir: Path, decodings: list[int]) -> None:
+    first, second = load(folder, data_dir), load(folder, data_dir)
+    assert decodings == [24]
+    assert first.fingerprint == second.fingerprint
+    first.test()
+    second.test()
+    assert decodings == [24, 9]
+
+
+def test_a_changed_file_is_decoded_again(folder: Path, data_dir: Path, decodings: list[int]) -> None:
+    first = load(folder, data_dir)
+    picture(5).save(folder / "train" / "dog" / "000.png")
+    assert load(folder, data_dir).fingerprint != first.fingerprint
+    assert decodings == [24, 24]
+
+
+@pytest.mark.parametrize("pattern", ["*.npy", "*.json"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
+def test_a_damaged_entry_is_made_again(
+    folder: Path, data_dir: Path, decodings: list[int], pattern: str, damage: str
+) -> None:
+    first = load(folder, data_dir)
+    (path,) = (data_dir / "decoded").glob(pattern)
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes({"cut": content[:-10], "empty": b"", "flip": content, "gone": b""}[damage])
+    if damage == "gone":
+        path.unlink()
+    assert load(folder, data_dir).fingerprint == first.fingerprint
+    assert load(folder, data_dir).fingerprint == first.fingerprint
+    assert decodings == [24, 24]
+
+
+def test_corrupt_files_are_remembered(folder: Path, data_dir: Path, decodings: list[int]) -> None:
+    (folder / "train" / "dog" / "001.png").write_bytes(b"nothing")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"1 of 24 .*train/dog/001\.png \(not an image\)"):
+            load(folder, data_dir)
+    assert load_dataset(folder, data_dir=data_dir, skip_corrupt=True).skipped == 1
+    assert decodings == [24]
+
+
+def test_a_cache_that_cannot_be_made_is_not_fatal(
+    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data_dir.write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING):
+        assert len(load(folder, data_dir).train_and_validation()) == 24
+    assert "decodes them again" in caplog.text
+
+
+def test_a_full_disk_is_not_fatal_and_leaves_no_pieces(
+    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: object, pixels: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with caplog.at_level(logging.WARNING):
+        load(folder, data_dir)
+    assert "No space left on device" in caplog.text
+    assert list((data_dir / "decoded").iterdir()) == []

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from dataset_files import picture, write_classes
+from PIL import Image
+
+from pure_nas.data import Dataset, StreamedImages, decoded, load_dataset
+from pure_nas.errors import DataError, UsageError
+
+
+def pixels(images: object) -> torch.Tensor:
+    return torch.cat([x for x, _ in images.batches(64)])  # type: ignore[attr-defined]
+
+
+def test_train_and_test_folders_are_read_and_validation_comes_from_train(folder: Path, data_dir: Path) -> None:
+    loaded = load_dataset(str(folder), data_dir=data_dir)
+    assert loaded.name == "animals"
+    assert loaded.classes == ("cat", "dog", "owl")
+    assert (loaded.in_chans, loaded.image_size, loaded.flip) == (3, 16, True)
+    assert torch.bincount(loaded.validation.labels).tolist() == [2, 2, 2]
+    assert torch.bincount(loaded.train.labels).tolist() == [10, 6, 2]
+    assert len(loaded.train_and_validation()) == 24
+    assert torch.bincount(loaded.test().labels).tolist() == [3, 3, 3]
+
+
+def test_a_path_object_is_always_a_folder(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    folder.rename(folder.parent / "digits")
+    assert load_dataset(Path("digits"), data_dir=data_dir).classes == ("cat", "dog", "owl")
+    assert load_dataset("./digits", data_dir=data_dir).classes == ("cat", "dog", "owl")
+    assert len(load_dataset("digits", data_dir=data_dir).classes) == 10
+
+
+def test_no_test_image_is_read_before_it_is_asked_for(folder: Path, data_dir: Path) -> None:
+    for path in (folder / "test").rglob("*.png"):
+        path.write_bytes(b"would be found if it were opened")
+    loaded = load_dataset(folder, data_dir=data_dir)
+    with pytest.raises(DataError, match="None of the 9 files"):
+        loaded.test()
+
+
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_a_val_folder_beside_train_is_the_test_part(folder: Path, data_dir: Path, name: str) -> None:
+    (folder / "test").rename(folder / name)
+    loaded = load_dataset(folder, data_dir=data_dir)
+    assert (len(loaded.train_and_validation()), len(loaded.test())) == (24, 9)
+
+
+def test_a_val_folder_beside_train_and_test_is_the_validation_part(folder: Path, data_dir: Path) -> None:
+    write_classes(folder / "val", {"cat": 2, "dog": 1, "owl": 1})
+    loaded = load_dataset(folder, data_dir=data_dir)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (24, 4, 9)
+    assert len(loaded.train_and_validation()) == 28
+    with pytest.raises(UsageError, match="holds the validation images"):
+        load_dataset(folder, data_dir=data_dir, validation=0.2)
+
+
+def test_a_train_folder_alone_has_no_test_images(tmp_path: Path, data_dir: Path) -> None:
+    write_classes(tmp_path / "pets" / "train", {"cat": 6, "dog": 6})
+    loaded = load_dataset(tmp_path / "pets", data_dir=data_dir)
+    with pytest.raises(DataError, match="pets has no test images") as caught:
+        loaded.test()
+    assert "folder test" in caught.value.hint
+
+
+def test_classes_in_one_folder_are_split_in_three_and_test_never_moves(tmp_path: Path, data_dir: Path) -> None:
+    write_classes(tmp_path / "pets", {"cat": 40, "dog": 20})
+    first, second = (load_dataset(tmp_path / "pets", data_dir=data_dir, seed=seed) for seed in (0, 1))
+    assert (len(first.train), len(first.validation), len(first.test())) == (48, 6, 6)
+    assert first.fingerprint != second.fingerprint
+    shift = torch.tensor(first.mean) - torch.tensor(second.mean)
+    assert shift.abs().max() > 0
+    assert torch.equal(raw_pixels(first, test=True), raw_pixels(second, test=True))
+    everything = torch.cat([raw_pixels(first), raw_pixels(first, test=True)])
+    assert len(everything.unique(dim=0)) == 60
+
+
+def raw_pixels(loaded: Dataset, *, test: bool = False) -> torch.Tensor:
+    """Images as they were before normalisation, (N, C, H, W), uint8."""
+    images = pixels(loaded.test() if test else loaded.train_and_validation())
+    mean, std = (torch.tensor(each).view(1, -1, 1, 1) for each in (loaded.mean, loaded.std))
+    return (images * std + mean).mul(255).round().to(torch.uint8)
+
+
+def test_a_class_of_one_image_stays_in_train(tmp_path: Path, data_dir: Path) -> None:
+    write_classes(tmp_path / "train", {"cat": 6, "dog": 6, "owl": 1})
+    loaded = load_dataset(tmp_path, data_dir=data_dir)
+    assert 2 in loaded.train.labels
+    assert 2 not in loaded.validation.labels
+
+
+def test_statistics_are_those_of_the_training_images(folder: Path, data_dir: Path) -> None:
+    loaded = load_dataset(folder, data_dir=data_dir)
+    seen = pixels(loaded.train)
+    torch.testing.assert_close(seen.mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(seen.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4, rtol=0)
+
+
+def test_the_fingerprint_changes_with_data_split_and_size(folder: Path, data_dir: Path) -> None:
+    def fingerprint(**arguments: object) -> str:
+        return load_dataset(folder, data_dir=data_dir, **arguments).fingerprint  # type: ignore[arg-type]
+
+    same = fingerprint()
+    assert same == fingerprint()
+    others = [fingerprint(seed=1), fingerprint(image_size=8), fingerprint(validation=4), fingerprint(limit=12)]
+    picture(99).save(folder / "train" / "cat" / "000.png")
+    assert len({same, *others, fingerprint()}) == 6
+
+
+def test_the_fingerprint_does_not_depend_on_where_the_folder_is(folder: Path, data_dir: Path) -> None:
+    before = load_dataset(folder, data_dir=data_dir).fingerprint
+    moved = folder.rename(folder.parent / "elsewhere")
+    assert load_dataset(moved, data_dir=data_dir).fingerprint == before
+
+
+def test_a_limit_keeps_the_proportions(folder: Path, data_dir: Path) -> None:
+    loaded = load_dataset(folder, data_dir=data_dir, limit=12)
+    assert torch.bincount(loaded.train_and_validation().labels).tolist() == [6, 4, 2]
+    with pytest.raises(UsageError, match="limit = 5 is too few for 3 classes"):
+        load_dataset(folder, data_dir=data_dir, limit=5)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([(20, 20)] * 4, 20), ([(20, 30)] * 4, 16), ([(20, 20), (50, 70), (47, 60), (47, 47)], 40), ([(6, 6)] * 4, 8)],
+)
+def test_the_image_size_follows_the_images(
+    tmp_path: Path, data_dir: Path, sizes: list[tuple[int, int]], expected: int
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for i, (width, height) in enumerate(sizes):
+            picture(i, width, height).save(tmp_path / "train" / name / f"{i}.png")
+    assert load_dataset(tmp_path, data_dir=data_dir).image_size == expected
+
+
+def test_large_images_become_no_larger_than_224(tmp_path: Path, data_dir: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (400, 300)).save(tmp_path / "train" / name / f"{i}.png")
+    assert load_dataset(tmp_path, data_dir=data_dir).image_size == 224
+
+
+def test_gray_images_have_one_channel_and_a_single_colour_makes_three(tmp_path: Path, data_dir: Path) -> None:
+    write_classes(tmp_path / "train", {"cat": 4, "dog": 4}, channels=1)
+    assert load_dataset(tmp_path, data_dir=data_dir).in_chans == 1
+    picture(0).save(tmp_path / "train" / "cat" / "colour.png")
+    assert load_dataset(tmp_path, data_dir=data_dir).in_chans == 3
+
+
+def test_hidden_files_are_passed_over_and_nested_folders_are_not(folder: Path, data_dir: Path) -> None:
+    cat = folder / "train" / "cat"
+    (cat / "more" / "deep").mkdir(parents=True)
+    picture(7).save(cat / "more" / "deep" / "one.JPG", "JPEG")
+    picture(8).save(cat / ".hidden.png")
+    (folder / "train" / ".cache").mkdir()
+    (cat / "notes.txt").write_text("not an image")
+    (cat / "loop").symlink_to(cat, target_is_directory=True)
+    assert len(load_dataset(folder, data_dir=data_dir).train_and_validation()) == 25
+
+
+def test_corrupt_images_are_counted_and_named(folder: Path, data_dir: Path) -> None:
+    for path in sorted((folder / "train" / "cat").iterdir())[:7]:
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"7 of 24 images.*train/cat/000\.png.*and 2 more") as caught:
+        load_dataset(folder, data_dir=data_dir)
+    assert "skip_corrupt" in caught.value.hint
+    loaded = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+    assert loaded.skipped == 7
+    assert torch.bincount(loaded.train_and_validation().labels).tolist() == [5, 8, 4]
+
+
+def test_a_class_whose_images_are_all_corrupt_is_an_error(folder: Path, data_dir: Path) -> None:
+    for path in (folder / "train" / "owl").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="is corrupt: owl"):
+        load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+
+
+def test_corrupt_images_of_a_validation_folder_leave_train_whole(folder: Path, data_dir: Path) -> None:
+    write_classes(folder / "val", {"cat": 2, "dog": 2, "owl": 2})
+    (folder / "train" / "cat" / "003.png").write_bytes(b"")
+    (folder / "val" / "dog" / "000.png").write_bytes(b"")
+    loaded = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+    assert torch.bincount(loaded.train.labels).tolist() == [11, 8, 4]
+    assert torch.bincount(loaded.validation.labels).tolist() == [2, 1, 2]
+
+
+def test_a_folder_too_large_for_memory_is_streamed(
+    folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "train" / "cat" / "003.png").write_bytes(b"")
+    held = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    streamed = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+    again = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+    assert isinstance(streamed.train, StreamedImages)
+    assert streamed.skipped == again.skipped == 1
+    assert streamed.fingerprint == again.fingerprint
+    assert (streamed.mean, streamed.std) == (held.mean, held.std)
+    for part in ("train", "validation"):
+        assert torch.equal(pixels(getattr(streamed, part)), pixels(getattr(held, part)))
+    assert torch.equal(pixels(streamed.test()), pixels(held.test()))
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, data_dir: Path) -> None:
+    with pytest.raises(DataError, match=r"There is no folder .*nowhere"):
+        load_dataset(str(tmp_path / "nowhere"), data_dir=data_dir)
+
+
+def test_a_file_is_not_a_folder(tmp_path: Path, data_dir: Path) -> None:
+    picture(0).save(tmp_path / "cat.png")
+    with pytest.raises(DataError, match="is a file, not a folder"):
+        load_dataset(tmp_path / "cat.png", data_dir=data_dir)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "holds no folders of images"),
+        (["a.png"], "holds images, but no folder for each class"),
+        (["cat/a.png"], 'one class only, "cat"'),
+        (["cat/a.png", "dog/readme.txt"], 'class "dog" has no images'),
+        (["test/cat/a.png", "val/cat/a.png"], "has test and val, but no folder train"),
+        (["train/cat/a.png", "train/dog/a.png", "test/cat/a.png", "test/cow/a.png"], "missing: dog; extra: cow"),
+        (["train/cat/a.png", "train/dog/a.png", "val/a/x.png", "validation/a/x.png"], "both val and validation"),
+        (["cat/a.png", "dog/a.png"], "one image only"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_explained(
+    tmp_path: Path, data_dir: Path, files: list[str], message: str
+) -> None:
+    root = tmp_path / "pictures"
+    root.mkdir()
+    for i, name in enumerate(files):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(i).save(root / name, "PNG")
+    with pytest.raises(DataError, match=message) as caught:
+        load_dataset(root, data_dir=data_dir)
+    assert caught.value.hint
+
+
+def test_an_unreadable_folder_is_named(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "dog":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match=r"dog cannot be read: Permission denied"):
+        load_dataset(folder, data_dir=data_dir)
+
+
+def test_a_link_to_nowhere_is_named(folder: Path, data_dir: Path) -> None:
+    (folder / "train" / "cat" / "gone.png").symlink_to(folder / "gone.png")
+    with pytest.raises(DataError, match=r"gone\.png cannot be read: No such file"):
+        load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
+
+
+@pytest.mark.parametrize(("argument", "value"), [("image_size", 2), ("limit", 0)])
+def test_senseless_numbers_are_refused(folder: Path, data_dir: Path, argument: str, value: int) -> None:
+    with pytest.raises(UsageError, match=f"{argument} must be"):
+        load_dataset(folder, data_dir=data_dir, **{argument: value})  # type: ignore[arg-type]
+
+
+def test_a_validation_part_that_leaves_nothing_to_train_on_is_refused(folder: Path, data_dir: Path) -> None:
+    with pytest.raises(UsageError, match="at most 21 can"):
+        load_dataset(folder, data_dir=data_dir, validation=22)
+
+
+def test_jpeg_files_are_read(tmp_path: Path, data_dir: Path) -> None:
+    for name, shade in (("dark", 10), ("light", 240)):
+        (tmp_path / name).mkdir()
+        for i in range(10):
+            Image.fromarray(np.full((32, 32, 3), shade, dtype=np.uint8)).save(tmp_path / name / f"{i}.jpeg")
+    loaded = load_dataset(tmp_path, data_dir=data_dir)
+    assert raw_pixels(loaded).unique().tolist() == [10, 240]

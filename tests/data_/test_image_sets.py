@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from dataset_files import picture
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pure_nas.data import Augment, ResidentImages, StreamedImages
+from pure_nas.data.image_set import Normalisation, count_histogram
+from pure_nas.data.resident import resident
+from pure_nas.errors import DataError, UsageError
+
+NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+
+
+def numbered(count: int) -> ResidentImages:
+    """Images whose labels are their positions."""
+    pixels = torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
+    return resident(pixels, torch.arange(count), NORMALISATION)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[ResidentImages, StreamedImages]:
+    """The same 21 images in memory and in files."""
+    pictures = [picture(i, 8, 8) for i in range(21)]
+    paths = [tmp_path / f"{i}.png" for i in range(21)]
+    for each, path in zip(pictures, paths, strict=True):
+        each.save(path)
+    pixels = torch.from_numpy(np.stack([np.array(each).transpose(2, 0, 1) for each in pictures]))
+    labels = torch.arange(21) % 4
+    held = resident(pixels, labels, NORMALISATION)
+    return held, StreamedImages(paths, labels, 8, 3, NORMALISATION, workers=0)
+
+
+@given(st.integers(2, 60), st.integers(2, 20), st.booleans(), st.booleans())
+def test_an_epoch_shows_every_image_once_and_never_one_alone(
+    count: int, batch_size: int, shuffle: bool, drop_last: bool
+) -> None:
+    if drop_last and batch_size > count:
+        return
+    images = numbered(count)
+    generator = torch.Generator().manual_seed(0) if shuffle else None
+    labels = [y for _, y in images.batches(batch_size, generator=generator, drop_last=drop_last)]
+    assert len(labels) == images.n_batches(batch_size, drop_last)
+    assert min(len(each) for each in labels) >= 2
+    shown = torch.cat(labels).sort().values
+    assert len(shown.unique()) == len(shown) == (count - count % batch_size if drop_last else count)
+
+
+def test_batches_without_a_generator_come_in_order() -> None:
+    labels = [y.tolist() for _, y in numbered(7).batches(3)]
+    assert labels == [[0, 1, 2], [3, 4, 5, 6]]
+
+
+def test_images_are_normalised_by_channel() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 8, 8)
+    images = resident(pixels, torch.arange(2), NORMALISATION)
+    batch, labels = next(images.batches(2))
+    assert batch.dtype == torch.float32
+    assert labels.dtype == torch.int64
+    expected = torch.tensor([(0 - 0.4) / 0.2, (0.2 - 0.5) / 0.25, (1 - 0.6) / 0.3])
+    torch.testing.assert_close(batch[0, :, 3, 5], expected)
+
+
+def test_statistics_equal_those_of_the_pixels() -> None:
+    pixels = torch.randint(0, 256, (30, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = Normalisation.from_histogram(count_histogram(pixels))
+    scaled = pixels.double() / 255
+    torch.testing.assert_close(torch.tensor(found.mean), scaled.mean((0, 2, 3)).float())
+    torch.testing.assert_close(torch.tensor(found.std), scaled.std((0, 2, 3), correction=0).float())
+
+
+def test_a_channel_of_one_value_can_be_normalised() -> None:
+    found = Normalisation.from_histogram(count_histogram(torch.full((4, 1, 8, 8), 7, dtype=torch.uint8)))
+    assert found.std == pytest.approx((1 / 255,))
+
+
+def test_validation_after_augmented_training_is_not_shifted() -> None:
+    pixels = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = resident(pixels, torch.arange(10), Normalisation((0.0,) * 3, (1.0,) * 3))
+    list(images.batches(5, generator=torch.Generator(), augment=Augment(4)))
+    batch, _ = next(images.batches(10))
+    torch.testing.assert_close(batch, pixels.float() / 255)
+
+
+def test_a_subset_shares_pixels_and_keeps_its_order() -> None:
+    images = numbered(10).subset(torch.tensor([7, 2, 5])).subset(torch.tensor([2, 0]))
+    assert images.labels.tolist() == [5, 7]
+    assert next(images.batches(2))[1].tolist() == [5, 7]
+
+
+def test_image_sets_can_be_sent_to_another_process() -> None:
+    images = numbered(10)
+    list(images.batches(5))
+    assert pickle.loads(pickle.dumps(images)).labels.tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("augment", [None, Augment(2, flip=True)])
+def test_streamed_batches_equal_those_from_memory(
+    pair: tuple[ResidentImages, StreamedImages], augment: Augment | None
+) -> None:
+    epochs = [list(images.batches(8, generator=torch.Generator().manual_seed(5), augment=augment)) for images in pair]
+    for held, streamed in zip(*epochs, strict=True):
+        assert torch.equal(held[0], streamed[0])
+        assert torch.equal(held[1], streamed[1])
+
+
+# Python 3.12 warns of every fork of a process with threads, which is how a DataLoader makes its workers.
+forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@forks
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # on a single CPU
+def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    for i, path in enumerate(paths):
+        picture(i, 20, 24).save(path)
+
+    def epoch(workers: int) -> torch.Tensor:
+        images = StreamedImages(paths, torch.arange(6), 16, 3, NORMALISATION, workers=workers)
+        generator = torch.Generator().manual_seed(1)
+        return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=Augment())])
+
+    assert torch.equal(epoch(0), epoch(2))
+
+
+def test_streaming_leaves_the_global_generator_alone(pair: tuple[ResidentImages, StreamedImages]) -> None:
+    before = torch.get_rng_state()
+    list(pair[1].batches(8))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_streamed_subsets_have_the_statistics_of_their_images(pair: tuple[ResidentImages, StreamedImages]) -> None:
+    chosen = torch.tensor([3, 4, 9])
+    held, streamed = (images.subset(chosen).histogram(0) for images in pair)
+    assert torch.equal(held, streamed)
+
+
+@forks
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_streamed_image_that_is_damaged_later_is_named(tmp_path: Path, workers: int) -> None:
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    picture(0).save(paths[0])
+    paths[1].write_bytes(b"gone")
+    images = StreamedImages(paths, torch.arange(2), 16, 3, NORMALISATION, workers=workers)
+    with pytest.raises(DataError, match=r"b\.png cannot be decoded"):
+        list(images.batches(2))
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "shuffle", "drop_last", "message"),
+    [
+        (8, 0, False, False, "batch_size must be 1 or more"),
+        (8, 1, True, False, "batch_size must be 2 or more"),
+        (8, 9, False, True, "leaves nothing of 8 images"),
+        (1, 4, True, False, "too few to train on"),
+    ],
+)
+def test_batches_that_cannot_be_are_explained_at_once(
+    count: int, batch_size: int, shuffle: bool, drop_last: bool, message: str
+) -> None:
+    generator = torch.Generator() if shuffle else None
+    with pytest.raises((UsageError, DataError), match=message):
+        numbered(count).batches(batch_size, generator=generator, drop_last=drop_last)

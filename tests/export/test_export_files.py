@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import RunError, UsageError
+from pure_nas.export import ExportFormat, weights_bytes, write_export
+from pure_nas.nn import build
+
+SMALL = Architecture(units=(("product",), ("conv",)), base_width=2, image_size=8)
+
+
+@pytest.mark.parametrize(
+    ("format_", "names"),
+    [
+        ("python", ["network.py", "weights.safetensors", "architecture.json"]),
+        ("safetensors", ["weights.safetensors", "architecture.json"]),
+        ("json", ["architecture.json"]),
+    ],
+)
+def test_each_format_writes_its_files_and_nothing_else(tmp_path: Path, format_: ExportFormat, names: list[str]) -> None:
+    folder = tmp_path / "new" / "folder"
+    written = write_export(folder, SMALL, build(SMALL).state_dict(), format=format_)
+    assert written == [folder / name for name in names]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    assert Architecture.load(folder / "architecture.json") == SMALL
+
+
+def test_weights_carry_the_digest_of_their_architecture(tmp_path: Path) -> None:
+    state = build(SMALL).state_dict()
+    write_export(tmp_path, SMALL, state, format="safetensors")
+    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt", "architecture": SMALL.digest}
+        assert {name: file.get_tensor(name).shape for name in file.keys()} == {  # noqa: SIM118
+            name: value.shape for name, value in state.items()
+        }
+        assert all(torch.equal(file.get_tensor(name), value) for name, value in state.items())
+
+
+def test_same_weights_are_the_same_bytes() -> None:
+    state = build(SMALL).state_dict()
+    assert len({weights_bytes(SMALL, state) for _ in range(20)}) == 1
+
+
+def test_weights_in_any_memory_layout_are_written() -> None:
+    network = build(SMALL)
+    expected = weights_bytes(SMALL, network.state_dict())
+    assert weights_bytes(SMALL, network.to(memory_format=torch.channels_last).state_dict()) == expected
+
+
+def test_same_export_twice_is_no_conflict(tmp_path: Path) -> None:
+    first = write_export(tmp_path, SMALL, build(SMALL).state_dict(), format="python")
+    assert write_export(tmp_path, SMALL, build(SMALL).state_dict(), format="python") == first
+
+
+def test_different_file_is_not_replaced_and_nothing_is_written(tmp_path: Path) -> None:
+    mine = tmp_path / "architecture.json"
+    mine.write_text("mine")
+    with pytest.raises(RunError, match=r"architecture\.json exists and is different"):
+        write_export(tmp_path, SMALL, build(SMALL).state_dict(), format="python")
+    assert [path.name for path in tmp_path.iterdir()] == ["architecture.json"]
+    assert mine.read_text() == "mine"
+
+
+def test_overwrite_replaces(tmp_path: Path) -> None:
+    (tmp_path / "architecture.json").write_text("mine")
+    write_export(tmp_path, SMALL, None, format="json", overwrite=True)
+    assert Architecture.load(tmp_path / "architecture.json") == SMALL
+
+
+def test_folder_in_the_way_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "architecture.json").mkdir()
+    with pytest.raises(RunError, match=r"architecture\.json cannot be written"):
+        write_export(tmp_path, SMALL, None, format="json")
+
+
+def test_file_in_place_of_the_folder_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_export(tmp_path / "out", SMALL, None, format="json")
+
+
+def test_missing_weights_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs the weights"):
+        write_export(tmp_path, SMALL, None, format="python")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    wider = build(SMALL.model_copy(update={"base_width": 3})).state_dict()
+    with pytest.raises(UsageError, match=r"stem\.conv\.weight is \(3, 3, 3, 3\) in the weights"):
+        write_export(tmp_path, SMALL, wider, format="safetensors")
+    wrapped = nn.ModuleDict({"module": build(SMALL)}).state_dict()
+    with pytest.raises(UsageError, match=r"stem\.conv\.weight is missing in the weights"):
+        write_export(tmp_path, SMALL, wrapped, format="safetensors")
+    assert list(tmp_path.iterdir()) == []

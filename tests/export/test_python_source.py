@@ -1,0 +1,162 @@
+"""An exported file is Python that a good engineer could have written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from small_architectures import small_architectures
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import UsageError
+from pure_nas.export import python_source
+from pure_nas.export.layout import assigned_tuple, literal
+from pure_nas.nn import build
+
+HYBRID = Architecture(units=(("product", "conv"), ("conv", "product")), threshold_init=(0.0, -1.5))
+
+
+def ruff(*arguments: str, source: str) -> str:
+    command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length=120", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def run_source(source: str) -> dict[str, object]:
+    namespace: dict[str, object] = {"__name__": "exported"}
+    exec(compile(source, "network.py", "exec"), namespace)
+    return namespace
+
+
+awkward_text = st.text(max_size=200) | st.sampled_from(['"quoted"', "back\\slash", '"""', "it's\x00\n\r\ud800", "  "])
+
+
+@example(HYBRID, "A title", ["A note of\ntwo lines"], None)
+@example(Architecture.named("resnet50", in_chans=2, shortcut="padding"), '"', [], [f"class {i}" for i in range(1000)])
+@example(HYBRID, "\x00", ["\n"], None)
+@example(Architecture.named("pure110"), "", [], ['a"b', "it's", "both'\"", "back\\", "line\nbreak", *"fghij"])
+@given(
+    architecture=small_architectures(),
+    title=awkward_text,
+    notes=st.lists(awkward_text, max_size=2),
+    classes=st.none() | st.lists(st.text(max_size=30), min_size=12, max_size=12),
+)
+@settings(max_examples=15, deadline=None)
+def test_source_is_what_ruff_would_write(
+    architecture: Architecture, title: str, notes: list[str], classes: list[str] | None
+) -> None:
+    names = None if classes is None else (classes * 12)[: architecture.num_classes]
+    scale = [0.5] * architecture.in_chans
+    source = python_source(architecture, title=title, notes=notes, classes=names, mean=scale, std=scale)
+    assert ruff("format", "--diff", source=source) == ""
+    assert ruff("check", "--select=F,I", source=source) == ""
+    assert run_source(source).get("CLASSES") == (None if names is None else tuple(names))
+
+
+def test_source_has_no_long_line() -> None:
+    source = python_source(HYBRID, title="word " * 60, notes=["word " * 60], classes=["some class"] * 10)
+    assert ruff("check", "--select=E,F,W,I", source=source) == ""
+
+
+def test_source_mentions_its_parameters_and_its_title() -> None:
+    source = python_source(Architecture.named("pure20"), title="PURe20 for CIFAR-10", notes=["91 % correct."])
+    docstring = source.split('"""')[1]
+    assert docstring.startswith("PURe20 for CIFAR-10\n\n91 % correct.\n")
+    assert "272,483 parameters" in docstring
+
+
+def test_blocks_stand_on_one_line_and_defaults_are_left_out() -> None:
+    lines = [line.strip() for line in python_source(HYBRID).splitlines()]
+    assert "BasicBlock(16, 16, ConvPU(16, 16), nn.Identity())," in lines
+    assert "BasicBlock(16, 16, conv3x3(16, 16), nn.Identity(), relu_in_block=True, relu_after_add=True)," in lines
+    assert "BasicBlock(32, 32, ConvPU(32, 32, threshold_init=-1.5), nn.Identity())," in lines
+
+
+def test_source_carries_only_what_the_network_uses() -> None:
+    conv = python_source(Architecture.named("resnet20", shortcut="padding"))
+    assert "ConvPU" not in conv
+    assert "class ProjectionShortcut" not in conv
+    assert "class PaddingShortcut" in conv
+    assert "class BottleneckBlock" not in conv
+    product = python_source(Architecture.named("pure20"))
+    assert "conv3x3" not in product
+    assert "class PaddingShortcut" not in product
+
+
+def test_source_imports_only_pytorch_at_its_top() -> None:
+    source = python_source(HYBRID)
+    imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
+    assert imports == [
+        "from __future__ import annotations",
+        "from pathlib import Path",
+        "import torch",
+        "from torch import Tensor, nn",
+        "from torch.nn import functional as F",
+    ]
+    assert "pure_nas" not in source
+
+
+def test_exported_keys_are_those_of_the_network() -> None:
+    network = run_source(python_source(HYBRID))["Network"]
+    assert callable(network)
+    assert list(network().state_dict()) == list(build(HYBRID).state_dict())
+
+
+def test_writing_source_leaves_the_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    python_source(HYBRID)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("in_chans", "there"), [(1, True), (2, False), (3, True)])
+def test_file_classifies_images_of_one_or_three_channels(in_chans: int, there: bool) -> None:
+    assert ("PIL" in python_source(HYBRID.model_copy(update={"in_chans": in_chans}))) is there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"classes": ["cat"]}, "classes has 1 names for a network of 10 classes"),
+        ({"mean": [0.5] * 3}, "mean and std belong together"),
+        ({"mean": [0.5], "std": [1.0]}, "mean has 1 values for images of 3 channels"),
+        ({"mean": [0.5] * 3, "std": [1.0, 0.0, 1.0]}, "std must be above zero"),
+        ({"mean": [float("nan")] * 3, "std": [1.0] * 3}, "mean must be finite"),
+    ],
+)
+def test_constants_that_do_not_fit_are_refused(arguments: dict[str, list[float]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        python_source(HYBRID, **arguments)  # type: ignore[arg-type]
+
+
+@given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(), st.lists))
+@settings(deadline=None)
+def test_literals_read_back(value: object) -> None:
+    assert eval(literal(value)) == value
+
+
+def test_long_tuples_have_one_value_a_line() -> None:
+    assert assigned_tuple("MEAN", [0.5]) == ["MEAN = (0.5,)"]
+    assert assigned_tuple("CLASSES", ["a" * 120]) == ["CLASSES = (", f'    "{"a" * 120}",', ")"]
+
+
+def test_demo_classifies_an_image(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from pure_nas.export import write_export
+
+    architecture = HYBRID.model_copy(update={"num_classes": 2, "base_width": 2, "image_size": 8})
+    scale = [0.5] * 3
+    state = build(architecture).state_dict()
+    write_export(tmp_path, architecture, state, format="python", classes=["cat", "dog"], mean=scale, std=scale)
+    Image.new("L", (30, 20)).save(tmp_path / "image.png")
+    command = [sys.executable, "network.py", "image.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(line.split()[1] for line in done.stdout.splitlines()) == ["cat", "dog"]
+    bare = subprocess.run(command[:2], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "usage: python network.py IMAGE" in bare.stderr

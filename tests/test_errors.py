@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+import pure_nas.errors
+from pure_nas.errors import ConfigError, DataError, DeviceError, PureNasError, RunError, UsageError, nearest
+
+
+def test_message_and_hint_stand_on_two_lines() -> None:
+    error = UsageError("It is wrong.", hint="Do that.")
+    assert str(error) == "It is wrong.\nDo that."
+    assert (error.message, error.hint) == ("It is wrong.", "Do that.")
+
+
+def test_message_without_hint_stands_alone() -> None:
+    assert str(RunError("It is locked.")) == "It is locked."
+
+
+@pytest.mark.parametrize("error", [UsageError, ConfigError, DataError, RunError, DeviceError])
+def test_errors_share_a_base_and_have_an_exit_code(error: type[PureNasError]) -> None:
+    assert issubclass(error, PureNasError)
+    assert error.exit_code == (2 if issubclass(error, UsageError) else 1)
+    assert issubclass(error, ValueError) is issubclass(error, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "clause"),
+    [
+        ("prodct", ["conv", "product"], 'did you mean "product"? (known: conv, product)'),
+        ("xyz", ["conv", "product"], "known: conv, product"),
+        ("xyz", [], "none are known"),
+    ],
+)
+def test_nearest_name_is_offered_where_one_is_near(name: str, known: list[str], clause: str) -> None:
+    assert nearest(name, known) == clause
+
+
+def test_examples_of_the_module_hold() -> None:
+    assert doctest.testmod(pure_nas.errors).failed == 0

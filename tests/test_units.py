@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+import pure_nas.units
+from pure_nas.errors import PureNasError, UsageError
+from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT, UnitPlace, get_unit, unit_names
+
+PLACE = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4)
+
+
+@pytest.fixture(autouse=True)
+def _forget_installed_units() -> Iterator[None]:
+    pure_nas.units._installed.cache_clear()
+    yield
+    pure_nas.units._installed.cache_clear()
+
+
+def declare(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
+    """Pretend that packages are installed that declare units."""
+    points = [EntryPoint(f"point{i}", value, pure_nas.units.ENTRY_POINT_GROUP) for i, value in enumerate(values)]
+    monkeypatch.setattr(pure_nas.units, "entry_points", lambda group: points)
+
+
+def test_place_counts_what_a_full_convolution_there_has() -> None:
+    assert (PLACE.weights, PLACE.macs) == (2 * 3 * 9, 2 * 3 * 9 * 16)
+    assert (PLACE.in_elements, PLACE.out_elements) == (2 * 64, 3 * 16)
+
+
+def test_costs_are_the_closed_forms() -> None:
+    conv, product = CONV.cost(PLACE), PRODUCT.cost(PLACE)
+    assert (conv.params, conv.macs, conv.elementwise) == (54, 864, 0)
+    assert (product.params, product.macs, product.elementwise) == (55, 864, 2 * 128 + 2 * 48)
+
+
+def test_cap_costs_one_operation_an_output() -> None:
+    place = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4, exponent_cap=None)
+    assert PRODUCT.cost(PLACE).elementwise - PRODUCT.cost(place).elementwise == place.out_elements
+
+
+def test_only_conv_blocks_always_have_their_relus() -> None:
+    assert CONV.always_relu
+    assert not PRODUCT.always_relu
+
+
+def test_kinds_are_those_of_the_block_and_of_the_unit() -> None:
+    assert CONV.kinds == {"conv"}
+    assert PRODUCT.kinds == {"product_conv", "exponents", "thresholds"}
+    assert {"trunk"} | CONV.kinds | PRODUCT.kinds == set(PARAMETER_KINDS)
+
+
+@pytest.mark.parametrize("unit", [CONV, PRODUCT])
+def test_arguments_read_back_from_their_source(unit: Any) -> None:
+    arguments = unit.arguments(PLACE)
+    assert eval(repr(arguments)) == arguments
+
+
+def test_unknown_unit_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r'no unit "prodct"; did you mean "product"\? \(known: conv, product\)'):
+        get_unit("prodct")
+
+
+def test_units_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pure_nas.units, "BUILT_IN", {"conv": CONV})
+    declare(monkeypatch, "pure_nas.units:PRODUCT")
+    assert get_unit("product") is PRODUCT
+    assert unit_names() == ("conv", "product")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["no_such_module:UNIT"], r'"point0" \(no_such_module:UNIT\).*does not load'),
+        (["pure_nas.units:NO_SUCH_UNIT"], "does not load"),
+        (["pure_nas.units:PARAMETER_KINDS"], r"is a tuple, not a pure_nas\.units\.Unit"),
+        (["pure_nas.units:CONV"], 'declares the unit "conv", a name that is already taken'),
+    ],
+)
+def test_broken_declarations_are_explained(monkeypatch: pytest.MonkeyPatch, values: list[str], message: str) -> None:
+    declare(monkeypatch, *values)
+    with pytest.raises(PureNasError, match=message):
+        unit_names()
+
+
+def test_two_packages_cannot_declare_the_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pure_nas.units, "BUILT_IN", {})
+    declare(monkeypatch, "pure_nas.units:CONV", "pure_nas.units:CONV")
+    with pytest.raises(PureNasError, match="already taken"):
+        unit_names()

@@ -1,0 +1,77 @@
+"""Messages about files name the key path, what is wrong and the nearest valid name."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pure_nas.validation import faults
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    colour: Literal["red", "green"] = "red"
+    size: int = 1
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    inner: Inner
+    many: tuple[Inner, ...] = ()
+    either: int | Inner | None = None
+
+
+def lines_of(data: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(data)
+    return faults(caught.value, Outer, "file.toml").splitlines()
+
+
+def test_one_fault_is_singular_and_names_the_source() -> None:
+    assert lines_of({}) == ["file.toml has 1 fault:", "  inner: is missing"]
+
+
+def test_unknown_key_of_an_inner_table_lists_the_keys_of_that_table() -> None:
+    assert lines_of({"inner": {"color": "red"}})[1:] == [
+        '  inner.color: unknown key "color"; did you mean "colour"? (known: colour, size)'
+    ]
+
+
+def test_unknown_key_in_a_list_of_tables_has_its_index() -> None:
+    data = {"inner": {}, "many": ({"size": 1}, {"sise": 1})}
+    assert lines_of(data)[1:] == ['  many.1.sise: unknown key "sise"; did you mean "size"? (known: colour, size)']
+
+
+def test_unknown_choice_lists_the_choices() -> None:
+    assert lines_of({"inner": {"colour": "gren"}})[1:] == [
+        "  inner.colour: 'gren' is not valid; did you mean \"green\"? (known: green, red)"
+    ]
+
+
+def test_every_fault_is_listed_once_in_order() -> None:
+    lines = lines_of({"inner": {"size": "x"}, "oter": 1, "many": 3})
+    assert lines[0] == "file.toml has 3 faults:"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["inner.size", "many", "oter"]
+
+
+def test_long_values_are_shortened() -> None:
+    line = lines_of({"inner": {"size": "x" * 500}})[1]
+    assert line.endswith("...")
+    assert len(line) < 150
+
+
+def test_wrong_top_level_is_explained() -> None:
+    assert lines_of([]) == [
+        "file.toml has 1 fault:",
+        "  (top level): input should be a valid dictionary or instance of Outer, got []",
+    ]
+
+
+def test_damaged_json_is_explained() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate_json("{")
+    assert "\n  not valid JSON: EOF while parsing" in faults(caught.value, Outer, "file.json")
