@@ -28,7 +28,7 @@ _IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
     101: ((3, 4, 23, 3), True),
     152: ((3, 8, 36, 3), True),
 }
-_NAME = re.compile(r"(pure|resnet)(\d{1,4})")
+_NAME = re.compile(r"(pure|resnet)([1-9]\d{0,3})")
 _UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
 
 Theta = Annotated[float, Field(ge=-50.0, le=50.0)]
@@ -229,22 +229,29 @@ class Architecture(BaseModel):
 
     @property
     def parameter_kinds(self) -> frozenset[ParameterKind]:
-        """The parameter kinds that the network holds."""
-        kinds = frozenset[ParameterKind]().union(*(get_unit(name).kinds for name in self.unit_set))
-        return kinds | {"trunk"}
+        """The parameter kinds that training changes."""
+        kinds = frozenset[ParameterKind]({"trunk"}).union(*(get_unit(name).kinds for name in self.unit_set))
+        return kinds if self.threshold_trainable else kinds - {"thresholds"}
 
     def with_unit(self, unit: str) -> Self:
-        """The twin: the same network with `unit` in every block."""
+        """The twin: the same network with `unit` in every block.
+
+        Raises:
+            UsageError: there is no such unit.
+        """
+        get_unit(unit)
         return self.model_copy(update={"units": tuple((unit,) * blocks for blocks in self.blocks_per_stage)})
 
     def canonical(self) -> Self:
-        """The same network with every setting that no unit reads at its default."""
+        """The same network with every setting that nothing in it reads at its default."""
         fields = type(self).model_fields
         updates: dict[str, object] = {}
         read: set[Setting] = set().union(*(get_unit(name).reads for name in self.unit_set))
         for setting in ("threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add"):
             if setting not in read:
                 updates[setting] = fields[setting].default
+        if all(block.shortcut == "identity" for block, _ in self.distinct_blocks()):
+            updates["shortcut"] = fields["shortcut"].default
         updates["threshold_init"] = tuple(
             theta + 0.0 if any("threshold_init" in get_unit(name).reads for name in stage) else 0.0
             for theta, stage in zip(self.threshold_init, self.units, strict=True)

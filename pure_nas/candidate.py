@@ -25,6 +25,8 @@ class Candidate:
         Settings that no unit reads and rates of parameter kinds that the network lacks do not count.
         """
         recipe = self.recipe.model_dump(mode="json", by_alias=True)
+        for kind in PARAMETER_KINDS:
+            recipe["weight_decay"][kind] = self.recipe.weight_decay[kind].canonical().model_dump(mode="json")
         for kind in set(PARAMETER_KINDS) - self.architecture.parameter_kinds:
             del recipe["learning_rate"][kind], recipe["weight_decay"][kind]
         text = self.architecture.canonical().model_dump_json(by_alias=True) + json.dumps(recipe, sort_keys=True)

@@ -63,6 +63,11 @@ class WeightDecay(_Frozen):
             raise ValueError(f'end is {self.end} but schedule = "constant" keeps {self.start}; choose another schedule')
         return self
 
+    def canonical(self) -> WeightDecay:
+        """The same decay in the one way in which it is compared: constant where it does not change."""
+        changes = self.schedule != "constant" and self.end not in (None, self.start)
+        return self if changes else WeightDecay(start=self.start)
+
     def at(self, progress: float) -> float:
         """The coefficient after the fraction `progress` (0 to 1) of the training steps."""
         if self.schedule == "constant" or self.end is None:
@@ -80,7 +85,7 @@ class Recipe(_Frozen):
         learning_rate: peak rate of each kind.
         learning_rate_schedule: "step" (x0.1 at 50 % and 75 %: the paper's 80 and 120 of 160 epochs), "cosine" to
             zero, or "constant".
-        warmup_epochs: epochs over which the rates rise linearly from zero.
+        warmup_epochs: epochs over which the rates rise linearly from zero; at most all of them.
         weight_decay: coefficient of each kind over time.
         gradient_clip_norm: bound of the global gradient norm; None leaves gradients alone.
         label_smoothing: weight of the uniform distribution in the targets.
@@ -158,5 +163,7 @@ class Recipe(_Frozen):
 
 
 def _geometric_mean(values: Iterable[float]) -> float:
-    logs = [math.log(value) for value in values]
-    return float(f"{math.exp(sum(logs) / len(logs)):.3g}")
+    chosen = tuple(values)
+    if len(set(chosen)) == 1 or 0 in chosen:
+        return min(chosen)
+    return float(f"{math.exp(sum(map(math.log, chosen)) / len(chosen)):.3g}")

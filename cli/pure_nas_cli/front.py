@@ -46,6 +46,7 @@ def front_table(results: Results) -> Table:
         title_justify="left",
         caption=_caption(results),
         caption_justify="left",
+        caption_style="dim",
     )
     table.add_column("trial", justify="right")
     table.add_column("error", justify="right")
@@ -55,10 +56,10 @@ def front_table(results: Results) -> Table:
         table.add_column("params", justify="right")
     table.add_column("depth", justify="right")
     table.add_column("width", justify="right")
-    table.add_column("placement")
+    table.add_column("placement", no_wrap=True)
     units = sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
     for unit in units:
-        table.add_column(f"{unit} within cost", justify="right")
+        table.add_column(f"best {unit}", justify="right")
     for group in results.groups:
         table.add_row(*_row(results, group, units))
     return table
@@ -68,12 +69,12 @@ def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str]) -> 
     trial = group[0]
     architecture = trial.candidate.architecture
     costs = results.objective_names[1:]
-    number = str(trial.number) + (f" +{len(group) - 1}" if len(group) > 1 else "")
+    number = str(trial.number) + ("b" if trial.baseline else "") + (f" +{len(group) - 1}" if len(group) > 1 else "")
     row: list[str | Text] = [number, show_percent(trial.error)]
     row += [show_cost(name, value) for name, value in zip(costs, trial.objectives[1:], strict=True)]
     if "params" not in costs:
         row.append(show_cost("params", trial.cost.get("params", 0)))
-    row += [str(architecture.depth), str(architecture.base_width), describe_trial(trial)]
+    row += [str(architecture.depth), str(architecture.base_width), placement(architecture)]
     within = results.baselines_within(trial)
     row += [show_percent(within[unit].error) if unit in within else "-" for unit in units]
     return row
@@ -84,10 +85,14 @@ def _caption(results: Results) -> str:
         f"{name} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in zip(results.objective_names, results.reference, strict=True)
     )
-    return (
-        f"Hypervolume: share of the box up to {corner}. +N: networks within {ERROR_TOLERANCE * 100:g} points of "
-        f"error and {COST_TOLERANCE:.0%} of cost.\n● product unit, ○ convolution, a group a stage. Errors are of "
-        "single runs on the validation split;\nonly pure-nas retrain can tell whether a network beats a baseline."
+    return "\n".join(
+        [
+            "● product unit, ○ convolution, a group a stage; b: a baseline; +N: N more trials within",
+            f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost. Best conv, best product:",
+            "the most accurate baseline that costs no more. All are single runs on the",
+            "validation split: only pure-nas retrain can tell whether a network beats one.",
+            f"Hypervolume: the share of the box up to {corner}.",
+        ]
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +48,10 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
     Convolutions start Kaiming normal (fan-out), norms at one and zero, units as they define it. The global
     random state is left alone; `generator` (seed 0 where it is left out) decides every weight.
     """
-    with torch.random.fork_rng(devices=[]):
+    generator = generator or torch.Generator().manual_seed(0)
+    with _global_state_from(generator):
         network = Network(architecture)
-    initialise(network, generator or torch.Generator().manual_seed(0))
+    initialise(network, generator)
     return network
 
 
@@ -60,14 +63,31 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
             case nn.Linear():
                 bound = module.in_features**-0.5
-                nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
-            case nn.BatchNorm2d():
-                module.reset_parameters()
+                for parameter in module.parameters():
+                    nn.init.uniform_(parameter, -bound, bound, generator=generator)
             case _:
-                reset = getattr(module, "reset_parameters", None)
-                if callable(reset):
-                    reset(generator=generator)
+                _reset(module, generator)
+
+
+def _reset(module: nn.Module, generator: torch.Generator) -> None:
+    """Let `module` draw its own weights; most layers of PyTorch can do so from the global state only."""
+    reset = getattr(module, "reset_parameters", None)
+    if not callable(reset):
+        return
+    if "generator" in inspect.signature(reset).parameters:
+        reset(generator=generator)
+    else:
+        with _global_state_from(generator):
+            reset()
+
+
+@contextmanager
+def _global_state_from(generator: torch.Generator) -> Iterator[None]:
+    """Let `generator` decide what is drawn from the global random state, which is put back afterwards."""
+    seed = torch.randint(2**62, (), generator=generator, device=generator.device)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(seed))
+        yield
 
 
 def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
@@ -82,8 +102,17 @@ def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
         else:
             inner = name.removeprefix(prefix)
             own = inner.removeprefix("unit.") if inner.startswith("unit.") else ""
-            kinds[name] = block.unit.parameter_kinds[own] if own else block.unit.block_kind
+            kinds[name] = _own_kind(block.unit, own) if own else block.unit.block_kind
     return kinds
+
+
+def _own_kind(unit: Unit, name: str) -> ParameterKind:
+    if name not in unit.parameter_kinds:
+        raise PureNasError(
+            f'The unit "{unit.name}" does not say of which kind its parameter "{name}" is.',
+            hint="The package that declares it lists every parameter in Unit(..., parameter_kinds=...).",
+        )
+    return unit.parameter_kinds[name]
 
 
 def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:

@@ -7,6 +7,15 @@ from collections.abc import Sequence
 
 MARGIN = 0.08
 LABEL_SPACING = 0.045
+_MANTISSAS: tuple[tuple[float, tuple[float, ...]], ...] = (
+    (0.25, tuple(1 + step / 4 for step in range(36))),
+    (0.5, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)),
+    (0.9, (1, 1.5, 2, 3, 4, 5, 7)),
+    (1.6, (1, 2, 3, 5)),
+    (3.0, (1, 2, 5)),
+    (math.inf, (1,)),
+)
+"""Up to how many decades which digits are ticks."""
 
 
 def axis_range(values: Sequence[float], *, log: bool) -> list[float]:
@@ -41,11 +50,9 @@ def _spread(values: Sequence[float]) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round values between two limits of a logarithmic axis, as many as a small plot has room for."""
+    """Round values between two limits of a logarithmic axis, at least one, as many as a small plot has room for."""
     decades = math.log10(high / low)
-    mantissas: tuple[float, ...] = (1,) if decades > 3 else (1, 2, 5) if decades > 1.6 else (1, 2, 3, 5)
-    if decades < 0.9:
-        mantissas = (1, 1.5, 2, 3, 4, 5, 7) if decades > 0.5 else tuple(1 + step / 4 for step in range(36))
+    mantissas = next(chosen for widest, chosen in _MANTISSAS if decades <= widest)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [mantissa * 10.0**exponent for exponent in exponents for mantissa in mantissas]
-    return [float(f"{tick:.3g}") for tick in ticks if low <= tick <= high]
+    ticks = [float(f"{mantissa * 10.0**exponent:.3g}") for exponent in exponents for mantissa in mantissas]
+    return [tick for tick in ticks if low <= tick <= high] or [float(f"{math.sqrt(low * high):.3g}")]

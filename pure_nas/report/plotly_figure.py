@@ -34,7 +34,7 @@ def figure(traces: list[Figure], x_axis: Figure, y_axis: Figure) -> Figure:
         "hoverlabel": {"bgcolor": "@card", "bordercolor": "@soft", "align": "left", "font": {"color": "@ink"}},
         "hovermode": "closest",
         "uirevision": "keep",
-        "xaxis": {**axis, **x_axis},
+        "xaxis": {**axis, "tickangle": 0, **x_axis},
         "yaxis": {**axis, **y_axis},
     }
     return {"data": traces, "layout": layout}

@@ -204,6 +204,11 @@ def _curve(curve: Curve) -> Figure:
             "width": 1.5 if curve.baseline else 2.25,
             "dash": "dot" if curve.baseline else "solid",
         },
-        "marker": {"symbol": style.symbol, "size": [0.0] * (len(curve.epochs) - 1) + [8.0], "color": f"@{style.role}"},
+        "marker": {
+            "symbol": style.symbol,
+            "size": [0.0] * (len(curve.epochs) - 1) + [8.0],
+            "opacity": 1,
+            "color": f"@{style.role}",
+        },
         "hovertemplate": f"{name} (trial {curve.number})<br>epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
     }

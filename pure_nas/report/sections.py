@@ -114,7 +114,7 @@ def front_table(data: ReportData) -> str:
     shown = [*names, *(["params"] if "params" not in names and data.front else [])]
     baseline_units = sorted({versus.unit for row in data.front for versus in row.versus})
     titles = ["trial", "error", *map(wording.cost_label, shown), "depth", "width", "placement"]
-    titles += [f"vs. {unit} baseline" for unit in baseline_units] + ["twins"]
+    titles += [f"vs. {unit} baseline" for unit in baseline_units]
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
     rows = "".join(_front_row(row, shown, baseline_units) for row in data.front)
     return f'<div class="scroll"><table class="front"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
@@ -125,11 +125,9 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
     baseline = f'<span class="sub">{escape(row.baseline)}</span>' if row.baseline else ""
     values = {**row.cost, **row.objectives}
     by_unit = {versus.unit: versus for versus in row.versus}
-    twins = wording.numbers(row.twins)
-    if row.repeats:
-        twins += f" (repeats: {wording.numbers(row.repeats)})"
+    twins = f'<span class="sub">{_twins_text(row)}</span>' if row.twins else ""
     cells = [
-        f'<th scope="row"><a class="number" href="#trial-{row.number}">{row.number}</a>{tags}{baseline}</th>',
+        f'<th scope="row"><a class="number" href="#trial-{row.number}">{row.number}</a>{tags}{baseline}{twins}</th>',
         f'<td class="figure strong">{wording.percent(row.objectives["error"])}</td>',
         *(
             f'<td class="figure">{escape(wording.cost(name, values[name])) if name in values else "–"}</td>'
@@ -139,10 +137,16 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
         f'<td class="figure">{row.base_width}</td>',
         f"<td>{strip(row.units)}</td>",
         *(_versus(by_unit.get(unit), row, unit) for unit in baseline_units),
-        f"<td>{escape(twins)}</td>",
     ]
     tip = escape(row.recipe_text)
     return f'<tr id="trial-{row.number}" data-trial="{row.number}" tabindex="0" title="{tip}">{"".join(cells)}</tr>'
+
+
+def _twins_text(row: FrontRow) -> str:
+    others = [number for number in row.twins if number not in row.repeats]
+    parts = [f"twins {wording.numbers(others)}"] if others else []
+    parts += [f"repeated by {wording.numbers(row.repeats)}"] if row.repeats else []
+    return "; ".join(parts)
 
 
 def _versus(versus: Versus | None, row: FrontRow, unit: str) -> str:
@@ -158,7 +162,7 @@ def comparison_note() -> str:
     """What the comparison columns mean, and what they do not."""
     return (
         "Differences in error to the most accurate baseline that costs no more; a minus means fewer errors. "
-        f"{escape(CAUTION)} Twins are trials as good and as costly."
+        f"{escape(CAUTION)} Twins are other trials as good and as costly."
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
 _COST_LABELS = {
     "flops": "FLOPs",
-    "params": "parameters",
+    "params": "params",
 }
 
 
@@ -55,7 +56,7 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
+    days, hours = divmod(round(seconds / 3600), 24)
     return f"{days} d {hours} h" if hours else f"{days} d"
 
 
@@ -90,6 +91,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def numbers(values: list[int] | tuple[int, ...]) -> str:
+def numbers(values: Iterable[int]) -> str:
     """Trial numbers, separated by commas."""
     return ", ".join(str(value) for value in values)

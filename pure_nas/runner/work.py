@@ -9,12 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from safetensors.torch import save as safetensors_bytes
 
 from pure_nas.cost.count import count_architecture
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset
 from pure_nas.nn import Network, build
+from pure_nas.nn.weights import weights_bytes
 from pure_nas.run_directory import TrialDirectory, append_line, write_whole
 from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Outcome, Started
 from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
@@ -51,9 +51,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         outcome = Outcome(state="failed", reason=reason, cost=cost, seconds=_seconds(folder))
     else:
         if job.keep_weights:
-            weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-            metadata = {"format": "pt", "architecture": architecture.digest}
-            write_whole(folder.weights, safetensors_bytes(weights, metadata=metadata))
+            write_whole(folder.weights, weights_bytes(architecture, network.state_dict()))
         outcome = Outcome(state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder))
     folder.checkpoint.unlink(missing_ok=True)
     yield Ended(job.number, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from dataclasses import dataclass
 from itertools import islice
@@ -66,12 +67,15 @@ def estimate(
 
 
 def _seconds_per_image(architecture: Architecture, recipe: Recipe, dataset: Dataset, device: torch.device) -> float:
-    """Measured over a few steps, after one that warms up."""
+    """The median of a few steps, after some that warm up."""
     training = Training(
         build(architecture), recipe, train=dataset.train, validation=None, flip=dataset.flip, device=device, seed=0
     )
     batches = list(islice(dataset.train.batches(recipe.batch_size, device=device), _STEPS))
     training.rehearse(batches[:2])
-    start = time.perf_counter()
-    training.rehearse(batches)
-    return (time.perf_counter() - start) / sum(len(labels) for _, labels in batches)
+    seconds: list[float] = []
+    for batch in batches:
+        start = time.perf_counter()
+        training.rehearse([batch])
+        seconds.append((time.perf_counter() - start) / len(batch[1]))
+    return statistics.median(seconds)

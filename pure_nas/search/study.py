@@ -6,6 +6,7 @@ process killed at any moment leaves a trial that exists with everything it needs
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,7 +81,9 @@ class SearchStudy:
         if self._stored.directions != directions:
             raise RunError(f'The study "{name}" has other objectives than {", ".join(objectives)}.')
         if not trials:
-            self._stored.set_metric_names(list(objectives))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._stored.set_metric_names(list(objectives))
         self._memory = optuna.create_study(directions=directions)
         for trial in trials:
             self._memory.add_trial(trial)

@@ -9,8 +9,9 @@ from torch import nn
 
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError, UsageError
-from pure_nas.export import ExportFormat, weights_bytes, write_export
+from pure_nas.export import ExportFormat, write_export
 from pure_nas.nn import build
+from pure_nas.nn.weights import weights_bytes
 
 SMALL = Architecture(units=(("product",), ("conv",)), base_width=2, image_size=8)
 

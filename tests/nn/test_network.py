@@ -251,13 +251,11 @@ def normed_unit(monkeypatch: pytest.MonkeyPatch) -> Unit:
     return unit
 
 
-@pytest.mark.xfail(strict=True, reason="layers whose reset_parameters takes no generator cannot be initialised")
 def test_units_of_pytorch_layers_that_take_no_generator_are_built(normed_unit: Unit) -> None:
     network = build(Architecture.uniform(normed_unit.name, (2,), base_width=2))
     assert network(torch.randn(2, 3, 4, 4)).shape == (2, 10)
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="a parameter whose kind is not declared is a bare KeyError")
 def test_parameter_without_a_kind_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = replace(CONV, name="biased", parameter_kinds={})
     monkeypatch.setattr(pure_nas.units, "_installed", lambda: {"biased": unit})

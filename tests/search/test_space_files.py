@@ -206,7 +206,7 @@ def _table(fields: list[str]) -> st.SearchStrategy[dict[str, object]]:
     return st.dictionaries(st.sampled_from(fields) | KEYS, VALUES, max_size=5)
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     architecture=_table(list(ArchitectureTable.model_fields)),
     recipe=_table(list(RecipeTable.model_fields)) | VALUES,

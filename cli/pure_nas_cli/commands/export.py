@@ -38,7 +38,7 @@ def export(
 
     Example: [bold]pure-nas export runs/digits --trial best -o my_network[/bold]
     """
-    from pure_nas.export.trial import export_trial
+    from pure_nas.export import export_trial
 
     for path in export_trial(Path(run), trial, format=kind.value, directory=output, overwrite=overwrite):
         stdout.print(str(path), soft_wrap=True)

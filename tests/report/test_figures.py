@@ -1,0 +1,61 @@
+"""Figures for papers."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_runs import make_run, start_run
+from PIL import Image
+
+from pure_nas.report.data import ReportData
+from pure_nas.report.figures import DPI, write_figures
+from pure_nas.report.palette import LIGHT
+from pure_nas.run_directory import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def written(run: RunDirectory, data: ReportData) -> dict[str, Path]:
+    return {path.name: path for path in write_figures(run, data)}
+
+
+def test_every_figure_is_written_as_png_and_svg(written: dict[str, Path]) -> None:
+    names = ("front-flops", "hypervolume", "placement", "curves", "retrained")
+    assert set(written) == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}
+
+
+def test_pngs_have_their_size_and_show_the_palette(written: dict[str, Path]) -> None:
+    with Image.open(written["front-flops.png"]) as image:
+        assert image.size == (round(6.4 * DPI), round(4.2 * DPI))
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    colours = {tuple(int(value) for value in pixel) for pixel in pixels}
+    for role in ("conv", "product", "hybrid", "ink"):
+        assert tuple(bytes.fromhex(LIGHT[role][1:])) in colours
+
+
+def test_svgs_are_xml(written: dict[str, Path]) -> None:
+    for path in written.values():
+        if path.suffix == ".svg":
+            assert ET.parse(path).getroot().tag.endswith("svg")
+
+
+def test_the_same_run_gives_the_same_files(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8)
+    first = {path: path.read_bytes() for path in write_figures(run)}
+    assert {path: path.read_bytes() for path in write_figures(run)} == first
+
+
+def test_each_cost_has_its_figure(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8, objectives=("error", "flops", "latency"))
+    names = {path.name for path in write_figures(run)}
+    assert {"front-flops.png", "front-latency.png"} <= names
+
+
+def test_run_without_complete_trials_has_no_figures(tmp_path: Path) -> None:
+    assert write_figures(start_run(tmp_path / "run")) == []
+
+
+def test_one_trial_is_enough(tmp_path: Path) -> None:
+    assert len(write_figures(make_run(tmp_path / "run", trials=1, epochs=1))) == 8

@@ -1,0 +1,183 @@
+"""The page, opened in a real browser."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_runs import CLASSES, add_complete_trial, add_ended_trial, candidate_of, make_run, start_run
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from pure_nas.report import write_report
+from pure_nas.report.data import ReportData, report_data
+from pure_nas.report.html import page, write_html
+from pure_nas.run_directory import RunDirectory
+
+HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&\"'"
+MARKUP = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)
+
+
+def opened(browser: Chrome, path: Path) -> None:
+    """Open a page, wait for its plots, and fail on any error or request of its own."""
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(path.resolve().as_uri())
+    WebDriverWait(browser, 20).until(
+        lambda page: page.execute_script("return document.documentElement.dataset.ready") == "yes"
+    )
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    own = path.resolve().as_uri()
+    requests = [
+        message["params"]["request"]["url"]
+        for message in (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+        if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"].startswith(own)
+    ]
+    assert [url for url in requests if not url.startswith(("data:", "blob:", own))] == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def n_points(browser: Chrome, plot: str, trace: str = "") -> int:
+    return len(browser.find_elements(By.CSS_SELECTOR, f"#{plot} .scatterlayer .trace{trace} .points path.point"))
+
+
+@pytest.fixture
+def page_path(run: RunDirectory, data: ReportData) -> Path:
+    return write_html(run, data)
+
+
+def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page_path: Path, data: ReportData) -> None:
+    opened(browser, page_path)
+    assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
+    assert n_points(browser, "share") == len(data.points)
+    assert n_points(browser, "retrained") == 10 + 30
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#curves .legend .traces")) == len(data.curves)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#hypervolume .js-line")) == 1
+    assert len(browser.find_elements(By.CSS_SELECTOR, "table.front tbody tr")) == len(data.front)
+
+
+def test_row_of_the_table_is_ringed_in_the_plot(browser: Chrome, page_path: Path, data: ReportData) -> None:
+    opened(browser, page_path)
+    before = n_points(browser, "front-flops")
+    browser.execute_script("document.querySelector('table.front tbody tr').focus()")
+    assert n_points(browser, "front-flops") == before + 1
+
+
+def test_error_axis_changes_its_scale(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    kind = "return document.getElementById('front-flops').layout.yaxis.type"
+    assert browser.execute_script(kind) == "log"
+    browser.find_element(By.CSS_SELECTOR, "button[data-scale=linear]").click()
+    assert browser.execute_script(kind) == "linear"
+
+
+def test_scheme_button_recolours_page_and_plots(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    colours = (
+        "return [getComputedStyle(document.body).backgroundColor,"
+        " document.getElementById('front-flops').data[0].line.color]"
+    )
+    before = browser.execute_script(colours)
+    browser.find_element(By.ID, "scheme").click()
+    after = browser.execute_script(colours)
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1600])
+def test_page_never_scrolls_sideways(browser: Chrome, page_path: Path, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        opened(browser, page_path)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) -> None:
+    data = {"classes": [HOSTILE, *CLASSES], "validation": 287}
+    settings: dict[str, Any] = {"study": HOSTILE, "dataset": HOSTILE, "space": HOSTILE, "data": data}
+    run = start_run(tmp_path / "run", settings=settings)
+    candidate = candidate_of((("conv",), ("conv",)))
+    randomness = random.Random(0)
+    add_complete_trial(run, 0, candidate, ("error", "flops"), randomness, baseline=f"conv {HOSTILE}")
+    add_ended_trial(run, 1, candidate, "failed", reason=HOSTILE)
+    opened(browser, write_html(run))
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
+    assert browser.find_elements(By.CSS_SELECTOR, "img") == []
+    assert len(browser.find_elements(By.TAG_NAME, "script")) == 3
+    assert HOSTILE in browser.find_element(By.ID, "incomplete").text
+
+
+def test_nothing_in_the_page_points_outside(data: ReportData) -> None:
+    markup = MARKUP.sub("", page(data))
+    assert re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", markup) == []
+    assert "@import" not in markup
+    assert "default-src 'none'" in markup
+
+
+def test_comparison_is_said_to_be_a_hint(data: ReportData) -> None:
+    text = page(data)
+    assert "single training runs on the validation split" in text
+    assert "pure-nas retrain" in text
+
+
+def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
+    assert "pure-nas retrain &#x27;/my runs/a&#x27;" in page(replace(data, path="/my runs/a"))
+
+
+def test_run_without_complete_trials_has_a_page(browser: Chrome, tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    opened(browser, write_html(run))
+    assert "No trial is complete yet" in browser.find_element(By.ID, "front").text
+
+
+def test_one_trial_is_enough(browser: Chrome, tmp_path: Path) -> None:
+    opened(browser, write_html(make_run(tmp_path / "run", trials=1, epochs=1)))
+    assert n_points(browser, "front-flops") == 2
+
+
+def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=4)
+    values = {"error": 0.0}
+    candidate = candidate_of((("conv",), ("product",)))
+    add_complete_trial(run, 4, candidate, ("error", "flops"), random.Random(0), values=values)
+    opened(browser, write_html(run))
+    data = report_data(run)
+    assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
+    assert not browser.find_element(By.CSS_SELECTOR, ".switch").is_displayed()
+
+
+def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=20, objectives=("error", "flops", "latency"))
+    opened(browser, write_html(run))
+    data = report_data(run)
+    for name in ("front-flops", "front-latency"):
+        assert n_points(browser, name) == len(data.points) + len(data.front)
+
+
+def test_a_thousand_trials_stay_a_small_page(browser: Chrome, data: ReportData, tmp_path: Path) -> None:
+    points = tuple(
+        replace(data.points[number % 28], number=number, on_front=number < 10, error=0.1 + number / 2000)
+        for number in range(1000)
+    )
+    path = tmp_path / "report.html"
+    path.write_text(page(replace(data, points=points)), encoding="utf-8")
+    assert path.stat().st_size < 7e6
+    opened(browser, path)
+    assert n_points(browser, "front-flops") == 1010
+
+
+def test_report_writes_page_tables_and_figures(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8)
+    paths = write_report(run)
+    assert all(path.stat().st_size > 0 for path in paths)
+    assert {"front.json", "front.csv", "report.html", "front-flops.svg"} <= {path.name for path in paths}

@@ -1,0 +1,166 @@
+"""What a report says about a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make_run, start_run
+
+from pure_nas.candidate import Candidate
+from pure_nas.errors import RunError
+from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
+from pure_nas.results import load_results
+from pure_nas.run_directory import RunDirectory, append_line
+
+CONV = candidate_of((("conv",), ("conv",)))
+HYBRID = candidate_of((("conv",), ("product",)))
+
+
+def add(run: RunDirectory, number: int, error: float, flops: float, **more: object) -> None:
+    candidate = more.pop("candidate", HYBRID)
+    assert isinstance(candidate, Candidate)
+    baseline = str(more.pop("baseline", ""))
+    values = {"error": error, "flops": flops}
+    add_complete_trial(run, number, candidate, ("error", "flops"), random.Random(0), baseline=baseline, values=values)
+
+
+def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> None:
+    results = load_results(run)
+    assert data.facts.states == {"complete": 28, "diverged": 1, "failed": 1}
+    assert data.facts.best_error == results.best.error
+    assert data.facts.front_size == len(results.groups) == len(data.front)
+    assert data.facts.hypervolume == results.hypervolume == data.hypervolume_history[-1][1]
+    assert data.facts.reference == {"error": 0.9, "flops": 2_000_000.0}
+    assert data.facts.weights_bytes == 28 * 4096
+    assert data.facts.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
+
+
+def test_every_complete_trial_is_a_point_of_its_kind(data: ReportData) -> None:
+    kinds = {point.number: point.kind_label for point in data.points}
+    assert len(kinds) == 28
+    assert kinds[0] == "conv baseline"
+    assert kinds[1] == "product baseline"
+    assert {point.number for point in data.points if point.on_front} == {row.number for row in data.front}
+
+
+def test_curves_are_of_the_front_and_the_baselines_only(data: ReportData) -> None:
+    assert {curve.number for curve in data.curves} == {row.number for row in data.front} | set(range(6))
+    assert all(len(curve.epochs) == 12 for curve in data.curves)
+
+
+def test_front_row_names_the_best_baseline_that_costs_no_more(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    add(run, 0, 0.10, 100_000, baseline="conv small, usual recipe", candidate=CONV)
+    add(run, 1, 0.05, 900_000, baseline="conv large, usual recipe", candidate=CONV)
+    add(run, 2, 0.08, 200_000)
+    row = next(row for row in report_data(run).front if row.number == 2)
+    (versus,) = row.versus
+    assert (versus.unit, versus.number) == ("conv", 0)
+    assert versus.text == "−2.00 points"
+    assert versus.images == -6
+
+
+def test_twins_are_listed_with_the_trial_that_represents_them(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    add(run, 0, 0.1, 100_000)
+    add(run, 1, 0.1, 100_000)
+    add(run, 2, 0.1005, 99_900, candidate=CONV)
+    (row,) = report_data(run).front
+    assert (row.number, row.twins, row.repeats) == (0, (1, 2), (1,))
+    assert set(row.tags) == {"best", "knee", "smallest"}
+
+
+def test_time_of_repeated_results_counts_once(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    add(run, 0, 0.1, 100_000)
+    add(run, 1, 0.1, 100_000)
+    alone = report_data(run).facts.seconds
+    result = run.trial(1).result()
+    assert result is not None
+    run.trial(1).write_result({**result, "replay_of": 0})
+    assert report_data(run).facts.seconds == alone / 2
+
+
+def test_line_of_a_cost_falls_while_the_cost_rises(tmp_path: Path) -> None:
+    data = report_data(make_run(tmp_path / "run", objectives=("error", "flops", "latency")))
+    assert [view.name for view in data.costs] == ["flops", "latency"]
+    for view in data.costs:
+        costs, errors = zip(*view.line, strict=True)
+        assert list(costs) == sorted(set(costs))
+        assert list(errors) == sorted(errors, reverse=True)
+
+
+def test_long_curves_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    add(run, 0, 0.1, 100_000, candidate=candidate_of((("conv",), ("product",)), epochs=2 * MAX_CURVE_POINTS + 1))
+    (curve,) = report_data(run).curves
+    assert len(curve.epochs) <= MAX_CURVE_POINTS
+    assert curve.epochs[-1] == 2 * MAX_CURVE_POINTS + 1
+
+
+def test_an_epoch_whose_error_is_nan_leaves_a_gap(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    add(run, 0, 0.1, 100_000)
+    append_line(run.trial(0).metrics, {"epoch": 13, "validation_error": math.nan})
+    (curve,) = report_data(run).curves
+    assert curve.errors[-1] is None
+
+
+def test_run_without_complete_trials_has_facts_and_no_points(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    add_ended_trial(run, 0, HYBRID, "diverged")
+    run.trial(1).write_candidate(HYBRID)
+    data = report_data(run)
+    assert data.facts.best_error is None
+    assert data.facts.unfinished == 1
+    assert data.points == data.front == data.curves == data.hypervolume_history == ()
+    assert [(trial.number, trial.state) for trial in data.incomplete] == [(0, "diverged")]
+
+
+def test_settings_are_flattened_to_dotted_names(data: ReportData) -> None:
+    settings = dict(data.settings)
+    assert settings["search_space.architecture.unit.choices"] == "conv, product"
+    assert settings["reference.error"] == "0.9"
+    assert dict(data.environment)["threads"] == "2"
+
+
+def test_missing_environment_is_no_fault(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    (run.path / "environment.json").unlink()
+    assert report_data(run).environment == ()
+
+
+def test_retrained_rows_are_read(data: ReportData) -> None:
+    assert data.retraining is not None
+    assert data.retraining.trials == (data.front[0].number, data.front[-1].number)
+    assert len(data.retraining.rows) == 10
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema": 2, "seeds": 1, "rows": []}', '{"schema": 1, "rows": []}'])
+def test_damaged_retraining_is_named(tmp_path: Path, content: str) -> None:
+    run = start_run(tmp_path / "run")
+    (run.path / "retrain.json").write_text(content)
+    with pytest.raises(RunError, match=r"retrain\.json is damaged"):
+        report_data(run)
+
+
+def test_damaged_environment_is_named(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    (run.path / "environment.json").write_text(json.dumps("text")[:-1])
+    with pytest.raises(RunError, match=r"environment\.json is damaged"):
+        report_data(run)
+
+
+def test_importing_the_data_loads_no_heavy_package() -> None:
+    program = (
+        "import sys, pure_nas.report.data; "
+        "print(sorted({'plotly', 'matplotlib', 'torch', 'optuna'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"

@@ -1,0 +1,45 @@
+"""front.json and front.csv."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from made_up_runs import start_run
+
+from pure_nas.architecture import Architecture
+from pure_nas.candidate import Candidate
+from pure_nas.recipe import Recipe
+from pure_nas.report.data import ReportData
+from pure_nas.report.tables import front_csv, front_json, write_tables
+from pure_nas.run_directory import RunDirectory
+
+
+def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory, data: ReportData) -> None:
+    content = json.loads(front_json(data))
+    assert content["schema"] == 1
+    assert content["objectives"] == ["error", "flops"]
+    assert "pure-nas retrain" in content["comparison"]
+    for entry, row in zip(content["front"], data.front, strict=True):
+        candidate = Candidate(
+            Architecture.from_json(json.dumps(entry["architecture"])), Recipe.from_json(json.dumps(entry["recipe"]))
+        )
+        assert candidate == run.trial(row.number).candidate()
+        assert entry["objectives"] == row.objectives
+
+
+def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
+    lines = list(csv.DictReader(front_csv(data).splitlines()))
+    assert [int(line["trial"]) for line in lines] == [row.number for row in data.front]
+    first, row = lines[0], data.front[0]
+    assert float(first["error"]) == row.objectives["error"]
+    assert float(first["params"]) == row.cost["params"]
+    assert tuple(tuple(stage.split()) for stage in first["placement"].split("|")) == row.units
+    assert float(first["learning_rate_exponents"]) == row.recipe["learning_rate"]["exponents"]
+
+
+def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:
+    json_path, csv_path = write_tables(start_run(tmp_path / "run"))
+    assert json.loads(json_path.read_text())["front"] == []
+    assert csv_path.read_text() == "trial,error,flops\n"
