@@ -226,7 +226,9 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
             state=result["state"],
             candidate=trial.candidate(),
             baseline=result.get("baseline", ""),
-            objectives=tuple(float(objectives[name]) for name in objective_names) if objectives else (),
+            objectives=tuple(float(objectives[name]) for name in objective_names)
+            if result["state"] == "complete"
+            else (),
             metrics=dict(result.get("metrics") or {}),
             cost=dict(result.get("cost") or {}),
             constraints=dict(result.get("constraints") or {}),

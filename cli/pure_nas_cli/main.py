@@ -24,3 +24,6 @@ app.command("train")(train.train)
 app.command("describe")(describe.describe)
 app.command("spaces")(spaces.spaces)
 app.command("datasets")(datasets.datasets)
+
+if __name__ == "__main__":
+    app()

@@ -196,7 +196,7 @@ def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Fac
         asked=settings.get("trials"),
         states=dict(Counter(trial.state for trial in results.trials)),
         unfinished=sum(1 for _ in run.trials()) - len(results.trials),
-        best_error=best.error if best else None,
+        best_error=best.objectives[0] if best else None,
         best_number=best.number if best else None,
         front_size=len(results.front),
         hypervolume=results.hypervolume,

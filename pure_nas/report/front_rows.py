@@ -118,10 +118,14 @@ def _comparisons(results: Results, trial: TrialRecord, validation_images: int | 
             unit=unit,
             number=other.number,
             label=other.baseline,
-            error=other.error,
-            difference=trial.error - other.error,
-            images=None if validation_images is None else round((trial.error - other.error) * validation_images),
+            error=other.objectives[0],
+            difference=trial.objectives[0] - other.objectives[0],
+            images=_images(trial.objectives[0] - other.objectives[0], validation_images),
         )
         for unit, other in sorted(results.baselines_within(trial).items())
         if other.number != trial.number
     )
+
+
+def _images(difference: float, validation_images: int | None) -> int | None:
+    return None if validation_images is None else round(difference * validation_images)

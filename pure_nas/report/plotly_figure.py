@@ -13,6 +13,7 @@ from pure_nas.report import wording
 from pure_nas.report.marks import axis_range, log_ticks
 
 Figure = dict[str, Any]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 def figure(traces: list[Figure], x_axis: Figure, y_axis: Figure) -> Figure:
@@ -28,10 +29,15 @@ def figure(traces: list[Figure], x_axis: Figure, y_axis: Figure) -> Figure:
     layout = {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": "@soft"},
+        "font": {"family": FONT, "size": 13, "color": "@soft"},
         "margin": {"l": 60, "r": 16, "t": 16, "b": 48},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}},
-        "hoverlabel": {"bgcolor": "@card", "bordercolor": "@soft", "align": "left", "font": {"color": "@ink"}},
+        "hoverlabel": {
+            "bgcolor": "@card",
+            "bordercolor": "@soft",
+            "align": "left",
+            "font": {"family": FONT, "color": "@ink"},
+        },
         "hovermode": "closest",
         "uirevision": "keep",
         "xaxis": {**axis, "tickangle": 0, **x_axis},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from html import escape
 
@@ -12,6 +13,9 @@ from pure_nas.report.marks import labelled
 from pure_nas.report.palette import style_of
 from pure_nas.report.plotly_figure import Figure, cost_scale, error_scale, figure
 from pure_nas.report.retrained_plot import retrained_plot
+
+HOVER_WIDTH = 58
+"""Characters."""
 
 
 def all_plots(data: ReportData) -> dict[str, Figure]:
@@ -102,7 +106,7 @@ def _hover(point: Point) -> str:
         *params,
         f"depth {point.depth}, width {point.base_width}",
         f"layers {escape(point.placement)}",
-        *map(escape, point.recipe_text.split("; ")),
+        *(escape(line) for text in point.recipe_text.split("; ") for line in textwrap.wrap(text, HOVER_WIDTH)),
     )
     return "<br>".join((head, *lines))
 

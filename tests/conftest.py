@@ -1,0 +1,97 @@
+"""A tiny real image folder and a tiny space, on which whole searches take seconds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+CLASSES = ("circles", "crosses", "stripes")
+
+TINY_SPACE = """
+schema = 1
+summary = "tiny networks for tests"
+[run]
+trials = 6
+epochs = 1
+batch_size = 16
+[architecture]
+stages = 2
+blocks_per_stage = { low = 1, high = 2, per = "stage" }
+base_width = { choices = [2, 3, 4] }
+units = { choices = ["conv", "product"], per = "layer" }
+threshold_init = { low = -2.0, high = 2.0, per = "stage" }
+[recipe]
+crop_padding = 1
+gradient_clip_norm = 1.0
+[recipe.learning_rate]
+trunk = { low = 0.01, high = 0.1, log = true }
+exponents = { low = 0.01, high = 0.1, log = true }
+[recipe.weight_decay.exponents]
+schedule = { choices = ["constant", "linear"] }
+start = { low = 1e-5, high = 1e-2, log = true }
+end = { low = 1e-6, high = 1e-3, log = true }
+"""
+
+
+def draw_image(kind: str, generator: np.random.Generator) -> Image.Image:
+    """An 8x8 grey image that a small network can tell apart from the other kinds."""
+    pixels = generator.integers(0, 60, (8, 8))
+    match kind:
+        case "circles":
+            pixels[2:6, [2, 5]] += 150
+            pixels[[2, 5], 2:6] += 150
+        case "crosses":
+            pixels[np.arange(8), np.arange(8)] += 180
+            pixels[np.arange(8), 7 - np.arange(8)] += 180
+        case _:
+            pixels[::2] += 150
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train/ and test/ with three classes of 8x8 PNG images."""
+    root = tmp_path_factory.mktemp("shapes")
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 24), ("test", 8)):
+        for kind in CLASSES:
+            folder = root / part / kind
+            folder.mkdir(parents=True)
+            for index in range(count):
+                draw_image(kind, generator).save(folder / f"{index:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_space_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search space file of tiny networks."""
+    path = tmp_path_factory.mktemp("space") / "tiny.toml"
+    path.write_text(TINY_SPACE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _data_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep decoded images of tests out of the user's cache."""
+    os.environ["PURE_NAS_DATA"] = str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def one_thread() -> object:
+    """Compute with one thread, on which results are the same to the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def program() -> list[str]:
+    """The command that runs pure-nas in a process of its own."""
+    return [sys.executable, "-m", "pure_nas_cli.main"]

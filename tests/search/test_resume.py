@@ -1,0 +1,173 @@
+"""A search that is stopped and taken up again finds what one that was not would have found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from pure_nas.results import load_results
+from pure_nas.run_directory import RunDirectory
+from pure_nas.search.catalogue import load_space
+from pure_nas.search.settings import SearchSettings
+from pure_nas.search.setup import opened, prepare
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class Silent:
+    """Listens to a search and says nothing."""
+
+    def trial_started(self, trial: object, epochs_done: int) -> None: ...
+    def epoch_done(self, trial: object, metrics: object) -> None: ...
+    def trial_ended(self, record: object) -> None: ...
+
+
+SAMPLERS = ("tpe", "nsga2", "gp", "random")
+TOTAL, FIRST = 24, 9
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def settings_for(folder: Path, space: Path, **changes: Any) -> SearchSettings:
+    chosen = load_space(str(space))
+    fields: dict[str, Any] = {
+        "study": "study",
+        "dataset": str(folder),
+        "space_name": str(space),
+        "space": chosen,
+        "trials": TOTAL,
+        "baselines": False,
+        "device": "cpu",
+        **changes,
+    }
+    return SearchSettings(**fields)
+
+
+def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
+    """Search and return what was found, trial by trial."""
+    with opened(prepare(settings), out, Silent()) as found:
+        found.go()
+    return outcomes(out / settings.study)
+
+
+def outcomes(path: Path) -> list[tuple[Any, ...]]:
+    results = load_results(RunDirectory.open(path))
+    return [
+        (trial.number, trial.state, trial.candidate.digest, trial.objectives, trial.metrics.get("loss"))
+        for trial in results.trials
+    ]
+
+
+def stored_states(path: Path) -> list[str]:
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{path / 'study.db'}")
+    return [trial.state.name for trial in study.trials]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_resumed_search_equals_an_uninterrupted_one(
+    sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    whole = search(settings_for(image_folder, tiny_space_file, sampler=sampler), tmp_path / "whole")
+    search(settings_for(image_folder, tiny_space_file, sampler=sampler, trials=FIRST), tmp_path / "parts")
+    parts = search(settings_for(image_folder, tiny_space_file, sampler=sampler), tmp_path / "parts")
+    assert len(whole) == TOTAL
+    assert parts == whole
+    assert stored_states(tmp_path / "parts" / "study") == stored_states(tmp_path / "whole" / "study")
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
+def test_a_killed_search_equals_an_uninterrupted_one(
+    sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
+) -> None:
+    options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
+    options += ["--trials", str(TOTAL), "--sampler", sampler, "--device", "cpu", "--out", str(tmp_path / "killed")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    process = subprocess.Popen([*program, "search", *options], env=environment, stderr=subprocess.DEVNULL)
+    trials = tmp_path / "killed" / "study" / "trials"
+    deadline = time.monotonic() + 120
+    while not (trials / f"{FIRST:04d}" / "architecture.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished_before = {trial.name for trial in trials.iterdir() if (trial / "result.json").exists()}
+    assert FIRST <= len(finished_before) < TOTAL
+    written = {name: (trials / name / "result.json").read_bytes() for name in finished_before}
+
+    settings = settings_for(image_folder, tiny_space_file, sampler=sampler)
+    after = search(settings, tmp_path / "killed")
+    whole = search(settings, tmp_path / "whole")
+    assert after == whole
+    assert {name: (trials / name / "result.json").read_bytes() for name in finished_before} == written
+    assert set(stored_states(tmp_path / "killed" / "study")) <= {"COMPLETE", "PRUNED"}
+
+
+def test_a_trial_whose_folder_is_complete_is_told_without_training(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=3)
+    before = search(settings, tmp_path)
+    # A kill between writing the folder and telling the study leaves the trial running there.
+    set_running(tmp_path / "study" / "study.db", 2)
+    result = (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns
+    assert search(settings, tmp_path) == before
+    assert stored_states(tmp_path / "study")[2] in ("COMPLETE", "PRUNED")
+    assert (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns == result
+
+
+def test_a_lost_study_is_rebuilt_from_the_folders(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=8, sampler="tpe")
+    before = search(settings, tmp_path)
+    for path in (tmp_path / "study").glob("study.db*"):
+        path.unlink()
+    whole = search(settings_for(image_folder, tiny_space_file, trials=12, sampler="tpe"), tmp_path / "whole")
+    after = search(settings_for(image_folder, tiny_space_file, trials=12, sampler="tpe"), tmp_path)
+    assert after[:8] == before
+    assert after == whole
+
+
+def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=4)
+    before = search(settings, tmp_path)
+    set_running(tmp_path / "study" / "study.db", 3)
+    shutil.rmtree(tmp_path / "study" / "trials" / "0003")
+    assert search(settings, tmp_path) == before
+
+
+def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    before = search(settings, tmp_path)
+    set_running(tmp_path / "study" / "study.db", 1)
+    trial = tmp_path / "study" / "trials" / "0001"
+    (trial / "result.json").unlink()
+    (trial / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut")
+    with (trial / "metrics.jsonl").open("a") as curve:
+        curve.write('{"epoch": 1, "train_')
+    assert search(settings, tmp_path) == before
+    assert [json.loads(line)["epoch"] for line in (trial / "metrics.jsonl").read_text().splitlines()] == [1]
+
+
+def set_running(database: Path, number: int) -> None:
+    """Put a trial back to the state in which a kill leaves it."""
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = ?", (number,))
+        connection.execute(
+            "DELETE FROM trial_values WHERE trial_id = (SELECT trial_id FROM trials WHERE number = ?)", (number,)
+        )
+    connection.close()
