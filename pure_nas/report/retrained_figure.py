@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.axes import Axes
 
 from pure_nas.report.data import ReportData
@@ -11,7 +13,7 @@ from pure_nas.report.retraining import Retraining, RetrainRow, variant_kind
 
 def draw_retrained(axes: Axes, data: ReportData, retraining: Retraining) -> None:
     """Test accuracy: every seed, mean and standard deviation."""
-    kinds = {row.number: row.kind for row in data.front}
+    kinds = {point.number: point.kind for point in data.points}
     variants = list(dict.fromkeys(row.variant for row in retraining.rows))
     for place, variant in enumerate(variants):
         rows = [row for row in retraining.rows if row.variant == variant]
@@ -30,7 +32,7 @@ def _draw_variant(axes: Axes, rows: list[RetrainRow], places: list[float], kinds
     colour = LIGHT[style.role]
     axes.errorbar(
         places,
-        [100 * row.mean for row in rows],
+        [math.nan if row.mean is None else 100 * row.mean for row in rows],
         yerr=[100 * row.std for row in rows],
         linestyle="none",
         marker=style.marker,

@@ -12,7 +12,7 @@ from pure_nas.report.retraining import Retraining, RetrainRow, seeds_text, varia
 
 def retrained_plot(data: ReportData, retraining: Retraining) -> Figure:
     """Test accuracy of retrained networks beside their twins: every seed, mean and standard deviation."""
-    kinds = {row.number: row.kind for row in data.front}
+    kinds = {point.number: point.kind for point in data.points}
     variants = list(dict.fromkeys(row.variant for row in retraining.rows))
     traces = []
     for place, variant in enumerate(variants):
@@ -33,7 +33,7 @@ def _means(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
         "mode": "markers",
         "name": "the trial itself" if own else escape(variant),
         "x": places,
-        "y": [100 * row.mean for row in rows],
+        "y": [None if row.mean is None else 100 * row.mean for row in rows],
         "error_y": {"type": "data", "array": [100 * row.std for row in rows], "thickness": 1.5, "width": 5},
         "marker": {
             "symbol": f"{style.symbol}-open" if same else style.symbol,

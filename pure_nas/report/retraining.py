@@ -22,7 +22,9 @@ class RetrainRow:
     Attributes:
         trial: number of the front trial that it is, or whose twin it is.
         variant: "trial", or which twin under which recipe.
-        test_accuracy: one value a seed.
+        test_accuracy: one value for each seed that did not diverge.
+        mean: None where every seed diverged.
+        diverged: number of seeds that did.
     """
 
     trial: int
@@ -30,8 +32,9 @@ class RetrainRow:
     params: float
     flops: float
     test_accuracy: tuple[float, ...]
-    mean: float
+    mean: float | None
     std: float
+    diverged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,9 @@ def variant_kind(row: RetrainRow, kinds: dict[int, str]) -> str:
 
 
 def seeds_text(row: RetrainRow) -> str:
-    """Mean, standard deviation and number of seeds."""
-    spread = f"{100 * row.mean:.2f} ± {100 * row.std:.2f} %"
-    return f"{spread} over {wording.counted(len(row.test_accuracy), 'seed')}"
+    """Mean, standard deviation and number of seeds, and how many seeds diverged."""
+    diverged = f"; {wording.counted(row.diverged, 'seed')} diverged" if row.diverged else ""
+    if row.mean is None:
+        return f"no seed came through{diverged}"
+    spread = f" ± {100 * row.std:.2f}" if len(row.test_accuracy) > 1 else ""
+    return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.test_accuracy), 'seed')}{diverged}"

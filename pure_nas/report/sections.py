@@ -200,7 +200,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     verdicts = "".join(
         f"<li><b>Trial {verdict.trial}</b>: {escape(verdict.text)}</li>" for verdict in retraining.verdicts
     )
-    kinds = {row.number: row.kind for row in data.front}
+    kinds = {point.number: point.kind for point in data.points}
     rows = "".join(
         f'<tr><th scope="row">{row.trial}</th><td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>'
         f'<td class="figure strong">{escape(seeds_text(row))}</td>'

@@ -162,6 +162,8 @@ def write_retraining(run: RunDirectory, numbers: list[int]) -> None:
             rows.append(
                 {"trial": number, "variant": variant, **cost, "test_accuracy": accuracies, "mean": mean, "std": std}
             )
+    lost = {"test_accuracy": [], "mean": None, "std": 0.0, "diverged": 3}
+    rows[-1].update(lost)
     verdicts = [
         {"trial": number, "text": "better than the conv twin by 0.8 points; 3 seeds cannot rule out chance."}
         for number in numbers

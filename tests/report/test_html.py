@@ -56,7 +56,7 @@ def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page
     opened(browser, page_path)
     assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
     assert n_points(browser, "share") == len(data.points)
-    assert n_points(browser, "retrained") == 10 + 30
+    assert n_points(browser, "retrained") == 9 + 27
     assert len(browser.find_elements(By.CSS_SELECTOR, "#curves .legend .traces")) == len(data.curves)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#hypervolume .js-line")) == 1
     assert len(browser.find_elements(By.CSS_SELECTOR, "table.front tbody tr")) == len(data.front)

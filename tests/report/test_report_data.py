@@ -7,6 +7,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
+from pure_nas.report.retraining import RetrainRow, seeds_text
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory, append_line
 
@@ -140,6 +142,15 @@ def test_retrained_rows_are_read(data: ReportData) -> None:
     assert data.retraining is not None
     assert data.retraining.trials == (data.front[0].number, data.front[-1].number)
     assert len(data.retraining.rows) == 10
+
+
+def test_retrained_networks_say_how_many_seeds_diverged() -> None:
+    row = RetrainRow(
+        trial=1, variant="trial", params=1, flops=1, test_accuracy=(0.96, 0.98), mean=0.97, std=0.01, diverged=1
+    )
+    assert seeds_text(row) == "97.00 ± 1.00 % over 2 seeds; 1 seed diverged"
+    assert seeds_text(replace(row, test_accuracy=(0.97,), diverged=0)) == "97.00 % over 1 seed"
+    assert seeds_text(replace(row, test_accuracy=(), mean=None, diverged=3)) == "no seed came through; 3 seeds diverged"
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema": 2, "seeds": 1, "rows": []}', '{"schema": 1, "rows": []}'])
