@@ -33,10 +33,11 @@ def front(values: ArrayLike) -> list[int]:
     """
     points = _points(values)
     finite = [index for index in range(len(points)) if not np.isnan(points[index]).any()]
+    others = points[finite]
     kept = [
         index
         for index in finite
-        if not np.any(np.all(points[finite] <= points[index], axis=1) & np.any(points[finite] < points[index], axis=1))
+        if not np.any(np.all(others <= points[index], axis=1) & np.any(others < points[index], axis=1))
     ]
     return sorted(kept, key=lambda index: (*points[index], index))
 

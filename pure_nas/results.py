@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,7 +110,16 @@ class Results:
 
     def hypervolume_history(self) -> list[tuple[int, float]]:
         """(trial number, hypervolume after it) for every complete trial."""
-        return [(trial.number, self._share(self._values[: index + 1])) for index, trial in enumerate(self.complete)]
+        history: list[tuple[int, float]] = []
+        kept: list[tuple[float, ...]] = []
+        share = 0.0
+        for trial in self.complete:
+            new = trial.objectives
+            if not any(old == new or pareto.dominates(old, new) for old in kept):
+                kept = [*(old for old in kept if not pareto.dominates(new, old)), new]
+                share = self._share(kept)
+            history.append((trial.number, share))
+        return history
 
     def _share(self, values: Sequence[tuple[float, ...]]) -> float:
         box = 1.0
@@ -128,17 +138,18 @@ class Results:
 
     @property
     def knee(self) -> TrialRecord:
-        """The trial of the front closest to the ideal corner (see `pareto.knee`).
+        """The network of the front closest to the ideal corner (see `pareto.knee`).
 
         Raises:
             RunError: no trial is complete.
         """
         self._some()
-        return self.complete[pareto.knee(self._values)]
+        number = self.complete[pareto.knee(self._values)].number
+        return next(group[0] for group in self.groups if number in {trial.number for trial in group})
 
     @property
     def smallest(self) -> TrialRecord:
-        """The trial of the front with the lowest cost.
+        """The network of the front with the lowest cost; with several costs, with the lowest first one.
 
         Raises:
             RunError: no trial is complete.
@@ -179,7 +190,7 @@ class Results:
                 theirs <= ours * (1 + COST_TOLERANCE)
                 for theirs, ours in zip(other.objectives[1:], trial.objectives[1:], strict=True)
             )
-            unit = other.baseline.split()[0]
+            unit = other.candidate.architecture.units[0][0]
             if within and (unit not in found or other.error < found[unit].error):
                 found[unit] = other
         return found
@@ -220,15 +231,15 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
     try:
         if result["state"] not in get_args(TrialState):
             raise ValueError(f"unknown state {result['state']!r}")
-        objectives = result.get("objectives") or {}
+        values = [float(result["objectives"][name]) for name in objective_names if result["state"] == "complete"]
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"its objectives are {values}")
         return TrialRecord(
             number=trial.number,
             state=result["state"],
             candidate=trial.candidate(),
             baseline=result.get("baseline", ""),
-            objectives=tuple(float(objectives[name]) for name in objective_names)
-            if result["state"] == "complete"
-            else (),
+            objectives=tuple(values),
             metrics=dict(result.get("metrics") or {}),
             cost=dict(result.get("cost") or {}),
             constraints=dict(result.get("constraints") or {}),

@@ -95,7 +95,10 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError(f"{line[:40]!r} is no record")
+            records.append(record)
         except ValueError as error:
             if number == len(lines):
                 break

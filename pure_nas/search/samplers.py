@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,6 +17,7 @@ SAMPLER_CHOICES: tuple[SamplerChoice, ...] = get_args(SamplerChoice)
 FEW_TRIALS = 150
 MANY_TRIALS = 500
 LONG_TRIAL_SECONDS = 30.0
+STARTUP_TRIALS = 10
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class ChosenSampler:
 def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float) -> ChosenSampler:
     """Resolve "auto" for a study of `trials` trials of `seconds_per_trial` each.
 
-    On an analytic model of this search (docs/performance.md) a Gaussian process found most within 150 trials but
-    needs half a second a suggestion, independent TPE came next, and a genetic algorithm catches up beyond 500.
+    On an analytic model of such a search a Gaussian process found most within 150 trials but needed half a second a
+    suggestion, independent TPE came next, and a genetic algorithm caught up later (docs/design.md).
     """
     if choice != "auto":
         return ChosenSampler(choice, "as asked for")
@@ -44,37 +44,35 @@ def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float)
     return ChosenSampler("tpe", f"independent TPE costs milliseconds and finds most with {kind} trials")
 
 
-def make_sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
+def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
     """The sampler for the trial `number` of a study.
 
     A fresh one for every trial, seeded by (seed, number), so that a study that was stopped suggests what one that
     was not would have. Never multivariate or grouped TPE, which collapse with several objectives.
+
+    Args:
+        given: trials of the study that were given, not suggested. Model-based samplers draw at random until they have
+            seen STARTUP_TRIALS suggestions besides: all-conv and all-product baselines alone would teach them never to
+            mix.
     """
     state = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0])
-    return _MAKERS[name](state)
+    startup = STARTUP_TRIALS + given
+    match name:
+        case "random":
+            return RandomSampler(seed=state)
+        case "nsga2":
+            return NSGAIISampler(seed=state, population_size=20)
+        case "tpe":
+            return TPESampler(seed=state, n_startup_trials=startup)
+        case "gp":
+            return _gaussian_process(state, startup)
 
 
-def _gaussian_process(state: int) -> BaseSampler:
+def _gaussian_process(state: int, startup: int) -> BaseSampler:
+    """A Gaussian process over the parameters that every trial has; TPE draws those that only some have."""
+    conditional = TPESampler(seed=state, n_startup_trials=startup)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return GPSampler(seed=state, independent_sampler=_tpe(state), warn_independent_sampling=False)
-
-
-def _tpe(state: int) -> BaseSampler:
-    return TPESampler(seed=state)
-
-
-def _genetic(state: int) -> BaseSampler:
-    return NSGAIISampler(seed=state, population_size=20)
-
-
-def _random(state: int) -> BaseSampler:
-    return RandomSampler(seed=state)
-
-
-_MAKERS: dict[SamplerName, Callable[[int], BaseSampler]] = {
-    "tpe": _tpe,
-    "nsga2": _genetic,
-    "gp": _gaussian_process,
-    "random": _random,
-}
+        return GPSampler(
+            seed=state, n_startup_trials=startup, independent_sampler=conditional, warn_independent_sampling=False
+        )

@@ -96,7 +96,8 @@ class SearchStudy:
     def ask(self) -> Asked:
         """Begin a trial with a candidate that the sampler suggests."""
         number = len(self.trials)
-        self._memory.sampler = make_sampler(self._sampler, self._seed, number)
+        given = sum(BASELINE_KEY in trial.user_attrs for trial in self.trials)
+        self._memory.sampler = make_sampler(self._sampler, self._seed, number, given)
         trial = self._memory.ask()
         candidate = self.space.suggest(trial)
         self._store(number)
