@@ -7,14 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pure_nas.errors import ConfigError, UsageError
+from pure_nas.errors import UsageError
 from pure_nas.units import ParameterKind, Setting, Unit, UnitPlace, get_unit
-from pure_nas.validation import faults
+from pure_nas.validation import Document
 
 Family = Literal["cifar", "imagenet"]
 
@@ -86,7 +85,7 @@ def _zero_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
     return (0.0,) * len(validated["units"])
 
 
-class Architecture(BaseModel):
+class Architecture(Document):
     """A residual network of which every layer's unit is chosen.
 
     Attributes:
@@ -106,8 +105,6 @@ class Architecture(BaseModel):
         num_classes: classes to tell apart.
         image_size: height and width of the images, pixels.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     family: Family = "cifar"
@@ -177,35 +174,6 @@ class Architecture(BaseModel):
             hint="Names are pure<depth> and resnet<depth>: 18, 34, 50, 101, 152 (ImageNet family), or 6n+2 up to "
             "1202 such as 20, 32, 44, 56, 110 (CIFAR family).",
         )
-
-    @classmethod
-    def from_json(cls, text: str | bytes, *, source: str = "architecture") -> Self:
-        """Read JSON as `to_json` writes it.
-
-        Raises:
-            ConfigError: the JSON is damaged or breaks a rule; every fault is listed with `source`.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfigError(faults(error, cls, source)) from error
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read an architecture.json.
-
-        Raises:
-            ConfigError: the file cannot be read or breaks a rule.
-        """
-        try:
-            text = path.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"The architecture {path} cannot be read: {error.strerror}.") from error
-        return cls.from_json(text, source=str(path))
-
-    def to_json(self) -> str:
-        """JSON with a schema version, indented, ending in a newline."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
     @property
     def blocks_per_stage(self) -> tuple[int, ...]:

@@ -19,8 +19,8 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()) or (kind == "cpu" and index):
+    kind, colon, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not index.isdecimal())):
         raise DeviceError(f'There is no device "{name}".', hint="Name auto, cpu, cuda or cuda:0, cuda:1, ...")
     if kind == "cpu":
         return torch.device("cpu")
@@ -32,7 +32,7 @@ def resolve_device(name: str) -> torch.device:
         )
     if int(index or 0) >= found:
         raise DeviceError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
-    return torch.device(name)
+    return torch.device(kind, int(index)) if index else torch.device(kind)
 
 
 def device_name(device: torch.device) -> str:

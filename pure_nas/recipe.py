@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from pure_nas.errors import ConfigError
 from pure_nas.units import PARAMETER_KINDS, ParameterKind, Unit
-from pure_nas.validation import faults
+from pure_nas.validation import Document, FrozenModel
 
 T = TypeVar("T")
 WeightDecaySchedule = Literal["constant", "linear", "cosine", "step"]
@@ -20,11 +19,7 @@ LearningRate = Annotated[float, Field(gt=0, le=100)]
 DecayValue = Annotated[float, Field(ge=0, le=10)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, allow_inf_nan=False)
-
-
-class PerKind(_Frozen, Generic[T]):
+class PerKind(FrozenModel, Generic[T]):
     """One value for each parameter kind."""
 
     trunk: T
@@ -43,7 +38,7 @@ class PerKind(_Frozen, Generic[T]):
         return cls.model_validate(dict.fromkeys(PARAMETER_KINDS, value))
 
 
-class WeightDecay(_Frozen):
+class WeightDecay(FrozenModel):
     """Weight decay over a training run.
 
     Attributes:
@@ -78,7 +73,7 @@ class WeightDecay(_Frozen):
         return self.start + (self.end - self.start) * weight
 
 
-class Recipe(_Frozen):
+class Recipe(Document):
     """SGD with a learning rate and a weight-decay schedule for each parameter kind.
 
     Attributes:
@@ -133,22 +128,6 @@ class Recipe(_Frozen):
             "weight_decay": PerKind[WeightDecay].same(WeightDecay(start=decay)),
         }
         return cls.model_validate({**defaults, **fields})
-
-    @classmethod
-    def from_json(cls, text: str | bytes, *, source: str = "recipe") -> Self:
-        """Read JSON as `to_json` writes it.
-
-        Raises:
-            ConfigError: the JSON is damaged or breaks a rule; every fault is listed with `source`.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfigError(faults(error, cls, source)) from error
-
-    def to_json(self) -> str:
-        """JSON with a schema version, indented, ending in a newline."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
     def learning_rate_factor(self, progress: float) -> float:
         """What the peak rates are multiplied by after the fraction `progress` (0 to 1) of the training steps."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pure_nas import pareto
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError, UsageError
-from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_directory import DAMAGED_HINT, RunDirectory, TrialDirectory
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory;
@@ -134,7 +134,7 @@ class Results:
         Raises:
             RunError: no trial is complete.
         """
-        return min(self._some(), key=lambda trial: trial.objectives)
+        return min(self.require_complete(), key=lambda trial: trial.objectives)
 
     @property
     def knee(self) -> TrialRecord:
@@ -143,7 +143,7 @@ class Results:
         Raises:
             RunError: no trial is complete.
         """
-        self._some()
+        self.require_complete()
         number = self.complete[pareto.knee(self._values)].number
         return next(group[0] for group in self.groups if number in {trial.number for trial in group})
 
@@ -154,7 +154,7 @@ class Results:
         Raises:
             RunError: no trial is complete.
         """
-        self._some()
+        self.require_complete()
         return min(self.front, key=lambda trial: (trial.objectives[1:], trial.objectives[0]))
 
     def select(self, which: str) -> TrialRecord:
@@ -195,7 +195,12 @@ class Results:
                 found[unit] = other
         return found
 
-    def _some(self) -> tuple[TrialRecord, ...]:
+    def require_complete(self) -> tuple[TrialRecord, ...]:
+        """The complete trials.
+
+        Raises:
+            RunError: there are none.
+        """
         if not self.complete:
             raise RunError("No trial of this run is complete yet.", hint="Give the search command again to go on.")
         return self.complete
@@ -252,4 +257,5 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UsageError):
             raise
-        raise RunError(f"{trial.path / 'result.json'} is damaged: {error!r}.") from error
+        fault = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(f"{trial.path / 'result.json'} is damaged: {fault}.", hint=DAMAGED_HINT) from error

@@ -103,10 +103,10 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
 
     Raises:
         UsageError: there is no such trial.
+        RunError: no trial is complete.
     """
     if which == "front":
-        if not results.front:
-            raise UsageError("The front is empty: no trial of this run is complete yet.")
+        results.require_complete()
         return list(results.front)
     return list(
         {record.number: record for name in which.split(",") for record in [results.select(name.strip())]}.values()
@@ -139,17 +139,21 @@ def load_run_dataset(run: RunDirectory, data_dir: Path | None = None) -> Dataset
         DataError: they are no longer there.
     """
     settings = run.settings()
-    directory = data_dir or (Path(settings["data_dir"]) if "data_dir" in settings else None)
+    try:
+        name, seed, skip_corrupt = settings["dataset"], settings["seed"], settings["skip_corrupt"]
+        fingerprint = settings["data"]["fingerprint"]
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
     dataset = load_dataset(
-        settings["dataset"],
-        data_dir=directory,
-        seed=settings["seed"],
+        name,
+        data_dir=data_dir or (Path(settings["data_dir"]) if "data_dir" in settings else None),
+        seed=seed,
         image_size=settings.get("image_size"),
-        skip_corrupt=settings["skip_corrupt"],
+        skip_corrupt=skip_corrupt,
     )
-    if dataset.fingerprint != settings["data"]["fingerprint"]:
+    if dataset.fingerprint != fingerprint:
         raise RunError(
-            f'The images of "{settings["dataset"]}" have changed since {run.path} was searched.',
+            f'The images of "{name}" have changed since {run.path} was searched.',
             hint="Put the old ones back, or search again with another --study.",
         )
     return dataset
@@ -172,7 +176,7 @@ def retrain(
 
     Raises:
         UsageError: there are no seeds.
-        RunError: a file cannot be written, or the images changed.
+        RunError: a file cannot be written, the images changed, or the device ran out of memory.
     """
     if seeds < 1:
         raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
@@ -205,6 +209,11 @@ def _test_accuracy(candidate: Candidate, folder: Path, seed: int, executor: Exec
         event: Started | EpochDone | Ended = executor.next_event()
         while not isinstance(event, Ended):
             event = executor.next_event()
+        if event.outcome.state == "failed":
+            raise RunError(
+                f"{folder.name} cannot be trained: {event.outcome.reason}.",
+                hint="Free the device or choose another with --device, then give the same command again.",
+            )
         result = {"schema": 1, "seed": seed, **asdict(event.outcome)}
         directory.write_result(result)
     return float(result["metrics"]["accuracy"]) if result["state"] == "complete" else None

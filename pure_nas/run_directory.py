@@ -25,8 +25,13 @@ import tomli_w
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
-from pure_nas.errors import ConfigError, RunError
+from pure_nas.errors import RunError
 from pure_nas.recipe import Recipe
+
+DAMAGED_HINT = (
+    "Put a good copy back. Without one, move the file and study.db (with study.db-wal and study.db-shm) away and give "
+    "the search command again: the trial is trained anew, and the study is rebuilt from the others."
+)
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -52,7 +57,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
             os.unlink(temporary)
         raise RunError(
             f"{path} cannot be written: {error.strerror or error}.",
-            hint="Free some space or choose another place with --out, then give the same command again.",
+            hint="Free some space or choose another folder, then give the same command again.",
         ) from error
 
 
@@ -66,8 +71,11 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, hint: str = "") -> Any:
     """The content of a JSON file.
+
+    Args:
+        hint: the way out where it is damaged.
 
     Raises:
         RunError: the file is missing, unreadable or damaged.
@@ -77,7 +85,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}.") from error
+        raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -127,12 +135,7 @@ class TrialDirectory:
         Raises:
             ConfigError: a file is missing or damaged.
         """
-        recipe = self.path / "recipe.json"
-        try:
-            text = recipe.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"The recipe {recipe} cannot be read: {error.strerror}.") from error
-        return Candidate(Architecture.load(self.path / "architecture.json"), Recipe.from_json(text, source=str(recipe)))
+        return Candidate(Architecture.load(self.path / "architecture.json"), Recipe.load(self.path / "recipe.json"))
 
     @property
     def has_candidate(self) -> bool:
@@ -152,9 +155,9 @@ class TrialDirectory:
         path = self.path / "result.json"
         if not path.exists():
             return None
-        result = read_json(path)
+        result = read_json(path, hint=DAMAGED_HINT)
         if not isinstance(result, dict) or "state" not in result:
-            raise RunError(f"{path} is damaged: it has no state.")
+            raise RunError(f"{path} is damaged: it has no state.", hint=DAMAGED_HINT)
         return result
 
     def curve(self) -> list[dict[str, Any]]:
@@ -180,6 +183,10 @@ class RunDirectory:
     def open(cls, path: Path) -> RunDirectory:
         """The run at `path`, which must exist."""
         run = cls(path)
+        if path.is_file():
+            raise RunError(
+                f"{path} is a file, not the folder of a run.", hint="Name a folder that a search has written."
+            )
         if not path.is_dir():
             raise RunError(f"There is no run at {path}.", hint="Runs lie under runs/<study>, or where --out put them.")
         if not run.settings_path.is_file():

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Literal, get_args
 
-from pure_nas.errors import PureNasError, UsageError, nearest
+from pure_nas.errors import UsageError, nearest
+from pure_nas.plugins import registered
 
 ENTRY_POINT_GROUP = "pure_nas.units"
 
@@ -195,26 +195,8 @@ BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT)}
 
 @cache
 def _installed() -> Mapping[str, Unit]:
-    """Units of other packages, by name.
-
-    Raises:
-        PureNasError: an entry point does not load, is no `Unit`, or takes a name that is in use.
-    """
-    units: dict[str, Unit] = {}
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        where = f'entry point "{point.name}" ({point.value}) of group {ENTRY_POINT_GROUP}'
-        try:
-            unit = point.load()
-        except (ImportError, AttributeError) as error:
-            raise PureNasError(
-                f"{where} does not load: {error}", hint="Reinstall or remove the package that declares it."
-            ) from error
-        if not isinstance(unit, Unit):
-            raise PureNasError(f"{where} is a {type(unit).__name__}, not a pure_nas.units.Unit.")
-        if unit.name in BUILT_IN or unit.name in units:
-            raise PureNasError(f'{where} declares the unit "{unit.name}", a name that is already taken.')
-        units[unit.name] = unit
-    return units
+    """Units of other packages, by name."""
+    return registered(ENTRY_POINT_GROUP, Unit, BUILT_IN)
 
 
 def unit_names() -> tuple[str, ...]:

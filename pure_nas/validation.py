@@ -1,16 +1,56 @@
-"""Every fault of a validated file in one readable message."""
+"""Frozen models of files, and every fault of one in one readable message."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pure_nas.errors import nearest
+from pure_nas.errors import ConfigError, nearest
 
 _QUOTED = re.compile(r"'([^']*)'")
+
+
+class FrozenModel(BaseModel):
+    """Values that are checked once, strictly, and never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, allow_inf_nan=False)
+
+
+class Document(FrozenModel):
+    """A model that is a JSON file of its own; it has a schema version."""
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, source: str = "") -> Self:
+        """Read JSON as `to_json` writes it.
+
+        Raises:
+            ConfigError: the JSON is damaged or breaks a rule; every fault is listed with `source`.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError(faults(error, cls, source or cls.__name__.lower())) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a JSON file.
+
+        Raises:
+            ConfigError: the file cannot be read or breaks a rule.
+        """
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"The {cls.__name__.lower()} {path} cannot be read: {error.strerror}.") from error
+        return cls.from_json(text, source=str(path))
+
+    def to_json(self) -> str:
+        """JSON with a schema version, indented, ending in a newline."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
 def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:

@@ -144,7 +144,7 @@ def test_a_trial_keeps_its_candidate_and_result(tmp_path: Path) -> None:
     trial = RunDirectory(tmp_path).trial(7)
     assert not trial.has_candidate
     assert trial.result() is None
-    with pytest.raises(ConfigError, match=r"recipe\.json cannot be read"):
+    with pytest.raises(ConfigError, match=r"architecture\.json cannot be read"):
         trial.candidate()
     trial.write_candidate(CANDIDATE)
     trial.write_result({"state": "complete"})

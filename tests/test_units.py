@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import pure_nas.plugins
 import pure_nas.units
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT, UnitPlace, get_unit, unit_names
@@ -23,7 +24,7 @@ def _forget_installed_units() -> Iterator[None]:
 def declare(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
     """Pretend that packages are installed that declare units."""
     points = [EntryPoint(f"point{i}", value, pure_nas.units.ENTRY_POINT_GROUP) for i, value in enumerate(values)]
-    monkeypatch.setattr(pure_nas.units, "entry_points", lambda group: points)
+    monkeypatch.setattr(pure_nas.plugins, "entry_points", lambda group: points)
 
 
 def test_place_counts_what_a_full_convolution_there_has() -> None:
@@ -77,7 +78,7 @@ def test_units_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> N
         (["no_such_module:UNIT"], r'"point0" \(no_such_module:UNIT\).*does not load'),
         (["pure_nas.units:NO_SUCH_UNIT"], "does not load"),
         (["pure_nas.units:PARAMETER_KINDS"], r"is a tuple, not a pure_nas\.units\.Unit"),
-        (["pure_nas.units:CONV"], 'declares the unit "conv", a name that is already taken'),
+        (["pure_nas.units:CONV"], 'declares "conv", a name that is already taken'),
     ],
 )
 def test_broken_declarations_are_explained(monkeypatch: pytest.MonkeyPatch, values: list[str], message: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from rich.markup import escape
 from rich.panel import Panel
+from rich.text import Text
 from typer.core import TyperGroup
 
 from pure_nas.errors import PureNasError
 from pure_nas_cli.console import stderr
-
-INTERRUPTED = 130
+from pure_nas_cli.interrupts import INTERRUPTED, interruptible
 
 
 class ExplainedErrors(TyperGroup):
@@ -21,7 +20,8 @@ class ExplainedErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
         try:
-            return super().invoke(ctx)
+            with interruptible():
+                return super().invoke(ctx)
         except PureNasError as error:
             show(error)
             raise typer.Exit(error.exit_code) from error
@@ -32,7 +32,7 @@ class ExplainedErrors(TyperGroup):
 
 def show(error: PureNasError) -> None:
     """Print the message and, below it, the way out."""
-    text = escape(error.message)
+    text = Text(error.message)
     if error.hint:
-        text += f"\n\n[dim]{escape(error.hint)}[/dim]"
+        text.append(f"\n\n{error.hint}", "dim")
     stderr.print(Panel(text, title="Error", title_align="left", border_style="red"))

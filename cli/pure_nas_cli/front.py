@@ -10,13 +10,14 @@ from rich.text import Text
 from pure_nas.architecture import Architecture
 from pure_nas.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
 from pure_nas.run_directory import RunDirectory
-from pure_nas_cli.quantities import show_bytes, show_cost, show_percent, show_seconds
+from pure_nas_cli.console import stdout
+from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds
 
-PRODUCT_COLOUR, CONV_COLOUR = "dark_orange", "dodger_blue1"
+PRODUCT_COLOUR, CONV_COLOUR, OTHER_COLOUR = "dark_orange", "dodger_blue1", "magenta"
 
 
 def placement(architecture: Architecture) -> Text:
-    """Which residual layer holds which unit: one filled circle a product unit, one open circle a convolution."""
+    """Which residual layer holds which unit: a circle a layer, filled for a product unit; other units by a letter."""
     text = Text()
     for index, stage in enumerate(architecture.units):
         if index:
@@ -28,7 +29,7 @@ def placement(architecture: Architecture) -> Text:
                 case "conv":
                     text.append("○", CONV_COLOUR)
                 case _:
-                    text.append(name[0].upper(), "magenta")
+                    text.append(name[0].upper(), OTHER_COLOUR)
     return text
 
 
@@ -38,25 +39,27 @@ def describe_trial(record: TrialRecord) -> Text:
     return Text.assemble(shown, "  ", (record.baseline, "dim")) if record.baseline else shown
 
 
-def front_table(results: Results) -> Table:
+def print_front(results: Results) -> None:
+    """Print the front and what its columns mean."""
+    networks = show_count(len(results.groups), "network")
+    stdout.print(f"Front: {networks}, hypervolume {results.hypervolume:.4f}", style="italic")
+    stdout.print(_table(results))
+    stdout.print(_notes(results), style="dim")
+
+
+def _table(results: Results) -> Table:
     """The front, lowest error first, beside the best baselines that cost no more."""
     costs = results.objective_names[1:]
-    table = Table(
-        title=f"Front: {len(results.front)} networks, hypervolume {results.hypervolume:.4f}",
-        title_justify="left",
-        caption=_caption(results),
-        caption_justify="left",
-        caption_style="dim",
-    )
-    table.add_column("trial", justify="right")
-    table.add_column("error", justify="right")
+    table = Table()
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("error", justify="right", no_wrap=True)
     for name in costs:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     if "params" not in costs:
-        table.add_column("params", justify="right")
+        table.add_column("params", justify="right", no_wrap=True)
     table.add_column("depth", justify="right")
     table.add_column("width", justify="right")
-    table.add_column("placement", no_wrap=True)
+    table.add_column("placement", overflow="fold")
     units = sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
     for unit in units:
         table.add_column(f"best {unit}", justify="right")
@@ -80,27 +83,31 @@ def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str]) -> 
     return row
 
 
-def _caption(results: Results) -> str:
+def _notes(results: Results) -> str:
     corner = ", ".join(
         f"{name} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in zip(results.objective_names, results.reference, strict=True)
     )
-    return "\n".join(
-        [
-            "● product unit, ○ convolution, a group a stage; b: a baseline; +N: N more trials within",
-            f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost. Best conv, best product:",
-            "the most accurate baseline that costs no more. All are single runs on the",
-            "validation split: only pure-nas retrain can tell whether a network beats one.",
-            f"Hypervolume: the share of the box up to {corner}.",
-        ]
+    notes = ["● product unit, ○ convolution, a group a stage."]
+    if any(trial.baseline for trial in results.front):
+        notes.append("b: a baseline.")
+    if any(len(group) > 1 for group in results.groups):
+        tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
+        notes.append(f"+N: N more trials within {tolerances}.")
+    if any(trial.baseline for trial in results.complete):
+        notes.append("Best conv, best product: the most accurate baseline that costs no more.")
+    notes.append(
+        "All are single runs on the validation split: only pure-nas retrain can tell whether a network beats another."
     )
+    notes.append(f"Hypervolume: the share of the box up to {corner}.")
+    return " ".join(notes)
 
 
 def summary_line(results: Results) -> str:
     """How many trials ended in which way, how long they took, and what their weights occupy."""
     states = [record.state for record in results.trials]
     replays = sum(record.replay_of is not None for record in results.trials)
-    parts = [f"{sum(record.counts for record in results.trials)} trials"]
+    parts = [show_count(sum(record.counts for record in results.trials), "trial")]
     parts += [f"{states.count(state)} {state}" for state in ("diverged", "failed", "rejected") if state in states]
     parts += [f"{replays} repeated"] if replays else []
     parts.append(f"training time {show_seconds(sum(record.seconds for record in results.trials))}")

@@ -1,29 +1,16 @@
-"""The root of the command line: wires the commands and shows explained failures in one panel."""
+"""The program: `pure-nas`, or `python -m pure_nas_cli.main`."""
 
 from __future__ import annotations
 
-from typer import Typer
+from pure_nas_cli.interrupts import loading
 
-from pure_nas_cli.boundary import ExplainedErrors
-from pure_nas_cli.commands import datasets, describe, export, report, retrain, search, spaces, train
 
-app = Typer(
-    name="pure-nas",
-    cls=ExplainedErrors,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Find out where in a network multiplication pays: multi-objective search over product-unit residual networks.",
-)
+def app() -> None:
+    """Run the command line."""
+    with loading():
+        from pure_nas_cli.root import app as root
+    root()
 
-app.command("search")(search.search)
-app.command("report")(report.report)
-app.command("export")(export.export)
-app.command("retrain")(retrain.retrain)
-app.command("train")(train.train)
-app.command("describe")(describe.describe)
-app.command("spaces")(spaces.spaces)
-app.command("datasets")(datasets.datasets)
 
 if __name__ == "__main__":
     app()

@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/digits.")]
-Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda|cuda:N", help="Where to train; auto takes a GPU if any.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="The folder of a run, such as runs/digits.")]
+DEVICE_HELP = "Where to train: cpu, cuda or cuda:N; auto takes a GPU if there is one."
+Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]
 DataDir = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where datasets lie; $PURE_NAS_DATA or ~/.cache/pure-nas/data.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Decides splits, weights, order and suggestions.")]
+SEED_HELP = "Decides splits, weights, order and suggestions."
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
 ImageSize = Annotated[
     int | None,
-    typer.Option(min=1, metavar="PIXELS", help="Size to bring images to; their own if left out."),
+    typer.Option(min=8, max=1024, metavar="PIXELS", help="Size to bring images to; their own if left out."),
 ]
 SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt images out instead of refusing.")]

@@ -78,3 +78,8 @@ def show_cost(name: str, value: float) -> str:
     if name in ("memory", "memory_bytes"):
         return show_bytes(value)
     return show_size(value)
+
+
+def show_count(number: int, thing: str) -> str:
+    """A number of things: 1 trial, 12,000 trials."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

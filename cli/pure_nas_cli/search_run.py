@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
 from pathlib import Path
-from types import FrameType
 
 import optuna
-from rich.markup import escape
+from rich.text import Text
 
 from pure_nas.report import write_report
 from pure_nas.results import Results
 from pure_nas.run_directory import RunDirectory
-from pure_nas.search.catalogue import default_space_for, load_space
 from pure_nas.search.search import Search
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import Prepared, opened, prepare
-from pure_nas.search.space import SearchSpace
-from pure_nas_cli.boundary import INTERRUPTED
-from pure_nas_cli.console import stderr, stdout
-from pure_nas_cli.front import front_document, front_table, summary_line
+from pure_nas_cli.console import stderr
+from pure_nas_cli.front import front_document, print_front, summary_line
+from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
-from pure_nas_cli.quantities import show_seconds, show_size
+from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
 _LONG_SECONDS = 3600.0
-
-
-def choose_space(space: str | None, dataset: str) -> tuple[str, SearchSpace]:
-    """The space that was asked for, or the one that suits the dataset, with its name."""
-    name = space or default_space_for(dataset)
-    return name, load_space(name)
-
-
-def study_name(dataset: str) -> str:
-    """The name of a study that was given none: the dataset's, or the folder's."""
-    return Path(dataset).resolve().name if "/" in dataset or dataset.startswith(".") else dataset
 
 
 def plan_only(settings: SearchSettings, *, as_json: bool) -> None:
@@ -56,56 +39,81 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
     run = RunDirectory(out / settings.study)
     prepared = prepare(settings)
     relay = Relay()
-    with _termination_as_interrupt(), opened(prepared, out, relay) as search:
+    with opened(prepared, out, relay) as search:
         if search.counted < settings.trials:
-            _show_plan(prepared, already=search.counted)
-        code = 0
-        with _progress(settings, search, prepared) as progress:
-            relay.target = progress
-            try:
-                stopped = search.go().reason
-            except KeyboardInterrupt:
-                code, stopped = INTERRUPTED, "interrupted; the same command goes on"
-        results = search.results
+            _show_plan(prepared, search.results)
+        code, stopped = _go(search, prepared, relay)
         stderr.print(f"Stopped: {stopped}.")
-        _finish(run, results, as_json=as_json)
+        _finish(run, search.results, as_json=as_json)
     return code
 
 
-def _progress(settings: SearchSettings, search: Search, prepared: Prepared) -> Progress:
-    done = list(search.results.trials)
-    if stderr.is_terminal:
-        title = f"{settings.study}: {settings.dataset} on {prepared.device}"
+def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
+    """Search until it ends or is interrupted; returns the exit code and why it stopped."""
+    with _progress(search, prepared) as progress:
+        relay.target = progress
+        try:
+            return 0, search.go().reason
+        except KeyboardInterrupt:
+            return INTERRUPTED, "interrupted; the same command goes on"
+
+
+def _progress(search: Search, prepared: Prepared) -> Progress:
+    settings, done = prepared.settings, list(search.results.trials)
+    if stderr.is_terminal and not stderr.is_dumb_terminal:
+        title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
         return LiveProgress(stderr, title, settings.trials, settings.space.run.epochs, done)
     return PlainProgress(stderr, settings.trials, done)
 
 
-def _show_plan(prepared: Prepared, already: int = 0) -> None:
+def _show_plan(prepared: Prepared, done: Results | None = None) -> None:
+    """What will be searched, how, and what it will cost here."""
     settings, dataset = prepared.settings, prepared.dataset
     size = dataset.image_size
-    stderr.print(
-        f"[bold]{escape(dataset.name)}[/bold]: {len(dataset.train):,} training and {len(dataset.validation):,} "
-        f"validation images of {dataset.in_chans} x {size} x {size}, {len(dataset.classes)} classes"
+    _tell(
+        f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images of "
+        f"{dataset.in_chans} x {size} x {size}, {len(dataset.classes)} classes",
+        subject=dataset.name,
     )
     if dataset.skipped:
-        stderr.print(f"{dataset.skipped} corrupt images are left out (--skip-corrupt)", style="yellow")
-    count = settings.space.count()
-    stderr.print(
-        f"space [bold]{escape(settings.space_name)}[/bold]: {show_size(count)} architectures "
-        f"of {show_size(prepared.smallest_params)} to {show_size(prepared.largest_params)} parameters"
+        _warn(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)")
+    _tell(
+        f"{show_size(settings.space.count())} architectures of {show_size(prepared.smallest_params)} to "
+        f"{show_size(prepared.largest_params)} parameters",
+        subject=f"space {settings.space_name}",
     )
-    stderr.print(f"sampler [bold]{prepared.sampler.name}[/bold]: {prepared.sampler.reason}")
-    planned = len(prepared.plan)
-    baselines = f", the first {min(planned, settings.trials)} of them baselines" if planned else ""
-    stderr.print(f"{settings.trials} trials of {settings.space.run.epochs} epochs{baselines}")
-    left = prepared.estimate.seconds_per_trial * (settings.trials - already)
-    each = show_seconds(prepared.estimate.seconds_per_trial)
-    stderr.print(f"estimated time on {prepared.device}: [bold]{show_seconds(left)}[/bold] (about {each} a trial)")
-    if left > _LONG_SECONDS and settings.time_seconds is None:
-        stderr.print(
-            "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space.",
-            style="yellow",
+    _tell(prepared.sampler.reason, subject=f"sampler {prepared.sampler.name}")
+    planned = min(len(prepared.plan), settings.trials)
+    baselines = f", {planned} of them baselines" if planned else ""
+    stderr.print(
+        f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}"
+    )
+    _show_estimate(prepared, done)
+
+
+def _show_estimate(prepared: Prepared, done: Results | None) -> None:
+    settings, each = prepared.settings, prepared.estimate.seconds_per_trial
+    counted = sum(record.counts for record in done.trials) if done else 0
+    left = each * (settings.trials - counted)
+    _tell(f"{show_seconds(left)} (about {show_seconds(each)} a trial)", subject=f"estimated time on {prepared.device}")
+    if settings.time_seconds is not None:
+        unused = max(settings.time_seconds - (sum(record.seconds for record in done.trials) if done else 0), 0)
+        if unused < left:
+            trials = show_count(min(int(unused / each), settings.trials - counted), "more trial" if counted else "trial")
+            stderr.print(f"--time {show_seconds(settings.time_seconds)} is enough for about {trials}")
+    elif left > _LONG_SECONDS:
+        _warn(
+            "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space "
+            "(see pure-nas spaces)."
         )
+
+
+def _tell(text: str, *, subject: str) -> None:
+    stderr.print(Text.assemble((subject, "bold"), f": {text}"))
+
+
+def _warn(text: str) -> None:
+    stderr.print(text, style="yellow")
 
 
 def _plan_document(prepared: Prepared) -> dict[str, object]:
@@ -124,31 +132,15 @@ def _plan_document(prepared: Prepared) -> dict[str, object]:
 
 
 def _finish(run: RunDirectory, results: Results, *, as_json: bool) -> None:
-    """Print the front, write the report, say what to do next."""
-    written = write_report(run)
+    """Print the front, then write the report, which takes longer and may fail; say what to do next."""
     if as_json:
-        print(front_document(results, run))
+        print(front_document(results, run), flush=True)
     elif results.complete:
-        stdout.print(front_table(results))
+        print_front(results)
     stderr.print(summary_line(results))
+    written = write_report(run)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     if results.complete:
-        stderr.print(f"next: pure-nas export {run.path} --trial knee", soft_wrap=True)
-        stderr.print(f"      pure-nas retrain {run.path} --seeds 3", soft_wrap=True)
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Let a polite request to end (SIGTERM, as clusters send it) save the front as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        folder = shlex.quote(str(run.path))
+        stderr.print(f"next: pure-nas export {folder} --trial knee", soft_wrap=True)
+        stderr.print(f"      pure-nas retrain {folder} --seeds 3", soft_wrap=True)

@@ -9,12 +9,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from pure_nas.data.built_in import BUILT_IN
 from pure_nas.data.spec import DatasetSpec
-from pure_nas.errors import PureNasError, UsageError, nearest
+from pure_nas.errors import UsageError, nearest
+from pure_nas.plugins import registered
 
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
@@ -45,26 +45,8 @@ class DatasetInfo:
 
 @cache
 def _installed() -> Mapping[str, DatasetSpec]:
-    """Datasets of other packages, by name.
-
-    Raises:
-        PureNasError: an entry point does not load, is no `DatasetSpec`, or takes a name that is in use.
-    """
-    specs: dict[str, DatasetSpec] = {}
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        where = f'entry point "{point.name}" ({point.value}) of group {ENTRY_POINT_GROUP}'
-        try:
-            spec = point.load()
-        except (ImportError, AttributeError) as error:
-            raise PureNasError(
-                f"{where} does not load: {error}", hint="Reinstall or remove the package that declares it."
-            ) from error
-        if not isinstance(spec, DatasetSpec):
-            raise PureNasError(f"{where} is a {type(spec).__name__}, not a pure_nas.data.DatasetSpec.")
-        if spec.name in BUILT_IN or spec.name in specs:
-            raise PureNasError(f'{where} declares the dataset "{spec.name}", a name that is already taken.')
-        specs[spec.name] = spec
-    return specs
+    """Datasets of other packages, by name."""
+    return registered(ENTRY_POINT_GROUP, DatasetSpec, BUILT_IN)
 
 
 def default_data_dir() -> Path:

@@ -144,5 +144,5 @@ def _corrupt(listing: Listing, corrupt: dict[int, str]) -> DataError:
     return DataError(
         f"{len(corrupt)} of {len(names)} images in {listing.root} are corrupt: {', '.join(named)}"
         + (f" and {more} more." if more else "."),
-        hint="Replace or delete them, or leave them out with skip_corrupt.",
+        hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
     )

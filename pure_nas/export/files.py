@@ -74,5 +74,5 @@ def _refuse_to_replace(path: Path, data: bytes) -> None:
     if not same:
         raise RunError(
             f"{path} exists and is different; it is left alone.",
-            hint="Choose another folder, or allow it to be overwritten.",
+            hint="Choose another folder, or replace it with --overwrite (overwrite=True).",
         )

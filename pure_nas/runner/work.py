@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from pure_nas.cost.count import count_architecture
+from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset
 from pure_nas.nn import Network, build
@@ -33,14 +35,16 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     Raises:
         RunError: the job's files cannot be written.
         DataError: the images cannot be read.
+        PureNasError: the closed-form cost of one of its units is wrong.
     """
     folder = TrialDirectory(job.directory, job.number)
     architecture = job.candidate.architecture
-    network = build(architecture, generator=generator(job.seed, "weights"))
-    counted = count_architecture(architecture, network)
-    cost: dict[str, float] = {**asdict(counted), "flops": counted.flops}
-    training = _training(job, network, dataset, device)
+    expected = cost_of(architecture)
+    cost: dict[str, float] = {**asdict(expected), "flops": expected.flops}
     try:
+        network = build(architecture, generator=generator(job.seed, "weights"))
+        count_architecture(architecture, network)
+        training = _training(job, network, dataset, device)
         yield from _train(job, training, folder)
         cost |= _measured(job, network, device)
         metrics = _final_metrics(job, training, dataset, folder)
@@ -94,6 +98,8 @@ def _final_metrics(job: Job, training: Training, dataset: Dataset, folder: Trial
     if job.final:
         training.prepare_scoring()
         score = evaluate(training.network, dataset.test(), training.device)
+        if not math.isfinite(score.loss):
+            raise Divergence(f"test loss is {score.loss} after the last epoch")
         return {"error": score.error, "accuracy": score.accuracy, "loss": score.loss}
     last: dict[str, Any] = folder.curve()[-1]
     error, loss = last["validation_error"], last["validation_loss"]

@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError, nearest
+from pure_nas.plugins import described
 from pure_nas.search.space import SearchSpace, read_text
 
 ENTRY_POINT_GROUP = "pure_nas.search_spaces"
@@ -103,7 +104,7 @@ def _entries() -> Mapping[str, SpaceEntry]:
     }
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name in found:
-            raise PureNasError(f"{_where(point)} declares a name that is already taken.")
+            raise PureNasError(f"{described(point)} declares a name that is already taken.")
         found[point.name] = SpaceEntry(point.dist.name if point.dist else point.value, _point_reader(point))
     return found
 
@@ -134,20 +135,16 @@ def _point_reader(point: EntryPoint) -> Callable[[], str]:
             given = loaded() if callable(loaded) else loaded
         except Exception as error:  # whatever another package's code raises
             raise PureNasError(
-                f"{_where(point)} does not load: {type(error).__name__}: {error}",
+                f"{described(point)} does not load: {type(error).__name__}: {error}",
                 hint="Reinstall or remove the package that declares it.",
             ) from error
         if isinstance(given, str) and not given.endswith(SPACE_SUFFIX):
             return given
         if not isinstance(given, str | Traversable):
-            raise PureNasError(f"{_where(point)} gives a {type(given).__name__}, not TOML text or a path to it.")
+            raise PureNasError(f"{described(point)} gives a {type(given).__name__}, not TOML text or a path to it.")
         try:
             return _text(Path(given) if isinstance(given, str) else given)
         except (ConfigError, OSError, UnicodeDecodeError) as error:
-            raise PureNasError(f"{_where(point)} cannot be read: {error}") from error
+            raise PureNasError(f"{described(point)} cannot be read: {error}") from error
 
     return read
-
-
-def _where(point: EntryPoint) -> str:
-    return f'Entry point "{point.name}" ({point.value}) of group {ENTRY_POINT_GROUP}'

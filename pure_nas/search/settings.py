@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits
 from pure_nas.search.samplers import SAMPLER_CHOICES, SamplerChoice
 from pure_nas.search.space import SearchSpace
+from pure_nas.validation import shown
 
 ObjectiveName = Literal["error", "flops", "params", "latency", "memory"]
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
@@ -25,7 +27,9 @@ COST_KEYS: Mapping[ObjectiveName, str] = {
 """Where an objective stands among the costs of a trial."""
 
 SCHEMA_VERSION = 1
-_MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "data_dir"})
+_MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "data_dir", "dataset", "space"})
+"""Of dataset and space, only their names: images and axes are compared themselves."""
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,7 @@ class SearchSettings:
     skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
+        _check_study_name(self.study)
         for name in self.objectives:
             if name not in OBJECTIVE_NAMES:
                 raise UsageError(f'There is no objective "{name}"; {nearest(name, OBJECTIVE_NAMES)}.')
@@ -88,7 +93,7 @@ class SearchSettings:
         return {
             "schema": SCHEMA_VERSION,
             "study": self.study,
-            "dataset": self.dataset,
+            "dataset": self.dataset if self.dataset in dataset_names() else _absolute(self.dataset),
             "space": self.space_name,
             "trials": self.trials,
             "time_seconds": self.time_seconds,
@@ -101,11 +106,33 @@ class SearchSettings:
             "device": self.device,
             "baselines": self.baselines,
             "storage": self.storage,
-            "data_dir": str(self.data_dir) if self.data_dir else None,
+            "data_dir": _absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,
             "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
         }
+
+
+def _absolute(path: Path | str) -> str:
+    """A path that means the same from every folder: a run is taken up again from anywhere."""
+    return str(Path(path).expanduser().resolve())
+
+
+def _check_study_name(name: str) -> None:
+    fault = ""
+    if not name:
+        fault = "is empty"
+    elif name.startswith(".") or "/" in name or "\\" in name:
+        fault = "begins with a dot or has a slash"
+    elif not name.isprintable():
+        fault = "has characters that cannot be printed"
+    elif len(name.encode()) > _LONGEST_NAME:
+        fault = f"is longer than {_LONGEST_NAME} bytes"
+    if fault:
+        raise UsageError(
+            f"The study name {shown(name)} {fault}.",
+            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
+        )
 
 
 def objective_names(text: str) -> tuple[ObjectiveName, ...]:
@@ -139,12 +166,29 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     keys = sorted((old.keys() | new.keys()) - recorded_only)
     differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
     if differing:
-        lines = [f"  {key}: {_value(old.get(key))} in the run, {_value(new.get(key))} now" for key in differing[:20]]
-        more = [f"  and {len(differing) - 20} more"] if len(differing) > 20 else []
+        listed = _causes_first(differing, old, new)
+        if all(key.startswith("data.") for key in listed):
+            raise RunError(
+                f'The images of "{wanted["dataset"]}" have changed since {run.path} was searched.',
+                hint="Put the old ones back, or search again with another --study.",
+            )
+        lines = [f"  {key}: {_value(old.get(key))} in the run, {_value(new.get(key))} now" for key in listed[:20]]
+        more = [f"  and {len(listed) - 20} more"] if len(listed) > 20 else []
         raise RunError(
             "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
             hint="Give it the same settings to go on, or choose another --study for a new run.",
         )
+
+
+def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The keys that differ, with the names they follow from; what follows from another dataset is left out."""
+    found = list(differing)
+    for cause, effect in (("space", "search_space"), ("dataset", "data")):
+        if any(key.startswith(f"{effect}.") for key in found) and old.get(cause) != new.get(cause):
+            found.insert(0, cause)
+    if any(cause in found for cause in ("dataset", "seed", "image_size", "skip_corrupt")):
+        found = [key for key in found if not key.startswith("data.")]
+    return found
 
 
 def _value(value: object) -> str:

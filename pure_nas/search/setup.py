@@ -144,15 +144,17 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
     wanted = {**settings.resolved(), "data": _facts(prepared.dataset)}
-    if run.exists:
-        require_same(run, wanted)
-    elif run.path.exists() and any(run.path.iterdir()):
+    if not run.exists and _holds_something_else(run.path):
         raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
     with run.locked():
+        if run.exists:
+            require_same(run, wanted)
+        # First, because a storage that cannot be opened must leave no run behind that insists on it.
+        storage = open_storage(run.study_path, settings.storage)
         recorded = _record(run, prepared, wanted)
         run.log("search started", trials=settings.trials, environment=describe_environment(prepared.device))
         study = SearchStudy(
-            open_storage(run.study_path, settings.storage),
+            storage,
             settings.study,
             space=prepared.space,
             objectives=settings.objectives,
@@ -171,10 +173,17 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
         )
 
 
+def _holds_something_else(folder: Path) -> bool:
+    """Whether `folder` holds what no search leaves there that was stopped before it wrote run.toml."""
+    ours = {"run.lock", "owner.json", "environment.json", "study.db", "study.db-wal", "study.db-shm"}
+    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    return any(name not in ours and not name.startswith(".") for name in found)
+
+
 def _record(run: RunDirectory, prepared: Prepared, wanted: dict[str, Any]) -> dict[str, Any]:
     """Write run.toml; what was decided when the run began stays."""
     if run.exists:
-        decided = {key: run.settings()[key] for key in ("chosen_sampler", "reference")}
+        decided = _decided(run)
     else:
         decided = {
             "chosen_sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
@@ -184,6 +193,18 @@ def _record(run: RunDirectory, prepared: Prepared, wanted: dict[str, Any]) -> di
     recorded = {**wanted, **decided}
     run.write_settings(recorded)
     return recorded
+
+
+def _decided(run: RunDirectory) -> dict[str, Any]:
+    """What was decided when the run began."""
+    stored = run.settings()
+    try:
+        return {
+            "chosen_sampler": {key: stored["chosen_sampler"][key] for key in ("name", "reason")},
+            "reference": {name: float(stored["reference"][name]) for name in stored["objectives"]},
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
 
 
 def _facts(dataset: Dataset) -> dict[str, Any]:

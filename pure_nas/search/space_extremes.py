@@ -30,7 +30,10 @@ def baseline_architectures(
     axes: ArchitectureTable, images: Mapping[str, int], units: Sequence[str]
 ) -> list[tuple[str, Architecture]]:
     """Networks of a single unit, labelled like "conv small"."""
-    fields = {name: getattr(axes, name).nearest(_default(name)) for name in (*PLAIN_ARCHITECTURE_FIELDS, *SETTINGS)}
+    fields = {
+        name: getattr(axes, name).nearest(_default(name))
+        for name in (*PLAIN_ARCHITECTURE_FIELDS, "shortcut", *SETTINGS)
+    }
     fields["base_width"] = axes.base_width.middle
     found = []
     for unit, (size, blocks) in product(units, depths(axes).items()):

@@ -66,7 +66,7 @@ def leaves_of(candidate: Candidate) -> dict[str, Value]:
 
 
 def _architecture_leaves(architecture: Architecture) -> Iterator[tuple[str, Value]]:
-    for name in ("family", *IMAGE_FIELDS, *PLAIN_ARCHITECTURE_FIELDS, *SETTINGS):
+    for name in ("family", *IMAGE_FIELDS, *PLAIN_ARCHITECTURE_FIELDS, "shortcut", *SETTINGS):
         yield name, getattr(architecture, name)
     yield "stages", len(architecture.units)
     for stage, names in enumerate(architecture.units):

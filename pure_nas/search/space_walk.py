@@ -18,7 +18,7 @@ from pure_nas.search.space_units import Placement, UnitsAxis, expand, split
 from pure_nas.units import BUILT_IN, PARAMETER_KINDS, ParameterKind, Setting, get_unit
 
 IMAGE_FIELDS = ("in_chans", "num_classes", "image_size")
-PLAIN_ARCHITECTURE_FIELDS = ("base_width", "bottleneck", "shortcut")
+PLAIN_ARCHITECTURE_FIELDS = ("base_width", "bottleneck")
 SETTINGS: tuple[Setting, ...] = ("threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add")
 PLAIN_RECIPE_FIELDS = (
     "optimizer",
@@ -91,6 +91,8 @@ class Walk:
         family = self._one("family", Fixed(axes.family))
         blocks = self._blocks(self._one("stages", Fixed(axes.stages)))
         plain = {name: self._one(name, getattr(axes, name)) for name in PLAIN_ARCHITECTURE_FIELDS}
+        if len(blocks) > 1 or plain["bottleneck"]:
+            plain["shortcut"] = self._one("shortcut", axes.shortcut)
         units = self._units(axes.units, blocks)
         read = frozenset[Setting]().union(*(get_unit(name).reads for stage in units for name in stage))
         settings = {name: self._one(name, getattr(axes, name)) for name in SETTINGS if name in read}

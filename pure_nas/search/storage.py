@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -43,11 +44,10 @@ def open_storage(database: Path, url: str | None) -> BaseStorage:
     if journal == "DELETE":
         logger.warning("%s lies on a network file system, where SQLite's write-ahead log does not work.", database)
     try:
-        with sqlite3.connect(database, timeout=60) as connection:
+        with closing(sqlite3.connect(database, timeout=60)) as connection:
             connection.execute(f"PRAGMA journal_mode={journal}")
             connection.execute("PRAGMA schema_version")
             damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        connection.close()
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
         return RDBStorage(f"sqlite:///{database}", engine_kwargs={"connect_args": {"timeout": 60}})

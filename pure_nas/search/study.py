@@ -143,8 +143,9 @@ class SearchStudy:
         for study in (self._memory, self._stored):
             frozen = study.get_trials(deepcopy=False)[number]
             trial = Trial(study, frozen._trial_id)
-            for key, value in constraints.items():
-                trial.set_constraint(key, value)
+            # A search killed while it told the constraints has left some of them.
+            for key in constraints.keys() - frozen.constraints.keys():
+                trial.set_constraint(key, constraints[key])
             study.tell(number, values, state=state)
 
 

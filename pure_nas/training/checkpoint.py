@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import io
 import logging
 import pickle
@@ -16,10 +18,11 @@ from pure_nas.training.training import Training
 logger = logging.getLogger(__name__)
 
 _SCHEMA = 1
+_CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
 def save_checkpoint(path: Path, training: Training, digest: str) -> None:
-    """Write the state of `training` to `path`.
+    """Write the state of `training` to `path`, behind its checksum: PyTorch reads damaged weights without a word.
 
     Args:
         digest: what is trained; a checkpoint of something else is never taken up.
@@ -29,7 +32,8 @@ def save_checkpoint(path: Path, training: Training, digest: str) -> None:
     """
     buffer = io.BytesIO()
     torch.save({"schema": _SCHEMA, "digest": digest, "state": training.state_dict()}, buffer)
-    write_whole(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_whole(path, hashlib.sha256(content).digest() + content)
 
 
 def restore_checkpoint(path: Path, training: Training, digest: str) -> bool:
@@ -40,12 +44,32 @@ def restore_checkpoint(path: Path, training: Training, digest: str) -> bool:
     if not path.exists():
         return False
     try:
-        stored: dict[str, Any] = torch.load(path, map_location=training.device, weights_only=True)
-        if (stored["schema"], stored["digest"]) != (_SCHEMA, digest):
-            logger.warning("The checkpoint %s belongs to something else; training starts anew.", path)
-            return False
-        training.load_state_dict(stored["state"])
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+        stored = _read(path)
+    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         logger.warning("The checkpoint %s is damaged (%s); training starts anew.", path, error)
         return False
+    if (stored["schema"], stored["digest"]) != (_SCHEMA, digest):
+        logger.warning("The checkpoint %s belongs to something else; training starts anew.", path)
+        return False
+    before = copy.deepcopy(training.state_dict())
+    try:
+        training.load_state_dict(stored["state"])
+    except (KeyError, ValueError, RuntimeError) as error:
+        training.load_state_dict(before)
+        logger.warning("The checkpoint %s does not fit (%s); training starts anew.", path, error)
+        return False
     return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    data = path.read_bytes()
+    checksum, content = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+    if hashlib.sha256(content).digest() != checksum:
+        raise ValueError("its checksum is wrong")
+    stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return stored

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pure_nas import plugins
 from pure_nas.data import (
     DatasetSpec,
     Part,
@@ -37,6 +38,7 @@ class Point:
 
     name = "stripes"
     value = "other_package:STRIPES"
+    group = "pure_nas.datasets"
 
     def __init__(self, content: object) -> None:
         self.content = content
@@ -50,7 +52,7 @@ class Point:
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch):
     def install(content: object) -> None:
-        monkeypatch.setattr(catalogue, "entry_points", lambda group: [Point(content)])
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [Point(content)])
         catalogue._installed.cache_clear()
 
     yield install
@@ -106,7 +108,7 @@ def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
     ("content", "message"),
     [
         (ImportError("no such module"), "does not load"),
-        ("stripes", "not a pure_nas.data.DatasetSpec"),
+        ("stripes", "not a pure_nas.data.spec.DatasetSpec"),
         (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
     ],
 )

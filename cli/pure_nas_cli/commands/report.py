@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pure_nas_cli.console import stdout
+from pure_nas_cli.console import stderr
+from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import Json, Run
 
 
@@ -13,17 +12,18 @@ def report(run: Run, as_json: Json = False) -> None:
 
     Example: [bold]pure-nas report runs/digits[/bold]
     """
-    from pure_nas.report import write_report
-    from pure_nas.results import load_results
-    from pure_nas.run_directory import RunDirectory
-    from pure_nas_cli.front import front_document, front_table
+    with loading():
+        from pure_nas.report import write_report
+        from pure_nas.results import load_results
+        from pure_nas.run_directory import RunDirectory
+        from pure_nas_cli.front import front_document, print_front
 
-    opened = RunDirectory.open(Path(run))
+    opened = RunDirectory.open(run)
     results = load_results(opened)
-    written = write_report(opened)
+    results.require_complete()
     if as_json:
-        print(front_document(results, opened))
-        return
-    stdout.print(front_table(results))
-    for path in written:
-        stdout.print(str(path), soft_wrap=True)
+        print(front_document(results, opened), flush=True)
+    else:
+        print_front(results)
+    for path in write_report(opened):
+        stderr.print(str(path), soft_wrap=True)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pure_nas_cli.console import stderr
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt
+from pure_nas_cli.interrupts import loading
+from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, DataDir, ImageSize, Json, SkipCorrupt
 from pure_nas_cli.quantities import parse_milliseconds, parse_seconds, parse_size
-
-if TYPE_CHECKING:
-    pass
-
 
 class Sampler(StrEnum):
     """What proposes candidates."""
@@ -24,6 +21,12 @@ class Sampler(StrEnum):
     nsga2 = "nsga2"
     gp = "gp"
     random = "random"
+
+
+_BUDGET = "How long"
+_AIMS = "What counts"
+_PLACE = "Where"
+_DETAILS = "Details"
 
 
 def search(
@@ -36,42 +39,90 @@ def search(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials in total, over every session; the space's if left out."),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Trials in total, over every session; the space's if left out.",
+            rich_help_panel=_BUDGET,
+        ),
     ] = None,
     time: Annotated[
-        float | None, typer.Option(parser=parse_seconds, metavar="TIME", help="Training time in total: 90s, 30m, 2h.")
+        float | None,
+        typer.Option(
+            parser=parse_seconds,
+            metavar="TIME",
+            help="Training time in total, over every session: 90s, 30m, 2h.",
+            rich_help_panel=_BUDGET,
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each trial; the space's if left out.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Epochs of each trial; the space's if left out.", rich_help_panel=_BUDGET
+        ),
+    ] = None,
     objectives: Annotated[
-        str, typer.Option(metavar="LIST", help="error and one or more of flops, params, latency, memory.")
+        str,
+        typer.Option(
+            metavar="LIST", help="error and one or more of flops, params, latency, memory.", rich_help_panel=_AIMS
+        ),
     ] = "error,flops",
     max_params: Annotated[
-        int | None, typer.Option(parser=parse_size, metavar="SIZE", help="Most parameters: 300k, 1.5M, 2G.")
+        int | None,
+        typer.Option(
+            parser=parse_size, metavar="SIZE", help="Most parameters: 300k, 1.5M, 2G.", rich_help_panel=_AIMS
+        ),
     ] = None,
     max_flops: Annotated[
-        int | None, typer.Option(parser=parse_size, metavar="SIZE", help="Most flops of one image: 80M.")
+        int | None,
+        typer.Option(parser=parse_size, metavar="SIZE", help="Most flops of one image: 80M.", rich_help_panel=_AIMS),
     ] = None,
     max_latency: Annotated[
         float | None,
-        typer.Option(parser=parse_milliseconds, metavar="TIME", help="Longest time of one image on the device: 2ms."),
+        typer.Option(
+            parser=parse_milliseconds,
+            metavar="TIME",
+            help="Longest time of one image on the device: 2ms.",
+            rich_help_panel=_AIMS,
+        ),
     ] = None,
-    sampler: Annotated[Sampler, typer.Option(help="What proposes candidates; auto chooses and says why.")] = (
-        Sampler.auto
-    ),
-    device: Device = "auto",
-    seed: Seed = 0,
+    device: Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP, rich_help_panel=_PLACE)] = "auto",
     study: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the study and its folder; the dataset's if left out.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of the study and its folder; the dataset's if left out.",
+            rich_help_panel=_PLACE,
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds runs.")] = Path("runs"),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder that holds runs.", rich_help_panel=_PLACE)
+    ] = Path("runs"),
     storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="Optuna storage; SQLite in the run's folder if left out.")
+        str | None,
+        typer.Option(
+            metavar="URL", help="Optuna storage; SQLite in the run's folder if left out.", rich_help_panel=_PLACE
+        ),
     ] = None,
+    sampler: Annotated[
+        Sampler,
+        typer.Option(
+            metavar="NAME",
+            help="What proposes candidates: tpe, nsga2, gp or random; auto chooses and says why.",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = Sampler.auto,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Train all-conv and all-product networks first.",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP, rich_help_panel=_DETAILS)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
-    baselines: Annotated[
-        bool, typer.Option("--baselines/--no-baselines", help="Train all-conv and all-product networks first.")
-    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would cost, and stop.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -81,15 +132,18 @@ def search(
 
     Example: [bold]pure-nas search --dataset cifar10 --max-params 300k --time 2h[/bold]
     """
-    stderr.print("Loading PyTorch and the images ...", style="dim")
-    from pure_nas.search.limits import Limits
-    from pure_nas.search.settings import SearchSettings, objective_names
-    from pure_nas_cli.search_run import choose_space, plan_only, run_search, study_name
+    with loading():
+        from pure_nas.search.catalogue import default_space_for, load_space
 
-    name, chosen = choose_space(space, dataset)
-    chosen = chosen.with_run(trials=trials, epochs=epochs)
+        name = space or default_space_for(dataset)
+        chosen = load_space(name).with_run(trials=trials, epochs=epochs)
+        stderr.print("Loading PyTorch and the images ...", style="dim")
+        from pure_nas.search.limits import Limits
+        from pure_nas.search.settings import SearchSettings, objective_names
+        from pure_nas_cli.search_run import plan_only, run_search, study_name
+
     settings = SearchSettings(
-        study=study or study_name(dataset),
+        study=study_name(dataset) if study is None else study,
         dataset=dataset,
         space_name=name,
         space=chosen,

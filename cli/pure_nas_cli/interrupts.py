@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM: what they do while modules load, and afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+INTERRUPTED = 130
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Let an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""
+    with _handled_by(_quit):
+        yield
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM, as clusters send it before they kill, raise `KeyboardInterrupt` as Ctrl-C does."""
+    with _handled_by(_interrupt):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], NoReturn]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _quit(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.stderr.write("Interrupted.\n")
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

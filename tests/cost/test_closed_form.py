@@ -1,0 +1,158 @@
+"""The closed form says of every network what fvcore counts on it, and what the literature says of the known ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+import pure_nas.units
+from pure_nas.architecture import Architecture
+from pure_nas.cost.count import count, count_architecture
+from pure_nas.cost.layers import Cost, LayerCost, cost_of, layer_costs
+from pure_nas.errors import PureNasError
+from pure_nas.nn import build
+from pure_nas.units import CONV, UnitCost, UnitPlace, unit_names
+
+PARTS = ("params", "macs", "norm", "elementwise", "pooling", "flops")
+CIFAR_MMACS = {20: 40.8, 32: 69.1, 44: 97.4, 56: 125.7, 110: 253.1, 272: 635.4}
+IMAGENET_GMACS = {18: 1.81, 34: 3.66, 50: 4.09, 101: 7.80, 152: 11.51}
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    """Small networks of every kind."""
+    stages = draw(st.integers(1, 4))
+    stage = st.lists(st.sampled_from(unit_names()), min_size=1, max_size=3).map(tuple)
+    return Architecture(
+        family=draw(st.sampled_from(["cifar", "imagenet"])),
+        units=tuple(draw(stage) for _ in range(stages)),
+        base_width=draw(st.integers(1, 5)),
+        bottleneck=draw(st.booleans()),
+        shortcut=draw(st.sampled_from(["projection", "padding"])),
+        threshold_trainable=draw(st.booleans()),
+        exponent_cap=draw(st.sampled_from([None, 20.0])),
+        relu_in_block=draw(st.booleans()),
+        relu_after_add=draw(st.booleans()),
+        in_chans=draw(st.integers(1, 4)),
+        num_classes=draw(st.integers(2, 5)),
+        image_size=draw(st.integers(1, 23)),
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(architectures())
+def test_the_closed_form_is_what_fvcore_counts(architecture: Architecture) -> None:
+    assert count(build(architecture), architecture.in_chans, architecture.image_size) == cost_of(architecture)
+
+
+@settings(max_examples=12, deadline=None)
+@given(architectures())
+def test_macs_are_half_the_flops_that_pytorch_counts(architecture: Architecture) -> None:
+    image = torch.zeros(1, architecture.in_chans, architecture.image_size, architecture.image_size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        build(architecture).eval()(image)
+    assert counter.get_total_flops() == 2 * cost_of(architecture).macs
+
+
+@settings(max_examples=50, deadline=None)
+@given(architectures())
+def test_the_layers_sum_to_the_whole(architecture: Architecture) -> None:
+    layers = list(layer_costs(architecture))
+    whole = cost_of(architecture)
+    assert {part: sum(getattr(layer, part) for layer in layers) for part in PARTS} == {
+        part: getattr(whole, part) for part in PARTS
+    }
+    names = [layer.name for layer in layers]
+    assert len(set(names)) == len(names)
+
+
+def test_every_layer_is_named_and_shaped_as_in_the_network() -> None:
+    architecture = Architecture(
+        family="imagenet", units=(("product",), ("conv", "product")), base_width=2, bottleneck=True, image_size=19
+    )
+    network = build(architecture).eval()
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, module in network.named_modules():
+        module.register_forward_hook(lambda _, __, out, name=name: shapes.update({name: tuple(out.shape[1:])}))
+    network(torch.zeros(1, 3, 19, 19))
+    for layer in layer_costs(architecture):
+        if layer.name.endswith(".add"):
+            assert layer.out_shape == shapes[layer.name.removesuffix(".add")]
+            assert layer.params == 0
+        else:
+            assert layer.out_shape == shapes[layer.name], layer.name
+            assert layer.params == sum(each.numel() for each in network.get_submodule(layer.name).parameters())
+
+
+def test_pure20_has_the_known_parts() -> None:
+    cost = cost_of(Architecture.named("pure20"))
+    assert (cost.params, cost.macs, cost.norm) == (272_483, 40_813_184, 401_408)
+    block_outputs = 3 * (16 * 32**2 + 32 * 16**2 + 64 * 8**2)
+    # An addition, maximum, logarithm, cap and exponential on every block's elements; the mean reads the last map.
+    assert cost.elementwise == 5 * block_outputs
+    assert cost.pooling == 64 * 8**2
+    assert cost.flops == cost.macs + cost.norm + cost.elementwise + cost.pooling
+
+
+def test_without_a_cap_one_operation_an_element_goes() -> None:
+    capped, free = (cost_of(Architecture.named("pure20", exponent_cap=cap)) for cap in (20.0, None))
+    outputs = 3 * (16 * 32**2 + 32 * 16**2 + 64 * 8**2)
+    assert capped.elementwise - free.elementwise == outputs
+    assert replace(capped, elementwise=0) == replace(free, elementwise=0)
+
+
+@pytest.mark.parametrize(("depth", "mmacs"), CIFAR_MMACS.items())
+def test_cifar_networks_have_the_known_macs(depth: int, mmacs: float) -> None:
+    assert round(cost_of(Architecture.named(f"pure{depth}")).macs / 1e6, 1) == mmacs
+    assert cost_of(Architecture.named(f"resnet{depth}")).macs == cost_of(Architecture.named(f"pure{depth}")).macs
+
+
+@pytest.mark.parametrize(("depth", "gmacs"), IMAGENET_GMACS.items())
+def test_imagenet_networks_have_the_known_macs(depth: int, gmacs: float) -> None:
+    assert round(cost_of(Architecture.named(f"pure{depth}")).macs / 1e9, 2) == gmacs
+
+
+def test_a_product_twin_costs_a_scalar_a_block_and_elementwise_work_only() -> None:
+    product = cost_of(Architecture.named("pure20"))
+    conv = cost_of(Architecture.named("resnet20"))
+    assert product.params - conv.params == 9
+    assert replace(product, params=0, elementwise=0) == replace(conv, params=0, elementwise=0)
+    assert product.elementwise > conv.elementwise
+
+
+def test_the_closed_form_needs_no_pytorch() -> None:
+    code = """
+import sys
+from pure_nas.architecture import Architecture
+from pure_nas.cost.layers import cost_of, layer_costs
+assert cost_of(Architecture.named("pure20")).params == 272_483
+assert len(list(layer_costs(Architecture.named("pure34"))))
+assert not {"torch", "fvcore", "optuna"} & set(sys.modules), "PyTorch was imported"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("part", ["params", "macs", "elementwise"])
+def test_a_unit_with_a_wrong_cost_is_refused(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(place: UnitPlace) -> UnitCost:
+        right = CONV.cost(place)
+        return replace(right, **{part: getattr(right, part) + 1})
+
+    wrong = replace(CONV, name="wrong", cost=too_much)
+    monkeypatch.setattr(pure_nas.units, "BUILT_IN", {**pure_nas.units.BUILT_IN, "wrong": wrong})
+    architecture = Architecture(units=(("conv", "wrong"),), base_width=2, image_size=8)
+    with pytest.raises(PureNasError, match="closed-form cost") as raised:
+        count_architecture(architecture)
+    assert "wrong" in raised.value.hint
+
+
+def test_costs_add_up_to_flops() -> None:
+    assert Cost(params=1, macs=2, norm=3, elementwise=4, pooling=5).flops == 14
+    assert LayerCost(name="x", operation="x", out_shape=(1,), params=1, macs=2, norm=3, elementwise=4).flops == 9

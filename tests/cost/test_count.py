@@ -1,0 +1,63 @@
+"""Counting leaves a network exactly as it was."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pure_nas.architecture import Architecture
+from pure_nas.cost.count import count, count_architecture
+from pure_nas.cost.layers import cost_of
+from pure_nas.nn import build
+
+MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=2, image_size=9)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_counting_leaves_statistics_modes_gradients_and_random_state_alone(training: bool) -> None:
+    network = build(MIXED).train(training)
+    network.stages[0][1].eval()
+    network(torch.randn(4, 2, 9, 9)).sum().backward()
+    state = copy.deepcopy(network.state_dict())
+    modes = [module.training for module in network.modules()]
+    gradients = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+    random_state = torch.get_rng_state()
+    grad_enabled = torch.is_grad_enabled()
+
+    count_architecture(MIXED, network)
+
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert [module.training for module in network.modules()] == modes
+    kept = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert all(torch.equal(after, before) for after, before in zip(kept, gradients, strict=True))
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert torch.is_grad_enabled() == grad_enabled
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_the_count_is_the_same_in_training_and_evaluation_mode_and_in_double_precision() -> None:
+    network = build(MIXED)
+    expected = cost_of(MIXED)
+    assert count(network.train(), 2, 9) == expected
+    assert count(network.eval(), 2, 9) == expected
+    assert count(network.double(), 2, 9) == expected
+
+
+def test_a_network_that_is_not_ours_is_counted_too() -> None:
+    class Plain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3, bias=False)
+            self.linear = nn.Linear(4, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(F.relu(self.conv(x)).exp().mean((2, 3)))
+
+    cost = count(Plain(), 3, 8)
+    assert cost.params == 4 * 3 * 9 + 4 * 5 + 5
+    assert cost.macs == 4 * 3 * 9 * 36 + 4 * 5
+    assert cost.elementwise == 4 * 36

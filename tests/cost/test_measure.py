@@ -1,0 +1,113 @@
+"""Latency and activation memory are measured without changing the network."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pure_nas.architecture import Architecture
+from pure_nas.cost.measure import activation_bytes, latency_ms
+from pure_nas.nn import build
+
+SHAPE = (2, 9, 9)
+FLOAT = 4
+
+
+def mixed(unit: str, **fields: object) -> nn.Module:
+    return build(Architecture.uniform(unit, [1, 1], base_width=4, in_chans=2, image_size=9, **fields))
+
+
+class Squared(nn.Module):
+    """Keeps its input once, although the multiplication saves it twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1000))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x * self.weight.sum()
+        return out * out
+
+
+def test_activation_memory_is_the_same_every_time_and_leaves_the_network_alone() -> None:
+    network = mixed("product").eval()
+    state = copy.deepcopy(network.state_dict())
+    random_state = torch.get_rng_state()
+    assert activation_bytes(network, SHAPE) == activation_bytes(network, SHAPE) > 0
+    assert not network.training
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert torch.equal(torch.get_rng_state(), random_state)
+
+
+def test_activation_memory_is_that_of_an_image_without_the_parameters() -> None:
+    elements = 2 * 9 * 9
+    # x for the gradient of the sum, and x * sum once although both factors are saved.
+    found = activation_bytes(Squared(), SHAPE)
+    assert found == pytest.approx(2 * elements * FLOAT, abs=2 * FLOAT)
+
+
+def test_storages_that_layers_share_count_once() -> None:
+    class Views(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1, 1, 1, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            grown = torch.exp(x * self.scale)  # exp saves its result
+            return (grown[:, :1] * grown[:, 1:]).sum()  # and its halves are saved as views of it
+
+    elements = 2 * 9 * 9
+    # x for the gradient of scale, and exp's result.
+    assert activation_bytes(Views(), SHAPE) == 2 * elements * FLOAT
+
+
+def test_a_product_unit_keeps_more_than_a_convolution_and_the_cap_more_still() -> None:
+    conv = activation_bytes(mixed("conv"), SHAPE)
+    free = activation_bytes(mixed("product", exponent_cap=None), SHAPE)
+    capped = activation_bytes(mixed("product"), SHAPE)
+    assert conv < free < capped
+
+
+def test_activation_memory_does_not_depend_on_frozen_or_trained_values() -> None:
+    network = mixed("product")
+    before = activation_bytes(network, SHAPE)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1)
+    assert activation_bytes(network, SHAPE) == before
+
+
+def test_activation_memory_grows_with_the_image() -> None:
+    network = mixed("conv")
+    assert activation_bytes(network, (2, 18, 18)) > 3 * activation_bytes(network, SHAPE)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_latency_is_positive_and_leaves_the_network_alone(training: bool) -> None:
+    network = mixed("product").train(training)
+    state = copy.deepcopy(network.state_dict())
+    assert 0 < latency_ms(network, SHAPE, torch.device("cpu"), warmup=1, repeats=3) < 10_000
+    assert network.training is training
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+
+
+def test_latency_is_the_median_of_the_timed_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0, durations=iter([100, 100, 0.001, 0.005, 0.002]))
+
+    class Timed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            assert torch.is_inference_mode_enabled()
+            assert not self.training
+            clock.now += next(clock.durations)
+            return x
+
+        def __deepcopy__(self, memo: object) -> Timed:
+            return self
+
+    monkeypatch.setattr("pure_nas.cost.measure.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    assert latency_ms(Timed(), SHAPE, torch.device("cpu"), warmup=2, repeats=3) == pytest.approx(2.0)

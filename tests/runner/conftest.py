@@ -1,0 +1,25 @@
+"""The dataset that jobs train on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pure_nas.data import Dataset, ImageSet, load_dataset
+
+
+@pytest.fixture(scope="session")
+def dataset(image_folder: Path) -> Dataset:
+    return load_dataset(image_folder)
+
+
+@pytest.fixture
+def untested(dataset: Dataset) -> Dataset:
+    """The dataset, whose test images nobody may read."""
+
+    def forbidden() -> ImageSet:
+        raise AssertionError("the test images were read")
+
+    return replace(dataset, _load_test=forbidden)

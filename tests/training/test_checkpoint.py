@@ -1,0 +1,109 @@
+"""A checkpoint is taken up whole, or left aside with a word in the log."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from small_training import MIXED, same, training, weights
+
+from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoint.pt"
+
+
+def saved(path: Path) -> bytes:
+    run = training()
+    run.run_epoch()
+    save_checkpoint(path, run, "digest")
+    return path.read_bytes()
+
+
+def assert_left_aside(path: Path, caplog: pytest.LogCaptureFixture, words: str, digest: str = "digest") -> None:
+    caplog.clear()
+    run = training()
+    with caplog.at_level(logging.WARNING):
+        assert not restore_checkpoint(path, run, digest)
+    assert run.epoch == 0
+    assert same(weights(run), weights(training()))
+    assert words in caplog.text
+    assert "anew" in caplog.text
+
+
+def test_a_checkpoint_brings_back_weights_momentum_and_epoch(path: Path) -> None:
+    run = training()
+    run.run_epoch()
+    run.run_epoch()
+    save_checkpoint(path, run, "digest")
+    again = training()
+    assert restore_checkpoint(path, again, "digest")
+    assert again.epoch == 2
+    assert same(weights(again), weights(run))
+    run.run_epoch()
+    again.run_epoch()
+    assert same(weights(again), weights(run))
+
+
+def test_where_there_is_none_training_begins_without_a_word(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert not restore_checkpoint(path, training(), "digest")
+    assert not caplog.records
+
+
+def test_a_checkpoint_of_something_else_is_left_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    saved(path)
+    assert_left_aside(path, caplog, "belongs to something else", digest="another")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_checkpoint_that_was_cut_short_is_left_aside(
+    share: float, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = saved(path)
+    path.write_bytes(data[: int(share * len(data))])
+    assert_left_aside(path, caplog, "damaged")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_single_wrong_bit_is_noticed(share: float, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = bytearray(saved(path))
+    data[int(share * len(data))] ^= 4
+    path.write_bytes(data)
+    assert_left_aside(path, caplog, "damaged")
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 cut"])
+def test_a_file_that_is_no_checkpoint_is_left_aside(
+    content: bytes, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_bytes(content)
+    assert_left_aside(path, caplog, "damaged")
+
+
+def test_a_folder_in_its_place_is_left_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.mkdir()
+    assert_left_aside(path, caplog, "damaged")
+
+
+def test_weights_that_do_not_fit_leave_the_network_as_it_was(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wider = training(architecture=MIXED.model_copy(update={"num_classes": 5}))
+    wider.run_epoch()
+    save_checkpoint(path, wider, "digest")
+    assert_left_aside(path, caplog, "does not fit")
+
+
+def test_saving_replaces_the_file_whole(path: Path) -> None:
+    saved(path)
+    run = training()
+    save_checkpoint(path, run, "digest")
+    again = training()
+    assert restore_checkpoint(path, again, "digest")
+    assert again.epoch == 0
+    assert [entry.name for entry in path.parent.iterdir()] == ["checkpoint.pt"]
+    assert all(torch.equal(value, weights(run)[name]) for name, value in weights(again).items())

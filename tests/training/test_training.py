@@ -1,0 +1,208 @@
+"""Training is reproducible, can be taken up again, learns, and says when it diverged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from small_training import CPU, MIXED, recipe, same, stripes, training, weights
+
+from pure_nas.data import ImageSet
+from pure_nas.nn import build
+from pure_nas.recipe import PerKind
+from pure_nas.training import EpochMetrics, Training
+from pure_nas.training.evaluation import evaluate
+from pure_nas.training.seeds import generator
+from pure_nas.training.training import Divergence
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def finish(run: Training) -> list[EpochMetrics]:
+    curve: list[EpochMetrics] = []
+    while not run.finished:
+        curve.append(run.run_epoch())
+    return curve
+
+
+def values(metrics: EpochMetrics) -> tuple[object, ...]:
+    """Everything but the time that the epoch took."""
+    return (
+        metrics.epoch,
+        metrics.train_loss,
+        metrics.train_accuracy,
+        metrics.validation_loss,
+        metrics.validation_error,
+        metrics.learning_rate,
+    )
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit() -> None:
+    first, second = training(), training()
+    torch.manual_seed(1)
+    curve = finish(first)
+    torch.manual_seed(2)
+    torch.rand(100)
+    assert [values(each) for each in finish(second)] == [values(each) for each in curve]
+    assert same(weights(first), weights(second))
+
+
+def test_another_seed_gives_another_order_augmentation_and_weights() -> None:
+    first, second = training(seed=0), training(seed=1)
+    second.network.load_state_dict(first.network.state_dict())
+    first.run_epoch()
+    second.run_epoch()
+    assert not same(weights(first), weights(second))
+    draws = {
+        purpose: torch.rand(4, generator=generator(0, purpose)).tolist() for purpose in ("weights", "order", "norms")
+    }
+    assert len({tuple(each) for each in draws.values()}) == 3
+    assert torch.rand(1, generator=generator(0, "order", 1)) != torch.rand(1, generator=generator(0, "order", 2))
+
+
+@pytest.mark.parametrize("stopped_after", [1, 3])
+def test_a_run_that_was_taken_up_again_equals_one_that_was_not(stopped_after: int) -> None:
+    chosen = recipe(
+        warmup_epochs=1.5,
+        learning_rate_schedule="cosine",
+        gradient_clip_norm=1.0,
+        weight_decay={
+            **recipe().weight_decay.model_dump(),
+            "exponents": {"schedule": "linear", "start": 1e-2, "end": 0.0},
+        },
+    )
+    whole, before = training(chosen), training(chosen)
+    expected = [values(each) for each in finish(whole)]
+    for _ in range(stopped_after):
+        before.run_epoch()
+    after = training(chosen)
+    after.load_state_dict(before.state_dict())
+    assert after.epoch == stopped_after
+    assert [values(each) for each in finish(after)] == expected[stopped_after:]
+    assert same(weights(after), weights(whole))
+
+
+def test_the_momentum_of_a_run_is_part_of_its_state() -> None:
+    run = training()
+    run.run_epoch()
+    state = run.state_dict()
+    with_momentum, without = training(), training()
+    with_momentum.load_state_dict(state)
+    without.network.load_state_dict(state["network"])
+    without.epoch = 1
+    with_momentum.run_epoch()
+    without.run_epoch()
+    assert not same(weights(with_momentum), weights(without))
+
+
+def test_the_loss_falls_and_the_network_beats_chance_clearly() -> None:
+    run = training(recipe(epochs=10, learning_rate_schedule="cosine"))
+    curve = finish(run)
+    assert curve[-1].train_loss < 0.6 * curve[0].train_loss
+    assert curve[-1].validation_error is not None
+    assert curve[-1].validation_error <= 0.1
+    assert curve[-1].train_accuracy > 0.9
+
+
+def test_an_epoch_says_what_it_did() -> None:
+    run = training(recipe(learning_rate_schedule="step", epochs=4))
+    curve = finish(run)
+    assert [each.epoch for each in curve] == [1, 2, 3, 4]
+    assert run.finished
+    # The last step of each epoch lies before 50 % and 75 % of the run in the first and third.
+    assert [each.learning_rate for each in curve] == pytest.approx([0.01, 0.01, 0.001, 0.0001])
+    assert all(each.seconds > 0 for each in curve)
+    score = evaluate(run.network, stripes(16, 1), CPU)
+    assert (curve[-1].validation_loss, curve[-1].validation_error) == (score.loss, score.error)
+
+
+def test_without_validation_images_nothing_is_scored() -> None:
+    run = Training(build(MIXED), recipe(), train=stripes(48, 0), validation=None, flip=True, device=CPU, seed=0)
+    metrics = run.run_epoch()
+    assert metrics.validation_loss is None
+    assert metrics.validation_error is None
+    assert math.isfinite(metrics.train_loss)
+
+
+def test_the_reported_training_loss_is_the_mean_over_images_not_batches() -> None:
+    # With a rate of nearly nothing and no crops, the first weights score every batch, of 40 and 8.
+    still = {"learning_rate": PerKind.same(1e-12), "crop_padding": 0, "flip": False, "momentum": 0.0}
+    run = training(recipe(batch_size=40, **still))
+    network = build(MIXED, generator=generator(0, "weights")).train()
+    order = generator(0, "order", 0)
+    total = 0.0
+    for images, labels in stripes(48, 0).batches(40, generator=order):
+        with torch.no_grad():
+            total += torch.nn.functional.cross_entropy(network(images), labels, reduction="sum").item()
+    assert run.run_epoch().train_loss == pytest.approx(total / 48, rel=1e-5)
+
+
+def test_gradients_are_clipped_and_labels_smoothed_when_asked() -> None:
+    plain, clipped, smoothed = (
+        training(),
+        training(recipe(gradient_clip_norm=1e-6)),
+        training(recipe(label_smoothing=0.5)),
+    )
+    start = weights(training())
+    moved = []
+    for run in (plain, clipped, smoothed):
+        run.run_epoch()
+        moved.append((run.network.classifier.linear.bias - start["classifier.linear.bias"]).norm().item())
+    assert moved[1] < 1e-2 * moved[0]
+    assert moved[2] != moved[0]
+
+
+def test_flips_need_a_dataset_whose_labels_survive_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    original = ImageSet.batches
+
+    def spy(self: ImageSet, *arguments: object, **named: object) -> object:
+        if named.get("augment") is not None:
+            seen.append(named["augment"].flip)  # type: ignore[attr-defined]
+        return original(self, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ImageSet, "batches", spy)
+    for asked, allowed in ((True, True), (True, False), (False, True)):
+        run = Training(
+            build(MIXED), recipe(flip=asked), train=stripes(48, 0), validation=None, flip=allowed, device=CPU, seed=0
+        )
+        run.run_epoch()
+    assert seen == [True, False, False]
+
+
+def test_a_rate_that_is_far_too_high_diverges_with_a_reason() -> None:
+    run = training(
+        recipe(learning_rate=PerKind.same(100.0), epochs=3),
+        architecture=MIXED.model_copy(update={"exponent_cap": None}),
+    )
+    with pytest.raises(Divergence, match=r"loss (became|is) (nan|inf|-inf) (in|after)"):
+        finish(run)
+
+
+def test_a_loss_that_is_not_a_number_diverges_in_its_epoch() -> None:
+    run = training()
+    run.run_epoch()
+    with torch.no_grad():
+        run.network.classifier.linear.bias.fill_(math.nan)
+    with pytest.raises(Divergence, match="training loss became nan in epoch 2 of 4"):
+        run.run_epoch()
+
+
+def test_a_validation_loss_that_is_not_finite_counts_after_the_last_epoch_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = training(recipe(epochs=2))
+    sick = evaluate(run.network, stripes(16, 1), CPU)
+    sick = type(sick)(loss=math.inf, error=0.5)
+    monkeypatch.setattr("pure_nas.training.training.evaluate", lambda *_: sick)
+    assert run.run_epoch().validation_loss == math.inf
+    with pytest.raises(Divergence, match="validation loss is inf after the last epoch"):
+        run.run_epoch()
+
+
+def test_a_rehearsal_takes_steps_but_no_epoch() -> None:
+    run = training()
+    run.rehearse(stripes(48, 0).batches(16))
+    assert run.epoch == 0
+    assert not same(weights(run), weights(training()))
