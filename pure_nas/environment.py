@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -24,11 +26,12 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     return {
         "schema": 1,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": without_password(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "host": socket.gethostname(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        # PyTorch's own version names the build as well: 2.11.0+cu130.
+        "packages": {name: _version(name) for name in _PACKAGES} | {"torch": str(torch.__version__)},
         "device": str(device),
         "device_name": device_name(device),
         "precision": precision(device),
@@ -36,6 +39,11 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "git_revision": _git_revision(),
     }
+
+
+def without_password(text: str) -> str:
+    """A text with the passwords of its URLs left out."""
+    return re.sub(r"(://[^:/@\s]*):[^/@\s]+@", r"\1:***@", text)
 
 
 def _version(package: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -259,11 +260,14 @@ def _compared(row: Row, twin: Row) -> str:
 
 def difference_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     """Welch's confidence interval of mean(first) - mean(second); each needs two values."""
-    if statistics.pvariance(first) == 0 and statistics.pvariance(second) == 0:
-        difference = statistics.fmean(first) - statistics.fmean(second)
+    difference = statistics.fmean(first) - statistics.fmean(second)
+    of_first, of_second = (statistics.variance(values) / len(values) for values in (first, second))
+    variance = of_first + of_second
+    if variance == 0:
         return difference, difference
-    interval = stats.ttest_ind(first, second, equal_var=False).confidence_interval(CONFIDENCE)
-    return float(interval.low), float(interval.high)
+    freedom = variance**2 / (of_first**2 / (len(first) - 1) + of_second**2 / (len(second) - 1))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(variance)
+    return difference - reach, difference + reach
 
 
 def _or_none(value: float) -> float | None:

@@ -24,7 +24,9 @@ def trial(number: int, error: float, flops: float, baseline: str = "") -> TrialR
     return TrialRecord(
         number=number,
         state="complete",
-        candidate=CANDIDATE,
+        candidate=Candidate(CANDIDATE.architecture.with_unit(baseline.split(maxsplit=1)[0] or "conv"), CANDIDATE.recipe)
+        if baseline
+        else CANDIDATE,
         baseline=baseline,
         objectives=(error, flops),
         metrics={"error": error},

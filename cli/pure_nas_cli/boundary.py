@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import typer
@@ -9,9 +10,12 @@ from rich.panel import Panel
 from rich.text import Text
 from typer.core import TyperGroup
 
-from pure_nas.errors import PureNasError
+from pure_nas.errors import PureNasError, RunError
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_HINT = "Free some space, then give the same command again."
 
 
 class ExplainedErrors(TyperGroup):
@@ -25,6 +29,11 @@ class ExplainedErrors(TyperGroup):
         except PureNasError as error:
             show(error)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            show(RunError(f"{error.filename or 'The output'} cannot be written: {error.strerror}.", hint=_FULL_HINT))
+            raise typer.Exit(RunError.exit_code) from error
         except KeyboardInterrupt as interrupt:
             stderr.print("Interrupted.")
             raise typer.Exit(INTERRUPTED) from interrupt

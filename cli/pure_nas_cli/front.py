@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,9 @@ from pure_nas_cli.console import stdout
 from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds
 
 PRODUCT_COLOUR, CONV_COLOUR, OTHER_COLOUR = "dark_orange", "dodger_blue1", "magenta"
+
+_ROOMY = 100
+"""Columns of a terminal that holds everything of a front with two costs."""
 
 
 def placement(architecture: Architecture) -> Text:
@@ -43,32 +47,29 @@ def print_front(results: Results) -> None:
     """Print the front and what its columns mean."""
     networks = show_count(len(results.groups), "network")
     stdout.print(f"Front: {networks}, hypervolume {results.hypervolume:.4f}", style="italic")
-    stdout.print(_table(results))
+    stdout.print(_table(results, brief=len(results.objective_names) > 2 and stdout.width < _ROOMY))
     stdout.print(_notes(results), style="dim")
 
 
-def _table(results: Results) -> Table:
-    """The front, lowest error first, beside the best baselines that cost no more."""
+def _table(results: Results, *, brief: bool) -> Table:
+    """The front, lowest error first, beside the best baselines that cost no more; brief: without depth and width."""
     costs = results.objective_names[1:]
-    table = Table()
-    table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("error", justify="right", no_wrap=True)
-    for name in costs:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    names = ["trial", "error", *costs, *(["params"] if "params" not in costs else [])]
+    names += [] if brief else ["depth", "width"]
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
-    if "params" not in costs:
-        table.add_column("params", justify="right", no_wrap=True)
-    table.add_column("depth", justify="right")
-    table.add_column("width", justify="right")
-    table.add_column("placement", overflow="fold")
+    longest = max(len(stage) for group in results.groups for stage in group[0].candidate.architecture.units)
+    table.add_column("placement", min_width=max(longest, len("placement")))
     units = sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
     for unit in units:
-        table.add_column(f"best {unit}", justify="right")
+        table.add_column(f"best {unit}", justify="right", min_width=len("12.34 %"))
     for group in results.groups:
-        table.add_row(*_row(results, group, units))
+        table.add_row(*_row(results, group, units, brief=brief))
     return table
 
 
-def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str]) -> list[str | Text]:
+def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str], *, brief: bool) -> list[str | Text]:
     trial = group[0]
     architecture = trial.candidate.architecture
     costs = results.objective_names[1:]
@@ -77,7 +78,8 @@ def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str]) -> 
     row += [show_cost(name, value) for name, value in zip(costs, trial.objectives[1:], strict=True)]
     if "params" not in costs:
         row.append(show_cost("params", trial.cost.get("params", 0)))
-    row += [str(architecture.depth), str(architecture.base_width), placement(architecture)]
+    row += [] if brief else [str(architecture.depth), str(architecture.base_width)]
+    row.append(placement(architecture))
     within = results.baselines_within(trial)
     row += [show_percent(within[unit].error) if unit in within else "-" for unit in units]
     return row

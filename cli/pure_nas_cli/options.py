@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", show_default=False, help="The folder of a run, such as runs/digits.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/digits.")]
 DEVICE_HELP = "Where to train: cpu, cuda or cuda:N; auto takes a GPU if there is one."
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]
 DataDir = Annotated[

@@ -6,19 +6,22 @@ import time
 from collections import deque
 from typing import Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pure_nas.architecture import Architecture
 from pure_nas.results import Results, TrialRecord
 from pure_nas.search.study import Asked
 from pure_nas.training import EpochMetrics
 from pure_nas_cli.front import describe_trial, placement
-from pure_nas_cli.quantities import show_percent, show_seconds, show_size
+from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 _RECENT = 12
+_BAR = 40
 
 
 class Progress(Protocol):
@@ -106,7 +109,6 @@ class LiveProgress:
         self._running: dict[int, tuple[Asked, EpochMetrics | None]] = {}
         self._began = time.monotonic()
         self._ended_here = 0
-        self._objectives: tuple[str, ...] = ()
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
 
     def __enter__(self) -> LiveProgress:
@@ -134,10 +136,13 @@ class LiveProgress:
 
     def _draw(self) -> Group:
         counted = sum(record.counts for record in self._records)
-        bar = ProgressBar(total=self._total, completed=counted, width=40)
         line = Table.grid(padding=(0, 2))
-        line.add_row(Text(self._title, "bold"), bar, f"{counted} of {self._total} trials", self._time_left(counted))
-        return Group(line, self._table())
+        line.add_row(
+            ProgressBar(total=self._total, completed=min(counted, self._total), width=_BAR),
+            f"{counted} of {show_count(self._total, 'trial')}",
+            self._time_left(counted),
+        )
+        return Group(Text(self._title, "bold", overflow="ellipsis", no_wrap=True), line, self._table())
 
     def _time_left(self, counted: int) -> str:
         spent = time.monotonic() - self._began
@@ -148,14 +153,9 @@ class LiveProgress:
 
     def _table(self) -> Table:
         front = {record.number for record in _front(self._records)}
-        table = Table(expand=False)
-        table.add_column("trial", justify="right")
-        table.add_column("state")
-        table.add_column("epoch", justify="right")
-        table.add_column("error", justify="right")
-        table.add_column("flops", justify="right")
-        table.add_column("params", justify="right")
-        table.add_column("time", justify="right")
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in ("trial", "state", "error", "flops", "params", "time"):
+            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
         table.add_column("network")
         for record in self._recent:
             style = "bold" if record.number in front else "dim" if record.state != "complete" else None
@@ -167,18 +167,14 @@ class LiveProgress:
 
     def _running_row(self, trial: Asked, metrics: EpochMetrics | None) -> list[str | Text]:
         error = metrics.validation_error if metrics else None
-        network = placement(trial.candidate.architecture)
-        if trial.baseline:
-            network = Text.assemble(network, "  ", (trial.baseline, "dim"))
         return [
             str(trial.number),
-            "training",
             f"{metrics.epoch if metrics else 0}/{self._epochs}",
             show_percent(error) if error is not None else "",
             "",
             "",
             "",
-            network,
+            _network(trial.candidate.architecture, trial.baseline),
         ]
 
 
@@ -199,10 +195,27 @@ def _finished_row(record: TrialRecord, on_front: bool) -> list[str | Text]:
     return [
         f"★ {record.number}" if on_front else str(record.number),
         _state(record),
-        "",
         show_percent(record.error) if complete else "",
         show_size(record.cost["flops"]) if complete else "",
         show_size(record.cost["params"]) if complete else "",
-        show_seconds(record.seconds) if record.seconds else "",
-        describe_trial(record),
+        _clock(record.seconds) if record.seconds else "",
+        _network(record.candidate.architecture, record.baseline),
     ]
+
+
+def _network(architecture: Architecture, baseline: str) -> Text:
+    """The placement and the baseline's label, cut at the edge of the terminal."""
+    text = placement(architecture)
+    if baseline:
+        text.append(f"  {baseline}", "dim")
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _clock(seconds: float) -> str:
+    """A duration in little room: 7 s, 43:10, 2:13:05."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = f"{whole % 3600 // 60:02d}:{whole % 60:02d}"
+    return f"{whole // 3600}:{minutes}" if whole >= 3600 else minutes

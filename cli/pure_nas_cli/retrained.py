@@ -9,9 +9,11 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from pure_nas.retrain import Retraining, Row, Variant
-from pure_nas_cli.quantities import show_seconds, show_size
+from pure_nas_cli.console import stdout
+from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
 
 class RetrainProgress:
@@ -23,7 +25,7 @@ class RetrainProgress:
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
             self._status = self._console.status("Loading PyTorch and the images ...")
             self._status.start()
         return self
@@ -40,17 +42,22 @@ class RetrainProgress:
         left = f", about {show_seconds(spent / done * (total - done))} left" if done else ""
         text = f"[{done + 1}/{total}] trial {variant.trial}, {variant.name}, seed {seed}{left}"
         if self._status:
-            self._status.update(text.replace("[", "\\["))
+            self._status.update(Text(text))
         else:
-            self._console.print(text, soft_wrap=True, markup=False)
+            self._console.print(text, soft_wrap=True)
 
 
-def retrain_table(found: Retraining) -> Table:
-    """Test accuracy of each network beside its twins."""
-    table = Table(
-        title=f"Test accuracy, mean and standard deviation of {found.seeds} seeds, {found.epochs} epochs",
-        title_justify="left",
-    )
+def print_retraining(found: Retraining) -> None:
+    """Print the test accuracy of each network beside its twins, and what follows."""
+    seeds, epochs = show_count(found.seeds, "seed"), show_count(found.epochs, "epoch")
+    stdout.print(f"Test accuracy, mean and standard deviation of {seeds}, {epochs}", style="italic")
+    stdout.print(_table(found))
+    for _, text in found.verdicts:
+        stdout.print(text)
+
+
+def _table(found: Retraining) -> Table:
+    table = Table()
     table.add_column("trial", justify="right")
     table.add_column("network")
     table.add_column("test accuracy", justify="right")

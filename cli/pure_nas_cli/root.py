@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from typer import Typer
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
 
 from pure_nas_cli.boundary import ExplainedErrors
 from pure_nas_cli.commands import datasets, describe, export, report, retrain, search, spaces, train
+from pure_nas_cli.console import stdout
 
-app = Typer(
+app = typer.Typer(
     name="pure-nas",
     cls=ExplainedErrors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Find out where in a network multiplication pays: multi-objective search over product-unit residual networks.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        stdout.print(f"pure-nas {version('pure-nas')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Find out where in a network multiplication pays: multi-objective search over product-unit residual networks.
+
+    Example: [bold]pure-nas search --dataset digits[/bold]
+    """
+
 
 app.command("search")(search.search)
 app.command("report")(report.report)

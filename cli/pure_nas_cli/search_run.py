@@ -12,6 +12,7 @@ from rich.text import Text
 from pure_nas.report import write_report
 from pure_nas.results import Results
 from pure_nas.run_directory import RunDirectory
+from pure_nas.search.samplers import ChosenSampler
 from pure_nas.search.search import Search
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import Prepared, opened, prepare
@@ -30,7 +31,7 @@ def plan_only(settings: SearchSettings, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_plan_document(prepared), indent=2))
     else:
-        _show_plan(prepared)
+        _show_plan(prepared, prepared.sampler)
 
 
 def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
@@ -41,7 +42,7 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
     relay = Relay()
     with opened(prepared, out, relay) as search:
         if search.counted < settings.trials:
-            _show_plan(prepared, search.results)
+            _show_plan(prepared, search.sampler, search.results)
         code, stopped = _go(search, prepared, relay)
         stderr.print(f"Stopped: {stopped}.")
         _finish(run, search.results, as_json=as_json)
@@ -66,7 +67,7 @@ def _progress(search: Search, prepared: Prepared) -> Progress:
     return PlainProgress(stderr, settings.trials, done)
 
 
-def _show_plan(prepared: Prepared, done: Results | None = None) -> None:
+def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: Results | None = None) -> None:
     """What will be searched, how, and what it will cost here."""
     settings, dataset = prepared.settings, prepared.dataset
     size = dataset.image_size
@@ -82,7 +83,7 @@ def _show_plan(prepared: Prepared, done: Results | None = None) -> None:
         f"{show_size(prepared.largest_params)} parameters",
         subject=f"space {settings.space_name}",
     )
-    _tell(prepared.sampler.reason, subject=f"sampler {prepared.sampler.name}")
+    _tell(sampler.reason, subject=f"sampler {sampler.name}")
     planned = min(len(prepared.plan), settings.trials)
     baselines = f", {planned} of them baselines" if planned else ""
     stderr.print(
@@ -93,18 +94,23 @@ def _show_plan(prepared: Prepared, done: Results | None = None) -> None:
 
 def _show_estimate(prepared: Prepared, done: Results | None) -> None:
     settings, each = prepared.settings, prepared.estimate.seconds_per_trial
-    counted = sum(record.counts for record in done.trials) if done else 0
-    left = each * (settings.trials - counted)
-    _tell(f"{show_seconds(left)} (about {show_seconds(each)} a trial)", subject=f"estimated time on {prepared.device}")
-    if settings.time_seconds is not None:
-        unused = max(settings.time_seconds - (sum(record.seconds for record in done.trials) if done else 0), 0)
-        if unused < left:
-            trials = show_count(min(int(unused / each), settings.trials - counted), "more trial" if counted else "trial")
-            stderr.print(f"--time {show_seconds(settings.time_seconds)} is enough for about {trials}")
-    elif left > _LONG_SECONDS:
-        _warn(
-            "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space "
-            "(see pure-nas spaces)."
+    records = done.trials if done else ()
+    missing = settings.trials - sum(record.counts for record in records)
+    _tell(
+        f"{show_seconds(each * missing)} (about {show_seconds(each)} a trial)",
+        subject=f"estimated time on {prepared.device}",
+    )
+    if settings.time_seconds is None:
+        if each * missing > _LONG_SECONDS:
+            _warn(
+                "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space "
+                "such as cifar10-small (see pure-nas spaces)."
+            )
+        return
+    unused = max(settings.time_seconds - sum(record.seconds for record in records), 0.0)
+    if unused < each * missing:
+        stderr.print(
+            f"--time leaves {show_seconds(unused)}, enough for about {show_count(int(unused / each), 'trial')}"
         )
 
 
@@ -133,12 +139,15 @@ def _plan_document(prepared: Prepared) -> dict[str, object]:
 
 def _finish(run: RunDirectory, results: Results, *, as_json: bool) -> None:
     """Print the front, then write the report, which takes longer and may fail; say what to do next."""
-    if as_json:
-        print(front_document(results, run), flush=True)
-    elif results.complete:
-        print_front(results)
-    stderr.print(summary_line(results))
-    written = write_report(run)
+    try:
+        if as_json:
+            print(front_document(results, run), flush=True)
+        elif results.complete:
+            print_front(results)
+        stderr.print(summary_line(results))
+    finally:
+        # Whoever reads the front may have left (| head -1): that must not cost the report.
+        written = write_report(run)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     if results.complete:
         folder = shlex.quote(str(run.path))

@@ -16,12 +16,14 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.recipe import PerKind, Recipe
-from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
 from pure_nas.units import get_unit
 from pure_nas_cli.architectures import find_architecture, find_trial
 from pure_nas_cli.console import stderr
-from pure_nas_cli.quantities import show_percent, show_seconds, show_size
+from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
+
+FACTS_FILE = "training.json"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class Training:
             image_size=self.image_size,
             skip_corrupt=self.skip_corrupt,
         )
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What, besides the network and its recipe, decides the outcome."""
+        found = self.dataset
+        return {"schema": 1, "dataset": found.name, "fingerprint": found.fingerprint, "seed": self.seed}
 
 
 def candidate_for(
@@ -83,25 +91,57 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
     """Train, or go on with what the folder holds; returns the result.
 
     Raises:
-        RunError: the folder holds the training of something else.
+        RunError: the folder holds something else.
     """
+    _require_usable(folder)
     directory = TrialDirectory(folder, number=0)
     with RunDirectory(folder).locked():
-        if directory.has_candidate and directory.candidate() != candidate:
-            raise RunError(f"{folder} holds the training of another network or recipe.", hint="Choose another -o DIR.")
+        _require_same(directory, candidate, training)
         result = directory.result()
         if result is None:
             directory.write_candidate(candidate)
+            write_whole(folder / FACTS_FILE, json.dumps(training.facts, indent=2) + "\n")
             result = _train(candidate, training, folder)
             directory.write_result(result)
     return result
+
+
+def _require_usable(folder: Path) -> None:
+    """Keep out of folders that hold anything but a training."""
+    try:
+        found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    except OSError as error:
+        raise RunError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    harmless = {"run.lock", "owner.json"}
+    if FACTS_FILE not in found and any(name not in harmless and not name.startswith(".") for name in found):
+        raise RunError(f"{folder} holds files, but no training.", hint="Choose another -o DIR.")
+
+
+def _require_same(directory: TrialDirectory, candidate: Candidate, training: Training) -> None:
+    path = directory.path / FACTS_FILE
+    if not path.exists():
+        return
+    stored = read_json(path)
+    if not isinstance(stored, dict):
+        raise RunError(f"{path} is damaged: it is no JSON object.", hint="Choose another -o DIR.")
+    differing = [
+        f"{key} {stored.get(key)!r} there, {value!r} now"
+        for key, value in training.facts.items()
+        if stored.get(key) != value
+    ]
+    if directory.has_candidate and directory.candidate() != candidate:
+        differing.append("another network or recipe")
+    if differing:
+        raise RunError(
+            f"{directory.path} holds another training: {'; '.join(differing)}.", hint="Choose another -o DIR."
+        )
 
 
 def _train(candidate: Candidate, training: Training, folder: Path) -> dict[str, Any]:
     dataset, device = training.dataset, resolve_device(training.device)
     stderr.print(
         f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.validation):,} validation images; "
-        f"the test split is not read. {candidate.recipe.epochs} epochs on {device}"
+        f"the test split is not read. {show_count(candidate.recipe.epochs, 'epoch')} on {device}"
     )
     executor = InlineExecutor(dataset, device)
     executor.submit(Job(number=0, candidate=candidate, directory=folder, seed=training.seed))
@@ -132,4 +172,4 @@ def show_outcome(result: dict[str, Any], folder: Path, *, as_json: bool, stdout:
         )
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)
     else:
-        stdout.print(f"{result['state']}: {result['reason']}")
+        stderr.print(f"{result['state']}: {result['reason']}")

@@ -41,7 +41,8 @@ def reconcile(
                     f"{folder.path} is missing, but later trials are there.",
                     hint="Put it back, or start anew with another --study.",
                 )
-            study.begin(folder.candidate(), labels.get(folder.candidate().digest, ""))
+            candidate = folder.candidate()
+            study.begin(candidate, record.baseline if record else labels.get(candidate.digest, ""))
         stored = study.trials[number]
         if record is not None:
             if stored.state == TrialState.RUNNING:
@@ -57,6 +58,7 @@ def reconcile(
         else:
             raise RunError(
                 f"Trial {number} is {stored.state.name.lower()} in the study, but {folder.path} has no result.",
-                hint="Put the folder back, or start anew with another --study.",
+                hint="Put the folder back. If another program added the trial, move study.db away: the study is "
+                "rebuilt from the folders.",
             )
     return finished, unfinished

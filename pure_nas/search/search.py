@@ -15,6 +15,7 @@ from pure_nas.runner import Ended, EpochDone, Executor, Job, Outcome, Started
 from pure_nas.search.baselines import Baseline
 from pure_nas.search.limits import Latency, shown
 from pure_nas.search.reconcile import reconcile
+from pure_nas.search.samplers import ChosenSampler
 from pure_nas.search.settings import COST_KEYS, SearchSettings
 from pure_nas.search.study import Asked, SearchStudy
 from pure_nas.training import EpochMetrics
@@ -47,6 +48,7 @@ class Search:
     """Runs a search in a run directory whose lock is held.
 
     Args:
+        sampler: what proposes candidates, decided when the run began.
         plan: baselines to train first.
         reference: the worst value of each objective.
         latency: measures an architecture, for a limit on latency.
@@ -59,11 +61,13 @@ class Search:
         study: SearchStudy,
         executor: Executor,
         *,
+        sampler: ChosenSampler,
         plan: list[Baseline],
         reference: tuple[float, ...],
         latency: Latency,
         listener: Listener,
     ) -> None:
+        self.sampler = sampler
         self._run = run
         self._settings = settings
         self._study = study

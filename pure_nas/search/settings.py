@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pure_nas.data import dataset_names
+from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Measure
@@ -105,7 +106,7 @@ class SearchSettings:
             "seed": self.seed,
             "device": self.device,
             "baselines": self.baselines,
-            "storage": self.storage,
+            "storage": without_password(self.storage) if self.storage else None,
             "data_dir": _absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,

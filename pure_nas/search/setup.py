@@ -152,13 +152,14 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
         # First, because a storage that cannot be opened must leave no run behind that insists on it.
         storage = open_storage(run.study_path, settings.storage)
         recorded = _record(run, prepared, wanted)
+        sampler = ChosenSampler(**recorded["chosen_sampler"])
         run.log("search started", trials=settings.trials, environment=describe_environment(prepared.device))
         study = SearchStudy(
             storage,
             settings.study,
             space=prepared.space,
             objectives=settings.objectives,
-            sampler=recorded["chosen_sampler"]["name"],
+            sampler=sampler.name,
             seed=settings.seed,
         )
         yield Search(
@@ -166,6 +167,7 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
             settings,
             study,
             InlineExecutor(prepared.dataset, prepared.device),
+            sampler=sampler,
             plan=prepared.plan,
             reference=tuple(recorded["reference"][name] for name in settings.objectives),
             latency=prepared.latency,

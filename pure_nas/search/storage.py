@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,12 +13,21 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
+from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError
 
 logger = logging.getLogger(__name__)
 
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p", "afs"}
+)
+
+_ROOM_NEEDED = 1_000_000
+"""Bytes without which SQLite's complaints are about the disk, whatever it says."""
+
+REBUILD = (
+    "The trials are safe in their folders: move study.db (and study.db-wal, study.db-shm) away, or delete the study "
+    "from its --storage, and give the same command again; the study is rebuilt from them."
 )
 
 
@@ -36,7 +46,7 @@ def open_storage(database: Path, url: str | None) -> BaseStorage:
             return optuna.storages.get_storage(url)
         except (ValueError, ImportError, SQLAlchemyError, StorageInternalError, OSError) as error:
             raise UsageError(
-                f'The storage "{url}" cannot be opened: {_first_line(error)}.',
+                f'The storage "{without_password(url)}" cannot be opened: {first_line(error)}.',
                 hint="Give an SQLAlchemy URL such as sqlite:///studies.db or postgresql://user@host/name, and install "
                 "its driver.",
             ) from error
@@ -52,16 +62,14 @@ def open_storage(database: Path, url: str | None) -> BaseStorage:
             raise sqlite3.DatabaseError(damage)
         return RDBStorage(f"sqlite:///{database}", engine_kwargs={"connect_args": {"timeout": 60}})
     except (sqlite3.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-        raise damaged_study(database, error) from error
-
-
-def damaged_study(database: Path, error: Exception) -> RunError:
-    """The error for a study that cannot be read."""
-    return RunError(
-        f"The study {database} is damaged or cannot be opened: {_first_line(error)}.",
-        hint="The trials are safe in their folders: move study.db (and study.db-wal, study.db-shm) away and give the "
-        "same command again; the study is rebuilt from them.",
-    )
+        if shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
+            raise RunError(
+                f"The study {database} cannot be written: the disk is full.",
+                hint="Free some space, then give the same command again.",
+            ) from error
+        raise RunError(
+            f"The study {database} is damaged or cannot be opened: {first_line(error)}.", hint=REBUILD
+        ) from error
 
 
 def file_system(path: Path) -> str:
@@ -79,6 +87,7 @@ def file_system(path: Path) -> str:
     return kind
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says first: those of databases go on for pages."""
     lines = str(error).splitlines()
     return (lines[0] if lines else type(error).__name__).rstrip(".")

@@ -7,7 +7,8 @@ process killed at any moment leaves a trial that exists with everything it needs
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from pure_nas.errors import RunError
 from pure_nas.results import TrialRecord
 from pure_nas.search.samplers import SamplerName, make_sampler
 from pure_nas.search.space import SearchSpace
+from pure_nas.search.storage import REBUILD, first_line
 
 BASELINE_KEY = "baseline"
 
@@ -71,13 +73,11 @@ class SearchStudy:
         self._sampler: SamplerName = sampler
         self._seed = seed
         directions = [StudyDirection.MINIMIZE] * len(objectives)
-        try:
+        with _explained(name):
             self._stored = optuna.create_study(
                 storage=storage, study_name=name, directions=directions, load_if_exists=True
             )
             trials = self._stored.get_trials(deepcopy=False)
-        except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:
-            raise RunError(f'The study "{name}" cannot be read: {error}.') from error
         if self._stored.directions != directions:
             raise RunError(f'The study "{name}" has other objectives than {", ".join(objectives)}.')
         if not trials:
@@ -112,8 +112,18 @@ class SearchStudy:
         return Asked(number, candidate, baseline)
 
     def candidate_of(self, number: int) -> Candidate:
-        """The candidate that trial `number` was suggested, rebuilt from its parameters."""
-        return self.space.suggest(FixedTrial(self.trials[number].params))
+        """The candidate that trial `number` was suggested, rebuilt from its parameters.
+
+        Raises:
+            RunError: its parameters are not those of a candidate of this space.
+        """
+        try:
+            return self.space.suggest(FixedTrial(self.trials[number].params))
+        except ValueError as error:
+            raise RunError(
+                f'Trial {number} of the study "{self._stored.study_name}" was not suggested by this search: {error}',
+                hint=REBUILD,
+            ) from error
 
     def tell(self, record: TrialRecord) -> None:
         """Tell how a trial ended.
@@ -130,23 +140,39 @@ class SearchStudy:
     def _store(self, number: int) -> None:
         """Write the trial that memory just began as one transaction."""
         drawn = self.trials[number]
-        self._stored.add_trial(_running(drawn.params, drawn.distributions, drawn.user_attrs, drawn.system_attrs))
-        if len(self._stored.get_trials(deepcopy=False)) != number + 1:
+        with _explained(self._stored.study_name):
+            self._stored.add_trial(_running(drawn.params, drawn.distributions, drawn.user_attrs, drawn.system_attrs))
+            stored = len(self._stored.get_trials(deepcopy=False))
+        if stored != number + 1:
             raise RunError(
-                f'Another program added trials to the study "{self._stored.study_name}" while this search ran.',
-                hint="A study has one search. Give the same command again to continue with what is stored.",
+                f'Another program added trials to the study "{self._stored.study_name}" while this search ran; a study '
+                "has one search.",
+                hint=REBUILD,
             )
 
     def _tell(
         self, number: int, state: TrialState, values: list[float] | None, constraints: Mapping[str, float]
     ) -> None:
-        for study in (self._memory, self._stored):
-            frozen = study.get_trials(deepcopy=False)[number]
-            trial = Trial(study, frozen._trial_id)
-            # A search killed while it told the constraints has left some of them.
-            for key in constraints.keys() - frozen.constraints.keys():
-                trial.set_constraint(key, constraints[key])
-            study.tell(number, values, state=state)
+        with _explained(self._stored.study_name):
+            for study in (self._memory, self._stored):
+                frozen = study.get_trials(deepcopy=False)[number]
+                trial = Trial(study, frozen._trial_id)
+                # A search killed while it told the constraints has left some of them.
+                for key in constraints:
+                    if key not in frozen.constraints:
+                        trial.set_constraint(key, constraints[key])
+                study.tell(number, values, state=state)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what goes wrong in the storage of the study `name` into a RunError."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError, KeyError) as error:
+        full = "disk is full" in str(error)
+        hint = "Free some space, then give the same command again." if full else REBUILD
+        raise RunError(f'The study "{name}" cannot be used: {first_line(error)}.', hint=hint) from error
 
 
 def _running(

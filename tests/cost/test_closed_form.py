@@ -46,7 +46,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(architectures())
 def test_the_closed_form_is_what_fvcore_counts(architecture: Architecture) -> None:
     assert count(build(architecture), architecture.in_chans, architecture.image_size) == cost_of(architecture)

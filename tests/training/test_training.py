@@ -153,6 +153,31 @@ def test_gradients_are_clipped_and_labels_smoothed_when_asked() -> None:
     assert moved[2] != moved[0]
 
 
+def test_schedules_advance_with_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    run = training(recipe(epochs=2))
+    monkeypatch.setattr(
+        "pure_nas.training.training.apply_schedules", lambda optimizer, chosen, progress: seen.append(progress)
+    )
+    finish(run)
+    assert seen == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
+
+
+def test_every_epoch_has_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    original = ImageSet.batches
+
+    def spy(self: ImageSet, *arguments: object, **named: object) -> object:
+        if named.get("augment") is not None:
+            seen.append(named["generator"].initial_seed())  # type: ignore[attr-defined]
+        return original(self, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ImageSet, "batches", spy)
+    finish(training())
+    finish(training(seed=1))
+    assert len(seen) == len(set(seen)) == 8
+
+
 def test_flips_need_a_dataset_whose_labels_survive_them(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
     original = ImageSet.batches

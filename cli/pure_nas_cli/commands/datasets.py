@@ -33,9 +33,9 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
         table.add_row(*_row(info))
     stdout.print(table)
     stdout.print(
-        "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/"
+        "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
+        "(or val/), or with one folder a class, which a seed splits."
     )
-    stdout.print("(or val/), or with one folder a class, which a seed splits.")
 
 
 def _row(info: DatasetInfo) -> list[str]:

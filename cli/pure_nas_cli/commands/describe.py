@@ -33,21 +33,23 @@ def describe(
     if as_json:
         print(json.dumps(_document(found, layers), indent=2))
         return
-    stdout.print(_table(architecture, found, layers))
+    stdout.print(_title(architecture, found), style="italic")
+    stdout.print(_table(layers))
     stdout.print(_totals(found))
     stdout.print(
         "Flops of one image in fvcore's convention: a multiply-accumulate is one flop, a norm two per element, ReLU "
-        "none;\nskip additions and the elementwise work of units are counted too, one per element and operation.",
+        "none; skip additions and the elementwise work of units are counted too, one per element and operation.",
         style="dim",
     )
 
 
-def _table(title: str, architecture: Architecture, layers: Sequence[LayerCost]) -> Table:
+def _title(name: str, architecture: Architecture) -> str:
     image = f"{architecture.in_chans} x {architecture.image_size} x {architecture.image_size}"
-    table = Table(
-        title=f"{title}: depth {architecture.depth}, {architecture.num_classes} classes, images {image}",
-        title_justify="left",
-    )
+    return f"{name}: depth {architecture.depth}, {architecture.num_classes} classes, images {image}"
+
+
+def _table(layers: Sequence[LayerCost]) -> Table:
+    table = Table()
     table.add_column("layer", overflow="fold")
     table.add_column("operation")
     table.add_column("output", justify="right")

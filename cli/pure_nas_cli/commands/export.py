@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pure_nas_cli.console import stdout
+from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import Run
 
 
@@ -26,7 +27,8 @@ def export(
         str, typer.Option(metavar="best|knee|smallest|N", help="Which network of the front, or a trial's number.")
     ] = "best",
     kind: Annotated[
-        Format, typer.Option("--format", help="A Python file with weights, the architecture, or the weights.")
+        Format,
+        typer.Option("--format", help="python: a .py file with weights; json: the architecture; safetensors: weights."),
     ] = Format.python,
     output: Annotated[
         Path | None,
@@ -38,7 +40,8 @@ def export(
 
     Example: [bold]pure-nas export runs/digits --trial best -o my_network[/bold]
     """
-    from pure_nas.export import export_trial
+    with loading():
+        from pure_nas.export import export_trial
 
-    for path in export_trial(Path(run), trial, format=kind.value, directory=output, overwrite=overwrite):
+    for path in export_trial(run, trial, format=kind.value, directory=output, overwrite=overwrite):
         stdout.print(str(path), soft_wrap=True)

@@ -21,9 +21,13 @@ def report(run: Run, as_json: Json = False) -> None:
     opened = RunDirectory.open(run)
     results = load_results(opened)
     results.require_complete()
-    if as_json:
-        print(front_document(results, opened), flush=True)
-    else:
-        print_front(results)
-    for path in write_report(opened):
+    try:
+        if as_json:
+            print(front_document(results, opened), flush=True)
+        else:
+            print_front(results)
+    finally:
+        # Whoever reads the front may have left (| head -1): that must not cost the report.
+        written = write_report(opened)
+    for path in written:
         stderr.print(str(path), soft_wrap=True)

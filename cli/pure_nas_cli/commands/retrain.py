@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import Annotated
 
 import typer
 
-from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.console import stderr
+from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, Json, Run
 
 
@@ -16,8 +17,10 @@ def retrain(
     trials: Annotated[
         str, typer.Option(metavar="front|N,M", help="Which networks: the front, or trials by number or name.")
     ] = "front",
-    seeds: Annotated[int, typer.Option(min=1, help="How often each network is trained.")] = 3,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; those of the search if left out.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How often each network is trained.")] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Epochs; those of the search if left out.")
+    ] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -28,26 +31,24 @@ def retrain(
 
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
-    import json
+    with loading():
+        from pure_nas.report import write_report
+        from pure_nas.results import load_results
+        from pure_nas.retrain import retrain as retrain_trials
+        from pure_nas.retrain import select_trials
+        from pure_nas.run_directory import RunDirectory
+        from pure_nas_cli.retrained import RetrainProgress, print_retraining
 
-    from pure_nas.report import write_report
-    from pure_nas.results import load_results
-    from pure_nas.retrain import retrain as retrain_trials
-    from pure_nas.retrain import select_trials
-    from pure_nas.run_directory import RunDirectory
-    from pure_nas_cli.retrained import RetrainProgress, retrain_table
-
-    opened = RunDirectory.open(Path(run))
+    opened = RunDirectory.open(run)
     chosen = select_trials(load_results(opened), trials)
-    with opened.locked(), RetrainProgress(stderr) as progress:
-        found = retrain_trials(
-            opened, chosen, seeds=seeds, epochs=epochs, device=device, data_dir=data_dir, listener=progress
-        )
-    written = write_report(opened)
-    if as_json:
-        print(json.dumps(found.document(), indent=2))
-        return
-    stdout.print(retrain_table(found))
-    for _, text in found.verdicts:
-        stdout.print(text)
+    with opened.locked():
+        with RetrainProgress(stderr) as progress:
+            found = retrain_trials(
+                opened, chosen, seeds=seeds, epochs=epochs, device=device, data_dir=data_dir, listener=progress
+            )
+        if as_json:
+            print(json.dumps(found.document(), indent=2), flush=True)
+        else:
+            print_retraining(found)
+        written = write_report(opened)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)

@@ -13,6 +13,7 @@ from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, DataDir, ImageSize, Json, SkipCorrupt
 from pure_nas_cli.quantities import parse_milliseconds, parse_seconds, parse_size
 
+
 class Sampler(StrEnum):
     """What proposes candidates."""
 
@@ -69,9 +70,7 @@ def search(
     ] = "error,flops",
     max_params: Annotated[
         int | None,
-        typer.Option(
-            parser=parse_size, metavar="SIZE", help="Most parameters: 300k, 1.5M, 2G.", rich_help_panel=_AIMS
-        ),
+        typer.Option(parser=parse_size, metavar="SIZE", help="Most parameters: 300k, 1.5M, 2G.", rich_help_panel=_AIMS),
     ] = None,
     max_flops: Annotated[
         int | None,
@@ -140,10 +139,10 @@ def search(
         stderr.print("Loading PyTorch and the images ...", style="dim")
         from pure_nas.search.limits import Limits
         from pure_nas.search.settings import SearchSettings, objective_names
-        from pure_nas_cli.search_run import plan_only, run_search, study_name
+        from pure_nas_cli.search_run import plan_only, run_search
 
     settings = SearchSettings(
-        study=study_name(dataset) if study is None else study,
+        study=_default_study(dataset) if study is None else study,
         dataset=dataset,
         space_name=name,
         space=chosen,
@@ -164,3 +163,8 @@ def search(
         plan_only(settings, as_json=as_json)
     else:
         raise typer.Exit(run_search(settings, out, as_json=as_json))
+
+
+def _default_study(dataset: str) -> str:
+    """The dataset's name, or the folder's."""
+    return Path(dataset).expanduser().resolve().name if "/" in dataset or dataset.startswith(".") else dataset

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.syntax import Syntax
 from rich.table import Table
 
 from pure_nas_cli.console import stderr, stdout
@@ -53,11 +52,15 @@ def _show(name: str, *, as_json: bool) -> None:
         print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))
         return
     if stdout.is_terminal:
+        from rich.syntax import Syntax
+
         stdout.print(Syntax(text, "toml", background_color="default"))
     else:
-        print(text, end="")
+        print(text, end="", flush=True)
     depths = " to ".join("-".join(map(str, blocks)) for blocks in (space.depths()[0], space.depths()[-1]))
-    stderr.print(f"{_count(count)} distinct architectures (a range of thresholds counts once), blocks {depths}")
+    stderr.print(
+        f"{_count(count)} distinct architectures (a range of thresholds counts once), blocks {depths}", soft_wrap=True
+    )
 
 
 def _count(value: int) -> str:

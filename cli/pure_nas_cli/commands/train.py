@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pure_nas_cli.architectures import ARCHITECTURE_HELP
+from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
 from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt
 
 
@@ -17,10 +18,15 @@ def train(
     dataset: Annotated[
         str, typer.Option(metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
     ],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; 160, or those of the trial, if left out.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=2, help="Images in a step; 128 if left out.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Epochs; 160, or those of the trial, if left out.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Images in a step; 128 if left out.")
+    ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--lr", min=1e-6, max=100, help="Learning rate of every parameter kind.")
+        float | None,
+        typer.Option("--lr", min=1e-6, max=100, metavar="RATE", help="Learning rate of every parameter kind."),
     ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
@@ -39,8 +45,10 @@ def train(
 
     Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
     """
-    stderr.print("Loading PyTorch and the images ...", style="dim")
-    from pure_nas_cli.train_run import Training, candidate_for, default_folder, run_training, show_outcome
+    with loading():
+        find_architecture(architecture)
+        stderr.print("Loading PyTorch and the images ...", style="dim")
+        from pure_nas_cli.train_run import Training, candidate_for, default_folder, run_training, show_outcome
 
     training = Training(dataset, data_dir, image_size, skip_corrupt, device, seed)
     candidate = candidate_for(architecture, training, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)

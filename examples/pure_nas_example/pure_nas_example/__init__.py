@@ -1,0 +1,1 @@
+"""A unit, a dataset and a search space for pure-nas."""

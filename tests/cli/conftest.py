@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from studies import Command, Study, invoke
+
+
+@pytest.fixture(scope="session")
+def pure_nas() -> Command:
+    """Gives a command."""
+    return invoke
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks train faster on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def finished(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A finished search of six trials; not to be changed."""
+    study = Study(image_folder, tiny_space_file, tmp_path_factory.mktemp("runs"), "tiny")
+    answer = study.go()
+    assert answer.code == 0, answer.stderr
+    return study
+
+
+@pytest.fixture(scope="session")
+def finished_with_baselines(
+    image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Study:
+    """A finished search of nine trials, the first eight of them baselines; not to be changed."""
+    study = Study(image_folder, tiny_space_file, tmp_path_factory.mktemp("runs"), "compared", baselines=True)
+    answer = study.go("--trials", 9)
+    assert answer.code == 0, answer.stderr
+    return study
+
+
+@pytest.fixture
+def study(finished: Study, tmp_path: Path) -> Study:
+    """A finished search of six trials, to go on with or to damage."""
+    return finished.copied(tmp_path / "runs")
+
+
+@pytest.fixture
+def new_study(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> Study:
+    """A search that has not begun."""
+    return Study(image_folder, tiny_space_file, tmp_path / "runs", "new")

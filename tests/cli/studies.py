@@ -1,0 +1,78 @@
+"""Commands given in this process, and searches on the tiny image folder."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pure_nas_cli.root import app
+from typer.testing import CliRunner
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command ended and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def message(self) -> str:
+        """Standard error without panels and line breaks."""
+        return " ".join(re.sub("[│╭╮╰╯─]", " ", self.stderr).split())
+
+
+Command = Callable[..., Answer]
+
+
+def invoke(*arguments: object) -> Answer:
+    """Give a command; an exception that is not explained is raised."""
+    done = CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "120"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Answer(done.exit_code, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search on the tiny image folder, as its options say it."""
+
+    dataset: Path
+    space: Path
+    out: Path
+    name: str
+    baselines: bool = False
+
+    @property
+    def run(self) -> Path:
+        """The folder of the run."""
+        return self.out / self.name
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command that began the search."""
+        baselines = "--baselines" if self.baselines else "--no-baselines"
+        found = ["search", "--dataset", self.dataset, "--space", self.space, "--out", self.out, "--study", self.name]
+        return [*map(str, found), baselines, "--device", "cpu"]
+
+    def go(self, *more: object) -> Answer:
+        """Give the command, with options added or changed."""
+        return invoke(*self.arguments, *more)
+
+    def copied(self, out: Path) -> Study:
+        """The same, in another folder."""
+        shutil.copytree(self.run, out / self.name)
+        return Study(self.dataset, self.space, out, self.name, self.baselines)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but its lock."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.lock"
+    }

@@ -1,0 +1,60 @@
+"""Describing an architecture, and finding it by name, file or trial."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from studies import Command, Study
+
+
+def test_layers_sum_up_to_the_totals(pure_nas: Command) -> None:
+    found = json.loads(pure_nas("describe", "pure20", "--json").stdout)
+    assert sum(layer["params"] for layer in found["layers"]) == found["params"]
+    assert sum(layer["flops"] for layer in found["layers"]) == found["flops"]["total"]
+    assert found["depth"] == 20
+
+
+def test_table_shows_unit_shape_and_totals(pure_nas: Command) -> None:
+    answer = pure_nas("describe", "pure20")
+    assert answer.code == 0
+    assert answer.stdout.startswith("pure20: depth 20, 10 classes, images 3 x 32 x 32\n")
+    assert "│ stages.0.0.unit " in answer.stdout
+    assert "16 x 32 x 32" in answer.stdout
+    assert "│ parameters " in answer.stdout
+
+
+@pytest.mark.parametrize("which", ["best", "knee", "smallest", "2"])
+def test_trial_is_found(pure_nas: Command, finished: Study, which: str) -> None:
+    assert pure_nas("describe", f"{finished.run}:{which}").code == 0
+
+
+def test_file_is_found(pure_nas: Command, finished: Study) -> None:
+    assert pure_nas("describe", finished.run / "trials" / "0001" / "architecture.json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pur20", 'There is no architecture "pur20". Names are pure<depth> and resnet<depth>'),
+        ("pure21", 'There is no architecture "pure21"'),
+        ("", 'There is no architecture ""'),
+        ("runs/digits", 'There is no architecture "runs/digits". Name a .json file, or a trial of a run as RUN:TRIAL'),
+        ("missing.json", "The architecture missing.json cannot be read: No such file"),
+        ("missing:best", "There is no run at missing"),
+    ],
+)
+def test_unknown_architecture_is_refused(pure_nas: Command, text: str, message: str) -> None:
+    answer = pure_nas("describe", text)
+    assert answer.code in (1, 2)
+    assert message in answer.message
+
+
+def test_every_fault_of_an_architecture_file_is_listed(pure_nas: Command, tmp_path: Path) -> None:
+    path = tmp_path / "faulty.json"
+    path.write_text(json.dumps({"schema": 1, "units": [["prodct"]], "base_width": 0, "famly": "cifar"}))
+    answer = pure_nas("describe", path)
+    assert answer.code == 2
+    assert "has 3 faults:" in answer.message
+    assert 'did you mean "family"?' in answer.message

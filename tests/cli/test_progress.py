@@ -1,0 +1,73 @@
+"""What a search shows while it runs, on terminals of several widths."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pure_nas_cli.progress import LiveProgress, PlainProgress
+from rich.console import Console
+from studies import Study
+
+from pure_nas.results import TrialRecord, load_results
+from pure_nas.run_directory import RunDirectory
+from pure_nas.search.study import Asked
+from pure_nas.training import EpochMetrics
+
+
+@pytest.fixture(scope="module")
+def records(finished: Study) -> list[TrialRecord]:
+    """Six finished trials, of which one diverged and one repeats another."""
+    found = list(load_results(RunDirectory(finished.run)).trials)
+    found[2] = replace(found[2], state="diverged", objectives=(), metrics={}, reason="train loss is nan")
+    found[3] = replace(found[3], replay_of=1, seconds=4000.0)
+    return found
+
+
+def drawn(records: list[TrialRecord], width: int) -> list[str]:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    progress = LiveProgress(console, "tiny: shapes on cpu", 8, 30, records[:5])
+    asked = Asked(6, records[0].candidate, "conv small, usual recipe")
+    progress.trial_started(asked, 0)
+    progress.trial_ended(records[5])
+    last = EpochMetrics(**records[0].curve[-1])
+    metrics = replace(last, epoch=7, validation_error=0.25)
+    progress.epoch_done(asked, metrics)
+    screen = Console(file=io.StringIO(), width=width, color_system=None)
+    screen.print(progress._draw())
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) -> None:
+    lines = drawn(records, width)
+    assert max(map(len, lines)) <= width
+    assert lines[0].startswith("tiny: shapes on cpu")
+    assert "6 of 8 trials" in lines[1]
+    assert sum("★" in line for line in lines) >= 1
+    (running,) = [line for line in lines if "7/30" in line]
+    assert "25.00 %" in running
+    assert any("diverged" in line for line in lines)
+    assert any("repeats 1" in line and "1:06:40" in line for line in lines)
+
+
+def test_plain_progress_is_a_line_a_trial(records: list[TrialRecord]) -> None:
+    console = Console(file=io.StringIO(), width=40, color_system=None)
+    with PlainProgress(console, 6, []) as progress:
+        for record in records:
+            progress.trial_ended(record)
+        progress.trial_started(Asked(6, records[0].candidate), 3)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 7
+    assert lines[0].startswith("[1/6] trial 0  complete  error ")
+    assert lines[2].startswith("[3/6] trial 2  diverged")
+    assert lines[6] == "trial 6 goes on after epoch 3"
+
+
+def test_piped_search_has_no_escape_codes(finished: Study, tmp_path: Path) -> None:
+    answer = finished.copied(tmp_path).go()
+    assert "\x1b" not in answer.stdout + answer.stderr

@@ -1,0 +1,128 @@
+"""Looking at a run and taking networks out of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from studies import Command, Study, contents
+
+
+def test_report_prints_the_front_and_writes_every_file(pure_nas: Command, study: Study) -> None:
+    for name in ("report.html", "front.json", "front.csv"):
+        (study.run / name).unlink()
+    answer = pure_nas("report", study.run)
+    assert answer.code == 0
+    assert answer.stdout.startswith("Front: ")
+    written = [Path(line) for line in answer.stderr.splitlines()]
+    assert all(path.is_file() for path in written)
+    names = {path.name for path in written}
+    assert {"report.html", "front.json", "front.csv", "front-flops.png", "front-flops.svg"} <= names
+
+
+def test_report_as_json_agrees_with_the_csv(pure_nas: Command, study: Study) -> None:
+    found = json.loads(pure_nas("report", study.run, "--json").stdout)
+    with (study.run / "front.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    numbers = {number for member in found["front"] for number in (member["trial"], *member["twins"])}
+    assert {int(row["trial"]) for row in rows} <= numbers
+
+
+@pytest.mark.parametrize("command", ["report", "export", "retrain"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", "There is no run at "),
+        ("file", "is a file, not the folder of a run"),
+        ("other", "is no run: it has no run.toml"),
+    ],
+)
+def test_what_is_no_run_is_refused(pure_nas: Command, tmp_path: Path, command: str, name: str, message: str) -> None:
+    (tmp_path / "file").write_text("no run")
+    (tmp_path / "other").mkdir()
+    answer = pure_nas(command, tmp_path / name)
+    assert answer.code == 1
+    assert message in answer.message
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("report",), ("export",), ("retrain",), ("export", "--trial", "knee"), ("retrain", "--trials", "best")],
+)
+def test_run_without_complete_trials_is_refused(pure_nas: Command, study: Study, arguments: tuple[str, ...]) -> None:
+    (study.run / "trials").rename(study.run / "elsewhere")
+    before = contents(study.run)
+    answer = pure_nas(arguments[0], study.run, *arguments[1:])
+    assert answer.code == 1
+    assert "No trial of this run is complete yet. Give the search command again" in answer.message
+    assert contents(study.run) == before
+
+
+def test_export_prints_the_files_it_writes(pure_nas: Command, study: Study) -> None:
+    answer = pure_nas("export", study.run, "--trial", "smallest")
+    assert answer.code == 0
+    written = [Path(line) for line in answer.stdout.splitlines()]
+    assert [path.name for path in written] == ["network.py", "weights.safetensors", "architecture.json"]
+    assert all(path.is_file() for path in written)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("json", {"architecture.json"}), ("safetensors", {"architecture.json", "weights.safetensors"})],
+)
+def test_export_formats(pure_nas: Command, finished: Study, tmp_path: Path, kind: str, names: set[str]) -> None:
+    assert pure_nas("export", finished.run, "--format", kind, "-o", tmp_path / "out").code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+
+
+def test_export_replaces_only_what_is_the_same(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+    def export(trial: int, *more: str) -> tuple[int, str]:
+        answer = pure_nas("export", finished.run, "--trial", trial, "-o", tmp_path, *more)
+        return answer.code, answer.message
+
+    assert export(0)[0] == 0
+    before = contents(tmp_path)
+    assert export(0)[0] == 0
+    code, message = export(1)
+    assert code == 1
+    assert "exists and is different; it is left alone" in message
+    assert "--overwrite" in message
+    assert contents(tmp_path) == before
+    assert export(1, "--overwrite")[0] == 0
+    assert contents(tmp_path) != before
+
+
+def test_export_to_an_impossible_place_is_refused(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    answer = pure_nas("export", finished.run, "-o", tmp_path / "file")
+    assert answer.code == 1
+    assert "cannot be written: Not a directory" in answer.message
+    assert "--out" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ("99", "There is no trial 99. The complete trials are 0, 1, 2, 3, 4, 5"),
+        ("bst", 'There is no trial "bst". Name best, knee, smallest or a number'),
+        ("-1", 'There is no trial "-1"'),
+        ("", 'There is no trial ""'),
+    ],
+)
+def test_unknown_trial_is_refused(pure_nas: Command, finished: Study, which: str, message: str) -> None:
+    for arguments in (["export", finished.run, "--trial", which], ["describe", f"{finished.run}:{which}"]):
+        answer = pure_nas(*arguments)
+        assert answer.code == 2
+        assert message in answer.message
+
+
+def test_rejected_trial_is_refused_with_its_reason(pure_nas: Command, study: Study) -> None:
+    path = study.run / "trials" / "0003" / "result.json"
+    rejected = {"schema": 1, "number": 3, "state": "rejected", "reason": "1,440 params is over 700 params"}
+    path.write_text(json.dumps(rejected), encoding="utf-8")
+    answer = pure_nas("export", study.run, "--trial", "3")
+    assert answer.code == 2
+    assert "Trial 3 is rejected: 1,440 params is over 700 params" in answer.message

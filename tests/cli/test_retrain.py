@@ -1,0 +1,53 @@
+"""Retraining networks of a run beside their twins."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from studies import Command, Study, contents
+
+
+def test_network_is_compared_with_its_twins(pure_nas: Command, study: Study) -> None:
+    answer = pure_nas("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu")
+    assert answer.code == 0
+    assert answer.stdout.startswith("Test accuracy, mean and standard deviation of 2 seeds, 1 epoch")
+    assert "conv twin, usual recipe" in answer.stdout
+    assert "[1/" in answer.stderr
+    assert f"report: {study.run / 'report.html'}" in answer.stderr
+    again = pure_nas("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu", "--json")
+    assert json.loads(again.stdout) == json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--trials", "99"], 2, "There is no trial 99"),
+        (["--trials", "1,x"], 2, 'There is no trial "x"'),
+        (["--trials", ""], 2, 'There is no trial ""'),
+        (["--seeds", "0"], 2, "--seeds"),
+        (["--epochs", "0"], 2, "--epochs"),
+        (["--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
+    ],
+)
+def test_bad_input_is_refused(pure_nas: Command, study: Study, arguments: list[str], code: int, message: str) -> None:
+    before = contents(study.run)
+    answer = pure_nas("retrain", study.run, *arguments)
+    assert answer.code == code
+    assert message in answer.message
+    assert contents(study.run) == before
+
+
+def test_images_that_changed_since_the_search_are_refused(pure_nas: Command, new_study: Study, tmp_path: Path) -> None:
+    folder = tmp_path / "changing"
+    shutil.copytree(new_study.dataset, folder)
+    study = Study(folder, new_study.space, new_study.out, "changing")
+    assert study.go("--trials", 1).code == 0
+    shutil.copy(folder / "train" / "crosses" / "001.png", folder / "train" / "circles" / "000.png")
+    before = contents(study.run)
+    for answer in (pure_nas("retrain", study.run), study.go("--trials", 2)):
+        assert answer.code == 1
+        assert f'The images of "{folder}" have changed since' in answer.message
+        assert contents(study.run) == before

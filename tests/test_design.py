@@ -1,0 +1,141 @@
+"""The package keeps to its design: imports point one way, modules are small and named for what they do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "pure_nas"
+CLI = ROOT / "cli" / "pure_nas_cli"
+
+LAYERS = (
+    "errors",
+    "plugins",
+    "validation",
+    "units",
+    "architecture",
+    "recipe",
+    "candidate",
+    "pareto",
+    "run_directory",
+    "results",
+    "nn",
+    "devices",
+    "cost",
+    "data",
+    "training",
+    "environment",
+    "runner",
+    "search",
+    "retrain",
+    "report",
+    "export",
+)
+"""A module may import only those named before it, and its own package; docs/design.md says the same."""
+
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "core", "base"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+CLI_MODULES = sorted(CLI.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def layer_of(module: str) -> str:
+    """The first name below `pure_nas`; empty for the package itself."""
+    return [*module.split("."), ""][1]
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Every module that a file names in an import, wherever it stands, with its line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}, line {node.lineno}: a relative import"
+            yield node.lineno, node.module or ""
+            if node.module == "pure_nas":
+                yield from ((node.lineno, f"pure_nas.{alias.name}") for alias in node.names)
+
+
+def test_the_layers_are_those_of_the_package() -> None:
+    found = {layer_of(dotted(path)) for path in MODULES} - {"__init__"}
+    assert found == set(LAYERS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_point_one_way(path: Path) -> None:
+    own = layer_of(dotted(path))
+    if own == "__init__":
+        return
+    allowed = {*LAYERS[: LAYERS.index(own)], own}
+    for line, module in imported(path):
+        if module.split(".")[0] == "pure_nas" and module != "pure_nas":
+            assert layer_of(module) in allowed, f"{dotted(path)}, line {line}, imports {module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_the_library_does_not_know_the_command_line(path: Path) -> None:
+    names = {module.split(".")[0] for _, module in imported(path)}
+    assert not names & {"pure_nas_cli", "typer", "rich", "click"}
+
+
+def test_the_imports_that_are_checked_include_those_within_functions(tmp_path: Path) -> None:
+    source = tmp_path / "module.py"
+    source.write_text(
+        "import a\ndef f():\n    from pure_nas.b import c\n    from pure_nas import d\n", encoding="utf-8"
+    )
+    assert [module for _, module in imported(source)] == ["a", "pure_nas.b", "pure_nas", "pure_nas.d"]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *CLI_MODULES], ids=dotted)
+def test_modules_are_small_named_for_what_they_do_and_described(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 500
+    assert path.stem not in VAGUE_NAMES
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring
+    assert len(docstring) >= 8
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_public_classes_and_functions_are_described(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    public = (
+        node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+    )
+    assert [node.name for node in public if ast.get_docstring(node) is None] == []
+
+
+HEAVY = ("torch", "optuna", "fvcore", "matplotlib", "sklearn", "scipy", "plotly", "pure_nas.nn")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import pure_nas",
+        "from pure_nas import Architecture, Candidate, PureNasError, Recipe, SearchSpace, Unit",
+        "import pure_nas_cli.main",
+        "import pure_nas.results",
+        "import pure_nas.search.catalogue",
+        "import pure_nas.cost.layers",
+        "import pure_nas.data",
+    ],
+)
+def test_what_describes_networks_is_imported_without_pytorch(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_can_be_imported() -> None:
+    code = "import pure_nas\nfor name in pure_nas.__all__: assert getattr(pure_nas, name) is not None, name"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,99 @@
+"""Devices are found by name, and what is not there is said."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+
+from pure_nas import devices
+from pure_nas.devices import autocast, device_name, precision, resolve_device
+from pure_nas.errors import DeviceError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("name", "device"),
+    [
+        ("auto", "cuda"),
+        ("cuda", "cuda"),
+        ("cuda:0", "cuda:0"),
+        ("cuda:1", "cuda:1"),
+        ("cuda:01", "cuda:1"),
+        ("cpu", "cpu"),
+    ],
+)
+def test_devices_are_found_by_name(name: str, device: str) -> None:
+    assert resolve_device(name) == torch.device(device)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
+    assert resolve_device("auto") == CPU
+    for name in ("cuda", "cuda:0"):
+        with pytest.raises(DeviceError, match="sees no CUDA GPU") as raised:
+            resolve_device(name)
+        assert "--device cpu" in raised.value.hint
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DeviceError, match="this machine has cuda:0 to cuda:1"):
+        resolve_device("cuda:2")
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1:2", "cpu:0", "cpu:", "CPU", "mps"])
+def test_names_of_no_device_are_refused(name: str) -> None:
+    with pytest.raises(DeviceError, match="There is no device") as raised:
+        resolve_device(name)
+    assert "auto, cpu, cuda" in raised.value.hint
+
+
+def test_the_cpu_has_a_name_and_computes_in_float32() -> None:
+    assert device_name(CPU)
+    assert precision(CPU) == "float32"
+    with autocast(CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_the_cpu_is_named_where_the_system_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listing = tmp_path / "cpuinfo"
+    monkeypatch.setattr(devices, "Path", lambda _: listing)
+    assert device_name(CPU)
+    listing.write_text("processor\t: 0\nmodel name\t: Fast CPU: 3 GHz\nmodel name\t: second\n", encoding="utf-8")
+    assert device_name(CPU) == "Fast CPU: 3 GHz"
+
+
+@pytest.mark.parametrize(("supported", "expected"), [(True, "bfloat16 autocast"), (False, "float32")])
+def test_a_gpu_computes_in_bfloat16_where_it_can(
+    supported: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = torch.device("cuda")
+    asked: list[bool] = []
+
+    def is_supported(*, including_emulation: bool) -> bool:
+        asked.append(including_emulation)
+        return supported
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    monkeypatch.setattr(torch, "autocast", lambda kind, dtype: ("autocast", kind, dtype))
+    assert precision(gpu) == expected
+    assert (autocast(gpu) == ("autocast", "cuda", torch.bfloat16)) is supported
+    assert isinstance(autocast(gpu), nullcontext) is not supported
+    assert set(asked) == {False}

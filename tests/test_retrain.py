@@ -1,0 +1,333 @@
+"""Retraining compares a trial with its twins on the test split, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scipy import stats
+
+from pure_nas.architecture import Architecture
+from pure_nas.candidate import Candidate
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.errors import RunError, UsageError
+from pure_nas.nn import build
+from pure_nas.nn.weights import read_weights
+from pure_nas.recipe import PerKind, Recipe
+from pure_nas.results import Results, TrialRecord
+from pure_nas.retrain import (
+    Retraining,
+    Row,
+    Variant,
+    _verdicts,
+    difference_interval,
+    load_run_dataset,
+    retrain,
+    select_trials,
+    variants_of,
+)
+from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.training import Training
+from pure_nas.training.evaluation import evaluate
+from pure_nas.units import CONV, PRODUCT
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+MIXED = Architecture(
+    units=(("product", "conv"),), base_width=2, threshold_init=(0.5,), in_chans=1, num_classes=3, image_size=8
+)
+OWN_RECIPE = Recipe.usual(
+    PRODUCT, epochs=1, batch_size=16, crop_padding=1, learning_rate=PerKind.same(0.05), gradient_clip_norm=1.0
+)
+
+
+class Heard:
+    """Keeps what retraining tells."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int, int, int]] = []
+
+    def training(self, variant: Variant, seed: int, done: int, total: int) -> None:
+        self.steps.append((variant.name, seed, done, total))
+
+
+def trial(architecture: Architecture = MIXED, recipe: Recipe = OWN_RECIPE, number: int = 3) -> TrialRecord:
+    return TrialRecord(
+        number=number, state="complete", candidate=Candidate(architecture, recipe), objectives=(0.1 * number, 100.0)
+    )
+
+
+def run_on(folder: Path, path: Path) -> RunDirectory:
+    """A run that searched on the images of `folder`."""
+    run = RunDirectory(path)
+    fingerprint = load_dataset(folder).fingerprint
+    run.write_settings(
+        {"dataset": str(folder), "seed": 0, "skip_corrupt": False, "epochs": 1, "data": {"fingerprint": fingerprint}}
+    )
+    return run
+
+
+def retrained(run: RunDirectory, trials: list[TrialRecord], heard: Heard | None = None, **fields: Any) -> Retraining:
+    chosen = {"seeds": 1, "epochs": None, "device": "cpu", "data_dir": None, **fields}
+    return retrain(run, trials, listener=heard or Heard(), **chosen)
+
+
+def test_twins_are_trained_by_their_usual_recipe_and_by_the_trials() -> None:
+    found = variants_of(trial(), epochs=None)
+    assert [variant.name for variant in found] == [
+        "trial",
+        "conv twin, usual recipe",
+        "conv twin, same recipe",
+        "product twin, usual recipe",
+        "product twin, same recipe",
+    ]
+    assert {variant.trial for variant in found} == {3}
+    assert found[0].candidate == trial().candidate
+    for variant, unit in zip(found[1:], (CONV, CONV, PRODUCT, PRODUCT), strict=True):
+        architecture, recipe = variant.candidate.architecture, variant.candidate.recipe
+        assert architecture == MIXED.with_unit(unit.name)
+        usual = variant.name.endswith("usual recipe")
+        expected = Recipe.usual(unit) if usual else OWN_RECIPE
+        assert (recipe.learning_rate, recipe.weight_decay) == (expected.learning_rate, expected.weight_decay)
+        # All but the rates and decays is the trial's, so that the comparison is of the network.
+        rest = {"learning_rate", "weight_decay"}
+        assert recipe.model_dump(exclude=rest) == OWN_RECIPE.model_dump(exclude=rest)
+
+
+@pytest.mark.parametrize("unit", [CONV, PRODUCT])
+def test_no_twin_is_the_trial_itself(unit: Any) -> None:
+    architecture = MIXED.with_unit(unit.name)
+    names = [variant.name for variant in variants_of(trial(architecture), epochs=None)]
+    assert f"{unit.name} twin, same recipe" not in names
+    assert f"{unit.name} twin, usual recipe" in names
+    usual = Recipe.usual(unit, epochs=1)
+    names = [variant.name for variant in variants_of(trial(architecture, usual), epochs=None)]
+    assert not [name for name in names if name.startswith(unit.name)]
+    # A setting that nothing in the network reads makes no twin.
+    if unit is CONV:
+        other = architecture.model_copy(update={"threshold_init": (1.5,), "exponent_cap": None})
+        assert not [each for each in variants_of(trial(other, usual), epochs=None) if each.name.startswith("conv")]
+
+
+def test_other_epochs_are_those_of_every_variant() -> None:
+    found = variants_of(trial(), epochs=40)
+    assert {variant.candidate.recipe.epochs for variant in found} == {40}
+
+
+def test_trials_are_selected_by_name_and_number_once() -> None:
+    trials = (trial(number=1), trial(number=2), trial(number=4))
+    results = Results(("error", "flops"), (1.0, 1000.0), trials)
+    assert [each.number for each in select_trials(results, "front")] == [1]
+    assert [each.number for each in select_trials(results, "4, best,1,2")] == [4, 1, 2]
+    with pytest.raises(UsageError, match="no trial 7"):
+        select_trials(results, "1,7")
+    with pytest.raises(RunError, match="No trial of this run is complete"):
+        select_trials(Results(("error", "flops"), (1.0, 1000.0), ()), "front")
+
+
+def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
+    image_folder: Path, tmp_path: Path
+) -> None:
+    run, heard = run_on(image_folder, tmp_path / "run"), Heard()
+    found = retrained(run, [trial()], heard, seeds=2, epochs=2)
+    assert heard.steps == [
+        (name, seed, 2 * index + seed - 1, 10)
+        for index, name in enumerate(variant.name for variant in variants_of(trial(), 2))
+        for seed in (1, 2)
+    ]
+    dataset = load_dataset(image_folder)
+    row = found.rows[0]
+    for seed, accuracy in enumerate(row.test_accuracy, start=1):
+        candidate = variants_of(trial(), 2)[0].candidate
+        folder = run.path / "retrain" / f"{candidate.digest}-seed{seed}"
+        network = build(candidate.architecture)
+        network.load_state_dict(read_weights(folder / "weights.safetensors"))
+        assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == accuracy
+        assert len((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+        assert read_json(folder / "result.json")["seed"] == seed
+    cost = cost_of(MIXED)
+    assert (row.trial, row.variant, row.params, row.flops) == (3, "trial", cost.params, cost.flops)
+    assert [len(each.test_accuracy) for each in found.rows] == [2] * 5
+    assert len(found.verdicts) == 2
+
+    written = read_json(run.path / "retrain.json")
+    assert written == json.loads(json.dumps(found.document()))
+    assert (written["schema"], written["seeds"], written["epochs"]) == (1, 2, 2)
+    assert written["rows"][0]["mean"] == pytest.approx(sum(row.test_accuracy) / 2)
+    assert [each["trial"] for each in written["verdicts"]] == [3, 3]
+
+
+def test_what_was_retrained_is_not_trained_again(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    before = retrained(run, [trial()])
+    (run.path / "retrain.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
+        assert retrained(run, [trial()]) == before
+    assert (run.path / "retrain.json").exists()
+    trained: list[str] = []
+    original = Training.run_epoch
+
+    def spy(self: Training) -> object:
+        trained.append(self.network.architecture.digest)
+        return original(self)
+
+    monkeypatch.setattr(Training, "run_epoch", spy)
+    more = retrained(run, [trial()], seeds=2)
+    assert len(trained) == 5
+    assert [row.test_accuracy[0] for row in more.rows] == [row.test_accuracy[0] for row in before.rows]
+
+
+def test_two_trials_share_their_twins(image_folder: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    other = MIXED.model_copy(update={"units": (("conv", "product"),)})
+    found = retrained(run_on(image_folder, tmp_path / "run"), [trial(), trial(other, number=5)], heard)
+    assert len(found.rows) == 10
+    assert [total for *_, total in heard.steps] == [6] * 6
+    twins = {(row.trial, row.variant): row.test_accuracy for row in found.rows if row.variant != "trial"}
+    assert all(twins[3, name] == twins[5, name] for number, name in twins if number == 3)
+
+
+def test_a_diverged_seed_is_counted_and_has_no_accuracy(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Training._step
+
+    def sick(self: Training, images: torch.Tensor, labels: torch.Tensor, progress: float) -> object:
+        loss, logits = original(self, images, labels, progress)
+        return (
+            loss * math.nan if self.seed == 1 and "conv" not in self.network.architecture.unit_set else loss
+        ), logits
+
+    monkeypatch.setattr(Training, "_step", sick)
+    found = retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2)
+    diverged = {row.variant: row.diverged for row in found.rows}
+    assert diverged == {variant: int(variant.startswith("product")) for variant in diverged}
+    assert [len(row.test_accuracy) for row in found.rows] == [2, 2, 2, 1, 1]
+    assert any("Not enough seeds" in text for _, text in found.verdicts)
+
+
+def test_running_out_of_memory_is_said_and_tried_again(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    run = run_on(image_folder, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_step", out_of_memory)
+        with pytest.raises(RunError, match="out of memory on cpu") as raised:
+            retrained(run, [trial()])
+    assert "--device" in raised.value.hint
+    assert not list(run.path.rglob("result.json"))
+    assert all(row.test_accuracy for row in retrained(run, [trial()]).rows)
+
+
+def test_changed_images_are_refused(image_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    shutil.copytree(image_folder, folder)
+    run = run_on(folder, tmp_path / "run")
+    assert isinstance(load_run_dataset(run), Dataset)
+    (folder / "train" / "crosses" / "003.png").unlink()
+    with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was searched"):
+        retrained(run, [trial()])
+    assert not (run.path / "retrain").exists()
+
+
+def test_at_least_one_seed_is_needed(image_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--seeds is 0"):
+        retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=0)
+
+
+def row(variant: str, *accuracies: float, diverged: int = 0) -> Row:
+    return Row(trial=3, variant=variant, params=10, flops=100, test_accuracy=list(accuracies), diverged=diverged)
+
+
+def verdicts(*rows: Row) -> list[str]:
+    found = list(_verdicts(rows))
+    assert {number for number, _ in found} <= {3}
+    return [text for _, text in found]
+
+
+def test_a_trial_is_compared_with_the_better_recipe_of_each_twin() -> None:
+    texts = verdicts(
+        row("trial", 0.90, 0.91, 0.92),
+        row("conv twin, usual recipe", 0.70, 0.71, 0.72),
+        row("conv twin, same recipe", 0.80, 0.81, 0.82),
+        row("product twin, usual recipe", 0.93, 0.94, 0.95),
+        row("product twin, same recipe", 0.60, 0.61, 0.62),
+    )
+    low, high = difference_interval([0.90, 0.91, 0.92], [0.80, 0.81, 0.82])
+    assert texts[0] == (
+        "Better than its twin: trial 3 91.00 %, conv twin, same recipe 81.00 % (difference +10.00 points, "
+        f"95% interval {100 * low:+.2f} to {100 * high:+.2f})."
+    )
+    assert texts[1].startswith(
+        "Worse than its twin: trial 3 91.00 %, product twin, usual recipe 94.00 % (difference -3"
+    )
+
+
+def test_a_difference_within_the_noise_is_none() -> None:
+    (text,) = verdicts(row("trial", 0.80, 0.90, 0.91), row("conv twin, same recipe", 0.79, 0.89, 0.88))
+    assert text.startswith("No difference shown: trial 3 87.00 %, conv twin, same recipe 85.33 % (difference +1.67")
+
+
+@pytest.mark.parametrize("counts", [(1, 3), (3, 1), (1, 1)])
+def test_single_seeds_are_not_compared(counts: tuple[int, int]) -> None:
+    trial_accuracies, twin_accuracies = ([0.9, 0.91, 0.92][:count] for count in counts)
+    (text,) = verdicts(row("trial", *trial_accuracies), row("conv twin, same recipe", *twin_accuracies))
+    assert text.startswith("Not enough seeds to compare: trial 3 9")
+
+
+def test_divergence_is_said() -> None:
+    twins = (row("conv twin, same recipe", diverged=2), row("product twin, same recipe", 0.5, 0.6))
+    assert verdicts(row("trial", 0.9, 0.9), *twins)[0] == "Every conv twin of trial 3 diverged."
+    assert verdicts(row("trial", diverged=2), twins[1]) == ["Trial 3 diverged with every seed."]
+    assert verdicts(row("trial", diverged=2), row("conv twin, same recipe", 0.5, 0.5), twins[1]) == [
+        "Trial 3 diverged with every seed."
+    ]
+
+
+def test_without_a_twin_there_is_nothing_to_say() -> None:
+    assert verdicts(row("trial", 0.9, 0.9)) == []
+
+
+def test_the_interval_is_welchs() -> None:
+    first, second = [0.90, 0.92, 0.94], [0.80, 0.86, 0.83, 0.87]
+    # By hand: means 0.92 and 0.84, variances 0.0004 and 0.001 over 3 and 4 values.
+    of_first, of_second = 0.0004 / 3, 0.001 / 4
+    error = math.sqrt(of_first + of_second)
+    freedom = (of_first + of_second) ** 2 / (of_first**2 / 2 + of_second**2 / 3)
+    reach = float(stats.t.ppf(0.975, freedom)) * error
+    assert difference_interval(first, second) == pytest.approx((0.08 - reach, 0.08 + reach))
+    theirs = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    assert difference_interval(first, second) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_the_interval_of_values_that_do_not_vary_is_their_difference() -> None:
+    assert difference_interval([0.5, 0.5], [0.25, 0.25]) == (0.25, 0.25)
+    low, high = difference_interval([0.5, 0.5], [0.25, 0.35])
+    assert low < 0.2 < high
+
+
+def test_rows_have_means_and_deviations_where_they_can() -> None:
+    assert (row("trial", 0.5, 0.7).mean, row("trial", 0.5).std) == (pytest.approx(0.6), 0.0)
+    assert row("trial", 0.5, 0.7).std == pytest.approx(math.sqrt(0.02))
+    document = Retraining(seeds=2, epochs=1, rows=[row("trial", diverged=2)]).document()
+    assert document["rows"][0]["mean"] is None
+    assert json.loads(json.dumps(document, allow_nan=False)) == {
+        "schema": 1,
+        "seeds": 2,
+        "epochs": 1,
+        "rows": [{**asdict(row("trial", diverged=2)), "mean": None, "std": 0.0}],
+        "verdicts": [],
+    }
