@@ -249,6 +249,8 @@ def _compared(row: Row, twin: Row) -> str:
     facts = f"trial {row.trial} {100 * row.mean:.2f} %, {twin.variant} {100 * twin.mean:.2f} %"
     if min(len(row.test_accuracy), len(twin.test_accuracy)) < 2:
         return f"Not enough seeds to compare: {facts}."
+    if row.std == twin.std == 0:
+        return f"Not enough spread to compare, every seed gave the same accuracy: {facts}."
     low, high = difference_interval(row.test_accuracy, twin.test_accuracy)
     interval = f"difference {difference:+.2f} points, {CONFIDENCE:.0%} interval {100 * low:+.2f} to {100 * high:+.2f}"
     if low > 0:

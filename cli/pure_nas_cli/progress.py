@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.architecture import Architecture
+from pure_nas.cost.layers import cost_of
 from pure_nas.results import Results, TrialRecord
 from pure_nas.search.study import Asked
 from pure_nas.training import EpochMetrics
@@ -167,12 +168,13 @@ class LiveProgress:
 
     def _running_row(self, trial: Asked, metrics: EpochMetrics | None) -> list[str | Text]:
         error = metrics.validation_error if metrics else None
+        cost = cost_of(trial.candidate.architecture)
         return [
             str(trial.number),
-            f"{metrics.epoch if metrics else 0}/{self._epochs}",
+            f"epoch {metrics.epoch if metrics else 0}/{self._epochs}",
             show_percent(error) if error is not None else "",
-            "",
-            "",
+            show_size(cost.flops),
+            show_size(cost.params),
             "",
             _network(trial.candidate.architecture, trial.baseline),
         ]

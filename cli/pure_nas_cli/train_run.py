@@ -102,7 +102,8 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
             directory.write_candidate(candidate)
             write_whole(folder / FACTS_FILE, json.dumps(training.facts, indent=2) + "\n")
             result = _train(candidate, training, folder)
-            directory.write_result(result)
+            if result["state"] != "failed":  # out of memory: the same command may fare better
+                directory.write_result(result)
     return result
 
 

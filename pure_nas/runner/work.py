@@ -50,7 +50,9 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         metrics = _final_metrics(job, training, dataset, folder)
     except Divergence as divergence:
         outcome = Outcome(state="diverged", reason=str(divergence), cost=cost, seconds=_seconds(folder))
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
         reason = f"out of memory on {device} at batch {job.candidate.recipe.batch_size}: {str(error).splitlines()[0]}"
         outcome = Outcome(state="failed", reason=reason, cost=cost, seconds=_seconds(folder))
     else:
@@ -59,6 +61,11 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         outcome = Outcome(state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder))
     folder.checkpoint.unlink(missing_ok=True)
     yield Ended(job.number, outcome)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out; on the CPU, PyTorch says so only in words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _training(job: Job, network: Network, dataset: Dataset, device: torch.device) -> Training:
@@ -81,11 +88,16 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
     saved = time.monotonic()
     while not training.finished:
         metrics = training.run_epoch()
-        append_line(folder.metrics, asdict(metrics))
+        append_line(folder.metrics, {key: _json_value(value) for key, value in asdict(metrics).items()})
         if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and not training.finished:
             save_checkpoint(folder.checkpoint, training, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
+
+
+def _json_value(value: float | None) -> float | None:
+    """JSON has no NaN or infinity; the validation loss may be either before the last epoch."""
+    return value if value is None or math.isfinite(value) else None
 
 
 def _keep_curve_up_to(folder: TrialDirectory, epoch: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from pure_nas.search.samplers import ChosenSampler, choose_sampler
 from pure_nas.search.search import Listener, Search
 from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
 from pure_nas.search.space import SearchSpace
-from pure_nas.search.storage import open_storage
+from pure_nas.search.storage import close_storage, open_storage
 from pure_nas.search.study import SearchStudy
 
 
@@ -146,11 +146,13 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
     wanted = {**settings.resolved(), "data": _facts(prepared.dataset)}
     if not run.exists and _holds_something_else(run.path):
         raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
-    with run.locked():
+    with ExitStack() as stack:
+        stack.enter_context(run.locked())
         if run.exists:
             require_same(run, wanted)
         # First, because a storage that cannot be opened must leave no run behind that insists on it.
         storage = open_storage(run.study_path, settings.storage)
+        stack.callback(close_storage, storage)
         recorded = _record(run, prepared, wanted)
         sampler = ChosenSampler(**recorded["chosen_sampler"])
         run.log("search started", trials=settings.trials, environment=describe_environment(prepared.device))

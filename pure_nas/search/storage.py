@@ -62,7 +62,7 @@ def open_storage(database: Path, url: str | None) -> BaseStorage:
             raise sqlite3.DatabaseError(damage)
         return RDBStorage(f"sqlite:///{database}", engine_kwargs={"connect_args": {"timeout": 60}})
     except (sqlite3.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
-        if shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
+        if database.parent.is_dir() and shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
             raise RunError(
                 f"The study {database} cannot be written: the disk is full.",
                 hint="Free some space, then give the same command again.",
@@ -70,6 +70,13 @@ def open_storage(database: Path, url: str | None) -> BaseStorage:
         raise RunError(
             f"The study {database} is damaged or cannot be opened: {first_line(error)}.", hint=REBUILD
         ) from error
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """Let go of a database, so that SQLite moves its write-ahead log into the file."""
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
 
 
 def file_system(path: Path) -> str:
