@@ -54,7 +54,7 @@ def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
     with _progress(search, prepared) as progress:
         relay.target = progress
         try:
-            return 0, search.go().reason
+            return 0, search.go()
         except KeyboardInterrupt:
             return INTERRUPTED, "interrupted; the same command goes on"
 

@@ -17,7 +17,7 @@ STAGE_GAP = 1.0
 
 def placement_size(data: ReportData) -> tuple[float, float]:
     """Width and height in inches."""
-    return max(4.2, 1.5 + CELL * 1.08 * _starts(data)[-1]), 0.9 + CELL * 1.35 * len(data.front)
+    return max(4.2, 1.9 + CELL * 1.08 * _starts(data)[-1]), 0.9 + CELL * 1.35 * len(data.front)
 
 
 def _starts(data: ReportData) -> list[float]:
@@ -36,7 +36,7 @@ def draw_placement(axes: Axes, data: ReportData) -> None:
         for start, stage in zip(starts, row.units, strict=False):
             for place, name in enumerate(stage):
                 _draw_cell(axes, start + place, float(height), name)
-    axes.set(xlim=(-0.2, starts[-1] - STAGE_GAP + 0.2), ylim=(len(data.front) - 0.4, -0.6), aspect="equal")
+    axes.set(xlim=(-0.2, starts[-1] - STAGE_GAP + 0.2), ylim=(len(data.front) - 0.4, -0.6), aspect="equal", anchor="E")
     axes.set_xticks(starts[:-1], [f"stage {stage + 1}" for stage in range(len(starts) - 1)], ha="left")
     axes.xaxis.tick_top()
     axes.set_yticks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from pure_nas.candidate import Candidate
@@ -35,13 +35,6 @@ class Listener(Protocol):
 
     def trial_ended(self, record: TrialRecord) -> None:
         """A trial has ended, was rejected, or repeats another."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Why a search stopped."""
-
-    reason: str
 
 
 class Search:
@@ -92,30 +85,30 @@ class Search:
         """Trials that count and have ended."""
         return sum(record.counts for record in self._records.values())
 
-    def go(self) -> Stop:
-        """Search until the trials or the time are used up.
+    def go(self) -> str:
+        """Search until the trials or the time are used up; returns which.
 
         Raises:
             RunError: a file cannot be written, or nothing that is suggested keeps the limits.
         """
         while True:
-            stop = self._fill()
-            if not self._running:
-                return stop or Stop("all trials are done")
+            exhausted = self._fill()
+            if exhausted and not self._running:
+                return exhausted
             self._handle(self._executor.next_event())
 
-    def _fill(self) -> Stop | None:
-        """Give the executor as much as it can begin."""
+    def _fill(self) -> str | None:
+        """Give the executor as much as it can begin; says what is used up where nothing more may."""
         while self._executor.free > 0:
             if self._unfinished:
-                self._submit(self._unfinished.popleft())
-                continue
-            if self.counted + len(self._running) >= self._settings.trials:
-                return Stop(f"all {self._settings.trials} trials are done")
-            if self._out_of_time():
-                return Stop("the time is used up")
-            asked = self._next()
-            if asked is not None:
+                asked = self._unfinished.popleft()
+            elif self.counted + len(self._running) >= self._settings.trials:
+                return f"all {self._settings.trials} trials are done"
+            elif self._out_of_time():
+                return "the time is used up"
+            else:
+                asked = self._next()
+            if not self._ends_at_once(asked):
                 self._submit(asked)
         return None
 
@@ -126,22 +119,24 @@ class Search:
         spent = sum(trained)
         return budget is not None and spent + (spent / len(trained) if trained else 0.0) > budget
 
-    def _next(self) -> Asked | None:
-        """Begin a trial; None where it ended at once, rejected or repeated."""
-        if self._plan:
-            baseline = self._plan.popleft()
-            asked = self._study.begin(baseline.candidate, baseline.label)
-        else:
-            asked = self._study.ask()
+    def _next(self) -> Asked:
+        """Begin a trial with the next baseline, or with what the sampler suggests."""
+        if not self._plan:
+            return self._study.ask()
+        baseline = self._plan.popleft()
+        return self._study.begin(baseline.candidate, baseline.label)
+
+    def _ends_at_once(self, asked: Asked) -> bool:
+        """Whether a trial needs no training, because it is over a limit or repeats another; then it has ended."""
         constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
         if any(value > 0 for value in constraints.values()):
             self._reject(asked, constraints)
-            return None
+            return True
         earlier = self._same_as(asked.candidate)
         if earlier is not None:
             self._end(asked, {**self._repeated(earlier), "baseline": asked.baseline})
-            return None
-        return asked
+            return True
+        return False
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> None:
         over = [

@@ -11,7 +11,6 @@ from optuna.trial import FrozenTrial
 from pure_nas.results import Results, TrialRecord, load_results
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.catalogue import load_space
-from pure_nas.search.search import Stop
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import opened, prepare
 
@@ -50,7 +49,7 @@ def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> Sear
     return SearchSettings(**fields)
 
 
-def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None) -> Stop:
+def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None) -> str:
     with opened(prepare(settings), out, heard or Heard()) as search:
         return search.go()
 

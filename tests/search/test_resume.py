@@ -18,6 +18,7 @@ import pytest
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.catalogue import load_space
+from pure_nas.search.limits import Limits
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import opened, prepare
 
@@ -145,6 +146,18 @@ def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(
     before = search(settings, tmp_path)
     set_running(tmp_path / "study" / "study.db", 3)
     shutil.rmtree(tmp_path / "study" / "trials" / "0003")
+    assert search(settings, tmp_path) == before
+
+
+def test_a_kill_before_a_rejection_is_recorded_rejects_all_the_same(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=4, limits=Limits(params=900))
+    before = search(settings, tmp_path)
+    rejected = [number for number, state, *_ in before if state == "rejected"]
+    assert rejected
+    set_running(tmp_path / "study" / "study.db", rejected[0])
+    shutil.rmtree(tmp_path / "study" / "trials" / f"{rejected[0]:04d}")
     assert search(settings, tmp_path) == before
 
 

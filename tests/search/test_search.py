@@ -90,7 +90,7 @@ def test_a_search_reads_no_test_images_and_ends_with_as_many_trials_as_asked_for
     monkeypatch.setattr(Dataset, "test", forbidden)
     heard = Heard()
     stop = run_search(settings_for(image_folder, tiny_space_file), tmp_path, heard)
-    assert stop.reason == "all 3 trials are done"
+    assert stop == "all 3 trials are done"
     results = results_of(tmp_path)
     assert [trial.number for trial in results.trials] == [0, 1, 2]
     assert len(trained) == len(heard.epochs) == 3
@@ -110,7 +110,7 @@ def test_a_finished_search_is_not_trained_again(
     run_search(settings, tmp_path)
     before = results_of(tmp_path)
     trained.clear()
-    assert run_search(settings, tmp_path).reason == "all 2 trials are done"
+    assert run_search(settings, tmp_path) == "all 2 trials are done"
     assert trained == []
     assert results_of(tmp_path) == before
 
@@ -272,7 +272,7 @@ def test_a_run_that_another_search_holds_is_refused(image_folder: Path, tiny_spa
         opened(prepared, tmp_path, Heard()),
     ):
         pass
-    assert run_search(settings, tmp_path).reason == "all 1 trials are done"
+    assert run_search(settings, tmp_path) == "all 1 trials are done"
 
 
 def test_a_search_that_was_stopped_before_it_wrote_its_settings_can_begin_again(
@@ -289,7 +289,7 @@ def test_a_search_that_was_stopped_before_it_wrote_its_settings_can_begin_again(
             run_search(settings, tmp_path)
     (tmp_path / "study" / "run.lock").touch()
     assert list((tmp_path / "study").iterdir())
-    assert run_search(settings, tmp_path).reason == "all 1 trials are done"
+    assert run_search(settings, tmp_path) == "all 1 trials are done"
 
 
 def test_a_folder_of_something_else_is_left_alone(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_other_settings_are_refused_and_other_totals_are_not(
         assert line in raised.value.message
     assert (tmp_path / "study" / "run.toml").read_bytes() == stored
     more = settings_for(image_folder, tiny_space_file, trials=2, time_seconds=1000.0, device="auto")
-    assert run_search(more, tmp_path).reason == "all 2 trials are done"
+    assert run_search(more, tmp_path) == "all 2 trials are done"
 
 
 def test_changed_images_are_refused(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
@@ -331,9 +331,9 @@ def test_no_trial_begins_that_would_exceed_the_time(
 ) -> None:
     monkeypatch.setattr(work_module, "_seconds", lambda folder: 10.0)
     settings = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=35.0)
-    assert run_search(settings, tmp_path).reason == "the time is used up"
+    assert run_search(settings, tmp_path) == "the time is used up"
     assert [trial.seconds for trial in results_of(tmp_path).trials] == [10.0] * 3
-    assert run_search(settings, tmp_path).reason == "the time is used up"
+    assert run_search(settings, tmp_path) == "the time is used up"
     assert len(results_of(tmp_path).trials) == 3
     longer = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=40.0)
     run_search(longer, tmp_path)
@@ -345,7 +345,7 @@ def test_repeats_do_not_count_as_short_trials(
 ) -> None:
     monkeypatch.setattr(work_module, "_seconds", lambda folder: 10.0)
     settings = settings_for(image_folder, small_space, trials=50, time_seconds=69.0, sampler="random", seed=1)
-    assert run_search(settings, tmp_path).reason == "the time is used up"
+    assert run_search(settings, tmp_path) == "the time is used up"
     trials = results_of(tmp_path).trials
     assert any(trial.replay_of is not None for trial in trials)
     assert len(ran(trials)) == 6
@@ -361,7 +361,7 @@ def test_a_trial_that_was_begun_is_finished_although_the_time_is_used_up(
         patch.setattr(Training, "run_epoch", killed)
         with pytest.raises(KeyboardInterrupt):
             run_search(settings_for(image_folder, tiny_space_file), tmp_path)
-    assert run_search(settings_for(image_folder, tiny_space_file, time_seconds=0.0), tmp_path).reason == (
+    assert run_search(settings_for(image_folder, tiny_space_file, time_seconds=0.0), tmp_path) == (
         "the time is used up"
     )
     assert [trial.state for trial in results_of(tmp_path).trials] == ["complete"]
