@@ -18,7 +18,7 @@ from pure_nas.nn import Network, build
 
 with warnings.catch_warnings():
     # fvcore scripts an unrelated loss when it is imported, which newer PyTorch deprecates.
-    warnings.filterwarnings("ignore", message=".*torch.jit.script.*", category=FutureWarning)
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*")
     from fvcore.nn import FlopCountAnalysis
 
 _MACS = ("conv", "linear", "addmm", "matmul", "mm", "bmm", "einsum")
