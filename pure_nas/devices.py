@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 from pure_nas.errors import DeviceError
+
+_FLOPS_PER_THREAD = 1e8
+"""Flops of a forward step over a batch from which on another thread helps."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -28,7 +32,7 @@ def resolve_device(name: str) -> torch.device:
     if found == 0:
         raise DeviceError(
             f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
-            hint="Use --device cpu, or install a CUDA build of torch and a driver that it supports.",
+            hint="Use --device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
         )
     if int(index or 0) >= found:
         raise DeviceError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
@@ -53,6 +57,21 @@ def autocast(device: torch.device) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = torch.autocast("cuda", dtype=torch.bfloat16)
         return context
     return nullcontext()
+
+
+@contextmanager
+def threads_for(flops_per_step: float) -> Iterator[None]:
+    """Compute on the CPU with no more threads than a step can feed, as many as PyTorch would use at most.
+
+    Waiting for each other costs threads more than they save on small tensors, and far more on a busy machine. The
+    number follows from the work alone, so that it is the same whenever the work is done.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, int(flops_per_step / _FLOPS_PER_THREAD))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def precision(device: torch.device) -> str:

@@ -167,7 +167,7 @@ class Results:
         if which in ("best", "knee", "smallest"):
             chosen: TrialRecord = getattr(self, which)
             return chosen
-        known = f"complete trials are {', '.join(str(trial.number) for trial in self.complete) or 'none yet'}"
+        known = f"complete trials are {_ranges([trial.number for trial in self.complete])}"
         if not which.isdecimal():
             raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
         for trial in self.trials:
@@ -204,6 +204,17 @@ class Results:
         if not self.complete:
             raise RunError("No trial of this run is complete yet.", hint="Give the search command again to go on.")
         return self.complete
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, runs of them shortened: "0 to 9, 12"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in runs) or "none yet"
 
 
 def load_results(run: RunDirectory) -> Results:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pure_nas import devices
-from pure_nas.devices import autocast, device_name, precision, resolve_device
+from pure_nas.devices import autocast, device_name, precision, resolve_device, threads_for
 from pure_nas.errors import DeviceError
 
 CPU = torch.device("cpu")
@@ -97,3 +97,18 @@ def test_a_gpu_computes_in_bfloat16_where_it_can(
     assert (autocast(gpu) == ("autocast", "cuda", torch.bfloat16)) is supported
     assert isinstance(autocast(gpu), nullcontext) is not supported
     assert set(asked) == {False}
+
+
+@pytest.mark.parametrize(("flops", "threads"), [(0, 1), (9.9e7, 1), (2e8, 2), (1e15, 2)])
+def test_threads_follow_the_work_and_are_put_back(flops: float, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threads_for(flops):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="inside"), threads_for(flops):
+            raise ValueError("inside")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -73,8 +73,8 @@ def test_every_command_runs_in_order_and_the_python_code_after_it(folder: Path) 
     for line in commands():
         done = run(reduced(line), folder)
         if line in needs_download:
-            assert done.returncode in (0, 1), done.stderr
-            assert "Traceback" not in done.stderr
+            fetched = done.returncode == 0 and "estimated time" in done.stderr
+            assert fetched or (done.returncode == 1 and "cifar-10-python.tar.gz" in done.stderr), done.stderr
             continue
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
         if " > " in line:

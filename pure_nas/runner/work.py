@@ -15,6 +15,7 @@ from pure_nas.cost.count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset
+from pure_nas.devices import threads_for
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import weights_bytes
 from pure_nas.run_directory import TrialDirectory, append_line, write_whole
@@ -45,7 +46,8 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         network = build(architecture, generator=generator(job.seed, "weights"))
         count_architecture(architecture, network)
         training = _training(job, network, dataset, device)
-        yield from _train(job, training, folder)
+        with threads_for(expected.flops * job.candidate.recipe.batch_size):
+            yield from _train(job, training, folder)
         cost |= _measured(job, network, device)
         metrics = _final_metrics(job, training, dataset, folder)
     except Divergence as divergence:

@@ -13,6 +13,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
+from pure_nas.devices import threads_for
 from pure_nas.nn import build
 from pure_nas.recipe import Recipe
 from pure_nas.search.space import SearchSpace
@@ -21,6 +22,8 @@ from pure_nas.training.evaluation import NORM_IMAGES
 from pure_nas.units import get_unit
 
 _STEPS = 6
+_TRAINING_PASSES = 3
+_NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
 _SCORING_SHARE = 0.35
 """Time of a scored image relative to a trained one: a forward pass, of three."""
 
@@ -66,16 +69,27 @@ def estimate(
     return Estimate(per_image * (len(dataset.train) + _SCORING_SHARE * scored) * recipe.epochs, trials)
 
 
+def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torch.device) -> float:
+    """How long a trial takes on a usual device of that type, from the work alone.
+
+    For decisions that must not depend on how busy the machine is at the moment.
+    """
+    flops = [cost_of(each).flops for each in (*space.smallest_architectures(), *space.largest_architectures())]
+    images = len(dataset.train) * space.run.epochs
+    return _TRAINING_PASSES * images * (min(flops) + max(flops)) / 2 / _NOMINAL_FLOPS_PER_SECOND[device.type]
+
+
 def _seconds_per_image(architecture: Architecture, recipe: Recipe, dataset: Dataset, device: torch.device) -> float:
     """The median of a few steps, after some that warm up."""
     training = Training(
         build(architecture), recipe, train=dataset.train, validation=None, flip=dataset.flip, device=device, seed=0
     )
     batches = list(islice(dataset.train.batches(recipe.batch_size, device=device), _STEPS))
-    training.rehearse(batches[:2])
     seconds: list[float] = []
-    for batch in batches:
-        start = time.perf_counter()
-        training.rehearse([batch])
-        seconds.append((time.perf_counter() - start) / len(batch[1]))
+    with threads_for(cost_of(architecture).flops * recipe.batch_size):
+        training.rehearse(batches[:2])
+        for batch in batches:
+            start = time.perf_counter()
+            training.rehearse([batch])
+            seconds.append((time.perf_counter() - start) / len(batch[1]))
     return statistics.median(seconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 
 from pure_nas.candidate import Candidate
+from pure_nas.errors import UsageError
 from pure_nas.runner import Ended, InlineExecutor, Job, Outcome
 from pure_nas.search.catalogue import default_space_for, load_space
 from pure_nas.search.limits import Limits
@@ -84,8 +85,15 @@ class Objective:
 
         Raises:
             optuna.TrialPruned: it is over a limit, diverged, or ran out of memory.
+            UsageError: the study has another number of objectives.
         """
         settings = self._prepared.settings
+        if len(trial.study.directions) != len(settings.objectives):
+            raise UsageError(
+                f"The study has {len(trial.study.directions)} objective(s), but this one returns "
+                f"{len(settings.objectives)}: {', '.join(settings.objectives)}.",
+                hint="Create it with optuna.create_study(directions=objective.directions).",
+            )
         candidate = settings.space.suggest(trial)
         trial.set_user_attr("architecture", candidate.architecture.to_json())
         trial.set_user_attr("recipe", candidate.recipe.to_json())

@@ -29,7 +29,7 @@ class ChosenSampler:
 
 
 def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float) -> ChosenSampler:
-    """Resolve "auto" for a study of `trials` trials of `seconds_per_trial` each.
+    """Resolve "auto" for a study of `trials` trials of nominally `seconds_per_trial` each.
 
     On an analytic model of such a search a Gaussian process found most within 150 trials but needed half a second a
     suggestion, independent TPE came next, and a genetic algorithm caught up later (docs/design.md).

@@ -186,7 +186,7 @@ def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping
     found = list(differing)
     for cause, effect in (("space", "search_space"), ("dataset", "data")):
         if any(key.startswith(f"{effect}.") for key in found) and old.get(cause) != new.get(cause):
-            found.insert(0, cause)
+            found = [cause, *(key for key in found if not key.startswith(f"{effect}."))]
     if any(cause in found for cause in ("dataset", "seed", "image_size", "skip_corrupt")):
         found = [key for key in found if not key.startswith("data.")]
     return found

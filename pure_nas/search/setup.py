@@ -23,7 +23,7 @@ from pure_nas.nn import build
 from pure_nas.run_directory import RunDirectory, write_whole
 from pure_nas.runner import InlineExecutor
 from pure_nas.search.baselines import Baseline, baselines
-from pure_nas.search.estimate import Estimate, estimate
+from pure_nas.search.estimate import Estimate, estimate, nominal_seconds_per_trial
 from pure_nas.search.samplers import ChosenSampler, choose_sampler
 from pure_nas.search.search import Listener, Search
 from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
@@ -63,7 +63,7 @@ class Prepared:
     @cached_property
     def sampler(self) -> ChosenSampler:
         """What proposes candidates, and why."""
-        seconds = self.estimate.seconds_per_trial if self.settings.sampler == "auto" else 0.0
+        seconds = nominal_seconds_per_trial(self.space, self.dataset, self.device)
         return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
 
     @property
@@ -147,11 +147,12 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
     if not run.exists and _holds_something_else(run.path):
         raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
     with ExitStack() as stack:
+        # A storage that cannot be opened must leave no run behind that insists on it.
+        elsewhere = open_storage(run.study_path, settings.storage) if settings.storage else None
         stack.enter_context(run.locked())
         if run.exists:
             require_same(run, wanted)
-        # First, because a storage that cannot be opened must leave no run behind that insists on it.
-        storage = open_storage(run.study_path, settings.storage)
+        storage = elsewhere or open_storage(run.study_path, None)
         stack.callback(close_storage, storage)
         recorded = _record(run, prepared, wanted)
         sampler = ChosenSampler(**recorded["chosen_sampler"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
@@ -14,7 +15,7 @@ from pure_nas.recipe import Recipe
 from pure_nas.search import estimate as module
 from pure_nas.search.baselines import baselines
 from pure_nas.search.catalogue import load_space
-from pure_nas.search.estimate import estimate
+from pure_nas.search.estimate import estimate, nominal_seconds_per_trial
 from pure_nas.search.space import SearchSpace
 from pure_nas.units import CONV
 
@@ -82,3 +83,12 @@ def test_a_real_estimate_is_close_to_what_training_takes(space: SearchSpace, dat
     planned = [baseline.candidate for baseline in baselines(space)]
     found = estimate(space, dataset, 8, planned, module.torch.device(CPU))
     assert 1e-3 < found.seconds_per_trial < 60
+
+
+def test_nominal_seconds_follow_from_the_work_alone(space: SearchSpace, dataset: Dataset) -> None:
+    """They grow with the epochs and not with what the clock says, so the choice of a sampler never varies."""
+    once, again = (nominal_seconds_per_trial(space, dataset, torch.device("cpu")) for _ in range(2))
+    longer = nominal_seconds_per_trial(space.with_run(epochs=30), dataset, torch.device("cpu"))
+    assert once == again > 0
+    assert longer == pytest.approx(3 * once)
+    assert nominal_seconds_per_trial(space, dataset, torch.device("cuda")) < once

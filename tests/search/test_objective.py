@@ -133,3 +133,12 @@ def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny
         Objective(images, "no-such-space")
     with pytest.raises((DataError, UsageError)):
         Objective(images + "-missing", space)
+
+
+def test_a_study_with_another_number_of_objectives_is_refused_before_training(
+    image_folder: Path, tiny_space_file: Path
+) -> None:
+    objective = pure_nas.Objective(str(image_folder), str(tiny_space_file), device="cpu")
+    study = optuna.create_study(direction="minimize")
+    with pytest.raises(UsageError, match=r"1 objective\(s\), but this one returns 2: error, flops"):
+        study.optimize(objective, n_trials=1)
