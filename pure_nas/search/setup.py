@@ -154,9 +154,8 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
             require_same(run, wanted)
         storage = elsewhere or open_storage(run.study_path, None)
         stack.callback(close_storage, storage)
-        recorded = _record(run, prepared, wanted)
-        sampler = ChosenSampler(**recorded["chosen_sampler"])
-        run.log("search started", trials=settings.trials, environment=describe_environment(prepared.device))
+        decided = _decided(run) if run.exists else _decide(prepared)
+        sampler = ChosenSampler(**decided["chosen_sampler"])
         study = SearchStudy(
             storage,
             settings.study,
@@ -165,17 +164,20 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
             sampler=sampler.name,
             seed=settings.seed,
         )
-        yield Search(
+        search = Search(
             run,
             settings,
             study,
             InlineExecutor(prepared.dataset, prepared.device),
             sampler=sampler,
             plan=prepared.plan,
-            reference=tuple(recorded["reference"][name] for name in settings.objectives),
+            reference=tuple(decided["reference"][name] for name in settings.objectives),
             latency=prepared.latency,
             listener=listener,
         )
+        # Last, so that a run whose trials or study turn out to be damaged is left as it was.
+        _record(run, {**wanted, **decided}, describe_environment(prepared.device))
+        yield search
 
 
 def _holds_something_else(folder: Path) -> bool:
@@ -185,19 +187,20 @@ def _holds_something_else(folder: Path) -> bool:
     return any(name not in ours and not name.startswith(".") for name in found)
 
 
-def _record(run: RunDirectory, prepared: Prepared, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Write run.toml; what was decided when the run began stays."""
-    if run.exists:
-        decided = _decided(run)
-    else:
-        decided = {
-            "chosen_sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
-            "reference": dict(zip(prepared.settings.objectives, prepared.reference, strict=True)),
-        }
-        write_whole(run.path / "environment.json", json.dumps(describe_environment(prepared.device), indent=2) + "\n")
-    recorded = {**wanted, **decided}
-    run.write_settings(recorded)
-    return recorded
+def _record(run: RunDirectory, settings: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Write run.toml, and where the run was begun."""
+    if not run.exists:
+        write_whole(run.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+    run.write_settings(settings)
+    run.log("search started", trials=settings["trials"], environment=environment)
+
+
+def _decide(prepared: Prepared) -> dict[str, Any]:
+    """What stays as it is for the whole run."""
+    return {
+        "chosen_sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
+        "reference": dict(zip(prepared.settings.objectives, prepared.reference, strict=True)),
+    }
 
 
 def _decided(run: RunDirectory) -> dict[str, Any]:
