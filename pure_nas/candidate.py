@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from pure_nas.architecture import Architecture
 from pure_nas.recipe import Recipe
@@ -18,7 +19,7 @@ class Candidate:
     architecture: Architecture
     recipe: Recipe
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits, equal for candidates that train the same network in the same way.
 
