@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -57,6 +57,25 @@ def autocast(device: torch.device) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = torch.autocast("cuda", dtype=torch.bfloat16)
         return context
     return nullcontext()
+
+
+def computing_on(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
+    """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need."""
+    if device.type != "cuda":
+        return nullcontext
+    # Shapes repeat for thousands of steps, so that looking for the fastest convolution pays.
+    torch.backends.cudnn.benchmark = True
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def on_stream() -> Iterator[None]:
+        outer = torch.cuda.current_stream(device)
+        stream.wait_stream(outer)
+        with torch.cuda.stream(stream):
+            yield
+        outer.wait_stream(stream)
+
+    return on_stream
 
 
 @contextmanager

@@ -89,13 +89,13 @@ class Cropper:
     """
 
     def __init__(self, channels: int, padded_size: int, size: int, device: torch.device) -> None:
-        self.shape = (channels, size, size)
+        self.shape = (size, size, channels)
         self.padded_size = padded_size
-        channel = torch.arange(channels, device=device).view(-1, 1, 1) * padded_size**2
-        row = torch.arange(size, device=device).view(1, -1, 1) * padded_size
-        column = torch.arange(size, device=device)
-        # (2, C * size * size): flat offsets of a window's pixels, as it is and mirrored.
-        self.offsets = torch.stack([(channel + row + each).flatten() for each in (column, column.flip(0))])
+        row = torch.arange(size, device=device).view(-1, 1, 1) * padded_size
+        column = torch.arange(size, device=device).view(1, -1, 1)
+        channel = torch.arange(channels, device=device) * padded_size**2
+        # (2, size * size * C): flat offsets of a window's pixels, as it is and mirrored, in the order of channels_last.
+        self.offsets = torch.stack([(row + each + channel).flatten() for each in (column, column.flip(1))])
 
     def __call__(self, padded: Tensor, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
         """Windows of a batch.
@@ -107,8 +107,8 @@ class Cropper:
             flip: (B,), int64, 1 where the window is mirrored.
 
         Returns:
-            (B, C, size, size), of the type of `padded`.
+            (B, C, size, size), of the type of `padded`, channels_last.
         """
         start = (top * self.padded_size + left).unsqueeze(1)
         index = self.offsets.index_select(0, flip).add_(start)
-        return padded.flatten(1).gather(1, index).view(-1, *self.shape)
+        return padded.flatten(1).gather(1, index).view(-1, *self.shape).permute(0, 3, 1, 2)

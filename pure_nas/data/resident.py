@@ -79,7 +79,7 @@ class ResidentImages(ImageSet):
         border, images, labels = self._store.on(device, padding)
         channels, size = self._store.pixels.shape[1:3]
         crop = Cropper(channels, images.shape[-1], size, device)
-        scale, shift = self.normalisation.scale_and_shift(device)
+        normalise = self.normalisation.normaliser(size, device)
         # One transfer an epoch: nothing in the loop waits for the device.
         drawn = draws.to(device)
         rows = self._positions.to(device)[drawn.order]
@@ -88,7 +88,7 @@ class ResidentImages(ImageSet):
             part = slice(start, stop)
             padded = images.index_select(0, rows[part])
             windows = crop(padded, top[part], left[part], drawn.flip[part])
-            yield torch.mul(windows, scale).add_(shift), labels.index_select(0, rows[part])
+            yield normalise(windows), labels.index_select(0, rows[part])
 
 
 def resident(pixels: Tensor, labels: Tensor, normalisation: Normalisation) -> ResidentImages:

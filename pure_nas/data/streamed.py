@@ -108,7 +108,7 @@ class StreamedImages(ImageSet):
     ) -> Iterator[Batch]:
         size = self._decoder.size
         crop = Cropper(self._decoder.in_chans, size + 2 * padding, size, device)
-        scale, shift = self.normalisation.scale_and_shift(device)
+        normalise = self.normalisation.normaliser(size, device)
         order = draws.order.tolist()
         labels = self.labels[draws.order].to(device)
         drawn = draws.to(device)
@@ -118,7 +118,7 @@ class StreamedImages(ImageSet):
             part = slice(start, stop)
             padded = F.pad(pixels.to(device, non_blocking=True), (padding,) * 4)
             windows = crop(padded, drawn.top[part], drawn.left[part], drawn.flip[part])
-            yield torch.mul(windows, scale).add_(shift), labels[part]
+            yield normalise(windows), labels[part]
 
     def _decoded(self, positions: Sequence[list[int]], *, pin_memory: bool) -> Iterator[Tensor]:
         """Batches (B, C, S, S), uint8, of the images at each list of positions.

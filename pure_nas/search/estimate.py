@@ -18,7 +18,7 @@ from pure_nas.nn import build
 from pure_nas.recipe import Recipe
 from pure_nas.search.space import SearchSpace
 from pure_nas.training import Training
-from pure_nas.training.evaluation import NORM_IMAGES
+from pure_nas.training.evaluation import NORM_BATCH
 from pure_nas.units import get_unit
 
 _STEPS = 6
@@ -65,7 +65,7 @@ def estimate(
     mean = (flops_small + flops_large) / 2
     flops = (sum(known) + mean * (trials - len(known))) / trials
     per_image = seconds_small + slope * (flops - flops_small)
-    scored = len(dataset.validation) + min(NORM_IMAGES, len(dataset.train))
+    scored = len(dataset.validation) + min(NORM_BATCH, len(dataset.train))
     return Estimate(per_image * (len(dataset.train) + _SCORING_SHARE * scored) * recipe.epochs, trials)
 
 

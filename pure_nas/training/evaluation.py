@@ -8,7 +8,6 @@ from itertools import islice
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import update_bn
 
 from pure_nas.data import ImageSet
 from pure_nas.devices import autocast
@@ -37,15 +36,33 @@ class Score:
         return 1 - self.error
 
 
-def reestimate_norms(network: nn.Module, images: ImageSet, device: torch.device, seed: int) -> None:
+def reestimate_norms(
+    network: nn.Module, images: ImageSet, device: torch.device, seed: int, count: int = NORM_IMAGES
+) -> None:
     """Replace the running statistics of every BatchNorm by the mean over a few batches of training images.
 
     The moving averages of product-unit networks lag behind their heavy-tailed activations for epochs, so that a
     score would measure the averages and not the network.
+
+    Args:
+        count: images that are used, at most.
     """
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+    was_training = network.training
+    network.train()
     batches = images.batches(NORM_BATCH, device=device, generator=generator(seed, "norms"))
     with torch.no_grad(), autocast(device):
-        update_bn(islice(batches, NORM_IMAGES // NORM_BATCH), network)
+        for number, (batch, _) in enumerate(islice(batches, count // NORM_BATCH), start=1):
+            for norm in norms:
+                # A momentum of None would be the same mean, but makes the host wait for the device in every norm.
+                norm.momentum = 1 / number
+            network(batch)
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    network.train(was_training)
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:
         if parameter.requires_grad:
             by_kind[kinds[name]].append(parameter)
     groups = [{"params": by_kind[kind], "kind": kind} for kind in PARAMETER_KINDS if by_kind[kind]]
-    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
     apply_schedules(optimizer, recipe, 0.0)
     return optimizer
 

@@ -52,7 +52,6 @@ def test_scoring_restores_the_mode_and_changes_nothing(mode: bool) -> None:
 
 def test_norms_are_the_mean_over_batches_of_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "NORM_BATCH", 16)
-    monkeypatch.setattr(evaluation, "NORM_IMAGES", 32)
     network = trained()
     first = norms(network)[0]
     means, variances = [], []
@@ -64,7 +63,7 @@ def test_norms_are_the_mean_over_batches_of_training_images(monkeypatch: pytest.
             out = network.stem.conv(pixels)
         means.append(out.mean((0, 2, 3)))
         variances.append(out.var((0, 2, 3)))
-    reestimate_norms(network, stripes(48, 0), CPU, 3)
+    reestimate_norms(network, stripes(48, 0), CPU, 3, count=32)
     torch.testing.assert_close(first.running_mean, torch.stack(means).mean(0))
     torch.testing.assert_close(first.running_var, torch.stack(variances).mean(0))
     assert all(norm.num_batches_tracked == 2 for norm in norms(network))

@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 from small_training import CPU, MIXED, recipe, same, stripes, training, weights
+from torch import nn
 
 from pure_nas.data import ImageSet
 from pure_nas.nn import build
 from pure_nas.recipe import PerKind
 from pure_nas.training import EpochMetrics, Training
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.evaluation import evaluate, reestimate_norms
 from pure_nas.training.seeds import generator
 from pure_nas.training.training import Divergence
 
@@ -157,7 +158,7 @@ def test_schedules_advance_with_every_step(monkeypatch: pytest.MonkeyPatch) -> N
     seen: list[float] = []
     run = training(recipe(epochs=2))
     monkeypatch.setattr(
-        "pure_nas.training.training.apply_schedules", lambda optimizer, chosen, progress: seen.append(progress)
+        "pure_nas.training.step.apply_schedules", lambda optimizer, chosen, progress: seen.append(progress)
     )
     finish(run)
     assert seen == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
@@ -224,6 +225,19 @@ def test_a_validation_loss_that_is_not_finite_counts_after_the_last_epoch_alone(
     assert run.run_epoch().validation_loss == math.inf
     with pytest.raises(Divergence, match="validation loss is inf after the last epoch"):
         run.run_epoch()
+
+
+def test_scores_before_the_last_epoch_take_fewer_images_for_the_norms(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    original = reestimate_norms
+
+    def spy(network: nn.Module, images: ImageSet, device: torch.device, seed: int, count: int) -> None:
+        counts.append(count)
+        original(network, images, device, seed, count)
+
+    monkeypatch.setattr("pure_nas.training.training.reestimate_norms", spy)
+    finish(training(recipe(epochs=3)))
+    assert counts == [256, 256, 1024]
 
 
 def test_a_rehearsal_takes_steps_but_no_epoch() -> None:

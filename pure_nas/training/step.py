@@ -1,0 +1,161 @@
+"""One optimisation step on a batch, and the ways in which a device can carry it out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pure_nas.devices import autocast
+from pure_nas.nn import Network
+from pure_nas.recipe import Recipe
+from pure_nas.training.optimizer import apply_schedules
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BatchScore:
+    """How a batch was classified before the network learnt from it, on the device.
+
+    Attributes:
+        loss: (), float32, the mean over its images.
+        right: (), int64, images that were classified rightly.
+    """
+
+    loss: Tensor
+    right: Tensor
+
+
+Recorder = Callable[[Callable[[], BatchScore]], tuple[Callable[[], None], BatchScore]]
+"""Records what a function does to tensors. Returns what does it again, and the tensors that then hold its result."""
+
+
+class Step:
+    """Forward, loss, backward, clipping and update. Nothing in it waits for the device.
+
+    Args:
+        optimizer: over the trainable parameters of `network`; its rates follow `recipe`.
+
+    Attributes:
+        kind: how steps are carried out, for records.
+    """
+
+    def __init__(
+        self, network: Network, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device
+    ) -> None:
+        self.kind = "eager"
+        self._network = network
+        self._optimizer = optimizer
+        self._recipe = recipe
+        self._device = device
+        self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+    def __call__(self, images: Tensor, labels: Tensor, progress: float) -> BatchScore:
+        """Learn from one batch, at the fraction `progress` (0 to 1) of the training steps."""
+        apply_schedules(self._optimizer, self._recipe, progress)
+        score = self._compute(images, labels)
+        self._optimizer.step()
+        return score
+
+    def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
+        """Compute the gradients of a batch."""
+        for parameter in self._parameters:
+            parameter.grad = None
+        with autocast(self._device):
+            logits = self._network(images)
+        logits = logits.float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self._recipe.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip_norm)
+        return BatchScore(loss.detach(), (logits.detach().argmax(1) == labels).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    images: Tensor
+    labels: Tensor
+    replay: Callable[[], None]
+    score: BatchScore
+    gradients: list[Tensor | None]
+
+
+class RecordedStep(Step):
+    """A step whose gradients are recorded once and then replayed: one launch instead of thousands.
+
+    The update stays outside of the recording, because learning rates and weight decays change with every step. Batches
+    of another size than the first are computed as they come.
+
+    Args:
+        record: such as `record_cuda_graph`.
+        warmup: batches that are computed as they come before the recording, so that libraries choose their kernels
+            and allocate their workspaces outside of it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        device: torch.device,
+        *,
+        record: Recorder,
+        warmup: int = 3,
+    ) -> None:
+        super().__init__(network, optimizer, recipe, device)
+        self.kind = "recorded"
+        self._record = record
+        self._warmup = warmup
+        self._shape: torch.Size | None = None
+        self._recording: _Recording | None = None
+
+    def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
+        self._shape = self._shape or images.shape
+        if self.kind != "recorded" or images.shape != self._shape:
+            return super()._compute(images, labels)
+        if self._warmup:
+            self._warmup -= 1
+            return super()._compute(images, labels)
+        self._recording = self._recording or self._try_to_record(images.clone(), labels.clone())
+        if self._recording is None:
+            return super()._compute(images, labels)
+        return self._replayed(self._recording, images, labels)
+
+    def _replayed(self, recording: _Recording, images: Tensor, labels: Tensor) -> BatchScore:
+        recording.images.copy_(images)
+        recording.labels.copy_(labels)
+        # A batch of another size leaves gradients of its own in their place.
+        for parameter, gradient in zip(self._parameters, recording.gradients, strict=True):
+            parameter.grad = gradient
+        recording.replay()
+        return recording.score
+
+    def _try_to_record(self, images: Tensor, labels: Tensor) -> _Recording | None:
+        try:
+            replay, score = self._record(lambda: super(RecordedStep, self)._compute(images, labels))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            self.kind = f"eager (recording failed: {reason})"
+            logger.warning("The training step cannot be recorded as a graph: %s. It runs eagerly.", reason)
+            return None
+        return _Recording(images, labels, replay, score, [parameter.grad for parameter in self._parameters])
+
+
+def record_cuda_graph(work: Callable[[], BatchScore]) -> tuple[Callable[[], None], BatchScore]:
+    """Capture `work` as a CUDA graph on the current stream, which must not be the default one.
+
+    Raises:
+        RuntimeError: something in it cannot be captured.
+    """
+    graph = torch.cuda.CUDAGraph()
+    # Threads that pin memory for a streamed dataset go on while this one captures.
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
+        score = work()
+    return graph.replay, score

@@ -1,0 +1,112 @@
+"""A recorded step learns what an eager one learns, and falls back where recording fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from small_training import CPU, MIXED, recipe, same, stripes
+from torch import nn
+
+from pure_nas.nn import Network, build
+from pure_nas.recipe import Recipe
+from pure_nas.training.optimizer import make_optimizer
+from pure_nas.training.seeds import generator
+from pure_nas.training.step import BatchScore, RecordedStep, Recorder, Step
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
+Replay = Callable[[], None]
+
+
+def network() -> Network:
+    return build(MIXED, generator=generator(0, "weights")).train()
+
+
+class Tape:
+    """A CUDA graph's behaviour on a CPU: recording computes nothing, and results land in the same tensors."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.recorded = 0
+        self.replayed = 0
+
+    def __call__(self, work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
+        self.recorded += 1
+        before = {name: value.clone() for name, value in self.network.state_dict().items()}
+        score = work()
+        self.network.load_state_dict(before)
+        kept = [parameter.grad for parameter in self.network.parameters()]
+
+        def replay() -> None:
+            self.replayed += 1
+            fresh = work()
+            for parameter, buffer in zip(self.network.parameters(), kept, strict=True):
+                if parameter.grad is not None and buffer is not None:
+                    buffer.copy_(parameter.grad)
+                parameter.grad = buffer
+            score.loss.copy_(fresh.loss)
+            score.right.copy_(fresh.right)
+
+        return replay, score
+
+
+def refuse(work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
+    raise RuntimeError("operation not permitted when stream is capturing\nlong story")
+
+
+def run(step: Step, batch_size: int, chosen: Recipe = RECIPE) -> list[tuple[float, int]]:
+    """Scores of the batches of two epochs; the last batch of an epoch is smaller."""
+    scores: list[tuple[float, int]] = []
+    for epoch in range(2):
+        for images, labels in stripes(48, 0).batches(batch_size, generator=generator(0, "order", epoch)):
+            score = step(images, labels, len(scores) / 10)
+            scores.append((score.loss.item(), int(score.right)))
+    return scores
+
+
+def recorded(record: Recorder, learner: Network) -> RecordedStep:
+    return RecordedStep(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, record=record)
+
+
+@pytest.mark.parametrize("batch_size", [16, 11])
+def test_a_recorded_step_learns_what_an_eager_one_learns(batch_size: int) -> None:
+    plain, taped = network(), network()
+    tape = Tape(taped)
+    eager = Step(plain, make_optimizer(plain, RECIPE), RECIPE, CPU)
+    step = recorded(tape, taped)
+    assert run(step, batch_size) == run(eager, batch_size)
+    assert same(plain.state_dict(), taped.state_dict())
+    assert step.kind == "recorded"
+    assert tape.recorded == 1
+    full = 2 * (48 // batch_size)
+    assert tape.replayed == full - 3
+
+
+def test_a_step_that_cannot_be_recorded_runs_eagerly_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    plain, other = network(), network()
+    step = recorded(refuse, other)
+    assert run(step, 16) == run(Step(plain, make_optimizer(plain, RECIPE), RECIPE, CPU), 16)
+    assert same(plain.state_dict(), other.state_dict())
+    assert step.kind == "eager (recording failed: operation not permitted when stream is capturing)"
+    assert len(caplog.records) == 1
+
+
+def test_memory_that_runs_out_while_recording_is_no_reason_to_go_on() -> None:
+    def exhausted(work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        run(recorded(exhausted, network()), 16)
+
+
+def test_a_batch_is_scored_before_it_is_learnt() -> None:
+    learner = network()
+    images, labels = next(stripes(48, 0).batches(48))
+    with torch.no_grad():
+        logits = build(MIXED, generator=generator(0, "weights")).train()(images)
+    score = Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU)(images, labels, 0.0)
+    torch.testing.assert_close(score.loss, nn.functional.cross_entropy(logits, labels))
+    assert int(score.right) == int((logits.argmax(1) == labels).sum())
