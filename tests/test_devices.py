@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,7 +13,13 @@ import pytest
 import torch
 
 from pure_nas import devices
-from pure_nas.devices import autocast, device_name, precision, resolve_device, threads_for
+from pure_nas.devices import (
+    autocast,
+    device_name,
+    precision,
+    resolve_device,
+    threads_for,
+)
 from pure_nas.errors import DeviceError
 
 CPU = torch.device("cpu")
@@ -112,3 +122,33 @@ def test_threads_follow_the_work_and_are_put_back(flops: float, threads: int) ->
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+MEMORY = """
+import os, torch
+from pathlib import Path
+from pure_nas.devices import hand_back_freed_memory, keep_freed_memory
+
+def resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+keep_freed_memory()
+start = resident_mb()
+kept = torch.ones(1, 2**20)
+large = torch.ones(128, 2**20)
+barrier = torch.ones(1, 2**20)
+del large
+freed = resident_mb()
+hand_back_freed_memory()
+print(freed - start > 500, resident_mb() - start < 50)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library decides otherwise")
+@pytest.mark.parametrize(("chosen", "kept"), [({}, True), ({"MALLOC_ARENA_MAX": "2"}, False)])
+def test_freed_memory_is_kept_until_it_is_handed_back(chosen: dict[str, str], kept: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], env={**environment, **chosen}, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == [str(kept), "True"]

@@ -139,6 +139,11 @@ class ImageSet(ABC):
             )
         return bounds
 
+    @property
+    @abstractmethod
+    def image_size(self) -> int:
+        """Height and width of an image, pixels."""
+
     @abstractmethod
     def _epoch(
         self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device

@@ -62,6 +62,10 @@ class ResidentImages(ImageSet):
         self._store = store
         self._positions = positions
 
+    @property
+    def image_size(self) -> int:
+        return int(self._store.pixels.shape[-1])
+
     def subset(self, positions: Tensor) -> ResidentImages:
         return ResidentImages(self._store, self._positions[positions], self.normalisation)
 

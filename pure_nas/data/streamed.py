@@ -85,6 +85,10 @@ class StreamedImages(ImageSet):
         self._decoder = _Decoder(paths, size, in_chans)
         self._workers = usual_workers() if workers is None else workers
 
+    @property
+    def image_size(self) -> int:
+        return self._decoder.size
+
     def subset(self, positions: Tensor) -> StreamedImages:
         paths = [self._decoder.paths[position] for position in positions.tolist()]
         return self._replaced(paths, self.labels[positions], self.normalisation)

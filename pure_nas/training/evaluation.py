@@ -13,6 +13,8 @@ from pure_nas.data import ImageSet
 from pure_nas.devices import autocast
 from pure_nas.training.seeds import generator
 
+_PIXELS_FOR_A_CPU, _PIXELS_FOR_A_GPU = 2**17, 2**21
+"""Pixels of a batch that is scored: 128 images of 32 x 32, and 2,048."""
 NORM_IMAGES = 1024
 NORM_BATCH = 256
 """Training images from which BatchNorm statistics are re-estimated, and how many at a time."""
@@ -65,9 +67,21 @@ def reestimate_norms(
     network.train(was_training)
 
 
+def _scoring_batch(image_size: int, device: torch.device) -> int:
+    """Images at a time: what stays in the caches of a CPU, what fills a GPU."""
+    if device.type == "cuda":
+        return min(max(_PIXELS_FOR_A_GPU // image_size**2, 64), 2048)
+    return min(max(_PIXELS_FOR_A_CPU // image_size**2, 16), 512)
+
+
 @torch.inference_mode()
-def evaluate(network: nn.Module, images: ImageSet, device: torch.device, *, batch_size: int = 512) -> Score:
-    """Score `network` on every image of a set, in evaluation mode; the mode is restored afterwards."""
+def evaluate(network: nn.Module, images: ImageSet, device: torch.device, *, batch_size: int | None = None) -> Score:
+    """Score `network` on every image of a set, in evaluation mode; the mode is restored afterwards.
+
+    Args:
+        batch_size: images at a time; what suits the device where it is left out.
+    """
+    batch_size = batch_size or _scoring_batch(images.image_size, device)
     was_training = network.training
     network.eval()
     loss = torch.zeros((), dtype=torch.float64, device=device)

@@ -27,8 +27,8 @@ def trained(architecture: Architecture = MIXED) -> Network:
     return run.network
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 16, 512])
-def test_a_score_is_that_of_a_plain_loop(batch_size: int) -> None:
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 512, None])
+def test_a_score_is_that_of_a_plain_loop(batch_size: int | None) -> None:
     network = trained()
     images = stripes(16, 1)
     score = evaluate(network, images, CPU, batch_size=batch_size)
