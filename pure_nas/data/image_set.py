@@ -49,7 +49,7 @@ class Normalisation:
             each.float().expand(1, -1, size, size).contiguous(memory_format=torch.channels_last).to(device)
             for each in (1 / (255 * std), -mean / std)
         )
-        return lambda windows: torch.addcmul(shift, windows.float(), scale)
+        return lambda windows: windows.float().mul_(scale).add_(shift)
 
 
 def count_histogram(pixels: Tensor) -> Tensor:

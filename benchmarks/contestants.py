@@ -1,0 +1,260 @@
+"""Searches as processes of their own: pure-nas of this or another revision, and the plain script."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import optuna
+from optuna.trial import FixedTrial
+
+from pure_nas import pareto
+from pure_nas.candidate import Candidate
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.dataset import unnormalised
+from pure_nas.errors import PureNasError
+from pure_nas.run_directory import RunDirectory, read_json_lines
+from pure_nas.search.space import SearchSpace
+from pure_nas.search.study import SearchStudy
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A candidate that a search trained.
+
+    Attributes:
+        params: the parameters of the search space that give it.
+        error: validation error; None where training diverged.
+    """
+
+    candidate: Candidate
+    epochs: int
+    error: float | None
+
+    @property
+    def flops(self) -> int:
+        """Of one image, by the closed form."""
+        return cost_of(self.candidate.architecture).flops
+
+    @property
+    def work(self) -> float:
+        """Flops of an image times epochs."""
+        return float(self.flops * self.epochs)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A search that ran to its end.
+
+    Attributes:
+        seconds: from start to exit of the process.
+        searching: from the start of the first trial to the end of the last one.
+        cpu_seconds: of the process and all that it started.
+        trained: what it trained; repeats that were copied are left out.
+        trials: how many it was asked for.
+    """
+
+    seconds: float
+    searching: float
+    cpu_seconds: float
+    trained: Sequence[Trained]
+    trials: int
+
+    @property
+    def trials_per_hour(self) -> float:
+        """Of all it was asked for."""
+        return self.trials / self.seconds * 3600
+
+    @property
+    def work(self) -> float:
+        """Flops of an image times epochs, of all trials together."""
+        return sum(each.work for each in self.trained)
+
+    @property
+    def rate(self) -> float:
+        """Work a second of the whole process."""
+        return self.work / self.seconds
+
+    @property
+    def rate_searching(self) -> float:
+        """Work a second while trials run."""
+        return self.work / self.searching
+
+    def hypervolume(self, reference: tuple[float, float]) -> float:
+        """Share of the box up to `reference` = (error, flops) that the front dominates."""
+        values = [(each.error, float(each.flops)) for each in self.trained if each.error is not None]
+        return pareto.hypervolume(values, reference) / (reference[0] * reference[1])
+
+    @property
+    def best_error(self) -> float:
+        """The lowest validation error; 1 where nothing was trained to its end."""
+        return min((each.error for each in self.trained if each.error is not None), default=1.0)
+
+
+class Contestant(Protocol):
+    """A way to search."""
+
+    @property
+    def name(self) -> str:
+        """Its name in tables."""
+
+    def run(self, folder: Path) -> Finished:
+        """Search in a process of its own; `folder` is new and may be filled."""
+
+
+@dataclass(frozen=True)
+class PureNas:
+    """`pure-nas search`, started as from a shell.
+
+    Attributes:
+        options: further options of the command.
+        checkout: the source tree whose code runs.
+        threads: OMP_NUM_THREADS; None leaves it to PyTorch.
+    """
+
+    name: str
+    dataset: str
+    trials: int
+    options: tuple[str, ...] = ()
+    checkout: Path = ROOT
+    threads: int | None = None
+
+    def run(self, folder: Path) -> Finished:
+        """Search; the run lies in `folder / "run"`.
+
+        Raises:
+            PureNasError: it failed, or it imported another checkout's code.
+        """
+        environment = environment_of(self.checkout, self.threads)
+        command = [sys.executable, "-m", "pure_nas_cli.main", "search", "--dataset", self.dataset]
+        command += ["--trials", str(self.trials), "--study", "run", "--out", str(folder), *self.options]
+        seconds, cpu = run_timed(command, folder, environment)
+        run = RunDirectory.open(folder / "run")
+        return Finished(seconds, _searching(run), cpu, _trained_in(run), self.trials)
+
+
+@dataclass(frozen=True)
+class PlainScript:
+    """`benchmarks.plain_search`: Optuna and PyTorch alone.
+
+    Attributes:
+        images: the .npz file with the images.
+        replay: JSON file of parameters to try instead of suggestions.
+        threads: OMP_NUM_THREADS; None leaves it to PyTorch.
+    """
+
+    name: str
+    images: Path
+    space: SearchSpace
+    space_name: str
+    trials: int
+    replay: Path | None = None
+    options: tuple[str, ...] = ()
+    threads: int | None = None
+
+    def run(self, folder: Path) -> Finished:
+        """Search.
+
+        Raises:
+            PureNasError: it failed.
+        """
+        epochs = self.space.run.epochs
+        command = [sys.executable, "-m", "benchmarks.plain_search", str(self.images), str(folder / "plain")]
+        command += ["--space", self.space_name, "--trials", str(self.trials), "--epochs", str(epochs), *self.options]
+        command += ["--replay", str(self.replay)] if self.replay else []
+        seconds, cpu = run_timed(command, folder, environment_of(ROOT, self.threads))
+        trials = json.loads((folder / "plain" / "trials.json").read_text(encoding="utf-8"))
+        trained = [
+            Trained(self.space.suggest(FixedTrial(each["params"])), epochs, (each["values"] or [None])[0])
+            for each in trials
+        ]
+        begun, ended = (datetime.fromisoformat(trials[place][key]) for place, key in ((0, "begun"), (-1, "ended")))
+        return Finished(seconds, (ended - begun).total_seconds(), cpu, trained, self.trials)
+
+
+def environment_of(checkout: Path, threads: int | None = None) -> dict[str, str]:
+    """Environment variables under which Python imports pure-nas from `checkout`."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout), str(checkout / "cli")])}
+    environment.pop("OMP_NUM_THREADS", None)
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    return environment
+
+
+def run_timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:
+    """Run a command to its end; returns wall-clock and CPU seconds. Its output goes to `folder / "output.txt"`.
+
+    Raises:
+        PureNasError: it failed; the message ends with its last lines.
+    """
+    log = folder / "output.txt"
+    with log.open("w", encoding="utf-8") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
+        raise PureNasError(f"{shlex.join(command)} failed with {process.returncode}:\n{last}")
+    return seconds, usage.ru_utime + usage.ru_stime
+
+
+def _searching(run: RunDirectory) -> float:
+    events = [record for record in read_json_lines(run.path / "log.jsonl") if record["event"].startswith("trial ")]
+    begun, ended = (datetime.fromisoformat(events[place]["time"]) for place in (0, -1))
+    return (ended - begun).total_seconds()
+
+
+def _trained_in(run: RunDirectory) -> list[Trained]:
+    found: list[Trained] = []
+    for trial in run.trials():
+        result = trial.result() or {}
+        if result.get("replay_of") is None:
+            error = result.get("metrics", {}).get("error")
+            found.append(Trained(trial.candidate(), len(trial.curve()), error))
+    return found
+
+
+def suggestions(space: SearchSpace, trials: int, seed: int) -> tuple[list[dict[str, object]], list[Candidate]]:
+    """What `pure-nas search --sampler random --no-baselines` suggests: parameters, and the candidates they give."""
+    study = SearchStudy(
+        optuna.storages.InMemoryStorage(),
+        "suggestions",
+        space=space,
+        objectives=("error", "flops"),
+        sampler="random",
+        seed=seed,
+    )
+    candidates = [study.ask().candidate for _ in range(trials)]
+    return [dict(trial.params) for trial in study.trials], candidates
+
+
+def write_images(dataset: Dataset, path: Path) -> None:
+    """Write the training and validation images as the plain script reads them: the same split, decoded."""
+    np.savez(
+        path,
+        train_images=pixels_of(dataset.train),
+        train_labels=dataset.train.labels.numpy(),
+        validation_images=pixels_of(dataset.validation),
+        validation_labels=dataset.validation.labels.numpy(),
+    )
+
+
+def pixels_of(images: ImageSet) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """(N, C, H, W) uint8 images of a set."""
+    plain = images.normalised(unnormalised(len(images.normalisation.mean)))
+    return np.concatenate([(batch * 255).round().byte().numpy() for batch, _ in plain.batches(1024)])

@@ -1,0 +1,73 @@
+"""Bandwidth of the Triton kernels of a product-unit block, against a copy on the same device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.document import Row
+from benchmarks.measure import Call, interleaved
+from pure_nas.nn import triton_passes as passes
+
+_CAP = 20.0
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A pass of a block.
+
+    Attributes:
+        streams: activation tensors that it reads or writes, sums included.
+    """
+
+    call: Call
+    streams: int
+
+
+def kernel_rows(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device, rounds: int) -> list[Row]:
+    """Time and bandwidth of each pass over channels_last tensors of a shape, and its share of a copy's bandwidth."""
+    kernels = _kernels(shape, dtype, device)
+    timings = interleaved({name: kernel.call for name, kernel in kernels.items()}, device, rounds=rounds)
+    bytes_of_tensor = torch.Size(shape).numel() * dtype.itemsize
+    rates = {name: kernel.streams * bytes_of_tensor / timings.median(name) for name, kernel in kernels.items()}
+    return [
+        {
+            "kernel": name,
+            "streams": kernel.streams,
+            "ms": timings.median(name) * 1e3,
+            "gb_per_second": rates[name] / 1e9,
+            "share": rates[name] / rates["copy"],
+        }
+        for name, kernel in kernels.items()
+    ]
+
+
+def _kernels(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch.device) -> Mapping[str, Kernel]:
+    def tensor() -> Tensor:
+        return torch.randn(shape, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
+
+    c, z, skip, gradient, out = (tensor() for _ in range(5))
+    norm = nn.BatchNorm2d(shape[1], device=device)
+    gamma, beta = norm.weight.detach(), norm.bias.detach()
+    theta = torch.zeros((), device=device)
+    tiling = passes.Tiling.of(c.shape, torch.channels_last)
+    moments, threshold = passes.input_moments(c, tiling, norm, theta)
+    of_power = passes.power_moments(z, tiling, norm, _CAP)
+    return {
+        "copy": Kernel(lambda: out.copy_(c), 2),
+        "norm1's statistics": Kernel(lambda: passes.input_moments(c, tiling, norm, theta), 1),
+        "norm1, clamp, logarithm": Kernel(lambda: passes.logarithm(c, tiling, moments, gamma, beta, threshold), 2),
+        "power, norm2's statistics": Kernel(lambda: passes.power_moments(z, tiling, norm, _CAP), 1),
+        "power, norm2, addition": Kernel(
+            lambda: passes.output(z, tiling, of_power, gamma, beta, skip, False, _CAP, dtype), 3
+        ),
+        "backward of power and norm2": Kernel(
+            lambda: passes.output_backward(gradient, None, z, tiling, of_power, gamma, True, _CAP), 5
+        ),
+        "backward of logarithm and norm1": Kernel(
+            lambda: passes.logarithm_backward(gradient, c, tiling, moments, gamma, beta, theta, threshold), 5
+        ),
+    }
