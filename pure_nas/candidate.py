@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,10 @@ class Candidate:
     architecture: Architecture
     recipe: Recipe
 
+    def __reduce__(self) -> tuple[Callable[[str, str], Candidate], tuple[str, str]]:
+        """Copied to another process as JSON: the recipe's generic models cannot be pickled."""
+        return _from_json, (self.architecture.to_json(), self.recipe.to_json())
+
     @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits, equal for candidates that train the same network in the same way.
@@ -32,3 +37,7 @@ class Candidate:
             del recipe["learning_rate"][kind], recipe["weight_decay"][kind]
         text = self.architecture.canonical().model_dump_json(by_alias=True) + json.dumps(recipe, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _from_json(architecture: str, recipe: str) -> Candidate:
+    return Candidate(Architecture.from_json(architecture), Recipe.from_json(recipe))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +23,9 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.recipe import Recipe
 from pure_nas.results import Results, TrialRecord
 from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
-from pure_nas.runner import Ended, EpochDone, Executor, InlineExecutor, Job, Started
+from pure_nas.runner import Ended, Executor, Job, Outcome
+from pure_nas.runner.worker import Load
+from pure_nas.search.workers import Work, Workers, check_workers, plan_workers, start_workers
 from pure_nas.units import get_unit
 
 TWIN_UNITS = ("conv", "product")
@@ -139,25 +144,48 @@ def load_run_dataset(run: RunDirectory, data_dir: Path | None = None) -> Dataset
         RunError: its images have changed since.
         DataError: they are no longer there.
     """
+    return _loaded(run, _loader(run, data_dir))
+
+
+def _loader(run: RunDirectory, data_dir: Path | None) -> Load:
+    """Loads the dataset that a run names."""
     settings = run.settings()
     try:
         name, seed, skip_corrupt = settings["dataset"], settings["seed"], settings["skip_corrupt"]
-        fingerprint = settings["data"]["fingerprint"]
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
-    dataset = load_dataset(
+    return partial(
+        load_dataset,
         name,
         data_dir=data_dir or (Path(settings["data_dir"]) if "data_dir" in settings else None),
         seed=seed,
         image_size=settings.get("image_size"),
         skip_corrupt=skip_corrupt,
     )
+
+
+def _loaded(run: RunDirectory, load: Load) -> Dataset:
+    settings = run.settings()
+    try:
+        fingerprint = settings["data"]["fingerprint"]
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    dataset = load()
     if dataset.fingerprint != fingerprint:
         raise RunError(
-            f'The images of "{name}" have changed since {run.path} was searched.',
+            f'The images of "{settings["dataset"]}" have changed since {run.path} was searched.',
             hint="Put the old ones back, or search again with another --study.",
         )
     return dataset
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One training."""
+
+    variant: Variant
+    seed: int
+    directory: TrialDirectory
 
 
 def retrain(
@@ -169,30 +197,42 @@ def retrain(
     device: str,
     data_dir: Path | None,
     listener: Listener,
+    workers: Workers = 1,
 ) -> Retraining:
     """Retrain trials of a run and their twins, write retrain.json, and compare them.
 
     What was already retrained is taken from its folder, so that the same call again goes on where it stopped. The
     run must be locked.
 
+    Args:
+        workers: networks trained at once.
+
     Raises:
-        UsageError: there are no seeds.
+        UsageError: there are no seeds, or the number of workers makes no sense.
         RunError: a file cannot be written, the images changed, or the device ran out of memory.
     """
     if seeds < 1:
         raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
-    dataset = load_run_dataset(run, data_dir)
+    check_workers(workers)
+    load = _loader(run, data_dir)
+    dataset = _loaded(run, load)
     variants = [variant for trial in trials for variant in variants_of(trial, epochs)]
-    executor = InlineExecutor(dataset, resolve_device(device))
-    accuracies: dict[str, list[float | None]] = {}
     distinct = {variant.candidate.digest: variant for variant in variants}
-    total = len(distinct) * seeds
-    for digest, variant in distinct.items():
-        for seed in range(1, seeds + 1):
-            done = sum(len(found) for found in accuracies.values())
-            listener.training(variant, seed, done, total)
-            folder = run.path / "retrain" / f"{digest}-seed{seed}"
-            accuracies.setdefault(digest, []).append(_test_accuracy(variant.candidate, folder, seed, executor))
+    wanted = {
+        digest: [
+            _Wanted(variant, seed, TrialDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed))
+            for seed in range(1, seeds + 1)
+        ]
+        for digest, variant in distinct.items()
+    }
+    missing = [each for of_digest in wanted.values() for each in of_digest if each.directory.result() is None]
+    if missing:
+        on = resolve_device(device)
+        work = Work.of_candidates([variant.candidate for variant in distinct.values()], len(missing))
+        executor, _ = start_workers(plan_workers(workers, work, on), work, dataset, load, on)
+        with closing(executor):
+            _train(missing, executor, listener, total=len(distinct) * seeds)
+    accuracies = {digest: [_test_accuracy(each) for each in of_digest] for digest, of_digest in wanted.items()}
     rows = [_row(variant, accuracies[variant.candidate.digest]) for variant in variants]
     used = variants[0].candidate.recipe.epochs
     found = Retraining(seeds, used, rows, list(_verdicts(rows)))
@@ -200,23 +240,39 @@ def retrain(
     return found
 
 
-def _test_accuracy(candidate: Candidate, folder: Path, seed: int, executor: Executor) -> float | None:
-    """Train once; None where it diverged."""
-    directory = TrialDirectory(folder, number=seed)
-    result = directory.result()
-    if result is None:
-        directory.write_candidate(candidate)
-        executor.submit(Job(number=seed, candidate=candidate, directory=folder, seed=seed, final=True))
-        event: Started | EpochDone | Ended = executor.next_event()
-        while not isinstance(event, Ended):
-            event = executor.next_event()
-        if event.outcome.state == "failed":
-            raise RunError(
-                f"{folder.name} cannot be trained: {event.outcome.reason}.",
-                hint="Free the device or choose another with --device, then give the same command again.",
+def _train(missing: Sequence[_Wanted], executor: Executor, listener: Listener, total: int) -> None:
+    """Train what is missing of `total` trainings and write the results."""
+    waiting, running = deque(enumerate(missing)), dict[int, _Wanted]()
+    while waiting or running:
+        while waiting and executor.free > 0:
+            number, each = waiting.popleft()
+            listener.training(each.variant, each.seed, total - len(waiting) - len(running) - 1, total)
+            running[number] = each
+            candidate = each.variant.candidate
+            each.directory.write_candidate(candidate)
+            executor.submit(
+                Job(number=number, candidate=candidate, directory=each.directory.path, seed=each.seed, final=True)
             )
-        result = {"schema": 1, "seed": seed, **asdict(event.outcome)}
-        directory.write_result(result)
+        event = executor.next_event()
+        if isinstance(event, Ended):
+            _keep(running.pop(event.number), event.outcome)
+
+
+def _keep(trained: _Wanted, outcome: Outcome) -> None:
+    folder = trained.directory.path
+    if outcome.state == "failed":
+        raise RunError(
+            f"{folder.name} cannot be trained: {outcome.reason}.",
+            hint="Free the device or choose another with --device, then give the same command again.",
+        )
+    trained.directory.write_result({"schema": 1, "seed": trained.seed, **asdict(outcome)})
+
+
+def _test_accuracy(trained: _Wanted) -> float | None:
+    """What a training found; None where it diverged."""
+    result = trained.directory.result()
+    if result is None:
+        raise RunError(f"{trained.directory.path} was removed while it was retrained.")
     return float(result["metrics"]["accuracy"]) if result["state"] == "complete" else None
 
 

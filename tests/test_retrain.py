@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from interleaved import Interleaved
 from scipy import stats
 
 from pure_nas.architecture import Architecture
@@ -34,8 +35,10 @@ from pure_nas.retrain import (
     variants_of,
 )
 from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.search.workers import Work, WorkerPlan
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
+from pure_nas.training.step import Step
 from pure_nas.units import CONV, PRODUCT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -187,6 +190,23 @@ def test_what_was_retrained_is_not_trained_again(
     assert [row.test_accuracy[0] for row in more.rows] == [row.test_accuracy[0] for row in before.rows]
 
 
+def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = retrained(run_on(image_folder, tmp_path / "alone"), [trial()], seeds=2)
+    executors: list[Interleaved] = []
+
+    def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
+        executors.append(Interleaved(dataset, plan.count or 0))
+        return executors[-1], plan
+
+    monkeypatch.setattr("pure_nas.retrain.start_workers", start)
+    heard = Heard()
+    assert retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3) == alone
+    assert executors[0].most == 3
+    assert [done for _, _, done, _ in heard.steps] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
+    retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2, workers=3)
+    assert len(executors) == 1
+
+
 def test_two_trials_share_their_twins(image_folder: Path, tmp_path: Path) -> None:
     heard = Heard()
     other = MIXED.model_copy(update={"units": (("conv", "product"),)})
@@ -200,15 +220,15 @@ def test_two_trials_share_their_twins(image_folder: Path, tmp_path: Path) -> Non
 def test_a_diverged_seed_is_counted_and_has_no_accuracy(
     image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Training._step
+    original = Training._train_epoch
 
-    def sick(self: Training, images: torch.Tensor, labels: torch.Tensor, progress: float) -> object:
-        loss, logits = original(self, images, labels, progress)
-        return (
-            loss * math.nan if self.seed == 1 and "conv" not in self.network.architecture.unit_set else loss
-        ), logits
+    def sick(self: Training) -> object:
+        if self.seed == 1 and "conv" not in self.network.architecture.unit_set:
+            with torch.no_grad():
+                self.network.classifier.linear.bias.fill_(math.nan)
+        return original(self)
 
-    monkeypatch.setattr(Training, "_step", sick)
+    monkeypatch.setattr(Training, "_train_epoch", sick)
     found = retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2)
     diverged = {row.variant: row.diverged for row in found.rows}
     assert diverged == {variant: int(variant.startswith("product")) for variant in diverged}
@@ -224,7 +244,7 @@ def test_running_out_of_memory_is_said_and_tried_again(
 
     run = run_on(image_folder, tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_step", out_of_memory)
+        patch.setattr(Step, "__call__", out_of_memory)
         with pytest.raises(RunError, match="out of memory on cpu") as raised:
             retrained(run, [trial()])
     assert "--device" in raised.value.hint

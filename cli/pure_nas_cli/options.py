@@ -21,3 +21,4 @@ ImageSize = Annotated[
     typer.Option(min=8, max=1024, metavar="PIXELS", help="Size to bring images to; their own if left out."),
 ]
 SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt images out instead of refusing.")]
+WORKERS_HELP = "Networks trained at once, each in a process of its own; auto finds out how many."

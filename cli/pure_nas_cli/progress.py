@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol
 
 from rich.box import SIMPLE_HEAD
@@ -17,6 +18,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.results import Results, TrialRecord
 from pure_nas.search.study import Asked
+from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
 from pure_nas_cli.front import describe_trial, placement
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
@@ -28,6 +30,7 @@ _BAR = 40
 class Progress(Protocol):
     """Shows a search. Everything it is told comes from one thread."""
 
+    def workers_started(self, workers: WorkerPlan) -> None: ...
     def trial_started(self, trial: Asked, epochs_done: int) -> None: ...
     def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None: ...
     def trial_ended(self, record: TrialRecord) -> None: ...
@@ -44,6 +47,11 @@ class Relay:
 
     def __init__(self) -> None:
         self.target: Progress | None = None
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        """Pass it on."""
+        if self.target:
+            self.target.workers_started(workers)
 
     def trial_started(self, trial: Asked, epochs_done: int) -> None:
         """Pass it on."""
@@ -74,6 +82,10 @@ class PlainProgress:
 
     def __exit__(self, *details: object) -> None:
         return None
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        """Say how many, where that was measured."""
+        _say_workers(self._console, workers)
 
     def trial_started(self, trial: Asked, epochs_done: int) -> None:
         """Say only that a trial is taken up again."""
@@ -107,7 +119,7 @@ class LiveProgress:
         self._epochs = epochs
         self._records = list(done)
         self._recent: deque[TrialRecord] = deque(done[-_RECENT:], maxlen=_RECENT)
-        self._running: dict[int, tuple[Asked, EpochMetrics | None]] = {}
+        self._running: dict[int, _Row] = {}
         self._began = time.monotonic()
         self._ended_here = 0
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
@@ -119,13 +131,19 @@ class LiveProgress:
     def __exit__(self, *details: object) -> None:
         self._live.stop()
 
+    def workers_started(self, workers: WorkerPlan) -> None:
+        """Say how many above the table, where that was measured."""
+        _say_workers(self._live.console, workers)
+
     def trial_started(self, trial: Asked, epochs_done: int) -> None:
-        """Add the trial to the table."""
-        self._running[trial.number] = (trial, None)
+        """Add the trial to the table; one whose worker was lost is there already."""
+        began = self._running[trial.number].began if trial.number in self._running else time.monotonic()
+        self._running[trial.number] = _Row(trial, began, epochs_done)
 
     def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None:
         """Advance the trial's row."""
-        self._running[trial.number] = (trial, metrics)
+        row = self._running[trial.number]
+        row.epoch, row.error = metrics.epoch, metrics.validation_error
 
     def trial_ended(self, record: TrialRecord) -> None:
         """Move the trial to the finished ones."""
@@ -162,22 +180,45 @@ class LiveProgress:
             style = "bold" if record.number in front else "dim" if record.state != "complete" else None
             table.add_row(*_finished_row(record, record.number in front), style=style)
         table.add_section()
-        for trial, metrics in self._running.values():
-            table.add_row(*self._running_row(trial, metrics))
+        for row in self._running.values():
+            table.add_row(*self._running_row(row))
         return table
 
-    def _running_row(self, trial: Asked, metrics: EpochMetrics | None) -> list[str | Text]:
-        error = metrics.validation_error if metrics else None
-        cost = cost_of(trial.candidate.architecture)
+    def _running_row(self, row: _Row) -> list[str | Text]:
+        architecture = row.trial.candidate.architecture
+        cost = cost_of(architecture)
         return [
-            str(trial.number),
-            f"epoch {metrics.epoch if metrics else 0}/{self._epochs}",
-            show_percent(error) if error is not None else "",
+            str(row.trial.number),
+            f"epoch {row.epoch}/{self._epochs}",
+            show_percent(row.error) if row.error is not None else "",
             show_size(cost.flops),
             show_size(cost.params),
-            "",
-            _network(trial.candidate.architecture, trial.baseline),
+            _clock(time.monotonic() - row.began),
+            _network(architecture, row.trial.baseline),
         ]
+
+
+@dataclass
+class _Row:
+    """A running trial.
+
+    Attributes:
+        began: when it began here, by the monotonic clock.
+        epoch: how many it has done.
+        error: after the last of them.
+    """
+
+    trial: Asked
+    began: float
+    epoch: int
+    error: float | None = None
+
+
+def _say_workers(console: Console, workers: WorkerPlan) -> None:
+    """Say how many networks are trained at once where that was measured; else the plan has said it."""
+    if workers.measured:
+        rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())
+        console.print(f"workers {workers.count}: images/s are {rates}", soft_wrap=True)
 
 
 def _front(records: list[TrialRecord]) -> tuple[TrialRecord, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Literal
 
 import typer
 
@@ -26,6 +27,15 @@ def parse_milliseconds(text: str) -> float:
     """A short time, in milliseconds: "2ms", "0.5ms", "1s"; a plain number is milliseconds."""
     seconds = {**_SECONDS, "": 1e-3}
     return _parse(text, seconds, "a time such as 2ms or 0.5ms") * 1000
+
+
+def parse_workers(text: str) -> int | Literal["auto"]:
+    """A number of workers, or auto."""
+    if text == "auto":
+        return "auto"
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise typer.BadParameter(f'"{text}" is not auto or a number of 1 or more')
+    return int(text)
 
 
 def _parse(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:

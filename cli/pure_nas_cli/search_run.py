@@ -42,9 +42,11 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
     relay = Relay()
     with opened(prepared, out, relay) as search:
         if search.counted < settings.trials:
-            _show_plan(prepared, search.sampler, search.results)
+            _show_plan(prepared, search.sampler, search)
         code, stopped = _go(search, prepared, relay)
         stderr.print(f"Stopped: {stopped}.")
+        if search.images_per_second:
+            stderr.print(f"{search.images_per_second:,.0f} training images/s")
         _finish(run, search.results, as_json=as_json)
     return code
 
@@ -67,7 +69,7 @@ def _progress(search: Search, prepared: Prepared) -> Progress:
     return PlainProgress(stderr, settings.trials, done)
 
 
-def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: Results | None = None) -> None:
+def _show_plan(prepared: Prepared, sampler: ChosenSampler, search: Search | None = None) -> None:
     """What will be searched, how, and what it will cost here."""
     settings, dataset = prepared.settings, prepared.dataset
     size = dataset.image_size
@@ -89,29 +91,42 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: Results | None 
     stderr.print(
         f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}"
     )
-    _show_estimate(prepared, done)
+    missing = settings.trials - (search.counted if search else 0)
+    workers = prepared.workers_for(missing)
+    if settings.workers != 1:
+        _tell(workers.reason, subject=f"workers {workers.count or settings.workers}")
+    _show_estimate(prepared, missing, workers.count or 1, search.clock.seconds if search else 0.0)
+    _show_idle(prepared, missing)
 
 
-def _show_estimate(prepared: Prepared, done: Results | None) -> None:
+def _show_estimate(prepared: Prepared, missing: int, workers: int, spent: float) -> None:
     settings, each = prepared.settings, prepared.estimate.seconds_per_trial
-    records = done.trials if done else ()
-    missing = settings.trials - sum(record.counts for record in records)
     _tell(
-        f"{show_seconds(each * missing)} (about {show_seconds(each)} a trial)",
+        f"{show_seconds(each * missing / workers)} (about {show_seconds(each)} a trial)",
         subject=f"estimated time on {prepared.device}",
     )
     if settings.time_seconds is None:
-        if each * missing > _LONG_SECONDS:
+        if each * missing / workers > _LONG_SECONDS:
             _warn(
                 "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space "
                 "such as cifar10-small (see pure-nas spaces)."
             )
         return
-    unused = max(settings.time_seconds - sum(record.seconds for record in records), 0.0)
-    if unused < each * missing:
-        stderr.print(
-            f"--time leaves {show_seconds(unused)}, enough for about {show_count(int(unused / each), 'trial')}"
-        )
+    unused = max(settings.time_seconds - spent, 0.0)
+    if unused < each * missing / workers:
+        enough = int(unused / each * workers)
+        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}")
+
+
+def _show_idle(prepared: Prepared, missing: int) -> None:
+    """Say so where one worker leaves much of the machine unused."""
+    if prepared.settings.workers != 1 or prepared.settings.measures_latency:
+        return
+    possible = prepared.workers_for(missing, "auto")
+    if possible.count is None:
+        stderr.print("--workers auto would look whether several networks at once train faster on the GPU", style="dim")
+    elif possible.count > 1:
+        stderr.print(f"--workers auto would train {possible.count} networks at once", style="dim")
 
 
 def _tell(text: str, *, subject: str) -> None:
@@ -132,8 +147,9 @@ def _plan_document(prepared: Prepared) -> dict[str, object]:
         "architectures": prepared.space.count(),
         "device": str(prepared.device),
         "sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
+        "workers": {"count": prepared.workers.count, "reason": prepared.workers.reason},
         "seconds_per_trial": estimate.seconds_per_trial,
-        "seconds": estimate.seconds,
+        "seconds": estimate.seconds / (prepared.workers.count or 1),
     }
 
 

@@ -1,6 +1,19 @@
 """Jobs in, events out: the part that trains, and knows nothing of a search."""
 
 from pure_nas.runner.executor import Executor, InlineExecutor
-from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Measure, Outcome, Started
+from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Measure, Outcome, Started, WorkerLost
+from pure_nas.runner.process import ProcessExecutor
 
-__all__ = ["Ended", "EpochDone", "Event", "Executor", "InlineExecutor", "Job", "Measure", "Outcome", "Started"]
+__all__ = [
+    "Ended",
+    "EpochDone",
+    "Event",
+    "Executor",
+    "InlineExecutor",
+    "Job",
+    "Measure",
+    "Outcome",
+    "ProcessExecutor",
+    "Started",
+    "WorkerLost",
+]

@@ -21,10 +21,13 @@ class Executor(Protocol):
         """Jobs it can begin at once."""
 
     def submit(self, job: Job) -> None:
-        """Take a job."""
+        """Take a job; numbers of jobs that run at the same time differ."""
 
     def next_event(self) -> Event:
         """The next thing that happens to a submitted job; waits for it."""
+
+    def close(self) -> None:
+        """Leave every job where it is and let go of what was held."""
 
 
 class InlineExecutor:
@@ -50,3 +53,7 @@ class InlineExecutor:
         if isinstance(event, Ended):
             self._running.popleft().close()  # type: ignore[attr-defined]
         return event
+
+    def close(self) -> None:
+        """Drop the job that runs."""
+        self._running.clear()

@@ -40,7 +40,7 @@ class Outcome:
     """How a job ended.
 
     Attributes:
-        state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory).
+        state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory, or its worker died twice).
         reason: why it is not complete.
         metrics: error, accuracy and loss of the last epoch.
         cost: params, flops and their parts, and what was measured.
@@ -78,4 +78,12 @@ class Ended:
     outcome: Outcome
 
 
-Event = Started | EpochDone | Ended
+@dataclass(frozen=True)
+class WorkerLost:
+    """The worker that did a job died or hung; another one takes the job up from its checkpoint."""
+
+    number: int
+    reason: str
+
+
+Event = Started | EpochDone | WorkerLost | Ended

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -65,6 +66,15 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     yield Ended(job.number, outcome)
 
 
+def outcome_of_lost(job: Job, reason: str) -> Outcome:
+    """The outcome of a job whose workers died; nobody works on it any more."""
+    folder = TrialDirectory(job.directory, job.number)
+    folder.checkpoint.unlink(missing_ok=True)
+    cost = cost_of(job.candidate.architecture)
+    seconds = _seconds(folder)
+    return Outcome(state="failed", reason=reason, cost={**asdict(cost), "flops": cost.flops}, seconds=seconds)
+
+
 def _is_out_of_memory(error: RuntimeError) -> bool:
     """Whether memory ran out; on the CPU, PyTorch says so only in words."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
@@ -89,12 +99,24 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
     yield Started(job.number, training.epoch)
     saved = time.monotonic()
     while not training.finished:
-        metrics = training.run_epoch()
+        with _random_state_of(job.seed, training.epoch, training.device):
+            metrics = training.run_epoch()
         append_line(folder.metrics, {key: _json_value(value) for key, value in asdict(metrics).items()})
         if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and not training.finished:
             save_checkpoint(folder.checkpoint, training, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
+
+
+@contextmanager
+def _random_state_of(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Let (seed, epoch) decide what layers draw from the global random state, which is put back afterwards.
+
+    No layer of PURe draws anything, but those of another package's unit may.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(generator(seed, "layers", epoch).initial_seed())
+        yield
 
 
 def _json_value(value: float | None) -> float | None:

@@ -22,6 +22,8 @@ from pure_nas.training.evaluation import NORM_BATCH
 from pure_nas.units import get_unit
 
 _STEPS = 6
+_SECONDS = 1.0
+"""How long each network is timed at most, once it has taken a step."""
 _TRAINING_PASSES = 3
 _NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
 _SCORING_SHARE = 0.35
@@ -80,15 +82,18 @@ def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torc
 
 
 def _seconds_per_image(architecture: Architecture, recipe: Recipe, dataset: Dataset, device: torch.device) -> float:
-    """The median of a few steps, after some that warm up."""
+    """The median of a few steps, fewer where they are slow, after one that warms up."""
     training = Training(
         build(architecture), recipe, train=dataset.train, validation=None, flip=dataset.flip, device=device, seed=0
     )
     batches = list(islice(dataset.train.batches(recipe.batch_size, device=device), _STEPS))
     seconds: list[float] = []
     with threads_for(cost_of(architecture).flops * recipe.batch_size):
-        training.rehearse(batches[:2])
+        training.rehearse(batches[:1])
+        begun = time.perf_counter()
         for batch in batches:
+            if seconds and time.perf_counter() - begun > _SECONDS:
+                break
             start = time.perf_counter()
             training.rehearse([batch])
             seconds.append((time.perf_counter() - start) / len(batch[1]))

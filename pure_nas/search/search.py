@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
 from pure_nas.results import Results, TrialRecord, read_trial
 from pure_nas.run_directory import RunDirectory
-from pure_nas.runner import Ended, EpochDone, Executor, Job, Outcome, Started
+from pure_nas.runner import Ended, EpochDone, Event, Executor, Job, Outcome, Started, WorkerLost
 from pure_nas.search.baselines import Baseline
+from pure_nas.search.clock import Clock
 from pure_nas.search.limits import Latency, shown
 from pure_nas.search.reconcile import reconcile
 from pure_nas.search.samplers import ChosenSampler
 from pure_nas.search.settings import COST_KEYS, SearchSettings
 from pure_nas.search.study import Asked, SearchStudy
+from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
 
 REJECTIONS_IN_A_ROW = 200
@@ -26,6 +28,9 @@ REJECTIONS_IN_A_ROW = 200
 
 class Listener(Protocol):
     """Is told what a search does, to show it."""
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        """So many networks will be trained at once."""
 
     def trial_started(self, trial: Asked, epochs_done: int) -> None:
         """A trial begins, or goes on after `epochs_done` epochs."""
@@ -40,11 +45,19 @@ class Listener(Protocol):
 class Search:
     """Runs a search in a run directory whose lock is held.
 
+    Several trials may run at the same time; the order in which they end is then up to the machine. A suggestion that
+    equals a running trial waits for it and repeats it, as one that equals an ended trial does at once.
+
     Args:
+        start_workers: gives what trains while so many trials are to go.
         sampler: what proposes candidates, decided when the run began.
         plan: baselines to train first.
         reference: the worst value of each objective.
         latency: measures an architecture, for a limit on latency.
+        train_images: how many an epoch takes.
+
+    Attributes:
+        clock: time taken so far.
     """
 
     def __init__(
@@ -52,23 +65,29 @@ class Search:
         run: RunDirectory,
         settings: SearchSettings,
         study: SearchStudy,
-        executor: Executor,
+        start_workers: Callable[[int], tuple[Executor, WorkerPlan]],
         *,
         sampler: ChosenSampler,
         plan: list[Baseline],
         reference: tuple[float, ...],
         latency: Latency,
+        train_images: int,
         listener: Listener,
     ) -> None:
         self.sampler = sampler
+        self.clock = Clock(run)
         self._run = run
         self._settings = settings
         self._study = study
-        self._executor = executor
+        self._start_workers = start_workers
         self._reference = reference
         self._latency = latency
+        self._train_images = train_images
         self._listener = listener
         self._running: dict[int, Asked] = {}
+        self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
+        self._epochs = 0
+        self._training_since: float | None = None
         self._records, unfinished = reconcile(run, study, settings.objectives, plan)
         self._unfinished = deque(unfinished)
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
@@ -85,39 +104,70 @@ class Search:
         """Trials that count and have ended."""
         return sum(record.counts for record in self._records.values())
 
+    @property
+    def images_per_second(self) -> float:
+        """Training images of this session by its time since the first trial began, over all workers."""
+        since = self._training_since
+        return self._epochs * self._train_images / (self.clock.session_seconds - since) if since is not None else 0.0
+
     def go(self) -> str:
         """Search until the trials or the time are used up; returns which.
 
         Raises:
             RunError: a file cannot be written, or nothing that is suggested keeps the limits.
         """
-        while True:
-            exhausted = self._fill()
-            if exhausted and not self._running:
-                return exhausted
-            self._handle(self._executor.next_event())
+        stopped = None if self._unfinished else self._used_up()
+        if stopped is None:
+            stopped = "an error"
+            try:
+                stopped = self._train()
+            except KeyboardInterrupt:
+                stopped = "interrupted"
+                raise
+            finally:
+                seconds = self.clock.session_seconds
+                rate = round(self.images_per_second)
+                self._run.log("search stopped", reason=stopped, seconds=round(seconds, 3), images_per_second=rate)
+        return stopped
 
-    def _fill(self) -> str | None:
+    def _train(self) -> str:
+        executor, workers = self._start_workers(max(self._settings.trials - self.counted, len(self._unfinished)))
+        with closing(executor):
+            self._run.log("workers started", **asdict(workers))
+            self._listener.workers_started(workers)
+            while True:
+                exhausted = self._fill(executor)
+                if exhausted and not self._running:
+                    return exhausted
+                self._handle(executor.next_event())
+
+    def _fill(self, executor: Executor) -> str | None:
         """Give the executor as much as it can begin; says what is used up where nothing more may."""
-        while self._executor.free > 0:
+        while executor.free > 0:
             if self._unfinished:
                 asked = self._unfinished.popleft()
-            elif self.counted + len(self._running) >= self._settings.trials:
-                return f"all {self._settings.trials} trials are done"
-            elif self._out_of_time():
-                return "the time is used up"
+            elif used_up := self._used_up():
+                return used_up
             else:
                 asked = self._next()
-            if not self._ends_at_once(asked):
-                self._submit(asked)
+            if not self._needs_no_training(asked):
+                executor.submit(self._job(asked))
         return None
 
+    def _used_up(self) -> str | None:
+        """What forbids another trial, if anything does."""
+        begun = len(self._running) + sum(map(len, self._waiting.values()))
+        if self.counted + begun >= self._settings.trials:
+            return f"all {self._settings.trials} trials are done"
+        return "the time is used up" if self._out_of_time() else None
+
     def _out_of_time(self) -> bool:
-        """Whether another trial of mean length would exceed the time."""
+        """Whether another trial of mean length would end after the time."""
         budget = self._settings.time_seconds
+        if budget is None:
+            return False
         trained = [record.seconds for record in self._records.values() if record.counts and record.replay_of is None]
-        spent = sum(trained)
-        return budget is not None and spent + (spent / len(trained) if trained else 0.0) > budget
+        return self.clock.seconds + (sum(trained) / len(trained) if trained else 0.0) > budget
 
     def _next(self) -> Asked:
         """Begin a trial with the next baseline, or with what the sampler suggests."""
@@ -126,13 +176,19 @@ class Search:
         baseline = self._plan.popleft()
         return self._study.begin(baseline.candidate, baseline.label)
 
-    def _ends_at_once(self, asked: Asked) -> bool:
-        """Whether a trial needs no training, because it is over a limit or repeats another; then it has ended."""
+    def _needs_no_training(self, asked: Asked) -> bool:
+        """Whether a trial is over a limit or repeats another; then it has ended, or waits for the other to end."""
         constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
         if any(value > 0 for value in constraints.values()):
             self._reject(asked, constraints)
             return True
-        earlier = self._same_as(asked.candidate)
+        digest = asked.candidate.digest
+        running = next((each for each in self._running.values() if each.candidate.digest == digest), None)
+        if running is not None:
+            self._keep_candidate(asked)
+            self._waiting[running.number].append(asked)
+            return True
+        earlier = self._same_as(digest)
         if earlier is not None:
             self._end(asked, {**self._repeated(earlier), "baseline": asked.baseline})
             return True
@@ -161,41 +217,49 @@ class Search:
                 hint="Raise the limits in a new --study, or write a space with smaller networks.",
             )
 
-    def _same_as(self, candidate: Candidate) -> TrialRecord | None:
+    def _same_as(self, digest: str) -> TrialRecord | None:
         """An ended trial that trained the same, if there is one."""
-        digest = candidate.digest
         for record in self._records.values():
             trained = record.state in ("complete", "diverged") and record.replay_of is None
             if trained and record.candidate.digest == digest:
                 return record
         return None
 
-    def _submit(self, asked: Asked) -> None:
+    def _job(self, asked: Asked) -> Job:
+        self._keep_candidate(asked)
+        self._running[asked.number] = asked
+        return Job(
+            number=asked.number,
+            candidate=asked.candidate,
+            directory=self._run.trial(asked.number).path,
+            seed=self._settings.seed,
+            measures=self._settings.measures,
+        )
+
+    def _keep_candidate(self, asked: Asked) -> None:
+        """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""
         folder = self._run.trial(asked.number)
         if not folder.has_candidate:
             folder.write_candidate(asked.candidate)
-        self._running[asked.number] = asked
-        self._executor.submit(
-            Job(
-                number=asked.number,
-                candidate=asked.candidate,
-                directory=folder.path,
-                seed=self._settings.seed,
-                measures=self._settings.measures,
-            )
-        )
 
-    def _handle(self, event: Started | EpochDone | Ended) -> None:
+    def _handle(self, event: Event) -> None:
         asked = self._running[event.number]
         match event:
             case Started():
+                if self._training_since is None:
+                    self._training_since = self.clock.session_seconds
                 self._run.log("trial started", number=event.number, epochs_done=event.epoch)
                 self._listener.trial_started(asked, event.epoch)
             case EpochDone():
+                self._epochs += 1
                 self._listener.epoch_done(asked, event.metrics)
+            case WorkerLost():
+                self._run.log("worker lost", number=event.number, reason=event.reason)
             case Ended():
                 del self._running[event.number]
                 self._end(asked, self._result(asked, event.outcome))
+                # They repeat the trial now, or train themselves where it has failed.
+                self._unfinished.extendleft(reversed(self._waiting.pop(event.number, [])))
 
     def _result(self, asked: Asked, outcome: Outcome) -> dict[str, Any]:
         objectives: dict[str, float] = {}
@@ -225,9 +289,8 @@ class Search:
 
     def _end(self, asked: Asked, result: dict[str, Any]) -> None:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""
+        self._keep_candidate(asked)
         folder = self._run.trial(asked.number)
-        if not folder.has_candidate:
-            folder.write_candidate(asked.candidate)
         folder.write_result({"schema": 1, "number": asked.number, **result})
         record = read_trial(folder, self._settings.objectives)
         if record is None:

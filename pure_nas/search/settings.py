@@ -15,6 +15,7 @@ from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits
 from pure_nas.search.samplers import SAMPLER_CHOICES, SamplerChoice
 from pure_nas.search.space import SearchSpace
+from pure_nas.search.workers import Workers, check_workers
 from pure_nas.validation import shown
 
 ObjectiveName = Literal["error", "flops", "params", "latency", "memory"]
@@ -28,7 +29,7 @@ COST_KEYS: Mapping[ObjectiveName, str] = {
 """Where an objective stands among the costs of a trial."""
 
 SCHEMA_VERSION = 1
-_MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "data_dir", "dataset", "space"})
+_MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
 _LONGEST_NAME = 200
 
@@ -43,8 +44,9 @@ class SearchSettings:
         space_name: where the space came from, for people.
         space: the space, with the run's epochs and batch size.
         trials: trials in total, over every session.
-        time_seconds: training time in total, over every session; None is unbounded.
+        time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
         objectives: "error" first, then one or more costs.
+        workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
         storage: URL of the Optuna storage; None keeps it in the run's folder.
     """
 
@@ -59,6 +61,7 @@ class SearchSettings:
     sampler: SamplerChoice = "auto"
     seed: int = 0
     device: str = "auto"
+    workers: Workers = 1
     baselines: bool = True
     storage: str | None = None
     data_dir: Path | None = None
@@ -83,11 +86,22 @@ class SearchSettings:
             raise UsageError(f"A study needs at least one trial, but --trials is {self.trials}.")
         if self.seed < 0:
             raise UsageError(f"A seed is 0 or more, but --seed is {self.seed}.")
+        check_workers(self.workers)
+        if self.workers not in (1, "auto") and self.measures_latency:
+            raise UsageError(
+                f"Latency cannot be measured while {self.workers} networks train at once.",
+                hint="Leave --workers out, or take flops for latency.",
+            )
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The objectives that are costs."""
         return tuple(name for name in self.objectives if name != "error")
+
+    @property
+    def measures_latency(self) -> bool:
+        """Whether latencies are measured, which other work on the machine would disturb."""
+        return "latency" in self.objectives or self.limits.latency_ms is not None
 
     def resolved(self) -> dict[str, Any]:
         """The settings as run.toml holds them."""
@@ -105,6 +119,7 @@ class SearchSettings:
             "sampler": self.sampler,
             "seed": self.seed,
             "device": self.device,
+            "workers": self.workers,
             "baselines": self.baselines,
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": _absolute(self.data_dir) if self.data_dir else None,
@@ -152,7 +167,9 @@ def objective_names(text: str) -> tuple[ObjectiveName, ...]:
 
 
 def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
-    """Check that a run may go on with the settings `wanted`; trials, time, device and data directory may differ.
+    """Check that a run may go on with the settings `wanted`.
+
+    Trials, time, device, workers and data directory may differ.
 
     Raises:
         RunError: something else differs; the message lists what.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
 from pure_nas.nn import build
 from pure_nas.run_directory import RunDirectory, write_whole
-from pure_nas.runner import InlineExecutor
+from pure_nas.runner import Executor
+from pure_nas.runner.worker import Load
 from pure_nas.search.baselines import Baseline, baselines
+from pure_nas.search.clock import STARTED
 from pure_nas.search.estimate import Estimate, estimate, nominal_seconds_per_trial
 from pure_nas.search.samplers import ChosenSampler, choose_sampler
 from pure_nas.search.search import Listener, Search
@@ -30,6 +32,7 @@ from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
 from pure_nas.search.space import SearchSpace
 from pure_nas.search.storage import close_storage, open_storage
 from pure_nas.search.study import SearchStudy
+from pure_nas.search.workers import Work, WorkerPlan, Workers, plan_workers, start_workers
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,12 @@ class Prepared:
 
     Attributes:
         settings: as asked for, with the space fitted to the dataset's images.
+        load: loads the dataset in another process.
     """
 
     settings: SearchSettings
     dataset: Dataset
+    load: Load
     device: torch.device
 
     @property
@@ -56,9 +61,30 @@ class Prepared:
 
     @cached_property
     def estimate(self) -> Estimate:
-        """Expected training time here, measured over a few steps."""
+        """Expected training time here of each of several workers, measured over a few steps."""
         planned = [baseline.candidate for baseline in self.plan]
-        return estimate(self.space, self.dataset, self.settings.trials, planned, self.device)
+        before = torch.get_num_threads()
+        torch.set_num_threads(max(1, before // (self.workers.count or 1)))
+        try:
+            return estimate(self.space, self.dataset, self.settings.trials, planned, self.device)
+        finally:
+            torch.set_num_threads(before)
+
+    @cached_property
+    def workers(self) -> WorkerPlan:
+        """How many networks are trained at once, as far as is known before any is."""
+        return self.workers_for(self.settings.trials)
+
+    def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
+        """How many networks are trained at once while `left` trials are to go, as the settings or `wanted` say."""
+        if self.settings.measures_latency:
+            return WorkerPlan(1, "latency is measured, which other training would disturb")
+        return plan_workers(wanted or self.settings.workers, Work.of_space(self.space, left), self.device)
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        """What trains while `left` trials are to go."""
+        work = Work.of_space(self.space, left)
+        return start_workers(self.workers_for(left), work, self.dataset, self.load, self.device)
 
     @cached_property
     def sampler(self) -> ChosenSampler:
@@ -116,17 +142,19 @@ def prepare(settings: SearchSettings) -> Prepared:
         UsageError: the limits cannot be met.
     """
     device = resolve_device(settings.device)
-    dataset = load_dataset(
+    load = partial(
+        load_dataset,
         settings.dataset,
         data_dir=settings.data_dir,
         seed=settings.seed,
         image_size=settings.image_size,
         skip_corrupt=settings.skip_corrupt,
     )
+    dataset = load()
     space = settings.space.with_images(
         in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
     )
-    prepared = Prepared(replace(settings, space=space), dataset, device)
+    prepared = Prepared(replace(settings, space=space), dataset, load, device)
     settings.limits.require_possible(space, prepared.latency)
     return prepared
 
@@ -168,11 +196,12 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
             run,
             settings,
             study,
-            InlineExecutor(prepared.dataset, prepared.device),
+            prepared.start_workers,
             sampler=sampler,
             plan=prepared.plan,
             reference=tuple(decided["reference"][name] for name in settings.objectives),
             latency=prepared.latency,
+            train_images=len(prepared.dataset.train),
             listener=listener,
         )
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
@@ -192,7 +221,7 @@ def _record(run: RunDirectory, settings: dict[str, Any], environment: dict[str, 
     if not run.exists:
         write_whole(run.path / "environment.json", json.dumps(environment, indent=2) + "\n")
     run.write_settings(settings)
-    run.log("search started", trials=settings["trials"], environment=environment)
+    run.log(STARTED, trials=settings["trials"], environment=environment)
 
 
 def _decide(prepared: Prepared) -> dict[str, Any]:

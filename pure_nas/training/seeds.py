@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-Purpose = Literal["weights", "order", "norms"]
-_STREAMS: dict[Purpose, int] = {"weights": 0, "order": 1, "norms": 2}
+Purpose = Literal["weights", "order", "norms", "layers"]
+_STREAMS: dict[Purpose, int] = {"weights": 0, "order": 1, "norms": 2, "layers": 3}
 
 
 def generator(seed: int, purpose: Purpose, step: int = 0) -> torch.Generator:

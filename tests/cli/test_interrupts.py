@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,10 +21,11 @@ Begun = Callable[..., "subprocess.Popen[str]"]
 def begin(program: list[str], new_study: Study) -> Begun:
     """Begins a search that would take minutes and waits for a line that holds `until`."""
 
-    def begin(until: str) -> subprocess.Popen[str]:
+    def begin(until: str, *more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*program, *new_study.arguments, "--trials", "500"],
+            [*program, *new_study.arguments, "--trials", "500", *more],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -36,6 +39,17 @@ def begin(program: list[str], new_study: Study) -> Begun:
     return begin
 
 
+def running_in_group(group: int) -> list[int]:
+    """Processes of a group that have not ended."""
+    found: list[int] = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, in_group = status.read_text().rpartition(")")[2].split()[:3]
+            if int(in_group) == group and state != "Z":
+                found.append(int(status.parent.name))
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: Study, number: signal.Signals) -> None:
     process = begin("trial 1  complete")
@@ -47,6 +61,26 @@ def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: 
     assert stdout.startswith("Front: ")
     assert (new_study.run / "report.html").is_file()
     assert not (new_study.run / "owner.json").exists()
+
+
+def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(begin: Begun, new_study: Study) -> None:
+    process = begin("estimated time", "--workers", "2")
+    deadline = time.monotonic() + 30
+    # The search, Python's helper for child processes, and two workers that still import PyTorch.
+    while len(running_in_group(process.pid)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    # A terminal interrupts the whole group, workers included.
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "Stopped: interrupted; the same command goes on." in stderr
+    assert not (new_study.run / "owner.json").exists()
+    # The helper goes when it notices that it is alone.
+    while running_in_group(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert running_in_group(process.pid) == []
 
 
 def test_second_interrupt_ends_a_search_at_once(begin: Begun, new_study: Study) -> None:

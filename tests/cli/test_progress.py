@@ -14,6 +14,7 @@ from studies import Study
 from pure_nas.results import TrialRecord, load_results
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.study import Asked
+from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
 
 
@@ -50,8 +51,25 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
     assert sum("★" in line for line in lines) >= 1
     (running,) = [line for line in lines if "7/30" in line]
     assert "25.00 %" in running
+    assert " 0 s " in running
     assert any("diverged" in line for line in lines)
     assert any("repeats 1" in line and "1:06:40" in line for line in lines)
+
+
+def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(records: list[TrialRecord]) -> None:
+    screen = Console(file=io.StringIO(), width=100, color_system=None)
+    progress = LiveProgress(screen, "tiny", 8, 30, [])
+    for number in (3, 4):
+        progress.trial_started(Asked(number, records[0].candidate), number)
+    progress.trial_started(Asked(3, records[0].candidate), 1)
+    progress.workers_started(WorkerPlan(2, "for a test", {1: 1000.0, 2: 1900.0}))
+    screen.print(progress._draw())
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+    assert "workers 2: images/s are 1,000 with 1, 1,900 with 2" in shown
+    assert "epoch 1/30" in shown
+    assert "epoch 4/30" in shown
+    assert "epoch 3/30" not in shown
 
 
 def test_plain_progress_is_a_line_a_trial(records: list[TrialRecord]) -> None:

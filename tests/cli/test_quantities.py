@@ -8,6 +8,7 @@ from pure_nas_cli.quantities import (
     parse_milliseconds,
     parse_seconds,
     parse_size,
+    parse_workers,
     show_bytes,
     show_cost,
     show_count,
@@ -31,6 +32,17 @@ def test_times_are_read(text: str, value: float) -> None:
 @pytest.mark.parametrize(("text", "value"), [("2ms", 2), ("0.5", 0.5), ("1s", 1000)])
 def test_latencies_are_read(text: str, value: float) -> None:
     assert parse_milliseconds(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1), ("12", 12), ("auto", "auto")])
+def test_numbers_of_workers_are_read(text: str, value: int | str) -> None:
+    assert parse_workers(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "all", "²"])
+def test_what_is_no_number_of_workers_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not auto or a number of 1 or more"):
+        parse_workers(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "abc", "", "1e400", "nan", "inf", "3x", "1,5M", "9" * 400])

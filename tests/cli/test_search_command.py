@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from studies import Study, contents, invoke
 
 from pure_nas.run_directory import RunDirectory
+from pure_nas.search.workers import WorkerPlan
 
 
 def test_front_goes_to_stdout_and_the_rest_to_stderr(study: Study) -> None:
@@ -83,6 +85,25 @@ def test_dry_run_writes_nothing(new_study: Study) -> None:
     assert plan["trials"] == 6
     assert plan["seconds"] == pytest.approx(6 * plan["seconds_per_trial"])
     assert not new_study.out.exists()
+
+
+def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> None:
+    answer = new_study.go("--dry-run", "--workers", "2")
+    assert "workers 2: as asked for" in answer.stderr
+    assert json.loads(new_study.go("--dry-run", "--workers", "2", "--json").stdout)["workers"]["count"] == 2
+    assert (
+        "workers 1: a training step feeds 1 of 1 CPU threads" in new_study.go("--dry-run", "--workers", "auto").stderr
+    )
+    assert "--workers" not in new_study.go("--dry-run").stderr
+
+
+def test_plan_says_when_more_workers_would_help(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pure_nas.search.setup.plan_workers", lambda *_: WorkerPlan(3, "for a test"))
+    assert "--workers auto would train 3 networks at once" in new_study.go("--dry-run").stderr
+
+
+def test_images_a_second_are_told_at_the_end(new_study: Study) -> None:
+    assert re.search(r"^[\d,]+ training images/s$", new_study.go("--trials", 1).stderr, re.MULTILINE)
 
 
 def test_long_search_suggests_a_bound(new_study: Study) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
 from pure_nas.architecture import Architecture
 from pure_nas.cost.count import count, count_architecture
 from pure_nas.cost.layers import cost_of
+from pure_nas.errors import PureNasError
 from pure_nas.nn import build
+from pure_nas.units import CONV, PRODUCT, UnitCost, UnitPlace
 
 MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=2, image_size=9)
 
@@ -61,3 +66,55 @@ def test_a_network_that_is_not_ours_is_counted_too() -> None:
     assert cost.params == 4 * 3 * 9 + 4 * 5 + 5
     assert cost.macs == 4 * 3 * 9 * 36 + 4 * 5
     assert cost.elementwise == 4 * 36
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    units=st.lists(
+        st.lists(st.sampled_from(["conv", "product"]), min_size=1, max_size=3).map(tuple), min_size=1, max_size=3
+    ),
+    bottleneck=st.booleans(),
+    shortcut=st.sampled_from(["projection", "padding"]),
+    cap=st.sampled_from([None, 20.0]),
+    relu=st.booleans(),
+    image_size=st.integers(7, 17),
+)
+def test_the_parts_add_up_to_the_whole_network(
+    units: list[tuple[str, ...]], bottleneck: bool, shortcut: str, cap: float | None, relu: bool, image_size: int
+) -> None:
+    architecture = Architecture(
+        units=tuple(units),
+        base_width=3,
+        bottleneck=bottleneck,
+        shortcut=shortcut,
+        exponent_cap=cap,
+        relu_after_add=relu,
+        threshold_init=tuple(0.1 * stage for stage in range(len(units))),
+        image_size=image_size,
+    )
+    network = build(architecture)
+    whole = count(network, architecture.in_chans, architecture.image_size)
+    assert count_architecture(architecture, network) == whole
+    assert count_architecture(architecture) == whole
+
+
+def test_what_was_counted_before_is_not_traced_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = count_architecture(MIXED)
+    monkeypatch.setattr("pure_nas.cost.count.FlopCountAnalysis", lambda *_: pytest.fail("it was traced again"))
+    assert count_architecture(MIXED) == first
+    deeper = MIXED.model_copy(
+        update={"units": (("product", "conv", "conv"), ("product",)), "threshold_init": (1.0, 2.0)}
+    )
+    assert count_architecture(deeper) == cost_of(deeper)
+
+
+def test_a_closed_form_that_is_wrong_is_refused_also_where_the_parts_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    count_architecture(MIXED)
+
+    def wrong(place: UnitPlace) -> UnitCost:
+        return replace(PRODUCT.cost(place), macs=1)
+
+    monkeypatch.setattr("pure_nas.units.BUILT_IN", {"conv": CONV, "product": replace(PRODUCT, cost=wrong)})
+    with pytest.raises(PureNasError, match="differs from what fvcore counts") as raised:
+        count_architecture(MIXED)
+    assert "conv, product" in raised.value.hint

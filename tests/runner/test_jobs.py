@@ -21,6 +21,7 @@ from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job, Started
 from pure_nas.runner import work as work_module
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
+from pure_nas.training.step import Step
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -91,6 +92,26 @@ def test_the_same_job_gives_the_same_weights_and_another_seed_others(untested: D
         files.append((tmp_path / name / "weights.safetensors").read_bytes())
     assert files[0] == files[1]
     assert files[0] != files[2]
+
+
+def test_what_layers_draw_follows_from_seed_and_epoch_and_the_global_random_state_is_left_alone(
+    untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[float] = []
+    original = Training._train_epoch
+
+    def drawing(self: Training) -> object:
+        drawn.append(float(torch.rand(())))
+        return original(self)
+
+    monkeypatch.setattr(Training, "_train_epoch", drawing)
+    for name in ("a", "b"):
+        before = torch.get_rng_state()
+        outcome_of(job(untested, tmp_path / name), untested)
+        assert torch.equal(torch.get_rng_state(), before)
+        torch.rand(5)
+    assert drawn[:3] == drawn[3:]
+    assert len(set(drawn)) == 3
 
 
 @pytest.mark.parametrize("events_before_the_kill", [1, 2, 3])
@@ -169,7 +190,7 @@ def out_of_memory(*_: object, **__: object) -> None:
         "pure_nas.runner.work.build",
         "pure_nas.runner.work.count_architecture",
         "pure_nas.nn.Network.to",
-        "pure_nas.training.Training._step",
+        "pure_nas.training.step.Step.__call__",
         "pure_nas.training.training.evaluate",
         "pure_nas.runner.work.latency_ms",
     ],
@@ -196,7 +217,7 @@ def test_other_errors_are_not_outcomes(untested: Dataset, tmp_path: Path, monkey
     def broken(*_: object) -> None:
         raise RuntimeError("a fault of the program")
 
-    monkeypatch.setattr(Training, "_step", broken)
+    monkeypatch.setattr(Step, "__call__", broken)
     with pytest.raises(RuntimeError, match="a fault of the program"):
         outcome_of(job(untested, tmp_path), untested)
 

@@ -13,6 +13,7 @@ from pure_nas.run_directory import RunDirectory
 from pure_nas.search.catalogue import load_space
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import opened, prepare
+from pure_nas.search.workers import WorkerPlan
 
 
 class Heard:
@@ -22,6 +23,10 @@ class Heard:
         self.started: list[tuple[int, int]] = []
         self.epochs: list[int] = []
         self.ended: list[TrialRecord] = []
+        self.workers: list[WorkerPlan] = []
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        self.workers.append(workers)
 
     def trial_started(self, trial: Any, epochs_done: int) -> None:
         self.started.append((trial.number, epochs_done))

@@ -101,12 +101,16 @@ def test_candidates_over_a_limit_are_pruned_untrained_with_a_constraint(
 def test_a_trial_that_does_not_complete_is_pruned_with_a_constraint(
     state: str, image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def sick(self: Training, images: torch.Tensor, labels: torch.Tensor, progress: float) -> object:
+    original = Training._train_epoch
+
+    def sick(self: Training) -> object:
         if state == "failed":
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return torch.tensor(math.nan), torch.zeros(len(labels), 3)
+        with torch.no_grad():
+            self.network.classifier.linear.bias.fill_(math.nan)
+        return original(self)
 
-    monkeypatch.setattr(Training, "_step", sick)
+    monkeypatch.setattr(Training, "_train_epoch", sick)
     study = optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu"), 1)
     assert study.trials[0].state.name == "PRUNED"
     assert study.trials[0].constraints == {state: 1.0}

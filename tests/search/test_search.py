@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
@@ -21,6 +23,7 @@ from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import work as work_module
 from pure_nas.search import search as search_module
 from pure_nas.search.baselines import Baseline
+from pure_nas.search.clock import Clock
 from pure_nas.search.limits import Limits
 from pure_nas.search.reconcile import reconcile
 from pure_nas.search.search import Search
@@ -207,13 +210,15 @@ def test_a_candidate_that_was_trained_before_is_repeated_for_nothing(
 def test_a_candidate_that_diverged_counts_and_is_not_trained_again(
     image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
-    original = Training._step
+    original = Training._train_epoch
 
-    def sick(self: Training, images: torch.Tensor, labels: torch.Tensor, progress: float) -> object:
-        loss, logits = original(self, images, labels, progress)
-        return (loss * math.nan if "product" in self.network.architecture.unit_set else loss), logits
+    def sick(self: Training) -> object:
+        if "product" in self.network.architecture.unit_set:
+            with torch.no_grad():
+                self.network.classifier.linear.bias.fill_(math.nan)
+        return original(self)
 
-    monkeypatch.setattr(Training, "_step", sick)
+    monkeypatch.setattr(Training, "_train_epoch", sick)
     run_search(settings_for(image_folder, small_space, trials=12, sampler="random"), tmp_path)
     trials = results_of(tmp_path).trials
     diverged = [trial for trial in trials if trial.state == "diverged"]
@@ -326,29 +331,49 @@ def test_changed_images_are_refused(image_folder: Path, tiny_space_file: Path, t
         run_search(settings_for(folder, tiny_space_file, trials=2), tmp_path / "out")
 
 
-def test_no_trial_begins_that_would_exceed_the_time(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def tens_of_seconds(monkeypatch: pytest.MonkeyPatch, trained: list[str]) -> None:
+    """Every trial takes ten seconds, and nothing else takes any."""
     monkeypatch.setattr(work_module, "_seconds", lambda folder: 10.0)
+    monkeypatch.setattr(Clock, "session_seconds", property(lambda self: 10.0 * len(trained)))
+
+
+def test_no_trial_begins_that_would_end_after_the_time(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    tens_of_seconds(monkeypatch, trained)
     settings = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=35.0)
     assert run_search(settings, tmp_path) == "the time is used up"
     assert [trial.seconds for trial in results_of(tmp_path).trials] == [10.0] * 3
-    assert run_search(settings, tmp_path) == "the time is used up"
+    # The log has the real times, which are short.
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=20, time_seconds=39.0), tmp_path) == (
+        "the time is used up"
+    )
     assert len(results_of(tmp_path).trials) == 3
-    longer = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=40.0)
-    run_search(longer, tmp_path)
-    assert len(results_of(tmp_path).trials) == 4
 
 
 def test_repeats_do_not_count_as_short_trials(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
-    monkeypatch.setattr(work_module, "_seconds", lambda folder: 10.0)
+    tens_of_seconds(monkeypatch, trained)
     settings = settings_for(image_folder, small_space, trials=50, time_seconds=69.0, sampler="random", seed=1)
     assert run_search(settings, tmp_path) == "the time is used up"
     trials = results_of(tmp_path).trials
     assert any(trial.replay_of is not None for trial in trials)
     assert len(ran(trials)) == 6
+
+
+def test_earlier_sessions_count_towards_the_time(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+    log = tmp_path / "study" / "log.jsonl"
+    first = datetime.fromisoformat(json.loads(log.read_text().splitlines()[0])["time"])
+    with log.open("a") as file:
+        file.write(json.dumps({"time": (first + timedelta(hours=1)).isoformat(), "event": "trial ended"}) + "\n")
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3500.0), tmp_path) == (
+        "the time is used up"
+    )
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3700.0), tmp_path) == (
+        "all 2 trials are done"
+    )
 
 
 def test_a_trial_that_was_begun_is_finished_although_the_time_is_used_up(

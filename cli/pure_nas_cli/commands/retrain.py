@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, Run
+from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, Run
+from pure_nas_cli.quantities import parse_workers
 
 
 def retrain(
@@ -22,6 +23,7 @@ def retrain(
         int | None, typer.Option(min=1, metavar="N", help="Epochs; those of the search if left out.")
     ] = None,
     device: Device = "auto",
+    workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +46,14 @@ def retrain(
     with opened.locked():
         with RetrainProgress(stderr) as progress:
             found = retrain_trials(
-                opened, chosen, seeds=seeds, epochs=epochs, device=device, data_dir=data_dir, listener=progress
+                opened,
+                chosen,
+                seeds=seeds,
+                epochs=epochs,
+                device=device,
+                data_dir=data_dir,
+                listener=progress,
+                workers=workers,
             )
         if as_json:
             print(json.dumps(found.document(), indent=2), flush=True)

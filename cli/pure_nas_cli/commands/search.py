@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, DataDir, ImageSize, Json, SkipCorrupt
-from pure_nas_cli.quantities import parse_milliseconds, parse_seconds, parse_size
+from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, WORKERS_HELP, DataDir, ImageSize, Json, SkipCorrupt
+from pure_nas_cli.quantities import parse_milliseconds, parse_seconds, parse_size, parse_workers
 
 
 class Sampler(StrEnum):
@@ -52,7 +52,7 @@ def search(
         typer.Option(
             parser=parse_seconds,
             metavar="TIME",
-            help="Training time in total, over every session: 90s, 30m, 2h.",
+            help="Time in total, by the clock and over every session: 90s, 30m, 2h.",
             rich_help_panel=_BUDGET,
         ),
     ] = None,
@@ -86,6 +86,9 @@ def search(
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP, rich_help_panel=_PLACE)] = "auto",
+    workers: Annotated[
+        Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP, rich_help_panel=_PLACE)
+    ] = "1",
     study: Annotated[
         str | None,
         typer.Option(
@@ -153,6 +156,7 @@ def search(
         sampler=sampler.value,
         seed=seed,
         device=device,
+        workers=workers,
         baselines=baselines,
         storage=storage,
         data_dir=data_dir,

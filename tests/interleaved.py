@@ -1,0 +1,57 @@
+"""Several jobs at once in one process, step by step in turn: what happens is decided, not raced for."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import torch
+
+from pure_nas.data import Dataset
+from pure_nas.runner import Ended, Event, Job
+from pure_nas.runner.work import work
+
+
+class Interleaved:
+    """An executor of `slots` jobs; the one that was submitted last goes first.
+
+    Args:
+        stop_after: events after which it raises `KeyboardInterrupt`.
+
+    Attributes:
+        most: jobs that ran at the same time.
+        submitted: every job.
+    """
+
+    def __init__(self, dataset: Dataset, slots: int, *, stop_after: int | None = None) -> None:
+        self.most = 0
+        self.submitted: list[Job] = []
+        self._dataset = dataset
+        self._slots = slots
+        self._left = stop_after
+        self._running: deque[tuple[Job, Iterator[Event]]] = deque()
+
+    @property
+    def free(self) -> int:
+        return self._slots - len(self._running)
+
+    def submit(self, job: Job) -> None:
+        assert self.free > 0
+        assert job.number not in {other.number for other, _ in self._running}
+        self.submitted.append(job)
+        self._running.appendleft((job, work(job, self._dataset, torch.device("cpu"))))
+        self.most = max(self.most, len(self._running))
+
+    def next_event(self) -> Event:
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise KeyboardInterrupt
+        job, events = self._running.popleft()
+        event = next(events)
+        if not isinstance(event, Ended):
+            self._running.append((job, events))
+        return event
+
+    def close(self) -> None:
+        self._running.clear()
