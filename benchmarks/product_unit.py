@@ -17,7 +17,7 @@ from benchmarks.document import Column, Document, Target
 from benchmarks.inference import inference_rows
 from benchmarks.measure import compiled
 from benchmarks.setting import Setting, settings_of
-from pure_nas.devices import resolve_device
+from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn import triton_block
 from pure_nas.nn.blocks import BasicBlock
 from pure_nas.nn.fused_blocks import FusedBasicBlock
@@ -77,6 +77,7 @@ def main(
 ) -> None:
     """Time and memory of product units and their blocks against convolutions and ResNet's blocks."""
     torch.set_num_threads(threads)
+    keep_freed_memory()
     where = resolve_device(device)
     batch = batch or (512 if where.type == "cuda" else 128)
     rounds = 3 if quick else rounds

@@ -21,7 +21,7 @@ from benchmarks.step_networks import CLASSES, OURS, Work, architecture, networks
 from pure_nas.data import Augment, ImageSet, load_dataset
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
-from pure_nas.devices import resolve_device
+from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn import build
 from pure_nas.recipe import Recipe
 from pure_nas.training import Training
@@ -222,6 +222,7 @@ def main(
 ) -> None:
     """Images per second of training steps, of loaders, and of both together."""
     torch.set_num_threads(threads)
+    keep_freed_memory()
     where = resolve_device(device)
     workers = sensible_workers() if workers < 0 else workers
     usual = "20,56,110,18" if where.type == "cuda" else "20,56,18"

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from pure_nas.devices import device_name, precision
+from pure_nas.nn import product_unit_path
 
 _PACKAGES = ("pure-nas", "torch", "torchvision", "optuna", "fvcore", "numpy", "scikit-learn")
 
@@ -35,6 +36,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device": str(device),
         "device_name": device_name(device),
         "precision": precision(device),
+        "product_unit": product_unit_path(device),
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
         "git_revision": _git_revision(),

@@ -14,7 +14,8 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.run_directory import DAMAGED_HINT, RunDirectory, TrialDirectory
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
-"""complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory;
+"""complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
+died twice;
 rejected: over a limit, never trained and not counted as a trial."""
 
 ERROR_TOLERANCE = 0.0025

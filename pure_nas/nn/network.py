@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from pure_nas.architecture import Architecture, Block
 from pure_nas.errors import PureNasError
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
+from pure_nas.nn.fused_blocks import FusedBasicBlock, FusedBottleneckBlock
+from pure_nas.nn.fused_unit import FusedConvPU
 from pure_nas.units import ParameterKind, Unit, UnitPlace
 
 
@@ -136,14 +138,14 @@ def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
 
 def _build_block(block: Block) -> nn.Module:
     unit = build_unit(block.unit, block.unit_place)
+    fused = isinstance(unit, FusedConvPU)
     shortcut = _build_shortcut(block)
+    relus = block.relu_in_block, block.relu_after_add
     if block.bottleneck:
-        return BottleneckBlock(
-            block.in_channels, block.channels, unit, shortcut, block.relu_in_block, block.relu_after_add
-        )
-    return BasicBlock(
-        block.in_channels, block.channels, unit, shortcut, block.stride, block.relu_in_block, block.relu_after_add
-    )
+        bottleneck = FusedBottleneckBlock if fused else BottleneckBlock
+        return bottleneck(block.in_channels, block.channels, unit, shortcut, *relus)
+    basic = FusedBasicBlock if fused else BasicBlock
+    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, *relus)
 
 
 def _build_shortcut(block: Block) -> nn.Module:

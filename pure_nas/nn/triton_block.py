@@ -28,9 +28,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from pure_nas.nn.fused_unit import refuse_second_derivative
 from pure_nas.nn.product_unit import ConvPU
 
 LARGEST = 2**31 - 2**13
@@ -156,10 +156,10 @@ class _ProductTail(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         from pure_nas.nn import triton_passes as passes
 
+        refuse_second_derivative()
         c, z, exponents, gamma1, beta1, theta, threshold, gamma2, mean1, rstd1, mean2, rstd2, out = ctx.saved_tensors
         moments1, moments2 = passes.Moments(mean1, rstd1), passes.Moments(mean2, rstd2)
         tiling1, tiling2 = passes.Tiling.of(c.shape, ctx.layout), passes.Tiling.of(z.shape, ctx.layout)

@@ -45,6 +45,7 @@ class Outcome:
         metrics: error, accuracy and loss of the last epoch.
         cost: params, flops and their parts, and what was measured.
         seconds: time from start to end, over every session that worked on it.
+        execution: how its steps were carried out at the end: "eager", "recorded", "compiled, recorded", or why not.
     """
 
     state: Literal["complete", "diverged", "failed"]
@@ -52,6 +53,7 @@ class Outcome:
     metrics: dict[str, float] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    execution: str = ""
 
 
 @dataclass(frozen=True)

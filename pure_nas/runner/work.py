@@ -61,7 +61,9 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     else:
         if job.keep_weights:
             write_whole(folder.weights, weights_bytes(architecture, network.state_dict()))
-        outcome = Outcome(state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder))
+        outcome = Outcome(
+            state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder), execution=training.execution
+        )
     folder.checkpoint.unlink(missing_ok=True)
     yield Ended(job.number, outcome)
 

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from pure_nas.data import ImageSet
 from pure_nas.devices import autocast
+from pure_nas.nn import Network
+from pure_nas.nn.folding import folded
 from pure_nas.training.seeds import generator
 
 _PIXELS_FOR_A_CPU, _PIXELS_FOR_A_GPU = 2**17, 2**21
@@ -75,22 +77,20 @@ def _scoring_batch(image_size: int, device: torch.device) -> int:
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, images: ImageSet, device: torch.device, *, batch_size: int | None = None) -> Score:
-    """Score `network` on every image of a set, in evaluation mode; the mode is restored afterwards.
+def evaluate(network: Network, images: ImageSet, device: torch.device, *, batch_size: int | None = None) -> Score:
+    """Score `network` on every image of a set, as it is in evaluation mode, by a copy whose norms are folded.
 
     Args:
         batch_size: images at a time; what suits the device where it is left out.
     """
     batch_size = batch_size or _scoring_batch(images.image_size, device)
-    was_training = network.training
-    network.eval()
+    scored = folded(network)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     for batch, labels in images.batches(batch_size, device=device):
         with autocast(device):
-            logits = network(batch)
+            logits = scored(batch)
         logits = logits.float()
         loss += F.cross_entropy(logits, labels, reduction="sum")
         wrong += (logits.argmax(1) != labels).sum()
-    network.train(was_training)
     return Score(loss=loss.item() / len(images), error=wrong.item() / len(images))

@@ -1,0 +1,168 @@
+"""A network for inference alone, with every norm folded into the convolution before it.
+
+After a convolution, a norm a * conv(x) + b is a convolution with other weights and a bias. After a product unit,
+a * 2 ** z + b = sign(a) * 2 ** (z + log2 |a|) + b: the shift is a bias of the convolution of logarithms, and the cap
+moves with it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TypeGuard
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
+from pure_nas.nn.fused_unit import FusedConvPU, runs_eagerly, wide
+from pure_nas.nn.logarithm import log2
+from pure_nas.nn.network import Network
+from pure_nas.nn.product_unit import ConvPU
+
+
+@torch.no_grad()
+def folded(network: Network) -> nn.Module:
+    """A copy of `network` that computes what it computes in evaluation mode, faster, and cannot be trained.
+
+    It takes the weights and the running statistics as they are now. Folding takes a few milliseconds.
+
+    Shape:
+        (N, in_chans, H, W) -> (N, num_classes), logits
+    """
+    blocks = [_block(block) for stage in network.stages.children() for block in stage.children()]
+    return nn.Sequential(_stem(network.stem), *blocks, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
+
+
+def _affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """(a, b) of each channel, float64, where `norm` in evaluation mode is a * x + b; None where it is no such norm."""
+    if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.running_var is None:
+        return None
+    scale = (norm.running_var.double() + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight.double()
+    shift = -norm.running_mean.double() * scale
+    return scale, shift if norm.bias is None else shift + norm.bias.double()
+
+
+def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
+    """Whether `module` is one of ours and no subclass, which may compute something else."""
+    return type(module) in (ConvPU, FusedConvPU)
+
+
+def _after(module: nn.Module, norm: nn.Module, relu: bool = False) -> nn.Module:
+    """`module`, `norm` and a ReLU where `relu`, as one where possible."""
+    affine = _affine(norm)
+    if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
+        return _Convolution(module, *affine, relu)
+    if affine is not None and _is_product_unit(module):
+        parts: list[nn.Module] = [_Product(module, *affine)]
+    else:
+        parts = [copy.deepcopy(module), copy.deepcopy(norm)]
+    return nn.Sequential(*parts, nn.ReLU(inplace=True)) if relu else nn.Sequential(*parts)
+
+
+def _shortcut(shortcut: nn.Module) -> nn.Module:
+    if isinstance(shortcut, ProjectionShortcut):
+        return _after(shortcut.conv, shortcut.norm)
+    return copy.deepcopy(shortcut)
+
+
+def _stem(stem: Stem) -> nn.Module:
+    return nn.Sequential(_after(stem.conv, stem.norm, stem.relu), copy.deepcopy(stem.pool))
+
+
+def _block(block: nn.Module) -> nn.Module:
+    # A ReLU before a product unit changes nothing: its threshold is above zero.
+    if not isinstance(block, BasicBlock | BottleneckBlock):
+        return copy.deepcopy(block)
+    before = block.relu_in_block and not _is_product_unit(block.unit)
+    if isinstance(block, BasicBlock):
+        parts = [_after(block.conv1, block.norm1, before), _after(block.unit, block.norm2)]
+    else:
+        parts = [
+            _after(block.conv1, block.norm1, before),
+            _after(block.unit, block.norm2, block.relu_in_block),
+            _after(block.conv3, block.norm3),
+        ]
+    return _Residual(nn.Sequential(*parts), _shortcut(block.shortcut), block.relu_after_add)
+
+
+class _Residual(nn.Module):
+    """`branch` plus `shortcut`, then a ReLU where `relu`."""
+
+    def __init__(self, branch: nn.Module, shortcut: nn.Module, relu: bool) -> None:
+        super().__init__()
+        self.branch, self.shortcut, self.relu = branch, shortcut, relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch, skip = self.branch(x), self.shortcut(x)
+        in_place = branch.dtype == torch.promote_types(branch.dtype, skip.dtype)
+        out: Tensor = branch.add_(skip) if in_place else branch + skip
+        return F.relu_(out) if self.relu else out
+
+
+class _Convolution(nn.Module):
+    """A convolution, its norm, and a ReLU where `relu`."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, conv: nn.Conv2d, scale: Tensor, shift: Tensor, relu: bool) -> None:
+        super().__init__()
+        self.stride, self.padding, self.dilation, self.groups = conv.stride, conv.padding, conv.dilation, conv.groups
+        self.relu = relu
+        bias = shift if conv.bias is None else shift + scale * conv.bias
+        self.register_buffer("weight", conv.weight * scale.to(conv.weight.dtype).view(-1, 1, 1, 1))
+        self.register_buffer("bias", bias.to(conv.weight.dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return F.relu_(out) if self.relu else out
+
+
+class _Product(nn.Module):
+    """A product unit and its norm; uses up the memory of its input.
+
+    Attributes:
+        limit: (C, 1, 1), the largest exponent: the cap where `capped`, else what overflows, shifted by log2 |a|.
+        least_limit: the least of them.
+    """
+
+    weight: Tensor
+    exponent_shift: Tensor
+    limit: Tensor
+    sign: Tensor
+    shift: Tensor
+
+    def __init__(self, unit: ConvPU, scale: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        dtype = unit.weight.dtype
+        self.stride, self.padding = unit.stride, unit.padding
+        self.threshold = (F.softplus(unit.theta) + 1e-7).item()
+        self.capped = unit.exponent_cap is not None
+        cap = math.log2(torch.finfo(dtype).max) if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
+        exponent_shift = scale.abs().log2()
+        self.least_limit = cap + min(exponent_shift[exponent_shift > -math.inf].tolist(), default=math.inf)
+        self.negative = bool((scale < 0).any())
+        self.register_buffer("weight", unit.weight.clone(memory_format=torch.preserve_format))
+        self.register_buffer("exponent_shift", exponent_shift.to(dtype))
+        self.register_buffer("limit", (cap + exponent_shift).to(dtype).view(-1, 1, 1))
+        self.register_buffer("sign", scale.sign().to(dtype).view(-1, 1, 1))
+        self.register_buffer("shift", shift.to(dtype).view(-1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = wide(x).clamp_min_(self.threshold)
+            exponent = F.conv2d(log2(x, out=x), self.weight, self.exponent_shift, self.stride, self.padding)
+            y = self._limited(exponent).exp2_()
+            return (y.mul_(self.sign) if self.negative else y).add_(self.shift)
+
+    def _limited(self, exponent: Tensor) -> Tensor:
+        """What the unlimited exponents are in the network; on the CPU one look often says: themselves."""
+        may_look = exponent.device.type == "cpu" and exponent.numel() > 0 and runs_eagerly(exponent)
+        if may_look and exponent.amax().item() <= self.least_limit:
+            return exponent
+        if self.capped:
+            return torch.minimum(exponent, self.limit)
+        return exponent.masked_fill_(exponent > self.limit, math.inf)

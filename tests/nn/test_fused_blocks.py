@@ -1,0 +1,283 @@
+"""Fused blocks and networks against the plain ones: numbers, statistics, memory, and when they step aside."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import PureNasError
+from pure_nas.nn import ConvPU, FusedConvPU, Network, build, product_unit_path
+from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut
+from pure_nas.nn.fused_blocks import FusedBasicBlock, FusedBottleneckBlock
+
+PLAIN = {FusedBasicBlock: BasicBlock, FusedBottleneckBlock: BottleneckBlock, FusedConvPU: ConvPU}
+
+
+def as_plain(module: nn.Module) -> nn.Module:
+    """A copy made of the plain classes alone."""
+    copied = copy.deepcopy(module)
+    for part in copied.modules():
+        part.__class__ = PLAIN.get(type(part), type(part))
+    return copied
+
+
+def block(bottleneck: bool = False, stride: int = 1, theta: float = 0.0, **fields: Any) -> nn.Module:
+    """A fused block from 4 to 4 channels (bottleneck: 4 to 12), float64, in training mode."""
+    torch.manual_seed(0)
+    channels = 3 if bottleneck else 4
+    unit = FusedConvPU(channels, channels, stride=stride if bottleneck else 1, threshold_init=theta)
+    out_channels = 4 * channels if bottleneck else channels
+    plain_shape = stride == 1 and out_channels == 4
+    shortcut = nn.Identity() if plain_shape else ProjectionShortcut(4, out_channels, stride)
+    made = (
+        FusedBottleneckBlock(4, channels, unit, shortcut, **fields)
+        if bottleneck
+        else FusedBasicBlock(4, channels, unit, shortcut, stride, **fields)
+    )
+    for norm in (module for module in made.modules() if isinstance(module, nn.BatchNorm2d)):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+    return made.double()
+
+
+def images(n: int = 3, size: tuple[int, int] = (5, 6), seed: int = 0) -> Tensor:
+    return torch.randn(n, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def run(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """Output, gradients, and the buffers afterwards."""
+    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    module.zero_grad()
+    y = module(x)
+    (y * torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
+    gradients = {f"d {name}": value.grad for name, value in module.named_parameters() if value.grad is not None}
+    assert x.grad is not None
+    return {
+        "y": y.detach(),
+        "d x": x.grad,
+        **gradients,
+        **{name: value.clone() for name, value in module.named_buffers()},
+    }
+
+
+def assert_same(fused: nn.Module, plain: nn.Module, x: Tensor, tolerance: float = 1e-9) -> dict[str, Tensor]:
+    """That both compute the same of `x`, to `tolerance` of the largest value of each kind; what `fused` found."""
+    found, expected = run(fused, x), run(plain, x)
+    assert found.keys() == expected.keys()
+    for kind in ("y", "d ", ""):  # output, gradients, buffers
+        names = [name for name in expected if name.startswith(kind)]
+        scale = max(float(expected[name].abs().max()) for name in names)
+        for name in names:
+            value, other = expected.pop(name), found[name]
+            close = {"rtol": tolerance, "atol": tolerance * scale}
+            torch.testing.assert_close(other, value, msg=lambda m, n=name: f"{n}: {m}", **close)
+    return found
+
+
+def saved(module: nn.Module, x: Tensor) -> list[Tensor]:
+    """What autograd keeps for the backward pass, one tensor for each storage."""
+    found: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        found[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        module(x)
+    return list(found.values())
+
+
+@given(
+    bottleneck=st.booleans(),
+    stride=st.integers(1, 2),
+    theta=st.floats(-10, 10),
+    relu_in_block=st.booleans(),
+    relu_after_add=st.booleans(),
+    momentum=st.sampled_from([None, 0.1, 1.0]),
+    n=st.integers(1, 4),
+    size=st.tuples(st.integers(3, 7), st.integers(3, 7)),
+    channels_last=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=80, deadline=None)
+def test_fused_and_plain_block_agree(
+    bottleneck: bool,
+    stride: int,
+    theta: float,
+    relu_in_block: bool,
+    relu_after_add: bool,
+    momentum: float | None,
+    n: int,
+    size: tuple[int, int],
+    channels_last: bool,
+    seed: int,
+) -> None:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    relus = {"relu_in_block": relu_in_block, "relu_after_add": relu_after_add}
+    fused = block(bottleneck, stride, theta, **relus).to(memory_format=layout)
+    for norm in (module for module in fused.modules() if isinstance(module, nn.BatchNorm2d)):
+        norm.momentum = momentum
+    plain = as_plain(fused)
+    for step in range(2):  # twice, so that the running statistics have a past
+        x = images(n, size, seed + step).to(memory_format=layout)
+        assert_same(fused, plain, x)
+
+
+@pytest.mark.parametrize(
+    "frozen", ["norm1.weight", "norm1.bias", "norm2.weight", "unit.weight", "unit.theta", "conv1.weight"]
+)
+def test_frozen_parameters_have_no_gradient_and_change_no_other(frozen: str) -> None:
+    fused = block()
+    fused.get_parameter(frozen).requires_grad_(False)
+    assert f"d {frozen}" not in assert_same(fused, as_plain(fused), images())
+
+
+def test_frozen_norm_parameters_of_a_frozen_trunk() -> None:
+    fused = block()
+    for name, parameter in fused.named_parameters():
+        parameter.requires_grad_(name.startswith("norm2"))
+    plain = as_plain(fused)
+    for module in (fused, plain):
+        module(images()).square().sum().backward()
+    torch.testing.assert_close(fused.norm2.weight.grad, plain.norm2.weight.grad)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("cap", [0.01, None])
+def test_caps_are_kept_to(cap: float | None) -> None:
+    fused = block()
+    fused.unit.exponent_cap = cap
+    assert_same(fused, as_plain(fused), images())
+
+
+def test_nan_spreads_as_in_the_plain_block() -> None:
+    fused, x = block(), images()
+    x[0, 0, 0, 0] = torch.nan
+    plain = as_plain(fused)
+    torch.testing.assert_close(fused(x), plain(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_float32_networks_agree(bottleneck: bool, channels_last: bool) -> None:
+    units = (("product", "product"), ("product", "conv"))
+    fused = build(Architecture(units=units, base_width=4, image_size=8, bottleneck=bottleneck))
+    plain = as_plain(fused)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    x = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1)).to(memory_format=layout)
+    # Deep down a rounding of one layer is multiplied by those behind it: five digits of each leave four.
+    assert_same(fused.to(memory_format=layout), plain.to(memory_format=layout), x, 1e-4)
+
+
+def test_a_product_block_saves_less_than_a_conv_block_and_a_plain_one() -> None:
+    sizes: dict[str, int] = {}
+    for name, unit, kind in (("fused", "product", None), ("plain", "product", as_plain), ("conv", "conv", None)):
+        network: nn.Module = build(Architecture.uniform(unit, (6,), base_width=8, image_size=16)).get_submodule(
+            "stages.0"
+        )
+        network = kind(network) if kind else network
+        x = torch.randn(4, 8, 16, 16).requires_grad_()
+        own = {parameter.data_ptr() for parameter in network.parameters()}
+        sizes[name] = sum(t.untyped_storage().nbytes() for t in saved(network, x) if t.data_ptr() not in own)
+    assert sizes["fused"] <= 0.6 * sizes["plain"]
+    assert sizes["fused"] < sizes["conv"]
+
+
+def takes_the_fused_path(module: nn.Module, x: Tensor) -> bool:
+    return "ProductTail" in type(module(x).grad_fn).__name__
+
+
+@pytest.mark.parametrize(
+    ("why", "change"),
+    [
+        ("evaluation", lambda made: made.eval()),
+        ("norm in evaluation", lambda made: made.norm1.eval()),
+        ("no statistics", lambda made: setattr(made, "norm2", nn.BatchNorm2d(4, track_running_stats=False).double())),
+        ("no parameters", lambda made: setattr(made, "norm1", nn.BatchNorm2d(4, affine=False).double())),
+        ("another norm", lambda made: setattr(made, "norm1", nn.GroupNorm(2, 4).double())),
+        ("another unit", lambda made: setattr(made, "unit", nn.Conv2d(4, 4, 3, padding=1).double())),
+    ],
+)
+def test_other_blocks_run_in_the_plain_order(why: str, change: Callable[[Any], object]) -> None:
+    made = block()
+    assert takes_the_fused_path(made, images())
+    change(made)
+    assert not takes_the_fused_path(made, images()), why
+    torch.testing.assert_close(made(images()), as_plain(made)(images()))
+
+
+def test_hooks_see_what_they_watch() -> None:
+    made, seen = block(), []
+    handle = made.norm1.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    made(images())
+    handle.remove()
+    made(images())
+    assert seen == [(3, 4, 5, 6)]
+
+
+def test_single_values_are_refused_as_by_the_norm() -> None:
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        block()(images(1, (1, 1)))
+
+
+def test_a_second_derivative_is_refused() -> None:
+    x = images().requires_grad_()
+    with pytest.raises(PureNasError, match="cannot be differentiated twice"):
+        torch.autograd.grad(block()(x).sum(), x, create_graph=True)
+
+
+def test_running_statistics_are_those_of_the_plain_network_to_the_last_bit() -> None:
+    fused = block().float()
+    plain = as_plain(fused)
+    x = images().float()
+    for module in (fused, plain):
+        module(x)
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        assert torch.equal(getattr(fused.norm1, name), getattr(plain.norm1, name))
+
+
+def test_under_autocast_a_block_is_as_exact_as_the_plain_one() -> None:
+    fused = block().float()
+    plain, exact = as_plain(fused), run(as_plain(fused), images().float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, rounded = run(fused, images().float()), run(plain, images().float())
+    assert found["y"].dtype == rounded["y"].dtype == torch.float32
+    for name in ("y", "d x", "d unit.weight", "d conv1.weight", "d norm1.weight", "d norm2.bias"):
+        error, allowed = ((value[name] - exact[name]).norm() for value in (found, rounded))
+        assert error <= 2 * allowed + 1e-2 * exact[name].norm(), name
+
+
+def test_compiled_without_graph_breaks() -> None:
+    torch.compiler.reset()
+    fused = block()
+    plain = as_plain(fused)
+    compiled = torch.compile(fused, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(images()), plain(images()))
+    compiled(images()).sum().backward()
+
+
+def test_networks_are_copied_saved_and_called_with_other_parameters() -> None:
+    network = build(Architecture.uniform("product", (1, 1), base_width=2, image_size=8)).double()
+    x = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    buffer = io.BytesIO()
+    torch.save(network, buffer)
+    buffer.seek(0)
+    expected = copy.deepcopy(network)(x)
+    assert torch.equal(torch.load(buffer, weights_only=False)(x), expected)
+    other = {name: value.detach() * 2 for name, value in network.named_parameters()}
+    doubled = Network(network.architecture).double()
+    doubled.load_state_dict({**network.state_dict(), **other})
+    torch.testing.assert_close(torch.func.functional_call(network, other, (x,)), doubled(x))
+
+
+def test_what_computes_product_units_is_said_with_the_reason() -> None:
+    assert product_unit_path(torch.device("cpu")) == "fused"
+    assert product_unit_path(torch.device("mps")) == "plain blocks with fused units: there are no kernels for mps"

@@ -1,0 +1,382 @@
+"""FusedConvPU against the plain composition: numbers, layouts, memory, and everything PyTorch does to a module."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from pure_nas.errors import PureNasError
+from pure_nas.nn import ConvPU, FusedConvPU
+from pure_nas.nn.fused_unit import Floor
+
+EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, 1.0, -1.0, 1e30, -1e30]
+
+
+def twins(*arguments: int, dtype: torch.dtype = torch.float64, **settings: object) -> tuple[FusedConvPU, ConvPU]:
+    """A fused unit and a plain one with the same parameters."""
+    torch.manual_seed(0)
+    fused, plain = (kind(*arguments, **settings).to(dtype) for kind in (FusedConvPU, ConvPU))  # type: ignore[arg-type]
+    plain.load_state_dict(fused.state_dict())
+    return fused, plain
+
+
+def upstream(y: Tensor) -> Tensor:
+    return torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)
+
+
+def run(unit: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """The output of `unit` and the gradients of a weighted sum of it."""
+    x = x.detach().requires_grad_()
+    unit.zero_grad()
+    y = unit(x)
+    (y * upstream(y)).sum().backward()
+    gradients = {name: parameter.grad for name, parameter in unit.named_parameters()}
+    found = {"y": y.detach(), "x": x.grad, **gradients}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
+    """Equal to `tolerance` of each tensor's largest value."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        scale = float(value.nan_to_num(0, 0, 0).abs().max()) if value.numel() else 0.0
+        torch.testing.assert_close(
+            found[name],
+            value,
+            rtol=tolerance,
+            atol=tolerance * scale,
+            equal_nan=True,
+            msg=lambda m, n=name: f"{n}: {m}",
+        )
+
+
+def assert_as_exact(fused: nn.Module, plain: ConvPU, x: Tensor) -> None:
+    """That float32 is within 1e-5 of float64, or where sums cancel, not much further off than `plain`."""
+    wide = copy.deepcopy(plain).double()
+    exact = run(wide, x.double())
+    found, rounded = run(fused, x), run(plain, x)
+    for name, value in exact.items():
+        if value.numel():
+            scale = size_of_theta_terms(wide, x.double()) if name == "theta" else float(value.abs().max())
+            allowed = 4 * float((rounded[name] - value).abs().max()) + 1e-5 * scale
+            assert float((found[name] - value).abs().max()) <= allowed, name
+
+
+@torch.no_grad()
+def size_of_theta_terms(unit: ConvPU, x: Tensor) -> float:
+    """The sum of the sizes of what the gradient of theta is the sum of."""
+    y = unit(x)
+    terms = nn.grad.conv2d_input(x.shape, unit.weight.abs(), (upstream(y) * y).abs(), unit.stride, unit.padding)
+    t = nn.functional.softplus(unit.theta) + 1e-7
+    return float((terms * (x <= t)).sum() * torch.sigmoid(unit.theta) / t)
+
+
+def images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+@given(
+    n=st.integers(0, 3),
+    size=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    kernel_size=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 2),
+    theta=st.floats(-20, 20),
+    cap=st.sampled_from([None, 20.0, 0.1, 1000.0]),
+    trainable=st.booleans(),
+    channels_last=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=100, deadline=None)
+def test_fused_and_plain_unit_agree(
+    n: int,
+    size: tuple[int, int],
+    kernel_size: int,
+    stride: int,
+    padding: int,
+    theta: float,
+    cap: float | None,
+    trainable: bool,
+    channels_last: bool,
+    seed: int,
+) -> None:
+    arguments = {"threshold_init": theta, "threshold_trainable": trainable, "exponent_cap": cap}
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    fused, plain = twins(3, 4, kernel_size, stride, padding, **arguments)
+    x = images(n, 3, *size, seed=seed).to(memory_format=layout)
+    assert_same(run(fused, x), run(plain, x), 1e-10)
+    assert_as_exact(fused.float(), plain.float(), x.float())
+
+
+@example(values=EXTREMES, theta=0.0)
+@example(values=[1e30, -1e30], theta=-50.0)
+@given(
+    values=st.lists(st.sampled_from(EXTREMES) | st.floats(-1e30, 1e30), min_size=1, max_size=40),
+    theta=st.floats(-50, 50),
+)
+@settings(max_examples=100, deadline=None)
+def test_extreme_values_are_as_exact_as_in_the_plain_unit(values: list[float], theta: float) -> None:
+    fused, plain = twins(2, 3, threshold_init=theta, dtype=torch.float32)
+    x = torch.tensor((values * 40)[:40]).view(1, 2, 4, 5)
+    assert all(value.isfinite().all() for value in run(fused, x).values())
+    assert_as_exact(fused, plain, x)
+
+
+@pytest.mark.parametrize("cap", [20.0, 0.07, None])
+@pytest.mark.parametrize("theta", [0.0, -2.5, 1.0])
+def test_gradients_are_those_of_the_output(theta: float, cap: float | None) -> None:
+    fused, _ = twins(2, 3, stride=2, exponent_cap=cap)
+    x = images(2, 2, 5, 4, seed=3).requires_grad_()
+    parameters = fused.weight.detach().clone().requires_grad_(), torch.tensor(theta).double().requires_grad_()
+
+    def function(x: Tensor, weight: Tensor, theta: Tensor) -> Tensor:
+        return torch.func.functional_call(fused, {"weight": weight, "theta": theta}, (x,))
+
+    assert torch.autograd.gradcheck(function, (x, *parameters))
+
+
+def test_a_threshold_of_one_takes_the_gradient_of_what_it_clamps() -> None:
+    fused, plain = twins(2, 3, threshold_init=float(torch.tensor(1 - 1e-7).double().expm1().log()))
+    x = images(2, 2, 4, 4)
+    assert_same(run(fused, x), run(plain, x), 1e-10)
+    assert run(fused, x)["theta"] != 0
+
+
+def test_at_a_tie_the_gradient_goes_to_the_threshold() -> None:
+    fused, plain = twins(1, 1, kernel_size=1, padding=0)
+    t = nn.functional.softplus(fused.theta.detach()) + 1e-7
+    x = t.expand(1, 1, 2, 2).clone()
+    found, halved = run(fused, x), run(plain, x)
+    assert not found["x"].any()
+    torch.testing.assert_close(found["theta"], 2 * halved["theta"])
+
+
+@pytest.mark.parametrize("cap", [20.0, None])
+def test_nan_spreads_as_in_the_plain_unit(cap: float | None) -> None:
+    fused, plain = twins(2, 3, exponent_cap=cap)
+    x = images(2, 2, 6, 6)
+    x[0, 0, 2, 2] = torch.nan
+    found, expected = run(fused, x), run(plain, x)
+    assert found["y"].isnan().any()
+    assert_same(found, expected, 1e-10)
+
+
+def test_infinite_inputs_and_thresholds_do_as_in_the_plain_unit() -> None:
+    fused, plain = twins(1, 2, exponent_cap=None)
+    x = images(1, 1, 4, 4)
+    x[0, 0, 0, 0], x[0, 0, 3, 3] = torch.inf, -torch.inf
+    torch.testing.assert_close(fused(x), plain(x), equal_nan=True)
+    for unit in (fused, plain):
+        nn.init.constant_(unit.theta, torch.nan)
+    torch.testing.assert_close(fused(x), plain(x), equal_nan=True)
+
+
+@pytest.mark.parametrize("needs", [(x, w, t) for x in (0, 1) for w in (0, 1) for t in (0, 1) if x or w or t])
+def test_only_what_is_asked_for_is_computed(needs: tuple[int, int, int]) -> None:
+    fused, plain = twins(2, 3)
+    results = []
+    for unit in (fused, plain):
+        inputs = [images(2, 2, 4, 4), unit.weight.detach().clone(), unit.theta.detach().clone()]
+        wanted = [value.requires_grad_() for value, need in zip(inputs, needs, strict=True) if need]
+        y = torch.func.functional_call(unit, {"weight": inputs[1], "theta": inputs[2]}, (inputs[0],))
+        results.append(torch.autograd.grad(y.square().sum(), wanted))
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("shape", ["transposed", "sliced", "expanded"])
+def test_inputs_that_are_not_contiguous_are_taken(shape: str) -> None:
+    fused, plain = twins(3, 4)
+    whole = images(4, 3, 8, 10)
+    x = {"transposed": whole.mT, "sliced": whole[:, :, ::2, 1::3], "expanded": whole[:1].expand(4, -1, -1, -1)}[shape]
+    before = x.clone()
+    assert_same(run(fused, x), run(plain, x), 1e-10)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_output_and_gradient_keep_the_layout(layout: torch.memory_format) -> None:
+    fused, _ = twins(4, 8, dtype=torch.float32)
+    x = images(2, 4, 6, 6, dtype=torch.float32).to(memory_format=layout).requires_grad_()
+    y = fused.to(memory_format=layout)(x)
+    y.sum().backward()
+    assert x.grad is not None
+    assert y.is_contiguous(memory_format=layout)
+    assert x.grad.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("cap", [20.0, None])
+def test_two_activations_are_saved(cap: float | None) -> None:
+    fused, _ = twins(4, 4, dtype=torch.float32, exponent_cap=cap)
+    saved: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    x = images(2, 4, 8, 8, dtype=torch.float32).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        fused(x)
+    assert sorted(tensor.numel() for tensor in saved.values())[-3:] == [4 * 4 * 9, x.numel(), x.numel()]
+
+
+def test_the_graph_can_be_walked_twice() -> None:
+    fused, _ = twins(2, 2)
+    x = images(1, 2, 4, 4).requires_grad_()
+    loss = fused(x).square().sum()
+    (first,) = torch.autograd.grad(loss, x, retain_graph=True)
+    (second,) = torch.autograd.grad(loss, x)
+    assert torch.equal(first, second)
+
+
+def test_changing_what_was_saved_is_noticed() -> None:
+    fused, _ = twins(2, 2)
+    y = fused(images(1, 2, 4, 4))
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_a_second_derivative_is_refused() -> None:
+    fused, _ = twins(2, 2)
+    x = images(1, 2, 4, 4).requires_grad_()
+    with pytest.raises(PureNasError, match="cannot be differentiated twice"):
+        torch.autograd.grad(fused(x).sum(), x, create_graph=True)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*torch.jit.script.*:FutureWarning", "ignore:.*torch.jit.script.*:DeprecationWarning"
+)
+def test_torch_func_differentiates_twice() -> None:
+    fused, plain = twins(2, 2)
+    x = images(1, 2, 3, 3)
+    hessians = [torch.func.hessian(lambda x, unit=unit: unit(x).sum())(x) for unit in (fused, plain)]
+    torch.testing.assert_close(*hessians)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*torch.jit.script.*:FutureWarning", "ignore:.*torch.jit.script.*:DeprecationWarning"
+)
+def test_forward_mode_works_through_torch_func_and_is_refused_otherwise() -> None:
+    fused, plain = twins(2, 2)
+    x = images(1, 2, 4, 4)
+    for found, expected in zip(*(torch.func.jvp(unit, (x,), (x,)) for unit in (fused, plain)), strict=True):
+        torch.testing.assert_close(found, expected)
+    with torch.autograd.forward_ad.dual_level(), pytest.raises((RuntimeError, NotImplementedError), match="jvp"):
+        fused(torch.autograd.forward_ad.make_dual(x, x))
+
+
+def test_vmap_and_func_grad_compute_the_same() -> None:
+    fused, plain = twins(2, 3)
+    x = images(5, 2, 2, 4, 4)
+    torch.testing.assert_close(torch.func.vmap(fused)(x), torch.func.vmap(plain)(x))
+    gradients = [torch.func.grad(lambda x, unit=unit: unit(x).square().sum())(x[0]) for unit in (fused, plain)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_copies_pickles_and_states_compute_the_same() -> None:
+    fused, plain = twins(2, 3)
+    x = images(2, 2, 4, 4)
+    assert fused.state_dict().keys() == plain.state_dict().keys()
+    for twin in (copy.deepcopy(fused), pickle.loads(pickle.dumps(fused))):
+        assert twin.weight is not fused.weight
+        assert_same(run(twin, x), run(fused, x), 0)
+
+
+def test_compiled_without_graph_breaks() -> None:
+    torch.compiler.reset()
+    fused, plain = twins(2, 3, dtype=torch.float32)
+    x = images(2, 2, 4, 4, dtype=torch.float32)
+    assert_same(run(torch.compile(fused, fullgraph=True, backend="aot_eager"), x), prefixed(run(plain, x)), 1e-5)
+
+
+def prefixed(found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same with the names that parameters have in a compiled module."""
+    return {name if name in {"x", "y"} else f"_orig_mod.{name}": value for name, value in found.items()}
+
+
+def test_exported_graph_has_only_operations_of_pytorch() -> None:
+    fused, plain = twins(2, 3, dtype=torch.float32)
+    x = images(2, 2, 4, 4, dtype=torch.float32)
+    program = torch.export.export(fused, (x,))
+    graphs = [module.graph for module in program.graph_module.modules() if isinstance(module, torch.fx.GraphModule)]
+    names = {str(node.target) for graph in graphs for node in graph.nodes}
+    assert {"aten.log.default", "aten.exp.default", "aten.conv2d.default"} <= names
+    torch.testing.assert_close(program.module()(x), plain(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*:FutureWarning", "ignore:.*torch.jit.trace.*:DeprecationWarning")
+def test_traced_unit_is_the_plain_one() -> None:
+    fused, plain = twins(2, 3)
+    x = images(2, 2, 4, 4)
+    with torch.no_grad():
+        traced = torch.jit.trace(fused, x)
+    assert "aten::log" in str(traced.inlined_graph)
+    torch.testing.assert_close(traced(x), plain(x))
+
+
+@pytest.fixture
+def process_group() -> Iterator[None]:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("process_group")
+def test_distributed_data_parallel_finds_every_gradient() -> None:
+    fused, plain = twins(2, 3, dtype=torch.float32)
+    x = images(2, 2, 4, 4, dtype=torch.float32)
+    found = run(nn.parallel.DistributedDataParallel(fused), x)
+    assert_same({name.removeprefix("module."): value for name, value in found.items()}, run(plain, x), 1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_input_is_computed_in_float32(dtype: torch.dtype) -> None:
+    fused, plain = twins(2, 2, dtype=torch.float32)
+    x = images(1, 2, 4, 4).to(dtype)
+    y = fused(x)
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y, plain(x))
+
+
+def relative(found: Tensor, expected: Tensor) -> float:
+    """Size of the difference over the size of what is expected."""
+    return float((found - expected).norm() / expected.norm())
+
+
+def test_autocast_rounds_nothing_but_the_operands_of_the_backward_convolutions() -> None:
+    fused, plain = twins(16, 16, dtype=torch.float32)
+    x = images(4, 16, 8, 8, dtype=torch.float32)
+    expected = run(plain, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, unrounded = run(fused, x), run(plain, x)
+    assert all(value.dtype == torch.float32 for value in found.values())
+    torch.testing.assert_close(found["y"], expected["y"], rtol=1e-5, atol=0)
+    assert all(torch.equal(unrounded[name], value) for name, value in expected.items())
+    for name in ("x", "weight"):
+        assert 1e-5 < relative(found[name], expected[name]) < 1e-2
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert_same(run(fused, x), expected, 1e-5)  # float16 would overflow
+
+
+def test_logarithms_of_pytorch_do_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pure_nas.nn.logarithm._numpy_is_faster", lambda x: False)
+    fused, plain = twins(2, 3, dtype=torch.float32)
+    x = images(2, 2, 6, 6, dtype=torch.float32)
+    assert_same(run(fused, x), run(plain, x), 1e-5)
+
+
+@pytest.mark.parametrize("theta", [0.0, -20.0, 2.0])
+def test_a_threshold_that_stays_on_its_device_gives_the_same(theta: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other devices than the CPU compute with: a tensor that is never read."""
+    fused, plain = twins(2, 3, threshold_init=theta)
+    monkeypatch.setattr(Floor, "of", lambda theta: Floor(theta, nn.functional.softplus(theta) + 1e-7))
+    x = images(2, 2, 6, 6)
+    assert_same(run(fused, x), run(plain, x), 1e-10)
