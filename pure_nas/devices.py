@@ -98,8 +98,10 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def hand_back_freed_memory() -> None:
-    """Give the system the memory that is not in use at present, where the C library is glibc."""
+def hand_back_freed_memory(device: torch.device) -> None:
+    """Give the system the memory that a run on `device` no longer uses, on the device and beside it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
     if _has_glibc():
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -143,8 +143,9 @@ class TrialDirectory:
         return (self.path / "architecture.json").exists()
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Record how the trial ended; from now on it is finished, whatever the study says."""
+        """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.path / "result.json", json.dumps(result, indent=2) + "\n")
+        self.checkpoint.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
         """How the trial ended; None while it has not.

@@ -104,6 +104,9 @@ class Unit:
         usual_weight_decay: likewise.
         source: "module:Class" whose source an exported file carries; None where `implementation` is part of
             PyTorch. It may use only `torch`, `nn`, `F` (`torch.nn.functional`) and `Tensor`.
+
+    On a GPU a training step is recorded once and replayed, so what a unit's forward pass does in Python (counting
+    steps, say) happens in the first steps only. State that changes belongs into buffers.
     """
 
     name: str

@@ -139,7 +139,7 @@ large = torch.ones(128, 2**20)
 barrier = torch.ones(1, 2**20)
 del large
 freed = resident_mb()
-hand_back_freed_memory()
+hand_back_freed_memory(torch.device("cpu"))
 print(freed - start > 500, resident_mb() - start < 50)
 """
 

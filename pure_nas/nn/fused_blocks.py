@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +12,8 @@ from torch.nn import functional as F
 from pure_nas.nn import fused_tail
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock
 from pure_nas.nn.fused_unit import FusedConvPU, runs_eagerly
+
+logger = logging.getLogger(__name__)
 
 
 def product_unit_path(device: torch.device) -> str:
@@ -19,15 +24,17 @@ def product_unit_path(device: torch.device) -> str:
     return f"plain blocks with fused units: {reason}" if reason else "triton"
 
 
+@cache
 def _triton_reason(device: torch.device) -> str:
     """Why `device` cannot run the Triton kernels; empty where it can."""
     if device.type != "cuda":
         return f"there are no kernels for {device.type}"
-    try:
-        from pure_nas.nn import triton_block
-    except ImportError as error:
-        return f"Triton cannot be imported ({error})"
-    return triton_block.available(device)
+    from pure_nas.nn import triton_block
+
+    reason = triton_block.available(device)
+    if reason:
+        logger.warning("Product units run without fused kernels on %s: %s.", device, reason)
+    return reason
 
 
 class FusedBasicBlock(BasicBlock):

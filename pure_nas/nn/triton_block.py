@@ -23,6 +23,7 @@ import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,6 +52,10 @@ def available(device: torch.device) -> str:
         return f"Triton's kernels need a CUDA device, not {device.type}"
     if torch.version.hip is not None:
         return "Triton's kernels were not tried on ROCm"
+    try:
+        import_module("pure_nas.nn.triton_passes")
+    except (ImportError, AttributeError, RuntimeError) as error:
+        return f"Triton cannot be used: {error}"
     capability = torch.cuda.get_device_capability(device)
     if capability < (8, 0):
         return f"Triton's kernels need compute capability 8.0, this GPU has {capability[0]}.{capability[1]}"

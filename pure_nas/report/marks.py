@@ -49,10 +49,14 @@ def _spread(values: Sequence[float]) -> list[float]:
     return [(value - low) / (high - low or 1.0) for value in scaled]
 
 
+_MOST_TICKS = 12
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """Round values between two limits of a logarithmic axis, at least one, as many as a small plot has room for."""
     decades = math.log10(high / low)
     mantissas = next(chosen for widest, chosen in _MANTISSAS if decades <= widest)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [float(f"{mantissa * 10.0**exponent:.3g}") for exponent in exponents for mantissa in mantissas]
-    return [tick for tick in ticks if low <= tick <= high] or [float(f"{math.sqrt(low * high):.3g}")]
+    inside = [tick for tick in ticks if low <= tick <= high] or [float(f"{math.sqrt(low * high):.3g}")]
+    return inside[:: math.ceil(len(inside) / _MOST_TICKS)]

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 
 from pure_nas.data import Dataset
+from pure_nas.devices import hand_back_freed_memory
 from pure_nas.runner.messages import Ended, Event, Job
 from pure_nas.runner.work import work
 
@@ -52,6 +53,7 @@ class InlineExecutor:
         event = next(self._running[0])
         if isinstance(event, Ended):
             self._running.popleft().close()  # type: ignore[attr-defined]
+            hand_back_freed_memory(self._device)
         return event
 
     def close(self) -> None:

@@ -26,9 +26,10 @@ logger = logging.getLogger(__name__)
 R = TypeVar("R", Warm, Rehearsed)
 
 PATIENCE_SECONDS = 300.0
-"""How long a worker may take no batch, besides what a batch of its network may take; compiling takes minutes."""
+"""How long a worker may take no batch, besides what a batch of its network, and compiling it, may take."""
 
 _LOOK_EVERY = 1.0
+_COMPILING_SECONDS = 60.0
 _SLOWEST_FLOPS_PER_SECOND = 5e8
 _SCORED_AT_ONCE = 512
 _TRAINING_PASSES = 3
@@ -223,7 +224,10 @@ class ProcessExecutor:
         """Seconds without a batch after which a worker hangs: on a slow CPU a batch of a large network takes long."""
         flops = cost_of(candidate.architecture).flops
         images = max(_TRAINING_PASSES * candidate.recipe.batch_size, _SCORED_AT_ONCE)
-        return self._patience + flops * images / _SLOWEST_FLOPS_PER_SECOND
+        patience = self._patience + flops * images / _SLOWEST_FLOPS_PER_SECOND
+        if self.devices[0].type == "cuda":
+            patience += _COMPILING_SECONDS * sum(1 for _ in candidate.architecture.distinct_blocks())
+        return patience
 
     def _replies(self, kind: type[R], workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, R]]:
         """What each of `workers` answers; those that end instead are left out."""

@@ -52,7 +52,13 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         cost |= _measured(job, network, device)
         metrics = _final_metrics(job, training, dataset, folder)
     except Divergence as divergence:
-        outcome = Outcome(state="diverged", reason=str(divergence), cost=cost, seconds=_seconds(folder))
+        outcome = Outcome(
+            state="diverged",
+            reason=str(divergence),
+            cost=cost,
+            seconds=_seconds(folder),
+            execution=training.execution,
+        )
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
@@ -64,14 +70,13 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         outcome = Outcome(
             state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder), execution=training.execution
         )
-    folder.checkpoint.unlink(missing_ok=True)
+    # The checkpoint stays until the outcome is on disk: who is stopped before that need not train it all again.
     yield Ended(job.number, outcome)
 
 
 def outcome_of_lost(job: Job, reason: str) -> Outcome:
     """The outcome of a job whose workers died; nobody works on it any more."""
     folder = TrialDirectory(job.directory, job.number)
-    folder.checkpoint.unlink(missing_ok=True)
     cost = cost_of(job.candidate.architecture)
     seconds = _seconds(folder)
     return Outcome(state="failed", reason=reason, cost={**asdict(cost), "flops": cost.flops}, seconds=seconds)

@@ -146,7 +146,9 @@ class _Worker:
             return
         self._controller.tell(Warm(fits=True))
         order = self._controller.order()
-        seconds = order.seconds if isinstance(order, Go) else 0.0
+        if not isinstance(order, Go):
+            raise RuntimeError(f"a rehearsal was followed by {type(order).__name__}, not by Go")
+        seconds = order.seconds
         images, elapsed, start = 0, 0.0, time.perf_counter()
         while elapsed < seconds:
             some = list(islice(batches, _STEPS_AT_ONCE))
@@ -166,9 +168,7 @@ class _Worker:
     def _let_go_of_memory(self) -> None:
         """What a job leaves behind must be there for the next one, and for the other workers."""
         gc.collect()
-        hand_back_freed_memory()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        hand_back_freed_memory(self._device)
 
 
 def _loaded(load: Load, fingerprint: str) -> Dataset:

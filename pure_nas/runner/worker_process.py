@@ -80,7 +80,7 @@ class WorkerProcess:
         order, self._order = self._order, None
         if order is not None:
             # A worker that has just died is found, and replaced, when its reports are taken.
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(OSError):
                 self.connection.send(order)
 
     def reports(self) -> list[Report]:
@@ -89,7 +89,8 @@ class WorkerProcess:
         try:
             while not self.connection.closed and self.connection.poll():
                 found.append(self.connection.recv())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
+            # The worker is gone, perhaps in the middle of a report.
             self.connection.close()
         return found
 

@@ -13,7 +13,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
-from pure_nas.devices import threads_for
+from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.nn import build
 from pure_nas.recipe import Recipe
 from pure_nas.search.space import SearchSpace
@@ -62,6 +62,7 @@ def estimate(
     flops_small, flops_large = cost_of(small).flops, cost_of(large).flops
     seconds_small = _seconds_per_image(small, recipe, dataset, device)
     seconds_large = max(_seconds_per_image(large, recipe, dataset, device), seconds_small)
+    hand_back_freed_memory(device)
     slope = (seconds_large - seconds_small) / max(flops_large - flops_small, 1)
     known = [cost_of(candidate.architecture).flops for candidate in planned[:trials]]
     mean = (flops_small + flops_large) / 2
@@ -82,14 +83,15 @@ def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torc
 
 
 def _seconds_per_image(architecture: Architecture, recipe: Recipe, dataset: Dataset, device: torch.device) -> float:
-    """The median of a few steps, fewer where they are slow, after one that warms up."""
+    """The median of a few steps, fewer where they are slow, after what warms up."""
     training = Training(
         build(architecture), recipe, train=dataset.train, validation=None, flip=dataset.flip, device=device, seed=0
     )
     batches = list(islice(dataset.train.batches(recipe.batch_size, device=device), _STEPS))
     seconds: list[float] = []
     with threads_for(cost_of(architecture).flops * recipe.batch_size):
-        training.rehearse(batches[:1])
+        # On a GPU the first steps are recorded.
+        training.rehearse(batches[: 4 if device.type == "cuda" else 1])
         begun = time.perf_counter()
         for batch in batches:
             if seconds and time.perf_counter() - begun > _SECONDS:

@@ -159,6 +159,9 @@ def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
     free = min(torch.cuda.mem_get_info(device)[0] for device in devices)
     executor.resize(len(devices))
     peak = executor.rehearse(largest, seconds=0.0).peak_bytes
+    if peak == 0:
+        # Not even one for each device fits; trials of the largest networks will say so.
+        return len(devices)
     # What is still taken now that nothing trains: PyTorch itself and the images.
     kept = free - min(torch.cuda.mem_get_info(device)[0] for device in devices)
     return len(devices) * int(_SHARE_OF_MEMORY * free / max(peak + kept, 1))

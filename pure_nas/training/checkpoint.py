@@ -17,7 +17,7 @@ from pure_nas.training.training import Training
 
 logger = logging.getLogger(__name__)
 
-_SCHEMA = 1
+_SCHEMA = 2
 _CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 

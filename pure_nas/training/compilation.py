@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,11 @@ _SCHEMA = 1
 _SHARE_FOR_TRYING = 0.05
 _SECONDS_OF_AN_UNKNOWN_BLOCK = 20.0
 _LEAST_SPEEDUP = 1.03
+
+
+def cache_folder() -> Path:
+    """Where what compiling brought is kept."""
+    return Path.home() / ".cache" / "pure-nas"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +85,8 @@ class ExperienceFile:
 
 def compile_blocks(network: Network, backend: str = "inductor") -> None:
     """Compile every residual block on its own, in place: equal blocks, also of other networks, share their code."""
+    # Inductor's own place is emptied with every restart of the machine.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))
     # Importing dynamo takes seconds, which only those pay who compile.
     from torch._dynamo import config
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -11,7 +10,14 @@ import torch
 from pure_nas.devices import device_name, precision
 from pure_nas.nn import Network
 from pure_nas.recipe import Recipe
-from pure_nas.training.compilation import Experience, ExperienceFile, compile_blocks, repays, undo_compilation
+from pure_nas.training.compilation import (
+    Experience,
+    ExperienceFile,
+    cache_folder,
+    compile_blocks,
+    repays,
+    undo_compilation,
+)
 from pure_nas.training.step import RecordedStep, Step, record_cuda_graph
 
 Execution = Literal["auto", "eager", "recorded", "compiled"]
@@ -48,7 +54,7 @@ class StepChoice:
         self._auto = execution == "auto" and device.type == "cuda"
         self._compiled = execution == "compiled"
         self._recorded = self._auto or execution == "recorded" or (self._compiled and device.type == "cuda")
-        self._experience = experience or ExperienceFile(Path.home() / ".cache" / "pure-nas" / "compilation.json")
+        self._experience = experience
         self._seconds: list[float] = []
         if self._compiled:
             compile_blocks(network)
@@ -67,6 +73,7 @@ class StepChoice:
         """Take note of the training time of an epoch, and change the choice where that pays."""
         if not self._auto:
             return
+        self._experience = self._experience or ExperienceFile(cache_folder() / "compilation.json")
         self._seconds.append(seconds)
         blocks = sum(1 for _ in self._network.architecture.distinct_blocks())
         known = self._experience.get(self._make)
@@ -84,9 +91,13 @@ class StepChoice:
     @property
     def _make(self) -> str:
         """Networks that compiling speeds up alike."""
-        units = "+".join(sorted(self._network.architecture.unit_set))
-        return f"{units}, {device_name(self._device)}, {precision(self._device)}, torch {torch.__version__}"
+        architecture = self._network.architecture
+        units = "+".join(sorted(architecture.unit_set))
+        work = f"{units}, {architecture.image_size} px, batch {self._recipe.batch_size}"
+        return f"{work}, {device_name(self._device)}, {precision(self._device)}, torch {torch.__version__}"
 
     def _make_step(self) -> Step:
         arguments = (self._network, self._optimizer, self._recipe, self._device)
-        return RecordedStep(*arguments, record=record_cuda_graph) if self._recorded else Step(*arguments)
+        if self._recorded:
+            return RecordedStep(*arguments, record=record_cuda_graph, compiled=self._compiled)
+        return Step(*arguments, compiled=self._compiled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -40,20 +41,29 @@ class Step:
 
     Args:
         optimizer: over the trainable parameters of `network`; its rates follow `recipe`.
+        compiled: whether blocks of `network` are compiled.
 
     Attributes:
         kind: how steps are carried out, for records.
     """
 
     def __init__(
-        self, network: Network, optimizer: torch.optim.Optimizer, recipe: Recipe, device: torch.device
+        self,
+        network: Network,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        device: torch.device,
+        *,
+        compiled: bool = False,
     ) -> None:
         self.kind = "eager"
         self._network = network
         self._optimizer = optimizer
         self._recipe = recipe
         self._device = device
+        self._compiled = compiled
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._shape: torch.Size | None = None
 
     def __call__(self, images: Tensor, labels: Tensor, progress: float) -> BatchScore:
         """Learn from one batch, at the fraction `progress` (0 to 1) of the training steps."""
@@ -64,16 +74,26 @@ class Step:
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
         """Compute the gradients of a batch."""
+        self._shape = self._shape or images.shape
         for parameter in self._parameters:
             parameter.grad = None
-        with autocast(self._device):
+        with self._uncompiled(images), autocast(self._device):
             logits = self._network(images)
         logits = logits.float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
+        for parameter in self._parameters:
+            if parameter.grad is None:
+                # A layer that was skipped; the fused update takes all parameters of a kind or none.
+                parameter.grad = torch.zeros_like(parameter)
         if self._recipe.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip_norm)
         return BatchScore(loss.detach(), (logits.detach().argmax(1) == labels).sum())
+
+    def _uncompiled(self, images: Tensor) -> AbstractContextManager[None]:
+        """A context in which a batch of an odd size runs eagerly: one batch an epoch is not worth compiling."""
+        odd = self._compiled and images.shape != self._shape
+        return torch.compiler.set_stance("force_eager") if odd else nullcontext()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +126,12 @@ class RecordedStep(Step):
         *,
         record: Recorder,
         warmup: int = 3,
+        compiled: bool = False,
     ) -> None:
-        super().__init__(network, optimizer, recipe, device)
+        super().__init__(network, optimizer, recipe, device, compiled=compiled)
         self.kind = "recorded"
         self._record = record
         self._warmup = warmup
-        self._shape: torch.Size | None = None
         self._recording: _Recording | None = None
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
@@ -138,14 +158,20 @@ class RecordedStep(Step):
     def _try_to_record(self, images: Tensor, labels: Tensor) -> _Recording | None:
         try:
             replay, score = self._record(lambda: super(RecordedStep, self)._compute(images, labels))
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+            # Ending the capture fails as well, and says less than what made it fail. Nor is a recording worth a trial
+            # whose memory suffices without one.
+            reason = str(_innermost(error)).partition("\n")[0]
             self.kind = f"eager (recording failed: {reason})"
             logger.warning("The training step cannot be recorded as a graph: %s. It runs eagerly.", reason)
             return None
         return _Recording(images, labels, replay, score, [parameter.grad for parameter in self._parameters])
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
 
 
 def record_cuda_graph(work: Callable[[], BatchScore]) -> tuple[Callable[[], None], BatchScore]:

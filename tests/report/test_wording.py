@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pure_nas.report import wording
@@ -48,6 +48,7 @@ def test_sizes_and_costs_carry_their_units() -> None:
 
 
 @given(st.floats(1e-6, 1e12), st.floats(1.0001, 1e6))
+@example(low=633333333334.0, ratio=1.5)
 def test_log_axis_has_a_few_ticks_at_least_one(low: float, ratio: float) -> None:
     ticks = log_ticks(low, low * ratio)
     assert 1 <= len(ticks) <= 12

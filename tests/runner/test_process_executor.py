@@ -90,7 +90,9 @@ def test_jobs_run_side_by_side_and_write_into_their_own_folders(
     for number in (1, 2):
         own = [event for event in events if event.number == number]
         assert [type(event) for event in own] == [Started, EpochDone, EpochDone, EpochDone, Ended]
-        assert {entry.name for entry in (tmp_path / str(number)).iterdir()} == {"metrics.jsonl", "weights.safetensors"}
+        # The checkpoint goes once the outcome is on disk.
+        written = {entry.name for entry in (tmp_path / str(number)).iterdir()}
+        assert written == {"metrics.jsonl", "weights.safetensors", "checkpoint.pt"}
     assert {entry.name for entry in tmp_path.iterdir()} == {"1", "2"}
 
 

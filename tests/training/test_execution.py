@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_training import CPU, MIXED, recipe, same, stripes, training, weights
 
 from pure_nas.nn import build
-from pure_nas.training import Training
+from pure_nas.training import Training, execution
 from pure_nas.training.compilation import Experience, ExperienceFile, compile_blocks, repays, undo_compilation
 from pure_nas.training.execution import StepChoice
 from pure_nas.training.optimizer import make_optimizer
@@ -74,6 +74,61 @@ def test_a_cpu_runs_eagerly_and_never_looks_at_the_clock(tmp_path: Path) -> None
     for _ in range(6):
         choice.epoch_done(1e6, 100)
     assert choice.kind == "eager"
+
+
+class Compiler:
+    """Stands in for compiling blocks, which takes seconds even for these."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.compiled = False
+        monkeypatch.setattr(execution, "compile_blocks", lambda network: setattr(self, "compiled", True))
+        monkeypatch.setattr(execution, "undo_compilation", lambda network: setattr(self, "compiled", False))
+
+
+def gpu_choice(file: ExperienceFile) -> StepChoice:
+    """The choice for a GPU, on which nothing is computed here."""
+    network = build(MIXED)
+    choice = StepChoice(network, make_optimizer(network, recipe()), recipe(), torch.device("meta"), "auto", file)
+    choice._auto = True
+    return choice
+
+
+@pytest.mark.parametrize(("after", "kept"), [(60.0, True), (150.0, False)])
+def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
+    after: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "device_name", lambda device: "a GPU")
+    compiler, file = Compiler(monkeypatch), ExperienceFile(tmp_path / "compilation.json")
+    choice = gpu_choice(file)
+    choice.epoch_done(500.0, 99)
+    assert not compiler.compiled
+    choice.epoch_done(100.0, 98)
+    assert compiler.compiled
+    assert choice.kind == "compiled, eager"
+    choice.epoch_done(160.0, 97)
+    choice.epoch_done(after, 96)
+    assert compiler.compiled is kept
+    assert choice.kind == ("compiled, eager" if kept else "eager")
+    found = file.get(choice._make)
+    assert found is not None
+    assert found.speedup == pytest.approx(100 / after)
+    assert found.seconds_per_block == pytest.approx(max(160 - after, 0) / 3)
+
+    again = Compiler(monkeypatch)
+    later = gpu_choice(file)
+    later.epoch_done(5.0, 99)
+    later.epoch_done(5.0, 98)
+    # What was learnt decides: 490 s are left, of which 40 % are saved, for 100 s of compiling.
+    assert again.compiled is kept
+
+
+def test_a_gpu_with_little_left_to_do_does_not_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "device_name", lambda device: "a GPU")
+    compiler, file = Compiler(monkeypatch), ExperienceFile(tmp_path / "compilation.json")
+    choice = gpu_choice(file)
+    for epoch in range(6):
+        choice.epoch_done(1.0, 10 - epoch)
+    assert not compiler.compiled
 
 
 def test_compiled_blocks_learn_what_eager_ones_learn() -> None:

@@ -94,12 +94,45 @@ def test_a_step_that_cannot_be_recorded_runs_eagerly_and_says_so_once(caplog: py
     assert len(caplog.records) == 1
 
 
-def test_memory_that_runs_out_while_recording_is_no_reason_to_go_on() -> None:
+def test_memory_that_runs_out_while_recording_need_not_end_the_trial() -> None:
     def exhausted(work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        finally:
+            raise RuntimeError("capture was invalidated")
 
-    with pytest.raises(torch.OutOfMemoryError):
-        run(recorded(exhausted, network()), 16)
+    step = recorded(exhausted, network())
+    assert len(run(step, 16)) == 6
+    assert step.kind == "eager (recording failed: CUDA out of memory. Tried to allocate 2 GiB)"
+
+
+class Skipping(nn.Module):
+    """Leaves out a layer in every other step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 64)
+        self.classifier = nn.Linear(64, 2)
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        x = x.flatten(1)
+        logits: torch.Tensor = self.classifier(self.layer(x) if self.calls % 2 == 0 else x)
+        return logits
+
+
+def test_a_layer_that_is_skipped_in_some_steps_learns_in_the_others() -> None:
+    learner = Skipping()
+    before = learner.layer.weight.detach().clone()
+    optimizer = torch.optim.SGD([{"params": list(learner.parameters()), "kind": "conv"}], momentum=0.9, fused=True)
+    step = Step(learner, optimizer, RECIPE, CPU)  # type: ignore[arg-type]
+    images, labels = next(stripes(48, 0).batches(48))
+    step(images, labels, 0.0)
+    # Only its weights decay.
+    torch.testing.assert_close(learner.layer.weight, before, rtol=1e-4, atol=0)
+    step(images, labels, 0.1)
+    assert (learner.layer.weight - before).abs().max() > 1e-4
 
 
 def test_a_batch_is_scored_before_it_is_learnt() -> None:
