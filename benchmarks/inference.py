@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from pure_nas.nn.folding import folded
 from torch import Tensor, nn
 
 from benchmarks.document import Row
@@ -15,6 +14,7 @@ from benchmarks.plain_training import plain_network
 from benchmarks.setting import Setting
 from pure_nas.architecture import Architecture
 from pure_nas.nn import build
+from pure_nas.nn.folding import folded
 
 
 def inference_rows(setting: Setting, depth: int, batch: int, rounds: int) -> list[Row]:
