@@ -21,12 +21,24 @@ _SAMPLE = 1024
 _MOST_WORKERS = 8
 
 
+_sharers = 1
+
+
+def share_cpus(processes: int) -> None:
+    """Let sets that are loaded from now on leave room for so many processes, this one included, that decode at once."""
+    global _sharers  # noqa: PLW0603 - a property of the process, like its number of threads
+    _sharers = processes
+
+
 def usual_workers() -> int:
-    """Processes that decode: one for each CPU this process may use, at most 8; none on a single CPU."""
+    """Processes that decode: one for each CPU this process may use, at most 8; none on a single CPU.
+
+    Where several processes share the CPUs, each has its part, one at least.
+    """
     # Not on every system, and more exact than the number of CPUs where it is.
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(_MOST_WORKERS, cpus) if cpus > 1 else 0
+    return min(_MOST_WORKERS, max(1, cpus // _sharers)) if cpus > 1 else 0
 
 
 class _Decoder:

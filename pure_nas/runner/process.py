@@ -152,7 +152,8 @@ class ProcessExecutor:
             self._workers.append(self._new_worker(len(self._workers)))
 
     def _new_worker(self, place: int) -> WorkerProcess:
-        return WorkerProcess(self._load, self._fingerprint, self.devices[place % len(self.devices)])
+        device = self.devices[place % len(self.devices)]
+        return WorkerProcess(self._load, self._fingerprint, device, self._size)
 
     def _wait(self) -> None:
         """Wait a little for reports, take them, and look after the workers."""
@@ -170,7 +171,8 @@ class ProcessExecutor:
                 self._replace(place, worker.fate)
             elif worker.hangs:
                 worker.end()
-                self._replace(place, f"took no batch for {worker.silent:.0f} s")
+                what = "took no batch" if worker.ready else "said nothing"
+                self._replace(place, f"{what} for {worker.silent:.0f} s")
 
     def _take(self, worker: WorkerProcess, report: Report) -> None:
         match report:

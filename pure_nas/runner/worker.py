@@ -26,6 +26,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Augment, Dataset, ImageSet
 from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, Normalisation
+from pure_nas.data.streamed import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
 from pure_nas.nn import build
@@ -44,13 +45,14 @@ _WARM_STEPS = 6
 _STEPS_AT_ONCE = 4
 
 
-def serve(connection: Connection, load: Load, fingerprint: str, device: str, log_level: int) -> None:
+def serve(connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int) -> None:
     """Load the images, then carry out orders until the controller is gone.
 
     Args:
         connection: to the controller.
         fingerprint: of the controller's images; others are refused.
         device: what `torch.device` takes.
+        workers: how many there are, this one included, to share the CPUs.
         log_level: what is logged from here on, in the controller.
     """
     _end_with_parent()
@@ -59,6 +61,7 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, log
     logging.getLogger().handlers = [_Forward(controller)]
     logging.getLogger().setLevel(log_level)
     logging.captureWarnings(True)
+    share_cpus(workers)
     try:
         worker = _Worker(controller, _loaded(load, fingerprint), torch.device(device))
         controller.tell(Ready())

@@ -17,6 +17,7 @@ from pure_nas.runner.orders import Order, Rehearsed, Report, Warm
 from pure_nas.runner.worker import Load, serve
 
 _SECONDS_TO_DIE = 10.0
+_SECONDS_TO_LOAD = 1800.0
 
 
 class WorkerProcess:
@@ -30,11 +31,11 @@ class WorkerProcess:
         patience: how long it may be silent; None while it has nothing to say.
     """
 
-    def __init__(self, load: Load, fingerprint: str, device: torch.device) -> None:
+    def __init__(self, load: Load, fingerprint: str, device: torch.device, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         level = logging.getLogger("pure_nas").getEffectiveLevel()
-        arguments = (theirs, load, fingerprint, str(device), level)
+        arguments = (theirs, load, fingerprint, str(device), workers, level)
         self.process = context.Process(target=serve, args=arguments, name="pure-nas worker")
         with _interrupts_held_back():
             self.process.start()
@@ -63,8 +64,10 @@ class WorkerProcess:
 
     @property
     def hangs(self) -> bool:
-        """Whether it has been silent for too long."""
-        return self.ready and self.patience is not None and self.silent > self.patience
+        """Whether it has been silent for too long. Loading is silent, but the images were loaded here before."""
+        if not self.ready:
+            return self.silent > _SECONDS_TO_LOAD
+        return self.patience is not None and self.silent > self.patience
 
     def give(self, order: Order, patience: float) -> None:
         """Give an order; it is sent once the worker is ready."""

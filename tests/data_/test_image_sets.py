@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pure_nas.data import Augment, ResidentImages, StreamedImages
 from pure_nas.data.image_set import Normalisation, count_histogram
 from pure_nas.data.resident import resident
+from pure_nas.data.streamed import share_cpus, usual_workers
 from pure_nas.errors import DataError, UsageError
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -167,3 +168,12 @@ def test_batches_that_cannot_be_are_explained_at_once(
     generator = torch.Generator() if shuffle else None
     with pytest.raises((UsageError, DataError), match=message):
         numbered(count).batches(batch_size, generator=generator, drop_last=drop_last)
+
+
+def test_processes_that_share_the_cpus_decode_with_their_part_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    found = []
+    for processes in (3, 6, 12, 1):
+        share_cpus(processes)
+        found.append(usual_workers())
+    assert found == [2, 1, 1, 6]

@@ -267,3 +267,15 @@ def test_cuda_without_a_number_stands_for_every_gpu(dataset: Dataset, monkeypatc
         "cuda:1": [torch.device("cuda", 1)],
         "cpu": [CPU],
     }
+
+
+def test_a_worker_that_never_has_its_images_is_not_waited_for(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.runner.worker_process._SECONDS_TO_LOAD", 1.0)
+    load = partial(time.sleep, 1000)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:  # type: ignore[arg-type]
+        executor.submit(job(dataset, tmp_path))
+        with pytest.raises(RunError, match=r"could not start: it said nothing for \d+ s while it loaded"):
+            executor.next_event()
+        assert executor.process_ids
