@@ -202,7 +202,7 @@ class ProcessExecutor:
         if not gone.ready:
             raise RunError(
                 f"A worker process could not start: it {fate} while it loaded PyTorch and the images.",
-                hint="What it printed stands above. Fewer --workers need less memory; --workers 1 needs no process.",
+                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
             )
         logger.warning("Worker process %s %s; another one takes its place.", gone.process.pid, fate)
         new = self._workers[place] = self._new_worker(place)
