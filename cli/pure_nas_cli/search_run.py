@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -12,10 +13,12 @@ from rich.text import Text
 from pure_nas.report import write_report
 from pure_nas.results import Results
 from pure_nas.run_directory import RunDirectory
+from pure_nas.runner import Executor
 from pure_nas.search.samplers import ChosenSampler
 from pure_nas.search.search import Search
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import Prepared, opened, prepare
+from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
 from pure_nas_cli.front import front_document, print_front, summary_line
 from pure_nas_cli.interrupts import INTERRUPTED
@@ -28,10 +31,14 @@ _LONG_SECONDS = 3600.0
 def plan_only(settings: SearchSettings, *, as_json: bool) -> None:
     """Say what a search would cost, and stop."""
     prepared = prepare(settings)
-    if as_json:
-        print(json.dumps(_plan_document(prepared), indent=2))
-    else:
+    if not as_json:
         _show_plan(prepared, prepared.sampler)
+    executor, workers = prepared.start_workers(settings.trials)
+    with closing(executor):
+        if as_json:
+            print(json.dumps(_plan_document(prepared, executor, workers), indent=2))
+        else:
+            _show_estimate(prepared, executor, workers, settings.trials)
 
 
 def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
@@ -41,8 +48,9 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
     prepared = prepare(settings)
     relay = Relay()
     with opened(prepared, out, relay) as search:
-        if search.counted < settings.trials:
-            _show_plan(prepared, search.sampler, search)
+        if search.left:
+            _show_plan(prepared, search.sampler)
+            _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
         code, stopped = _go(search, prepared, relay)
         stderr.print(f"Stopped: {stopped}.")
         if search.images_per_second:
@@ -69,8 +77,8 @@ def _progress(search: Search, prepared: Prepared) -> Progress:
     return PlainProgress(stderr, settings.trials, done)
 
 
-def _show_plan(prepared: Prepared, sampler: ChosenSampler, search: Search | None = None) -> None:
-    """What will be searched, how, and what it will cost here."""
+def _show_plan(prepared: Prepared, sampler: ChosenSampler) -> None:
+    """What will be searched, and how."""
     settings, dataset = prepared.settings, prepared.dataset
     size = dataset.image_size
     _tell(
@@ -91,38 +99,45 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, search: Search | None
     stderr.print(
         f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}"
     )
-    missing = settings.trials - (search.counted if search else 0)
-    workers = prepared.workers_for(missing)
+
+
+def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, spent: float = 0.0) -> None:
+    """How many networks are trained at once, and how long that will take.
+
+    Args:
+        left: trials to go.
+        spent: seconds of earlier sessions.
+    """
+    settings, count = prepared.settings, workers.count or 1
     if settings.workers != 1:
-        _tell(workers.reason, subject=f"workers {workers.count or settings.workers}")
-    _show_estimate(prepared, missing, workers.count or 1, search.clock.seconds if search else 0.0)
-    _show_idle(prepared, missing)
-
-
-def _show_estimate(prepared: Prepared, missing: int, workers: int, spent: float) -> None:
-    settings, each = prepared.settings, prepared.estimate.seconds_per_trial
+        _tell(workers.reason, subject=f"workers {count}")
+    if count > 1:
+        stderr.print(f"Starting {count} workers ...", style="dim")
+    each = prepared.seconds_per_trial(executor)
+    expected = each * left / count
     _tell(
-        f"{show_seconds(each * missing / workers)} (about {show_seconds(each)} a trial)",
+        f"{show_seconds(expected)} (about {show_seconds(each)} a trial)",
         subject=f"estimated time on {prepared.device}",
     )
+    _show_idle(prepared, left)
     if settings.time_seconds is None:
-        if each * missing / workers > _LONG_SECONDS:
+        if expected > _LONG_SECONDS:
             _warn(
                 "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space "
                 "such as cifar10-small (see pure-nas spaces)."
             )
         return
     unused = max(settings.time_seconds - spent, 0.0)
-    if unused < each * missing / workers:
-        enough = int(unused / each * workers)
+    if unused < expected:
+        enough = int(unused / each * count)
         stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}")
 
 
-def _show_idle(prepared: Prepared, missing: int) -> None:
+def _show_idle(prepared: Prepared, left: int) -> None:
     """Say so where one worker leaves much of the machine unused."""
     if prepared.settings.workers != 1 or prepared.settings.measures_latency:
         return
-    possible = prepared.workers_for(missing, "auto")
+    possible = prepared.workers_for(left, "auto")
     if possible.count is None:
         stderr.print("--workers auto would look whether several networks at once train faster on the GPU", style="dim")
     elif possible.count > 1:
@@ -137,19 +152,19 @@ def _warn(text: str) -> None:
     stderr.print(text, style="yellow")
 
 
-def _plan_document(prepared: Prepared) -> dict[str, object]:
-    estimate = prepared.estimate
+def _plan_document(prepared: Prepared, executor: Executor, workers: WorkerPlan) -> dict[str, object]:
+    each, trials = prepared.seconds_per_trial(executor), prepared.settings.trials
     return {
         "schema": 1,
-        "trials": estimate.trials,
+        "trials": trials,
         "epochs": prepared.space.run.epochs,
         "baselines": [baseline.label for baseline in prepared.plan],
         "architectures": prepared.space.count(),
         "device": str(prepared.device),
         "sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
-        "workers": {"count": prepared.workers.count, "reason": prepared.workers.reason},
-        "seconds_per_trial": estimate.seconds_per_trial,
-        "seconds": estimate.seconds / (prepared.workers.count or 1),
+        "workers": {"count": workers.count, "reason": workers.reason},
+        "seconds_per_trial": each,
+        "seconds": each * trials / (workers.count or 1),
     }
 
 

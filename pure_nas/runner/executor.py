@@ -8,9 +8,12 @@ from typing import Protocol
 
 import torch
 
+from pure_nas.candidate import Candidate
+from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
-from pure_nas.devices import hand_back_freed_memory
+from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.runner.messages import Ended, Event, Job
+from pure_nas.runner.rehearsal import Rehearsal
 from pure_nas.runner.work import work
 
 
@@ -20,6 +23,9 @@ class Executor(Protocol):
     @property
     def free(self) -> int:
         """Jobs it can begin at once."""
+
+    def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
+        """Training time of an image while all that can train do, measured for some seconds; None: it does not fit."""
 
     def submit(self, job: Job) -> None:
         """Take a job; numbers of jobs that run at the same time differ."""
@@ -43,6 +49,16 @@ class InlineExecutor:
     def free(self) -> int:
         """One, or none while a job runs."""
         return 1 - len(self._running)
+
+    def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
+        """Training time of an image, measured for some seconds; None where it does not fit into memory."""
+        try:
+            with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
+                return 1 / Rehearsal(candidate, self._dataset, self._device).images_per_second(seconds)
+        except torch.OutOfMemoryError:
+            return None
+        finally:
+            hand_back_freed_memory(self._device)
 
     def submit(self, job: Job) -> None:
         """Take a job; it advances only in `next_event`."""

@@ -56,10 +56,12 @@ class Rehearsed:
     Attributes:
         images_per_second: trained on.
         peak_bytes: the most memory that PyTorch held on the GPU; 0 on a CPU.
+        fits: whether memory sufficed.
     """
 
-    images_per_second: float
+    images_per_second: float = 0.0
     peak_bytes: int = 0
+    fits: bool = True
 
 
 @dataclass(frozen=True)

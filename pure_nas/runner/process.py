@@ -28,6 +28,9 @@ R = TypeVar("R", Warm, Rehearsed)
 PATIENCE_SECONDS = 300.0
 """How long a worker may take no batch, besides what a batch of its network, and compiling it, may take."""
 
+STARTS_IN_A_ROW = 3
+"""How many workers may die one after the other before they have the images: memory may be short for a moment."""
+
 _LOOK_EVERY = 1.0
 _COMPILING_SECONDS = 60.0
 _SLOWEST_FLOPS_PER_SECOND = 5e8
@@ -38,9 +41,10 @@ _TRAINING_PASSES = 3
 class ProcessExecutor:
     """Runs jobs in worker processes, each of which keeps PyTorch, a device and the images.
 
-    Workers begin with the first job, as fresh interpreters ("spawn"), and load the images themselves, once. The CPU
-    threads are divided among them. One that dies or hangs is replaced, and its job goes on in the replacement from its
-    checkpoint; a job that loses its worker twice has failed. What a worker raises is raised by `next_event`.
+    Workers begin with `start`, or with the first job, as fresh interpreters ("spawn"), and load the images themselves,
+    once. The CPU threads are divided among them. One that dies or hangs is replaced, and its job goes on in the
+    replacement from its checkpoint; a job that loses its worker twice has failed. What a worker raises is raised by
+    `next_event`.
 
     Call `close`, or use it as a context manager. Workers end with the process that started them, however it ends.
 
@@ -72,6 +76,7 @@ class ProcessExecutor:
         self._workers: list[WorkerProcess] = []
         self._events: deque[Event] = deque()
         self._lost: dict[int, str] = {}
+        self._failed_starts = 0
         # Python waits for its child processes when it ends; before that, these are stopped.
         self._at_exit = util.Finalize(self, stop, args=(self._workers,), exitpriority=10)
 
@@ -104,9 +109,14 @@ class ProcessExecutor:
         self._size = workers
         stop(self._workers, keep=workers)
 
+    def start(self) -> None:
+        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile."""
+        while len(self._workers) < self._size:
+            self._workers.append(self._new_worker(len(self._workers)))
+
     def submit(self, job: Job) -> None:
         """Give a job to a free worker."""
-        self._start()
+        self.start()
         free = [worker for worker in self._workers if worker.job is None]
         self._give(next((worker for worker in free if worker.ready), free[0]), job)
 
@@ -127,7 +137,9 @@ class ProcessExecutor:
         Returns:
             Images a second of all workers together, 0 where they do not fit into memory; the peak of one worker.
         """
-        self._start()
+        self.start()
+        while not all(worker.ready for worker in self._workers):
+            self._wait()
         patience = self._patience_with(candidate)
         for worker in self._workers:
             worker.give(Rehearse(candidate, self._share), patience)
@@ -135,9 +147,14 @@ class ProcessExecutor:
         fitting = [worker for worker, reply in warm if reply.fits]
         for worker in fitting:
             worker.give(Go(seconds if len(fitting) == len(self._workers) else 0.0), patience + seconds)
-        found = [reply for _, reply in self._replies(Rehearsed, fitting)]
+        found = [reply for _, reply in self._replies(Rehearsed, fitting) if reply.fits]
         rate = sum(reply.images_per_second for reply in found) if len(found) == len(self._workers) else 0.0
         return Rehearsed(rate, max((reply.peak_bytes for reply in found), default=0))
+
+    def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
+        """Training time of an image in one of the workers while all train; None where it does not fit into memory."""
+        rate = self.rehearse(candidate, seconds).images_per_second
+        return self._size / rate if rate else None
 
     def close(self) -> None:
         """Stop the workers, whatever they do. Their jobs stay as a kill leaves them."""
@@ -146,10 +163,6 @@ class ProcessExecutor:
     @property
     def _share(self) -> int:
         return max(1, self._threads // self._size)
-
-    def _start(self) -> None:
-        while len(self._workers) < self._size:
-            self._workers.append(self._new_worker(len(self._workers)))
 
     def _new_worker(self, place: int) -> WorkerProcess:
         device = self.devices[place % len(self.devices)]
@@ -183,6 +196,7 @@ class ProcessExecutor:
                 self._lost.pop(report.number, None)
                 self._events.append(report)
             case Ready():
+                self._failed_starts = 0
                 worker.begin()
             case Failed(error):
                 worker.job = worker.patience = None
@@ -200,14 +214,15 @@ class ProcessExecutor:
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:
-            raise RunError(
-                f"A worker process could not start: it {fate} while it loaded PyTorch and the images.",
-                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
-            )
+            self._count_failed_start(fate)
         logger.warning("Worker process %s %s; another one takes its place.", gone.process.pid, fate)
         new = self._workers[place] = self._new_worker(place)
         job = gone.job
         if job is None:
+            return
+        if not gone.ready:
+            # The job has done nothing yet that could have been the reason.
+            self._give(new, job)
             return
         before = self._lost.pop(job.number, None)
         if before is None:
@@ -217,6 +232,15 @@ class ProcessExecutor:
         else:
             how = fate if fate == before else f"{before}, then {fate}"
             self._events.append(Ended(job.number, outcome_of_lost(job, f"its worker died twice: it {how}")))
+
+    def _count_failed_start(self, fate: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts == STARTS_IN_A_ROW:
+            raise RunError(
+                f"A worker process could not start: it {fate} while it loaded PyTorch and the images, as did the "
+                f"{STARTS_IN_A_ROW - 1} before it.",
+                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
+            )
 
     def _give(self, worker: WorkerProcess, job: Job) -> None:
         worker.job = job

@@ -14,7 +14,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import count, islice
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 
@@ -23,26 +22,21 @@ from torch import Tensor
 
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Augment, Dataset, ImageSet
+from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, Normalisation
 from pure_nas.data.streamed import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
-from pure_nas.nn import build
-from pure_nas.recipe import Recipe
 from pure_nas.runner.orders import Alive, Failed, Go, Order, Ready, Rehearse, Rehearsed, Report, Train, Warm
+from pure_nas.runner.rehearsal import Rehearsal
 from pure_nas.runner.work import work
-from pure_nas.training import Training
-from pure_nas.training.seeds import generator
 
 Load = Callable[[], Dataset]
 """Loads the images; can be pickled."""
 
 _PR_SET_PDEATHSIG = 1
 _SECONDS_BETWEEN_SIGNS = 1.0
-_WARM_STEPS = 6
-_STEPS_AT_ONCE = 4
 
 
 def serve(connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int) -> None:
@@ -132,18 +126,8 @@ class _Worker:
         self._let_go_of_memory()
 
     def _rehearse(self, candidate: Candidate) -> None:
-        batches = self._endless_batches(candidate.recipe)
         try:
-            training = Training(
-                build(candidate.architecture),
-                candidate.recipe,
-                train=self._dataset.train,
-                validation=None,
-                flip=self._dataset.flip,
-                device=self._device,
-                seed=0,
-            )
-            training.rehearse(islice(batches, _WARM_STEPS))
+            rehearsal = Rehearsal(candidate, self._dataset, self._device)
         except torch.OutOfMemoryError:
             self._controller.tell(Warm(fits=False))
             return
@@ -151,22 +135,14 @@ class _Worker:
         order = self._controller.order()
         if not isinstance(order, Go):
             raise RuntimeError(f"a rehearsal was followed by {type(order).__name__}, not by Go")
-        seconds = order.seconds
-        images, elapsed, start = 0, 0.0, time.perf_counter()
-        while elapsed < seconds:
-            some = list(islice(batches, _STEPS_AT_ONCE))
-            training.rehearse(some)
-            images += sum(len(labels) for _, labels in some)
-            elapsed = time.perf_counter() - start
+        try:
+            rate = rehearsal.images_per_second(order.seconds)
+        except torch.OutOfMemoryError:
+            # What others that share the device took since.
+            self._controller.tell(Rehearsed(fits=False))
+            return
         peak = torch.cuda.max_memory_reserved(self._device) if self._device.type == "cuda" else 0
-        self._controller.tell(Rehearsed(images / elapsed if images else 0.0, peak))
-
-    def _endless_batches(self, recipe: Recipe) -> Iterator[Batch]:
-        augment = Augment(crop_padding=recipe.crop_padding, flip=recipe.flip and self._dataset.flip)
-        for epoch in count():
-            yield from self._dataset.train.batches(
-                recipe.batch_size, device=self._device, generator=generator(0, "order", epoch), augment=augment
-            )
+        self._controller.tell(Rehearsed(rate, peak))
 
     def _let_go_of_memory(self) -> None:
         """What a job leaves behind must be there for the next one, and for the other workers."""

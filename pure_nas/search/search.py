@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -80,6 +79,7 @@ class Search:
         self._settings = settings
         self._study = study
         self._start_workers = start_workers
+        self._workers: tuple[Executor, WorkerPlan] | None = None
         self._reference = reference
         self._latency = latency
         self._train_images = train_images
@@ -105,6 +105,25 @@ class Search:
         return sum(record.counts for record in self._records.values())
 
     @property
+    def left(self) -> int:
+        """Trials to go, as far as is known; none once the time is used up."""
+        if self._used_up() and not self._unfinished:
+            return 0
+        return max(self._settings.trials - self.counted, len(self._unfinished))
+
+    def workers(self) -> tuple[Executor, WorkerPlan]:
+        """What trains. It starts with the first call, and gets ready while the caller goes on."""
+        if self._workers is None:
+            self._workers = self._start_workers(self.left)
+        return self._workers
+
+    def close(self) -> None:
+        """End what trains; trials stay where they are."""
+        if self._workers is not None:
+            self._workers[0].close()
+            self._workers = None
+
+    @property
     def images_per_second(self) -> float:
         """Training images of this session by its time since the first trial began, over all workers."""
         since = self._training_since
@@ -128,18 +147,18 @@ class Search:
                 seconds = self.clock.session_seconds
                 rate = round(self.images_per_second)
                 self._run.log("search stopped", reason=stopped, seconds=round(seconds, 3), images_per_second=rate)
+                self.close()
         return stopped
 
     def _train(self) -> str:
-        executor, workers = self._start_workers(max(self._settings.trials - self.counted, len(self._unfinished)))
-        with closing(executor):
-            self._run.log("workers started", **asdict(workers))
-            self._listener.workers_started(workers)
-            while True:
-                exhausted = self._fill(executor)
-                if exhausted and not self._running:
-                    return exhausted
-                self._handle(executor.next_event())
+        executor, workers = self.workers()
+        self._run.log("workers started", **asdict(workers))
+        self._listener.workers_started(workers)
+        while True:
+            exhausted = self._fill(executor)
+            if exhausted and not self._running:
+                return exhausted
+            self._handle(executor.next_event())
 
     def _fill(self, executor: Executor) -> str | None:
         """Give the executor as much as it can begin; says what is used up where nothing more may."""

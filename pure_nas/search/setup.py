@@ -25,7 +25,7 @@ from pure_nas.runner import Executor
 from pure_nas.runner.worker import Load
 from pure_nas.search.baselines import Baseline, baselines
 from pure_nas.search.clock import STARTED
-from pure_nas.search.estimate import Estimate, estimate, nominal_seconds_per_trial
+from pure_nas.search.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.search.samplers import ChosenSampler, choose_sampler
 from pure_nas.search.search import Listener, Search
 from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
@@ -59,21 +59,10 @@ class Prepared:
         """Baselines to train first."""
         return baselines(self.space) if self.settings.baselines else []
 
-    @cached_property
-    def estimate(self) -> Estimate:
-        """Expected training time here of each of several workers, measured over a few steps."""
+    def seconds_per_trial(self, executor: Executor) -> float:
+        """Expected training time of a trial, measured over a few steps."""
         planned = [baseline.candidate for baseline in self.plan]
-        before = torch.get_num_threads()
-        torch.set_num_threads(max(1, before // (self.workers.count or 1)))
-        try:
-            return estimate(self.space, self.dataset, self.settings.trials, planned, self.device)
-        finally:
-            torch.set_num_threads(before)
-
-    @cached_property
-    def workers(self) -> WorkerPlan:
-        """How many networks are trained at once, as far as is known before any is."""
-        return self.workers_for(self.settings.trials)
+        return seconds_per_trial(self.space, self.dataset, self.settings.trials, planned, executor)
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
         """How many networks are trained at once while `left` trials are to go, as the settings or `wanted` say."""
@@ -206,6 +195,7 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
         )
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         _record(run, {**wanted, **decided}, describe_environment(prepared.device))
+        stack.callback(search.close)
         yield search
 
 

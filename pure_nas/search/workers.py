@@ -113,7 +113,7 @@ def plan_workers(workers: Workers, work: Work, device: torch.device) -> WorkerPl
 def start_workers(
     plan: WorkerPlan, work: Work, dataset: Dataset, load: Load, device: torch.device
 ) -> tuple[Executor, WorkerPlan]:
-    """The executor for a plan, and the plan with its number.
+    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on.
 
     Args:
         dataset: for the work in this process.
@@ -127,6 +127,7 @@ def start_workers(
             stack.callback(executor.close)
             plan = calibrate(executor, work)
             stack.pop_all()
+    executor.start()
     return executor, plan
 
 

@@ -136,8 +136,10 @@ class RecordedStep(Step):
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
         self._shape = self._shape or images.shape
-        if self.kind != "recorded" or images.shape != self._shape:
+        if self.kind != "recorded":
             return super()._compute(images, labels)
+        if images.shape != self._shape:
+            return self._compute_odd(images, labels)
         if self._warmup:
             self._warmup -= 1
             return super()._compute(images, labels)
@@ -145,6 +147,21 @@ class RecordedStep(Step):
         if self._recording is None:
             return super()._compute(images, labels)
         return self._replayed(self._recording, images, labels)
+
+    def _compute_odd(self, images: Tensor, labels: Tensor) -> BatchScore:
+        """A batch of another size: the memory that the recording keeps for itself must not cost the trial."""
+        try:
+            return super()._compute(images, labels)
+        except torch.OutOfMemoryError:
+            if self._recording is None:
+                raise
+        self.kind = "eager (no memory beside the recording)"
+        logger.warning("There is no memory for a batch of another size beside a recorded step. It runs eagerly.")
+        self._recording = None
+        for parameter in self._parameters:
+            parameter.grad = None
+        torch.cuda.empty_cache()
+        return super()._compute(images, labels)
 
     def _replayed(self, recording: _Recording, images: Tensor, labels: Tensor) -> BatchScore:
         recording.images.copy_(images)

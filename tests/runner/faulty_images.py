@@ -91,3 +91,12 @@ def load_not_at_all(fault: str) -> Dataset:
     """Goes wrong."""
     go_wrong(fault)
     raise AssertionError("nothing went wrong")
+
+
+def load_after_faults(folder: Path, fault: Path) -> Dataset:
+    """Goes wrong once for each line of the file `fault`; then loads the images of `folder`."""
+    lines = fault.read_text().splitlines()
+    fault.write_text("\n".join(lines[1:]))
+    if lines:
+        go_wrong(lines[0])
+    return load_dataset(folder)

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from faulty_images import Unspeakable, load_faulty, load_not_at_all
+from faulty_images import Unspeakable, load_after_faults, load_faulty, load_not_at_all
 from jobs import CPU, candidate, job, outcome_of
 
 from pure_nas.cost.layers import cost_of
@@ -148,6 +149,7 @@ def test_workers_rehearse_together(pool: ProcessExecutor, dataset: Dataset, tmp_
     found = pool.rehearse(candidate(dataset), 0.2)
     assert found.images_per_second > 0
     assert found.peak_bytes == 0
+    assert pool.seconds_per_image(candidate(dataset), 0.2) == pytest.approx(2 / found.images_per_second, rel=10)
     assert isinstance(events_in(pool, job(dataset, tmp_path))[-1], Ended)
 
 
@@ -179,13 +181,31 @@ def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Excep
     assert "test_errors_are_sent_with_their_traceback" in sent.__notes__[-1]
 
 
-def test_a_worker_that_cannot_start_is_one_clear_error(dataset: Dataset, tmp_path: Path) -> None:
+def test_workers_that_cannot_start_are_one_clear_error(dataset: Dataset, tmp_path: Path) -> None:
     load = partial(load_not_at_all, "leave")
     with (
         ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor,
-        pytest.raises(RunError, match="could not start: it ended with exit code 3"),
+        pytest.raises(RunError, match=r"could not start: it ended with exit code 3 while it .*, as did the 2 before"),
     ):
         events_in(executor, job(dataset, tmp_path))
+
+
+def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
+    dataset: Dataset, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when it takes the place of another; and its job, which had no part in it, is not blamed."""
+    fault = tmp_path / "fault.txt"
+    fault.write_text("die\nleave")
+    load = partial(load_after_faults, image_folder, fault)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:
+        events = events_in(executor, numbered(dataset, tmp_path, 1))
+        assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
+        assert caplog.text.count("another one takes its place") == 2
+        fault.write_text("die\nleave")
+        os.kill(executor.process_ids[0], signal.SIGKILL)
+        events = events_in(executor, numbered(dataset, tmp_path, 2))
+        assert [type(event) for event in events] == [WorkerLost, Started, EpochDone, EpochDone, EpochDone, Ended]
+        assert caplog.text.count("another one takes its place") == 5
 
 
 def test_other_images_are_refused(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from interleaved import Interleaved
 from searches import Heard, results_of, run_search, settings_for, stored_in
 
 from pure_nas.run_directory import RunDirectory
+from pure_nas.runner import ProcessExecutor
 from pure_nas.runner import work as work_module
-from pure_nas.search.setup import Prepared
+from pure_nas.search.setup import Prepared, opened, prepare
 from pure_nas.search.workers import WorkerPlan
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -63,6 +64,25 @@ class Interleaving:
             return self.executors[-1], WorkerPlan(slots, "for a test")
 
         patch.setattr(Prepared, "start_workers", start)
+
+
+def test_workers_get_ready_before_the_search_goes_and_end_with_it(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    prepared = prepare(settings_for(image_folder, tiny_space_file, trials=3, workers=2))
+    with opened(prepared, tmp_path, Heard()) as search:
+        executor, plan = search.workers()
+        assert isinstance(executor, ProcessExecutor)
+        assert plan.count == len(executor.process_ids) == 2
+        assert prepared.seconds_per_trial(executor) > 0
+        assert search.workers() == (executor, plan)
+    assert executor.process_ids == []
+    with opened(prepared, tmp_path, Heard()) as search:
+        executor, _ = search.workers()
+        assert isinstance(executor, ProcessExecutor)
+        assert search.go() == "all 3 trials are done"
+        assert executor.process_ids == []
+        assert search.left == 0
 
 
 @pytest.mark.parametrize(("slots", "trials"), [(2, 5), (3, 7), (4, 3)])

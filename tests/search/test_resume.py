@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import optuna
 import pytest
 
 from pure_nas.results import load_results
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.search.catalogue import load_space
 from pure_nas.search.limits import Limits
 from pure_nas.search.settings import SearchSettings
@@ -127,6 +128,31 @@ def test_a_trial_whose_folder_is_complete_is_told_without_training(
     assert search(settings, tmp_path) == before
     assert stored_states(tmp_path / "study")[2] in ("COMPLETE", "PRUNED")
     assert (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns == result
+
+
+def test_a_trial_that_ended_and_was_stopped_before_it_was_recorded_trains_only_its_last_epoch_again(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.runner.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    settings = replace(settings, space=settings.space.with_run(epochs=3))
+    whole = search(settings, tmp_path / "whole")
+    parts = tmp_path / "parts"
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialDirectory, "write_result", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            search(settings, parts)
+    first = {entry.name for entry in (parts / "study" / "trials" / "0000").iterdir()}
+    assert "checkpoint.pt" in first
+    assert "result.json" not in first
+    assert search(settings, parts) == whole
+    events = [json.loads(line) for line in (parts / "study" / "log.jsonl").read_text().splitlines()]
+    epochs_done = [event["epochs_done"] for event in events if event["event"] == "trial started"]
+    assert epochs_done == [0, 2, 0]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_lost_study_is_rebuilt_from_the_folders(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:

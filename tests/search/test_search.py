@@ -417,7 +417,7 @@ def test_the_reference_and_the_sampler_are_decided_once(
     environment = (tmp_path / "study" / "environment.json").read_bytes()
     assert decided["chosen_sampler"]["name"] == "tpe"
     monkeypatch.setattr("pure_nas.search.setup.latency_ms", lambda *_: 1e9)
-    monkeypatch.setattr("pure_nas.search.setup.estimate", lambda *_: pytest.fail("it was estimated again"))
+    monkeypatch.setattr("pure_nas.search.setup.nominal_seconds_per_trial", lambda *_: pytest.fail("estimated again"))
     run_search(
         settings_for(image_folder, tiny_space_file, trials=2, sampler="auto", objectives=("error", "latency")), tmp_path
     )

@@ -75,7 +75,7 @@ def test_latency_is_measured_with_nothing_beside(
 ) -> None:
     with pytest.raises(UsageError, match="Latency cannot be measured while 2 networks"):
         settings_for(image_folder, tiny_space_file, workers=2, **changes)
-    plan = prepare(settings_for(image_folder, tiny_space_file, workers="auto", **changes)).workers
+    plan = prepare(settings_for(image_folder, tiny_space_file, workers="auto", **changes)).workers_for(5)
     assert plan.count == 1
     assert "latency" in plan.reason
 

@@ -11,6 +11,8 @@ from torch import nn
 
 from pure_nas.nn import Network, build
 from pure_nas.recipe import Recipe
+from pure_nas.training import Training
+from pure_nas.training.execution import Execution
 from pure_nas.training.optimizer import make_optimizer
 from pure_nas.training.seeds import generator
 from pure_nas.training.step import BatchScore, RecordedStep, Recorder, Step
@@ -104,6 +106,43 @@ def test_memory_that_runs_out_while_recording_need_not_end_the_trial() -> None:
     step = recorded(exhausted, network())
     assert len(run(step, 16)) == 6
     assert step.kind == "eager (recording failed: CUDA out of memory. Tried to allocate 2 GiB)"
+
+
+def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, taped = network(), network()
+    step = recorded(Tape(taped), taped)
+    forward, failures = Network.forward, [1]
+
+    def scarce(self: Network, x: torch.Tensor) -> torch.Tensor:
+        if self is taped and len(x) == 4 and failures[0]:
+            failures[0] -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, x)
+
+    monkeypatch.setattr(Network, "forward", scarce)
+    assert run(step, 11) == run(Step(plain, make_optimizer(plain, RECIPE), RECIPE, CPU), 11)
+    assert same(plain.state_dict(), taped.state_dict())
+    assert step.kind == "eager (no memory beside the recording)"
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("execution", ["recorded", "compiled"])
+def test_on_a_gpu_recorded_and_compiled_steps_learn_what_eager_ones_learn(execution: Execution) -> None:
+    """Also where the last batch of an epoch is smaller."""
+    device = torch.device("cuda")
+    losses: dict[str, list[float]] = {}
+    for each in ("eager", execution):
+        learner, chosen = network(), RECIPE.model_copy(update={"batch_size": 11})
+        run = Training(
+            learner, chosen, train=stripes(48, 0), validation=None, flip=True, device=device, seed=0, execution=each
+        )
+        losses[each] = [run.run_epoch().train_loss for _ in range(RECIPE.epochs)]
+        assert each in run.execution
+    assert losses[execution] == pytest.approx(losses["eager"], rel=0.05)
 
 
 class Skipping(nn.Module):
