@@ -56,7 +56,7 @@ class Space:
 SPACES = {
     "digits": Space(
         blocks=(1, 3),
-        widths=(4, 6, 8, 12, 16),
+        widths=(2, 3, 4, 6, 8, 12),
         batch_size=64,
         theta_per_stage=True,
         conv_rate=(0.02, 0.3),

@@ -35,7 +35,7 @@ from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import PureNasError
-from pure_nas.search.catalogue import load_space
+from pure_nas.search.catalogue import load_space, space_text
 from pure_nas.search.space import SearchSpace
 
 _COLUMNS = (
@@ -84,9 +84,12 @@ def main(
     settings = {"dataset": dataset, "space": space, "trials": trials, "epochs": chosen.run.epochs, "seed": seed}
     document = Document("search", torch.device("cpu"), {**settings, "rounds": rounds, "own": own_candidates})
     params, candidates = suggestions(chosen, trials, seed)
-    options = ["--space", space, "--epochs", str(chosen.run.epochs), "--seed", str(seed), "--device", "cpu"]
-    options += [] if own_candidates else ["--sampler", "random", "--no-baselines"]
     with _folder() as folder:
+        # As a file: an older revision may know another space by that name.
+        file = folder / f"{space}.toml"
+        file.write_text(space_text(space), encoding="utf-8")
+        options = ["--space", str(file), "--epochs", str(chosen.run.epochs), "--seed", str(seed), "--device", "cpu"]
+        options += [] if own_candidates else ["--sampler", "random", "--no-baselines"]
         ours = [PureNas("pure-nas", dataset, trials, tuple(options))]
         ours += _with_workers(ours[0], workers)
         if against is not None:
