@@ -107,6 +107,8 @@ class PlainProgress:
                 show_seconds(record.seconds),
             ]
         words.append(describe_trial(record).plain)
+        if record.reason:
+            words.append(record.reason)
         self._console.print(Text("  ".join(words)), soft_wrap=True)
 
 

@@ -49,7 +49,7 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
     relay = Relay()
     with opened(prepared, out, relay) as search:
         if search.left:
-            _show_plan(prepared, search.sampler)
+            _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
         code, stopped = _go(search, prepared, relay)
         stderr.print(f"Stopped: {stopped}.")
@@ -77,8 +77,8 @@ def _progress(search: Search, prepared: Prepared) -> Progress:
     return PlainProgress(stderr, settings.trials, done)
 
 
-def _show_plan(prepared: Prepared, sampler: ChosenSampler) -> None:
-    """What will be searched, and how."""
+def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
+    """What will be searched, and how; `done` trials have ended before."""
     settings, dataset = prepared.settings, prepared.dataset
     size = dataset.image_size
     _tell(
@@ -96,8 +96,9 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler) -> None:
     _tell(sampler.reason, subject=f"sampler {sampler.name}")
     planned = min(len(prepared.plan), settings.trials)
     baselines = f", {planned} of them baselines" if planned else ""
+    ended = f"; {show_count(done, 'trial')} done" if done else ""
     stderr.print(
-        f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}"
+        f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}{ended}"
     )
 
 

@@ -43,6 +43,7 @@ def test_json_is_all_there_is_on_stdout(study: Study) -> None:
 def test_trials_are_a_total_of_the_study(study: Study) -> None:
     answer = study.go("--trials", 8)
     assert answer.code == 0
+    assert "8 trials of 1 epoch; 6 trials done" in answer.stderr
     assert "[7/8] trial 6" in answer.stderr
     assert "[8/8] trial 7" in answer.stderr
     assert "8 trials, " in answer.stderr
