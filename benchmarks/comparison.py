@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.document import Column, Document, Row
-from benchmarks.measure import Call, Timings, graphed, interleaved, saved_bytes
+from benchmarks.measure import Call, Timings, graphed, interleaved
 from benchmarks.roofline import floor_seconds, pass_calls, pass_rows
 from benchmarks.setting import Setting
+from pure_nas.cost.measure import saved_bytes
 
 Variants = Mapping[str, Callable[[], nn.Module]]
 
@@ -86,7 +87,7 @@ class Comparison:
 
     def values(self, variant: str, key: str) -> list[float]:
         """One number a shape."""
-        return [float(str(row[key])) for row in self.rows if row["variant"] == variant]
+        return [row[key] for row in self.rows if row["variant"] == variant]
 
     def mean_ratio(self, variant: str) -> float:
         """Geometric mean over the shapes of its time relative to the baseline's."""
@@ -113,7 +114,7 @@ class Comparison:
         """A table of saved bytes with one line a shape."""
         columns = [Column("shape", "shape"), *(Column(name, name, ".2f") for name in self.variants)]
         lines: list[Row] = [
-            {"shape": label, **{name: float(str(row["saved_bytes"])) / 2**20 for name, row in own.items()}}
+            {"shape": label, **{name: row["saved_bytes"] / 2**20 for name, row in own.items()}}
             for label, own in self._by_shape().items()
         ]
         return columns, lines
@@ -121,7 +122,7 @@ class Comparison:
     def _by_shape(self) -> dict[str, dict[str, Row]]:
         found: dict[str, dict[str, Row]] = {}
         for row in self.rows:
-            found.setdefault(str(row["shape"]), {})[str(row["variant"])] = row
+            found.setdefault(row["shape"], {})[row["variant"]] = row
         return found
 
 
@@ -164,9 +165,7 @@ def _row(shape: Shape, name: str, timings: Timings, saved: int, baseline: str) -
     return {
         "shape": shape.label,
         "variant": name,
-        "ms": timings.median(name) * 1e3,
-        "spread": timings.spread(name),
-        "ratio": timings.ratio(name, baseline),
+        **timings.summary(name, baseline),
         "saved_bytes": saved,
     }
 

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import optuna
 from optuna.trial import FixedTrial
 
+from benchmarks.processes import ROOT, environment_of, run_timed
 from pure_nas import pareto
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.dataset import unnormalised
-from pure_nas.errors import PureNasError
 from pure_nas.run_directory import RunDirectory, read_json_lines
 from pure_nas.search.space import SearchSpace
 from pure_nas.search.study import SearchStudy
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Trained:
     """A candidate that a search trained.
 
     Attributes:
-        params: the parameters of the search space that give it.
+        epochs: how many it was trained for.
         error: validation error; None where training diverged.
     """
 
@@ -185,34 +176,6 @@ class PlainScript:
         return Finished(seconds, (ended - begun).total_seconds(), cpu, trained, self.trials)
 
 
-def environment_of(checkout: Path, threads: int | None = None) -> dict[str, str]:
-    """Environment variables under which Python imports pure-nas from `checkout`."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout), str(checkout / "cli")])}
-    environment.pop("OMP_NUM_THREADS", None)
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
-    return environment
-
-
-def run_timed(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float]:
-    """Run a command to its end; returns wall-clock and CPU seconds. Its output goes to `folder / "output.txt"`.
-
-    Raises:
-        PureNasError: it failed; the message ends with its last lines.
-    """
-    log = folder / "output.txt"
-    with log.open("w", encoding="utf-8") as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
-        raise PureNasError(f"{shlex.join(command)} failed with {process.returncode}:\n{last}")
-    return seconds, usage.ru_utime + usage.ru_stime
-
-
 def _searching(run: RunDirectory) -> float:
     events = [record for record in read_json_lines(run.path / "log.jsonl") if record["event"].startswith("trial ")]
     begun, ended = (datetime.fromisoformat(events[place]["time"]) for place in (0, -1))
@@ -241,20 +204,3 @@ def suggestions(space: SearchSpace, trials: int, seed: int) -> tuple[list[dict[s
     )
     candidates = [study.ask().candidate for _ in range(trials)]
     return [dict(trial.params) for trial in study.trials], candidates
-
-
-def write_images(dataset: Dataset, path: Path) -> None:
-    """Write the training and validation images as the plain script reads them: the same split, decoded."""
-    np.savez(
-        path,
-        train_images=pixels_of(dataset.train),
-        train_labels=dataset.train.labels.numpy(),
-        validation_images=pixels_of(dataset.validation),
-        validation_labels=dataset.validation.labels.numpy(),
-    )
-
-
-def pixels_of(images: ImageSet) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """(N, C, H, W) uint8 images of a set."""
-    plain = images.normalised(unnormalised(len(images.normalisation.mean)))
-    return np.concatenate([(batch * 255).round().byte().numpy() for batch, _ in plain.batches(1024)])

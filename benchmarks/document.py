@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.environment import describe_environment
+from pure_nas.environment import describe_environment, installed_version
 from pure_nas.run_directory import write_whole
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
+"""A line of a table: words and numbers by column."""
 
 _SCHEMA = 1
 _MACHINE = ("device", "device_name", "cpus", "threads", "system", "git_revision")
@@ -97,7 +97,11 @@ class Document:
             "command": shlex.join(["python", "-m", f"benchmarks.{benchmark}", *sys.argv[1:]]),
             "started": environment["started"],
             "machine": {key: environment[key] for key in _MACHINE},
-            "versions": {"python": environment["python"], **environment["packages"], **_more_versions()},
+            "versions": {
+                "python": environment["python"],
+                **environment["packages"],
+                **{package: installed_version(package) for package in _MORE_PACKAGES},
+            },
             "settings": dict(settings),
             "rows": [],
             "targets": [],
@@ -160,13 +164,3 @@ class Document:
             style="dim",
         )
         self._console.print()
-
-
-def _more_versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for package in _MORE_PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

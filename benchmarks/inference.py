@@ -24,15 +24,7 @@ def inference_rows(setting: Setting, depth: int, batch: int, rounds: int) -> lis
     images = images.contiguous(memory_format=setting.memory_format)
     calls = {name: _call(make(), images, setting) for name, make in _networks(depth).items()}
     timings = interleaved(calls, setting.device, rounds=rounds)
-    return [
-        {
-            "network": name,
-            "ms": timings.median(name) * 1e3,
-            "spread": timings.spread(name),
-            "ratio": timings.ratio(name, "ResNet"),
-        }
-        for name in calls
-    ]
+    return [{"network": name, **timings.summary(name, "ResNet")} for name in calls]
 
 
 def _networks(depth: int) -> dict[str, Callable[[], nn.Module]]:

@@ -1,4 +1,4 @@
-"""Timing of variants against each other in one run, bytes kept for the backward pass, memory of a process."""
+"""Timing of variants against each other in one run, and memory of a process."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 Call = Callable[[], object]
 
@@ -41,6 +41,10 @@ class Timings:
         """How many times as long as `baseline` it takes: the median over rounds, in each of which both ran."""
         pairs = zip(self.seconds[name], self.seconds[baseline], strict=True)
         return statistics.median(one / other for one, other in pairs)
+
+    def summary(self, name: str, baseline: str) -> dict[str, float]:
+        """Its median in milliseconds, spread, and ratio to `baseline`, as the columns of tables call them."""
+        return {"ms": self.median(name) * 1e3, "spread": self.spread(name), "ratio": self.ratio(name, baseline)}
 
 
 def interleaved(
@@ -116,28 +120,6 @@ def compiled(module: nn.Module) -> nn.Module:
     config.recompile_limit = max(config.recompile_limit, 256)
     module.compile(dynamic=False)
     return module
-
-
-def saved_bytes(forward: Callable[[], Tensor], own: Iterable[Tensor]) -> int:
-    """Bytes that autograd keeps for the backward pass of `forward`, each storage once.
-
-    Args:
-        own: parameters and buffers, which are there anyway and do not count.
-    """
-    known = {tensor.untyped_storage().data_ptr() for tensor in own}
-    kept: dict[int, int] = {}
-    alive: list[Tensor] = []
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            kept[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor)
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward()
-    return sum(kept.values())
 
 
 def resident_bytes(pid: int | None = None) -> int:

@@ -301,7 +301,7 @@ def main(
     replay: Annotated[Path | None, typer.Option(help="JSON list of parameters to try, in order.")] = None,
     batched_augmentation: bool = False,
 ) -> None:
-    """Search, and write front.json to the folder `out`."""
+    """Search; trials.json, front.json and the weights of every trial go to the folder `out`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,6 @@ Nothing here imports pure-nas.
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.plain_networks import PlainNetwork
+from benchmarks.setting import Setting
 
 _MEAN, _STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 _LARGE = 64
@@ -75,26 +75,17 @@ class PlainStep:
     """Forward, loss, backward and update.
 
     Args:
-        network: is moved to `device` and the layout.
-        bfloat16: autocast, rather than float32.
+        network: is moved to the device and layout of `setting`.
     """
 
-    def __init__(
-        self, network: nn.Module, device: torch.device, *, channels_last: bool = False, bfloat16: bool = False
-    ) -> None:
-        layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.network = network.to(device).to(memory_format=layout).train()
-        self.layout = layout
-        self.device = device
-        self.bfloat16 = bfloat16
+    def __init__(self, network: nn.Module, setting: Setting) -> None:
+        self.network = network.to(setting.device).to(memory_format=setting.memory_format).train()
+        self.setting = setting
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        return torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """Learn from one batch that lies on the device; returns the loss."""
-        with self._autocast():
+        with self.setting.autocast():
             loss = F.cross_entropy(self.network(images), labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -103,8 +94,9 @@ class PlainStep:
 
     def epoch(self, loader: DataLoader[tuple[Tensor, int]]) -> float:
         """Learn from every batch of `loader`; returns the mean loss."""
-        total = torch.zeros((), device=self.device)
+        device = self.setting.device
+        total = torch.zeros((), device=device)
         for images, labels in loader:
-            moved = images.to(self.device, memory_format=self.layout, non_blocking=True)
-            total += self(moved, labels.to(self.device, non_blocking=True))
+            moved = images.to(device, memory_format=self.setting.memory_format, non_blocking=True)
+            total += self(moved, labels.to(device, non_blocking=True))
         return total.item() / len(loader)

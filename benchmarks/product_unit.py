@@ -84,7 +84,8 @@ def main(
     document = Document(
         "product_unit", where, {"batch": batch, "rounds": rounds, "compiled": with_compiled, "quick": quick}
     )
-    chosen, graphs = shapes(batch, quick), where.type == "cuda"
+    chosen = shapes(batch, quick)
+    depth, images = (8, 2) if quick else (20, batch)
     for setting in settings_of(where):
         roofline = not setting.bfloat16
         of_units = compare(
@@ -98,7 +99,7 @@ def main(
             roofline=roofline,
         )
         _unit_targets(document, setting, of_units)
-        for graph in (False, True) if graphs else (False,):
+        for graphs in (False, True) if where.type == "cuda" else (False,):
             of_blocks = compare(
                 "Block",
                 document,
@@ -106,25 +107,25 @@ def main(
                 chosen,
                 lambda channels: blocks(channels, with_compiled),
                 rounds=rounds,
-                graphs=graph,
+                graphs=graphs,
             )
-            _block_targets(document, setting, of_blocks, graph)
-        _inference(document, setting, batch, quick, rounds)
+            _block_targets(document, setting, of_blocks, graphs)
+        _inference(document, setting, depth, images, rounds)
     _kernels(document, where, rounds)
     if quick:
         document.note("--quick: sizes so small that no number means anything.")
     document.write(json_file)
 
 
-def _inference(document: Document, setting: Setting, batch: int, quick: bool, rounds: int) -> None:
-    rows = inference_rows(setting, depth=8 if quick else 20, batch=2 if quick else batch, rounds=rounds)
+def _inference(document: Document, setting: Setting, depth: int, batch: int, rounds: int) -> None:
+    rows = inference_rows(setting, depth, batch, rounds)
     columns = (
         Column("network", "network"),
         Column("ms", "ms", ".2f"),
         Column("spread", "IQR", ".0%"),
         Column("ratio", "x ResNet", ".2f"),
     )
-    document.table(f"Inference, {setting.label}: a batch of {2 if quick else batch} images of 32 px", columns, rows)
+    document.table(f"Inference, {setting.label}: a batch of {batch} images of 32 px", columns, rows)
 
 
 def _kernels(document: Document, device: torch.device, rounds: int) -> None:
@@ -146,7 +147,7 @@ def _kernels(document: Document, device: torch.device, rounds: int) -> None:
     document.table("Kernels over bfloat16 channels_last tensors of 16@32, batch 8192", columns, rows)
     for row in rows[1:]:
         what = f"{row['kernel']}: share of a copy's bandwidth"
-        document.target(Target(what, float(str(row["share"])), "at least", 0.8))
+        document.target(Target(what, row["share"], "at least", 0.8))
 
 
 def _unit_targets(document: Document, setting: Setting, found: Comparison) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.contestants import ROOT, environment_of, run_timed
+from benchmarks.processes import ROOT, environment_of, run_timed
 from pure_nas.candidate import Candidate
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.run_directory import TrialDirectory
@@ -35,9 +35,6 @@ def unpack(revision: str, folder: Path) -> Path:
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder
-
-
-Step = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from benchmarks.document import Row
 from benchmarks.measure import Call, Timings
 from pure_nas.nn.logarithm import log2
 
@@ -59,22 +60,19 @@ def pass_calls(x: Tensor) -> dict[str, Call]:
     }
 
 
-def pass_rows(timings: Timings, elements: int, item_bytes: int = 4) -> list[dict[str, object]]:
-    """Time and bandwidth of each pass over `elements` elements."""
-    rows: list[dict[str, object]] = []
-    for each in PASSES:
-        seconds = timings.median(each.name)
-        rows.append(
-            {
-                "pass": each.name,
-                "needed": "yes" if each.needed else "",
-                "ms": seconds * 1e3,
-                "ns_per_element": seconds / elements * 1e9,
-                "gb_per_second": each.streams * item_bytes * elements / seconds / 1e9,
-                "ratio": timings.ratio(each.name, "copy"),
-            }
-        )
-    return rows
+def pass_rows(timings: Timings, elements: int) -> list[Row]:
+    """Time and bandwidth of each pass over `elements` float32 elements."""
+    return [
+        {
+            "pass": each.name,
+            "needed": "yes" if each.needed else "",
+            "ms": timings.median(each.name) * 1e3,
+            "ns_per_element": timings.median(each.name) / elements * 1e9,
+            "gb_per_second": each.streams * 4 * elements / timings.median(each.name) / 1e9,
+            "ratio": timings.ratio(each.name, "copy"),
+        }
+        for each in PASSES
+    ]
 
 
 def floor_seconds(timings: Timings, convolution: str, device: torch.device) -> Mapping[str, float]:

@@ -10,9 +10,8 @@ import json
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,15 +20,9 @@ import torch
 import typer
 
 from benchmarks.command import run_command
-from benchmarks.contestants import (
-    Contestant,
-    Finished,
-    PlainScript,
-    PureNas,
-    suggestions,
-    write_images,
-)
+from benchmarks.contestants import Contestant, Finished, PlainScript, PureNas, suggestions
 from benchmarks.document import Column, Document, Row, Target
+from benchmarks.images import write_images
 from benchmarks.revisions import compare_first_step, unpack
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
@@ -84,17 +77,17 @@ def main(
     settings = {"dataset": dataset, "space": space, "trials": trials, "epochs": chosen.run.epochs, "seed": seed}
     document = Document("search", torch.device("cpu"), {**settings, "rounds": rounds, "own": own_candidates})
     params, candidates = suggestions(chosen, trials, seed)
-    with _folder() as folder:
+    with tempfile.TemporaryDirectory(prefix="pure-nas-benchmark-") as name:
+        folder = Path(name)
         # As a file: an older revision may know another space by that name.
         file = folder / f"{space}.toml"
         file.write_text(space_text(space), encoding="utf-8")
         options = ["--space", str(file), "--epochs", str(chosen.run.epochs), "--seed", str(seed), "--device", "cpu"]
         options += [] if own_candidates else ["--sampler", "random", "--no-baselines"]
-        ours = [PureNas("pure-nas", dataset, trials, tuple(options))]
-        ours += _with_workers(ours[0], workers)
+        ours = PureNas("pure-nas", dataset, trials, tuple(options))
         if against is not None:
             old = unpack(against, folder / "old")
-            baseline: Contestant = PureNas(f"pure-nas {against}", dataset, trials, tuple(options), checkout=old)
+            baseline: Contestant = replace(ours, name=f"pure-nas {against}", checkout=old)
             _agreement(document, old, candidates, dataset, seed, folder)
         else:
             baseline = _plain(
@@ -107,7 +100,7 @@ def main(
                 batched=batched_augmentation,
                 threads=plain_threads,
             )
-        finished = _run_all([baseline, *ours], rounds, folder)
+        finished = _run_all([baseline, ours, *_with_workers(ours, workers)], rounds, folder)
     if not own_candidates:
         _require_same_work(finished, candidates)
     rows = _rows(finished, baseline.name, _reference(chosen, images))
@@ -117,22 +110,10 @@ def main(
     document.write(json_file)
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="pure-nas-benchmark-") as name:
-        yield Path(name)
-
-
 def _with_workers(ours: PureNas, workers: str) -> list[PureNas]:
     """The same search by process workers of one thread each."""
     return [
-        PureNas(
-            _workers_name(number),
-            ours.dataset,
-            ours.trials,
-            (*ours.options, "--workers", number),
-            threads=1,
-        )
+        replace(ours, name=_workers_name(number), options=(*ours.options, "--workers", number), threads=1)
         for number in workers.split(",")
         if number
     ]
@@ -181,7 +162,11 @@ def _run_all(contestants: Sequence[Contestant], rounds: int, folder: Path) -> di
 
 
 def _require_same_work(finished: dict[str, list[Finished]], candidates: Sequence[Candidate]) -> None:
-    """Raise where a search trained something else than `candidates`."""
+    """Check that every search trained the networks of `candidates`.
+
+    Raises:
+        PureNasError: one trained others.
+    """
     wanted = sorted(candidate.architecture.digest for candidate in candidates)
     for name, runs in finished.items():
         for run in runs:
@@ -231,24 +216,18 @@ def _notes(document: Document, own: bool, against: str | None, trials: int) -> N
 
 
 def _targets(document: Document, rows: Sequence[Row], against: str | None) -> None:
-    by_name = {str(row["search"]): row for row in rows}
-    best = max(rows[1:], key=lambda row: _number(row, "ratio"))
+    by_name = {row["search"]: row for row in rows}
+    best = max(rows[1:], key=lambda row: float(row["ratio"]))
     what = f"trials per hour of equal work, {best['search']} against "
     if against is None:
-        document.target(Target(f"{what}the plain script", _number(best, "ratio"), "at least", 1.5, "x"))
+        document.target(Target(f"{what}the plain script", best["ratio"], "at least", 1.5, "x"))
     else:
-        document.note(f"{what}{against}: {_number(best, 'ratio'):.2f} x")
+        document.note(f"{what}{against}: {best['ratio']:.2f} x")
     one, two = (by_name.get(_workers_name(number)) for number in ("1", "2"))
     if one and two and (os.cpu_count() or 1) >= 2:
         for key, when in (("seconds", "whole process"), ("searching", "while trials run")):
-            gain = _number(one, key) / _number(two, key)
+            gain = one[key] / two[key]
             document.target(Target(f"two workers against one, one thread each, {when}", gain, "at least", 1.7, "x"))
-
-
-def _number(row: Row, key: str) -> float:
-    value = row[key]
-    assert isinstance(value, float)
-    return value
 
 
 def _agreement(
@@ -277,7 +256,7 @@ def _agreement(
     )
     for key in ("loss", "gradient_shared", "gradient_float64"):
         what = f"{key.replace('_', ', ')} of the first step: relative difference"
-        document.target(Target(what, max(_number(row, key) for row in rows), "at most", 1e-5))
+        document.target(Target(what, max(row[key] for row in rows), "at most", 1e-5))
 
 
 if __name__ == "__main__":

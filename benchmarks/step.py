@@ -12,8 +12,8 @@ import typer
 from torch import Tensor, nn
 
 from benchmarks.command import run_command
-from benchmarks.contestants import pixels_of
 from benchmarks.document import Column, Document, Row, Target
+from benchmarks.images import pixels_of
 from benchmarks.measure import Call, Timings, compiled, graphed, interleaved
 from benchmarks.plain_training import PlainStep, make_loader, plain_network, sensible_workers
 from benchmarks.setting import Setting, settings_of
@@ -30,7 +30,7 @@ from pure_nas.units import CONV, PRODUCT
 
 def one_step(network: nn.Module, work: Work, setting: Setting, mode: str) -> Call:
     """A training step on a batch that lies on the device, eager, compiled, or as a CUDA graph."""
-    step = PlainStep(network, setting.device, channels_last=setting.channels_last, bfloat16=setting.bfloat16)
+    step = PlainStep(network, setting)
     if mode == "compiled":
         compiled(step.network)
     generator = torch.Generator().manual_seed(0)
@@ -42,7 +42,6 @@ def one_step(network: nn.Module, work: Work, setting: Setting, mode: str) -> Cal
 
 
 _STEP_COLUMNS = (
-    Column("depth", "depth"),
     Column("setting", "setting"),
     Column("mode", "mode"),
     Column("network", "network"),
@@ -63,10 +62,8 @@ def step_rows(work: Work, setting: Setting, mode: str, rounds: int) -> list[Row]
             "setting": setting.label,
             "mode": mode,
             "network": name,
-            "ms": timings.median(name) * 1e3,
-            "spread": timings.spread(name),
+            **timings.summary(name, "ResNet"),
             "images_per_second": work.batch / timings.median(name),
-            "ratio": timings.ratio(name, "ResNet"),
         }
         for name in calls
     ]
@@ -81,6 +78,14 @@ def images_for(work: Work, data: Path | None, count: int) -> tuple[ImageSet, str
     pixels = torch.randint(0, 256, (count, 3, work.size, work.size), dtype=torch.uint8, generator=generator)
     labels = torch.randint(0, CLASSES, (count,), generator=generator)
     return resident(pixels, labels, Normalisation((0.5,) * 3, (0.25,) * 3)), "noise"
+
+
+def plain_loader(
+    images: ImageSet, batch: int, device: torch.device, workers: int
+) -> torch.utils.data.DataLoader[tuple[Tensor, int]]:
+    """The plain script's loader of the same images."""
+    pixels = pixels_of(images).transpose(0, 2, 3, 1).copy()
+    return make_loader(pixels, images.labels.numpy(), batch, device, workers)
 
 
 def epoch_of(images: ImageSet, batch: int, device: torch.device) -> Callable[[], int]:
@@ -107,9 +112,8 @@ def loader_rows(
 ) -> list[Row]:
     """Images per second of the loaders alone: crop, flip, normalise, batch."""
     images, source = images_for(work, data, count)
-    pixels, labels = pixels_of(images).transpose(0, 2, 3, 1).copy(), images.labels.numpy()
     plain = {
-        f"torchvision + DataLoader, {number} workers": make_loader(pixels, labels, work.batch, device, number)
+        f"torchvision + DataLoader, {number} workers": plain_loader(images, work.batch, device, number)
         for number in dict.fromkeys((0, workers))
     }
     calls: dict[str, Call] = {name: partial(_exhaust, loader) for name, loader in plain.items()}
@@ -185,11 +189,9 @@ def training_rows(
 
 def _plain_epoch(work: Work, name: str, images: ImageSet, workers: int, device: torch.device) -> Call:
     """An epoch of the plain script, in the layout and precision in which pure-nas trains."""
-    pixels = pixels_of(images).transpose(0, 2, 3, 1).copy()
-    loader = make_loader(pixels, images.labels.numpy(), work.batch, device, workers)
     network = plain_network(work.depth, name == "PURe", CLASSES)
-    step = PlainStep(network, device, channels_last=True, bfloat16=device.type == "cuda")
-    return partial(step.epoch, loader)
+    step = PlainStep(network, Setting(channels_last=True, bfloat16=device.type == "cuda", device=device))
+    return partial(step.epoch, plain_loader(images, work.batch, device, workers))
 
 
 def _loader_share(timings: Timings, device: torch.device) -> float:
@@ -240,7 +242,7 @@ def main(
             for mode in modes_on(where, with_compiled)
             for row in step_rows(work, setting, mode, rounds)
         ]
-        document.table(f"One step on a batch that is ready, depth {work.label}", _STEP_COLUMNS[1:], rows)
+        document.table(f"One step on a batch that is ready, depth {work.label}", _STEP_COLUMNS, rows)
         found += rows
     count = 256 if quick else 8192
     loaders = loader_rows(works[0], data, count, workers, rounds, where)
@@ -277,22 +279,22 @@ def _targets(
     loaders: Sequence[Row],
     trainings: Sequence[Row],
 ) -> None:
+    depth_20, depth_110 = (work_of(depth, device, quick=False).label for depth in (20, 110))
     if device.type == "cpu":
         for setting in settings_of(device):
-            ratio = _find(steps, "ratio", depth="20", setting=setting.label, network="PURe", mode="eager")
+            ratio = _find(steps, "ratio", depth=depth_20, setting=setting.label, network="PURe", mode="eager")
             if ratio is not None:
                 bound = 1.4 if setting.bfloat16 else 1.10
                 document.target(Target(f"PURe20 / ResNet20 step, {setting.label}", ratio, "at most", bound, "x"))
     else:
         last = settings_of(device)[-1].label
         eager, graph = (
-            _find(steps, "ms", depth="110", setting=last, network="PURe", mode=mode) for mode in ("eager", "graph")
+            _find(steps, "ms", depth=depth_110, setting=last, network="PURe", mode=mode) for mode in ("eager", "graph")
         )
         if eager is not None and graph is not None:
             document.target(Target(f"PURe110, {last}: graphed against eager", eager / graph, "at least", 3.0, "x"))
-    rate = _find(loaders, "images_per_second", loader="pure-nas")
-    if rate is not None:
-        document.target(Target("our loader alone", rate, "at least", 50_000, "images/s"))
+    (ours,) = (row for row in loaders if row["loader"] == "pure-nas")
+    document.target(Target("our loader alone", ours["images_per_second"], "at least", 50_000, "images/s"))
     for name in OURS:
         share = _find(trainings, "loader_share", network=name, training="pure-nas")
         if share is not None:
@@ -300,15 +302,9 @@ def _targets(
             document.target(Target(what, 100 * share, "at most", 5, "%"))
 
 
-def _find(rows: Sequence[Row], key: str, depth: str = "", **wanted: str) -> float | None:
+def _find(rows: Sequence[Row], key: str, **wanted: str) -> float | None:
     """The number of the first row with these values; None where there is none."""
-    for row in rows:
-        if all(row[name] == value for name, value in wanted.items()) and str(row.get("depth", "")).startswith(
-            f"{depth}," if depth else ""
-        ):
-            value = row[key]
-            return float(value) if isinstance(value, float | int) else None
-    return None
+    return next((row[key] for row in rows if all(row[name] == value for name, value in wanted.items())), None)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ import torch
 import typer
 
 from benchmarks.command import run_command
-from benchmarks.contestants import ROOT, environment_of, suggestions
+from benchmarks.contestants import suggestions
 from benchmarks.document import Column, Document, Row, Target
 from benchmarks.measure import resident_bytes, slope
+from benchmarks.processes import ROOT, environment_of
 from benchmarks.study_overhead import sampler_rows, storage_rows
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
@@ -43,6 +44,21 @@ _COLUMNS = (
     Column("median_ms", "median ms", ",.1f"),
     Column("worst_ms", "worst ms", ",.1f"),
     Column("samples", "samples", "d"),
+)
+_MEMORY_COLUMNS = (
+    Column("trials", "trials", "d"),
+    Column("first_mib", "MiB after the first", ".1f"),
+    Column("last_mib", "after the last", ".1f"),
+    Column("largest_mib", "largest", ".1f"),
+    Column("slope_kib", "slope, KiB a trial", ".1f"),
+    Column("late_slope_kib", "second half", ".1f"),
+)
+_STORAGE_COLUMNS = (
+    Column("space", "space"),
+    Column("trials", "trials", "d"),
+    Column("stored", "SQLite ms", ".1f"),
+    Column("in_memory", "in memory ms", ".1f"),
+    Column("adds", "adds ms", ".1f"),
 )
 _PATIENCE_SECONDS = 120.0
 
@@ -136,7 +152,9 @@ def time_job(executor: Executor, number: int, candidate: Candidate, folder: Path
                 raise PureNasError(f"A job of the benchmark came to {event}.")
 
 
-def worker_rows(folder: Path, device: torch.device, jobs: int, memory_jobs: int, *, inline: bool) -> list[list[Row]]:
+def worker_rows(
+    folder: Path, device: torch.device, jobs: int, memory_jobs: int, *, inline: bool
+) -> tuple[list[Row], Row]:
     """A worker process: its first job and later ones, and its memory over many.
 
     Args:
@@ -164,7 +182,7 @@ def worker_rows(folder: Path, device: torch.device, jobs: int, memory_jobs: int,
         _row(f"warm {name}: submitted to first training step", [each.start for each in warm]),
         _row(f"warm {name}: everything around a job's epochs", [each.around for each in warm]),
     ]
-    return [rows, [_memory_row(memory)]]
+    return rows, _memory_row(memory)
 
 
 def _candidates(dataset: Dataset, count: int) -> list[Candidate]:
@@ -173,16 +191,6 @@ def _candidates(dataset: Dataset, count: int) -> list[Candidate]:
         in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
     )
     return suggestions(space, count, seed=0)[1]
-
-
-_MEMORY_COLUMNS = (
-    Column("trials", "trials", "d"),
-    Column("first_mib", "MiB after the first", ".1f"),
-    Column("last_mib", "after the last", ".1f"),
-    Column("largest_mib", "largest", ".1f"),
-    Column("slope_kib", "slope, KiB a trial", ".1f"),
-    Column("late_slope_kib", "second half", ".1f"),
-)
 
 
 def _memory_row(memory: Sequence[int]) -> Row:
@@ -267,20 +275,11 @@ def main(
     asks += [Column(str(level), f"ms at {level} trials", ",.1f") for level in levels]
     document.table("A suggestion", asks, samplers)
     document.table("Storage of a trial, ask and tell", _STORAGE_COLUMNS, storage)
-    document.table("Memory of a worker process", _MEMORY_COLUMNS, memory)
+    document.table("Memory of a worker process", _MEMORY_COLUMNS, [memory])
     if quick:
         document.note("--quick: so few samples that no number means anything; no commands and no worker processes.")
     _targets(document, where, [*commands, *workers], samplers, storage)
     document.write(json_file)
-
-
-_STORAGE_COLUMNS = (
-    Column("space", "space"),
-    Column("trials", "trials", "d"),
-    Column("stored", "SQLite ms", ".1f"),
-    Column("in_memory", "in memory ms", ".1f"),
-    Column("adds", "adds ms", ".1f"),
-)
 
 
 def _targets(
@@ -292,18 +291,14 @@ def _targets(
         "warm worker: submitted to first training step": 500.0 if device.type == "cuda" else 300.0,
     }
     for row in timed:
-        what, value = str(row["what"]), row["median_ms"]
-        if what in bounds and isinstance(value, float):
-            document.target(Target(what, value, "at most", bounds[what], "ms"))
+        if row["what"] in bounds:
+            document.target(Target(row["what"], row["median_ms"], "at most", bounds[row["what"]], "ms"))
     for row in samplers:
-        value = row.get("500")
-        if isinstance(value, float):
+        if "500" in row:
             what = f"{row['sampler']} at 500 trials, {row['space']}: share of a trial of 10 s"
-            document.target(Target(what, value / 100, "at most", 1.0, "%"))
+            document.target(Target(what, row["500"] / 100, "at most", 1.0, "%"))
     for row in storage:
-        if isinstance(row["adds"], float):
-            what = f"storage of a trial at {row['trials']} trials"
-            document.target(Target(what, row["adds"], "at most", 80.0, "ms"))
+        document.target(Target(f"storage of a trial at {row['trials']} trials", row["adds"], "at most", 80.0, "ms"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which device a run uses, and in which precision."""
+"""Which device a run uses, in which precision, with how many threads, and how its memory is kept."""
 
 from __future__ import annotations
 
@@ -64,8 +64,16 @@ def autocast(device: torch.device) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def precision(device: torch.device) -> str:
+    """What `autocast` computes in, for records."""
+    return "float32" if isinstance(autocast(device), nullcontext) else "bfloat16 autocast"
+
+
 def computing_on(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need."""
+    """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need.
+
+    Sets for this process what makes repeated steps fast there: `keep_freed_memory`, or cuDNN's choice of convolutions.
+    """
     if device.type != "cuda":
         keep_freed_memory()
         return nullcontext
@@ -124,8 +132,3 @@ def threads_for(flops_per_step: float) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def precision(device: torch.device) -> str:
-    """What `autocast` computes in, for records."""
-    return "float32" if isinstance(autocast(device), nullcontext) else "bfloat16 autocast"

@@ -32,7 +32,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         # PyTorch's own version names the build as well: 2.11.0+cu130.
-        "packages": {name: _version(name) for name in _PACKAGES} | {"torch": str(torch.__version__)},
+        "packages": {name: installed_version(name) for name in _PACKAGES} | {"torch": str(torch.__version__)},
         "device": str(device),
         "device_name": device_name(device),
         "precision": precision(device),
@@ -48,7 +48,8 @@ def without_password(text: str) -> str:
     return re.sub(r"(://[^:/@\s]*):[^/@\s]+@", r"\1:***@", text)
 
 
-def _version(package: str) -> str:
+def installed_version(package: str) -> str:
+    """The version of a package, or "not installed"."""
     try:
         return version(package)
     except PackageNotFoundError:

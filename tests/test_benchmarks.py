@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from benchmarks import product_unit, search, step, trial
-from benchmarks.contestants import pixels_of
 from benchmarks.document import Target
-from benchmarks.measure import Timings, interleaved, resident_bytes, saved_bytes, slope
+from benchmarks.images import pixels_of
+from benchmarks.measure import Timings, interleaved, resident_bytes, slope
 from benchmarks.plain_networks import PlainNetwork
 from benchmarks.plain_search import SPACES, BatchAugmented
 from benchmarks.plain_training import plain_network
@@ -136,14 +136,6 @@ def test_a_ratio_compares_within_rounds() -> None:
     found = Timings({"fast": [1.0, 10.0, 2.0], "slow": [2.0, 20.0, 6.0]})
     assert found.median("slow") == 6.0
     assert found.ratio("slow", "fast") == 2.0
-
-
-def test_saved_bytes_count_each_storage_once_and_leave_parameters_out() -> None:
-    conv = torch.nn.Conv2d(4, 4, 3, bias=False)
-    x = torch.randn(2, 4, 8, 8, requires_grad=True)
-    assert saved_bytes(lambda: conv(x), conv.parameters()) == x.nbytes
-    assert saved_bytes(lambda: conv(x) + conv(x), conv.parameters()) == x.nbytes
-    assert saved_bytes(lambda: conv(x).exp(), conv.parameters()) == x.nbytes + 2 * 4 * 6 * 6 * 4
 
 
 def test_memory_and_its_slope() -> None:

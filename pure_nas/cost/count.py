@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pure_nas.architecture import Architecture
-from pure_nas.cost.layers import Cost, cost_of
+from pure_nas.cost.layers import Cost, cost_of, total_cost
 from pure_nas.errors import PureNasError
 from pure_nas.nn import Network, build
 
@@ -50,7 +50,7 @@ def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
     norm = by_operator.pop("batch_norm", 0)
     pooling = by_operator.pop("adaptive_avg_pool2d", 0) + by_operator.pop("max_pool2d", 0)
     return Cost(
-        params=sum(tensor.numel() for tensor in network.parameters()),
+        params=_params(network),
         macs=int(macs),
         norm=int(norm),
         elementwise=int(sum(by_operator.values())),
@@ -71,14 +71,9 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
         PureNasError: the closed form of one of its units is wrong.
     """
     network = network or build(architecture)
-    parts = [(_counted_once(part), part.occurrences) for part in _parts(architecture, network)]
-    counted = Cost(
-        params=sum(parameter.numel() for parameter in network.parameters()),
-        macs=sum(part.macs * occurrences for part, occurrences in parts),
-        norm=sum(part.norm * occurrences for part, occurrences in parts),
-        elementwise=sum(part.elementwise * occurrences for part, occurrences in parts),
-        pooling=sum(part.pooling * occurrences for part, occurrences in parts),
-    )
+    counted = total_cost([(_counted_once(part), part.occurrences) for part in _parts(architecture, network)])
+    # Parameters need no tracing: they are those of this very network, outside of the parts too.
+    counted = replace(counted, params=_params(network))
     expected = cost_of(architecture)
     if counted != expected:
         raise PureNasError(
@@ -128,6 +123,10 @@ def _counted_once(part: _Part) -> Cost:
     if part.key not in _counted:
         _counted[part.key] = count(part.module, part.in_chans, part.size)
     return _counted[part.key]
+
+
+def _params(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _shape(value: Any) -> list[int]:

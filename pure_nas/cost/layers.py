@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pure_nas.architecture import Architecture, Block
@@ -33,13 +33,13 @@ class LayerCost:
 
     @property
     def flops(self) -> int:
-        """All of them."""
+        """All flops."""
         return self.macs + self.norm + self.elementwise + self.pooling
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Parameters and flops (one image) of a whole network."""
+    """Parameters and flops (one image) of a network or a part of one, by kind as in `LayerCost`."""
 
     params: int
     macs: int
@@ -58,12 +58,17 @@ def cost_of(architecture: Architecture) -> Cost:
     counted = [(layer, 1) for layer in (*_stem(architecture), *_classifier(architecture))]
     for block, occurrences in architecture.distinct_blocks():
         counted.extend((layer, occurrences) for layer in _block(block))
+    return total_cost(counted)
+
+
+def total_cost(parts: Sequence[tuple[LayerCost | Cost, int]]) -> Cost:
+    """The cost of all parts together, each as often as it occurs."""
     return Cost(
-        params=sum(layer.params * times for layer, times in counted),
-        macs=sum(layer.macs * times for layer, times in counted),
-        norm=sum(layer.norm * times for layer, times in counted),
-        elementwise=sum(layer.elementwise * times for layer, times in counted),
-        pooling=sum(layer.pooling * times for layer, times in counted),
+        params=sum(part.params * occurrences for part, occurrences in parts),
+        macs=sum(part.macs * occurrences for part, occurrences in parts),
+        norm=sum(part.norm * occurrences for part, occurrences in parts),
+        elementwise=sum(part.elementwise * occurrences for part, occurrences in parts),
+        pooling=sum(part.pooling * occurrences for part, occurrences in parts),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import statistics
 import time
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -43,21 +44,31 @@ def activation_bytes(network: nn.Module, image_shape: tuple[int, int, int]) -> i
         image_shape: (C, H, W).
     """
     copied = copy.deepcopy(network).cpu().train()
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*copied.parameters(), *copied.buffers())}
+    batch = torch.zeros(2, *image_shape)
+    return saved_bytes(lambda: copied(batch), (*copied.parameters(), *copied.buffers())) // len(batch)
+
+
+def saved_bytes(forward: Callable[[], object], own: Iterable[Tensor]) -> int:
+    """Bytes that autograd keeps for the backward pass of `forward`, each storage once.
+
+    Args:
+        own: parameters and buffers, which are there anyway and do not count.
+    """
+    known = {tensor.untyped_storage().data_ptr() for tensor in own}
     kept: dict[int, int] = {}
+    # An address is a storage's own only as long as the storage lives.
     alive: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
+        if storage.data_ptr() not in known:
             kept[storage.data_ptr()] = storage.nbytes()
             alive.append(tensor)
         return tensor
 
-    batch = torch.zeros(2, *image_shape)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        copied(batch)
-    return sum(kept.values()) // len(batch)
+        forward()
+    return sum(kept.values())
 
 
 def _synchronise(device: torch.device) -> None:

@@ -49,7 +49,7 @@ def load_dataset(
         return load_named(get_spec(name_or_path), directory, choice)
     path = Path(name_or_path).expanduser()
     if isinstance(name_or_path, str) and os.path.basename(name_or_path) == name_or_path and not os.path.exists(path):
-        get_spec(name_or_path)
+        get_spec(name_or_path)  # raises: a word that is no folder was meant as a name
     return load_folder(path, directory, choice, skip_corrupt=skip_corrupt)
 
 

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from pure_nas.data.dataset import Choice, Dataset, Images, unnormalised
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.image_set import ImageSet, Normalisation
-from pure_nas.data.raw import RawImages
 from pure_nas.data.resident import resident
 from pure_nas.data.spec import DatasetSpec
 from pure_nas.errors import DataError
@@ -56,7 +55,7 @@ def _usual_validation(spec: DatasetSpec, count: int) -> int:
 def _load_test(
     spec: DatasetSpec, data_dir: Path, classes: tuple[str, ...], shape: tuple[int, ...], norm: Normalisation
 ) -> ImageSet:
-    raw: RawImages = spec.read(data_dir, "test")
+    raw = spec.read(data_dir, "test")
     if raw.classes != classes or raw.images.shape[1] != shape[0]:
         raise DataError(
             f"The test part of {spec.name} does not match its train part: {len(raw.classes)} classes and "

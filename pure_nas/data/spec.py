@@ -51,9 +51,8 @@ class DatasetSpec:
         train_size: images in the train part, where known.
         test_size: images in the test part, where known.
         validation: what is set aside of train by default: images (at most a tenth of train), or a share.
-        files: what the train part is read from, by part, relative to the data directory; empty where nothing
-            has to be fetched.
-        downloads: what is fetched for each part.
+        files: what each part is read from, relative to the data directory; None where nothing has to be fetched.
+        downloads: what is fetched for each part; likewise.
     """
 
     name: str

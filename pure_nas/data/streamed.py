@@ -19,8 +19,6 @@ from pure_nas.errors import DataError
 
 _SAMPLE = 1024
 _MOST_WORKERS = 8
-
-
 _sharers = 1
 
 

@@ -36,7 +36,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of images that are classified rightly."""
+        """Share of images that are classified correctly."""
         return 1 - self.error
 
 

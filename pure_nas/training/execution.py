@@ -65,8 +65,8 @@ class StepChoice:
         """How steps are carried out, for records."""
         return f"compiled, {self.step.kind}" if self._compiled else self.step.kind
 
-    def scoring(self) -> AbstractContextManager[None]:
-        """A context in which the network is scored: other modes and shapes are not worth compiling."""
+    def uncompiled(self) -> AbstractContextManager[None]:
+        """A context in which the network runs eagerly: passes other than steps are not worth compiling."""
         return torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
 
     def epoch_done(self, seconds: float, epochs_left: int) -> None:
@@ -76,8 +76,7 @@ class StepChoice:
         self._experience = self._experience or ExperienceFile(cache_folder() / "compilation.json")
         self._seconds.append(seconds)
         blocks = sum(1 for _ in self._network.architecture.distinct_blocks())
-        known = self._experience.get(self._make)
-        if len(self._seconds) == _BEFORE and repays(epochs_left * seconds, blocks, known):
+        if len(self._seconds) == _BEFORE and repays(epochs_left * seconds, blocks, self._experience.get(self._make)):
             compile_blocks(self._network)
             self._compiled, self.step = True, self._make_step()
         elif len(self._seconds) == _AFTER and self._compiled:

@@ -25,11 +25,11 @@ class BatchScore:
 
     Attributes:
         loss: (), float32, the mean over its images.
-        right: (), int64, images that were classified rightly.
+        correct: (), int64, images that were classified correctly.
     """
 
     loss: Tensor
-    right: Tensor
+    correct: Tensor
 
 
 Recorder = Callable[[Callable[[], BatchScore]], tuple[Callable[[], None], BatchScore]]
@@ -67,6 +67,7 @@ class Step:
 
     def __call__(self, images: Tensor, labels: Tensor, progress: float) -> BatchScore:
         """Learn from one batch, at the fraction `progress` (0 to 1) of the training steps."""
+        self._shape = self._shape or images.shape
         apply_schedules(self._optimizer, self._recipe, progress)
         score = self._compute(images, labels)
         self._optimizer.step()
@@ -74,7 +75,6 @@ class Step:
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
         """Compute the gradients of a batch."""
-        self._shape = self._shape or images.shape
         for parameter in self._parameters:
             parameter.grad = None
         with self._uncompiled(images), autocast(self._device):
@@ -135,7 +135,6 @@ class RecordedStep(Step):
         self._recording: _Recording | None = None
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
-        self._shape = self._shape or images.shape
         if self.kind != "recorded":
             return super()._compute(images, labels)
         if images.shape != self._shape:

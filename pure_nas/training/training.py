@@ -129,7 +129,7 @@ class Training:
     def prepare_scoring(self) -> None:
         """Re-estimate the BatchNorm statistics from the training images, from fewer while the run goes on."""
         images = NORM_IMAGES if self.finished else NORM_BATCH
-        with self._choice.scoring():
+        with self._choice.uncompiled():
             reestimate_norms(self.network, self._train, self.device, self.seed, images)
 
     def state_dict(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Training:
         self.network.train()
         order = generator(self.seed, "order", self.epoch)
         loss_sum = torch.zeros((), device=self.device)
-        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
         seen = 0
         batches = self._train.batches(
             self.recipe.batch_size, device=self.device, generator=order, augment=self._augment
@@ -158,13 +158,13 @@ class Training:
         for step, (images, labels) in enumerate(batches):
             score = self._choice.step(images, labels, (self.epoch + step / self._steps) / self.recipe.epochs)
             loss_sum += score.loss * len(labels)
-            right += score.right
+            correct += score.correct
             seen += len(labels)
             # On a GPU, looking would make every step up to here wait.
             if self.device.type == "cpu" and step % _STEPS_BETWEEN_CHECKS == _STEPS_BETWEEN_CHECKS - 1:
                 self._require_finite(loss_sum)
         self._require_finite(loss_sum)
-        return loss_sum.item() / seen, right.item() / seen
+        return loss_sum.item() / seen, correct.item() / seen
 
     def _require_finite(self, loss: Tensor) -> None:
         value = loss.item()
@@ -175,8 +175,7 @@ class Training:
         if self._validation is None:
             return None
         self.prepare_scoring()
-        with self._choice.scoring():
-            score = evaluate(self.network, self._validation, self.device)
+        score = evaluate(self.network, self._validation, self.device)
         if self.finished and not math.isfinite(score.loss):
             raise Divergence(f"validation loss is {score.loss} after the last epoch")
         return score

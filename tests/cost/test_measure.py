@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pure_nas.architecture import Architecture
-from pure_nas.cost.measure import activation_bytes, latency_ms
+from pure_nas.cost.measure import activation_bytes, latency_ms, saved_bytes
 from pure_nas.nn import build
 
 SHAPE = (2, 9, 9)
@@ -63,6 +63,14 @@ def test_storages_that_layers_share_count_once() -> None:
     elements = 2 * 9 * 9
     # x for the gradient of scale, and exp's result.
     assert activation_bytes(Views(), SHAPE) == 2 * elements * FLOAT
+
+
+def test_saved_bytes_are_those_of_a_call() -> None:
+    conv = nn.Conv2d(4, 4, 3, bias=False)
+    x = torch.randn(2, 4, 8, 8, requires_grad=True)
+    assert saved_bytes(lambda: conv(x), conv.parameters()) == x.nbytes
+    assert saved_bytes(lambda: conv(x) + conv(x), conv.parameters()) == x.nbytes
+    assert saved_bytes(lambda: conv(x).exp(), conv.parameters()) == x.nbytes + 2 * 4 * 6 * 6 * FLOAT
 
 
 def test_a_product_unit_keeps_less_than_a_convolution_with_its_relus_and_the_cap_is_free() -> None:

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
+from torch import Tensor
 from torchvision import datasets
+
+from pure_nas.data import Dataset
 
 Pixels = NDArray[np.uint8]
 
@@ -32,6 +36,12 @@ def write_classes(folder: Path, counts: Mapping[str, int], *, size: int = 16, ch
         for number in range(count):
             seed = int.from_bytes(hashlib.sha256(f"{folder.name}/{name}/{number}".encode()).digest()[:4], "big")
             picture(seed, size, size, channels).save(folder / name / f"{number:03d}.png")
+
+
+def unnormalised(images: Tensor, dataset: Dataset) -> Tensor:
+    """Images of a dataset (N, C, H, W) as they were before normalisation, uint8."""
+    mean, std = (torch.tensor(each).view(1, -1, 1, 1) for each in (dataset.mean, dataset.std))
+    return (images * std + mean).mul(255).round().to(torch.uint8)
 
 
 def md5(path: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dataset_files import picture, write_classes
+from dataset_files import picture, unnormalised, write_classes
 from PIL import Image
 
 from pure_nas.data import Dataset, StreamedImages, decoded, load_dataset
@@ -82,9 +82,7 @@ def test_classes_in_one_folder_are_split_in_three_and_test_never_moves(tmp_path:
 
 def raw_pixels(loaded: Dataset, *, test: bool = False) -> torch.Tensor:
     """Images as they were before normalisation, (N, C, H, W), uint8."""
-    images = pixels(loaded.test() if test else loaded.train_and_validation())
-    mean, std = (torch.tensor(each).view(1, -1, 1, 1) for each in (loaded.mean, loaded.std))
-    return (images * std + mean).mul(255).round().to(torch.uint8)
+    return unnormalised(pixels(loaded.test() if test else loaded.train_and_validation()), loaded)
 
 
 def test_a_class_of_one_image_stays_in_train(tmp_path: Path, data_dir: Path) -> None:

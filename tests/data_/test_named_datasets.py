@@ -8,7 +8,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from dataset_files import some_images, write_cifar10, write_mnist, write_svhn
+from dataset_files import some_images, unnormalised, write_cifar10, write_mnist, write_svhn
 from torchvision import datasets
 
 from pure_nas.data import load_dataset
@@ -57,9 +57,7 @@ def test_cifar10_is_read_from_the_official_files(data_dir: Path, monkeypatch: py
     assert (loaded.in_chans, loaded.image_size, loaded.flip) == (3, 32, True)
     assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (80, 20, 20)
     images, _ = next(loaded.test().batches(20))
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (loaded.mean, loaded.std))
-    expected = torch.from_numpy(some_images(20, 3, 32)[0])
-    assert torch.equal((images * std + mean).mul(255).round().to(torch.uint8), expected)
+    assert torch.equal(unnormalised(images, loaded), torch.from_numpy(some_images(20, 3, 32)[0]))
 
 
 def test_the_test_batch_of_cifar10_is_not_opened_for_a_search(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,8 +170,7 @@ def test_labels_match_their_images(data_dir: Path, monkeypatch: pytest.MonkeyPat
     write_svhn(data_dir, monkeypatch)
     loaded = load_dataset("svhn", data_dir=data_dir)
     values, labels = some_images(60, 3, 32)
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (loaded.mean, loaded.std))
     label_of = {image.tobytes(): int(label) for image, label in zip(values, labels, strict=True)}
     for images, given in loaded.train.batches(16, generator=torch.Generator().manual_seed(0)):
-        stored = (images * std + mean).mul(255).round().to(torch.uint8).numpy()
+        stored = unnormalised(images, loaded).numpy()
         assert [label_of[np.ascontiguousarray(image).tobytes()] for image in stored] == given.tolist()

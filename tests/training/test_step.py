@@ -50,7 +50,7 @@ class Tape:
                     buffer.copy_(parameter.grad)
                 parameter.grad = buffer
             score.loss.copy_(fresh.loss)
-            score.right.copy_(fresh.right)
+            score.correct.copy_(fresh.correct)
 
         return replay, score
 
@@ -65,7 +65,7 @@ def run(step: Step, batch_size: int, chosen: Recipe = RECIPE) -> list[tuple[floa
     for epoch in range(2):
         for images, labels in stripes(48, 0).batches(batch_size, generator=generator(0, "order", epoch)):
             score = step(images, labels, len(scores) / 10)
-            scores.append((score.loss.item(), int(score.right)))
+            scores.append((score.loss.item(), int(score.correct)))
     return scores
 
 
@@ -130,6 +130,7 @@ def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_i
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.filterwarnings("ignore::UserWarning")  # raised inside of dynamo, one would leave the blocks eager
 @pytest.mark.parametrize("execution", ["recorded", "compiled"])
 def test_on_a_gpu_recorded_and_compiled_steps_learn_what_eager_ones_learn(execution: Execution) -> None:
     """Also where the last batch of an epoch is smaller."""
@@ -181,4 +182,4 @@ def test_a_batch_is_scored_before_it_is_learnt() -> None:
         logits = build(MIXED, generator=generator(0, "weights")).train()(images)
     score = Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU)(images, labels, 0.0)
     torch.testing.assert_close(score.loss, nn.functional.cross_entropy(logits, labels))
-    assert int(score.right) == int((logits.argmax(1) == labels).sum())
+    assert int(score.correct) == int((logits.argmax(1) == labels).sum())

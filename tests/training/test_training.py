@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -164,37 +165,35 @@ def test_schedules_advance_with_every_step(monkeypatch: pytest.MonkeyPatch) -> N
     assert seen == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6])
 
 
-def test_every_epoch_has_an_order_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+@pytest.fixture
+def training_epochs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What every epoch of training batches was asked for with."""
+    seen: list[dict[str, Any]] = []
     original = ImageSet.batches
 
-    def spy(self: ImageSet, *arguments: object, **named: object) -> object:
+    def spy(self: ImageSet, *arguments: Any, **named: Any) -> object:
         if named.get("augment") is not None:
-            seen.append(named["generator"].initial_seed())  # type: ignore[attr-defined]
-        return original(self, *arguments, **named)  # type: ignore[arg-type]
+            seen.append(named)
+        return original(self, *arguments, **named)
 
     monkeypatch.setattr(ImageSet, "batches", spy)
+    return seen
+
+
+def test_every_epoch_has_an_order_of_its_own(training_epochs: list[dict[str, Any]]) -> None:
     finish(training())
     finish(training(seed=1))
-    assert len(seen) == len(set(seen)) == 8
+    seeds = [epoch["generator"].initial_seed() for epoch in training_epochs]
+    assert len(seeds) == len(set(seeds)) == 8
 
 
-def test_flips_need_a_dataset_whose_labels_survive_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bool] = []
-    original = ImageSet.batches
-
-    def spy(self: ImageSet, *arguments: object, **named: object) -> object:
-        if named.get("augment") is not None:
-            seen.append(named["augment"].flip)  # type: ignore[attr-defined]
-        return original(self, *arguments, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ImageSet, "batches", spy)
+def test_flips_need_a_dataset_whose_labels_survive_them(training_epochs: list[dict[str, Any]]) -> None:
     for asked, allowed in ((True, True), (True, False), (False, True)):
         run = Training(
             build(MIXED), recipe(flip=asked), train=stripes(48, 0), validation=None, flip=allowed, device=CPU, seed=0
         )
         run.run_epoch()
-    assert seen == [True, False, False]
+    assert [epoch["augment"].flip for epoch in training_epochs] == [True, False, False]
 
 
 def test_a_rate_that_is_far_too_high_diverges_with_a_reason() -> None:

@@ -1,0 +1,28 @@
+"""The images of a set as they were decoded, for scripts that do not use pure-nas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.dataset import unnormalised
+
+
+def write_images(dataset: Dataset, path: Path) -> None:
+    """Write the training and validation images as the plain script reads them: the same split, decoded."""
+    np.savez(
+        path,
+        train_images=pixels_of(dataset.train),
+        train_labels=dataset.train.labels.numpy(),
+        validation_images=pixels_of(dataset.validation),
+        validation_labels=dataset.validation.labels.numpy(),
+    )
+
+
+def pixels_of(images: ImageSet) -> NDArray[np.uint8]:
+    """(N, C, H, W) uint8 images of a set."""
+    plain = images.normalised(unnormalised(len(images.normalisation.mean)))
+    return np.concatenate([(batch * 255).round().byte().numpy() for batch, _ in plain.batches(1024)])
