@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
-from pure_nas.nn.fused_unit import FusedConvPU, runs_eagerly, wide
+from pure_nas.nn.fused_unit import Floor, FusedConvPU, runs_eagerly, wide
 from pure_nas.nn.logarithm import log2
 from pure_nas.nn.network import Network
 from pure_nas.nn.product_unit import ConvPU
@@ -139,7 +139,7 @@ class _Product(nn.Module):
         super().__init__()
         dtype = unit.weight.dtype
         self.stride, self.padding = unit.stride, unit.padding
-        self.threshold = (F.softplus(unit.theta) + 1e-7).item()
+        self.threshold = float(Floor.of(unit.theta).t)
         self.capped = unit.exponent_cap is not None
         cap = math.log2(torch.finfo(dtype).max) if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
         exponent_shift = scale.abs().log2()

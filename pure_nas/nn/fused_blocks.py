@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn import fused_tail
+from pure_nas.nn import fused_tail, triton_block
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock
 from pure_nas.nn.fused_unit import FusedConvPU, runs_eagerly
 
@@ -29,8 +29,6 @@ def _triton_reason(device: torch.device) -> str:
     """Why `device` cannot run the Triton kernels; empty where it can."""
     if device.type != "cuda":
         return f"there are no kernels for {device.type}"
-    from pure_nas.nn import triton_block
-
     reason = triton_block.available(device)
     if reason:
         logger.warning("Product units run without fused kernels on %s: %s.", device, reason)
@@ -63,21 +61,18 @@ def _tail(block: BasicBlock | BottleneckBlock, c: Tensor, skip: Tensor | None, r
     A ReLU before a product unit changes nothing: its threshold is above zero.
     """
     assert isinstance(block.unit, FusedConvPU)
-    if c.device.type == "cpu":
-        return fused_tail.product_tail(c, skip, block.norm1, block.unit, block.norm2, relu)
-    from pure_nas.nn import triton_block
-
-    return triton_block.product_tail(c, skip, block.norm1, block.unit, block.norm2, relu)
+    product_tail = fused_tail.product_tail if c.device.type == "cpu" else triton_block.product_tail
+    return product_tail(c, skip, block.norm1, block.unit, block.norm2, relu)
 
 
 def _can_fuse(block: BasicBlock | BottleneckBlock, x: Tensor) -> bool:
-    """Whether norm and unit of `block` are of the kinds that are fused, train, and nobody watches between them."""
-    norm, unit = block.norm1, block.unit
+    """Whether norms and unit of `block` are of the kinds that are fused, train, and nobody watches between them."""
+    norms = block.norm1, block.norm2
     return (
         runs_eagerly(x)
-        and type(unit) is FusedConvPU
-        and all(map(_trains_as_usual, (norm, block.norm2)))
-        and not any(map(_has_hooks, (norm, unit, block.norm2)))
+        and type(block.unit) is FusedConvPU
+        and all(map(_trains_as_usual, norms))
+        and not any(map(_has_hooks, (*norms, block.unit)))
         and len(x) > 1  # a norm refuses single values
         and (x.device.type == "cpu" or not _triton_reason(x.device))
     )

@@ -27,13 +27,11 @@ def product_tail(
     Running statistics move as in `nn.BatchNorm2d`.
 
     Shape:
-        c (N, C, H, W), skip and result (N, C', H', W').
+        c (N, C, H, W), skip and result (N, C', H', W'). The result is float32, and float64 where c is.
     """
     parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, norm2.weight, norm2.bias
-    operands = backward_dtype(c.device.type)
-    with torch.autocast(c.device.type, enabled=False):
-        out: Tensor = _ProductTail.apply(c, skip, *parameters, norm1, unit, norm2, operands)
-        return F.relu(out) if relu else out
+    out: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), *parameters)
+    return F.relu(out) if relu else out
 
 
 class _ProductTail(torch.autograd.Function):
@@ -42,17 +40,11 @@ class _ProductTail(torch.autograd.Function):
         ctx: Any,
         c: Tensor,
         skip: Tensor | None,
-        gamma1: Tensor,
-        beta1: Tensor,
-        weight: Tensor,
-        theta: Tensor,
-        gamma2: Tensor,
-        beta2: Tensor,
-        norm1: nn.BatchNorm2d,
-        unit: ConvPU,
-        norm2: nn.BatchNorm2d,
-        operands: torch.dtype | None,
+        modules: tuple[nn.BatchNorm2d, ConvPU, nn.BatchNorm2d],
+        *parameters: Tensor,
     ) -> Tensor:
+        norm1, unit, norm2 = modules
+        gamma1, beta1, weight, theta, gamma2, beta2 = parameters
         floor = Floor.of(theta)
         x = wide(c)
         moments1 = _moments(x, norm1)
@@ -60,8 +52,8 @@ class _ProductTail(torch.autograd.Function):
         moments2 = _moments(y, norm2)
         out = _normed(y, gamma2, beta2, moments2)
         ctx.save_for_backward(c, y, passed, gamma1, beta1, weight, theta, gamma2, *moments1[:2], *moments2[:2])
-        ctx.t, ctx.eps1, ctx.eps2, ctx.unit, ctx.operands = floor.t, norm1.eps, norm2.eps, unit, operands
-        ctx.has_skip = skip is not None
+        ctx.t, ctx.eps1, ctx.eps2, ctx.unit = floor.t, norm1.eps, norm2.eps, unit
+        ctx.operand_dtype = backward_dtype(c.device.type)
         return out if skip is None else out.add_(skip)
 
     @staticmethod
@@ -69,15 +61,14 @@ class _ProductTail(torch.autograd.Function):
         refuse_second_derivative()
         c, y, passed, gamma1, beta1, weight, theta, gamma2, mean1, variance1, mean2, variance2 = ctx.saved_tensors
         moments1, moments2 = (mean1, variance1, ctx.eps1), (mean2, variance2, ctx.eps2)
-        needs_c, needs_skip, needs_gamma1, needs_beta1, needs_weight, needs_theta, *needs_norm2 = ctx.needs_input_grad[
-            :8
-        ]
+        needs_c, needs_skip, _, needs_gamma1, needs_beta1, needs_weight, needs_theta = ctx.needs_input_grad[:7]
+        needs_gamma2, needs_beta2 = ctx.needs_input_grad[7:]
         needs_norm1 = needs_c, needs_gamma1, needs_beta1
         needs_logarithm = any(needs_norm1) or needs_theta
         d_c = d_gamma1 = d_beta1 = d_theta = d_weight = None
         d_out = _laid_out_like(d_out, y)
         d_y, d_gamma2, d_beta2 = _norm_gradients(
-            d_out, y, gamma2, moments2, (needs_logarithm or needs_weight, *needs_norm2)
+            d_out, y, gamma2, moments2, (needs_logarithm or needs_weight, needs_gamma2, needs_beta2)
         )
         if d_y is not None:
             floor = Floor(theta, ctx.t)
@@ -86,7 +77,7 @@ class _ProductTail(torch.autograd.Function):
             needs = needs_logarithm, needs_weight
             d_exponent = d_y.mul_(y)
             d_logarithm, d_weight = power_gradients(
-                d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operands
+                d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
             )
             del d_y, d_exponent
             if d_logarithm is not None:
@@ -95,7 +86,7 @@ class _ProductTail(torch.autograd.Function):
                     d_c, d_gamma1, d_beta1 = _norm_gradients(d_normed, x, gamma1, moments1, needs_norm1)
         d_skip = d_out if needs_skip else None
         # The engine casts a gradient to the dtype of its input.
-        return d_c, d_skip, d_gamma1, d_beta1, d_weight, d_theta, d_gamma2, d_beta2, None, None, None, None
+        return d_c, d_skip, None, d_gamma1, d_beta1, d_weight, d_theta, d_gamma2, d_beta2
 
 
 _Moments = tuple[Tensor, Tensor, float]

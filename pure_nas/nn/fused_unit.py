@@ -37,10 +37,8 @@ class FusedConvPU(ConvPU):
     def forward(self, x: Tensor) -> Tensor:
         if not runs_eagerly(x):
             return super().forward(x)
-        operands = backward_dtype(x.device.type)
-        with torch.autocast(x.device.type, enabled=False):
-            y: Tensor = _ProductUnit.apply(wide(x), self.weight, self.theta, self, operands)
-            return y
+        y: Tensor = _ProductUnit.apply(wide(x), self.weight, self.theta, self)
+        return y
 
 
 def runs_eagerly(x: Tensor) -> bool:
@@ -129,8 +127,12 @@ def power(logarithm: Tensor, weight: Tensor, unit: ConvPU) -> tuple[Tensor, Tens
     """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: everything).
 
     On the CPU a look at the largest exponent says whether there is anything to cap.
+
+    Shape:
+        logarithm (N, C, H, W) and weight as in `unit`, both float32 or both float64; results (N, C', H', W').
     """
-    exponent = F.conv2d(logarithm, weight, None, unit.stride, unit.padding)
+    with torch.autocast(logarithm.device.type, enabled=False):
+        exponent = F.conv2d(logarithm, weight, None, unit.stride, unit.padding)
     if unit.exponent_cap is None or exponent.numel() == 0:
         return exponent.exp2_(), None
     limit = unit.exponent_cap / _LN_2
@@ -147,18 +149,18 @@ def power_gradients(
     weight: Tensor,
     unit: ConvPU,
     needs: tuple[bool, bool],
-    operands: torch.dtype | None,
+    operand_dtype: torch.dtype | None,
 ) -> tuple[Tensor | None, Tensor | None]:
     """dL/d(ln max(x, t)) and dL/dW, each where it is needed, from dL/dy * y, whose memory is used up.
 
     Args:
-        operands: dtype into which the operands are rounded; None keeps theirs.
+        operand_dtype: what the convolutions' operands are rounded to; None keeps theirs.
     """
     if passed is not None:
         d_exponent.masked_fill_(~passed, 0)
     dtype = logarithm.dtype
     stride, padding = [unit.stride] * 2, [unit.padding] * 2
-    rounded = (tensor.to(operands or dtype) for tensor in (d_exponent, logarithm, weight))
+    rounded = (tensor.to(operand_dtype or dtype) for tensor in (d_exponent, logarithm, weight))
     d_logarithm, d_weight, _ = _aten.convolution_backward(
         *rounded, None, stride, padding, [1, 1], False, [0, 0], 1, [*needs, False]
     )
@@ -169,14 +171,12 @@ class _ProductUnit(torch.autograd.Function):
     """(x, W, theta) -> y; saves log2(max(x, t)) and y."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, theta: Tensor, unit: ConvPU, operands: torch.dtype | None
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, theta: Tensor, unit: ConvPU) -> Tensor:
         floor = Floor.of(theta)
         logarithm = torch.clamp_min(x, floor.t)
         y, passed = power(log2(logarithm, out=logarithm), weight, unit)
         ctx.save_for_backward(logarithm, y, weight, theta, passed)
-        ctx.t, ctx.unit, ctx.operands = floor.t, unit, operands
+        ctx.t, ctx.unit, ctx.operand_dtype = floor.t, unit, backward_dtype(x.device.type)
         return y
 
     @staticmethod
@@ -186,9 +186,11 @@ class _ProductUnit(torch.autograd.Function):
         needs_x, needs_weight, needs_theta = ctx.needs_input_grad[:3]
         needs = needs_x or needs_theta, needs_weight
         d_exponent = d_y * y
-        d_logarithm, d_weight = power_gradients(d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operands)
+        d_logarithm, d_weight = power_gradients(
+            d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
+        )
         if d_logarithm is None:
-            return None, d_weight, None, None, None
+            return None, d_weight, None, None
         room = d_exponent if d_exponent.shape == logarithm.shape else None
         d_x, d_theta = Floor(theta, ctx.t).gradients(d_logarithm, torch.exp2(logarithm, out=room), needs_x, needs_theta)
-        return d_x, d_weight, d_theta, None, None
+        return d_x, d_weight, d_theta, None

@@ -67,31 +67,28 @@ def product_tail(
 ) -> Tensor:
     """norm2(unit(norm1(c))), plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
-    Running statistics move as in `nn.BatchNorm2d`. What the kernels do not take (float16, float64, empty batches, norms
-    without parameters or statistics) is computed by the modules themselves.
+    Running statistics move as in `nn.BatchNorm2d`. What the kernels do not take (float16, float64, empty batches) is
+    computed by the modules themselves.
 
     Shape:
-        c (N, C, H, W), skip and result (N, C', H', W').
+        c (N, C, H, W), skip and result (N, C', H', W'). The kernels' result has the wider dtype of c and skip.
     """
-    if not (_kernels_take(c, norm1, unit, norm2) and (skip is None or skip.shape == _shape_of_output(c, unit))):
+    if not _kernels_take(c, skip, unit):
         out = norm2(unit(norm1(c)))
         out = out if skip is None else out + skip
         return F.relu(out) if relu else out
-    result: Tensor = _ProductTail.apply(
-        c, skip, norm1.weight, norm1.bias, unit.weight, unit.theta, norm2.weight, norm2.bias, norm1, unit, norm2, relu
-    )
+    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, norm2.weight, norm2.bias
+    result: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), relu, *parameters)
     return result
 
 
-def _kernels_take(c: Tensor, norm1: nn.BatchNorm2d, unit: ConvPU, norm2: nn.BatchNorm2d) -> bool:
-    n, channels, height, width = c.shape
-    out_channels, *out_size = _shape_of_output(c, unit)[1:]
-    counts = (n * height * width, n * out_size[0] * out_size[1])
-    images = (channels * height * width, out_channels * out_size[0] * out_size[1])
+def _kernels_take(c: Tensor, skip: Tensor | None, unit: ConvPU) -> bool:
+    shapes = c.shape, _shape_of_output(c, unit)
+    counts = [n * height * width for n, _, height, width in shapes]
+    images = [shape[1:].numel() for shape in shapes]
     return (
         c.dtype in (torch.float32, torch.bfloat16)
-        and all(norm.training and norm.affine and norm.track_running_stats for norm in (norm1, norm2))
-        and all(type(norm) is nn.BatchNorm2d for norm in (norm1, norm2))
+        and (skip is None or skip.shape == shapes[1])
         and min(counts) > 1
         and max(*counts, *images) <= LARGEST
     )
@@ -111,19 +108,14 @@ class _ProductTail(torch.autograd.Function):
         ctx: Any,
         c: Tensor,
         skip: Tensor | None,
-        gamma1: Tensor,
-        beta1: Tensor,
-        weight: Tensor,
-        theta: Tensor,
-        gamma2: Tensor,
-        beta2: Tensor,
-        norm1: nn.BatchNorm2d,
-        unit: ConvPU,
-        norm2: nn.BatchNorm2d,
+        modules: tuple[nn.BatchNorm2d, ConvPU, nn.BatchNorm2d],
         relu: bool,
+        *parameters: Tensor,
     ) -> Tensor:
         from pure_nas.nn import triton_passes as passes
 
+        norm1, unit, norm2 = modules
+        gamma1, beta1, weight, theta, gamma2, beta2 = parameters
         layout = _layout_of(c)
         c = c.contiguous(memory_format=layout)
         cap = math.inf if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
@@ -141,20 +133,9 @@ class _ProductTail(torch.autograd.Function):
                 dtype = torch.promote_types(dtype, skip.dtype)
                 skip = skip.contiguous(memory_format=layout)
             out = passes.output(z, tiling2, moments2, gamma2, beta2, skip, relu, cap, dtype)
+        out_of_relu = out if relu else None
         ctx.save_for_backward(
-            c,
-            z,
-            exponents,
-            gamma1,
-            beta1,
-            theta,
-            threshold,
-            gamma2,
-            moments1.mean,
-            moments1.rstd,
-            moments2.mean,
-            moments2.rstd,
-            out if relu else None,
+            c, z, exponents, gamma1, beta1, theta, threshold, gamma2, *moments1, *moments2, out_of_relu
         )
         ctx.layout, ctx.cap, ctx.has_skip = layout, cap, skip is not None
         ctx.stride, ctx.padding = unit.stride, unit.padding
@@ -166,42 +147,25 @@ class _ProductTail(torch.autograd.Function):
 
         refuse_second_derivative()
         c, z, exponents, gamma1, beta1, theta, threshold, gamma2, mean1, rstd1, mean2, rstd2, out = ctx.saved_tensors
-        moments1, moments2 = passes.Moments(mean1, rstd1), passes.Moments(mean2, rstd2)
+        moments1, moments2 = (mean1, rstd1), (mean2, rstd2)
         tiling1, tiling2 = passes.Tiling.of(c.shape, ctx.layout), passes.Tiling.of(z.shape, ctx.layout)
         grad = grad.contiguous(memory_format=ctx.layout)
-        behind = passes.output_backward(grad, out, z, tiling2, moments2, gamma2, ctx.has_skip, ctx.cap)
+        grad_z, grad_skip, grad_gamma2, grad_beta2 = passes.output_backward(
+            grad, out, z, tiling2, moments2, gamma2, ctx.has_skip, ctx.cap
+        )
         logarithm = passes.logarithm(c, tiling1, moments1, gamma1, beta1, threshold)
+        stride, padding = [ctx.stride] * 2, [ctx.padding] * 2
         grad_logarithm, grad_weight, _ = torch.ops.aten.convolution_backward(
-            behind.z,
-            logarithm,
-            exponents,
-            None,
-            (ctx.stride, ctx.stride),
-            (ctx.padding, ctx.padding),
-            (1, 1),
-            False,
-            (0, 0),
-            1,
-            (True, True, False),
+            grad_z, logarithm, exponents, None, stride, padding, [1, 1], False, [0, 0], 1, [True, True, False]
         )
         del logarithm
         grad_logarithm = grad_logarithm.contiguous(memory_format=ctx.layout)
-        before = passes.logarithm_backward(grad_logarithm, c, tiling1, moments1, gamma1, beta1, theta, threshold)
-        # The engine gives every gradient the type of its input, which a parameter's need not be in float32.
-        return (
-            before.c,
-            behind.skip if ctx.has_skip else None,
-            before.gamma,
-            before.beta,
-            grad_weight,
-            before.theta,
-            behind.gamma,
-            behind.beta,
-            None,
-            None,
-            None,
-            None,
+        grad_c, grad_gamma1, grad_beta1, grad_theta = passes.logarithm_backward(
+            grad_logarithm, c, tiling1, moments1, gamma1, beta1, theta, threshold
         )
+        of_parameters = grad_gamma1, grad_beta1, grad_weight, grad_theta, grad_gamma2, grad_beta2
+        # The engine casts a gradient to the dtype of its input.
+        return grad_c, grad_skip, None, None, *of_parameters
 
 
 def _layout_of(c: Tensor) -> torch.memory_format:

@@ -1,13 +1,17 @@
-"""Triton kernels of a product-unit block: what stands before, after and behind its convolution.
+"""Triton kernels of a product-unit block: what stands around its convolution, forward and backward.
 
-A tensor is read as images of rows x channels. In channels_last there is one image of N * H * W rows whose channels lie
-side by side; in the contiguous layout there are N images of H * W rows whose rows lie side by side. A program takes one
-tile of block_rows x block_channels or, where it reduces, every n-th tile, and leaves one partial result for each
-channel. A second, tiny kernel adds these up: no atomics, so a sum has one order and a run repeats itself to the bit.
+A program takes one tile or, where it reduces, every n-th tile, and leaves partial results for each channel. A second,
+tiny kernel adds these up: no atomics, so a sum has one order and a run repeats itself to the bit.
 
 Arithmetic is float32 whatever the tensors hold. On Hopper 14 instructions for each element take as long as reading 2
 bytes of it, so they are counted: logarithm and power are of base 2, one instruction each. The unit is the same in every
 base; an exponent z here is z / ln 2 of the formula.
+
+Pointers are to
+    activations (c, z, out, skip and their gradients): float32 or bfloat16, all in one layout
+    theta, gamma, beta: parameters of any type; threshold: float32
+    mean, rstd: float32, rstd being 1 / sqrt(variance + eps)
+    partial, sums: float32, laid out as `store_partials` and `finish_sums` say
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, no-any-return, untyped-decorator"
@@ -19,6 +23,8 @@ import math
 import triton
 import triton.language as tl
 from triton.language.extra import libdevice
+
+from pure_nas.nn.triton_tiles import load, of_channel, place, store, store_partials, zero_outside
 
 INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
 """Whether the kernels run in Triton's interpreter, which knows no hardware approximations."""
@@ -53,59 +59,62 @@ def _power(z, cap):
 
 
 @triton.jit
-def _place(
-    tile,
-    rows,
-    tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
+def _softplus(theta):
+    """log(1 + exp(theta)), also where exp(theta) is small beside one: log(w) * e / (w - 1) with w = 1 + e (Kahan)."""
+    exponential = tl.exp(tl.minimum(theta, 20.0))
+    above_one = 1.0 + exponential
+    excess = above_one - 1.0
+    small = excess == 0.0
+    log1p = tl.where(small, exponential, tl.log(above_one) * exponential / tl.where(small, 1.0, excess))
+    return tl.where(theta > 20.0, theta, log1p)
+
+
+@triton.jit
+def _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels: tl.constexpr, block_channels: tl.constexpr):
+    """(mean, scale, shift) of a norm, which is (x - mean) * scale + shift."""
+    mean = of_channel(mean_ptr, channels, block_channels)
+    rstd = of_channel(rstd_ptr, channels, block_channels)
+    scale = rstd * of_channel(gamma_ptr, channels, block_channels)
+    return mean, scale, of_channel(beta_ptr, channels, block_channels)
+
+
+@triton.jit
+def _norm_gradient(
+    scaled, deviation, scale, rstd, sums_ptr, per_count, channels: tl.constexpr, block_channels: tl.constexpr
 ):
-    """Where a tile lies: its first element, offsets from it, which of them exist, and how many rows do."""
-    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
-    row = tl.arange(0, block_rows)
-    if channels_last:
-        first = tile * block_rows
-        start = tl.cast(first, tl.int64) * channels
-        offset = row[:, None] * channels + channel[None, :]
+    """The gradient of a norm's input x.
+
+    `scaled` is that of its output times `scale`, `deviation` is x - mean, and sums are the gradients of beta and gamma.
+    """
+    constant = scale * per_count * of_channel(sums_ptr, channels, block_channels)
+    slope = scale * per_count * rstd * of_channel(sums_ptr + channels, channels, block_channels)
+    return scaled - constant - deviation * slope
+
+
+@triton.jit
+def _logarithm_gradient(grad, u, threshold):
+    """ln 2 times the gradient of u from that of log2(max(u, threshold)), and where u is at the threshold: zero."""
+    at_threshold = u <= threshold
+    return tl.where(at_threshold, 0.0, _quotient(grad, tl.where(at_threshold, threshold, u))), at_threshold
+
+
+@triton.jit
+def _before_relu(grad, out_ptr, tile, even: tl.constexpr):
+    """The gradient before a ReLU, from that behind it; `out_ptr` is None where there is none."""
+    if out_ptr is None:
+        return grad
     else:
-        first = (tile % tiles) * block_rows
-        start = tl.cast(tile // tiles, tl.int64) * channels * rows + first
-        offset = row[:, None] + channel[None, :] * rows
-    inside = (first + row < rows)[:, None] & (channel < channels)[None, :]
-    return start, offset, inside, tl.minimum(rows - first, block_rows)
+        return tl.where(load(out_ptr, tile, even) <= 0.0, 0.0, grad)
 
 
 @triton.jit
-def _load(pointer, start, offset, inside, even: tl.constexpr):
-    if even:
-        return tl.load(pointer + start + offset).to(tl.float32)
+def _load_value(x_ptr, tile, cap, even: tl.constexpr):
+    """x, or 2 ** min(x, cap) where there is a cap."""
+    x = load(x_ptr, tile, even)
+    if cap is None:
+        return x
     else:
-        return tl.load(pointer + start + offset, mask=inside, other=0.0).to(tl.float32)
-
-
-@triton.jit
-def _store(pointer, start, offset, inside, value, even: tl.constexpr):
-    value = value.to(pointer.dtype.element_ty)
-    if even:
-        tl.store(pointer + start + offset, value)
-    else:
-        tl.store(pointer + start + offset, value, mask=inside)
-
-
-@triton.jit
-def _of_channel(pointer, channels: tl.constexpr, block_channels: tl.constexpr):
-    """One number for each channel of the tile."""
-    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
-    return tl.load(pointer + channel, mask=channel < channels, other=0.0).to(tl.float32)
-
-
-@triton.jit
-def _store_partial(pointer, value, channels: tl.constexpr, block_channels: tl.constexpr):
-    """One partial result for each channel; those of a channel lie side by side."""
-    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
-    tl.store(pointer + channel * tl.num_programs(0) + tl.program_id(0), value, mask=channel < channels)
+        return _power(x, cap)
 
 
 @triton.jit
@@ -118,37 +127,24 @@ def moments(
     all_tiles,
     channels: tl.constexpr,
     channels_last: tl.constexpr,
-    power: tl.constexpr,
     even: tl.constexpr,
     block_rows: tl.constexpr,
     block_channels: tl.constexpr,
 ):
     """Mean and sum of squared deviations of x, or of 2 ** min(x, cap), per channel and program.
 
-    Deviations are from the mean of the program's first tile, so that nothing cancels.
+    Deviations are from the mean of the program's first tile, so that nothing cancels (shifted data).
     """
     program = tl.program_id(0)
     programs = tl.num_programs(0)
-    start, offset, inside, count = _place(program, rows, tiles, channels, channels_last, block_rows, block_channels)
-    x = _load(x_ptr, start, offset, inside, even)
-    if power:
-        x = _power(x, cap)
-    if not even:
-        x = tl.where(inside, x, 0.0)
+    first, count = place(program, rows, tiles, channels, channels_last, block_rows, block_channels)
+    x = zero_outside(_load_value(x_ptr, first, cap, even), first, even)
     shift = tl.sum(x, axis=0) / count.to(tl.float32)
-    deviation = x - shift
-    if not even:
-        deviation = tl.where(inside, deviation, 0.0)
-    total = deviation
-    squares = deviation * deviation
-    for tile in tl.range(program + programs, all_tiles, programs, num_stages=STAGES):
-        start, offset, inside, filled = _place(tile, rows, tiles, channels, channels_last, block_rows, block_channels)
-        x = _load(x_ptr, start, offset, inside, even)
-        if power:
-            x = _power(x, cap)
-        deviation = x - shift
-        if not even:
-            deviation = tl.where(inside, deviation, 0.0)
+    total = zero_outside(x - shift, first, even)
+    squares = total * total
+    for index in tl.range(program + programs, all_tiles, programs, num_stages=STAGES):
+        tile, filled = place(index, rows, tiles, channels, channels_last, block_rows, block_channels)
+        deviation = zero_outside(_load_value(x_ptr, tile, cap, even) - shift, tile, even)
         total += deviation
         squares += deviation * deviation
         count += filled
@@ -156,8 +152,7 @@ def moments(
     total_of_channel = tl.sum(total, axis=0)
     mean = shift + total_of_channel / seen
     squared = tl.sum(squares, axis=0) - total_of_channel * total_of_channel / seen
-    _store_partial(partial_ptr, mean, channels, block_channels)
-    _store_partial(partial_ptr + channels * programs, squared, channels, block_channels)
+    store_partials(partial_ptr, mean, squared, channels, block_channels)
     if tl.program_id(1) == 0:
         tl.store(partial_ptr + 2 * channels * programs + program, seen)
 
@@ -179,7 +174,7 @@ def finish_moments(
     cumulative: tl.constexpr,
     block_programs: tl.constexpr,
 ):
-    """Merge the partial moments of a channel and move its running statistics, as BatchNorm does.
+    """Merge the partial moments of a channel (Chan et al.) and move its running statistics, as BatchNorm does.
 
     The first program counts the batch, unless the average is cumulative: then the others read the count, and the caller
     has seen to it. Where there is a theta, the first program also computes the threshold.
@@ -212,17 +207,6 @@ def finish_moments(
 
 
 @triton.jit
-def _softplus(theta):
-    """log(1 + exp(theta)), also where exp(theta) is small beside one: log(w) * e / (w - 1) with w = 1 + e."""
-    exponential = tl.exp(tl.minimum(theta, 20.0))
-    above_one = 1.0 + exponential
-    excess = above_one - 1.0
-    small = excess == 0.0
-    log1p = tl.where(small, exponential, tl.log(above_one) * exponential / tl.where(small, 1.0, excess))
-    return tl.where(theta > 20.0, theta, log1p)
-
-
-@triton.jit
 def logarithm(
     c_ptr,
     mean_ptr,
@@ -240,15 +224,11 @@ def logarithm(
     block_channels: tl.constexpr,
 ):
     """log2(max(u, t)) of the normalised u."""
-    start, offset, inside, _ = _place(
-        tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels
-    )
-    c = _load(c_ptr, start, offset, inside, even)
-    mean = _of_channel(mean_ptr, channels, block_channels)
-    scale = _of_channel(rstd_ptr, channels, block_channels) * _of_channel(gamma_ptr, channels, block_channels)
-    threshold = tl.load(threshold_ptr)
-    u = (c - mean) * scale + _of_channel(beta_ptr, channels, block_channels)
-    _store(out_ptr, start, offset, inside, _log2(tl.maximum(u, threshold, propagate_nan=KEEP_NAN)), even)
+    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
+    c = load(c_ptr, tile, even)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    u = (c - mean) * scale + shift
+    store(out_ptr, tile, _log2(tl.maximum(u, tl.load(threshold_ptr), propagate_nan=KEEP_NAN)), even)
 
 
 @triton.jit
@@ -271,18 +251,15 @@ def output(
     block_channels: tl.constexpr,
 ):
     """The normalised 2 ** min(z, cap), plus the skip, through the ReLU."""
-    start, offset, inside, _ = _place(
-        tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels
-    )
-    y = _power(_load(z_ptr, start, offset, inside, even), cap)
-    mean = _of_channel(mean_ptr, channels, block_channels)
-    scale = _of_channel(rstd_ptr, channels, block_channels) * _of_channel(gamma_ptr, channels, block_channels)
-    out = (y - mean) * scale + _of_channel(beta_ptr, channels, block_channels)
+    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
+    y = _power(load(z_ptr, tile, even), cap)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    out = (y - mean) * scale + shift
     if skip_ptr is not None:
-        out += _load(skip_ptr, start, offset, inside, even)
+        out += load(skip_ptr, tile, even)
     if relu:
         out = tl.maximum(out, 0.0, propagate_nan=KEEP_NAN)
-    _store(out_ptr, start, offset, inside, out, even)
+    store(out_ptr, tile, out, even)
 
 
 @triton.jit
@@ -304,22 +281,18 @@ def output_sums(
     block_channels: tl.constexpr,
 ):
     """Sums of the output's gradient g and of g * yhat per channel and program: beta's and gamma's gradients."""
-    program = tl.program_id(0)
-    programs = tl.num_programs(0)
-    mean = _of_channel(mean_ptr, channels, block_channels)
+    mean = of_channel(mean_ptr, channels, block_channels)
     total = tl.zeros((block_rows, block_channels), tl.float32)
     product = tl.zeros((block_rows, block_channels), tl.float32)
-    for tile in tl.range(program, all_tiles, programs, num_stages=STAGES):
-        start, offset, inside, _ = _place(tile, rows, tiles, channels, channels_last, block_rows, block_channels)
-        grad = _load(grad_ptr, start, offset, inside, even)
-        y = _power(_load(z_ptr, start, offset, inside, even), cap)
-        if out_ptr is not None:
-            grad = tl.where(_load(out_ptr, start, offset, inside, even) <= 0.0, 0.0, grad)
+    for index in tl.range(tl.program_id(0), all_tiles, tl.num_programs(0), num_stages=STAGES):
+        tile, _ = place(index, rows, tiles, channels, channels_last, block_rows, block_channels)
+        grad = load(grad_ptr, tile, even)
+        y = _power(load(z_ptr, tile, even), cap)
+        grad = _before_relu(grad, out_ptr, tile, even)
         total += grad
         product += grad * (y - mean)
-    rstd = _of_channel(rstd_ptr, channels, block_channels)
-    _store_partial(partial_ptr, tl.sum(total, axis=0), channels, block_channels)
-    _store_partial(partial_ptr + channels * programs, tl.sum(product, axis=0) * rstd, channels, block_channels)
+    rstd = of_channel(rstd_ptr, channels, block_channels)
+    store_partials(partial_ptr, tl.sum(total, axis=0), tl.sum(product, axis=0) * rstd, channels, block_channels)
 
 
 @triton.jit
@@ -344,23 +317,18 @@ def output_backward(
     block_channels: tl.constexpr,
 ):
     """The gradient of z and, behind a ReLU, of the skip (which without one is the output's own gradient)."""
-    start, offset, inside, _ = _place(
-        tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels
-    )
-    grad = _load(grad_ptr, start, offset, inside, even)
-    z = _load(z_ptr, start, offset, inside, even)
-    if out_ptr is not None:
-        grad = tl.where(_load(out_ptr, start, offset, inside, even) <= 0.0, 0.0, grad)
-        if grad_skip_ptr is not None:
-            _store(grad_skip_ptr, start, offset, inside, grad, even)
+    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
+    grad = load(grad_ptr, tile, even)
+    z = load(z_ptr, tile, even)
+    grad = _before_relu(grad, out_ptr, tile, even)
+    if grad_skip_ptr is not None:
+        store(grad_skip_ptr, tile, grad, even)
     y = _power(z, cap)
-    mean = _of_channel(mean_ptr, channels, block_channels)
-    rstd = _of_channel(rstd_ptr, channels, block_channels)
-    scale = rstd * _of_channel(gamma_ptr, channels, block_channels) * LN_2
-    constant = scale * per_count * _of_channel(sums_ptr, channels, block_channels)
-    slope = scale * per_count * rstd * _of_channel(sums_ptr + channels, channels, block_channels)
-    grad_z = (scale * grad - constant - (y - mean) * slope) * y
-    _store(grad_z_ptr, start, offset, inside, tl.where(z > cap, 0.0, grad_z), even)
+    mean = of_channel(mean_ptr, channels, block_channels)
+    rstd = of_channel(rstd_ptr, channels, block_channels)
+    scale = rstd * of_channel(gamma_ptr, channels, block_channels) * LN_2
+    grad_y = _norm_gradient(scale * grad, y - mean, scale, rstd, sums_ptr, per_count, channels, block_channels)
+    store(grad_z_ptr, tile, tl.where(z > cap, 0.0, grad_y * y), even)
 
 
 @triton.jit
@@ -385,26 +353,22 @@ def logarithm_sums(
     """Sums of du and of du * chat per channel and program, and of dl over what lies at the threshold per program."""
     program = tl.program_id(0)
     programs = tl.num_programs(0)
-    mean = _of_channel(mean_ptr, channels, block_channels)
-    scale = _of_channel(rstd_ptr, channels, block_channels) * _of_channel(gamma_ptr, channels, block_channels)
-    beta = _of_channel(beta_ptr, channels, block_channels)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
     threshold = tl.load(threshold_ptr)
     total = tl.zeros((block_rows, block_channels), tl.float32)
     product = tl.zeros((block_rows, block_channels), tl.float32)
     clamped = tl.zeros((block_rows, block_channels), tl.float32)
-    for tile in tl.range(program, all_tiles, programs, num_stages=STAGES):
-        start, offset, inside, _ = _place(tile, rows, tiles, channels, channels_last, block_rows, block_channels)
-        grad = _load(grad_ptr, start, offset, inside, even)
-        deviation = _load(c_ptr, start, offset, inside, even) - mean
-        u = deviation * scale + beta
-        at_threshold = u <= threshold
-        grad_u = tl.where(at_threshold, 0.0, _quotient(grad, tl.where(at_threshold, threshold, u)))
+    for index in tl.range(program, all_tiles, programs, num_stages=STAGES):
+        tile, _ = place(index, rows, tiles, channels, channels_last, block_rows, block_channels)
+        grad = load(grad_ptr, tile, even)
+        deviation = load(c_ptr, tile, even) - mean
+        grad_u, at_threshold = _logarithm_gradient(grad, deviation * scale + shift, threshold)
         total += grad_u
         product += grad_u * deviation
         clamped += tl.where(at_threshold, grad, 0.0)
-    rstd = _of_channel(rstd_ptr, channels, block_channels)
-    _store_partial(partial_ptr, tl.sum(total, axis=0) / LN_2, channels, block_channels)
-    _store_partial(partial_ptr + channels * programs, tl.sum(product, axis=0) * rstd / LN_2, channels, block_channels)
+    rstd = of_channel(rstd_ptr, channels, block_channels)
+    grad_beta, grad_gamma = tl.sum(total, axis=0) / LN_2, tl.sum(product, axis=0) * rstd / LN_2
+    store_partials(partial_ptr, grad_beta, grad_gamma, channels, block_channels)
     of_program = 2 * channels * programs + tl.program_id(1) * programs + program
     tl.store(partial_ptr + of_program, tl.sum(tl.sum(clamped, axis=1), axis=0) / LN_2)
 
@@ -430,20 +394,16 @@ def logarithm_backward(
     block_channels: tl.constexpr,
 ):
     """The gradient of c from that of the logarithm."""
-    start, offset, inside, _ = _place(
-        tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels
-    )
-    grad = _load(grad_ptr, start, offset, inside, even)
-    deviation = _load(c_ptr, start, offset, inside, even) - _of_channel(mean_ptr, channels, block_channels)
-    rstd = _of_channel(rstd_ptr, channels, block_channels)
-    scale = rstd * _of_channel(gamma_ptr, channels, block_channels)
-    threshold = tl.load(threshold_ptr)
-    u = deviation * scale + _of_channel(beta_ptr, channels, block_channels)
-    at_threshold = u <= threshold
-    grad_u = tl.where(at_threshold, 0.0, _quotient(grad, tl.where(at_threshold, threshold, u)))
-    constant = scale * per_count * _of_channel(sums_ptr, channels, block_channels)
-    slope = scale * per_count * rstd * _of_channel(sums_ptr + channels, channels, block_channels)
-    _store(grad_c_ptr, start, offset, inside, scale / LN_2 * grad_u - constant - deviation * slope, even)
+    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
+    grad = load(grad_ptr, tile, even)
+    c = load(c_ptr, tile, even)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    deviation = c - mean
+    grad_u, _ = _logarithm_gradient(grad, deviation * scale + shift, tl.load(threshold_ptr))
+    scaled = scale / LN_2 * grad_u
+    rstd = of_channel(rstd_ptr, channels, block_channels)
+    grad_c = _norm_gradient(scaled, deviation, scale, rstd, sums_ptr, per_count, channels, block_channels)
+    store(grad_c_ptr, tile, grad_c, even)
 
 
 @triton.jit
@@ -457,7 +417,10 @@ def finish_sums(
     channels: tl.constexpr,
     block_programs: tl.constexpr,
 ):
-    """Add up partial sums: two of every channel, then, where there is one program more, the gradient of theta."""
+    """Add up partial sums: the first of every channel, the second of every channel, then theta's where it is given.
+
+    A channel has one of every program, theta one of every program and block of channels.
+    """
     row = tl.program_id(0)
     program = tl.arange(0, block_programs)
     length = tl.where(row < 2 * channels, programs, all_programs)

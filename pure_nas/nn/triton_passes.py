@@ -1,6 +1,9 @@
 """The passes of a product-unit block over its tensors on a GPU: one function a Triton kernel, or a kernel and its sums.
 
 Block sizes are fixed, not tuned: a trial then runs the same kernels in every process, and starts without trying them.
+
+Activations (c, z, out, skip and their gradients) are (N, C, H, W), float32 or bfloat16, in the layout of their tiling;
+gamma and beta (C,), theta a number, threshold a float32 number. Gradients of parameters are float32.
 """
 
 from __future__ import annotations
@@ -94,12 +97,8 @@ class Tiling:
         }
 
 
-@dataclass(frozen=True)
-class Moments:
-    """Batch statistics, float32, one a channel: the mean and 1 / sqrt(variance + eps)."""
-
-    mean: Tensor
-    rstd: Tensor
+Moments = tuple[Tensor, Tensor]
+"""Of each channel of a batch, (C,), float32: the mean and 1 / sqrt(variance + eps)."""
 
 
 def input_moments(c: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, theta: Tensor) -> tuple[Moments, Tensor]:
@@ -124,14 +123,7 @@ def _moments(
     programs, channels = tiling.programs, tiling.channels
     partial = x.new_empty((2 * channels + 1) * programs, dtype=torch.float32)
     kernels.moments[programs, tiling.channel_blocks](
-        x,
-        partial,
-        0.0 if cap is None else cap,
-        tiling.rows,
-        tiling.tiles,
-        tiling.all_tiles,
-        power=cap is not None,
-        **tiling.constants,
+        x, partial, cap, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
     )
     mean, rstd = x.new_empty((2, channels), dtype=torch.float32).unbind()
     cumulative = norm.momentum is None
@@ -154,14 +146,14 @@ def _moments(
         block_programs=tiling.block_programs,
         **OPTIONS,
     )
-    return Moments(mean, rstd)
+    return mean, rstd
 
 
 def logarithm(c: Tensor, tiling: Tiling, moments: Moments, gamma: Tensor, beta: Tensor, threshold: Tensor) -> Tensor:
     """log2(max(norm1(c), threshold))."""
     out = torch.empty_like(c)
     kernels.logarithm[tiling.all_tiles, tiling.channel_blocks](
-        c, moments.mean, moments.rstd, gamma, beta, threshold, out, tiling.rows, tiling.tiles, **tiling.constants
+        c, *moments, gamma, beta, threshold, out, tiling.rows, tiling.tiles, **tiling.constants
     )
     return out
 
@@ -180,30 +172,9 @@ def output(
     """norm2(2 ** min(z, cap)) + skip, through the ReLU where `relu`."""
     out = torch.empty_like(z, dtype=dtype)
     kernels.output[tiling.all_tiles, tiling.channel_blocks](
-        z,
-        skip,
-        moments.mean,
-        moments.rstd,
-        gamma,
-        beta,
-        out,
-        cap,
-        tiling.rows,
-        tiling.tiles,
-        relu=relu,
-        **tiling.constants,
+        z, skip, *moments, gamma, beta, out, cap, tiling.rows, tiling.tiles, relu=relu, **tiling.constants
     )
     return out
-
-
-@dataclass(frozen=True)
-class OutputGradients:
-    """Of norm2(2 ** min(z, cap)) + skip; gamma and beta in float32."""
-
-    z: Tensor
-    skip: Tensor
-    gamma: Tensor
-    beta: Tensor
 
 
 def output_backward(
@@ -215,55 +186,37 @@ def output_backward(
     gamma: Tensor,
     has_skip: bool,
     cap: float,
-) -> OutputGradients:
-    """The gradients of `output`; `out` is what it returned where a ReLU stood last, else None."""
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    """The gradients of z, skip (None where there is none), gamma and beta of `output`.
+
+    Args:
+        out: what `output` returned where a ReLU stood last, else None.
+    """
     programs, channels = tiling.programs, tiling.channels
     partial = z.new_empty(2 * channels * programs, dtype=torch.float32)
     kernels.output_sums[programs, tiling.channel_blocks](
-        grad,
-        out,
-        z,
-        moments.mean,
-        moments.rstd,
-        partial,
-        cap,
-        tiling.rows,
-        tiling.tiles,
-        tiling.all_tiles,
-        **tiling.constants,
+        grad, out, z, *moments, partial, cap, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
     )
     sums = _finish_sums(partial, tiling)
     grad_z = torch.empty_like(z)
-    grad_skip = torch.empty_like(grad) if out is not None and has_skip else None
+    masked = torch.empty_like(grad) if has_skip and out is not None else None
     kernels.output_backward[tiling.all_tiles, tiling.channel_blocks](
         grad,
         out,
         z,
-        moments.mean,
-        moments.rstd,
+        *moments,
         gamma,
         sums,
         grad_z,
-        grad_skip,
+        masked,
         cap,
         1.0 / tiling.count,
         tiling.rows,
         tiling.tiles,
         **tiling.constants,
     )
-    return OutputGradients(
-        grad_z, grad if grad_skip is None else grad_skip, gamma=sums[channels:], beta=sums[:channels]
-    )
-
-
-@dataclass(frozen=True)
-class LogarithmGradients:
-    """Of log2(max(norm1(c), threshold)); gamma, beta and theta in float32."""
-
-    c: Tensor
-    gamma: Tensor
-    beta: Tensor
-    theta: Tensor
+    grad_skip = grad if has_skip and out is None else masked
+    return grad_z, grad_skip, sums[channels:], sums[:channels]
 
 
 def logarithm_backward(
@@ -275,11 +228,11 @@ def logarithm_backward(
     beta: Tensor,
     theta: Tensor,
     threshold: Tensor,
-) -> LogarithmGradients:
-    """The gradients of `logarithm`."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradients of c, gamma, beta and theta of `logarithm`, from that of what it returned."""
     programs, channels = tiling.programs, tiling.channels
     partial = c.new_empty((2 * channels + tiling.channel_blocks) * programs, dtype=torch.float32)
-    saved = (moments.mean, moments.rstd, gamma, beta, threshold)
+    saved = (*moments, gamma, beta, threshold)
     kernels.logarithm_sums[programs, tiling.channel_blocks](
         grad, c, *saved, partial, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
     )
@@ -288,7 +241,7 @@ def logarithm_backward(
     kernels.logarithm_backward[tiling.all_tiles, tiling.channel_blocks](
         grad, c, *saved, sums, grad_c, 1.0 / tiling.count, tiling.rows, tiling.tiles, **tiling.constants
     )
-    return LogarithmGradients(grad_c, gamma=sums[channels : 2 * channels], beta=sums[:channels], theta=sums[-1])
+    return grad_c, sums[channels : 2 * channels], sums[:channels], sums[-1]
 
 
 def _finish_sums(

@@ -1,0 +1,86 @@
+"""How a Triton kernel reads and writes a tile of a tensor, and numbers that each channel of the tile has one of.
+
+A tensor is read as images of rows x channels. In channels_last there is one image of N * H * W rows whose channels lie
+side by side; in the contiguous layout there are N images of H * W rows whose rows lie side by side. A tile has
+block_rows x block_channels elements; program_id(1) says which block of channels. Values are float32 whatever the tensor
+holds.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, no-any-return, untyped-decorator"
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def place(
+    index,
+    rows,
+    tiles,
+    channels: tl.constexpr,
+    channels_last: tl.constexpr,
+    block_rows: tl.constexpr,
+    block_channels: tl.constexpr,
+):
+    """Where a tile lies, and how many of its rows exist.
+
+    A tile is its first element (64 bits), the offsets of its elements from it, and which of them exist.
+    """
+    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
+    row = tl.arange(0, block_rows)
+    if channels_last:
+        first = index * block_rows
+        start = tl.cast(first, tl.int64) * channels
+        offset = row[:, None] * channels + channel[None, :]
+    else:
+        first = (index % tiles) * block_rows
+        start = tl.cast(index // tiles, tl.int64) * channels * rows + first
+        offset = row[:, None] + channel[None, :] * rows
+    inside = (first + row < rows)[:, None] & (channel < channels)[None, :]
+    return (start, offset, inside), tl.minimum(rows - first, block_rows)
+
+
+@triton.jit
+def load(pointer, tile, even: tl.constexpr):
+    """The elements of a tile; zero outside. `even` says here and below that nothing of any tile is outside."""
+    start, offset, inside = tile
+    if even:
+        return tl.load(pointer + start + offset).to(tl.float32)
+    else:
+        return tl.load(pointer + start + offset, mask=inside, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def store(pointer, tile, value, even: tl.constexpr):
+    """Write the elements of a tile."""
+    start, offset, inside = tile
+    tl.store(pointer + start + offset, value.to(pointer.dtype.element_ty), mask=None if even else inside)
+
+
+@triton.jit
+def zero_outside(value, tile, even: tl.constexpr):
+    """`value`, computed from a tile, with zeros outside it."""
+    _, _, inside = tile
+    if even:
+        return value
+    else:
+        return tl.where(inside, value, 0.0)
+
+
+@triton.jit
+def of_channel(pointer, channels: tl.constexpr, block_channels: tl.constexpr):
+    """One number for each channel of the tile."""
+    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
+    return tl.load(pointer + channel, mask=channel < channels, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def store_partials(pointer, first, second, channels: tl.constexpr, block_channels: tl.constexpr):
+    """Write this program's two results for each channel: those of a channel lie side by side, all first ones first."""
+    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
+    programs = tl.num_programs(0)
+    place_of_channel = pointer + channel * programs + tl.program_id(0)
+    tl.store(place_of_channel, first, mask=channel < channels)
+    tl.store(place_of_channel + channels * programs, second, mask=channel < channels)
