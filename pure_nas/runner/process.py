@@ -207,7 +207,7 @@ class ProcessExecutor:
                 worker.reply = report
                 worker.patience = None
             case Alive():
-                pass
+                pass  # like any report it has ended the worker's silence, and says no more
 
     def _replace(self, place: int, fate: str) -> None:
         """Put a new worker in the place of one that is gone, and give it the job."""
