@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from pure_nas.errors import UsageError
-from pure_nas.units import ParameterKind, Setting, Unit, UnitPlace, get_unit
+from pure_nas.units import ParameterKind, Setting, Unit, UnitPlace, get_unit, unit_names
 from pure_nas.validation import Document
 
 Family = Literal["cifar", "imagenet"]
@@ -27,7 +28,7 @@ _IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
     101: ((3, 4, 23, 3), True),
     152: ((3, 8, 36, 3), True),
 }
-_NAME = re.compile(r"(pure|resnet)([1-9]\d{0,3})")
+_NAME = re.compile(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})")
 _UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
 
 Theta = Annotated[float, Field(ge=-50.0, le=50.0)]
@@ -63,6 +64,7 @@ class Block:
         out_channels: channels it adds to the skip (4 x channels in a bottleneck).
         unit_place: where its unit sits.
         shortcut: "identity", "projection" (1x1 convolution + norm) or "padding" (subsample, zero channels).
+        residual_scale: what its branch is multiplied by before the addition.
     """
 
     name: str
@@ -79,6 +81,11 @@ class Block:
     shortcut: Literal["identity", "projection", "padding"]
     relu_in_block: bool
     relu_after_add: bool
+    residual_scale: float
+
+
+def _one(value: float) -> bool:
+    return value == 1.0
 
 
 def _zero_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
@@ -98,9 +105,12 @@ class Architecture(Document):
             (parameter-free: every second pixel, new channels zero).
         threshold_init: start of the raw threshold theta per stage; the floor is softplus(theta) + 1e-7.
         threshold_trainable: whether theta is trained.
+        threshold_per_channel: whether every input channel of a unit has a theta of its own.
         exponent_cap: upper bound of the exponent z in exp(z); None reproduces the paper strictly.
         relu_in_block: a ReLU after each inner norm of blocks that do not always have it.
         relu_after_add: a ReLU after the addition of blocks that do not always have it.
+        residual_scale: what the branch of every block is multiplied by before it is added to the skip.
+        zero_gamma: whether the last norm of every branch starts at zero, so that blocks start as their skips.
         in_chans: channels of the images.
         num_classes: classes to tell apart.
         image_size: height and width of the images, pixels.
@@ -117,9 +127,13 @@ class Architecture(Document):
     shortcut: Literal["projection", "padding"] = "projection"
     threshold_init: tuple[Theta, ...] = Field(default_factory=_zero_in_every_stage)
     threshold_trainable: bool = True
+    # Fields that came later are left out of files and digests at their defaults, so that older digests stay true.
+    threshold_per_channel: Annotated[bool, Field(exclude_if=operator.not_)] = False
     exponent_cap: Annotated[float, Field(gt=0, le=80)] | None = 20.0
     relu_in_block: bool = False
     relu_after_add: bool = False
+    residual_scale: Annotated[float, Field(gt=0, le=10, exclude_if=_one)] = 1.0
+    zero_gamma: Annotated[bool, Field(exclude_if=operator.not_)] = False
     in_chans: Annotated[int, Field(ge=1, le=1024)] = 3
     num_classes: Annotated[int, Field(ge=2, le=1_000_000)] = 10
     image_size: Annotated[int, Field(ge=1, le=8192)] = 32
@@ -146,7 +160,7 @@ class Architecture(Document):
 
     @classmethod
     def named(cls, name: str, **fields: object) -> Self:
-        """A network by its usual name: "pure20", "resnet56", "pure34" ...
+        """A network by its usual name ("pure20", "resnet56", "pure34" ...) or by its unit's: "log-conv-20".
 
         18, 34, 50, 101 and 152 are the ImageNet family at 224 pixels and 1000 classes (50 and up bottlenecks);
         any other 6n+2 is the CIFAR family at 32 pixels and 10 classes. `fields` override.
@@ -155,8 +169,9 @@ class Architecture(Document):
             UsageError: no network has that name.
         """
         match = _NAME.fullmatch(name.strip().lower())
-        depth = int(match.group(2)) if match else 0
-        unit = _UNIT_OF_NAME[match.group(1)] if match else ""
+        usual, own, digits = match.groups(default="") if match else ("", "", "0")
+        unit = _UNIT_OF_NAME.get(usual, own)
+        depth = int(digits) if usual or own in unit_names() else 0
         if depth in _IMAGENET_BLOCKS:
             blocks, bottleneck = _IMAGENET_BLOCKS[depth]
             defaults: dict[str, object] = {
@@ -167,12 +182,13 @@ class Architecture(Document):
                 "image_size": 224,
             }
             return cls.uniform(unit, blocks, **{**defaults, **fields})
-        if match and depth >= 8 and (depth - 2) % 6 == 0 and depth <= 1202:
+        if depth >= 8 and (depth - 2) % 6 == 0 and depth <= 1202:
             return cls.uniform(unit, ((depth - 2) // 6,) * 3, **fields)
         raise UsageError(
             f'There is no architecture "{name}".',
             hint="Names are pure<depth> and resnet<depth>: 18, 34, 50, 101, 152 (ImageNet family), or 6n+2 up to "
-            "1202 such as 20, 32, 44, 56, 110 (CIFAR family).",
+            "1202 such as 20, 32, 44, 56, 110 (CIFAR family). Networks of one other unit are called <unit>-<depth>, "
+            "such as log-conv-20.",
         )
 
     @property
@@ -215,8 +231,8 @@ class Architecture(Document):
         fields = type(self).model_fields
         updates: dict[str, object] = {}
         read: set[Setting] = set().union(*(get_unit(name).reads for name in self.unit_set))
-        for setting in ("threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add"):
-            if setting not in read:
+        for setting in get_args(Setting):
+            if setting not in read and setting != "threshold_init":
                 updates[setting] = fields[setting].default
         if all(block.shortcut == "identity" for block, _ in self.distinct_blocks()):
             updates["shortcut"] = fields["shortcut"].default
@@ -285,6 +301,7 @@ class Architecture(Document):
                 out_size=size_out,
                 threshold_init=self.threshold_init[stage],
                 threshold_trainable=self.threshold_trainable,
+                threshold_per_channel=self.threshold_per_channel,
                 exponent_cap=self.exponent_cap,
             ),
             bottleneck=self.bottleneck,
@@ -297,6 +314,7 @@ class Architecture(Document):
             shortcut=self.shortcut if changes else "identity",
             relu_in_block=unit.always_relu or self.relu_in_block,
             relu_after_add=unit.always_relu or self.relu_after_add,
+            residual_scale=self.residual_scale,
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
@@ -86,6 +87,10 @@ class Recipe(Document):
         label_smoothing: weight of the uniform distribution in the targets.
         crop_padding: zero pixels around an image before the random crop; 0 turns cropping off.
         flip: random horizontal flips, where the dataset allows them.
+        random_resized_crop: cut a window of at least this share of the image's area, sides 3:4 to 4:3, and scale it
+            to the network's size, in place of the padded crop; None leaves that on.
+        vertical_flip: random vertical flips, where the dataset's images have no upright.
+        quarter_turns: random turns by 0, 90, 180 or 270 degrees, likewise.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
@@ -102,6 +107,10 @@ class Recipe(Document):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     crop_padding: Annotated[int, Field(ge=0, le=64)] = 4
     flip: bool = True
+    # Fields that came later are left out of files and digests at their defaults, so that older digests stay true.
+    random_resized_crop: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Field(exclude_if=operator.not_)] = None
+    vertical_flip: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    quarter_turns: Annotated[bool, Field(exclude_if=operator.not_)] = False
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -27,7 +27,14 @@ units; thresholds: their trainable floors.
 """
 PARAMETER_KINDS: tuple[ParameterKind, ...] = get_args(ParameterKind)
 
-Setting = Literal["threshold_init", "threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add"]
+Setting = Literal[
+    "threshold_init",
+    "threshold_trainable",
+    "threshold_per_channel",
+    "exponent_cap",
+    "relu_in_block",
+    "relu_after_add",
+]
 """The fields of an architecture that matter only to the units that read them."""
 
 
@@ -48,6 +55,7 @@ class UnitPlace:
     kernel_size: int = 3
     threshold_init: float = 0.0
     threshold_trainable: bool = True
+    threshold_per_channel: bool = False
     exponent_cap: float | None = 20.0
 
     @property
@@ -69,6 +77,11 @@ class UnitPlace:
     def out_elements(self) -> int:
         """Elements of its output, one image."""
         return self.out_channels * self.out_size**2
+
+    @property
+    def thresholds(self) -> int:
+        """Thresholds of a unit that has them."""
+        return self.in_channels if self.threshold_per_channel else 1
 
 
 @dataclass(frozen=True)
@@ -133,13 +146,25 @@ class Unit:
 
 
 def _conv_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), "bias": False}
+
+
+def _window(place: UnitPlace) -> dict[str, object]:
+    """The arguments that every class of a convolution takes."""
     return {
         "in_channels": place.in_channels,
         "out_channels": place.out_channels,
         "kernel_size": place.kernel_size,
         "stride": place.stride,
         "padding": place.kernel_size // 2,
-        "bias": False,
+    }
+
+
+def _thresholds(place: UnitPlace) -> dict[str, object]:
+    return {
+        "threshold_init": place.threshold_init,
+        "threshold_trainable": place.threshold_trainable,
+        "threshold_per_channel": place.threshold_per_channel,
     }
 
 
@@ -148,25 +173,39 @@ def _conv_cost(place: UnitPlace) -> UnitCost:
 
 
 def _product_arguments(place: UnitPlace) -> dict[str, object]:
-    return {
-        "in_channels": place.in_channels,
-        "out_channels": place.out_channels,
-        "kernel_size": place.kernel_size,
-        "stride": place.stride,
-        "padding": place.kernel_size // 2,
-        "threshold_init": place.threshold_init,
-        "threshold_trainable": place.threshold_trainable,
-        "exponent_cap": place.exponent_cap,
-    }
+    return {**_window(place), **_thresholds(place), "exponent_cap": place.exponent_cap}
 
 
 def _product_cost(place: UnitPlace) -> UnitCost:
-    """max and log on every input element, exp (and the cap) on every output element; one threshold."""
+    """max and log on every input element, exp (and the cap) on every output element; the thresholds."""
     after = 1 if place.exponent_cap is None else 2
     return UnitCost(
-        params=place.weights + 1,
+        params=place.weights + place.thresholds,
         macs=place.macs,
         elementwise=2 * place.in_elements + after * place.out_elements,
+    )
+
+
+def _log_conv_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), **_thresholds(place)}
+
+
+def _log_conv_cost(place: UnitPlace) -> UnitCost:
+    """max and log on every input element; the thresholds."""
+    return UnitCost(params=place.weights + place.thresholds, macs=place.macs, elementwise=2 * place.in_elements)
+
+
+def _complex_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), "exponent_cap": place.exponent_cap}
+
+
+def _complex_cost(place: UnitPlace) -> UnitCost:
+    """Two convolutions; square, sum, log and half before them; exp (and the cap), cosine and two products behind."""
+    after = 4 if place.exponent_cap is None else 5
+    return UnitCost(
+        params=place.weights,
+        macs=2 * place.macs,
+        elementwise=4 * place.in_elements + after * place.out_elements,
     )
 
 
@@ -185,7 +224,7 @@ PRODUCT = Unit(
     implementation="pure_nas.nn.fused_unit:FusedConvPU",
     arguments=_product_arguments,
     cost=_product_cost,
-    reads=frozenset({"threshold_init", "threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add"}),
+    reads=frozenset(get_args(Setting)),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
@@ -193,7 +232,45 @@ PRODUCT = Unit(
     source="pure_nas.nn.product_unit:ConvPU",
 )
 
-BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT)}
+PRODUCT_COMPLEX = Unit(
+    name="product-complex",
+    summary="a 3x3 product unit with complex logarithms: signs count, no threshold (no activations unless asked for)",
+    implementation="pure_nas.nn.complex_unit:ComplexConvPU",
+    arguments=_complex_arguments,
+    cost=_complex_cost,
+    reads=frozenset({"exponent_cap", "relu_in_block", "relu_after_add"}),
+    block_kind="product_conv",
+    parameter_kinds={"weight": "exponents"},
+    usual_learning_rate=0.01,
+    usual_weight_decay=1e-3,
+    source="pure_nas.nn.complex_unit:ComplexConvPU",
+)
+
+LOG_CONV = Unit(
+    name="log-conv",
+    summary="a 3x3 convolution of logarithms: a product unit without its exp (no activations unless asked for)",
+    implementation="pure_nas.nn.log_conv:LogConv",
+    arguments=_log_conv_arguments,
+    cost=_log_conv_cost,
+    reads=frozenset(get_args(Setting)) - {"exponent_cap"},
+    block_kind="product_conv",
+    parameter_kinds={"weight": "exponents", "theta": "thresholds"},
+    usual_learning_rate=0.01,
+    usual_weight_decay=1e-3,
+    source="pure_nas.nn.log_conv:LogConv",
+)
+
+PLAIN_CONV = Unit(
+    name="plain-conv",
+    summary="a 3x3 convolution in a PURe block (no activations unless asked for)",
+    implementation="torch.nn:Conv2d",
+    arguments=_conv_arguments,
+    cost=_conv_cost,
+    reads=frozenset({"relu_in_block", "relu_after_add"}),
+    parameter_kinds={"weight": "conv"},
+)
+
+BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV)}
 
 
 @cache

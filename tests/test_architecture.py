@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from pure_nas.architecture import Architecture, halved
 from pure_nas.errors import ConfigError, UsageError
+from pure_nas.units import unit_names
 
 
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
     n_stages = draw(st.integers(1, 6))
-    stage = st.lists(st.sampled_from(["conv", "product"]), min_size=1, max_size=4).map(tuple)
+    stage = st.lists(st.sampled_from(unit_names()), min_size=1, max_size=4).map(tuple)
     return Architecture(
         family=draw(st.sampled_from(["cifar", "imagenet"])),
         units=tuple(draw(stage) for _ in range(n_stages)),
@@ -26,9 +27,12 @@ def architectures(draw: st.DrawFn) -> Architecture:
         shortcut=draw(st.sampled_from(["projection", "padding"])),
         threshold_init=tuple(draw(st.floats(-50, 50)) for _ in range(n_stages)),
         threshold_trainable=draw(st.booleans()),
+        threshold_per_channel=draw(st.booleans()),
         exponent_cap=draw(st.none() | st.floats(0, 80, exclude_min=True)),
         relu_in_block=draw(st.booleans()),
         relu_after_add=draw(st.booleans()),
+        residual_scale=draw(st.just(1.0) | st.floats(0, 10, exclude_min=True)),
+        zero_gamma=draw(st.booleans()),
         in_chans=draw(st.integers(1, 1024)),
         num_classes=draw(st.integers(2, 1_000_000)),
         image_size=draw(st.integers(1, 8192)),
@@ -38,6 +42,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
 PRODUCT_SETTINGS: list[dict[str, object]] = [
     {"threshold_init": (1.0, 2.0)},
     {"threshold_trainable": False},
+    {"threshold_per_channel": True},
     {"exponent_cap": None},
     {"exponent_cap": 10.0},
     {"relu_in_block": True},
@@ -48,6 +53,8 @@ OTHER_SETTINGS: list[dict[str, object]] = [
     {"base_width": 8},
     {"bottleneck": True},
     {"shortcut": "padding"},
+    {"residual_scale": 0.5},
+    {"zero_gamma": True},
     {"in_chans": 1},
     {"num_classes": 11},
 ]
@@ -100,7 +107,10 @@ def test_fields_override_those_of_a_name() -> None:
     assert (architecture.num_classes, architecture.image_size, architecture.family) == (10, 32, "cifar")
 
 
-@pytest.mark.parametrize("name", ["", "pure", "pure2", "pure21", "vgg16", "pure1208", "resnet99999", "pure20x"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "pure", "pure2", "pure21", "vgg16", "pure1208", "resnet99999", "pure20x", "log-cnv-20", "log-conv20", "-20"],
+)
 def test_unknown_names_say_which_exist(name: str) -> None:
     with pytest.raises(UsageError, match=r"There is no architecture .*(.|\n)*pure<depth> and resnet<depth>"):
         Architecture.named(name)
@@ -162,6 +172,59 @@ def test_digest_is_twelve_hexadecimal_digits_and_never_changes() -> None:
     assert Architecture.named("pure20").digest == "834a40b2f379"
 
 
+OLD = """{
+  "schema": 1, "family": "cifar", "units": [["conv", "product"], ["product"], ["conv"]], "base_width": 8,
+  "bottleneck": false, "shortcut": "padding", "threshold_init": [-1.5, 0.0, 0.0], "threshold_trainable": true,
+  "exponent_cap": null, "relu_in_block": false, "relu_after_add": true, "in_chans": 1, "num_classes": 10,
+  "image_size": 8
+}"""
+"""A file from before thresholds per channel, residual scales and zero gammas."""
+
+
+def test_files_from_before_a_field_are_read_and_written_as_they_were() -> None:
+    architecture = Architecture.from_json(OLD)
+    assert architecture.digest == "2dfadd5d09b0"
+    assert json.loads(architecture.to_json()) == json.loads(OLD)
+    assert (architecture.threshold_per_channel, architecture.residual_scale, architecture.zero_gamma) == (
+        False,
+        1.0,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "read"),
+    [
+        ("conv", set()),
+        ("product", {"threshold_init", "threshold_trainable", "threshold_per_channel", "exponent_cap"}),
+        ("log-conv", {"threshold_init", "threshold_trainable", "threshold_per_channel"}),
+        ("product-complex", {"exponent_cap"}),
+        ("plain-conv", set()),
+    ],
+)
+def test_each_unit_keeps_only_the_settings_that_it_reads(unit: str, read: set[str]) -> None:
+    others: dict[str, object] = {
+        "threshold_init": (2.0,),
+        "threshold_trainable": False,
+        "threshold_per_channel": True,
+        "exponent_cap": None,
+        "relu_in_block": True,
+        "relu_after_add": True,
+    }
+    base, canonical = Architecture.uniform(unit, (2,)), Architecture.uniform(unit, (2,), **others).canonical()
+    changed = {name for name in others if getattr(canonical, name) != getattr(base, name)}
+    assert changed == read | (set() if unit == "conv" else {"relu_in_block", "relu_after_add"})
+
+
+@pytest.mark.parametrize(
+    ("name", "units"), [("log-conv-20", "log-conv"), ("product-complex-18", "product-complex"), ("conv-8", "conv")]
+)
+def test_networks_of_one_unit_are_named_by_it(name: str, units: str) -> None:
+    architecture = Architecture.named(name)
+    assert architecture.unit_set == {units}
+    assert architecture.depth == int(name.rpartition("-")[2])
+
+
 def test_twin_has_the_other_unit_in_every_block() -> None:
     pure = Architecture.named("pure56", threshold_init=(1.0, 0.0, 0.0))
     twin = pure.with_unit("conv")
@@ -206,7 +269,8 @@ def test_every_fault_of_a_file_is_listed_with_its_place(tmp_path: Path) -> None:
     assert str(caught.value).splitlines() == [
         f"{path} has 5 faults:",
         "  schema: must be 1, got 2",
-        '  units: There is no unit "cnv"; did you mean "conv"? (known: conv, product).',
+        '  units: There is no unit "cnv"; did you mean "conv"? (known: conv, log-conv, plain-conv, product, '
+        "product-complex).",
         "  shortcut: 'pading' is not valid; did you mean \"padding\"? (known: padding, projection)",
         "  num_classes: input should be greater than or equal to 2, got 1",
         '  bas_width: unknown key "bas_width"; did you mean "base_width"? (known: '
@@ -229,6 +293,8 @@ def test_every_fault_of_a_file_is_listed_with_its_place(tmp_path: Path) -> None:
         ('{"units": [["conv"]], "base_width": 16.0}', "base_width: "),
         ('{"units": [["conv"]], "exponent_cap": 0}', "exponent_cap: .*greater than 0"),
         ('{"units": [["conv"]], "exponent_cap": NaN}', "exponent_cap: "),
+        ('{"units": [["conv"]], "residual_scale": 0}', "residual_scale: .*greater than 0"),
+        ('{"units": [["conv"]], "zero_gamma": 1}', "zero_gamma: "),
         ('{"units": [["conv"]], "threshold_init": [51]}', "threshold_init.0: .*less than or equal to 50"),
     ],
 )

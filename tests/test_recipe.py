@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from typing import Any
 
@@ -8,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pure_nas.architecture import Architecture
+from pure_nas.candidate import Candidate
 from pure_nas.errors import ConfigError
 from pure_nas.recipe import LearningRate, PerKind, Recipe, WeightDecay
 from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT
@@ -31,6 +35,9 @@ def recipes(draw: st.DrawFn) -> Recipe:
         warmup_epochs=draw(st.floats(0, epochs)),
         gradient_clip_norm=draw(st.none() | st.floats(0.1, 10)),
         flip=draw(st.booleans()),
+        random_resized_crop=draw(st.none() | st.floats(0, 1, exclude_min=True)),
+        vertical_flip=draw(st.booleans()),
+        quarter_turns=draw(st.booleans()),
     )
 
 
@@ -116,6 +123,31 @@ def test_shared_recipe_lies_between_those_of_its_units() -> None:
 
 def test_fields_override_the_usual_ones() -> None:
     assert Recipe.usual(PRODUCT, epochs=3, flip=False).epochs == 3
+
+
+def test_files_and_digests_of_recipes_without_later_fields_are_those_of_every_version() -> None:
+    recipe = Recipe.usual(PRODUCT)
+    assert hashlib.sha256(recipe.to_json().encode()).hexdigest()[:16] == "dd32530f11641f2e"
+    assert Candidate(Architecture.uniform("product", (1,)), recipe).digest == "1f129f7a8790"
+    assert Candidate(Architecture.uniform("conv", (1,)), Recipe.usual(CONV)).digest == "7e5b688b7de3"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("random_resized_crop", 0.08), ("vertical_flip", True), ("quarter_turns", True)]
+)
+def test_later_fields_are_written_and_count_where_they_are_set(field: str, value: object) -> None:
+    plain, changed = Recipe.usual(CONV), Recipe.usual(CONV, **{field: value})
+    network = Architecture.uniform("conv", (1,))
+    assert field not in json.loads(plain.to_json())
+    assert json.loads(changed.to_json())[field] == value
+    assert Candidate(network, changed).digest != Candidate(network, plain).digest
+    assert Recipe.from_json(changed.to_json()) == changed
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.01])
+def test_a_resized_crop_covers_a_share_of_the_image(share: float) -> None:
+    with pytest.raises(ValidationError, match="random_resized_crop"):
+        Recipe.usual(CONV, random_resized_crop=share)
 
 
 def test_nesterov_needs_momentum() -> None:

@@ -1,15 +1,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
-from typing import Any
 
 import pytest
 
 import pure_nas.plugins
 import pure_nas.units
 from pure_nas.errors import PureNasError, UsageError
-from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT, UnitPlace, get_unit, unit_names
+from pure_nas.units import (
+    BUILT_IN,
+    CONV,
+    LOG_CONV,
+    PARAMETER_KINDS,
+    PLAIN_CONV,
+    PRODUCT,
+    PRODUCT_COMPLEX,
+    Unit,
+    UnitPlace,
+    get_unit,
+    unit_names,
+)
 
 PLACE = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4)
 
@@ -38,14 +50,27 @@ def test_costs_are_the_closed_forms() -> None:
     assert (product.params, product.macs, product.elementwise) == (55, 864, 2 * 128 + 2 * 48)
 
 
-def test_cap_costs_one_operation_an_output() -> None:
-    place = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4, exponent_cap=None)
-    assert PRODUCT.cost(PLACE).elementwise - PRODUCT.cost(place).elementwise == place.out_elements
+def test_costs_of_the_variants_of_a_product_unit() -> None:
+    log, complex_, plain = (unit.cost(PLACE) for unit in (LOG_CONV, PRODUCT_COMPLEX, PLAIN_CONV))
+    assert (log.params, log.macs, log.elementwise) == (55, 864, 2 * 128)
+    assert (complex_.params, complex_.macs, complex_.elementwise) == (54, 2 * 864, 4 * 128 + 5 * 48)
+    assert plain == CONV.cost(PLACE)
+
+
+@pytest.mark.parametrize("unit", [PRODUCT, LOG_CONV])
+def test_a_threshold_for_each_channel_is_a_parameter_for_each(unit: Unit) -> None:
+    each = unit.cost(replace(PLACE, threshold_per_channel=True))
+    assert each == replace(unit.cost(PLACE), params=unit.cost(PLACE).params + PLACE.in_channels - 1)
+
+
+@pytest.mark.parametrize("unit", [PRODUCT, PRODUCT_COMPLEX])
+def test_cap_costs_one_operation_an_output(unit: Unit) -> None:
+    place = replace(PLACE, exponent_cap=None)
+    assert unit.cost(PLACE).elementwise - unit.cost(place).elementwise == place.out_elements
 
 
 def test_only_conv_blocks_always_have_their_relus() -> None:
-    assert CONV.always_relu
-    assert not PRODUCT.always_relu
+    assert [unit.name for unit in BUILT_IN.values() if unit.always_relu] == ["conv"]
 
 
 def test_kinds_are_those_of_the_block_and_of_the_unit() -> None:
@@ -54,14 +79,16 @@ def test_kinds_are_those_of_the_block_and_of_the_unit() -> None:
     assert {"trunk"} | CONV.kinds | PRODUCT.kinds == set(PARAMETER_KINDS)
 
 
-@pytest.mark.parametrize("unit", [CONV, PRODUCT])
-def test_arguments_read_back_from_their_source(unit: Any) -> None:
+@pytest.mark.parametrize("unit", BUILT_IN.values(), ids=BUILT_IN)
+def test_arguments_read_back_from_their_source(unit: Unit) -> None:
     arguments = unit.arguments(PLACE)
     assert eval(repr(arguments)) == arguments
 
 
 def test_unknown_unit_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r'no unit "prodct"; did you mean "product"\? \(known: conv, product\)'):
+    with pytest.raises(
+        UsageError, match=r'no unit "prodct"; did you mean "product"\? \(known: conv, log-conv, .*product-complex\)'
+    ):
         get_unit("prodct")
 
 

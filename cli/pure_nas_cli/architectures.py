@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pure_nas.candidate import Candidate
 
 ARCHITECTURE_HELP = (
-    "A name (pure20, resnet56, pure34 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
+    "A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
     "runs/digits:knee or runs/digits:7."
 )
 

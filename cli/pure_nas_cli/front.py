@@ -16,25 +16,38 @@ from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_perc
 
 PRODUCT_COLOUR, CONV_COLOUR, OTHER_COLOUR = "dark_orange", "dodger_blue1", "magenta"
 
+_MARKS = {
+    "product": ("●", PRODUCT_COLOUR, "product unit"),
+    "conv": ("○", CONV_COLOUR, "convolution"),
+    "product-complex": ("◆", PRODUCT_COLOUR, "complex product unit"),
+    "log-conv": ("◐", PRODUCT_COLOUR, "convolution of logarithms"),
+    "plain-conv": ("◇", CONV_COLOUR, "convolution without ReLU"),
+}
+"""The mark of each unit, its colour, and what it is: filled multiplies, hollow adds."""
+
 _ROOMY = 100
 """Columns of a terminal that holds everything of a front with two costs."""
 
 
 def placement(architecture: Architecture) -> Text:
-    """Which residual layer holds which unit: a circle a layer, filled for a product unit; other units by a letter."""
+    """Which residual layer holds which unit: a mark a layer, filled for a product unit; other packages' by a letter."""
     text = Text()
     for index, stage in enumerate(architecture.units):
         if index:
             text.append(" ")
         for name in stage:
-            match name:
-                case "product":
-                    text.append("●", PRODUCT_COLOUR)
-                case "conv":
-                    text.append("○", CONV_COLOUR)
-                case _:
-                    text.append(name[0].upper(), OTHER_COLOUR)
+            mark, colour, _ = _MARKS.get(name, (name[0].upper(), OTHER_COLOUR, name))
+            text.append(mark, colour)
     return text
+
+
+def _key(results: Results) -> str:
+    """What the marks of all trials mean; the first two stand for every search."""
+    occurring = {name for trial in results.trials for name in trial.candidate.architecture.unit_set}
+    listed = [name for name in _MARKS if name in {"product", "conv"} | occurring]
+    others = sorted(occurring - set(_MARKS))
+    meanings = [f"{_MARKS[name][0]} {_MARKS[name][2]}" for name in listed]
+    return ", ".join([*meanings, *(f"{name[0].upper()} {name}" for name in others), "a group a stage."])
 
 
 def describe_trial(record: TrialRecord) -> Text:
@@ -61,12 +74,16 @@ def _table(results: Results, *, brief: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     longest = max(len(stage) for group in results.groups for stage in group[0].candidate.architecture.units)
     table.add_column("placement", min_width=max(longest, len("placement")))
-    units = sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
+    units = _compared_units(results)
     for unit in units:
         table.add_column(f"best {unit}", justify="right", min_width=len("12.34 %"))
     for group in results.groups:
         table.add_row(*_row(results, group, units, brief=brief))
     return table
+
+
+def _compared_units(results: Results) -> list[str]:
+    return sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
 
 
 def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str], *, brief: bool) -> list[str | Text]:
@@ -90,14 +107,15 @@ def _notes(results: Results) -> str:
         f"{name} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in zip(results.objective_names, results.reference, strict=True)
     )
-    notes = ["● product unit, ○ convolution, a group a stage."]
+    notes = [_key(results)]
     if any(trial.baseline for trial in results.front):
         notes.append("b: a baseline.")
     if any(len(group) > 1 for group in results.groups):
         tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
         notes.append(f"+N: N more trials within {tolerances}.")
-    if any(trial.baseline for trial in results.complete):
-        notes.append("Best conv, best product: the most accurate baseline that costs no more.")
+    columns = ", ".join(f"best {unit}" for unit in _compared_units(results))
+    if columns:
+        notes.append(f"B{columns[1:]}: the most accurate baseline that costs no more.")
     notes.append(
         "All are single runs on the validation split: only pure-nas retrain can tell whether a network beats another."
     )

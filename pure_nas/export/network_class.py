@@ -5,7 +5,7 @@ from __future__ import annotations
 from pure_nas.architecture import Architecture, Block
 from pure_nas.export.classes import unit_call
 from pure_nas.export.layout import Call, laid_out, literal
-from pure_nas.units import CONV
+from pure_nas.units import CONV, Unit, UnitPlace
 
 CONV_3X3 = """
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -71,20 +71,27 @@ def _stage(blocks: list[Block]) -> Call:
 
 def _block(block: Block) -> Call:
     stride = [] if block.bottleneck or block.stride == 1 else [("stride", literal(block.stride))]
-    relus = [(name, "True") for name in ("relu_in_block", "relu_after_add") if getattr(block, name)]
+    options = [(name, "True") for name in ("relu_in_block", "relu_after_add") if getattr(block, name)]
+    if block.residual_scale != 1.0:
+        options.append(("residual_scale", literal(block.residual_scale)))
     return Call(
         "BottleneckBlock" if block.bottleneck else "BasicBlock",
         (literal(block.in_channels), literal(block.channels), _unit(block), _shortcut(block)),
-        (*stride, *relus),
+        (*stride, *options),
     )
 
 
 def _unit(block: Block) -> Call:
     place = block.unit_place
-    if block.unit is not CONV or place.kernel_size != 3:
+    if not is_conv3x3(block.unit, place):
         return unit_call(block.unit, place)
     stride: tuple[tuple[str, str], ...] = () if place.stride == 1 else (("stride", literal(place.stride)),)
     return Call("conv3x3", (literal(place.in_channels), literal(place.out_channels)), stride)
+
+
+def is_conv3x3(unit: Unit, place: UnitPlace) -> bool:
+    """Whether a unit is written as a call of the function in `CONV_3X3`."""
+    return unit.implementation == CONV.implementation and unit.arguments is CONV.arguments and place.kernel_size == 3
 
 
 def _shortcut(block: Block) -> Call:

@@ -12,7 +12,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.export.classes import IMPORTS, class_source, names_used, unit_class
 from pure_nas.export.layout import assigned_tuple
-from pure_nas.export.network_class import CONV_3X3, in_words, network_class
+from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
 from pure_nas.nn import blocks
 from pure_nas.nn.network import Network
 from pure_nas.units import get_unit
@@ -119,7 +119,7 @@ def _definitions(architecture: Architecture) -> Iterator[str]:
                 hint="Rename the class of the unit.",
             )
     yield from map(class_source, sources.values())
-    if "conv" in architecture.unit_set:
+    if any(is_conv3x3(block.unit, block.unit_place) for block in architecture.blocks()):
         yield CONV_3X3
     yield network_class(architecture)
 

@@ -70,7 +70,7 @@ class PaddingShortcut(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Convolution (which carries the stride), norm, unit, norm, plus the skip.
+    """Convolution (which carries the stride), norm, unit, norm, times `residual_scale`, plus the skip.
 
     With a convolution as its unit and both ReLUs it is the block of ResNet; with a product unit and no ReLU it
     is the block of PURe (arXiv 2505.04397).
@@ -88,10 +88,12 @@ class BasicBlock(nn.Module):
         stride: int = 1,
         relu_in_block: bool = False,
         relu_after_add: bool = False,
+        residual_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.relu_in_block = relu_in_block
         self.relu_after_add = relu_after_add
+        self.residual_scale = residual_scale
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
         self.unit = unit
@@ -103,12 +105,16 @@ class BasicBlock(nn.Module):
         if self.relu_in_block:
             out = F.relu(out)
         out = self.norm2(self.unit(out))
+        if self.residual_scale != 1.0:
+            out = out * self.residual_scale
         out = out + self.shortcut(x)
         return F.relu(out) if self.relu_after_add else out
 
 
 class BottleneckBlock(nn.Module):
     """1x1 convolution, norm, unit (which carries the stride), norm, 1x1 convolution, norm, plus the skip.
+
+    What is added to the skip is multiplied by `residual_scale` before.
 
     Shape:
         (N, in_channels, H, W) -> (N, 4 * channels, ceil(H / stride), ceil(W / stride))
@@ -122,10 +128,12 @@ class BottleneckBlock(nn.Module):
         shortcut: nn.Module,
         relu_in_block: bool = False,
         relu_after_add: bool = False,
+        residual_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.relu_in_block = relu_in_block
         self.relu_after_add = relu_after_add
+        self.residual_scale = residual_scale
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
         self.unit = unit
@@ -142,6 +150,8 @@ class BottleneckBlock(nn.Module):
         if self.relu_in_block:
             out = F.relu(out)
         out = self.norm3(self.conv3(out))
+        if self.residual_scale != 1.0:
+            out = out * self.residual_scale
         out = out + self.shortcut(x)
         return F.relu(out) if self.relu_after_add else out
 

@@ -2,7 +2,8 @@
 
 After a convolution, a norm a * conv(x) + b is a convolution with other weights and a bias. After a product unit,
 a * 2 ** z + b = sign(a) * 2 ** (z + log2 |a|) + b: the shift is a bias of the convolution of logarithms, and the cap
-moves with it.
+moves with it. After a convolution of logarithms a norm folds as after a convolution. Units of other kinds (the complex
+one, those of other packages) and their norms stay as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
 from pure_nas.nn.fused_unit import Floor, FusedConvPU, runs_eagerly, wide
+from pure_nas.nn.log_conv import LogConv
 from pure_nas.nn.logarithm import log2
 from pure_nas.nn.network import Network
 from pure_nas.nn.product_unit import ConvPU
@@ -35,14 +37,15 @@ def folded(network: Network) -> nn.Module:
     return nn.Sequential(_stem(network.stem), *blocks, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
 
 
-def _affine(norm: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """(a, b) of each channel, float64, where `norm` in evaluation mode is a * x + b; None where it is no such norm."""
+def _affine(norm: nn.Module, times: float) -> tuple[Tensor, Tensor] | None:
+    """(a, b) of each channel, float64, where `norm` in evaluation mode, `times` a number, is a * x + b; else None."""
     if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.running_var is None:
         return None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight.double()
     shift = -norm.running_mean.double() * scale
-    return scale, shift if norm.bias is None else shift + norm.bias.double()
+    shift = shift if norm.bias is None else shift + norm.bias.double()
+    return scale * times, shift * times
 
 
 def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
@@ -50,15 +53,17 @@ def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
     return type(module) in (ConvPU, FusedConvPU)
 
 
-def _after(module: nn.Module, norm: nn.Module, relu: bool = False) -> nn.Module:
-    """`module`, `norm` and a ReLU where `relu`, as one where possible."""
-    affine = _affine(norm)
+def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float = 1.0) -> nn.Module:
+    """`module`, `norm`, a factor of `times` and a ReLU where `relu`, as one where possible."""
+    affine = _affine(norm, times)
     if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
         return _Convolution(module, *affine, relu)
     if affine is not None and _is_product_unit(module):
         parts: list[nn.Module] = [_Product(module, *affine)]
+    elif affine is not None and type(module) is LogConv:
+        parts = [_LogConvolution(module, *affine)]
     else:
-        parts = [copy.deepcopy(module), copy.deepcopy(norm)]
+        parts = [copy.deepcopy(module), copy.deepcopy(norm), *([] if times == 1.0 else [_Times(times)])]
     return nn.Sequential(*parts, nn.ReLU(inplace=True)) if relu else nn.Sequential(*parts)
 
 
@@ -73,17 +78,18 @@ def _stem(stem: Stem) -> nn.Module:
 
 
 def _block(block: nn.Module) -> nn.Module:
-    # A ReLU before a product unit changes nothing: its threshold is above zero.
     if not isinstance(block, BasicBlock | BottleneckBlock):
         return copy.deepcopy(block)
-    before = block.relu_in_block and not _is_product_unit(block.unit)
+    # A ReLU before a threshold changes nothing: it is above zero.
+    before = block.relu_in_block and not (_is_product_unit(block.unit) or type(block.unit) is LogConv)
+    scale = block.residual_scale
     if isinstance(block, BasicBlock):
-        parts = [_after(block.conv1, block.norm1, before), _after(block.unit, block.norm2)]
+        parts = [_after(block.conv1, block.norm1, before), _after(block.unit, block.norm2, times=scale)]
     else:
         parts = [
             _after(block.conv1, block.norm1, before),
             _after(block.unit, block.norm2, block.relu_in_block),
-            _after(block.conv3, block.norm3),
+            _after(block.conv3, block.norm3, times=scale),
         ]
     return _Residual(nn.Sequential(*parts), _shortcut(block.shortcut), block.relu_after_add)
 
@@ -121,6 +127,43 @@ class _Convolution(nn.Module):
         return F.relu_(out) if self.relu else out
 
 
+class _Times(nn.Module):
+    """A factor; uses up the memory of its input."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(self.factor)
+
+
+def _threshold(theta: Tensor) -> float | Tensor:
+    """The floor under what a unit with this theta takes logarithms of: a number, or (C, 1, 1)."""
+    t = Floor.of(theta).t
+    return t if theta.dim() else float(t)
+
+
+class _LogConvolution(nn.Module):
+    """A convolution of logarithms and its norm; uses up the memory of its input."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, unit: LogConv, scale: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        dtype = unit.weight.dtype
+        self.stride, self.padding = unit.stride, unit.padding
+        self.threshold = _threshold(unit.theta)
+        self.register_buffer("weight", unit.weight * (scale * math.log(2)).to(dtype).view(-1, 1, 1, 1))
+        self.register_buffer("bias", shift.to(dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = wide(x).clamp_min_(self.threshold)
+            return F.conv2d(log2(x, out=x), self.weight, self.bias, self.stride, self.padding)
+
+
 class _Product(nn.Module):
     """A product unit and its norm; uses up the memory of its input.
 
@@ -139,7 +182,7 @@ class _Product(nn.Module):
         super().__init__()
         dtype = unit.weight.dtype
         self.stride, self.padding = unit.stride, unit.padding
-        self.threshold = float(Floor.of(unit.theta).t)
+        self.threshold = _threshold(unit.theta)
         self.capped = unit.exponent_cap is not None
         cap = math.log2(torch.finfo(dtype).max) if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
         exponent_shift = scale.abs().log2()

@@ -41,7 +41,7 @@ class FusedBasicBlock(BasicBlock):
     def forward(self, x: Tensor) -> Tensor:
         if not _can_fuse(self, x):
             return super().forward(x)
-        return _tail(self, self.conv1(x), self.shortcut(x), self.relu_after_add)
+        return _tail(self, self.conv1(x), self.shortcut(x), self.relu_after_add, self.residual_scale)
 
 
 class FusedBottleneckBlock(BottleneckBlock):
@@ -51,18 +51,23 @@ class FusedBottleneckBlock(BottleneckBlock):
         if not _can_fuse(self, x):
             return super().forward(x)
         out = _tail(self, self.conv1(x), None, self.relu_in_block)
-        out = self.norm3(self.conv3(out)) + self.shortcut(x)
+        out = self.norm3(self.conv3(out))
+        if self.residual_scale != 1.0:
+            out = out * self.residual_scale
+        out = out + self.shortcut(x)
         return F.relu(out) if self.relu_after_add else out
 
 
-def _tail(block: BasicBlock | BottleneckBlock, c: Tensor, skip: Tensor | None, relu: bool) -> Tensor:
-    """Norm, unit and norm of `block`, the skip where there is one, and a ReLU where `relu`.
+def _tail(
+    block: BasicBlock | BottleneckBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0
+) -> Tensor:
+    """Norm, unit and norm of `block`, times `scale`, the skip where there is one, and a ReLU where `relu`.
 
     A ReLU before a product unit changes nothing: its threshold is above zero.
     """
     assert isinstance(block.unit, FusedConvPU)
     product_tail = fused_tail.product_tail if c.device.type == "cpu" else triton_block.product_tail
-    return product_tail(c, skip, block.norm1, block.unit, block.norm2, relu)
+    return product_tail(c, skip, block.norm1, block.unit, block.norm2, relu, scale)
 
 
 def _can_fuse(block: BasicBlock | BottleneckBlock, x: Tensor) -> bool:

@@ -20,18 +20,31 @@ _aten = torch.ops.aten
 
 
 def product_tail(
-    c: Tensor, skip: Tensor | None, norm1: nn.BatchNorm2d, unit: ConvPU, norm2: nn.BatchNorm2d, relu: bool
+    c: Tensor,
+    skip: Tensor | None,
+    norm1: nn.BatchNorm2d,
+    unit: ConvPU,
+    norm2: nn.BatchNorm2d,
+    relu: bool,
+    scale: float = 1.0,
 ) -> Tensor:
-    """norm2(unit(norm1(c))), plus `skip` where there is one, through a ReLU where `relu`, in training mode.
+    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
     Running statistics move as in `nn.BatchNorm2d`.
 
     Shape:
         c (N, C, H, W), skip and result (N, C', H', W'). The result is float32, and float64 where c is.
     """
-    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, norm2.weight, norm2.bias
+    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, *scaled(norm2, scale)
     out: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), *parameters)
     return F.relu(out) if relu else out
+
+
+def scaled(norm: nn.BatchNorm2d, scale: float) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `norm` with which its result is `scale` times as large: autograd knows the rest."""
+    if scale == 1.0:
+        return norm.weight, norm.bias
+    return norm.weight * scale, norm.bias * scale
 
 
 class _ProductTail(torch.autograd.Function):

@@ -80,7 +80,8 @@ class Floor:
     """The threshold t = softplus(theta) + 1e-7 of a unit and what the backward pass asks about it.
 
     Attributes:
-        t: a number on the CPU; a tensor elsewhere, where reading it would wait for the device.
+        t: a number on the CPU where all channels share it; a tensor elsewhere, where reading it would wait for the
+            device, and (C, 1, 1) where each channel has its own.
     """
 
     theta: Tensor
@@ -90,7 +91,7 @@ class Floor:
     def of(cls, theta: Tensor) -> Floor:
         """The floor of a unit with this theta."""
         t = F.softplus(theta) + 1e-7
-        return cls(theta, t.item() if t.device.type == "cpu" else t)
+        return cls(theta, t.item() if t.device.type == "cpu" and t.dim() == 0 else t)
 
     def logarithm_(self, x: Tensor) -> Tensor:
         """log2(max(`x`, t)) in the memory of `x`."""
@@ -110,7 +111,8 @@ class Floor:
         if not needs_theta:
             return d_x, None
         # Gradients of the clamped elements alone, exactly: the difference of two sums over many would lose digits.
-        d_t = gradient.sub_(d_x).sum()
+        clamped = gradient.sub_(d_x)
+        d_t = clamped.sum() if self.theta.dim() == 0 else clamped.sum((0, 2, 3)).view_as(self.theta)
         return d_x if needs_x else None, d_t * torch.sigmoid(self.theta)
 
     def _where_above(self, gradient: Tensor, floored: Tensor) -> Tensor:

@@ -47,13 +47,18 @@ class Network(nn.Module):
 def build(architecture: Architecture, *, generator: torch.Generator | None = None) -> Network:
     """Build and initialise the network of `architecture`.
 
-    Convolutions start Kaiming normal (fan-out), norms at one and zero, units as they define it. The global
-    random state is left alone; `generator` (seed 0 where it is left out) decides every weight.
+    Convolutions start Kaiming normal (fan-out), norms at one and zero (where the architecture says `zero_gamma`, the
+    last of every branch at zero alone), units as they define it. The global random state is left alone; `generator`
+    (seed 0 where it is left out) decides every weight.
     """
     generator = generator or torch.Generator().manual_seed(0)
     with _global_state_from(generator):
         network = Network(architecture)
     initialise(network, generator)
+    if architecture.zero_gamma:
+        for block in architecture.blocks():
+            norm = "norm3" if block.bottleneck else "norm2"
+            nn.init.zeros_(network.get_parameter(f"{block.name}.{norm}.weight"))
     return network
 
 
@@ -143,9 +148,9 @@ def _build_block(block: Block) -> nn.Module:
     relus = block.relu_in_block, block.relu_after_add
     if block.bottleneck:
         bottleneck = FusedBottleneckBlock if fused else BottleneckBlock
-        return bottleneck(block.in_channels, block.channels, unit, shortcut, *relus)
+        return bottleneck(block.in_channels, block.channels, unit, shortcut, *relus, block.residual_scale)
     basic = FusedBasicBlock if fused else BasicBlock
-    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, *relus)
+    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, *relus, block.residual_scale)
 
 
 def _build_shortcut(block: Block) -> nn.Module:

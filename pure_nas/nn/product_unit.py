@@ -22,6 +22,7 @@ class ConvPU(nn.Module):
         padding: positions added on each side, each a factor of one.
         threshold_init: start of theta; 0 gives the floor ln 2.
         threshold_trainable: whether theta is trained.
+        threshold_per_channel: whether every input channel has its own theta, (in_channels, 1, 1), or all share one, ().
         exponent_cap: upper bound of the exponent; None leaves it unbounded, as the paper does. With 20, values
             and gradients stay finite for every finite input.
 
@@ -38,6 +39,7 @@ class ConvPU(nn.Module):
         padding: int = 1,
         threshold_init: float = 0.0,
         threshold_trainable: bool = True,
+        threshold_per_channel: bool = False,
         exponent_cap: float | None = 20.0,
     ) -> None:
         super().__init__()
@@ -46,7 +48,8 @@ class ConvPU(nn.Module):
         self.threshold_init = threshold_init
         self.exponent_cap = exponent_cap
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
-        self.theta = nn.Parameter(torch.empty(()), requires_grad=threshold_trainable)
+        shape = (in_channels, 1, 1) if threshold_per_channel else ()
+        self.theta = nn.Parameter(torch.empty(shape), requires_grad=threshold_trainable)
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:

@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pure_nas.nn.fused_tail import scaled
 from pure_nas.nn.fused_unit import refuse_second_derivative
 from pure_nas.nn.product_unit import ConvPU
 
@@ -63,21 +64,28 @@ def available(device: torch.device) -> str:
 
 
 def product_tail(
-    c: Tensor, skip: Tensor | None, norm1: nn.BatchNorm2d, unit: ConvPU, norm2: nn.BatchNorm2d, relu: bool
+    c: Tensor,
+    skip: Tensor | None,
+    norm1: nn.BatchNorm2d,
+    unit: ConvPU,
+    norm2: nn.BatchNorm2d,
+    relu: bool,
+    scale: float = 1.0,
 ) -> Tensor:
-    """norm2(unit(norm1(c))), plus `skip` where there is one, through a ReLU where `relu`, in training mode.
+    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
-    Running statistics move as in `nn.BatchNorm2d`. What the kernels do not take (float16, float64, empty batches) is
-    computed by the modules themselves.
+    Running statistics move as in `nn.BatchNorm2d`. What the kernels do not take (float16, float64, empty batches, a
+    threshold for each channel) is computed by the modules themselves.
 
     Shape:
         c (N, C, H, W), skip and result (N, C', H', W'). The kernels' result has the wider dtype of c and skip.
     """
     if not _kernels_take(c, skip, unit):
         out = norm2(unit(norm1(c)))
+        out = out if scale == 1.0 else out * scale
         out = out if skip is None else out + skip
         return F.relu(out) if relu else out
-    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, norm2.weight, norm2.bias
+    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, *scaled(norm2, scale)
     result: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), relu, *parameters)
     return result
 
@@ -88,6 +96,7 @@ def _kernels_take(c: Tensor, skip: Tensor | None, unit: ConvPU) -> bool:
     images = [shape[1:].numel() for shape in shapes]
     return (
         c.dtype in (torch.float32, torch.bfloat16)
+        and unit.theta.dim() == 0
         and (skip is None or skip.shape == shapes[1])
         and min(counts) > 1
         and max(*counts, *images) <= LARGEST

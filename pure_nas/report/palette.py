@@ -41,6 +41,11 @@ DARK: dict[str, str] = {
 """Colours by role; a page names roles, so that it can change its scheme."""
 
 
+def with_bands(scheme: dict[str, str]) -> dict[str, str]:
+    """A scheme with a translucent "role-band" for every colour."""
+    return {**scheme, **{f"{role}-band": f"{colour}26" for role, colour in scheme.items()}}
+
+
 @dataclass(frozen=True)
 class Style:
     """How one unit (or the mixture of several) is drawn.
@@ -61,6 +66,9 @@ class Style:
 _STYLES = {
     "conv": Style("conv", "square", "s", "+"),
     "product": Style("product", "diamond", "D", "×"),
+    "product-complex": Style("other-1", "star-diamond", "*", "⊗"),
+    "log-conv": Style("other-2", "hexagon", "h", "ℓ"),
+    "plain-conv": Style("other-3", "cross", "P", "⊕"),
     HYBRID: Style(HYBRID, "circle", "o", "±"),
 }
 _OTHERS = (("other-1", "triangle-up", "^"), ("other-2", "triangle-down", "v"), ("other-3", "pentagon", "p"))

@@ -13,11 +13,26 @@ CELL = 0.22
 """Inches."""
 STAGE_GAP = 1.0
 """Cells."""
+KEY_ENTRY = 1.5, 0.2
+"""Width and height of an entry of the key, inches."""
 
 
 def placement_size(data: ReportData) -> tuple[float, float]:
     """Width and height in inches."""
-    return max(4.2, 1.9 + CELL * 1.08 * _starts(data)[-1]), 0.9 + CELL * 1.35 * len(data.front)
+    rows = -(-len(_kinds(data)) // _key_columns(data))
+    return _width(data), 0.9 + CELL * 1.35 * len(data.front) + KEY_ENTRY[1] * (rows - 1)
+
+
+def _width(data: ReportData) -> float:
+    return max(4.2, 1.9 + CELL * 1.08 * _starts(data)[-1])
+
+
+def _kinds(data: ReportData) -> list[str]:
+    return sorted({name for row in data.front for stage in row.units for name in stage})
+
+
+def _key_columns(data: ReportData) -> int:
+    return min(len(_kinds(data)), int(_width(data) / KEY_ENTRY[0]))
 
 
 def _starts(data: ReportData) -> list[float]:
@@ -46,15 +61,15 @@ def draw_placement(axes: Axes, data: ReportData) -> None:
     axes.tick_params(length=0, colors=LIGHT["ink"])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    kinds = sorted({name for row in data.front for stage in row.units for name in stage})
-    handles = [Patch(color=LIGHT[style_of(kind).role], label=f"{kind} ({style_of(kind).glyph})") for kind in kinds]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=len(kinds))
+    styles = {kind: style_of(kind) for kind in _kinds(data)}
+    handles = [Patch(color=LIGHT[style.role], label=f"{kind} ({style.glyph})") for kind, style in styles.items()]
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=_key_columns(data))
 
 
 def _draw_cell(axes: Axes, x: float, y: float, unit: str) -> None:
     style = style_of(unit)
     colour = LIGHT[style.role]
-    if unit == "product":
+    if unit in ("product", "product-complex"):
         axes.add_patch(Circle((x + 0.45, y), 0.45, color=colour, linewidth=0))
     else:
         box = FancyBboxPatch((x + 0.1, y - 0.35), 0.7, 0.7, boxstyle="round,pad=0.1,rounding_size=0.15")

@@ -152,7 +152,7 @@ class SearchSpace(Table):
         """Networks of a single unit at each of `depths`, labelled like "conv small" or "product large".
 
         All have the middle base width; the other settings are Architecture's defaults, or the nearest that the
-        space holds. Units that do not occur in the space are left out.
+        space holds. Units that do not occur in the space are left out; where none of them does, all of its own are in.
         """
         return baseline_architectures(self.architecture, self._images, units)
 
@@ -178,8 +178,8 @@ class SearchSpace(Table):
         return Walk(source, self.run, self.architecture, self.recipe, self._images).candidate()
 
 
-def read_text(path: Path) -> str:
-    """The text of a search space file.
+def read_text(path: Path, kind: str = "search space") -> str:
+    """The text of a file; `kind` is what messages call it.
 
     Raises:
         ConfigError: it cannot be read or is not UTF-8.
@@ -187,11 +187,11 @@ def read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"The search space {path} cannot be read: {error.strerror or error}.") from error
+        raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise ConfigError(f"The search space {str(path)!r} cannot be read: {error}.") from error
+        raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"The search space {path} is not UTF-8 text (line {line}).") from error
+        raise ConfigError(f"The {kind} {path} is not UTF-8 text (line {line}).") from error

@@ -20,7 +20,7 @@ Alive = tuple[str, ...]
 
 def count_architectures(axes: ArchitectureTable) -> int:
     """Distinct architectures, as `Architecture.canonical` tells them apart; a range of floats counts once."""
-    shapes = axes.base_width.count * _skip_choices(axes)
+    shapes = axes.base_width.count * axes.residual_scale.count * axes.zero_gamma.count * _skip_choices(axes)
     return shapes * sum(_with_settings(axes, blocks) for blocks in _block_choices(axes))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 from pure_nas.architecture import Architecture
 from pure_nas.recipe import Recipe
@@ -13,6 +13,8 @@ from pure_nas.search.space_tables import ArchitectureTable, RecipeTable, RunTabl
 from pure_nas.search.space_units import Placement
 from pure_nas.search.space_walk import PLAIN_ARCHITECTURE_FIELDS, PLAIN_RECIPE_FIELDS, SETTINGS
 from pure_nas.units import Unit
+
+T = TypeVar("T")
 
 
 def depths(axes: ArchitectureTable) -> dict[str, tuple[int, ...]]:
@@ -29,17 +31,17 @@ def depths(axes: ArchitectureTable) -> dict[str, tuple[int, ...]]:
 def baseline_architectures(
     axes: ArchitectureTable, images: Mapping[str, int], units: Sequence[str]
 ) -> list[tuple[str, Architecture]]:
-    """Networks of a single unit, labelled like "conv small"."""
+    """Networks of one unit, labelled like "conv small": of `units`, or of the space's where it has none of them."""
     fields = {
         name: getattr(axes, name).nearest(_default(name))
         for name in (*PLAIN_ARCHITECTURE_FIELDS, "shortcut", *SETTINGS)
     }
     fields["base_width"] = axes.base_width.middle
     found = []
-    for unit, (size, blocks) in product(units, depths(axes).items()):
-        if unit in axes.units.names:
-            placement = tuple((unit,) * count for count in blocks)
-            found.append((f"{unit} {size}", _architecture(axes, images, placement, fields)))
+    chosen = [unit for unit in units if unit in axes.units.names] or axes.units.names
+    for unit, (size, blocks) in product(chosen, depths(axes).items()):
+        placement = tuple((unit,) * count for count in blocks)
+        found.append((f"{unit} {size}", _architecture(axes, images, placement, fields)))
     return found
 
 
@@ -64,12 +66,14 @@ def largest_architectures(axes: ArchitectureTable, images: Mapping[str, int]) ->
 def _variants(
     axes: ArchitectureTable, images: Mapping[str, int], blocks: Sequence[int], given: Mapping[str, Sequence[Any]]
 ) -> Iterator[Architecture]:
-    names = ("bottleneck", "shortcut", "relu_in_block", "relu_after_add")
+    names = ("bottleneck", "shortcut", "threshold_per_channel", "relu_in_block", "relu_after_add")
     choices = {
         **given,
         **{name: getattr(axes, name).values for name in names},
-        "exponent_cap": _with_and_without(axes.exponent_cap),
+        "exponent_cap": _one_and_other(axes.exponent_cap, None),
+        "residual_scale": _one_and_other(axes.residual_scale, 1.0),
         "threshold_trainable": [axes.threshold_trainable.nearest(True)],
+        "zero_gamma": [axes.zero_gamma.nearest(False)],
     }
     for placement in axes.units.plain_placements(blocks):
         for values in product(*choices.values()):
@@ -77,10 +81,10 @@ def _variants(
             yield _architecture(axes, images, placement, fields).canonical()
 
 
-def _with_and_without(caps: Axis[float | None]) -> list[float | None]:
-    """One cap, whose height costs nothing, and no cap, as far as the axis holds them."""
-    values = [cap for cap in caps.values if cap is not None][:1]
-    return [*values, *([None] if None in caps else [])]
+def _one_and_other(axis: Axis[T], free: T) -> list[T]:
+    """One value that costs what all but `free` cost, and `free`, which costs nothing, as far as the axis holds them."""
+    values = [value for value in axis.values if value != free][:1]
+    return [*values, *([free] if free in axis else [])]
 
 
 def _architecture(

@@ -22,11 +22,11 @@ from pure_nas.search.space_fields import (
     plain_schema,
 )
 from pure_nas.search.space_units import UnitsAxis, UnitsAxisOf, expand
-from pure_nas.units import BUILT_IN, PARAMETER_KINDS, ParameterKind
+from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT, ParameterKind
 
 STAGES_OF_FAMILY: Mapping[Family, int] = {"cifar": 3, "imagenet": 4}
 
-_SHARED = Recipe.shared(BUILT_IN.values())
+_SHARED = Recipe.shared((CONV, PRODUCT))
 _RATE = Fixed(_SHARED.learning_rate.trunk)
 _DECAY = Fixed(_SHARED.weight_decay.trunk.start)
 
@@ -53,6 +53,12 @@ class RunTable(Table):
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
 
 
+def _later_default(name: str, model: type[BaseModel] = Architecture) -> Any:
+    """The default of a field of `model` that files leave out at that value."""
+    default = fixed_default(model, name)
+    return Field(default=default, exclude_if=lambda axis: bool(axis == default))
+
+
 class ArchitectureTable(Table):
     """The axes of an architecture; attributes as in `Architecture`.
 
@@ -75,11 +81,17 @@ class ArchitectureTable(Table):
     )
     threshold_init: Annotated[StageAxis, StageAxisOf(Theta)] = StageAxis((Fixed(0.0),))
     threshold_trainable: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "threshold_trainable")
+    # A run from before these fields is taken up with the space that it stored: at their defaults they are not written.
+    threshold_per_channel: Annotated[Axis[bool], AxisOf(bool)] = _later_default("threshold_per_channel")
     exponent_cap: Annotated[Axis[float | None], AxisOf(field_type(Architecture, "exponent_cap"))] = fixed_default(
         Architecture, "exponent_cap"
     )
     relu_in_block: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "relu_in_block")
     relu_after_add: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "relu_after_add")
+    residual_scale: Annotated[Axis[float], AxisOf(field_type(Architecture, "residual_scale"))] = _later_default(
+        "residual_scale"
+    )
+    zero_gamma: Annotated[Axis[bool], AxisOf(bool)] = _later_default("zero_gamma")
 
     @model_validator(mode="before")
     @classmethod
@@ -231,6 +243,11 @@ class RecipeTable(Table):
         Recipe, "crop_padding"
     )
     flip: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Recipe, "flip")
+    random_resized_crop: Annotated[Axis[float | None], AxisOf(field_type(Recipe, "random_resized_crop"))] = (
+        _later_default("random_resized_crop", Recipe)
+    )
+    vertical_flip: Annotated[Axis[bool], AxisOf(bool)] = _later_default("vertical_flip", Recipe)
+    quarter_turns: Annotated[Axis[bool], AxisOf(bool)] = _later_default("quarter_turns", Recipe)
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -15,11 +15,17 @@ from pure_nas.recipe import Recipe, WeightDecay
 from pure_nas.search.axes import Axis, Fixed, Spread, Suggester
 from pure_nas.search.space_tables import ArchitectureTable, DecayTable, RateKinds, RecipeTable, RunTable
 from pure_nas.search.space_units import Placement, UnitsAxis, expand, split
-from pure_nas.units import BUILT_IN, PARAMETER_KINDS, ParameterKind, Setting, get_unit
+from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT, ParameterKind, Setting, get_unit
 
 IMAGE_FIELDS = ("in_chans", "num_classes", "image_size")
-PLAIN_ARCHITECTURE_FIELDS = ("base_width", "bottleneck")
-SETTINGS: tuple[Setting, ...] = ("threshold_trainable", "exponent_cap", "relu_in_block", "relu_after_add")
+PLAIN_ARCHITECTURE_FIELDS = ("base_width", "bottleneck", "residual_scale", "zero_gamma")
+SETTINGS: tuple[Setting, ...] = (
+    "threshold_trainable",
+    "threshold_per_channel",
+    "exponent_cap",
+    "relu_in_block",
+    "relu_after_add",
+)
 PLAIN_RECIPE_FIELDS = (
     "optimizer",
     "momentum",
@@ -30,6 +36,9 @@ PLAIN_RECIPE_FIELDS = (
     "label_smoothing",
     "crop_padding",
     "flip",
+    "random_resized_crop",
+    "vertical_flip",
+    "quarter_turns",
 )
 
 
@@ -150,7 +159,7 @@ class Walk:
     def _recipe(self, kinds: Sequence[ParameterKind]) -> Recipe:
         """Kinds that the network lacks keep the default."""
         axes = self.recipe_axes
-        default = Recipe.shared(BUILT_IN.values())
+        default = Recipe.shared((CONV, PRODUCT))
         fields = {name: self._one(name, getattr(axes, name)) for name in PLAIN_RECIPE_FIELDS}
         return Recipe.model_validate(
             {

@@ -25,6 +25,33 @@ def test_table_shows_unit_shape_and_totals(pure_nas: Command) -> None:
     assert "│ parameters " in answer.stdout
 
 
+STABILISED = {
+    "schema": 1,
+    "units": [["product-complex", "log-conv"], ["plain-conv"]],
+    "threshold_per_channel": True,
+    "exponent_cap": None,
+    "residual_scale": 0.1,
+    "zero_gamma": True,
+    "image_size": 8,
+}
+
+
+def test_settings_that_differ_from_the_usual_are_shown(pure_nas: Command, tmp_path: Path) -> None:
+    path = tmp_path / "stabilised.json"
+    path.write_text(json.dumps(STABILISED))
+    found = " ".join(pure_nas("describe", path).stdout.split())
+    assert "threshold_per_channel = true, exponent_cap" in found
+    assert "residual_scale = 0.1, zero_gamma = true" in found
+    for operation in ("product-complex", "log-conv", "plain-conv", "times 0.1"):
+        assert f"│ {operation} " in found
+    assert json.loads(pure_nas("describe", path, "--json").stdout)["architecture"]["residual_scale"] == 0.1
+    assert "residual_scale" not in pure_nas("describe", "pure20").stdout
+
+
+def test_a_network_is_named_by_its_unit(pure_nas: Command) -> None:
+    assert pure_nas("describe", "product-complex-20").stdout.startswith("product-complex-20: depth 20, ")
+
+
 @pytest.mark.parametrize("which", ["best", "knee", "smallest", "2"])
 def test_trial_is_found(pure_nas: Command, finished: Study, which: str) -> None:
     assert pure_nas("describe", f"{finished.run}:{which}").code == 0

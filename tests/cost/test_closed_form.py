@@ -37,9 +37,11 @@ def architectures(draw: st.DrawFn) -> Architecture:
         bottleneck=draw(st.booleans()),
         shortcut=draw(st.sampled_from(["projection", "padding"])),
         threshold_trainable=draw(st.booleans()),
+        threshold_per_channel=draw(st.booleans()),
         exponent_cap=draw(st.sampled_from([None, 20.0])),
         relu_in_block=draw(st.booleans()),
         relu_after_add=draw(st.booleans()),
+        residual_scale=draw(st.sampled_from([1.0, 0.25])),
         in_chans=draw(st.integers(1, 4)),
         num_classes=draw(st.integers(2, 5)),
         image_size=draw(st.integers(1, 23)),
@@ -106,6 +108,17 @@ def test_without_a_cap_one_operation_an_element_goes() -> None:
     outputs = 3 * (16 * 32**2 + 32 * 16**2 + 64 * 8**2)
     assert capped.elementwise - free.elementwise == outputs
     assert replace(capped, elementwise=0) == replace(free, elementwise=0)
+
+
+def test_a_residual_scale_is_a_layer_of_one_operation_an_element() -> None:
+    usual, scaled = (Architecture.named("pure8", residual_scale=scale) for scale in (1.0, 0.1))
+    outputs = 16 * 32**2 + 32 * 16**2 + 64 * 8**2
+    assert cost_of(scaled) == replace(cost_of(usual), elementwise=cost_of(usual).elementwise + outputs)
+    extra = [layer for layer in layer_costs(scaled) if layer.name not in {each.name for each in layer_costs(usual)}]
+    assert [(layer.name, layer.operation) for layer in extra] == [
+        (f"stages.{stage}.0.scale", "times 0.1") for stage in range(3)
+    ]
+    assert sum(layer.flops for layer in extra) == outputs
 
 
 @pytest.mark.parametrize(("depth", "mmacs"), CIFAR_MMACS.items())

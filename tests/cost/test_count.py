@@ -17,7 +17,7 @@ from pure_nas.cost.count import count, count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
 from pure_nas.nn import build
-from pure_nas.units import CONV, PRODUCT, UnitCost, UnitPlace
+from pure_nas.units import CONV, PRODUCT, UnitCost, UnitPlace, unit_names
 
 MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=2, image_size=9)
 
@@ -70,17 +70,24 @@ def test_a_network_that_is_not_ours_is_counted_too() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    units=st.lists(
-        st.lists(st.sampled_from(["conv", "product"]), min_size=1, max_size=3).map(tuple), min_size=1, max_size=3
-    ),
+    units=st.lists(st.lists(st.sampled_from(unit_names()), min_size=1, max_size=3).map(tuple), min_size=1, max_size=3),
     bottleneck=st.booleans(),
     shortcut=st.sampled_from(["projection", "padding"]),
     cap=st.sampled_from([None, 20.0]),
     relu=st.booleans(),
+    scale=st.sampled_from([1.0, 0.5, 0.1]),
+    per_channel=st.booleans(),
     image_size=st.integers(7, 17),
 )
 def test_the_parts_add_up_to_the_whole_network(
-    units: list[tuple[str, ...]], bottleneck: bool, shortcut: str, cap: float | None, relu: bool, image_size: int
+    units: list[tuple[str, ...]],
+    bottleneck: bool,
+    shortcut: str,
+    cap: float | None,
+    relu: bool,
+    scale: float,
+    per_channel: bool,
+    image_size: int,
 ) -> None:
     architecture = Architecture(
         units=tuple(units),
@@ -89,6 +96,8 @@ def test_the_parts_add_up_to_the_whole_network(
         shortcut=shortcut,
         exponent_cap=cap,
         relu_after_add=relu,
+        residual_scale=scale,
+        threshold_per_channel=per_channel,
         threshold_init=tuple(0.1 * stage for stage in range(len(units))),
         image_size=image_size,
     )

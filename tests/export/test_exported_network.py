@@ -112,6 +112,20 @@ def test_exported_bottleneck_with_padding_survives_torch_export(tmp_path: Path) 
     torch.testing.assert_close(program.module()(images), logits, rtol=1e-4, atol=1e-5)
 
 
+def test_exported_variants_of_a_product_unit_survive_torch_export(tmp_path: Path) -> None:
+    architecture = HYBRID.model_copy(
+        update={
+            "units": (("product-complex", "log-conv"), ("plain-conv",), ("product",)),
+            "residual_scale": 0.5,
+            "threshold_per_channel": True,
+        }
+    )
+    logits, _ = exported(tmp_path, architecture)
+    images = images_for(architecture).float()
+    program = torch.export.export(imported(tmp_path).load(), (images,))
+    torch.testing.assert_close(program.module()(images), logits, rtol=1e-4, atol=1e-5)
+
+
 def test_exported_network_trains_again(tmp_path: Path) -> None:
     exported(tmp_path, HYBRID)
     network = imported(tmp_path).load().train()

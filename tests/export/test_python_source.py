@@ -77,6 +77,22 @@ def test_blocks_stand_on_one_line_and_defaults_are_left_out() -> None:
     assert "BasicBlock(32, 32, ConvPU(32, 32, threshold_init=-1.5), nn.Identity())," in lines
 
 
+def test_source_of_the_variants_of_a_product_unit() -> None:
+    units = (("product-complex", "log-conv"), ("plain-conv", "product"))
+    stabilised = Architecture(units=units, residual_scale=0.1, threshold_per_channel=True, zero_gamma=True)
+    source = python_source(stabilised)
+    lines = [line.strip() for line in source.splitlines()]
+    per_channel, scale = "threshold_per_channel=True", "residual_scale=0.1"
+    assert f"BasicBlock(16, 16, ComplexConvPU(16, 16), nn.Identity(), {scale})," in lines
+    assert f"BasicBlock(16, 16, LogConv(16, 16, {per_channel}), nn.Identity(), {scale})," in lines
+    assert f"BasicBlock(16, 32, conv3x3(32, 32), ProjectionShortcut(16, 32, stride=2), stride=2, {scale})," in lines
+    assert f"BasicBlock(32, 32, ConvPU(32, 32, {per_channel}), nn.Identity(), {scale})," in lines
+    network = run_source(source)["Network"]
+    assert callable(network)
+    assert network().stages[0][0].residual_scale == 0.1
+    assert "class ComplexConvPU" not in python_source(HYBRID)
+
+
 def test_source_carries_only_what_the_network_uses() -> None:
     conv = python_source(Architecture.named("resnet20", shortcut="padding"))
     assert "ConvPU" not in conv
@@ -85,6 +101,7 @@ def test_source_carries_only_what_the_network_uses() -> None:
     assert "class BottleneckBlock" not in conv
     product = python_source(Architecture.named("pure20"))
     assert "conv3x3" not in product
+    assert "conv3x3" in python_source(Architecture.named("plain-conv-20"))
     assert "class PaddingShortcut" not in product
 
 

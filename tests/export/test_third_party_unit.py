@@ -54,13 +54,13 @@ class Stem(nn.Module):
 
 @pytest.fixture
 def log_conv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unit]:
-    """The unit "log-conv", installed."""
+    """The unit "log-convolution", installed."""
     import sys
 
     (tmp_path / "log_conv_package.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(str(tmp_path))
     unit = Unit(
-        name="log-conv",
+        name="log-convolution",
         summary="a convolution of logarithms",
         implementation="log_conv_package:LogConv",
         arguments=lambda place: {
@@ -82,7 +82,7 @@ def install(monkeypatch: pytest.MonkeyPatch, unit: Unit) -> None:
     monkeypatch.setattr(pure_nas.units, "_installed", lambda: {unit.name: unit})
 
 
-ARCHITECTURE = {"units": (("log-conv", "product"),), "base_width": 3, "image_size": 6}
+ARCHITECTURE = {"units": (("log-convolution", "product"),), "base_width": 3, "image_size": 6}
 
 
 @pytest.mark.usefixtures("log_conv")

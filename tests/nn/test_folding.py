@@ -19,6 +19,7 @@ from pure_nas.nn.folding import folded
 from pure_nas.units import CONV
 
 UNITS = (("product", "conv"), ("product", "product"))
+VARIANTS = (("log-conv", "product-complex"), ("plain-conv", "log-conv", "product"))
 
 
 def lived(seed: int = 0, spread: float = 1.0, **fields: Any) -> Network:
@@ -32,6 +33,9 @@ def lived(seed: int = 0, spread: float = 1.0, **fields: Any) -> Network:
             tensor.normal_(generator=generator)
         assert norm.running_var is not None
         norm.running_var.mul_(spread).exp_()
+    for name, theta in network.named_parameters():
+        if name.endswith("theta") and theta.dim():
+            theta.data.add_(torch.randn(theta.shape, generator=generator))
     return network
 
 
@@ -52,6 +56,9 @@ def assert_same(network: Network, x: Tensor, tolerance: float) -> None:
 
 @given(
     seed=st.integers(0, 1000),
+    units=st.sampled_from([UNITS, VARIANTS]),
+    per_channel=st.booleans(),
+    scale=st.sampled_from([1.0, 0.1]),
     bottleneck=st.booleans(),
     shortcut=st.sampled_from(["projection", "padding"]),
     relu_in_block=st.booleans(),
@@ -64,6 +71,9 @@ def assert_same(network: Network, x: Tensor, tolerance: float) -> None:
 @settings(max_examples=60, deadline=None)
 def test_folded_network_computes_the_same(
     seed: int,
+    units: Any,
+    per_channel: bool,
+    scale: float,
     bottleneck: bool,
     shortcut: str,
     relu_in_block: bool,
@@ -75,7 +85,15 @@ def test_folded_network_computes_the_same(
 ) -> None:
     relus = {"relu_in_block": relu_in_block, "relu_after_add": relu_after_add}
     network = lived(
-        seed, bottleneck=bottleneck, shortcut=shortcut, exponent_cap=cap, threshold_init=(theta, theta), **relus
+        seed,
+        units=units,
+        threshold_init=(theta, theta),
+        threshold_per_channel=per_channel,
+        residual_scale=scale,
+        bottleneck=bottleneck,
+        shortcut=shortcut,
+        exponent_cap=cap,
+        **relus,
     )
     layout = torch.channels_last if channels_last else torch.contiguous_format
     x = images(n, seed).to(memory_format=layout)
@@ -124,9 +142,10 @@ def test_nan_comes_out_where_it_comes_out_of_the_network() -> None:
     assert_same(network, images(), 1e-9)
 
 
-def test_no_norm_is_left_and_nothing_can_be_trained() -> None:
-    made = folded(lived())
-    assert not norms(made)
+@pytest.mark.parametrize(("units", "left"), [(UNITS, 0), ((("log-conv", "plain-conv"),), 0), (VARIANTS, 1)])
+def test_no_norm_is_left_but_behind_complex_units_and_nothing_can_be_trained(units: Any, left: int) -> None:
+    made = folded(lived(units=units))
+    assert len(norms(made)) == left
     assert not any(parameter.requires_grad for parameter in made.parameters())
     assert not made.training
 
@@ -160,7 +179,7 @@ def test_units_of_other_packages_keep_their_norm(monkeypatch: pytest.MonkeyPatch
         parameter_kinds={"weight": "conv", "bias": "conv"},
     )
     monkeypatch.setattr(pure_nas.units, "_installed", lambda: {"normed": unit})
-    network = lived(units=(("normed", "product"),))
+    network = lived(units=(("normed", "product"),), residual_scale=0.5)
     assert len(norms(folded(network))) == 1
     assert_same(network, images(), 1e-9)
 

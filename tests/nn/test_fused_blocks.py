@@ -30,11 +30,21 @@ def as_plain(module: nn.Module) -> nn.Module:
     return copied
 
 
-def block(bottleneck: bool = False, stride: int = 1, theta: float = 0.0, **fields: Any) -> nn.Module:
+def block(
+    bottleneck: bool = False, stride: int = 1, theta: float = 0.0, per_channel: bool = False, **fields: Any
+) -> nn.Module:
     """A fused block from 4 to 4 channels (bottleneck: 4 to 12), float64, in training mode."""
     torch.manual_seed(0)
     channels = 3 if bottleneck else 4
-    unit = FusedConvPU(channels, channels, stride=stride if bottleneck else 1, threshold_init=theta)
+    unit = FusedConvPU(
+        channels,
+        channels,
+        stride=stride if bottleneck else 1,
+        threshold_init=theta,
+        threshold_per_channel=per_channel,
+    )
+    if per_channel:
+        nn.init.normal_(unit.theta, theta)
     out_channels = 4 * channels if bottleneck else channels
     plain_shape = stride == 1 and out_channels == 4
     shortcut = nn.Identity() if plain_shape else ProjectionShortcut(4, out_channels, stride)
@@ -102,6 +112,8 @@ def saved(module: nn.Module, x: Tensor) -> list[Tensor]:
     theta=st.floats(-10, 10),
     relu_in_block=st.booleans(),
     relu_after_add=st.booleans(),
+    per_channel=st.booleans(),
+    scale=st.sampled_from([1.0, 0.1]),
     momentum=st.sampled_from([None, 0.1, 1.0]),
     n=st.integers(1, 4),
     size=st.tuples(st.integers(3, 7), st.integers(3, 7)),
@@ -115,6 +127,8 @@ def test_fused_and_plain_block_agree(
     theta: float,
     relu_in_block: bool,
     relu_after_add: bool,
+    per_channel: bool,
+    scale: float,
     momentum: float | None,
     n: int,
     size: tuple[int, int],
@@ -122,8 +136,8 @@ def test_fused_and_plain_block_agree(
     seed: int,
 ) -> None:
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    relus = {"relu_in_block": relu_in_block, "relu_after_add": relu_after_add}
-    fused = block(bottleneck, stride, theta, **relus).to(memory_format=layout)
+    fields = {"relu_in_block": relu_in_block, "relu_after_add": relu_after_add, "residual_scale": scale}
+    fused = block(bottleneck, stride, theta, per_channel, **fields).to(memory_format=layout)
     for norm in (module for module in fused.modules() if isinstance(module, nn.BatchNorm2d)):
         norm.momentum = momentum
     plain = as_plain(fused)
@@ -149,6 +163,15 @@ def test_frozen_norm_parameters_of_a_frozen_trunk() -> None:
     for module in (fused, plain):
         module(images()).square().sum().backward()
     torch.testing.assert_close(fused.norm2.weight.grad, plain.norm2.weight.grad)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_a_residual_scale_shrinks_what_is_added_to_the_skip(bottleneck: bool) -> None:
+    small, usual = block(bottleneck, residual_scale=0.25), block(bottleneck)
+    x = images()
+    skip = usual.shortcut(x)
+    torch.testing.assert_close(small(x) - skip, 0.25 * (usual(x) - skip))
+    assert takes_the_fused_path(block(residual_scale=0.25), x)
 
 
 @pytest.mark.parametrize("cap", [0.01, None])

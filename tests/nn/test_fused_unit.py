@@ -20,9 +20,12 @@ EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, 1.0, -1.0, 1e30, -1e30]
 
 
 def twins(*arguments: int, dtype: torch.dtype = torch.float64, **settings: object) -> tuple[FusedConvPU, ConvPU]:
-    """A fused unit and a plain one with the same parameters."""
+    """A fused unit and a plain one with the same parameters; thresholds of channels differ."""
     torch.manual_seed(0)
     fused, plain = (kind(*arguments, **settings).to(dtype) for kind in (FusedConvPU, ConvPU))  # type: ignore[arg-type]
+    if fused.theta.dim():
+        with torch.no_grad():
+            fused.theta += torch.linspace(-2, 2, len(fused.theta), dtype=dtype).view_as(fused.theta)
     plain.load_state_dict(fused.state_dict())
     return fused, plain
 
@@ -71,11 +74,11 @@ def assert_as_exact(fused: nn.Module, plain: ConvPU, x: Tensor) -> None:
 
 @torch.no_grad()
 def size_of_theta_terms(unit: ConvPU, x: Tensor) -> float:
-    """The sum of the sizes of what the gradient of theta is the sum of."""
+    """The sum of the sizes of what the gradient of theta is the sum of, at most."""
     y = unit(x)
     terms = nn.grad.conv2d_input(x.shape, unit.weight.abs(), (upstream(y) * y).abs(), unit.stride, unit.padding)
     t = nn.functional.softplus(unit.theta) + 1e-7
-    return float((terms * (x <= t)).sum() * torch.sigmoid(unit.theta) / t)
+    return float(((terms * (x <= t)).sum() * torch.sigmoid(unit.theta) / t).max())
 
 
 def images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -91,6 +94,7 @@ def images(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
     theta=st.floats(-20, 20),
     cap=st.sampled_from([None, 20.0, 0.1, 1000.0]),
     trainable=st.booleans(),
+    per_channel=st.booleans(),
     channels_last=st.booleans(),
     seed=st.integers(0, 1000),
 )
@@ -104,15 +108,31 @@ def test_fused_and_plain_unit_agree(
     theta: float,
     cap: float | None,
     trainable: bool,
+    per_channel: bool,
     channels_last: bool,
     seed: int,
 ) -> None:
-    arguments = {"threshold_init": theta, "threshold_trainable": trainable, "exponent_cap": cap}
+    thresholds = {"threshold_trainable": trainable, "threshold_per_channel": per_channel}
+    arguments = {"threshold_init": theta, "exponent_cap": cap, **thresholds}
     layout = torch.channels_last if channels_last else torch.contiguous_format
     fused, plain = twins(3, 4, kernel_size, stride, padding, **arguments)
     x = images(n, 3, *size, seed=seed).to(memory_format=layout)
     assert_same(run(fused, x), run(plain, x), 1e-10)
     assert_as_exact(fused.float(), plain.float(), x.float())
+
+
+def test_gradients_of_thresholds_of_channels_are_those_of_the_output() -> None:
+    fused, _ = twins(2, 3, threshold_per_channel=True, threshold_init=-1.0)
+    x = images(2, 2, 4, 4, seed=3).requires_grad_()
+    parameters = dict(fused.named_parameters())
+
+    def function(x: Tensor, *values: Tensor) -> Tensor:
+        for name, value in zip(parameters, values, strict=True):
+            vars(fused)["_parameters"][name] = value
+        return fused(x)
+
+    values = tuple(value.detach().clone().requires_grad_() for value in parameters.values())
+    assert torch.autograd.gradcheck(function, (x, *values))
 
 
 @example(values=EXTREMES, theta=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.errors import PureNasError
 from pure_nas.nn import ConvPU, Network, build, parameter_kinds
 from pure_nas.nn.network import build_unit
-from pure_nas.units import CONV, PRODUCT, Unit, UnitPlace
+from pure_nas.units import BUILT_IN, CONV, PRODUCT, Unit, UnitPlace
 
 CIFAR_COUNTS = {
     20: (272_483, 269_731),
@@ -145,6 +146,9 @@ def test_padding_shortcut_subsamples_and_adds_zero_channels(shortcut: str, bottl
         ("product", {}, (False, False, False)),
         ("product", {"relu_in_block": True}, (True, True, False)),
         ("product", {"relu_after_add": True}, (False, False, True)),
+        *((unit, {}, (False, False, False)) for unit in ("product-complex", "log-conv", "plain-conv")),
+        *((unit, {"relu_after_add": True}, (False, False, True)) for unit in ("product-complex", "log-conv")),
+        ("plain-conv", {"relu_in_block": True}, (True, True, False)),
     ],
 )
 def test_relus_stand_where_the_architecture_says(
@@ -162,6 +166,59 @@ def test_thresholds_and_caps_reach_the_units() -> None:
     units = [module for module in build(architecture).modules() if isinstance(module, ConvPU)]
     assert [unit.theta.item() for unit in units] == [0.5, -2.0]
     assert all(unit.exponent_cap is None and not unit.theta.requires_grad for unit in units)
+
+
+@pytest.mark.parametrize("unit", ["product", "log-conv"])
+def test_thresholds_of_channels_reach_the_units(unit: str) -> None:
+    architecture = Architecture.uniform(unit, (1, 1), base_width=3, threshold_per_channel=True, threshold_init=(1, -2))
+    thetas = [value for name, value in build(architecture).named_parameters() if name.endswith("theta")]
+    assert [theta.shape for theta in thetas] == [(3, 1, 1), (6, 1, 1)]
+    assert [theta.unique().tolist() for theta in thetas] == [[1.0], [-2.0]]
+
+
+@pytest.mark.parametrize("unit", BUILT_IN)
+def test_blocks_of_every_unit_compile_without_graph_breaks(unit: str) -> None:
+    torch.compiler.reset()
+    fields = {"base_width": 3, "residual_scale": 0.5, "threshold_per_channel": True}
+    block = build(Architecture.uniform(unit, (2,), **fields)).stages[0][1].double()
+    twin = copy.deepcopy(block)
+    x = torch.randn(4, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    compiled = torch.compile(block, fullgraph=True, backend="aot_eager")
+    for module in (compiled, twin):
+        module(x).square().sum().backward()
+    for ours, plain in zip(block.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, plain.grad)
+
+
+@pytest.mark.parametrize("unit", BUILT_IN)
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_a_network_without_gammas_starts_as_its_skips(unit: str, bottleneck: bool) -> None:
+    fields = {"base_width": 4, "image_size": 8, "bottleneck": bottleneck}
+    usual = build(Architecture.uniform(unit, (2, 1), **fields))
+    still = build(Architecture.uniform(unit, (2, 1), zero_gamma=True, **fields))
+    differing = [name for name, value in usual.state_dict().items() if not torch.equal(value, still.state_dict()[name])]
+    last = "norm3" if bottleneck else "norm2"
+    assert differing == [f"{block.name}.{last}.weight" for block in still.architecture.blocks()]
+    x = torch.rand(2, 16 if bottleneck else 4, 8, 8)
+    assert torch.equal(still.stages[0][1](x), x)
+    still(torch.randn(4, 3, 8, 8)).square().sum().backward()
+    gradients = [still.get_parameter(name).grad for name in differing]
+    assert all(gradient is not None and gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("unit", BUILT_IN)
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_what_a_block_adds_to_its_skip_is_scaled(unit: str, bottleneck: bool, training: bool) -> None:
+    fields = {"base_width": 4, "bottleneck": bottleneck, "relu_in_block": True}
+    small, usual = (
+        build(Architecture.uniform(unit, (2,), residual_scale=scale, **fields)).stages[0][1].train(training)
+        for scale in (0.25, 1.0)
+    )
+    x = 5 + torch.rand(3, 16 if bottleneck else 4, 6, 6)
+    for block in (small, usual):
+        block.relu_after_add = False  # it would cut the branch of a convolution off
+    torch.testing.assert_close(small(x) - x, 0.25 * (usual(x) - x), rtol=1e-4, atol=1e-5)
 
 
 def test_same_seed_gives_the_same_weights_whatever_the_global_state() -> None:
@@ -204,6 +261,20 @@ def test_every_parameter_has_its_kind(bottleneck: bool) -> None:
         "stages.1.0.shortcut.conv.weight": "conv",
     }
     assert {name: kinds[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "kinds"),
+    [
+        ("product-complex", {"unit.weight": "exponents", "conv1.weight": "product_conv"}),
+        ("log-conv", {"unit.weight": "exponents", "unit.theta": "thresholds", "conv1.weight": "product_conv"}),
+        ("plain-conv", {"unit.weight": "conv", "conv1.weight": "conv"}),
+    ],
+)
+def test_parameters_of_the_variants_have_their_kinds(unit: str, kinds: dict[str, str]) -> None:
+    found = parameter_kinds(build(Architecture.uniform(unit, (1,), base_width=2)))
+    assert {name: found[f"stages.0.0.{name}"] for name in kinds} == kinds
+    assert {name for name in found if ".unit." in name} == {f"stages.0.0.{name}" for name in kinds if "unit." in name}
 
 
 def test_kinds_are_found_in_stages_of_more_than_ten_blocks() -> None:

@@ -28,7 +28,7 @@ def images(*shape: int, seed: int = 0) -> Tensor:
 
 def product_of_powers(unit: ConvPU, x: Tensor) -> Tensor:
     """The unit by its definition: loops over outputs, windows and factors."""
-    floor = math.log1p(math.exp(float(unit.theta))) + 1e-7
+    floors = (torch.log1p(torch.exp(unit.theta)) + 1e-7).expand(unit.weight.shape[1], 1, 1).flatten().tolist()
     n, _, height, width = x.shape
     out_channels, in_channels, size, _ = unit.weight.shape
     rows = (height + 2 * unit.padding - size) // unit.stride + 1
@@ -38,7 +38,7 @@ def product_of_powers(unit: ConvPU, x: Tensor) -> Tensor:
         for c, u, v in itertools.product(range(in_channels), range(size), range(size)):
             row, column = i * unit.stride + u - unit.padding, j * unit.stride + v - unit.padding
             if 0 <= row < height and 0 <= column < width:
-                y[b, o, i, j] *= max(float(x[b, c, row, column]), floor) ** float(unit.weight[o, c, u, v])
+                y[b, o, i, j] *= max(float(x[b, c, row, column]), floors[c]) ** float(unit.weight[o, c, u, v])
     return y
 
 
@@ -50,6 +50,27 @@ def test_output_is_the_product_of_powers(kernel_size: int, stride: int, padding:
     x = images(2, 2, 4, 5)
     with torch.no_grad():
         torch.testing.assert_close(unit(x), product_of_powers(unit, x), rtol=1e-12, atol=0)
+
+
+def test_every_channel_can_have_its_own_floor() -> None:
+    unit = double_unit(threshold_per_channel=True, threshold_init=-1.0)
+    assert unit.theta.shape == (2, 1, 1)
+    assert (unit.theta == -1.0).all()
+    with torch.no_grad():
+        unit.theta.copy_(torch.tensor([-3.0, 2.0]).view(2, 1, 1))
+        x = images(2, 2, 4, 5)
+        torch.testing.assert_close(unit(x), product_of_powers(unit, x), rtol=1e-12, atol=0)
+
+
+def test_gradients_of_a_floor_for_each_channel_are_those_of_the_output() -> None:
+    unit = double_unit(threshold_per_channel=True)
+    x = images(2, 2, 4, 4, seed=3).requires_grad_()
+    theta = torch.tensor([-2.5, 1.0]).double().view(2, 1, 1).requires_grad_()
+
+    def function(x: Tensor, weight: Tensor, theta: Tensor) -> Tensor:
+        return torch.func.functional_call(unit, {"weight": weight, "theta": theta}, (x,))
+
+    assert torch.autograd.gradcheck(function, (x, unit.weight.detach().clone().requires_grad_(), theta))
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, 1), (1, 0)])

@@ -48,6 +48,7 @@ class Tail(nn.Module):
         torch.manual_seed(0)
         out_channels = out_channels or channels
         self.relu = relu
+        self.scale = 1.0
         self.norm1 = nn.BatchNorm2d(channels)
         self.unit = ConvPU(channels, out_channels, **arguments)  # type: ignore[arg-type]
         self.norm2 = nn.BatchNorm2d(out_channels)
@@ -56,12 +57,12 @@ class Tail(nn.Module):
             nn.init.uniform_(norm.bias, -0.5, 0.5)
 
     def forward(self, c: Tensor, skip: Tensor | None) -> Tensor:
-        return product_tail(c, skip, self.norm1, self.unit, self.norm2, self.relu)
+        return product_tail(c, skip, self.norm1, self.unit, self.norm2, self.relu, self.scale)
 
 
 class PlainTail(Tail):
     def forward(self, c: Tensor, skip: Tensor | None) -> Tensor:
-        out = self.norm2(self.unit(self.norm1(c)))
+        out = self.norm2(self.unit(self.norm1(c))) * self.scale
         out = out if skip is None else out + skip
         return F.relu(out) if self.relu else out
 
@@ -144,6 +145,13 @@ def test_tail_is_the_plain_composition(layout: torch.memory_format, relu: bool, 
     found = compare(tail, c, images(4, 16, 4, 4, seed=1, layout=layout) if with_skip else None)
     assert found["out"].is_contiguous(memory_format=layout)
     assert found["c"].is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_scale_of_the_branch_is_that_of_the_plain_composition(relu: bool) -> None:
+    tail = Tail(8, relu=relu).to(DEVICE)
+    tail.scale = 0.25
+    compare(tail, images(3, 8, 4, 4), images(3, 8, 4, 4, seed=1))
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -279,6 +287,15 @@ def test_what_the_kernels_do_not_take_is_left_to_the_modules(dtype: torch.dtype,
     c = images(3, 4, 5, 5)[:batch].to(dtype)
     assert torch.equal(tail(c, c), twin(c, c))
     assert torch.equal(tail.norm2.running_var, twin.norm2.running_var)
+
+
+def test_thresholds_of_channels_are_left_to_the_modules() -> None:
+    tail = Tail(4, threshold_per_channel=True).to(DEVICE)
+    tail.scale = 0.5
+    twin = copy.deepcopy(tail)
+    twin.__class__ = PlainTail
+    c = images(3, 4, 5, 5)
+    assert torch.equal(tail(c, c), twin(c, c))
 
 
 def test_second_derivative_is_refused() -> None:

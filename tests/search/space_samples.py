@@ -58,6 +58,15 @@ SMALL_SPACES = {
         shortcut = { choices = ["projection", "padding"] }
         bottleneck = { choices = [false, true] }
     """,
+    "every unit and stabiliser": """
+        stages = 1
+        blocks_per_stage = { low = 1, high = 2 }
+        units = { choices = ["conv", "product", "product-complex", "log-conv", "plain-conv"] }
+        threshold_per_channel = { choices = [false, true] }
+        exponent_cap = { choices = ["none", 20] }
+        residual_scale = { choices = [1.0, 0.1] }
+        zero_gamma = { choices = [false, true] }
+    """,
     "one network": """
         blocks_per_stage = 2
         units = "conv | product"

@@ -55,7 +55,7 @@ def test_the_extremes_are_few_networks_of_the_space(name: str) -> None:
 
 
 def _without_thresholds(architecture: Architecture) -> Architecture:
-    still = {"threshold_init": (0.0,) * len(architecture.units), "threshold_trainable": True}
+    still = {"threshold_init": (0.0,) * len(architecture.units), "threshold_trainable": True, "zero_gamma": False}
     return architecture.model_copy(update=still)
 
 
@@ -83,6 +83,12 @@ def test_baselines_are_networks_of_one_unit_with_the_middle_width() -> None:
 def test_baselines_have_only_units_of_the_space() -> None:
     labels = [label for label, _ in small_space("convolutions only").baseline_architectures()]
     assert labels == ["conv small", "conv large"]
+
+
+def test_baselines_of_a_space_with_neither_are_of_its_own_units() -> None:
+    space = SearchSpace.from_toml(HYBRID.replace('"conv", "product"', '"log-conv", "plain-conv"'))
+    labels = [label for label, _ in space.baseline_architectures()]
+    assert labels == [f"{unit} {size}" for unit in ("log-conv", "plain-conv") for size in ("small", "middle", "large")]
 
 
 def test_baselines_take_the_nearest_setting_where_the_space_lacks_the_default() -> None:

