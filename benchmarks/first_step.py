@@ -23,7 +23,7 @@ from pure_nas.training.seeds import generator
 def first_batch(candidate: Candidate, dataset_name: str, seed: int) -> tuple[Tensor, Tensor]:
     """The images and labels that a trial begins with."""
     dataset, recipe = load_dataset(dataset_name, seed=seed), candidate.recipe
-    augment = Augment(crop_padding=recipe.crop_padding, flip=recipe.flip and dataset.flip)
+    augment = Augment.of(recipe, flip=dataset.flip, turns=dataset.turns)
     order = generator(seed, "order", 0)
     return next(dataset.train.batches(recipe.batch_size, generator=order, augment=augment))
 

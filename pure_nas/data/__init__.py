@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pure_nas.data.augment import Augment
     from pure_nas.data.dataset import Dataset
     from pure_nas.data.image_set import ImageSet
+    from pure_nas.data.large import LargeImages, Opened
     from pure_nas.data.load import load_dataset
+    from pure_nas.data.pixel_source import PixelSource
     from pure_nas.data.raw import RawImages
     from pure_nas.data.resident import ResidentImages
     from pure_nas.data.streamed import StreamedImages
@@ -32,7 +34,10 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "ImageSet",
+    "LargeImages",
+    "Opened",
     "Part",
+    "PixelSource",
     "RawImages",
     "ResidentImages",
     "StreamedImages",
@@ -46,6 +51,9 @@ _MODULES = {
     "Augment": "augment",
     "Dataset": "dataset",
     "ImageSet": "image_set",
+    "LargeImages": "large",
+    "Opened": "large",
+    "PixelSource": "pixel_source",
     "RawImages": "raw",
     "ResidentImages": "resident",
     "StreamedImages": "streamed",

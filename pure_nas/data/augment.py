@@ -1,18 +1,22 @@
-"""Random crops and flips, drawn for each image on its own and applied to a batch in one gather.
+"""How training images are varied: drawn for each image on its own, at the start of an epoch, on the CPU.
 
-Everything is drawn on the CPU at the start of an epoch, so an epoch is the same on every device, for images
-held in memory and images streamed from disk. Applying a draw is one flat gather on uint8: well over
-100,000 colour images of 32 pixels a second on one CPU thread.
+So an epoch is the same on every device, and for images held in memory and images streamed from disk.
+`pure_nas.data.windows` applies what was drawn.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from pure_nas.errors import UsageError
+from pure_nas.recipe import Recipe
+
+_LOG_RATIOS = (math.log(3 / 4), math.log(4 / 3))
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -21,16 +25,48 @@ class Augment:
 
     Attributes:
         crop_padding: each image gets a black border this wide (zeros before normalisation, as torchvision's
-            `RandomCrop`), pixels; a random window of the original size is then cut from it. 0 crops nothing.
+            `RandomCrop`), pixels; a random window of the network's size is then cut from it. 0 adds no border.
         flip: mirror every other image, at random.
+        random_resized_crop: cut a window of a random size and shape instead, and scale it to the network's size:
+            at least this share of the image's area, sides 3:4 to 4:3, as torchvision's `RandomResizedCrop`.
+            `crop_padding` is not used then. None: off.
+        vertical_flip: turn every other image upside down, at random.
+        quarter_turns: turn each image by 0, 90, 180 or 270 degrees, at random.
     """
 
     crop_padding: int = 4
     flip: bool = True
+    random_resized_crop: float | None = None
+    vertical_flip: bool = False
+    quarter_turns: bool = False
 
     def __post_init__(self) -> None:
         if self.crop_padding < 0:
             raise UsageError(f"crop_padding must be 0 or more, but is {self.crop_padding}.")
+        share = self.random_resized_crop
+        if share is not None and not 0 < share <= 1:
+            raise UsageError(f"random_resized_crop must be above 0 and at most 1, but is {share}.")
+
+    @classmethod
+    def of(cls, recipe: Recipe, *, flip: bool, turns: bool) -> Augment:
+        """What a recipe asks for, as far as a dataset allows it.
+
+        Args:
+            flip: whether labels survive a horizontal flip.
+            turns: whether they survive vertical flips and quarter turns.
+        """
+        return cls(
+            crop_padding=recipe.crop_padding,
+            flip=recipe.flip and flip,
+            random_resized_crop=recipe.random_resized_crop,
+            vertical_flip=recipe.vertical_flip and turns,
+            quarter_turns=recipe.quarter_turns and turns,
+        )
+
+    @property
+    def border(self) -> int:
+        """Width of the black border, pixels."""
+        return 0 if self.random_resized_crop else self.crop_padding
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,30 +77,52 @@ class Draws:
         order: (N,), int64, the position of each image in its set.
         top: (N,), int64, where its window starts, pixels from the padded image's top.
         left: likewise from its left.
-        flip: (N,), int64, 1 where it is mirrored.
+        orientation: (N,), int64, 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0:
+            mirrored.
+        orientations: 2 where every orientation is 0 or 1, else 8.
+        size: height and width of what is shown, pixels.
+        height: (N,), int64, of each window, which is scaled to `size`; None where all have that size.
+        width: likewise.
     """
 
     order: Tensor
     top: Tensor
     left: Tensor
-    flip: Tensor
+    orientation: Tensor
+    orientations: int
+    size: int
+    height: Tensor | None = None
+    width: Tensor | None = None
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on `device`."""
-        return Draws(*(each.to(device) for each in (self.order, self.top, self.left, self.flip)))
+        return replace(
+            self,
+            order=self.order.to(device),
+            top=self.top.to(device),
+            left=self.left.to(device),
+            orientation=self.orientation.to(device),
+            height=None if self.height is None else self.height.to(device),
+            width=None if self.width is None else self.width.to(device),
+        )
 
 
-def draw(count: int, generator: torch.Generator | None, augment: Augment | None) -> Draws:
-    """Draw one epoch of `count` images; without a generator they come in order, as they are.
+def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
+    """Draw one epoch of `count` images; without a generator they come in order, and without `augment` as they are.
+
+    Args:
+        stored: height and width of the images as they are held, pixels.
+        size: height and width of what is shown, pixels; the middle of the image where nothing else is asked for.
 
     Raises:
         UsageError: `augment` is given without a generator, or the generator is not on the CPU.
     """
     still = torch.zeros(count, dtype=torch.int64)
+    middle = still + (stored - size) // 2
     if generator is None:
         if augment is not None:
             raise UsageError("Augmentation is random: it needs a generator.")
-        return Draws(torch.arange(count), still, still, still)
+        return Draws(torch.arange(count), middle, middle, still, 2, size)
     if generator.device.type != "cpu":
         raise UsageError(
             f"The generator of an epoch must be on the CPU, but is on {generator.device}.",
@@ -72,43 +130,57 @@ def draw(count: int, generator: torch.Generator | None, augment: Augment | None)
         )
     order = torch.randperm(count, generator=generator)
     if augment is None:
-        return Draws(order, still, still, still)
-    shifts = torch.randint(0, 2 * augment.crop_padding + 1, (2, count), generator=generator)
+        return Draws(order, middle, middle, still, 2, size)
+    room = stored - size + 2 * augment.border
+    shifts = torch.randint(0, room + 1, (2, count), generator=generator)
+    # Drawn even where it is not used, so that a recipe without flips crops in the same places.
     mirrored = torch.randint(0, 2, (count,), generator=generator)
-    return Draws(order, shifts[0], shifts[1], mirrored if augment.flip else still)
+    orientation = _orientations(mirrored if augment.flip else still, generator, augment)
+    orientations = 8 if augment.vertical_flip or augment.quarter_turns else 2
+    if augment.random_resized_crop is None:
+        return Draws(order, shifts[0], shifts[1], orientation, orientations, size)
+    height, width = _window_sizes(count, stored, augment.random_resized_crop, generator)
+    top, left = (
+        (torch.rand(count, generator=generator) * (stored - extent + 1)).long().clamp_(max=stored - extent)
+        for extent in (height, width)
+    )
+    return Draws(order, top, left, orientation, orientations, size, height, width)
 
 
-class Cropper:
-    """Cuts one window from each image of a padded batch, mirrored where asked.
+def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Augment) -> Tensor:
+    """Flips first, then turns counter-clockwise, as one of the eight ways to lay a square."""
+    upside = torch.zeros_like(mirrored)
+    if augment.vertical_flip:
+        upside = torch.randint(0, 2, (len(mirrored),), generator=generator)
+    if not augment.quarter_turns:
+        return mirrored + 2 * upside
+    quarters = torch.randint(0, 4, (len(mirrored),), generator=generator)
+    # Exchanging rows and columns first turns a flip of one axis into a flip of the other. A quarter turn is an
+    # exchange and then a flip upside down, half a turn is both flips, three quarters an exchange and a mirroring.
+    exchanged = quarters % 2
+    across = torch.where(exchanged == 1, upside, mirrored) ^ (quarters >= 2).long()
+    down = torch.where(exchanged == 1, mirrored, upside) ^ ((quarters == 1) | (quarters == 2)).long()
+    return across + 2 * down + 4 * exchanged
 
-    Args:
-        channels: C.
-        padded_size: height and width of the padded images, pixels.
-        size: height and width of a window, pixels.
-        device: where the batches are.
+
+def _window_sizes(count: int, side: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Heights and widths, (N,), int64: areas even between `share` and all of the image, ratios even in their logarithm.
+
+    What does not fit is drawn again, ten times at most; the whole image is taken after that.
     """
-
-    def __init__(self, channels: int, padded_size: int, size: int, device: torch.device) -> None:
-        self.shape = (size, size, channels)
-        self.padded_size = padded_size
-        row = torch.arange(size, device=device).view(-1, 1, 1) * padded_size
-        column = torch.arange(size, device=device).view(1, -1, 1)
-        channel = torch.arange(channels, device=device) * padded_size**2
-        # (2, size * size * C): flat offsets of a window's pixels, as it is and mirrored, in the order of channels_last.
-        self.offsets = torch.stack([(row + each + channel).flatten() for each in (column, column.flip(1))])
-
-    def __call__(self, padded: Tensor, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
-        """Windows of a batch.
-
-        Args:
-            padded: (B, C, P, P) with P the padded size, any type.
-            top: (B,), int64, first row of each window.
-            left: (B,), int64, first column of each window.
-            flip: (B,), int64, 1 where the window is mirrored.
-
-        Returns:
-            (B, C, size, size), of the type of `padded`, channels_last.
-        """
-        start = (top * self.padded_size + left).unsqueeze(1)
-        index = self.offsets.index_select(0, flip).add_(start)
-        return padded.flatten(1).gather(1, index).view(-1, *self.shape).permute(0, 3, 1, 2)
+    height = torch.full((count,), side, dtype=torch.int64)
+    width = height.clone()
+    missing = torch.ones(count, dtype=torch.bool)
+    low, high = _LOG_RATIOS
+    for _ in range(_ATTEMPTS):
+        drawn = torch.rand((2, count), generator=generator, dtype=torch.float64)
+        area = side**2 * (share + (1 - share) * drawn[0])
+        ratio = (low + (high - low) * drawn[1]).exp()
+        wide, tall = (area * ratio).sqrt().round().long(), (area / ratio).sqrt().round().long()
+        fits = missing & (wide.clamp(min=1) <= side) & (tall.clamp(min=1) <= side)
+        width = torch.where(fits, wide.clamp(min=1), width)
+        height = torch.where(fits, tall.clamp(min=1), height)
+        missing &= ~fits
+        if not missing.any():
+            break
+    return height, width

@@ -78,10 +78,11 @@ def get_spec(name: str) -> DatasetSpec:
 def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
     """Every dataset that can be named, and whether it is in `data_dir` (default `default_data_dir()`)."""
     root = default_data_dir() if data_dir is None else data_dir
-    return [_describe(get_spec(name), root) for name in dataset_names()]
+    return [describe(get_spec(name), root) for name in dataset_names()]
 
 
-def _describe(spec: DatasetSpec, root: Path) -> DatasetInfo:
+def describe(spec: DatasetSpec, root: Path) -> DatasetInfo:
+    """One dataset, and whether it is in `root`."""
     files = (spec.files or {}).get("train", ())
     return DatasetInfo(
         name=spec.name,

@@ -24,10 +24,11 @@ class Dataset:
         name: the dataset's name, or that of the folder.
         classes: names of the classes; labels are indices into them.
         in_chans: channels of an image.
-        image_size: height and width of an image, pixels.
+        image_size: height and width of what a network is shown of an image, pixels.
         mean: of each channel of the training images scaled to 0..1.
         std: likewise their standard deviation.
         flip: whether a horizontal flip keeps the label.
+        turns: whether images have no upright, so that vertical flips and quarter turns keep it too.
         train: images to train on.
         validation: images to choose by, none of which is in `train`.
         fingerprint: changes when the images, the labels, the split or the size change.
@@ -44,6 +45,7 @@ class Dataset:
     train: ImageSet
     validation: ImageSet
     fingerprint: str
+    turns: bool = False
     skipped: int = 0
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
@@ -128,6 +130,7 @@ class Images:
     in_chans: int
     image_size: int
     flip: bool
+    turns: bool
     whole: ImageSet
     digest: str
     skipped: int = 0
@@ -146,6 +149,7 @@ class Images:
             mean=normalisation.mean,
             std=normalisation.std,
             flip=self.flip,
+            turns=self.turns,
             train=training.normalised(normalisation),
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=self._fingerprint(train, validation),

@@ -14,6 +14,7 @@ from pure_nas.data.decoded import DecodedImages
 from pure_nas.data.decoded_cache import DecodedCache
 from pure_nas.data.folder import FolderLayout, Listing, find_layout, list_images
 from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.pixel_source import ImageFiles
 from pure_nas.data.resident import resident
 from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
 from pure_nas.data.streamed import StreamedImages
@@ -26,7 +27,7 @@ _NAMED_FAULTS = 5
 def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: bool) -> Dataset:
     """Load a folder of images, of either layout that `pure_nas.data.folder` knows.
 
-    A horizontal flip is taken to keep the label.
+    Flips and turns are taken to keep the label: only the recipe decides on them.
 
     Raises:
         UsageError: the choice cannot be met.
@@ -57,6 +58,7 @@ def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: boo
         in_chans=in_chans,
         image_size=size,
         flip=True,
+        turns=True,
         whole=read.image_set(unnormalised(in_chans)),
         digest=read.decoded.digest,
         skipped=len(read.decoded.corrupt),
@@ -110,7 +112,7 @@ class _Read:
         if self.decoded.pixels is not None:
             return resident(torch.from_numpy(self.decoded.pixels), labels, normalisation)
         size, in_chans = self.decoded.image_size, self.decoded.in_chans
-        return StreamedImages(self.paths, labels, size, in_chans, normalisation)
+        return StreamedImages(ImageFiles(self.paths, size, in_chans), labels, normalisation)
 
 
 @dataclass(frozen=True)

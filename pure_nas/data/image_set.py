@@ -99,6 +99,7 @@ class ImageSet(ABC):
         generator: torch.Generator | None = None,
         augment: Augment | None = None,
         drop_last: bool = False,
+        whole: bool = False,
     ) -> Iterator[Batch]:
         """One epoch.
 
@@ -109,17 +110,22 @@ class ImageSet(ABC):
             generator: on the CPU; shuffles and augments. Without it the images come in order.
             augment: how images are varied; needs a generator.
             drop_last: leave out an incomplete last batch.
+            whole: give the images as they are held, of `stored_size`, for views of one's own; not with `augment`.
 
         Yields:
-            Images (B, C, H, W), float32, channels_last, normalised, and their labels (B,), int64, both on `device`.
+            Images (B, C, H, W), H and W the `image_size`, float32, channels_last, normalised, and their labels (B,),
+            int64, both on `device`.
 
         Raises:
-            UsageError: the batch size cannot be used, or `augment` comes without a generator.
+            UsageError: the batch size cannot be used, `augment` comes without a generator, or `whole` with it.
             DataError: an image can no longer be read.
         """
         bounds = self._checked_bounds(batch_size, shuffled=generator is not None, drop_last=drop_last)
-        draws = draw(len(self), generator, augment)
-        padding = augment.crop_padding if augment else 0
+        if whole and augment is not None:
+            raise UsageError("Whole images are not augmented: ask for one of the two.")
+        size = self.stored_size if whole else self.image_size
+        draws = draw(len(self), generator, augment, stored=self.stored_size, size=size)
+        padding = augment.border if augment else 0
         return self._epoch(draws, bounds, padding, torch.device(device))
 
     def _checked_bounds(self, batch_size: int, *, shuffled: bool, drop_last: bool) -> list[tuple[int, int]]:
@@ -142,13 +148,18 @@ class ImageSet(ABC):
     @property
     @abstractmethod
     def image_size(self) -> int:
-        """Height and width of an image, pixels."""
+        """Height and width of what a network is shown of an image, pixels."""
+
+    @property
+    def stored_size(self) -> int:
+        """Height and width of the images as they are held, pixels; where it is larger, the middle is shown."""
+        return self.image_size
 
     @abstractmethod
     def _epoch(
         self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
     ) -> Iterator[Batch]:
-        """The batches of one epoch, as drawn."""
+        """The batches of one epoch, as drawn, from images with a black border `padding` pixels wide."""
 
     @abstractmethod
     def subset(self, positions: Tensor) -> Self:

@@ -34,7 +34,8 @@ def load_dataset(
             folder a tenth, at least 2 of each class that has 4.
         image_size: scale images to this height and width, pixels; default as stored, for a folder see
             `decode_listing`.
-        skip_corrupt: leave out files that cannot be decoded instead of raising.
+        skip_corrupt: leave out images that cannot be decoded instead of raising. Where images are decoded as they
+            are wanted (imagenet), all are decoded once to find out; the result is kept.
         limit: use only so many of the images outside test, in the same proportion for every class; the
             images of a validation folder are used whole.
 
@@ -46,7 +47,7 @@ def load_dataset(
     choice = Choice(seed=seed, validation=validation, limit=limit, image_size=image_size)
     directory = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
     if isinstance(name_or_path, str) and name_or_path in dataset_names():
-        return load_named(get_spec(name_or_path), directory, choice)
+        return load_named(get_spec(name_or_path), directory, choice, skip_corrupt=skip_corrupt)
     path = Path(name_or_path).expanduser()
     if isinstance(name_or_path, str) and os.path.basename(name_or_path) == name_or_path and not os.path.exists(path):
         get_spec(name_or_path)  # raises: a word that is no folder was meant as a name

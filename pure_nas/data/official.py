@@ -5,44 +5,18 @@ Each part is read on its own: a search opens, and where it can fetches, the trai
 
 from __future__ import annotations
 
-import errno
-import http.client
-import socket
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
-from filelock import FileLock
 from torchvision import datasets
 
 from pure_nas.data.built_in import BUILT_IN
+from pure_nas.data.fetch import DAMAGE, by_hand, fetch_missing, reason
 from pure_nas.data.raw import RawImages
-from pure_nas.data.spec import DatasetSpec, Part
+from pure_nas.data.spec import Part
 from pure_nas.errors import DataError
-
-_TIMEOUT_SECONDS = 30.0
-
-# What torchvision's readers raise on files that are not what they should be.
-_DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFError, NotImplementedError, OSError)
-_DOWNLOAD_FAILURES = (*_DAMAGE, http.client.HTTPException, tarfile.TarError, zlib.error)
-_STORAGE_ERRORS = frozenset(
-    {
-        errno.ENOENT,
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.EEXIST,
-        errno.ENOTDIR,
-        errno.EIO,
-    }
-)
 
 Opener = Callable[[bool], Any]
 """Opens a torchvision dataset; the argument says whether it may download."""
@@ -95,35 +69,14 @@ def _cifar_images(name: str, source: Any, data_dir: Path, part: Part) -> RawImag
 def _read(name: str, data_dir: Path, part: Part, open_part: Opener) -> Any:
     """Open the part of a dataset, fetching its files first where they are absent."""
     spec = BUILT_IN[name]
-    if spec.missing(data_dir, part):
-        _fetch(spec, data_dir, part, open_part)
+    fetch_missing(spec, data_dir, part, lambda missing: _download(missing, open_part))
     try:
         return open_part(False)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         files = ", ".join(str(data_dir / file) for file in (spec.files or {})[part])
         raise DataError(
-            f"The {part} part of {name} is damaged or incomplete ({_reason(error)}). It is read from: {files}",
-            hint=f"Delete these files and start again to download them, or {_by_hand(spec, data_dir, part)}",
-        ) from error
-
-
-def _fetch(spec: DatasetSpec, data_dir: Path, part: Part, open_part: Opener) -> None:
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_dir / f".{spec.name}.lock"), _timeout():
-            # Another process may have fetched them while this one waited.
-            missing = spec.missing(data_dir, part)
-            if missing:
-                _download(missing, open_part)
-    except _DOWNLOAD_FAILURES as error:
-        if _is_storage_error(error):
-            raise DataError(
-                f"{spec.name} cannot be stored in {data_dir}: {_reason(error)}.",
-                hint="Free some space there, or choose another data directory: --data-dir or PURE_NAS_DATA.",
-            ) from error
-        raise DataError(
-            f"{spec.name} is not in {data_dir} and cannot be downloaded: {_reason(error)}.",
-            hint=f"Without a network, {_by_hand(spec, data_dir, part)}",
+            f"The {part} part of {name} is damaged or incomplete ({reason(error)}). It is read from: {files}",
+            hint=f"Delete these files and start again to download them, or {by_hand(spec, data_dir, part)}",
         ) from error
 
 
@@ -136,33 +89,3 @@ def _download(missing: tuple[Path, ...], open_part: Opener) -> None:
         # A file cut short, by Ctrl-C too, would pass for one that is there and damaged.
         for path in missing if not complete else ():
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _timeout() -> Iterator[None]:
-    """Let connections fail after a while: torchvision waits for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
-    steps = []
-    for download in (spec.downloads or {})[part]:
-        target = data_dir / download.folder / download.name
-        damaged = "; the file there now is damaged or incomplete" if target.is_file() else ""
-        steps.append(f"{target} (from {download.url}{damaged})")
-    return f"put in place: {', '.join(steps)}"
-
-
-def _is_storage_error(error: BaseException) -> bool:
-    return isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.reason if isinstance(error, URLError) else error
-    cause = getattr(cause, "strerror", None) or cause
-    return " ".join(str(cause).split()).rstrip(".") or type(error).__name__

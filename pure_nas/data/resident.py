@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.data.augment import Cropper, Draws
+from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
+from pure_nas.data.windows import cutter
 
 _CHUNK = 4096
 
@@ -55,22 +56,31 @@ class ResidentImages(ImageSet):
         store: the pixels; train and validation share one.
         positions: (K,), int64, which images of the store belong to this set, in order.
         normalisation: what batches are normalised with.
+        image_size: height and width of what a network is shown, pixels; None: all of the image.
     """
 
-    def __init__(self, store: PixelStore, positions: Tensor, normalisation: Normalisation) -> None:
+    def __init__(
+        self, store: PixelStore, positions: Tensor, normalisation: Normalisation, *, image_size: int | None = None
+    ) -> None:
         super().__init__(store.labels[positions], normalisation)
         self._store = store
         self._positions = positions
+        self._image_size = image_size
 
     @property
     def image_size(self) -> int:
+        return self._image_size or self.stored_size
+
+    @property
+    def stored_size(self) -> int:
         return int(self._store.pixels.shape[-1])
 
     def subset(self, positions: Tensor) -> ResidentImages:
-        return ResidentImages(self._store, self._positions[positions], self.normalisation)
+        chosen = self._positions[positions]
+        return ResidentImages(self._store, chosen, self.normalisation, image_size=self._image_size)
 
     def normalised(self, normalisation: Normalisation) -> ResidentImages:
-        return ResidentImages(self._store, self._positions, normalisation)
+        return ResidentImages(self._store, self._positions, normalisation, image_size=self._image_size)
 
     def histogram(self, seed: int) -> Tensor:
         del seed  # every image is counted
@@ -81,20 +91,20 @@ class ResidentImages(ImageSet):
         self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
     ) -> Iterator[Batch]:
         border, images, labels = self._store.on(device, padding)
-        channels, size = self._store.pixels.shape[1:3]
-        crop = Cropper(channels, images.shape[-1], size, device)
-        normalise = self.normalisation.normaliser(size, device)
+        normalise = self.normalisation.normaliser(draws.size, device)
         # One transfer an epoch: nothing in the loop waits for the device.
         drawn = draws.to(device)
         rows = self._positions.to(device)[drawn.order]
-        top, left = (each + (border - padding) for each in (drawn.top, drawn.left))
+        cut = cutter(drawn, images.shape[1], images.shape[-1], border - padding, device)
         for start, stop in bounds:
             part = slice(start, stop)
-            padded = images.index_select(0, rows[part])
-            windows = crop(padded, top[part], left[part], drawn.flip[part])
+            windows = cut(images.index_select(0, rows[part]), part)
             yield normalise(windows), labels.index_select(0, rows[part])
 
 
-def resident(pixels: Tensor, labels: Tensor, normalisation: Normalisation) -> ResidentImages:
-    """All of (N, C, S, S) uint8 `pixels` with (N,) int64 `labels`, as one set."""
-    return ResidentImages(PixelStore(pixels, labels), torch.arange(len(labels)), normalisation)
+def resident(
+    pixels: Tensor, labels: Tensor, normalisation: Normalisation, *, image_size: int | None = None
+) -> ResidentImages:
+    """All of (N, C, S, S) uint8 `pixels` with (N,) int64 `labels`, as one set; see `ResidentImages`."""
+    store = PixelStore(pixels, labels)
+    return ResidentImages(store, torch.arange(len(labels)), normalisation, image_size=image_size)

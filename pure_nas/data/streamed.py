@@ -1,10 +1,9 @@
-"""Images decoded from files batch by batch, for sets that do not fit in memory."""
+"""Images read batch by batch, for sets that do not fit in memory."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,14 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from pure_nas.data.augment import Cropper, Draws
-from pure_nas.data.decode import CorruptImageError, decode_image, read_bytes
+from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
+from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.windows import cutter
 from pure_nas.errors import DataError
 
 _SAMPLE = 1024
 _MOST_WORKERS = 8
 _sharers = 1
+
+_Fault = tuple[str, str]
+"""Message and hint of an error, in a form that a worker can send."""
 
 
 def share_cpus(processes: int) -> None:
@@ -39,109 +42,113 @@ def usual_workers() -> int:
     return min(_MOST_WORKERS, max(1, cpus // _sharers)) if cpus > 1 else 0
 
 
-class _Decoder:
-    """Decodes the image at a position; a damaged one becomes its message, so that workers never raise."""
+class _Reader:
+    """Reads the image at a position; a damaged one becomes its message, so that workers never raise."""
 
-    def __init__(self, paths: Sequence[Path], size: int, in_chans: int) -> None:
-        self.paths = paths
-        self.size = size
-        self.in_chans = in_chans
+    def __init__(self, source: PixelSource) -> None:
+        self._source = source
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self._source)
 
-    def __getitem__(self, position: int) -> Tensor | str:
-        path = self.paths[position]
+    def __getitem__(self, position: int) -> Tensor | _Fault:
         try:
-            pixels = decode_image(read_bytes(path), self.size, self.in_chans)
-        except CorruptImageError as error:
-            return f"The image {path} cannot be decoded: {error}."
+            pixels = self._source.pixels(position)
         except DataError as error:
-            return error.message
+            return error.message, error.hint
         return torch.from_numpy(np.array(pixels))
 
 
-def _collate(items: Sequence[Tensor | str]) -> Tensor | str:
-    faults = [item for item in items if isinstance(item, str)]
+def _collate(items: Sequence[Tensor | _Fault]) -> Tensor | _Fault:
+    faults = [item for item in items if not isinstance(item, Tensor)]
     return faults[0] if faults else torch.stack([item for item in items if isinstance(item, Tensor)])
 
 
 class StreamedImages(ImageSet):
-    """Images that worker processes decode while the device trains.
+    """Images that worker processes read and decode while the device trains.
 
-    Workers only decode. Crops and flips are drawn and applied as for images in memory, so batches are the same
+    Workers only read. Crops and flips are drawn and applied as for images in memory, so batches are the same
     for any number of workers, and the same as those of `ResidentImages`.
 
     Args:
-        paths: image files.
+        source: gives the images.
         labels: (N,), int64.
-        size: height and width of an image, pixels.
-        in_chans: 1 for grayscale, 3 for RGB.
         normalisation: what batches are normalised with.
-        workers: processes that decode; 0 decodes in this one. None: `usual_workers()`.
+        positions: (N,), int64, which images of the source belong to this set, in order; None: all.
+        image_size: height and width of what a network is shown, pixels; None: all of the image.
+        workers: processes that decode; 0 decodes in this one. None: `usual_workers()`, and none where there is
+            nothing to decode.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        source: PixelSource,
         labels: Tensor,
-        size: int,
-        in_chans: int,
         normalisation: Normalisation,
         *,
+        positions: Tensor | None = None,
+        image_size: int | None = None,
         workers: int | None = None,
     ) -> None:
         super().__init__(labels, normalisation)
-        self._decoder = _Decoder(paths, size, in_chans)
-        self._workers = usual_workers() if workers is None else workers
+        self._source = source
+        self._positions = torch.arange(len(labels)) if positions is None else positions
+        self._image_size = image_size
+        self._workers = workers if workers is not None else usual_workers() if source.decodes else 0
 
     @property
     def image_size(self) -> int:
-        return self._decoder.size
+        return self._image_size or self.stored_size
+
+    @property
+    def stored_size(self) -> int:
+        return self._source.size
 
     def subset(self, positions: Tensor) -> StreamedImages:
-        paths = [self._decoder.paths[position] for position in positions.tolist()]
-        return self._replaced(paths, self.labels[positions], self.normalisation)
+        return self._replaced(self.labels[positions], self._positions[positions], self.normalisation)
 
     def normalised(self, normalisation: Normalisation) -> StreamedImages:
-        return self._replaced(self._decoder.paths, self.labels, normalisation)
+        return self._replaced(self.labels, self._positions, normalisation)
 
-    def _replaced(self, paths: Sequence[Path], labels: Tensor, normalisation: Normalisation) -> StreamedImages:
-        decoder = self._decoder
-        return StreamedImages(paths, labels, decoder.size, decoder.in_chans, normalisation, workers=self._workers)
+    def _replaced(self, labels: Tensor, positions: Tensor, normalisation: Normalisation) -> StreamedImages:
+        return StreamedImages(
+            self._source,
+            labels,
+            normalisation,
+            positions=positions,
+            image_size=self._image_size,
+            workers=self._workers,
+        )
 
     def histogram(self, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
-        sample = torch.randperm(len(self), generator=generator)[:_SAMPLE]
+        sample = self._positions[torch.randperm(len(self), generator=generator)[:_SAMPLE]]
         chunks = [chunk.tolist() for chunk in torch.split(sample, 64)]
-        counts = [count_histogram(pixels) for pixels in self._decoded(chunks, pin_memory=False)]
+        counts = [count_histogram(pixels) for pixels in self._read(chunks, pin_memory=False)]
         return torch.stack(counts).sum(0)
 
     def _epoch(
         self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
     ) -> Iterator[Batch]:
-        size = self._decoder.size
-        crop = Cropper(self._decoder.in_chans, size + 2 * padding, size, device)
-        normalise = self.normalisation.normaliser(size, device)
-        order = draws.order.tolist()
+        normalise = self.normalisation.normaliser(draws.size, device)
+        positions = self._positions[draws.order]
         labels = self.labels[draws.order].to(device)
-        drawn = draws.to(device)
-        positions = [order[start:stop] for start, stop in bounds]
-        decoded = self._decoded(positions, pin_memory=device.type == "cuda")
-        for (start, stop), pixels in zip(bounds, decoded, strict=True):
+        cut = cutter(draws.to(device), self._source.in_chans, self._source.size + 2 * padding, 0, device)
+        wanted = [positions[start:stop].tolist() for start, stop in bounds]
+        batches = self._read(wanted, pin_memory=device.type == "cuda")
+        for (start, stop), pixels in zip(bounds, batches, strict=True):
             part = slice(start, stop)
             padded = F.pad(pixels.to(device, non_blocking=True), (padding,) * 4)
-            windows = crop(padded, drawn.top[part], drawn.left[part], drawn.flip[part])
-            yield normalise(windows), labels[part]
+            yield normalise(cut(padded, part)), labels[part]
 
-    def _decoded(self, positions: Sequence[list[int]], *, pin_memory: bool) -> Iterator[Tensor]:
-        """Batches (B, C, S, S), uint8, of the images at each list of positions.
+    def _read(self, positions: Sequence[list[int]], *, pin_memory: bool) -> Iterator[Tensor]:
+        """Batches (B, C, S, S), uint8, of the images at each list of positions of the source.
 
         Raises:
-            DataError: an image cannot be decoded, or a worker died.
+            DataError: an image cannot be read, or a worker died.
         """
-        loader: DataLoader[Tensor | str] = DataLoader(
-            self._decoder,  # type: ignore[arg-type]
+        loader: DataLoader[Tensor | _Fault] = DataLoader(
+            _Reader(self._source),  # type: ignore[arg-type]
             batch_sampler=positions,
             num_workers=self._workers,
             collate_fn=_collate,
@@ -151,11 +158,12 @@ class StreamedImages(ImageSet):
         )
         batches = iter(loader)
         while (batch := self._next(batches)) is not None:
-            if isinstance(batch, str):
-                raise DataError(batch, hint="Restore the file, or load the dataset again with skip_corrupt.")
+            if not isinstance(batch, Tensor):
+                message, hint = batch
+                raise DataError(message, hint=hint)
             yield batch
 
-    def _next(self, batches: Iterator[Tensor | str]) -> Tensor | str | None:
+    def _next(self, batches: Iterator[Tensor | _Fault]) -> Tensor | _Fault | None:
         try:
             return next(batches, None)
         except RuntimeError as error:

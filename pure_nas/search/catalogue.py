@@ -22,6 +22,7 @@ from pure_nas.search.space import SearchSpace, read_text
 ENTRY_POINT_GROUP = "pure_nas.search_spaces"
 SPACE_SUFFIX = ".toml"
 
+_WITH_A_SPACE = frozenset({"digits", "galaxy10", "imagenet"})
 _SMALL_IMAGES = frozenset({"mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"})
 
 
@@ -84,9 +85,9 @@ def describe_spaces() -> list[tuple[str, str, str]]:
 
 
 def default_space_for(dataset_name: str) -> str:
-    """The shipped space that suits a dataset; "folder" for all but the small ones that are known by name."""
-    if dataset_name == "digits":
-        return "digits"
+    """The shipped space that suits a dataset; "folder" for all but those that are known by name."""
+    if dataset_name in _WITH_A_SPACE:
+        return dataset_name
     return "cifar10" if dataset_name in _SMALL_IMAGES else "folder"
 
 

@@ -57,6 +57,7 @@ class Training:
         train: images to learn from.
         validation: images to score on after each epoch, or None.
         flip: whether the dataset's labels survive a horizontal flip.
+        turns: whether they survive vertical flips and quarter turns.
         execution: how steps are carried out.
     """
 
@@ -68,6 +69,7 @@ class Training:
         train: ImageSet,
         validation: ImageSet | None,
         flip: bool,
+        turns: bool = False,
         device: torch.device,
         seed: int,
         execution: Execution = "auto",
@@ -80,7 +82,7 @@ class Training:
         self.epoch = 0
         self._train = train
         self._validation = validation
-        self._augment = Augment(crop_padding=recipe.crop_padding, flip=recipe.flip and flip)
+        self._augment = Augment.of(recipe, flip=flip, turns=turns)
         self._optimizer = make_optimizer(self.network, recipe)
         self._steps = train.n_batches(recipe.batch_size)
         self._choice = StepChoice(self.network, self._optimizer, recipe, device, execution)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from studies import Command, Study
 
@@ -47,3 +49,49 @@ def test_datasets_say_where_they_are_looked_for(pure_nas: Command, tmp_path: Pat
     table = pure_nas("datasets", "--data-dir", tmp_path).stdout
     assert "1,438 + 359" in table
     assert "--dataset path/to/folder" in table
+
+
+def test_a_dataset_is_shown_with_its_files_its_classes_and_its_licence(pure_nas: Command, tmp_path: Path) -> None:
+    shown = " ".join(pure_nas("datasets", "galaxy10", "--data-dir", tmp_path).stdout.split())
+    assert str(tmp_path / "Galaxy10_DECals.h5") in shown
+    assert "https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5" in shown
+    assert "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571" in shown
+    assert "barred spiral" in shown
+    assert "Galaxy Zoo" in shown
+    assert "flips and quarter turns" in shown
+
+
+def test_every_dataset_can_be_shown_and_has_a_licence(pure_nas: Command, tmp_path: Path) -> None:
+    names = [row["name"] for row in json.loads(pure_nas("datasets", "--json").stdout)]
+    shown = {name: json.loads(pure_nas("datasets", name, "--data-dir", tmp_path, "--json").stdout) for name in names}
+    assert all(each["licence"] for each in shown.values())
+    assert len(shown["imagenet"]["labels"]) == 1000
+    assert [file["checksum"][:4] for file in shown["imagenet"]["files"]] == ["md5 "] * 3
+    assert "900 more" in pure_nas("datasets", "imagenet").stdout
+    assert "their names come with the images" in pure_nas("datasets", "cifar100").stdout
+
+
+def test_a_dataset_in_folders_instead_of_archives_is_here(pure_nas: Command, tmp_path: Path) -> None:
+    def here() -> bool:
+        return bool(json.loads(pure_nas("datasets", "imagenet", "--data-dir", tmp_path, "--json").stdout)["present"])
+
+    assert not here()
+    (tmp_path / "imagenet" / "train").mkdir(parents=True)
+    assert here()
+
+
+def test_an_unknown_dataset_is_answered_with_the_nearest(pure_nas: Command) -> None:
+    answer = pure_nas("datasets", "galaxy")
+    assert answer.code == 2
+    assert 'did you mean "galaxy10"' in answer.message
+
+
+def test_what_takes_long_is_said_while_it_lasts(pure_nas: Command, tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "Galaxy10_DECals.h5", "w") as file:
+        file.create_dataset("images", (40, 256, 256, 3), np.uint8, chunks=(1, 256, 256, 3), compression="gzip")
+        file["ans"] = np.arange(40) % 10
+    answer = pure_nas(
+        *("train", "resnet8", "--dataset", "galaxy10", "--data-dir", tmp_path, "--image-size", 8),
+        *("--epochs", 1, "-o", tmp_path / "out"),
+    )
+    assert "are brought to 8 x 8 pixels" in " ".join(answer.stderr.split())

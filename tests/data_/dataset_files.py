@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import pickle
 import struct
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -19,6 +23,7 @@ from torch import Tensor
 from torchvision import datasets
 
 from pure_nas.data import Dataset
+from pure_nas.data.imagenet_classes import imagenet_classes
 
 Pixels = NDArray[np.uint8]
 
@@ -98,3 +103,106 @@ def write_svhn(data_dir: Path, patch: pytest.MonkeyPatch, *, count: int = 60) ->
         savemat(data_dir / name, {"X": values.transpose(2, 3, 1, 0), "y": stored[:, None]})
         parts[part] = [url, name, md5(data_dir / name)]
     patch.setattr(datasets.SVHN, "split_list", parts)
+
+
+def write_galaxy10(data_dir: Path, count: int = 40, **changes: Any) -> Path:
+    """Galaxy10_DECals.h5 with the arrays of the real one; `changes` replaces arrays, None leaves one out.
+
+    The upper half of every image has a shade that tells its number; the lower half is black.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir / "Galaxy10_DECals.h5"
+    images = np.zeros((count, 256, 256, 3), dtype=np.uint8)
+    for number in range(count):
+        images[number, :128, :, number % 3] = number + 1
+    arrays = {
+        "images": images,
+        "ans": np.arange(count, dtype=np.uint8) % 10,
+        "ra": np.zeros(count),
+        "dec": np.zeros(count),
+        "redshift": np.full(count, np.nan),
+        "pxscale": np.full(count, 0.262),
+        **changes,
+    }
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            if values is not None:
+                file.create_dataset(name, data=values, chunks=True, compression="gzip")
+    return path
+
+
+IMAGENET_IDENTIFIERS = tuple(imagenet_classes())
+
+
+def photograph(number: int, width: int = 30, height: int = 20) -> bytes:
+    """A JPEG file of one colour, which the number decides."""
+    shade = Image.new("RGB", (width, height), (number * 7 % 256, number * 31 % 256, number * 101 % 256))
+    content = io.BytesIO()
+    shade.save(content, "JPEG")
+    return content.getvalue()
+
+
+def imagenet_photographs(identifier: str, count: int) -> dict[str, bytes]:
+    """The training images of a class, by file name."""
+    label = IMAGENET_IDENTIFIERS.index(identifier)
+    return {f"{identifier}_{number}.JPEG": photograph(label * 3 + number) for number in range(count)}
+
+
+def write_imagenet_folders(root: Path, *, train: int = 2) -> None:
+    """train/<class> with so many images each, and val/<class> with one."""
+    for label, identifier in enumerate(IMAGENET_IDENTIFIERS):
+        (root / "train" / identifier).mkdir(parents=True)
+        for name, content in imagenet_photographs(identifier, train).items():
+            (root / "train" / identifier / name).write_bytes(content)
+        (root / "val" / identifier).mkdir(parents=True)
+        (root / "val" / identifier / _validation_name(label)).write_bytes(photograph(label))
+
+
+def _validation_name(label: int) -> str:
+    """The validation images are in no order of their classes: 7 and 1,000 have no common factor."""
+    return f"ILSVRC2012_val_{label * 7 % 1000 + 1:08d}.JPEG"
+
+
+def write_imagenet_archives(root: Path, *, train: int = 2) -> None:
+    """The three official archives: the same images as `write_imagenet_folders` writes."""
+    root.mkdir(parents=True)
+    inner = {f"{each}.tar": tar_of(imagenet_photographs(each, train)) for each in reversed(IMAGENET_IDENTIFIERS)}
+    (root / "ILSVRC2012_img_train.tar").write_bytes(tar_of(inner))
+    images = {_validation_name(label): photograph(label) for label in range(1000)}
+    (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of(images))
+    write_imagenet_kit(root)
+
+
+def write_imagenet_kit(root: Path) -> None:
+    """ILSVRC2012_devkit_t12.tar.gz: classes have numbers of their own, after which groups of classes are listed."""
+    fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height"]
+    numbers = {identifier: label * 3 % 1000 + 1 for label, identifier in enumerate(IMAGENET_IDENTIFIERS)}
+    nothing = np.zeros((0, 0))
+    rows = [(number, identifier, "words", "gloss", 0, nothing, 0) for identifier, number in numbers.items()]
+    rows = sorted(rows, key=lambda row: row[0])
+    rows += [(1001 + group, f"n9000000{group}", "group", "gloss", 2, np.array([1, 2]), 1) for group in range(3)]
+    synsets = np.zeros((len(rows), 1), dtype=[(field, object) for field in fields])
+    for place, row in enumerate(rows):
+        synsets[place, 0] = row
+    meta = io.BytesIO()
+    savemat(meta, {"synsets": synsets})
+    labels = {label * 7 % 1000: label for label in range(1000)}
+    truth = "".join(f"{numbers[IMAGENET_IDENTIFIERS[labels[place]]]}\n" for place in range(1000))
+    folder = "ILSVRC2012_devkit_t12/data"
+    files = {
+        "ILSVRC2012_devkit_t12/readme.txt": b"of the development kit",
+        f"{folder}/meta.mat": meta.getvalue(),
+        f"{folder}/ILSVRC2012_validation_ground_truth.txt": truth.encode(),
+    }
+    (root / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(gzip.compress(tar_of(files)))
+
+
+def tar_of(files: Mapping[str, bytes]) -> bytes:
+    """An uncompressed archive."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return content.getvalue()

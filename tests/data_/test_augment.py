@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from pure_nas.data import Augment, ResidentImages
-from pure_nas.data.augment import Cropper, draw
+from pure_nas.data.augment import draw
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
+from pure_nas.data.windows import Cropper
 from pure_nas.errors import UsageError
 
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)
@@ -30,20 +31,20 @@ def test_windows_equal_slicing_and_mirroring_each_image(
     count: int, channels: int, size: int, padding: int, seed: int
 ) -> None:
     padded = F.pad(images_of(count, size, channels), (padding,) * 4)
-    draws = draw(count, torch.Generator().manual_seed(seed), Augment(padding, flip=True))
+    draws = draw(count, torch.Generator().manual_seed(seed), Augment(padding, flip=True), stored=size, size=size)
     crop = Cropper(channels, size + 2 * padding, size, torch.device("cpu"))
-    windows = crop(padded, draws.top, draws.left, draws.flip)
+    windows = crop(padded, draws.top, draws.left, draws.orientation)
     for i in range(count):
         top, left = int(draws.top[i]), int(draws.left[i])
         expected = padded[i, :, top : top + size, left : left + size]
-        assert torch.equal(windows[i], expected.flip(2) if draws.flip[i] else expected)
+        assert torch.equal(windows[i], expected.flip(2) if draws.orientation[i] else expected)
 
 
 def test_every_shift_and_both_mirrorings_occur() -> None:
-    draws = draw(2000, torch.Generator().manual_seed(0), Augment(4))
+    draws = draw(2000, torch.Generator().manual_seed(0), Augment(4), stored=8, size=8)
     for shifts in (draws.top, draws.left):
         assert shifts.unique().tolist() == list(range(9))
-    assert 900 < int(draws.flip.sum()) < 1100
+    assert 900 < int(draws.orientation.sum()) < 1100
 
 
 def test_images_of_a_batch_are_varied_independently() -> None:
@@ -78,9 +79,11 @@ def test_the_second_epoch_of_a_generator_differs() -> None:
 
 
 def test_without_a_flip_images_are_cropped_in_the_same_places() -> None:
-    draws = [draw(40, torch.Generator().manual_seed(0), Augment(4, flip=flip)) for flip in (True, False)]
+    draws = [
+        draw(40, torch.Generator().manual_seed(0), Augment(4, flip=flip), stored=8, size=8) for flip in (True, False)
+    ]
     assert torch.equal(draws[0].top, draws[1].top)
-    assert int(draws[1].flip.sum()) == 0
+    assert int(draws[1].orientation.sum()) == 0
 
 
 def test_augmentation_without_a_generator_is_refused() -> None:

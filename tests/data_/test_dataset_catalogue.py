@@ -10,15 +10,20 @@ import pytest
 from pure_nas import plugins
 from pure_nas.data import (
     DatasetSpec,
+    LargeImages,
+    Opened,
     Part,
+    PixelSource,
     RawImages,
+    StreamedImages,
     catalogue,
     dataset_names,
+    decoded,
     default_data_dir,
     describe_datasets,
     load_dataset,
 )
-from pure_nas.errors import PureNasError, UsageError
+from pure_nas.errors import DataError, PureNasError, UsageError
 
 
 def stripes(data_dir: Path, part: Part) -> RawImages:
@@ -67,7 +72,7 @@ def test_listing_datasets_does_not_import_torch() -> None:
 
 def test_the_built_in_datasets_are_listed_with_shape_and_sizes(data_dir: Path) -> None:
     infos = {info.name: info for info in describe_datasets(data_dir)}
-    assert list(infos) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"]
+    assert list(infos) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "galaxy10", "imagenet"]
     assert infos["cifar100"].image_shape == (3, 32, 32)
     assert (infos["svhn"].train_size, infos["svhn"].test_size) == (73_257, 26_032)
     assert str(data_dir) in infos["cifar10"].location
@@ -122,3 +127,53 @@ def test_a_loader_that_cannot_be_imported_is_named(data_dir: Path) -> None:
     spec = DatasetSpec(**{**vars(STRIPES), "load": "no_such_module:load"})
     with pytest.raises(PureNasError, match="no_such_module:load"):
         spec.read(data_dir, "train")
+
+
+class Ramps(PixelSource):
+    """Images of one shade each, which their position decides."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def pixels(self, position: int) -> np.ndarray:
+        return np.full((1, self.size, self.size), position, dtype=np.uint8)
+
+
+def ramps(data_dir: Path, part: Part) -> LargeImages:
+    def ready(size: int, positions: np.ndarray, skip_corrupt: bool) -> Opened:
+        corrupt = {3: "torn"} if skip_corrupt and part == "train" else {}
+        return Opened(source=Ramps(size, 1), digest=part, corrupt=corrupt)
+
+    labels = np.arange(40) % 2
+    return LargeImages(labels=labels, classes=("even", "odd"), in_chans=1, image_size=8, open=ready)
+
+
+def test_another_package_adds_a_dataset_too_large_for_memory(
+    install, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(DatasetSpec(**{**vars(STRIPES), "load": ramps}))
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    loaded = load_dataset("stripes", data_dir=data_dir, skip_corrupt=True)
+    assert isinstance(loaded.train, StreamedImages)
+    assert (len(loaded.train_and_validation()), loaded.skipped, len(loaded.test())) == (39, 1, 40)
+    shades = [
+        round((float(image[0, 0, 0]) * loaded.std[0] + loaded.mean[0]) * 255)
+        for batch, _ in loaded.train_and_validation().batches(8)
+        for image in batch
+    ]
+    assert shades == [shade for shade in range(40) if shade != 3]
+    smaller = load_dataset("stripes", data_dir=data_dir, limit=10)
+    assert len(smaller.train_and_validation()) == 10
+
+
+@pytest.mark.parametrize(("labels", "message"), [([0, 2], r"Labels must lie in 0\.\.1"), ([], "There are no images")])
+def test_labels_that_cannot_be_are_refused(labels: list[int], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        LargeImages(
+            labels=np.array(labels, dtype=np.int64),
+            classes=("even", "odd"),
+            in_chans=1,
+            image_size=8,
+            open=lambda size, positions, skip: Opened(source=Ramps(size, 1), digest=""),
+        )

@@ -15,7 +15,7 @@ from pure_nas.search.catalogue import default_space_for, describe_spaces, load_s
 from pure_nas.search.space import SearchSpace
 from pure_nas.units import get_unit
 
-SHIPPED = ("cifar10-small", "cifar10", "digits", "folder")
+SHIPPED = ("cifar10-small", "cifar10", "digits", "folder", "galaxy10", "imagenet", "units")
 TEXT = 'summary = "theirs"\n[architecture]\nblocks_per_stage = 1\nunits = "conv"\n'
 
 theirs_as_number = 3
@@ -100,6 +100,8 @@ def test_the_digits_space_is_small_enough_for_a_cpu() -> None:
         ("mnist", "cifar10"),
         ("cifar100", "cifar10"),
         ("svhn", "cifar10"),
+        ("galaxy10", "galaxy10"),
+        ("imagenet", "imagenet"),
         ("/my/photos", "folder"),
     ],
 )
@@ -120,7 +122,8 @@ def test_an_unknown_space_lists_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
         load_space("digit")
     assert str(caught.value) == (
-        'There is no search space "digit"; did you mean "digits"? (known: cifar10, cifar10-small, digits, folder).\n'
+        'There is no search space "digit"; did you mean "digits"? (known: cifar10, cifar10-small, digits, folder, '
+        "galaxy10, imagenet, units).\n"
         "Or give a .toml file."
     )
     with pytest.raises(UsageError, match="There is no search space"):

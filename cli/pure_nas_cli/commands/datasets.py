@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.table import Table
 
 from pure_nas_cli.console import stdout
 from pure_nas_cli.options import DataDir, Json
 
 if TYPE_CHECKING:
-    from pure_nas.data import DatasetInfo
+    from pathlib import Path
+
+    from pure_nas.data import DatasetInfo, DatasetSpec
+
+_MOST_LABELS = 100
 
 
-def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the datasets and where each is looked for.
+def datasets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A dataset to show in full.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the datasets and where each is looked for, or show one: its files, its classes, its licence.
 
-    Example: [bold]pure-nas datasets --data-dir /data[/bold]
+    Example: [bold]pure-nas datasets galaxy10 --data-dir /data[/bold]
     """
     from pure_nas.data import default_data_dir, describe_datasets
 
-    listed = describe_datasets(data_dir or default_data_dir())
+    root = data_dir or default_data_dir()
+    if name is not None:
+        _show(name, root, as_json=as_json)
+        return
+    listed = describe_datasets(root)
     if as_json:
         print(json.dumps([asdict(info) for info in listed], indent=2, default=str))
         return
@@ -34,7 +47,7 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
     stdout.print(table)
     stdout.print(
         "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
-        "(or val/), or with one folder a class, which a seed splits."
+        "(or val/), or with one folder a class, which a seed splits. pure-nas datasets NAME shows one in full."
     )
 
 
@@ -48,3 +61,58 @@ def _row(info: DatasetInfo) -> list[str]:
         "yes" if info.present else "no",
         info.location,
     ]
+
+
+def _show(name: str, root: Path, *, as_json: bool) -> None:
+    from pure_nas.data.catalogue import describe, get_spec
+
+    spec = get_spec(name)
+    info = describe(spec, root)
+    labels = spec.class_names()
+    files = _files(spec, root)
+    if as_json:
+        document = {
+            **asdict(info),
+            "flip": spec.flip,
+            "turns": spec.turns,
+            "labels": labels,
+            "licence": spec.licence,
+            "notes": spec.notes,
+            "files": files,
+        }
+        print(json.dumps(document, indent=2, default=str))
+        return
+    train, test = (f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size))
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(info.name, info.summary)
+    shape = " x ".join(map(str, info.image_shape))
+    table.add_row("images", f"{train} to train and validate on, {test} to test on, {shape}")
+    table.add_row("here", f"{'yes' if info.present else 'no'}, looked for in {info.location}")
+    for file in files:
+        table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
+    table.add_row("classes", _labels(labels, info.classes))
+    survived = "flips and quarter turns" if spec.turns else "horizontal flips" if spec.flip else "no flip"
+    table.add_row("symmetry", f"labels survive {survived}")
+    table.add_row("licence", spec.licence or "not known")
+    if spec.notes:
+        table.add_row("notes", spec.notes)
+    stdout.print(table)
+
+
+def _files(spec: DatasetSpec, root: Path) -> list[dict[str, str]]:
+    """Every file that is fetched, once, with where it belongs."""
+    found = {download: None for downloads in (spec.downloads or {}).values() for download in downloads}
+    return [
+        {"path": str(root / each.folder / each.name), "url": each.url, "checksum": each.checksum.replace(":", " ")}
+        for each in found
+    ]
+
+
+def _labels(labels: tuple[str, ...], count: int) -> str:
+    if not labels:
+        return f"{count}; their names come with the images"
+    more = len(labels) - _MOST_LABELS
+    listed = ", ".join(labels[:_MOST_LABELS])
+    return f"{count}: {listed}" + (f" and {more:,} more (--json lists all)" if more > 0 else "")

@@ -1,0 +1,64 @@
+"""Galaxy10 DECaLS: 17,736 galaxies in ten shapes, in one HDF5 file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pure_nas.data.built_in import BUILT_IN, GALAXY10_CLASSES
+from pure_nas.data.decode import Pixels
+from pure_nas.data.fetch import by_hand, fetch
+from pure_nas.data.hdf5 import Hdf5Images
+from pure_nas.data.large import LargeImages, Opened
+from pure_nas.data.pixel_map import PixelMaps
+from pure_nas.data.pixel_source import SomePixels
+from pure_nas.data.scaling import scaled
+from pure_nas.data.spec import Part
+from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
+
+_TEST_SHARE = 0.1
+
+
+def galaxy10(data_dir: Path, part: Part) -> LargeImages:
+    """Colour images of 256 pixels.
+
+    There is no official test part: it is a tenth of each class, always the same images, whatever seed a run has.
+    The file is compressed in pieces that hold parts of many images, so its images are unpacked once, at the size that
+    is asked for, into a map beside the decoded folders.
+    """
+    spec = BUILT_IN["galaxy10"]
+    path = fetch(spec, data_dir, part)
+    size = spec.image_size
+    file = Hdf5Images(
+        path,
+        images="images",
+        labels="ans",
+        shape=(size, size, 3),
+        hint="Galaxy10 DECaLS is Galaxy10_DECals.h5, not the older Galaxy10.h5 of 69 pixels. If the file is damaged, "
+        f"delete it and start again to download it, or {by_hand(spec, data_dir, part)}",
+    )
+    labels = file.read_labels(spec.num_classes)
+    chosen = _split(labels)[0 if part == "train" else 1]
+
+    def open_images(image_size: int, positions: NDArray[np.int64], skip_corrupt: bool) -> Opened:
+        del positions, skip_corrupt  # the file is unpacked whole, and is sound or is not
+        status = path.stat()
+        facts = {"file": str(path.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
+        shape = (len(labels), 3, image_size, image_size)
+        maps = PixelMaps(data_dir / "decoded")
+        source, digest = maps.open(facts, shape, _slabs(file, image_size), what=f"The images of {path.name}")
+        return Opened(source=SomePixels(source, chosen), digest=digest)
+
+    return LargeImages(labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=size, open=open_images)
+
+
+def _split(labels: Positions) -> tuple[Positions, Positions]:
+    room = len(labels) - len(np.unique(labels))
+    return stratified_split(labels, min(round(_TEST_SHARE * len(labels)), room), TEST_SPLIT_SEED)
+
+
+def _slabs(file: Hdf5Images, image_size: int) -> Callable[[], Iterator[Pixels]]:
+    return lambda: (scaled(slab, image_size).numpy() for slab in file.slabs())

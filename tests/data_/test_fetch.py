@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pure_nas.data import DatasetSpec, Download
+from pure_nas.data.fetch import fetch
+from pure_nas.errors import DataError
+
+CONTENT = bytes(range(256)) * 20_000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@dataclass
+class Site:
+    """A web site of one file on this machine.
+
+    Attributes:
+        breaks: how many bytes are sent before each answer ends too early, one number an answer.
+        ranges: what each request asked for.
+    """
+
+    url: str = ""
+    content: bytes = CONTENT
+    resumes: bool = True
+    breaks: list[int] = field(default_factory=list)
+    ranges: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    state = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            state.ranges.append(asked)
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and state.resumes else 0
+            if self.path != "/file.h5":
+                self.send_error(404, "Not Found")
+                return
+            if start >= len(state.content):
+                self.send_error(416)
+                return
+            self.send_response(206 if asked and state.resumes else 200)
+            self.send_header("Content-Length", str(len(state.content) - start))
+            self.end_headers()
+            stop = start + state.breaks.pop(0) if state.breaks else len(state.content)
+            self.wfile.write(state.content[start:stop])
+
+        def log_message(self, *values: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}/file.h5"
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def spec_of(site: Site, checksum: str = f"sha256:{DIGEST}") -> DatasetSpec:
+    return DatasetSpec(
+        name="stripes",
+        summary="stripes",
+        num_classes=2,
+        in_chans=1,
+        image_size=8,
+        flip=True,
+        load="nowhere:nothing",
+        files={"train": ("below/file.h5",)},
+        downloads={"train": (Download(url=site.url, folder="below", checksum=checksum),)},
+    )
+
+
+def test_a_file_is_downloaded_once(site: Site, data_dir: Path) -> None:
+    for _ in range(2):
+        path = fetch(spec_of(site), data_dir, "train")
+        assert path == data_dir / "below" / "file.h5"
+        assert path.read_bytes() == CONTENT
+    assert site.ranges == [None]
+    assert [each.name for each in path.parent.iterdir()] == ["file.h5"]
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_a_broken_download_goes_on_where_it_ended(site: Site, data_dir: Path, resumes: bool) -> None:
+    site.resumes = resumes
+    site.breaks = [1_000_000]
+    with pytest.raises(DataError, match=r"the connection ended after 1,000,000 of 5,120,000 bytes") as caught:
+        fetch(spec_of(site), data_dir, "train")
+    assert site.url in caught.value.hint
+    assert not (data_dir / "below" / "file.h5").exists()
+    assert fetch(spec_of(site), data_dir, "train").read_bytes() == CONTENT
+    assert site.ranges == [None, "bytes=1000000-"]
+
+
+def test_what_was_complete_when_it_was_stopped_is_not_downloaded_again(site: Site, data_dir: Path) -> None:
+    (data_dir / "below").mkdir(parents=True)
+    (data_dir / "below" / "file.h5.part").write_bytes(CONTENT)
+    assert fetch(spec_of(site), data_dir, "train").read_bytes() == CONTENT
+
+
+def test_another_file_than_the_published_one_is_refused_and_not_kept(site: Site, data_dir: Path) -> None:
+    site.content = CONTENT[:-1] + b"?"
+    with pytest.raises(DataError, match="has not the sha256 that is published"):
+        fetch(spec_of(site), data_dir, "train")
+    assert list((data_dir / "below").iterdir()) == []
+
+
+def test_md5_is_understood_and_no_checksum_is_needed(site: Site, data_dir: Path) -> None:
+    good = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+    for checksum in (f"md5:{good}", ""):
+        fetch(spec_of(site, checksum), data_dir, "train").unlink()
+    with pytest.raises(DataError, match="has not the md5"):
+        fetch(spec_of(site, "md5:0"), data_dir, "train")
+
+
+def test_an_answer_that_is_no_file_is_explained(site: Site, data_dir: Path) -> None:
+    site.url = site.url.replace("file", "other")
+    with pytest.raises(DataError, match=r"stripes is not in .* and cannot be downloaded: Not Found") as caught:
+        fetch(spec_of(site), data_dir, "train")
+    assert str(data_dir / "below") in caught.value.hint
+
+
+def test_a_place_that_cannot_be_written_is_explained(site: Site, data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "below").write_text("a file")
+    with pytest.raises(DataError, match="stripes cannot be stored in"):
+        fetch(spec_of(site), data_dir, "train")
+
+
+def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pure_nas.data import load_dataset
+
+    asked: list[str] = []
+
+    def refuse(request, *arguments: object) -> None:  # type: ignore[no-untyped-def]
+        asked.append(request.full_url)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(DataError, match=r"galaxy10 is not in .* and cannot be downloaded: timed out") as caught:
+        load_dataset("galaxy10", data_dir=data_dir)
+    assert asked == ["https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5"]
+    assert str(data_dir / "Galaxy10_DECals.h5") in caught.value.hint

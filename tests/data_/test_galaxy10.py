@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from dataset_files import unnormalised, write_galaxy10
+
+from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, load_dataset, pixel_map
+from pure_nas.errors import DataError
+
+
+def load(data_dir: Path, **arguments: object) -> Dataset:
+    return load_dataset("galaxy10", data_dir=data_dir, **arguments)  # type: ignore[arg-type]
+
+
+def numbers(images: ImageSet, loaded: Dataset) -> list[int]:
+    """The numbers of the images of a set, read from their shades."""
+    batches = [unnormalised(batch, loaded) for batch, _ in images.batches(16)]
+    return [int(image.max()) - 1 for batch in batches for image in batch]
+
+
+def test_the_real_layout_is_read_and_a_tenth_of_each_class_is_the_test_part(data_dir: Path) -> None:
+    write_galaxy10(data_dir, 100)
+    loaded = load(data_dir, image_size=16)
+    assert loaded.classes[4] == "cigar-shaped smooth"
+    assert (loaded.in_chans, loaded.image_size, loaded.flip, loaded.turns) == (3, 16, True, True)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (70, 20, 10)
+    assert torch.bincount(loaded.test().labels).tolist() == [1] * 10
+    shown = [numbers(images, loaded) for images in (loaded.train, loaded.validation, loaded.test())]
+    assert sorted(chain(*shown)) == list(range(100))
+    assert [number % 10 for number in shown[0]] == loaded.train.labels.tolist()
+
+
+def test_images_are_upright_and_their_channels_in_order(data_dir: Path) -> None:
+    write_galaxy10(data_dir, 40)
+    loaded = load(data_dir, image_size=32)
+    images = unnormalised(torch.cat([x for x, _ in loaded.train.batches(64)]), loaded)
+    for image in images:
+        number = int(image.max()) - 1
+        assert image[number % 3, 0].tolist() == [number + 1] * 32
+        assert int(image[:, 17:].max()) == 0
+
+
+def test_the_test_part_stays_when_the_seed_changes(data_dir: Path) -> None:
+    write_galaxy10(data_dir, 100)
+    first, second = (load(data_dir, image_size=16, seed=seed) for seed in (0, 1))
+    assert numbers(first.test(), first) == numbers(second.test(), second)
+    assert numbers(first.validation, first) != numbers(second.validation, second)
+    assert first.fingerprint != second.fingerprint
+
+
+def test_images_too_large_for_memory_are_read_from_the_disk_as_they_are_wanted(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_galaxy10(data_dir, 60)
+    held = load(data_dir, image_size=16)
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    streamed = load(data_dir, image_size=16)
+    assert isinstance(held.train, ResidentImages)
+    assert isinstance(streamed.train, StreamedImages)
+    assert streamed.fingerprint == held.fingerprint
+    assert (streamed.mean, streamed.std) == (held.mean, held.std)
+    for part in ("train", "validation"):
+        both = [next(getattr(each, part).batches(64))[0] for each in (held, streamed)]
+        assert torch.equal(*both)
+    assert torch.equal(next(streamed.test().batches(16))[0], next(held.test().batches(16))[0])
+
+
+def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_galaxy10(data_dir, 20)
+    first = load(data_dir, image_size=16)
+    monkeypatch.setattr("pure_nas.data.hdf5.Hdf5Images.slabs", lambda self: pytest.fail("unpacked again"))
+    again = load(data_dir, image_size=16)
+    assert again.fingerprint == first.fingerprint
+    assert len(again.test()) == len(first.test())
+    monkeypatch.undo()
+    assert load(data_dir, image_size=24).fingerprint != first.fingerprint
+    path.unlink()
+    write_galaxy10(data_dir, 30)
+    assert load(data_dir, image_size=16).fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("damage", ["cut", "json", "gone"])
+def test_a_damaged_map_is_made_again(data_dir: Path, damage: str) -> None:
+    write_galaxy10(data_dir, 20)
+    first = load(data_dir, image_size=16)
+    (pixels,) = (data_dir / "decoded").glob("*.npy")
+    match damage:
+        case "cut":
+            pixels.write_bytes(pixels.read_bytes()[:-10])
+        case "json":
+            pixels.with_suffix(".json").write_text("{}")
+        case "gone":
+            pixels.unlink()
+    again = load(data_dir, image_size=16)
+    assert again.fingerprint == first.fingerprint
+    assert numbers(again.train, again) == numbers(first.train, first)
+    entry = json.loads(pixels.with_suffix(".json").read_text())
+    assert (entry["schema"], entry["bytes"]) == (1, pixels.stat().st_size)
+
+
+def test_a_full_disk_is_said_with_what_is_needed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_galaxy10(data_dir, 20)
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    with pytest.raises(DataError, match=r"Galaxy10_DECals\.h5 take 0\.0 GB and cannot be stored .* are free") as caught:
+        load(data_dir, image_size=16)
+    assert "--image-size" in caught.value.hint
+    assert not list((data_dir / "decoded").glob("*.np*"))
+
+
+def test_a_small_set_needs_no_disk(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_galaxy10(data_dir, 20)
+    kept = load(data_dir, image_size=16)
+    for path in (data_dir / "decoded").glob("*.np*"):
+        path.unlink()
+    monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    with caplog.at_level(logging.WARNING):
+        assert load(data_dir, image_size=16).fingerprint == kept.fingerprint
+    assert "decodes them again" in caplog.text
+
+
+SMALL = np.zeros((12, 69, 69, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None}, r'no array "images": it must hold "images" and "ans", but has "ans", "dec", "pxscale"'),
+        ({"ans": None}, r'no array "ans"'),
+        ({"images": SMALL}, r'"images" must be uint8 of shape \(N, 256, 256, 3\), but is uint8 \(12, 69, 69, 3\)'),
+        ({"images": np.zeros((12, 256, 256, 3), dtype=np.float32)}, r"but is float32 \(12, 256"),
+        ({"ans": np.zeros(11, dtype=np.uint8)}, r'"ans" must hold 12 whole numbers, .* uint8 \(11,\)'),
+        ({"ans": np.zeros(12)}, r'"ans" must hold 12 whole numbers, .* float64'),
+        ({"ans": np.full(12, 10)}, r'"ans" must lie in 0\.\.9, but reaches from 10 to 10'),
+    ],
+)
+def test_another_file_is_refused_with_what_is_wrong(data_dir: Path, changes: dict[str, object], message: str) -> None:
+    path = write_galaxy10(data_dir, 12, **changes)
+    with pytest.raises(DataError, match=message) as caught:
+        load(data_dir)
+    assert str(path) in caught.value.message
+    assert "not the older Galaxy10.h5" in caught.value.hint
+
+
+def test_a_group_in_the_place_of_an_array_is_refused(data_dir: Path) -> None:
+    path = write_galaxy10(data_dir, 12, images=None)
+    with h5py.File(path, "a") as file:
+        file.create_group("images")
+    with pytest.raises(DataError, match='has no array "images"'):
+        load(data_dir)
+
+
+def test_no_image_at_all_is_refused(data_dir: Path) -> None:
+    data_dir.mkdir()
+    with h5py.File(data_dir / "Galaxy10_DECals.h5", "w") as file:
+        file["images"] = np.zeros((0, 256, 256, 3), dtype=np.uint8)
+        file["ans"] = np.zeros(0, dtype=np.uint8)
+    with pytest.raises(DataError, match='"images" has no images'):
+        load(data_dir)
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"), [(0.7, "is cut short: .*truncated"), (0.0, "is damaged, or no HDF5 file")]
+)
+def test_a_file_cut_short_is_one_clear_message(data_dir: Path, keep: float, message: str) -> None:
+    path = write_galaxy10(data_dir, 12)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(DataError, match=message) as caught:
+        load(data_dir)
+    assert "\n" not in caught.value.message
+    assert "zenodo.org" in caught.value.hint
+
+
+def test_a_file_of_something_else_is_refused(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "Galaxy10_DECals.h5").write_text("<html>Please accept cookies</html>")
+    with pytest.raises(DataError, match="is damaged, or no HDF5 file"):
+        load(data_dir)
+
+
+def test_a_damaged_piece_is_found_when_it_is_unpacked_and_nothing_is_kept(data_dir: Path) -> None:
+    path = write_galaxy10(data_dir, 12)
+    with h5py.File(path, "r") as file:
+        piece = file["images"].id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    content[piece.byte_offset : piece.byte_offset + piece.size] = bytes(piece.size)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="is damaged"):
+        load(data_dir, image_size=16)
+    assert not list((data_dir / "decoded").glob("*.np*"))
+    assert not list((data_dir / "decoded").glob(".*.part"))
+
+
+def test_an_array_in_one_piece_too_large_for_memory_is_refused(data_dir: Path) -> None:
+    data_dir.mkdir()
+    with h5py.File(data_dir / "Galaxy10_DECals.h5", "w") as file:
+        file.create_dataset("images", (1500, 256, 256, 3), np.uint8, chunks=(1500, 256, 256, 3), compression="gzip")
+        file["ans"] = np.arange(1500) % 10
+    with pytest.raises(DataError, match="pieces of 281 MiB, each of which would be read whole; h5repack"):
+        load(data_dir)
+
+
+BOUNDED = """
+import resource, sys
+from pathlib import Path
+
+import h5py
+import torch
+from pure_nas.data import decoded, load_dataset
+
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+decoded.RESIDENT_BYTES = 2**20
+held = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (held + 150 * 2**20,) * 2)
+try:
+    with h5py.File(folder / "Galaxy10_DECals.h5") as file:
+        file["images"][:]
+except MemoryError:
+    print("too large to read whole")
+dataset = load_dataset("galaxy10", data_dir=folder)
+print(type(dataset.train).__name__, sum(len(labels) for _, labels in dataset.train.batches(16)), len(dataset.test()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
+def test_memory_stays_bounded_however_large_the_file_is(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "Galaxy10_DECals.h5", "w") as file:
+        # 295 MB, of which almost nothing is written: pieces that were never filled read as zeros.
+        file.create_dataset("images", (1500, 256, 256, 3), np.uint8, chunks=(60, 64, 64, 3), compression="gzip")
+        file["ans"] = np.arange(1500) % 10
+    command = [sys.executable, "-c", BOUNDED, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["too large to read whole", "StreamedImages 1215 150"]

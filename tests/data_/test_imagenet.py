@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import gzip
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from dataset_files import (
+    IMAGENET_IDENTIFIERS,
+    imagenet_photographs,
+    photograph,
+    tar_of,
+    unnormalised,
+    write_imagenet_archives,
+    write_imagenet_folders,
+    write_imagenet_kit,
+)
+from PIL import Image
+
+from pure_nas.data import (
+    Augment,
+    Dataset,
+    ImageSet,
+    ResidentImages,
+    StreamedImages,
+    corrupt_index,
+    decoded,
+    imagenet_archives,
+    load_dataset,
+)
+from pure_nas.data.decode import decode_image
+from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.errors import DataError
+
+TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the official archives."""
+    data_dir = tmp_path_factory.mktemp("archives")
+    write_imagenet_archives(data_dir / "imagenet")
+    return data_dir
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a folder for each class; not to be changed."""
+    data_dir = tmp_path_factory.mktemp("folders")
+    write_imagenet_folders(data_dir / "imagenet")
+    return data_dir
+
+
+@pytest.fixture
+def ours(folders: Path) -> Iterator[Path]:
+    """The same, to be changed: what a test moves or writes is put back after it."""
+    root = folders / "imagenet"
+    kept = {path: path.read_bytes() for part in ("train", "val") for path in (root / part / TENCH).iterdir()}
+    before = {path for part in ("train", "val") for path in (root / part).iterdir()}
+    yield folders
+    for part in ("train", "val"):
+        for path in set((root / part).iterdir()) - before:
+            shutil.rmtree(path)
+        (root / part / TENCH).mkdir(exist_ok=True)
+        for path in (root / part / TENCH).iterdir():
+            path.unlink()
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+@pytest.fixture(autouse=True)
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+
+
+def load(data_dir: Path, **arguments: object) -> Dataset:
+    return load_dataset("imagenet", data_dir=data_dir, **{"image_size": 8, **arguments})  # type: ignore[arg-type]
+
+
+def shown(images: ImageSet, loaded: Dataset) -> torch.Tensor:
+    return unnormalised(torch.cat([batch for batch, _ in images.batches(500)]), loaded)
+
+
+def test_folders_are_read_with_names_and_the_official_validation_images_as_test(folders: Path) -> None:
+    loaded = load(folders)
+    assert loaded.classes[:2] == ("tench", "goldfish")
+    assert len(set(loaded.classes)) == 1000
+    assert (loaded.in_chans, loaded.image_size, loaded.flip, loaded.turns) == (3, 8, True, False)
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (1000, 1000, 1000)
+    assert torch.equal(loaded.test().labels, torch.arange(1000))
+
+
+def test_archives_give_the_images_of_the_folders_without_being_unpacked(archives: Path, folders: Path) -> None:
+    packed, unpacked = load(archives), load(folders)
+    assert packed.fingerprint == unpacked.fingerprint
+    for part in ("train", "validation"):
+        both = [getattr(each, part) for each in (packed, unpacked)]
+        assert torch.equal(both[0].labels, both[1].labels)
+        assert torch.equal(shown(both[0], packed), shown(both[1], unpacked))
+    tests = [packed.test(), unpacked.test()]
+    assert torch.equal(tests[0].labels, tests[1].labels)
+    assert torch.equal(shown(tests[0], packed), shown(tests[1], unpacked))
+    assert not (archives / "imagenet" / "train").exists()
+
+
+def test_every_image_has_the_label_of_its_class(archives: Path) -> None:
+    loaded = load(archives)
+    images = loaded.train_and_validation()
+    expected = [
+        torch.from_numpy(decode_image(content, 9, 3).copy())[:, :8, :8]
+        for identifier in IMAGENET_IDENTIFIERS
+        for content in imagenet_photographs(identifier, 2).values()
+    ]
+    assert torch.equal(images.labels, torch.arange(1000).repeat_interleave(2))
+    assert torch.equal(shown(images, loaded), torch.stack(expected))
+
+
+def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(ours: Path) -> None:
+    picture = Image.linear_gradient("L").resize((500, 375)).convert("RGB")
+    for path in (ours / "imagenet" / "train" / TENCH).iterdir():
+        picture.save(path, quality=95)
+    loaded = load(ours, image_size=56)
+    images = loaded.train_and_validation()
+    first = torch.tensor([0])
+    assert (images.image_size, images.stored_size) == (56, 64)
+    square = torch.from_numpy(
+        decode_image((ours / "imagenet" / "train" / TENCH / f"{TENCH}_0.JPEG").read_bytes(), 64, 3).copy()
+    )
+    assert torch.equal(shown(images.subset(first), loaded)[0], square[:, 4:60, 4:60])
+    whole, _ = next(images.subset(first).batches(1, whole=True))
+    assert torch.equal(unnormalised(whole, loaded)[0], square)
+
+
+def test_sets_too_large_for_memory_are_decoded_as_they_are_wanted(
+    archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = load(archives)
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    streamed = load(archives)
+    assert isinstance(held.train, ResidentImages)
+    assert isinstance(streamed.train, StreamedImages)
+    assert streamed.fingerprint == held.fingerprint
+    augment = Augment(random_resized_crop=0.08)
+    epochs = [
+        torch.cat(
+            [
+                unnormalised(batch, loaded)
+                for batch, _ in loaded.train.batches(100, generator=torch.Generator().manual_seed(3), augment=augment)
+            ]
+        )
+        for loaded in (held, streamed)
+    ]
+    assert torch.equal(*epochs)
+
+
+def test_a_damaged_image_is_named_when_it_is_met_and_not_before(ours: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    for path in (ours / "imagenet" / "train" / TENCH).iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    monkeypatch.setattr("pure_nas.data.streamed._SAMPLE", 2)
+    loaded = load(ours)
+    with pytest.raises(DataError, match=rf"The image .*train/{TENCH}/{TENCH}_\d\.JPEG cannot be decoded") as caught:
+        list(loaded.train_and_validation().batches(100))
+    assert "--skip-corrupt" in caught.value.hint
+
+
+def test_damaged_images_are_left_out_when_asked_and_come_back_when_restored(
+    ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ours / "imagenet" / "train" / TENCH / f"{TENCH}_1.JPEG"
+    content = path.read_bytes()
+    path.write_bytes(content[:100])
+    loaded = load(ours, skip_corrupt=True)
+    assert (loaded.skipped, len(loaded.train_and_validation())) == (1, 1999)
+    assert torch.bincount(loaded.train_and_validation().labels)[:2].tolist() == [1, 2]
+    looked: list[int] = []
+    fault = corrupt_index._fault
+
+    def watched(images: EncodedImages, position: int) -> str:
+        looked.append(position)
+        return fault(images, position)
+
+    monkeypatch.setattr(corrupt_index, "_fault", watched)
+    assert load(ours, skip_corrupt=True).fingerprint == loaded.fingerprint
+    assert looked == [1]
+    path.write_bytes(content)
+    assert load(ours, skip_corrupt=True).skipped == 0
+    for each in path.parent.iterdir():
+        each.write_bytes(b"")
+    for kept in (ours / "decoded").glob("*.corrupt.json"):
+        kept.unlink()
+    with pytest.raises(DataError, match="Every image of these classes is corrupt: tench"):
+        load(ours, skip_corrupt=True)
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_missing_and_an_extra_class_are_named(ours: Path, part: str) -> None:
+    folder = ours / "imagenet" / part
+    shutil.rmtree(folder / TENCH)
+    (folder / "n00000000").mkdir()
+    with pytest.raises(DataError, match=r'missing: n01440764 \(tench\); extra: "n00000000"') as caught:
+        load(ours).test()
+    assert str(folder) in caught.value.message
+    assert "--dataset path/to/folder" in caught.value.hint
+
+
+def test_many_missing_classes_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "imagenet" / "train" / TENCH).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"missing: n01443537 \(goldfish\), .* and 994 more"):
+        load(tmp_path)
+
+
+def test_a_class_without_images_is_named(ours: Path) -> None:
+    for path in (ours / "imagenet" / "train" / TENCH).iterdir():
+        path.unlink()
+    (ours / "imagenet" / "train" / TENCH / "notes.txt").write_text("nothing")
+    with pytest.raises(DataError, match=r"The class n01440764 \(tench\) has no images"):
+        load(ours)
+
+
+def test_without_any_file_it_is_said_where_they_are_had_and_where_they_belong(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"neither the folder .*imagenet/train nor .*ILSVRC2012_img_train\.tar"
+    ) as caught:
+        load(tmp_path)
+    assert "https://image-net.org/download-images" in caught.value.hint
+
+
+def test_the_archive_of_validation_images_needs_the_development_kit(archives: Path, tmp_path: Path) -> None:
+    root = tmp_path / "imagenet"
+    root.mkdir()
+    for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"):
+        (root / name).symlink_to(archives / "imagenet" / name)
+    loaded = load(tmp_path)
+    with pytest.raises(DataError, match=r"ILSVRC2012_img_val\.tar and .*ILSVRC2012_devkit_t12\.tar\.gz"):
+        loaded.test()
+    write_imagenet_kit(root)
+    assert len(loaded.test()) == 1000
+
+
+def archive_of_two(change: str) -> bytes:
+    """A training archive of the first two classes, in which something is wrong."""
+    inner = {f"{each}.tar": tar_of(imagenet_photographs(each, 2)) for each in (TENCH, GOLDFISH)}
+    match change:
+        case "missing":
+            del inner[f"{TENCH}.tar"]
+        case "extra":
+            inner["n00000000.tar"] = tar_of({})
+        case "empty":
+            inner[f"{TENCH}.tar"] = tar_of({})
+        case "inner":
+            # Its one image claims to go on beyond its end.
+            inner[f"{TENCH}.tar"] = tar_of({"a.JPEG": bytes(5000)})[:1024]
+    whole = tar_of(inner)
+    return whole[: len(whole) // 2] if change == "cut" else b"not one" if change == "other" else whole
+
+
+@pytest.fixture
+def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ImageNet with two classes only."""
+    few = {TENCH: "tench", GOLDFISH: "goldfish"}
+    for module in ("imagenet_files", "imagenet_archives"):
+        monkeypatch.setattr(f"pure_nas.data.{module}.imagenet_classes", lambda: few)
+    monkeypatch.setattr("pure_nas.data.imagenet.imagenet_names", lambda: tuple(few.values()))
+
+
+@pytest.mark.usefixtures("two_classes")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("missing", r"missing: n01440764 \(tench\)"),
+        ("extra", 'extra: "n00000000"'),
+        ("empty", r"The class n01440764 \(tench\) has no images"),
+        ("inner", "an archive in it ends too early"),
+        ("cut", "is damaged or cut short: unexpected end of data"),
+        ("other", "is damaged or cut short"),
+    ],
+)
+def test_a_faulty_training_archive_is_one_clear_message(tmp_path: Path, change: str, message: str) -> None:
+    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(archive_of_two(change))
+    with pytest.raises(DataError, match=message) as caught:
+        load(tmp_path)
+    assert str(archive) in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.usefixtures("two_classes")
+def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(archive_of_two(""))
+    listed: list[Path] = []
+    read = imagenet_archives._list_classes
+    monkeypatch.setattr(imagenet_archives, "_list_classes", lambda path: listed.append(path) or read(path))
+    first = load(tmp_path)
+    assert load(tmp_path).fingerprint == first.fingerprint
+    assert len(listed) == 1
+    (kept,) = (tmp_path / "decoded").glob("*.npz")
+    kept.write_bytes(kept.read_bytes()[:-50])
+    with caplog.at_level(logging.WARNING):
+        assert load(tmp_path).fingerprint == first.fingerprint
+    assert "it is made again" in caplog.text
+    archive.write_bytes(tar_of({f"{each}.tar": tar_of(imagenet_photographs(each, 3)) for each in (TENCH, GOLDFISH)}))
+    assert load(tmp_path).fingerprint != first.fingerprint
+    assert len(listed) == 3
+
+
+@pytest.mark.usefixtures("two_classes")
+@pytest.mark.parametrize("content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))])
+def test_a_faulty_development_kit_is_one_clear_message(tmp_path: Path, content: bytes) -> None:
+    root = tmp_path / "imagenet"
+    root.mkdir()
+    (root / "ILSVRC2012_img_train.tar").write_bytes(archive_of_two(""))
+    (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of({"ILSVRC2012_val_00000001.JPEG": photograph(0)}))
+    (root / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(content)
+    with pytest.raises(DataError, match="is damaged, or is not the development kit of 2012"):
+        load(tmp_path).test()
+
+
+def test_an_archive_with_another_number_of_validation_images_is_refused(archives: Path, tmp_path: Path) -> None:
+    root = tmp_path / "imagenet"
+    root.mkdir()
+    for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_devkit_t12.tar.gz"):
+        (root / name).symlink_to(archives / "imagenet" / name)
+    (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of({"ILSVRC2012_val_00000001.JPEG": photograph(0)}))
+    with pytest.raises(DataError, match="holds 1 images, but the development kit has labels of 1,000"):
+        load(tmp_path).test()
