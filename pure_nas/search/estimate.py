@@ -25,11 +25,20 @@ _SCORING_SHARE = 0.35
 
 
 def seconds_per_trial(
-    space: SearchSpace, dataset: Dataset, trials: int, planned: Sequence[Candidate], executor: Executor
+    space: SearchSpace,
+    dataset: Dataset,
+    trials: int,
+    planned: Sequence[Candidate],
+    executor: Executor,
+    *,
+    scored_after: int = 0,
 ) -> float:
     """Expected training time of a trial: the mean over the space, and over `planned` as far as they are trained.
 
     A small and a large network are timed by `executor`, as many at once as it trains; flops interpolate between them.
+
+    Args:
+        scored_after: images that a trial is scored on once it is trained.
 
     Raises:
         RunError: not even the small one fits into memory.
@@ -54,7 +63,7 @@ def seconds_per_trial(
     flops = (sum(known) + mean * (trials - len(known))) / trials
     per_image = seconds_small + slope * (flops - _flops(small))
     scored = len(dataset.validation) + min(NORM_BATCH, len(dataset.train))
-    return per_image * (len(dataset.train) + _SCORING_SHARE * scored) * recipe.epochs
+    return per_image * ((len(dataset.train) + _SCORING_SHARE * scored) * recipe.epochs + _SCORING_SHARE * scored_after)
 
 
 def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torch.device) -> float:

@@ -13,7 +13,7 @@ from pure_nas.errors import UsageError
 from pure_nas.runner import Ended, InlineExecutor, Job, Outcome
 from pure_nas.search.catalogue import default_space_for, load_space
 from pure_nas.search.limits import Limits
-from pure_nas.search.settings import COST_KEYS, SearchSettings, objective_names
+from pure_nas.search.settings import SearchSettings, objective_names, objective_values
 from pure_nas.search.setup import prepare
 from pure_nas.search.space import SearchSpace
 
@@ -27,7 +27,8 @@ class Objective:
     Args:
         dataset: a dataset's name, or the path of an image folder.
         space: a search space, its name or file; the one that suits the dataset if left out.
-        objectives: "error" first, then one or more of flops, params, latency and memory; all are minimised.
+        objectives: "error" first, then one or more of flops, params, latency, memory and noise_error; all are
+            minimised.
         epochs: epochs of each trial; the space's if left out.
         limits: what a candidate may cost.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -108,8 +109,7 @@ class Objective:
             raise optuna.TrialPruned(outcome.reason)
         for name in ("params", "flops"):
             trial.set_user_attr(name, outcome.cost[name])
-        costs = (outcome.cost[COST_KEYS[name]] for name in settings.objectives if name != "error")
-        return (outcome.metrics["error"], *costs)
+        return objective_values(settings.objectives, outcome.metrics, outcome.cost)
 
     def _train(self, candidate: Candidate, number: int) -> Outcome:
         settings = self._prepared.settings

@@ -16,7 +16,7 @@ from pure_nas.search.clock import Clock
 from pure_nas.search.limits import Latency, shown
 from pure_nas.search.reconcile import reconcile
 from pure_nas.search.samplers import ChosenSampler
-from pure_nas.search.settings import COST_KEYS, SearchSettings
+from pure_nas.search.settings import SearchSettings, objective_values
 from pure_nas.search.study import Asked, SearchStudy
 from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
@@ -283,9 +283,8 @@ class Search:
     def _result(self, asked: Asked, outcome: Outcome) -> dict[str, Any]:
         objectives: dict[str, float] = {}
         if outcome.state == "complete":
-            values = {"error": outcome.metrics["error"]}
-            values |= {name: outcome.cost[key] for name, key in COST_KEYS.items() if key in outcome.cost}
-            objectives = {name: values[name] for name in self._settings.objectives}
+            names = self._settings.objectives
+            objectives = dict(zip(names, objective_values(names, outcome.metrics, outcome.cost), strict=True))
         constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
         return {
             **asdict(outcome),

@@ -18,7 +18,7 @@ from pure_nas.search.space import SearchSpace
 from pure_nas.search.workers import Workers, check_workers
 from pure_nas.validation import shown
 
-ObjectiveName = Literal["error", "flops", "params", "latency", "memory"]
+ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 COST_KEYS: Mapping[ObjectiveName, str] = {
     "flops": "flops",
@@ -27,6 +27,8 @@ COST_KEYS: Mapping[ObjectiveName, str] = {
     "memory": "memory_bytes",
 }
 """Where an objective stands among the costs of a trial."""
+METRICS: tuple[ObjectiveName, ...] = ("error", "noise_error")
+"""The objectives that stand among its metrics: shares of images that are classified wrongly."""
 
 SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
@@ -45,7 +47,7 @@ class SearchSettings:
         space: the space, with the run's epochs and batch size.
         trials: trials in total, over every session.
         time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
-        objectives: "error" first, then one or more costs.
+        objectives: "error" first, then one or more costs, or "noise_error".
         workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
         storage: URL of the Optuna storage; None keeps it in the run's folder.
     """
@@ -79,7 +81,10 @@ class SearchSettings:
                 hint="For example --objectives error,flops",
             )
         if len(self.objectives) < 2:
-            raise UsageError("A search needs a cost beside error.", hint="For example --objectives error,params")
+            raise UsageError(
+                "A search needs a cost beside error.",
+                hint="For example --objectives error,params; noise_error counts as one.",
+            )
         if self.sampler not in SAMPLER_CHOICES:
             raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
         if self.trials < 1:
@@ -95,7 +100,7 @@ class SearchSettings:
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """The objectives that are costs."""
+        """What to measure of a trial besides its error."""
         return tuple(name for name in self.objectives if name != "error")
 
     @property
@@ -166,6 +171,13 @@ def objective_names(text: str) -> tuple[ObjectiveName, ...]:
     return tuple(found)
 
 
+def objective_values(
+    names: Sequence[ObjectiveName], metrics: Mapping[str, float], cost: Mapping[str, float]
+) -> tuple[float, ...]:
+    """The value of each objective, out of the metrics and costs of a complete trial."""
+    return tuple(metrics[name] if name in METRICS else cost[COST_KEYS[name]] for name in names)
+
+
 def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     """Check that a run may go on with the settings `wanted`.
 
@@ -179,7 +191,7 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
         raise RunError(
             f"{run.settings_path} has schema {stored.get('schema')!r}; this version of pure-nas reads {SCHEMA_VERSION}."
         )
-    old, new = _flat(stored), _flat(wanted)
+    old, new = flat_settings(stored), flat_settings(wanted)
     recorded_only = {key for key in old if key.split(".")[0] not in wanted}
     keys = sorted((old.keys() | new.keys()) - recorded_only)
     differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
@@ -190,7 +202,10 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
                 f'The images of "{wanted["dataset"]}" have changed since {run.path} was searched.',
                 hint="Put the old ones back, or search again with another --study.",
             )
-        lines = [f"  {key}: {_value(old.get(key))} in the run, {_value(new.get(key))} now" for key in listed[:20]]
+        lines = [
+            f"  {key}: {shown_setting(old.get(key))} in the run, {shown_setting(new.get(key))} now"
+            for key in listed[:20]
+        ]
         more = [f"  and {len(listed) - 20} more"] if len(listed) > 20 else []
         raise RunError(
             "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
@@ -209,15 +224,17 @@ def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping
     return found
 
 
-def _value(value: object) -> str:
+def shown_setting(value: object) -> str:
+    """A setting for messages."""
     return "nothing" if value is None else repr(value)
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, keys joined by dots; what is None is left out."""
     flat: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            flat |= flat_settings(value, f"{prefix}{key}.")
         elif value is not None:
             flat[prefix + key] = list(value) if isinstance(value, tuple) else value
     return flat

@@ -19,6 +19,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
+from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.run_directory import RunDirectory, write_whole
 from pure_nas.runner import Executor
@@ -62,7 +63,15 @@ class Prepared:
     def seconds_per_trial(self, executor: Executor) -> float:
         """Expected training time of a trial, measured over a few steps."""
         planned = [baseline.candidate for baseline in self.plan]
-        return seconds_per_trial(self.space, self.dataset, self.settings.trials, planned, executor)
+        return seconds_per_trial(
+            self.space, self.dataset, self.settings.trials, planned, executor, scored_after=self._scored_after
+        )
+
+    @property
+    def _scored_after(self) -> int:
+        """Images that a trial is scored on after its last epoch, for noise_error."""
+        asked = "noise_error" in self.settings.objectives
+        return len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if asked else 0
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
         """How many networks are trained at once while `left` trials are to go, as the settings or `wanted` say."""
@@ -110,7 +119,7 @@ class Prepared:
     def _worst(self, name: ObjectiveName) -> float:
         largest = self.space.largest_architectures()
         match name:
-            case "error":
+            case "error" | "noise_error":
                 return 1 - 1 / len(self.dataset.classes)
             case "latency":
                 return max(self.latency(architecture) for architecture in largest)

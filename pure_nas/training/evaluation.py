@@ -69,7 +69,7 @@ def reestimate_norms(
     network.train(was_training)
 
 
-def _scoring_batch(image_size: int, device: torch.device) -> int:
+def scoring_batch(image_size: int, device: torch.device) -> int:
     """Images at a time: what stays in the caches of a CPU, what fills a GPU."""
     if device.type == "cuda":
         return min(max(_PIXELS_FOR_A_GPU // image_size**2, 64), 2048)
@@ -83,7 +83,7 @@ def evaluate(network: Network, images: ImageSet, device: torch.device, *, batch_
     Args:
         batch_size: images at a time; what suits the device where it is left out.
     """
-    batch_size = batch_size or _scoring_batch(images.image_size, device)
+    batch_size = batch_size or scoring_batch(images.image_size, device)
     scored = folded(network)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     wrong = torch.zeros((), dtype=torch.int64, device=device)

@@ -1,0 +1,163 @@
+"""pure-nas evaluate"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pure_nas_cli.console import stderr
+from pure_nas_cli.interrupts import loading
+from pure_nas_cli.options import DataDir, ImageSize, Json, SkipCorrupt
+
+if TYPE_CHECKING:
+    from pure_nas.evaluation import Noise
+
+
+class Split(StrEnum):
+    """Which images."""
+
+    test = "test"
+    validation = "validation"
+
+
+class Crops(StrEnum):
+    """What is shown of an image."""
+
+    whole = "whole"
+    flip = "flip"
+    five_crop = "five-crop"
+    ten_crop = "ten-crop"
+
+
+_JUDGES = "What counts"
+
+
+def evaluate(
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN:TRIAL|WEIGHTS",
+            help="A trial such as runs/digits:best, or a .safetensors file that pure-nas has written.",
+        ),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|DIR", help="By which images; those of the run if left out."),
+    ] = None,
+    split: Annotated[Split, typer.Option(help="test, which nothing else but retrain reads, or validation.")] = (
+        Split.test
+    ),
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network, judged likewise; may be given several times."),
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[=LEVELS]",
+            help="all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
+            "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; may "
+            "be given several times.",
+            rich_help_panel=_JUDGES,
+        ),
+    ] = None,
+    invariance: Annotated[
+        bool,
+        typer.Option("--invariance", help="Multiply intensities by 0.25 to 4 as well.", rich_help_panel=_JUDGES),
+    ] = False,
+    views: Annotated[
+        Crops, typer.Option(help="Average over views of an image: flip, five-crop, ten-crop.", rich_help_panel=_JUDGES)
+    ] = Crops.whole,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Average over sizes to which images are brought: 224,256,288.",
+            rich_help_panel=_JUDGES,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    skip_corrupt: SkipCorrupt = False,
+    device: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Where to compute: cpu, cuda or cuda:N; auto takes a GPU if there is one."),
+    ] = "auto",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Decides the noise (0 if left out) and the split (that of the training)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier evaluation in that folder.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge a trained network: classes, confusions, calibration, noise.
+
+    Reads the test images unless --split says otherwise: what is chosen by them is no longer measured by them.
+
+    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out judged[/bold]
+    """
+    with loading():
+        stderr.print("Loading PyTorch and the images ...", style="dim")
+        from pure_nas.evaluation import USUAL_FACTORS, Views
+        from pure_nas_cli.evaluate_run import Wanted, run_evaluation
+
+    wanted = Wanted(
+        dataset=dataset,
+        data_dir=data_dir,
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+        split=split.value,
+        noises=_noises(noise or ["all"]),
+        views=Views(views.value, _scales(scales)),
+        factors=USUAL_FACTORS if invariance else (),
+        seed=seed,
+        device=device,
+    )
+    run_evaluation([network, *(against or [])], wanted, out, overwrite=overwrite, as_json=as_json)
+
+
+def _noises(texts: list[str]) -> tuple[Noise, ...]:
+    """The noises that --noise names, each once.
+
+    Raises:
+        UsageError: a kind is unknown, or a level cannot be had.
+    """
+    from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
+
+    found: list[Noise] = []
+    for text in texts:
+        kind, equals, levels = text.partition("=")
+        if equals:
+            found += [Noise(kind, _number(level, text)) for level in levels.split(",")]  # type: ignore[arg-type]
+        elif text == "all":
+            found += usual_noises()
+        elif text != "none":
+            kinds = [Noise(name.strip(), 0.0).kind for name in text.split(",")]  # type: ignore[arg-type]
+            found += usual_noises([each for each in NOISE_KINDS if each in kinds])
+    return tuple(dict.fromkeys(found))
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1', param_hint="--noise"
+        ) from error
+
+
+def _scales(text: str | None) -> tuple[int, ...]:
+    parts = text.split(",") if text is not None else []
+    if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
+        raise typer.BadParameter(f'"{text}" is no list of sizes such as 224,256,288', param_hint="--scales")
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,118 @@
+"""A trained network on the command line: a trial of a run, or a file of weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import RunError, UsageError
+from pure_nas.evaluation import load_trained
+from pure_nas.nn import Network
+from pure_nas.results import load_results
+from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas_cli.architectures import find_architecture
+
+WEIGHTS_FILE = "weights.safetensors"
+_ABOVE = 4
+"""Folders between weights and the run they belong to, at most: RUN/retrain/DIGEST/weights.safetensors."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with weights, and what is known of its training.
+
+    Attributes:
+        name: what it is called: as it was asked for, but the folder where its file has the usual name.
+        run: the run it belongs to; None where it belongs to none.
+        training: what `pure-nas train` left beside the weights; empty where it was something else.
+        saw_validation: whether it was trained on the validation images too.
+    """
+
+    name: str
+    weights: Path
+    network: Network
+    run: RunDirectory | None
+    training: dict[str, Any]
+    saw_validation: bool
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        return self.network.architecture
+
+    @property
+    def split_seed(self) -> int | None:
+        """The seed that split the images it was trained on; None where that is not known."""
+        found = self.run.settings().get("seed") if self.run else self.training.get("seed")
+        return found if isinstance(found, int) else None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Of the images it was trained on; None where that is not known."""
+        facts = self.run.settings().get("data", {}) if self.run else self.training
+        found = facts.get("fingerprint")
+        return found if isinstance(found, str) else None
+
+
+def find_all_trained(texts: Sequence[str]) -> list[Trained]:
+    """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share.
+
+    Raises:
+        UsageError: a text names no trained network.
+        RunError: weights or a run are missing or damaged.
+    """
+    found = [find_trained(text) for text in texts]
+    names = [os.path.abspath(each.name) for each in found]
+    shared = os.path.commonpath([os.path.dirname(name) for name in names])
+    return [replace(each, name=os.path.relpath(name, shared)) for each, name in zip(found, names, strict=True)]
+
+
+def find_trained(text: str) -> Trained:
+    """The network that RUN:TRIAL, a .safetensors file, or a folder with weights names.
+
+    Raises:
+        UsageError: it names no trained network.
+        RunError: the weights or the run are missing or damaged.
+    """
+    path = Path(text).expanduser()
+    if text.endswith(".safetensors"):
+        return _from_file(path)
+    if (path / WEIGHTS_FILE).is_file():
+        return _from_file(path / WEIGHTS_FILE)
+    folder, colon, which = text.rpartition(":")
+    if colon:
+        return _from_trial(text, RunDirectory.open(Path(folder)), which)
+    if path.is_dir():
+        raise UsageError(
+            f"{text} is a folder without {WEIGHTS_FILE}.", hint=f"Name a trial of a run, such as {text}:best."
+        )
+    find_architecture(text)
+    raise UsageError(
+        f"{text} is a network without weights: there is nothing to judge.",
+        hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the weights that it writes; "
+        "or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
+    )
+
+
+def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
+    record = load_results(run).select(which)
+    trained = record.number if record.replay_of is None else record.replay_of
+    weights = run.trial(trained).weights
+    return Trained(text, weights, load_trained(weights, record.candidate.architecture), run, {}, False)
+
+
+def _from_file(weights: Path) -> Trained:
+    network = load_trained(weights)
+    folders = weights.resolve().parents[:_ABOVE]
+    run = next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
+    facts = weights.parent / "training.json"
+    training = read_json(facts) if facts.is_file() else {}
+    if not isinstance(training, dict):
+        raise RunError(f"{facts} is damaged: it is no JSON object.")
+    within = weights.resolve().relative_to(run.path).parts if run else ()
+    name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
+    return Trained(name, weights, network, run, training, within[:1] == ("retrain",))

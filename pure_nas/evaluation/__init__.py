@@ -1,0 +1,32 @@
+"""Judging trained networks beyond the error: classes, calibration, noise, light, test-time views."""
+
+from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint, evaluate_network
+from pure_nas.evaluation.invariance import USUAL_FACTORS, IntensityChange
+from pure_nas.evaluation.noise import NOISE_KINDS, USUAL_LEVELS, Noise, NoiseKind, usual_noises
+from pure_nas.evaluation.noise_error import NOISE_MIXTURE, noise_error
+from pure_nas.evaluation.quality import ClassQuality, Quality, wilson
+from pure_nas.evaluation.trained import load_trained
+from pure_nas.evaluation.views import CROPS, Crops, Views
+
+__all__ = [
+    "CROPS",
+    "NOISE_KINDS",
+    "NOISE_MIXTURE",
+    "USUAL_FACTORS",
+    "USUAL_LEVELS",
+    "ClassQuality",
+    "Crops",
+    "Evaluation",
+    "IntensityChange",
+    "Noise",
+    "NoiseCurve",
+    "NoiseKind",
+    "NoisePoint",
+    "Quality",
+    "Views",
+    "evaluate_network",
+    "load_trained",
+    "noise_error",
+    "usual_noises",
+    "wilson",
+]

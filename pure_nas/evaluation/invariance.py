@@ -1,0 +1,113 @@
+"""Does a network see the same in a brighter or darker image? Accuracy and features when intensity is multiplied.
+
+A product of powers turns a common factor of its inputs into a common factor of its outputs, which a norm could take
+out: the argument for ratios. The probe asks what is left of it in a whole network.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pure_nas.errors import UsageError
+from pure_nas.evaluation.quality import wilson
+
+USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntensityChange:
+    """What multiplying the intensity of images scaled to 0..1 by a factor does; nothing is clipped.
+
+    Attributes:
+        accuracy: on the changed images.
+        agreement: share of images whose predicted class stays.
+        cosine: mean cosine of the features (what the classifier reads) before and after; 1 is unchanged direction.
+        norm_ratio: mean of the features' length after, relative to before.
+        relative_change: mean of |after - before| / |before|.
+        unmeasured: images whose features are zero or not finite; the three means leave them out, and are None where
+            all images are.
+    """
+
+    factor: float
+    images: int
+    hits: int
+    agreement: float
+    cosine: float | None
+    norm_ratio: float | None
+    relative_change: float | None
+    unmeasured: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the changed images that are classified correctly."""
+        return self.hits / self.images
+
+    def document(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**vars(self), "accuracy": self.accuracy, "interval": list(wilson(self.hits, self.images))}
+
+
+def check_factor(factor: float) -> None:
+    """Check that intensity can be multiplied by `factor`.
+
+    Raises:
+        UsageError: it is not a positive number.
+    """
+    if not (0 < factor < math.inf):
+        raise UsageError(f"Intensity cannot be multiplied by {factor:g}.", hint="Use positive numbers such as 0.5,2.")
+
+
+class IntensityProbe:
+    """Compares features and predictions of changed images with those of the images as they are, batch by batch."""
+
+    def __init__(self, factor: float, device: torch.device) -> None:
+        check_factor(factor)
+        self.factor = factor
+        self._images = 0
+        self._counts = torch.zeros(2, dtype=torch.int64, device=device)
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+
+    def add(self, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], labels: Tensor) -> None:
+        """Take a batch into account.
+
+        Args:
+            before: features (B, F) and log-probabilities (B, C) of the images as they are.
+            after: likewise of the changed ones.
+            labels: (B,), int64.
+        """
+        self._images += len(labels)
+        was, predicted = _predicted(before[1]), _predicted(after[1])
+        self._counts += torch.stack([(predicted == labels).sum(), ((predicted == was) & (was >= 0)).sum()])
+        old, new = before[0].double(), after[0].double()
+        length, new_length = old.norm(dim=1), new.norm(dim=1)
+        both = length * new_length
+        measured = both.isfinite() & (both > 0)
+        cosine = (old * new).sum(1) / both
+        values = torch.stack([cosine, new_length / length, (new - old).norm(dim=1) / length])
+        self._sums[:3] += values.where(measured, 0.0).sum(1)
+        self._sums[3] += measured.sum()
+
+    def result(self) -> IntensityChange:
+        """What was found."""
+        hits, agreeing = self._counts.tolist()
+        cosine, ratio, change, measured = self._sums.tolist()
+        return IntensityChange(
+            factor=self.factor,
+            images=self._images,
+            hits=hits,
+            agreement=agreeing / self._images,
+            cosine=cosine / measured if measured else None,
+            norm_ratio=ratio / measured if measured else None,
+            relative_change=change / measured if measured else None,
+            unmeasured=self._images - round(measured),
+        )
+
+
+def _predicted(log_probabilities: Tensor) -> Tensor:
+    """The likeliest class, (B,), int64; -1 where there is none."""
+    return log_probabilities.argmax(1).masked_fill(log_probabilities.isnan().any(1), -1)

@@ -1,0 +1,128 @@
+"""Noise on images: four kinds, drawn for each image on its own, so that batches do not matter.
+
+Images are scaled to 0..1, and what noise lifts out of that range is clipped, as a sensor does. An image's noise
+follows from a seed, the kind and the image's place in its set, and not from the level: curves over levels, and
+networks beside each other, are compared on the same draws (Poisson's draws depend on the image's values too).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pure_nas.errors import UsageError, nearest
+
+NoiseKind = Literal["poisson", "gaussian", "salt-and-pepper", "speckle"]
+"""poisson: photon noise, the level is the number of photons of a white pixel; gaussian: added, the level is its
+standard deviation; salt-and-pepper: the level is the share of pixels that turn black or white, in all channels
+together; speckle: each value is multiplied by 1 + n, the level is the standard deviation of n."""
+NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
+
+USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {
+    "poisson": (1000.0, 300.0, 100.0, 30.0, 10.0),
+    "gaussian": (0.02, 0.05, 0.1, 0.2, 0.3),
+    "salt-and-pepper": (0.01, 0.02, 0.05, 0.1, 0.2),
+    "speckle": (0.05, 0.1, 0.2, 0.4, 0.6),
+}
+"""From weak to strong."""
+
+LEVEL_NAMES: Mapping[NoiseKind, str] = {
+    "poisson": "photons of a white pixel",
+    "gaussian": "standard deviation",
+    "salt-and-pepper": "share of pixels",
+    "speckle": "standard deviation",
+}
+
+_STREAM = 7
+"""Sets these draws apart from others of the same seed."""
+_MOST_PHOTONS = 1e7
+"""float32 counts further, but not much."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """One kind of noise at one level; a level of 0 is no noise, whatever the kind.
+
+    Raises:
+        UsageError: the kind is unknown, or the level cannot be had.
+    """
+
+    kind: NoiseKind
+    level: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in NOISE_KINDS:
+            raise UsageError(f'There is no noise "{self.kind}"; {nearest(self.kind, NOISE_KINDS)}.')
+        most = {"poisson": _MOST_PHOTONS, "salt-and-pepper": 1.0}.get(self.kind, math.inf)
+        if not (0 <= self.level <= most and math.isfinite(self.level)):
+            allowed = f"from 0 to {most:g}" if most < math.inf else "0 or more"
+            raise UsageError(f"The level of {self.kind} noise is {self.level:g}, but must be {allowed}.")
+
+    @property
+    def clean(self) -> bool:
+        """Whether it leaves images as they are."""
+        return self.level == 0
+
+    @property
+    def strength(self) -> float:
+        """A number that grows with the noise: the level, or for Poisson noise its standard deviation on white."""
+        return 1 / math.sqrt(self.level) if self.kind == "poisson" and self.level else self.level
+
+
+def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
+    """Each kind at its usual levels."""
+    return tuple(Noise(kind, level) for kind in kinds for level in USUAL_LEVELS[kind])
+
+
+def noise_seeds(seed: int, kind: NoiseKind, count: int) -> list[int]:
+    """A seed for each of `count` images; the first ones are the same whatever the count."""
+    sequence = np.random.SeedSequence([seed, _STREAM, NOISE_KINDS.index(kind)])
+    return [int(state) >> 1 for state in sequence.generate_state(count, np.uint64)]
+
+
+def add_noise(images: Tensor, noise: Noise, seeds: Sequence[int]) -> Tensor:
+    """Images with noise; the ones given are left alone.
+
+    Args:
+        images: (B, C, H, W), float32, values 0..1.
+        seeds: one an image, see `noise_seeds`.
+
+    Returns:
+        (B, C, H, W), float32, values 0..1, on the device of `images`.
+    """
+    if noise.clean:
+        return images
+    generator = torch.Generator(images.device)
+    match noise.kind:
+        case "poisson":
+            rates = images.contiguous(memory_format=torch.contiguous_format) * noise.level
+            for rate, seed in zip(rates, seeds, strict=True):
+                rate.copy_(torch.poisson(rate, generator=generator.manual_seed(seed)))
+            noisy = rates.div_(noise.level)
+        case "gaussian":
+            noisy = _normal(images, seeds, generator).mul_(noise.level).add_(images)
+        case "speckle":
+            noisy = _normal(images, seeds, generator).mul_(noise.level).add_(1).mul_(images)
+        case "salt-and-pepper":
+            # The lower half of what is drawn below the level turns black, the upper half white.
+            drawn = torch.empty_like(images[:, :1], memory_format=torch.contiguous_format)
+            for pixels, seed in zip(drawn, seeds, strict=True):
+                pixels.uniform_(generator=generator.manual_seed(seed))
+            white = (drawn < noise.level).to(images.dtype)
+            black = drawn < noise.level / 2
+            noisy = torch.maximum(images, white).masked_fill(black, 0.0)
+    return noisy.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _normal(images: Tensor, seeds: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Standard normal numbers in the shape of `images`, those of each image from its seed."""
+    drawn = torch.empty_like(images, memory_format=torch.contiguous_format)
+    for image, seed in zip(drawn, seeds, strict=True):
+        image.normal_(generator=generator.manual_seed(seed))
+    return drawn

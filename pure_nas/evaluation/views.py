@@ -1,0 +1,121 @@
+"""Test-time views: crops, mirror images and sizes of an image, over which probabilities are averaged.
+
+The networks are fully convolutional up to the mean before their last layer, so any size works. Where a dataset holds
+images larger than what a network is shown of them (256 and 224 pixels for ImageNet), views are cut from all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pure_nas.errors import UsageError, nearest
+
+Crops = Literal["whole", "flip", "five-crop", "ten-crop"]
+"""whole: the image; flip: and its mirror image; five-crop: the corners and the centre; ten-crop: those and their mirror
+images (Krizhevsky et al. 2012). A crop is as large, relative to the image, as what a network is shown of it usually;
+where that is all of it, 7/8 high and wide, as 224 of 256 pixels."""
+CROPS: tuple[Crops, ...] = get_args(Crops)
+_SMALLEST, _LARGEST = 8, 2048
+"""Pixels."""
+_USUAL_SHARE = 7 / 8
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which views of an image are shown to a network.
+
+    Attributes:
+        scales: heights and widths to which the image is brought first, pixels; its own alone where it is empty.
+
+    Raises:
+        UsageError: there are no such crops, or a scale cannot be used.
+    """
+
+    crops: Crops = "whole"
+    scales: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.crops not in CROPS:
+            raise UsageError(f'There are no views "{self.crops}"; {nearest(self.crops, CROPS)}.')
+        for scale in self.scales:
+            if not _SMALLEST <= scale <= _LARGEST:
+                raise UsageError(f"A scale of {scale} pixels cannot be used: take {_SMALLEST} to {_LARGEST}.")
+        if len(set(self.scales)) != len(self.scales):
+            raise UsageError(f"The scales {self.name} name a size twice.")
+
+    @property
+    def single(self) -> bool:
+        """Whether the only view is the image as it is."""
+        return self.crops == "whole" and not self.scales
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether mirror images are among the views."""
+        return self.crops in ("flip", "ten-crop")
+
+    @property
+    def count(self) -> int:
+        """Views of an image."""
+        return {"whole": 1, "flip": 2, "five-crop": 5, "ten-crop": 10}[self.crops] * max(1, len(self.scales))
+
+    @property
+    def name(self) -> str:
+        """In words, such as "ten-crop at 224, 256"."""
+        return f"{self.crops} at {', '.join(map(str, self.scales))}" if self.scales else self.crops
+
+    def of(self, held: Tensor, shown: int) -> Iterator[Tensor]:
+        """The views of normalised images, one after the other, each (B, C, S', S').
+
+        Args:
+            held: (B, C, S, S), the images as the dataset holds them.
+            shown: height and width of the middle that a network is shown of them usually, pixels.
+        """
+        for image in map(partial(_resized, held), self.scales) if self.scales else self._unscaled(held, shown):
+            for view in self._cropped(image, _share(held.shape[-1], shown)):
+                yield view
+                if self.mirrored:
+                    yield view.flip(3)
+
+    def _unscaled(self, held: Tensor, shown: int) -> Iterator[Tensor]:
+        """What views are cut from where no scale was asked for."""
+        yield held if self._cuts else middle(held, shown)
+
+    @property
+    def _cuts(self) -> bool:
+        return self.crops in ("five-crop", "ten-crop")
+
+    def _cropped(self, image: Tensor, share: float) -> Iterator[Tensor]:
+        size = image.shape[-1]
+        if not self._cuts:
+            yield image
+            return
+        crop = max(1, round(size * share))
+        end, centre = size - crop, (size - crop) // 2
+        for top, left in ((0, 0), (0, end), (end, 0), (end, end), (centre, centre)):
+            yield image[:, :, top : top + crop, left : left + crop]
+
+
+def middle(images: Tensor, size: int) -> Tensor:
+    """The middle (B, C, size, size) of `images` (B, C, S, S), channels_last: what a dataset shows of them."""
+    start = (images.shape[-1] - size) // 2
+    cut = images[:, :, start : start + size, start : start + size]
+    return cut.contiguous(memory_format=torch.channels_last)
+
+
+def _share(held: int, shown: int) -> float:
+    """Height of a crop relative to the image's."""
+    return shown / held if shown < held else _USUAL_SHARE
+
+
+def _resized(batch: Tensor, scale: int) -> Tensor:
+    """(B, C, scale, scale), bilinear, antialiased where it shrinks."""
+    if scale == batch.shape[-1]:
+        return batch
+    return F.interpolate(batch, (scale, scale), mode="bilinear", antialias=True)

@@ -1,0 +1,201 @@
+"""pure-nas evaluate: what it shows, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from studies import Command, Study, contents
+
+FIGURES = {f"{name}.{ending}" for name in ("noise", "calibration", "intensity") for ending in ("png", "svg")}
+
+
+def parsed(text: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(text)
+    return found
+
+
+def test_tables_show_accuracy_classes_confusions_and_noise(
+    pure_nas: Command, finished: Study, image_folder: Path
+) -> None:
+    answer = pure_nas("evaluate", f"{finished.run}:best", "--device", "cpu")
+    assert answer.code == 0
+    assert f"Reading the test images of {image_folder.name}" in answer.message
+    assert f"{image_folder.name}, 24 test images" in answer.stdout
+    assert re.search(r"95 % interval", answer.stdout)
+    for name in ("circles", "crosses", "stripes"):
+        # A row of the classes, and one of the confusions.
+        assert re.search(rf"^ {name} +8 ", answer.stdout, re.MULTILINE)
+    for kind in ("poisson", "gaussian", "salt-and-pepper", "speckle"):
+        assert f"Accuracy under {kind} noise" in answer.stdout
+    assert "intensity of the images is multiplied" not in answer.stdout
+
+
+def test_json_holds_every_network_and_what_was_asked_for(pure_nas: Command, finished: Study) -> None:
+    answer = pure_nas(
+        *("evaluate", f"{finished.run}:best", "--against", f"{finished.run}:0", "--json", "--invariance"),
+        *("--noise", "gaussian=0.1,0.3", "--noise", "speckle", "--views", "ten-crop", "--scales", "8,12"),
+    )
+    document = parsed(answer.stdout)
+    assert document["schema"] == 1
+    assert document["dataset"]["split"] == "test"  # type: ignore[index]
+    first, second = document["networks"]  # type: ignore[misc]
+    run = finished.run.name
+    assert (first["name"], second["name"]) == (f"{run}:best", f"{run}:0")
+    found = first["evaluation"]
+    assert found["images"] == sum(map(sum, found["confusion"])) == 24
+    assert [point["level"] for point in found["noise"]["gaussian"]] == [0, 0.1, 0.3]
+    assert len(found["noise"]["speckle"]) == 6
+    assert set(found["noise"]) == {"gaussian", "speckle"}
+    assert found["views"]["count"] == 20
+    assert [change["factor"] for change in found["intensity"]] == [0.25, 0.5, 0.7, 1.4, 2, 4]
+    assert found["top5"] is None
+
+
+def test_validation_error_is_that_of_the_search(pure_nas: Command, finished: Study) -> None:
+    answer = pure_nas("evaluate", f"{finished.run}:2", "--split", "validation", "--noise", "none", "--json")
+    assert "test images" not in answer.message
+    result = parsed((finished.run / "trials" / "0002" / "result.json").read_text(encoding="utf-8"))
+    found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+    assert found["error"] == pytest.approx(result["metrics"]["error"])  # type: ignore[index]
+    assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)  # type: ignore[index]
+
+
+def test_files_are_written_once(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+    command = (
+        "evaluate",
+        f"{finished.run}:best",
+        "--noise",
+        "gaussian,poisson",
+        "--invariance",
+        "--out",
+        tmp_path / "j",
+    )
+    answer = pure_nas(*command)
+    assert answer.code == 0
+    assert "evaluation.json and 6 figure files" in answer.message
+    written = contents(tmp_path / "j")
+    assert set(written) == {"evaluation.json", *FIGURES}
+    assert parsed(written["evaluation.json"].decode())["networks"][0]["name"] == f"{finished.run.name}:best"  # type: ignore[index]
+    again = pure_nas(*command)
+    assert again.code == 1
+    assert "evaluation.json exists; it is left alone" in again.message
+    assert contents(tmp_path / "j") == written
+    assert pure_nas(*command, "--overwrite").code == 0
+    # One seed, one result: to the last byte, figures too.
+    assert contents(tmp_path / "j") == written
+
+
+def test_a_file_in_place_of_the_folder_is_refused(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    answer = pure_nas("evaluate", f"{finished.run}:best", "--out", tmp_path / "file")
+    assert answer.code == 1
+    assert "is a file, not a folder" in answer.message
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_weights_of_a_trial_are_the_trial(pure_nas: Command, finished: Study) -> None:
+    by_name = pure_nas("evaluate", f"{finished.run}:3", "--noise", "poisson=20", "--json")
+    by_file = pure_nas(
+        "evaluate", finished.run / "trials" / "0003" / "weights.safetensors", "--noise", "poisson=20", "--json"
+    )
+    one, other = (parsed(answer.stdout)["networks"][0]["evaluation"] for answer in (by_name, by_file))  # type: ignore[index]
+    assert one == other
+
+
+def test_exported_weights_need_a_dataset(
+    pure_nas: Command, finished: Study, image_folder: Path, tmp_path: Path
+) -> None:
+    pure_nas("export", finished.run, "--trial", "1", "--output", tmp_path / "mine")
+    answer = pure_nas("evaluate", tmp_path / "mine", "--noise", "none")
+    assert answer.code == 2
+    assert "says by which images to judge it" in answer.message
+    answer = pure_nas("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
+    assert answer.code == 0
+    assert "nothing beside the weights says by which" in answer.message
+    exported = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+    trial = pure_nas("evaluate", f"{finished.run}:1", "--noise", "none", "--json")
+    assert exported == parsed(trial.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+
+
+def test_what_train_wrote_is_judged_on_its_dataset(pure_nas: Command, tmp_path: Path) -> None:
+    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", tmp_path / "trained", "--device", "cpu")
+    answer = pure_nas("evaluate", tmp_path / "trained", "--noise", "none")
+    assert answer.code == 0
+    assert "digits, 359 test images" in answer.stdout
+    assert "normalised by" not in answer.message
+
+
+def test_images_may_have_another_size(pure_nas: Command, finished: Study, image_folder: Path) -> None:
+    answer = pure_nas(
+        "evaluate", f"{finished.run}:best", "--dataset", image_folder, "--image-size", 12, "--noise", "none", "--json"
+    )
+    found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+    assert (found["image_size"], found["images"]) == (12, 24)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["pure20"], "pure20 is a network without weights: there is nothing to judge. Train it, for example with"),
+        (["pur20"], 'There is no architecture "pur20"'),
+        (["{run}"], "is a folder without weights.safetensors. Name a trial of a run, such as"),
+        (["{run}:99"], "There is no trial 99"),
+        (["missing.safetensors"], "The weights missing.safetensors are missing"),
+        (["{run}:best", "--against", "resnet20"], "resnet20 is a network without weights"),
+        (["{run}:best", "--noise", "gausian=0.1"], 'no noise "gausian"; did you mean "gaussian"'),
+        (["{run}:best", "--noise", "gaussian=x"], '"x" in "gaussian=x" is no level'),
+        (["{run}:best", "--noise", "salt-and-pepper=2"], "must be from 0 to 1"),
+        (["{run}:best", "--scales", "8,x"], '"8,x" is no list of sizes'),
+        (["{run}:best", "--scales", "4"], "A scale of 4 pixels cannot be used"),
+        (["{run}:best", "--device", "tpu"], 'no device "tpu"'),
+        (["{run}:best", "--dataset", "digits"], "another number of classes than those of digits: 3, not 10"),
+        (["{run}:best", "--dataset", "digit"], 'did you mean "digits"'),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(pure_nas: Command, finished: Study, arguments: list[str], words: str) -> None:
+    answer = pure_nas("evaluate", *(each.format(run=finished.run) for each in arguments))
+    assert answer.code in (1, 2)
+    assert words in answer.message
+    assert answer.stdout == ""
+
+
+def test_mirror_images_are_refused_where_they_change_the_label(pure_nas: Command, tmp_path: Path) -> None:
+    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", tmp_path / "trained", "--device", "cpu")
+    answer = pure_nas("evaluate", tmp_path / "trained", "--views", "ten-crop")
+    assert answer.code == 2
+    assert "do not survive a mirror image" in answer.message
+    assert pure_nas("evaluate", tmp_path / "trained", "--views", "five-crop", "--noise", "none").code == 0
+
+
+def test_retrained_networks_are_not_judged_by_images_that_they_saw(pure_nas: Command, study: Study) -> None:
+    folder = study.run / "retrain" / "0123456789ab-seed1"
+    shutil.copytree(study.run / "trials" / "0001", folder)
+    answer = pure_nas("evaluate", folder / "weights.safetensors", "--split", "validation", "--noise", "none")
+    assert answer.code == 2
+    assert "was trained on these validation images" in answer.message
+    assert pure_nas("evaluate", folder / "weights.safetensors", "--noise", "none").code == 0
+
+
+def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(pure_nas: Command, study: Study) -> None:
+    import safetensors.torch
+
+    path = study.run / "trials" / "0001" / "weights.safetensors"
+    weights = safetensors.torch.load_file(path)
+    weights["classifier.linear.bias"].fill_(float("nan"))
+    safetensors.torch.save_file(weights, path)
+    answer = pure_nas("evaluate", f"{study.run}:1", "--invariance", "--noise", "gaussian=0.1")
+    assert answer.code == 0
+    assert "the logits of 24 images are not finite" in " ".join(answer.stdout.split())
+    assert "0.00 %" in answer.stdout
+
+
+def test_damaged_weights_are_refused(pure_nas: Command, study: Study) -> None:
+    path = study.run / "trials" / "0001" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    answer = pure_nas("evaluate", f"{study.run}:1")
+    assert answer.code == 1
+    assert "are damaged" in answer.message

@@ -1,0 +1,243 @@
+"""Whole evaluations of a small trained network."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.image_set import Normalisation
+from pure_nas.data.resident import resident
+from pure_nas.errors import DataError, UsageError
+from pure_nas.evaluation import NOISE_KINDS, Evaluation, Noise, Views, evaluate_network, usual_noises
+from pure_nas.nn import Network
+from pure_nas.training.evaluation import evaluate
+
+CPU = torch.device("cpu")
+STRONG = tuple(noise for noise in usual_noises() if noise in {usual_noises([kind])[-1] for kind in NOISE_KINDS})
+
+
+@pytest.fixture(scope="module")
+def found(trained: Network, dataset: Dataset) -> Evaluation:
+    return evaluate_network(
+        trained,
+        dataset.train,
+        CPU,
+        classes=dataset.classes,
+        noises=usual_noises(),
+        views=Views("five-crop"),
+        factors=(2.0, 0.5),
+        seed=3,
+    )
+
+
+def colours(count: int, *, size: int = 8, shown: int | None = None, channels: int = 1) -> ImageSet:
+    pixels = torch.randint(0, 256, (count, channels, size, size), generator=torch.Generator().manual_seed(count))
+    labels = torch.arange(count) % 3
+    normalisation = Normalisation((0.4,) * channels, (0.25,) * channels)
+    return resident(pixels.to(torch.uint8), labels, normalisation, image_size=shown)
+
+
+def test_the_network_has_learned_enough_for_these_tests(found: Evaluation) -> None:
+    assert found.quality.accuracy > 0.8
+
+
+def test_without_noise_it_is_the_score_of_training(trained: Network, dataset: Dataset, found: Evaluation) -> None:
+    score = evaluate(trained, dataset.train, CPU)
+    assert found.quality.error == score.error
+    assert found.quality.loss == pytest.approx(score.loss, rel=1e-6)
+
+
+def test_curves_begin_without_noise_and_grow_stronger(found: Evaluation) -> None:
+    assert [curve.kind for curve in found.noise] == list(NOISE_KINDS)
+    for curve in found.noise:
+        assert curve.points[0].quality == found.quality
+        assert curve.points[0].noise.clean
+        strengths = [point.noise.strength for point in curve.points]
+        assert strengths == sorted(strengths)
+        errors = [point.quality.error for point in curve.points[1:]]
+        assert curve.mean_error == pytest.approx(sum(errors) / len(errors))
+        assert errors[-1] > found.quality.error
+
+
+def test_hardly_any_noise_changes_hardly_anything(trained: Network, dataset: Dataset) -> None:
+    faint = (Noise("poisson", 1e7), Noise("gaussian", 1e-5), Noise("salt-and-pepper", 1e-9), Noise("speckle", 1e-5))
+    plain = evaluate_network(trained, dataset.train, CPU, noises=faint)
+    for curve in plain.noise:
+        quality = curve.points[1].quality
+        assert quality.confusion == plain.quality.confusion
+        assert quality.loss == pytest.approx(plain.quality.loss, rel=0.01)
+
+
+def test_one_seed_gives_one_result(trained: Network, dataset: Dataset, found: Evaluation) -> None:
+    again = evaluate_network(trained, dataset.train, CPU, classes=dataset.classes, noises=usual_noises(), seed=3)
+    assert again.noise == found.noise
+    other = evaluate_network(trained, dataset.train, CPU, classes=dataset.classes, noises=usual_noises(), seed=4)
+    assert other.quality == found.quality
+    assert other.noise != found.noise
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_the_batch_size_changes_no_prediction(
+    trained: Network, dataset: Dataset, found: Evaluation, batch_size: int
+) -> None:
+    other = evaluate_network(
+        trained,
+        dataset.train,
+        CPU,
+        classes=dataset.classes,
+        noises=usual_noises(),
+        factors=(2.0, 0.5),
+        seed=3,
+        batch_size=batch_size,
+    )
+    for one, two in zip(found.noise, other.noise, strict=True):
+        assert [point.quality.confusion for point in one.points] == [point.quality.confusion for point in two.points]
+    for one, two in zip(found.intensity, other.intensity, strict=True):
+        assert (one.hits, one.agreement) == (two.hits, two.agreement)
+        assert one.cosine == pytest.approx(two.cosine, rel=1e-5)
+
+
+def test_views_average_probabilities(trained: Network) -> None:
+    images = colours(5, size=8)
+    found = evaluate_network(trained, images, CPU, views=Views("flip", (8, 12)))
+    ((batch, labels),) = images.batches(8)
+    with torch.no_grad():
+        shown = list(Views("flip", (8, 12)).of(batch, 8))
+        mean = torch.stack([trained(view).double().softmax(1) for view in shown]).mean(0)
+    expected = -mean.gather(1, labels.unsqueeze(1)).log().mean().item()
+    assert found.viewed is not None
+    assert found.viewed.loss == pytest.approx(expected, rel=1e-4)
+    assert found.viewed.hits == (mean.argmax(1) == labels).sum().item()
+    assert found.viewed.loss != pytest.approx(found.quality.loss, rel=1e-4)
+
+
+def test_the_single_view_is_the_middle_whatever_the_other_views(trained: Network) -> None:
+    images = colours(9, size=10, shown=8)
+    alone = evaluate_network(trained, images, CPU, noises=STRONG)
+    beside = evaluate_network(trained, images, CPU, noises=STRONG, views=Views("ten-crop"))
+    assert alone.viewed is None
+    assert beside.viewed is not None
+    assert beside.quality == alone.quality
+    assert beside.noise == alone.noise
+
+
+def test_the_probe_finds_nothing_where_nothing_is_multiplied(trained: Network, dataset: Dataset) -> None:
+    found = evaluate_network(trained, dataset.train, CPU, factors=(1.0, 4.0, 1.0))
+    same, brighter = found.intensity
+    assert same.accuracy == found.quality.accuracy
+    assert (same.cosine, same.norm_ratio, same.agreement) == pytest.approx((1, 1, 1), rel=1e-4)
+    assert same.relative_change == pytest.approx(0, abs=1e-3)
+    assert brighter.relative_change is not None
+    assert brighter.relative_change > 0.1
+
+
+def test_intensities_are_multiplied_before_they_are_normalised(trained: Network) -> None:
+    """A factor of 2 on half as bright pixels gives the images themselves."""
+    bright = colours(6)
+    ((_, labels),) = bright.batches(8)
+    pixels = 2 * torch.randint(0, 128, (6, 1, 8, 8), generator=torch.Generator().manual_seed(1))
+    whole, half = (
+        resident(each.to(torch.uint8), labels, bright.normalisation)
+        for each in (pixels, pixels.div(2, rounding_mode="floor"))
+    )
+    direct = evaluate_network(trained, whole, CPU)
+    doubled = evaluate_network(trained, half, CPU, factors=(2.0,))
+    assert doubled.intensity[0].hits == direct.quality.hits
+
+
+def test_the_network_is_left_as_it_was(trained: Network, dataset: Dataset) -> None:
+    network = copy.deepcopy(trained).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    evaluate_network(network, dataset.validation, CPU, noises=STRONG, views=Views("flip"), factors=(0.5,))
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_sick_network_is_wrong_everywhere(trained: Network) -> None:
+    network = copy.deepcopy(trained)
+    with torch.no_grad():
+        network.classifier.linear.bias.fill_(math.nan)
+    found = evaluate_network(network, colours(5), CPU, noises=STRONG, views=Views("flip"), factors=(2.0,))
+    assert found.viewed is not None
+    assert (found.quality.unpredicted, found.quality.error, found.viewed.unpredicted) == (5, 1.0, 5)
+    assert all(point.quality.error == 1 for curve in found.noise for point in curve.points)
+    assert (found.intensity[0].hits, found.intensity[0].agreement) == (0, 0)
+    json.dumps(found.document(), allow_nan=False)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_few_images_are_enough(trained: Network, count: int) -> None:
+    found = evaluate_network(
+        trained, colours(count), CPU, noises=STRONG, views=Views("ten-crop", (8, 9)), factors=(0.5,), batch_size=2
+    )
+    assert found.quality.images == count
+    assert all(point.quality.images == count for curve in found.noise for point in curve.points)
+    json.dumps(found.document(), allow_nan=False)
+
+
+def test_a_class_may_be_absent(trained: Network) -> None:
+    images = colours(6)
+    found = evaluate_network(trained, images.subset(torch.tensor([0, 1, 3])), CPU, classes=("a", "b", "c"))
+    assert [each.count for each in found.quality.classes] == [2, 1, 0]
+    assert found.quality.classes[2].recall is None
+
+
+def test_progress_is_told(trained: Network) -> None:
+    told: list[tuple[int, int]] = []
+    evaluate_network(trained, colours(5), CPU, batch_size=2, progress=lambda done, total: told.append((done, total)))
+    assert told == [(2, 5), (5, 5)]
+
+
+def test_images_that_do_not_fit_are_refused(trained: Network) -> None:
+    with pytest.raises(UsageError, match="reads images of 1 channels, but these have 3"):
+        evaluate_network(trained, colours(3, channels=3), CPU)
+    with pytest.raises(UsageError, match="tells 3 classes apart, but the images are of 2"):
+        evaluate_network(trained, colours(3), CPU, classes=("a", "b"))
+    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    with pytest.raises(UsageError, match="tells 3 classes apart, but the images are of 8"):
+        evaluate_network(trained, resident(pixels, torch.tensor([0, 7]), Normalisation((0.4,), (0.25,))), CPU)
+    with pytest.raises(DataError, match="no images"):
+        evaluate_network(trained, colours(3).subset(torch.tensor([], dtype=torch.int64)), CPU)
+
+
+def test_document_is_json_and_says_what_was_found(found: Evaluation) -> None:
+    document = json.loads(json.dumps(found.document(), allow_nan=False))
+    assert document["schema"] == 1
+    assert document["accuracy"] == found.quality.accuracy
+    assert found.viewed is not None
+    assert document["views"]["name"] == "five-crop"
+    assert document["views"]["accuracy"] == found.viewed.accuracy
+    assert {kind: len(points) for kind, points in document["noise"].items()} == dict.fromkeys(NOISE_KINDS, 6)
+    assert [each["factor"] for each in document["intensity"]] == [0.5, 2.0]
+    assert replace(found, viewed=None).document()["views"] is None
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_finds_nearly_the_same_and_draws_its_own_noise_from_the_seed(
+    trained: Network, dataset: Dataset, found: Evaluation
+) -> None:
+    device = torch.device("cuda")
+    runs = [
+        evaluate_network(
+            trained,
+            dataset.train,
+            device,
+            noises=usual_noises(),
+            views=Views("five-crop"),
+            factors=(0.5,),
+            batch_size=size,
+        )
+        for size in (7, 64)
+    ]
+    assert runs[0].quality.error == pytest.approx(found.quality.error, abs=0.05)
+    for one, other in zip(runs[0].noise, runs[1].noise, strict=True):
+        for point, same in zip(one.points, other.points, strict=True):
+            assert point.quality.error == pytest.approx(same.quality.error, abs=0.05)
+    assert next(trained.parameters()).device.type == "cpu"

@@ -1,0 +1,163 @@
+"""What a tally says agrees with scikit-learn and with sums by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from sklearn import metrics
+from torch import Tensor
+
+from pure_nas.evaluation.quality import Quality, quality_of, wilson
+from pure_nas.evaluation.scorer import log_softmax
+from pure_nas.evaluation.tally import Tally
+
+
+def quality(logits: Tensor, labels: Sequence[int], batches: int = 1) -> Quality:
+    classes = logits.shape[1]
+    tally = Tally(classes, torch.device("cpu"))
+    for part, of_part in zip(logits.chunk(batches), torch.tensor(labels).chunk(batches), strict=True):
+        tally.add(log_softmax(part), of_part)
+    return quality_of(tally, [f"class {label}" for label in range(classes)])
+
+
+def certain(*probabilities: Sequence[float]) -> Tensor:
+    """Logits that give these probabilities."""
+    return torch.tensor(probabilities, dtype=torch.float64).log().float()
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    count=st.integers(1, 40),
+    classes=st.integers(2, 12),
+    scale=st.sampled_from([0.1, 1.0, 3.0]),
+    batches=st.integers(1, 5),
+)
+@settings(max_examples=80, deadline=None)
+def test_numbers_are_those_of_scikit_learn(seed: int, count: int, classes: int, scale: float, batches: int) -> None:
+    drawn = torch.Generator().manual_seed(seed)
+    logits = torch.randn(count, classes, generator=drawn) * scale
+    labels = torch.randint(0, classes, (count,), generator=drawn).tolist()
+    found = quality(logits, labels, min(batches, len(logits.chunk(batches))))
+    probabilities = logits.double().softmax(1).numpy()
+    predicted = probabilities.argmax(1)
+    every = list(range(classes))
+    assert found.images == count
+    assert_allclose(found.accuracy, metrics.accuracy_score(labels, predicted))
+    assert_allclose(found.loss, metrics.log_loss(labels, probabilities, labels=every), rtol=1e-6)
+    assert np.array_equal(found.confusion, metrics.confusion_matrix(labels, predicted, labels=every))
+    if classes > 5:
+        assert_allclose(found.top5, metrics.top_k_accuracy_score(labels, probabilities, k=5, labels=every))
+    else:
+        assert found.top5 is None
+    theirs = metrics.precision_recall_fscore_support(labels, predicted, labels=every, zero_division=np.nan)
+    for place, each in enumerate(found.classes):
+        ours = [math.nan if value is None else value for value in (each.precision, each.recall, each.f1)]
+        assert_allclose([*ours, each.count], [column[place] for column in theirs])
+
+
+def by_hand(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Guo et al.'s expected calibration error, as they write it."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    total = 0.0
+    for place in range(15):
+        inside = (confidence > place / 15) & (confidence <= (place + 1) / 15)
+        if inside.any():
+            total += inside.sum() / len(labels) * abs(right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+@given(seed=st.integers(0, 2**31), count=st.integers(1, 60), scale=st.sampled_from([0.3, 2.0, 8.0]))
+@settings(max_examples=60, deadline=None)
+def test_calibration_error_is_that_of_its_definition(seed: int, count: int, scale: float) -> None:
+    drawn = torch.Generator().manual_seed(seed)
+    logits = torch.randn(count, 4, generator=drawn) * scale
+    labels = torch.randint(0, 4, (count,), generator=drawn)
+    found = quality(logits, labels.tolist(), 1)
+    expected = by_hand(logits.double().softmax(1).numpy(), labels.numpy())
+    assert_allclose(found.calibration_error, expected, atol=1e-9)
+    assert sum(each.count for each in found.bins) == count
+
+
+def test_calibration_by_hand() -> None:
+    found = quality(certain([0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.3, 0.7]), [0, 1, 0, 1])
+    # Bins of 0.9 (two images, one right), of 0.6 and of 0.7 (one image each, right).
+    assert_allclose(found.calibration_error, (2 * abs(0.5 - 0.9) + abs(1 - 0.6) + abs(1 - 0.7)) / 4, rtol=1e-6)
+    assert [(each.count, each.accuracy) for each in found.bins] == [(1, 1.0), (1, 1.0), (2, 0.5)]
+    assert_allclose([each.confidence for each in found.bins], [0.6, 0.7, 0.9], rtol=1e-6)
+    assert all(each.low < each.confidence <= each.high for each in found.bins)
+
+
+def test_a_network_that_is_as_right_as_it_is_sure_has_no_calibration_error() -> None:
+    found = quality(certain(*[[0.75, 0.25]] * 4), [0, 0, 0, 1])
+    assert_allclose(found.calibration_error, 0, atol=1e-7)
+
+
+@given(images=st.integers(1, 10_000), share=st.floats(0, 1))
+@settings(max_examples=60, deadline=None)
+def test_interval_is_wilsons(images: int, share: float) -> None:
+    hits = round(share * images)
+    low, high = wilson(hits, images)
+    z, p = 1.959963984540054, hits / images
+    centre = (p + z**2 / (2 * images)) / (1 + z**2 / images)
+    reach = z / (1 + z**2 / images) * math.sqrt(p * (1 - p) / images + z**2 / (4 * images**2))
+    assert_allclose([low, high], [max(0, centre - reach), min(1, centre + reach)], atol=1e-9)
+    assert low <= p <= high
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_predictions_that_are_not_finite_are_wrong_ones(bad: float) -> None:
+    logits = certain([0.9, 0.05, 0.05], [0.9, 0.05, 0.05], [0.05, 0.9, 0.05])
+    logits[0, 0] = bad
+    found = quality(logits, [0, 0, 1])
+    assert (found.unpredicted, found.hits, found.accuracy) == (1, 2, pytest.approx(2 / 3))
+    assert found.loss is None
+    assert found.calibration_error is None
+    assert found.confusion == ((1, 0, 0), (0, 1, 0), (0, 0, 0))
+    assert (found.classes[0].count, found.classes[0].recall) == (2, 0.5)
+    assert sum(each.count for each in found.bins) == 2
+    json.dumps(found.document(), allow_nan=False)
+
+
+def test_a_prediction_that_is_not_finite_has_no_label_among_its_likeliest() -> None:
+    assert quality(torch.full((1, 6), math.nan), [0]).top5 == 0
+
+
+def test_an_unlikely_label_has_a_large_but_finite_loss() -> None:
+    found = quality(torch.tensor([[3e38, -3e38]]), [1])
+    assert found.loss == pytest.approx(6e38, rel=1e-6)
+    assert found.unpredicted == 0
+
+
+def test_a_class_without_images_has_no_recall() -> None:
+    found = quality(certain([0.8, 0.1, 0.1], [0.1, 0.8, 0.1]), [0, 0])
+    never, absent = found.classes[2], found.classes[1]
+    assert (never.count, never.precision, never.recall, never.f1) == (0, None, None, None)
+    assert (absent.count, absent.precision, absent.recall, absent.f1) == (0, 0.0, None, 0.0)
+    # Of the classes that have images, class 0 alone: precision 1, recall 1/2.
+    assert found.macro_f1 == pytest.approx(2 / 3)
+
+
+def test_largest_confusions_come_first() -> None:
+    logits = certain(*[[0.1, 0.8, 0.1]] * 3, [0.1, 0.1, 0.8], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1])
+    found = quality(logits, [0, 0, 1, 1, 1, 0])
+    assert found.largest_confusions(5) == [("class 0", "class 1", 2), ("class 1", "class 2", 2)]
+    assert found.largest_confusions(1) == [("class 0", "class 1", 2)]
+
+
+def test_document_is_json_that_says_the_same() -> None:
+    found = quality(torch.randn(20, 7, generator=torch.Generator().manual_seed(0)), [label % 7 for label in range(20)])
+    document = json.loads(json.dumps(found.document(), allow_nan=False))
+    assert document["accuracy"] == found.accuracy
+    assert document["error"] == found.error
+    assert document["interval"] == list(found.interval)
+    assert document["confusion"] == [list(row) for row in found.confusion]
+    assert [each["name"] for each in document["classes"]] == [f"class {label}" for label in range(7)]
+    assert sum(each["count"] for each in document["calibration"]) == 20

@@ -1,0 +1,111 @@
+"""Test-time views: which pixels they show, and that every network takes their sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pure_nas.architecture import Architecture
+from pure_nas.data.image_set import Normalisation
+from pure_nas.data.resident import resident
+from pure_nas.errors import UsageError
+from pure_nas.evaluation.views import CROPS, Views, middle
+from pure_nas.nn import build
+
+
+def numbered(size: int) -> Tensor:
+    """An image of which every pixel has another value."""
+    return torch.arange(float(size**2)).view(1, 1, size, size)
+
+
+def views(wanted: Views, held: Tensor, shown: int) -> list[Tensor]:
+    return list(wanted.of(held, shown))
+
+
+def test_crops_are_the_corners_and_the_centre_then_mirrored() -> None:
+    image = numbered(16)
+    found = views(Views("ten-crop"), image, 16)
+    assert [each.shape[-1] for each in found] == [14] * 10
+    starts = [(int(each[0, 0, 0, 0]) // 16, int(each[0, 0, 0, 0]) % 16) for each in found[::2]]
+    assert starts == [(0, 0), (0, 2), (2, 0), (2, 2), (1, 1)]
+    for plain, mirrored in zip(found[::2], found[1::2], strict=True):
+        assert torch.equal(mirrored.flip(3), plain)
+    five = views(Views("five-crop"), image, 16)
+    assert all(torch.equal(one, other) for one, other in zip(five, found[::2], strict=True))
+
+
+def test_crops_of_larger_images_are_as_large_as_what_is_shown_of_them() -> None:
+    found = views(Views("ten-crop"), numbered(16), 12)
+    assert {each.shape[-1] for each in found} == {12}
+    assert torch.equal(found[8], middle(numbered(16), 12))
+
+
+def test_whole_and_flip_show_what_is_shown_usually() -> None:
+    (whole,) = views(Views(), numbered(10), 8)
+    assert torch.equal(whole, middle(numbered(10), 8))
+    plain, mirrored = views(Views("flip"), numbered(10), 8)
+    assert torch.equal(plain, whole)
+    assert torch.equal(mirrored, whole.flip(3))
+
+
+def test_scales_bring_the_whole_image_to_their_size() -> None:
+    found = views(Views("whole", (10, 16, 24)), numbered(16), 12)
+    assert [each.shape[-1] for each in found] == [10, 16, 24]
+    assert torch.equal(found[1], numbered(16))
+    found = views(Views("five-crop", (16, 32)), numbered(16), 12)
+    assert [each.shape[-1] for each in found] == [12] * 5 + [24] * 5
+
+
+def test_a_uniform_image_looks_the_same_at_every_scale() -> None:
+    for each in views(Views("ten-crop", (9, 16, 31)), torch.full((2, 3, 16, 16), 0.25), 16):
+        torch.testing.assert_close(each, torch.full_like(each, 0.25))
+
+
+@pytest.mark.parametrize("crops", CROPS)
+@pytest.mark.parametrize("scales", [(), (16,), (8, 20, 24)])
+def test_count_and_single_say_what_comes(crops: str, scales: tuple[int, ...]) -> None:
+    wanted = Views(crops, scales)  # type: ignore[arg-type]
+    assert len(views(wanted, numbered(16), 16)) == wanted.count
+    assert wanted.single is (crops == "whole" and not scales)
+    assert wanted.mirrored is (crops in ("flip", "ten-crop"))
+
+
+@pytest.mark.parametrize(
+    ("crops", "scales", "words"),
+    [
+        ("ten-crops", (), 'no views "ten-crops"; did you mean "ten-crop"'),
+        ("whole", (4,), "A scale of 4 pixels cannot be used"),
+        ("whole", (16, 16), "name a size twice"),
+    ],
+)
+def test_views_that_cannot_be_had_are_refused(crops: str, scales: tuple[int, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Views(crops, scales)  # type: ignore[arg-type]
+
+
+def test_middle_is_what_a_set_shows_of_the_images_that_it_holds() -> None:
+    pixels = torch.randint(0, 256, (3, 2, 11, 11), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    images = resident(pixels, torch.zeros(3, dtype=torch.int64), Normalisation((0.3, 0.5), (0.2, 0.1)), image_size=8)
+    ((shown, _),) = images.batches(3)
+    ((held, _),) = images.batches(3, whole=True)
+    assert torch.equal(middle(held, 8), shown)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture.uniform("product", (1, 1, 1), base_width=4, image_size=32),
+        Architecture.uniform("conv", (1, 1, 1), base_width=4, image_size=32, shortcut="padding"),
+        Architecture(units=(("product",), ("conv",)), base_width=4, family="imagenet", image_size=64),
+        Architecture(units=(("product",), ("conv",)), base_width=4, bottleneck=True, image_size=32),
+    ],
+    ids=["product", "conv, padding", "imagenet", "bottleneck"],
+)
+def test_networks_take_images_of_every_size(architecture: Architecture) -> None:
+    network = build(architecture).eval()
+    for size in (8, 27, 32, 45):
+        with torch.no_grad():
+            logits = network(torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(size)))
+        assert logits.shape == (2, 10)
+        assert logits.isfinite().all()
