@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pure_nas import pareto
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError, UsageError
-from pure_nas.run_directory import DAMAGED_HINT, RunDirectory, TrialDirectory
+from pure_nas.run_directory import DAMAGED_HINT, EXPERIMENT, RunDirectory, TrialDirectory
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
@@ -31,7 +31,7 @@ class TrialRecord:
     Attributes:
         baseline: label of the baseline it is, such as "conv small, usual recipe"; empty for a sampled trial.
         objectives: one value for each objective of the run; empty unless complete.
-        metrics: error, accuracy and loss on the validation split.
+        metrics: error, accuracy and loss on the validation split, and noise_error where it was asked for.
         cost: params, flops and whatever else was measured.
         constraints: by how much it breaks each limit, as a share of the limit; at most 0 where it is kept.
         replay_of: number of the trial whose result it repeats, because both train the same.
@@ -69,7 +69,7 @@ class Results:
     """Trials of a run and what follows from them.
 
     Attributes:
-        objective_names: "error" and the costs, all minimised.
+        objective_names: "error" and the costs or "noise_error", all minimised.
         reference: the worst value of each objective, the corner of the hypervolume.
         trials: every finished trial, by number.
     """
@@ -91,7 +91,8 @@ class Results:
     def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
         """The front, lowest error first; points within the tolerances of each other are one group."""
         tolerances = [
-            (ERROR_TOLERANCE, 0.0) if name == "error" else (0.0, COST_TOLERANCE) for name in self.objective_names
+            (ERROR_TOLERANCE, 0.0) if name in ("error", "noise_error") else (0.0, COST_TOLERANCE)
+            for name in self.objective_names
         ]
         members = pareto.front(self._values)
         return tuple(
@@ -222,10 +223,12 @@ def load_results(run: RunDirectory) -> Results:
     """Read every finished trial of a run.
 
     Raises:
-        RunError: the settings or a trial's result are damaged.
+        RunError: the settings or a trial's result are damaged, or the run is an experiment's.
         ConfigError: a trial's architecture or recipe is damaged.
     """
     settings = run.settings()
+    if settings.get("kind") == EXPERIMENT:
+        raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
     try:
         names = tuple(settings["objectives"])
         reference = tuple(float(settings["reference"][name]) for name in names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from scipy import stats
-
 from pure_nas.candidate import Candidate
+from pure_nas.comparison import CONFIDENCE, SIGNIFICANCE, Difference, difference, holm
+from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
@@ -29,7 +28,6 @@ from pure_nas.search.workers import Work, Workers, check_workers, plan_workers, 
 from pure_nas.units import get_unit
 
 TWIN_UNITS = ("conv", "product")
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Row:
     Attributes:
         test_accuracy: one for each seed that did not diverge.
         diverged: seeds that did.
+        convergence: when the training accuracy first reached usual values.
     """
 
     trial: int
@@ -61,6 +60,7 @@ class Row:
     flops: int
     test_accuracy: list[float]
     diverged: int = 0
+    convergence: tuple[Convergence, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -232,8 +232,7 @@ def retrain(
         executor, _ = start_workers(plan_workers(workers, work, on), work, dataset, load, on)
         with closing(executor):
             _train(missing, executor, listener, total=len(distinct) * seeds)
-    accuracies = {digest: [_test_accuracy(each) for each in of_digest] for digest, of_digest in wanted.items()}
-    rows = [_row(variant, accuracies[variant.candidate.digest]) for variant in variants]
+    rows = [_row(variant, wanted[variant.candidate.digest]) for variant in variants]
     used = variants[0].candidate.recipe.epochs
     found = Retraining(seeds, used, rows, list(_verdicts(rows)))
     write_whole(run.path / "retrain.json", json.dumps(found.document(), indent=2) + "\n")
@@ -276,56 +275,75 @@ def _test_accuracy(trained: _Wanted) -> float | None:
     return float(result["metrics"]["accuracy"]) if result["state"] == "complete" else None
 
 
-def _row(variant: Variant, accuracies: Sequence[float | None]) -> Row:
+def _row(variant: Variant, trained: Sequence[_Wanted]) -> Row:
     cost = cost_of(variant.candidate.architecture)
-    kept = [accuracy for accuracy in accuracies if accuracy is not None]
-    return Row(variant.trial, variant.name, cost.params, cost.flops, kept, len(accuracies) - len(kept))
+    kept = [accuracy for each in trained if (accuracy := _test_accuracy(each)) is not None]
+    curves = [each.directory.curve() for each in trained]
+    convergence = tuple(convergence_of(curves, target, "training") for target in USUAL_TARGETS)
+    return Row(variant.trial, variant.name, cost.params, cost.flops, kept, len(trained) - len(kept), convergence)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A trial beside a twin; `text` where they cannot be told apart by a test."""
+
+    row: Row
+    twin: Row | None = None
+    found: Difference | None = None
+    text: str = ""
 
 
 def _verdicts(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
-    """Compare each trial with the better recipe of each twin, by Welch's t interval of the difference."""
-    for row in rows:
-        if row.variant != "trial":
+    """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests."""
+    comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
+    tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
+    corrected = iter(holm(tested))
+    for each in comparisons:
+        text = each.text
+        if each.twin is not None and each.found is not None and each.found.p is not None:
+            text = _in_words(each.row, each.twin, each.found, next(corrected), len(tested))
+        yield each.row.trial, text
+
+
+def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[_Comparison]:
+    for unit in TWIN_UNITS:
+        twins = [each for each in rows if each.trial == row.trial and each.variant.startswith(f"{unit} twin")]
+        trained = [twin for twin in twins if twin.test_accuracy]
+        if not trained:
+            if twins:
+                yield _Comparison(row, text=f"Every {unit} twin of trial {row.trial} diverged.")
             continue
-        for unit in TWIN_UNITS:
-            twins = [each for each in rows if each.trial == row.trial and each.variant.startswith(f"{unit} twin")]
-            trained = [twin for twin in twins if twin.test_accuracy]
-            if not trained:
-                if twins:
-                    yield row.trial, f"Every {unit} twin of trial {row.trial} diverged."
-                continue
-            if not row.test_accuracy:
-                yield row.trial, f"Trial {row.trial} diverged with every seed."
-                break
-            yield row.trial, _compared(row, max(trained, key=lambda twin: twin.mean))
+        if not row.test_accuracy:
+            yield _Comparison(row, text=f"Trial {row.trial} diverged with every seed.")
+            break
+        yield _compared(row, max(trained, key=lambda twin: twin.mean))
 
 
-def _compared(row: Row, twin: Row) -> str:
-    difference = 100 * (row.mean - twin.mean)
-    facts = f"trial {row.trial} {100 * row.mean:.2f} %, {twin.variant} {100 * twin.mean:.2f} %"
+def _compared(row: Row, twin: Row) -> _Comparison:
     if min(len(row.test_accuracy), len(twin.test_accuracy)) < 2:
-        return f"Not enough seeds to compare: {facts}."
-    if row.std == twin.std == 0:
-        return f"Not enough spread to compare, every seed gave the same accuracy: {facts}."
-    low, high = difference_interval(row.test_accuracy, twin.test_accuracy)
-    interval = f"difference {difference:+.2f} points, {CONFIDENCE:.0%} interval {100 * low:+.2f} to {100 * high:+.2f}"
-    if low > 0:
-        return f"Better than its twin: {facts} ({interval})."
-    if high < 0:
-        return f"Worse than its twin: {facts} ({interval})."
-    return f"No difference shown: {facts} ({interval})."
+        return _Comparison(row, text=f"Not enough seeds to compare: {_facts(row, twin)}.")
+    found = difference(row.test_accuracy, twin.test_accuracy)
+    if found.p is None:
+        return _Comparison(
+            row, text=f"Not enough spread to compare, every seed gave the same accuracy: {_facts(row, twin)}."
+        )
+    return _Comparison(row, twin, found)
 
 
-def difference_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Welch's confidence interval of mean(first) - mean(second); each needs two values."""
-    difference = statistics.fmean(first) - statistics.fmean(second)
-    of_first, of_second = (statistics.variance(values) / len(values) for values in (first, second))
-    variance = of_first + of_second
-    if variance == 0:
-        return difference, difference
-    freedom = variance**2 / (of_first**2 / (len(first) - 1) + of_second**2 / (len(second) - 1))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(variance)
-    return difference - reach, difference + reach
+def _facts(row: Row, twin: Row) -> str:
+    return f"trial {row.trial} {100 * row.mean:.2f} %, {twin.variant} {100 * twin.mean:.2f} %"
+
+
+def _in_words(row: Row, twin: Row, found: Difference, p: float, tests: int) -> str:
+    corrected = f" corrected for {tests} comparisons" if tests > 1 else ""
+    detail = (
+        f"difference {100 * found.value:+.2f} points, {CONFIDENCE:.0%} interval {100 * found.low:+.2f} to "
+        f"{100 * found.high:+.2f}, p {p:.3f}{corrected}"
+    )
+    verdict = "No difference shown"
+    if p < SIGNIFICANCE:
+        verdict = "Better than its twin" if found.value > 0 else "Worse than its twin"
+    return f"{verdict}: {_facts(row, twin)} ({detail})."
 
 
 def _or_none(value: float) -> float | None:

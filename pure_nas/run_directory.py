@@ -28,6 +28,8 @@ from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
 from pure_nas.recipe import Recipe
 
+EXPERIMENT = "experiment"
+"""The `kind` in the run.toml of an experiment; that of a search has none."""
 DAMAGED_HINT = (
     "Put a good copy back. Without one, move the file and study.db (with study.db-wal and study.db-shm) away and give "
     "the search command again: the trial is trained anew, and the study is rebuilt from the others."
@@ -123,6 +125,7 @@ class TrialDirectory:
         self.metrics = path / "metrics.jsonl"
         self.weights = path / "weights.safetensors"
         self.checkpoint = path / "checkpoint.pt"
+        self.evaluation = path / "evaluation.json"
 
     def write_candidate(self, candidate: Candidate) -> None:
         """Record what the trial trains."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -119,16 +119,23 @@ def shown(value: object) -> str:
 
 def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """Valid keys of the table at `path`, empty where the path leaves the models."""
-    tables: list[type[BaseModel]] = [model]
+    annotations: list[Any] = [model]
     for part in (part for part in path if not isinstance(part, int)):
-        tables = [
-            inner
-            for table in tables
-            for name, field in table.model_fields.items()
-            if part in (field.alias, name)
-            for inner in _models_in(field.annotation)
-        ]
+        annotations = [inner for annotation in annotations for inner in _below(annotation, part)]
+    tables = [table for annotation in annotations for table in _models_in(annotation)]
     return [field.alias or name for table in tables for name, field in table.model_fields.items()]
+
+
+def _below(annotation: Any, key: object) -> list[Any]:
+    """What `key` of a table of this type holds; every key of a dictionary of tables holds the same."""
+    if get_origin(annotation) is dict:
+        return [get_args(annotation)[1]]
+    return [
+        field.annotation
+        for table in _models_in(annotation)
+        for name, field in table.model_fields.items()
+        if key in (field.alias, name)
+    ]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -19,6 +19,7 @@ REDUCED = {
     "search": ["--epochs", "1", "--device", "cpu"],
     "retrain": ["--epochs", "1", "--device", "cpu"],
     "train": ["--device", "cpu"],
+    "experiment": ["--seeds", "1", "--device", "cpu"],
 }
 
 
@@ -89,7 +90,18 @@ def test_every_command_runs_in_order_and_the_python_code_after_it(folder: Path) 
 
 def test_every_command_of_the_program_is_on_the_page() -> None:
     named = {shlex.split(line)[3] for line in commands()}
-    assert named == {"search", "report", "export", "retrain", "train", "describe", "spaces", "datasets"}
+    assert named == {
+        "search",
+        "report",
+        "export",
+        "retrain",
+        "evaluate",
+        "experiment",
+        "train",
+        "describe",
+        "spaces",
+        "datasets",
+    }
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from interleaved import Interleaved
-from scipy import stats
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
+from pure_nas.comparison import difference, holm
+from pure_nas.convergence import USUAL_TARGETS
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import RunError, UsageError
@@ -28,13 +29,12 @@ from pure_nas.retrain import (
     Row,
     Variant,
     _verdicts,
-    difference_interval,
     load_run_dataset,
     retrain,
     select_trials,
     variants_of,
 )
-from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json
 from pure_nas.search.workers import Work, WorkerPlan
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
@@ -155,6 +155,12 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
         assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == accuracy
         assert len((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
         assert read_json(folder / "result.json")["seed"] == seed
+    curve = TrialDirectory(folder, 2).curve()
+    assert [each.target for each in row.convergence] == list(USUAL_TARGETS)
+    for each in row.convergence:
+        reached = [record["epoch"] for record in curve if record["train_accuracy"] >= each.target]
+        assert (reached[0] in each.epochs) if reached else each.missed
+        assert len(each.epochs) + each.missed == 2
     cost = cost_of(MIXED)
     assert (row.trial, row.variant, row.params, row.flops) == (3, "trial", cost.params, cost.flops)
     assert [len(each.test_accuracy) for each in found.rows] == [2] * 5
@@ -190,6 +196,14 @@ def test_what_was_retrained_is_not_trained_again(
     assert [row.test_accuracy[0] for row in more.rows] == [row.test_accuracy[0] for row in before.rows]
 
 
+def without_times(found: Retraining) -> Retraining:
+    """The same, but for how long it took."""
+    rows = [
+        replace(row, convergence=tuple(replace(each, seconds=()) for each in row.convergence)) for row in found.rows
+    ]
+    return replace(found, rows=rows)
+
+
 def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = retrained(run_on(image_folder, tmp_path / "alone"), [trial()], seeds=2)
     executors: list[Interleaved] = []
@@ -200,7 +214,8 @@ def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monke
 
     monkeypatch.setattr("pure_nas.retrain.start_workers", start)
     heard = Heard()
-    assert retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3) == alone
+    together = retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3)
+    assert without_times(together) == without_times(alone)
     assert executors[0].most == 3
     assert [done for _, _, done, _ in heard.steps] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
     retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2, workers=3)
@@ -286,14 +301,32 @@ def test_a_trial_is_compared_with_the_better_recipe_of_each_twin() -> None:
         row("product twin, usual recipe", 0.93, 0.94, 0.95),
         row("product twin, same recipe", 0.60, 0.61, 0.62),
     )
-    low, high = difference_interval([0.90, 0.91, 0.92], [0.80, 0.81, 0.82])
-    assert texts[0] == (
-        "Better than its twin: trial 3 91.00 %, conv twin, same recipe 81.00 % (difference +10.00 points, "
-        f"95% interval {100 * low:+.2f} to {100 * high:+.2f})."
-    )
-    assert texts[1].startswith(
-        "Worse than its twin: trial 3 91.00 %, product twin, usual recipe 94.00 % (difference -3"
-    )
+    first, second = (difference([0.90, 0.91, 0.92], other) for other in ([0.80, 0.81, 0.82], [0.93, 0.94, 0.95]))
+    corrected = holm([first.p, second.p])
+    assert texts == [
+        f"{verdict} than its twin: trial 3 91.00 %, {twin} (difference {100 * found.value:+.2f} points, 95% interval "
+        f"{100 * found.low:+.2f} to {100 * found.high:+.2f}, p {p:.3f} corrected for 2 comparisons)."
+        for verdict, twin, found, p in (
+            ("Better", "conv twin, same recipe 81.00 %", first, corrected[0]),
+            ("Worse", "product twin, usual recipe 94.00 %", second, corrected[1]),
+        )
+    ]
+
+
+def test_verdicts_count_how_many_comparisons_there_were() -> None:
+    """A difference that one comparison would show is none among ten of which nine show nothing."""
+    alone = [row("trial", 0.90, 0.91, 0.92), row("conv twin, same recipe", 0.875, 0.885, 0.895)]
+    others = [
+        replace(each, trial=number)
+        for number in range(10, 19)
+        for each in (row("trial", 0.90, 0.91, 0.92), row("conv twin, same recipe", 0.90, 0.905, 0.92))
+    ]
+    (text,) = verdicts(*alone)
+    assert text.startswith("Better than its twin")
+    assert "corrected" not in text
+    among = dict(_verdicts([*alone, *others]))
+    assert among[3].startswith("No difference shown")
+    assert "corrected for 10 comparisons" in among[3]
 
 
 def test_a_difference_within_the_noise_is_none() -> None:
@@ -321,24 +354,6 @@ def test_without_a_twin_there_is_nothing_to_say() -> None:
     assert verdicts(row("trial", 0.9, 0.9)) == []
 
 
-def test_the_interval_is_welchs() -> None:
-    first, second = [0.90, 0.92, 0.94], [0.80, 0.86, 0.83, 0.87]
-    # By hand: means 0.92 and 0.84, variances 0.0004 and 0.001 over 3 and 4 values.
-    of_first, of_second = 0.0004 / 3, 0.001 / 4
-    error = math.sqrt(of_first + of_second)
-    freedom = (of_first + of_second) ** 2 / (of_first**2 / 2 + of_second**2 / 3)
-    reach = float(stats.t.ppf(0.975, freedom)) * error
-    assert difference_interval(first, second) == pytest.approx((0.08 - reach, 0.08 + reach))
-    theirs = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
-    assert difference_interval(first, second) == pytest.approx((theirs.low, theirs.high))
-
-
-def test_the_interval_of_values_that_do_not_vary_is_their_difference() -> None:
-    assert difference_interval([0.5, 0.5], [0.25, 0.25]) == (0.25, 0.25)
-    low, high = difference_interval([0.5, 0.5], [0.25, 0.35])
-    assert low < 0.2 < high
-
-
 def test_rows_have_means_and_deviations_where_they_can() -> None:
     assert (row("trial", 0.5, 0.7).mean, row("trial", 0.5).std) == (pytest.approx(0.6), 0.0)
     assert row("trial", 0.5, 0.7).std == pytest.approx(math.sqrt(0.02))
@@ -348,6 +363,6 @@ def test_rows_have_means_and_deviations_where_they_can() -> None:
         "schema": 1,
         "seeds": 2,
         "epochs": 1,
-        "rows": [{**asdict(row("trial", diverged=2)), "mean": None, "std": 0.0}],
+        "rows": [{**asdict(row("trial", diverged=2)), "mean": None, "std": 0.0, "convergence": []}],
         "verdicts": [],
     }

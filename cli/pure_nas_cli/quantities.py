@@ -83,6 +83,8 @@ def show_percent(value: float) -> str:
 
 def show_cost(name: str, value: float) -> str:
     """A cost as its kind is usually written."""
+    if name == "noise_error":
+        return show_percent(value)
     if name in ("latency", "latency_ms"):
         return f"{value:.2f} ms"
     if name in ("memory", "memory_bytes"):

@@ -8,8 +8,20 @@ from typing import Annotated
 import typer
 
 from pure_nas_cli.boundary import ExplainedErrors
-from pure_nas_cli.commands import datasets, describe, export, report, retrain, search, spaces, train
+from pure_nas_cli.commands import (
+    datasets,
+    describe,
+    evaluate,
+    experiment,
+    export,
+    report,
+    retrain,
+    search,
+    spaces,
+    train,
+)
 from pure_nas_cli.console import stdout
+from pure_nas_cli.notices import show_notices
 
 app = typer.Typer(
     name="pure-nas",
@@ -36,12 +48,15 @@ def root(
 
     Example: [bold]pure-nas search --dataset digits[/bold]
     """
+    show_notices()
 
 
 app.command("search")(search.search)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("retrain")(retrain.retrain)
+app.command("experiment")(experiment.experiment)
+app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
 app.command("describe")(describe.describe)
 app.command("spaces")(spaces.spaces)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pure_nas import pareto
+from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.report.front_rows import FrontRow, front_rows
 from pure_nas.report.retraining import Retraining, load_retraining
 from pure_nas.report.summaries import kind_of, placement_text, product_share, recipe_text
@@ -101,13 +102,18 @@ class CostView:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Validation error of one trial after each epoch; None where it was not a number."""
+    """Validation error of one trial after each epoch; None where it was not a number.
+
+    Attributes:
+        convergence: when its validation accuracy first reached usual values.
+    """
 
     number: int
     kind: str
     baseline: str
     epochs: tuple[float, ...]
     errors: tuple[float | None, ...]
+    convergence: tuple[Convergence, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +265,7 @@ def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
         baseline=trial.baseline,
         epochs=tuple(float(record["epoch"]) for record in kept),
         errors=tuple(_finite(record["validation_error"]) for record in kept),
+        convergence=tuple(convergence_of([records], target, "validation") for target in USUAL_TARGETS),
     )
 
 

@@ -78,10 +78,19 @@ def _drawings(data: ReportData) -> Iterable[tuple[str, tuple[float, float], Draw
 
 
 def _drawn(size: tuple[float, float], drawing: Drawing) -> dict[str, bytes]:
+    return saved(size, lambda figure: drawing(figure.subplots()))
+
+
+def saved(size: tuple[float, float], drawing: Callable[[Figure], None]) -> dict[str, bytes]:
+    """A figure in the common look as PNG and SVG, by the ending of the file.
+
+    Args:
+        size: inches.
+    """
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        drawing(figure.subplots())
+        drawing(figure)
         files: dict[str, bytes] = {}
         for ending, metadata in (("png", None), ("svg", {"Date": None})):
             buffer = io.BytesIO()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,11 @@ from pure_nas.report import palette, sections, wording
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.plots import all_plots
 from pure_nas.run_directory import RunDirectory, write_whole
+
+SCHEME_BUTTON = (
+    '<button type="button" id="scheme" aria-label="switch between light and dark">◐</button>'
+    "<noscript><p>The plots need JavaScript; the tables do not.</p></noscript>"
+)
 
 
 def write_html(run: RunDirectory, data: ReportData | None = None) -> Path:
@@ -31,33 +36,42 @@ def write_html(run: RunDirectory, data: ReportData | None = None) -> Path:
 
 def page(data: ReportData) -> str:
     """The whole page."""
+    trials = {str(row.number): row.objectives for row in data.front}
+    return document(data.facts.study, "".join(_body(data)), all_plots(data), trials)
+
+
+def document(title: str, body: str, plots: Mapping[str, Any], trials: Mapping[str, Any]) -> str:
+    """A page that works offline.
+
+    Args:
+        body: HTML.
+        plots: figures by the id of the element that each fills.
+        trials: the values of what the rows of its tables stand for, by the number in their data-trial.
+    """
     scripts = (get_plotlyjs(), _asset("report.js"))
-    plots = {
-        "plots": all_plots(data),
-        "schemes": {"light": palette.LIGHT, "dark": palette.DARK},
-        "trials": {str(row.number): row.objectives for row in data.front},
+    embedded = {
+        "plots": plots,
+        "schemes": {"light": palette.with_bands(palette.LIGHT), "dark": palette.with_bands(palette.DARK)},
+        "trials": trials,
     }
     head = (
         '<meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(data.facts.study)} · pure-nas</title>"
+        f"<title>{escape(title)} · pure-nas</title>"
         f"<style>{_colours()}{_asset('report.css')}</style>"
     )
-    body = "".join(_body(data))
     loaded = "".join(f"<script>{script}</script>" for script in scripts)
-    figures = f'<script type="application/json" id="figures">{_embedded(plots)}</script>'
+    figures = f'<script type="application/json" id="figures">{_embedded(embedded)}</script>'
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>'
-        f"<body><main>{body}</main>{figures}{loaded}</body></html>\n"
+        f"<body><main>{SCHEME_BUTTON}{body}</main>{figures}{loaded}</body></html>\n"
     )
 
 
 def _body(data: ReportData) -> Iterable[str]:
-    yield '<button type="button" id="scheme" aria-label="switch between light and dark">◐</button>'
     yield sections.header(data)
-    yield "<noscript><p>The plots need JavaScript; the tables do not.</p></noscript>"
     if data.points:
         yield from _front(data)
         yield from _course(data)
@@ -106,7 +120,9 @@ def _course(data: ReportData) -> Iterable[str]:
     if data.curves:
         description = "Validation error over epochs"
         note = "Front and baselines (dotted). Click an entry of the legend to hide it, double-click to see it alone."
-        yield sections.section("learning", "Learning curves", sections.plot("curves", description), note)
+        yield sections.section(
+            "learning", "Learning curves", sections.plot("curves", description) + sections.learned(data), note
+        )
 
 
 def _asset(name: str) -> str:

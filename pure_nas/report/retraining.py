@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.report import wording
 from pure_nas.report.palette import HYBRID
@@ -25,6 +26,7 @@ class RetrainRow:
         test_accuracy: one value for each seed that did not diverge.
         mean: None where every seed diverged.
         diverged: number of seeds that did.
+        convergence: when the training accuracy first reached usual values; empty in files of older versions.
     """
 
     trial: int
@@ -35,6 +37,7 @@ class RetrainRow:
     mean: float | None
     std: float
     diverged: int = 0
+    convergence: tuple[Convergence, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

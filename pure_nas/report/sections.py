@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from pure_nas.report import wording
+from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
 from pure_nas.report.front_rows import CAUTION, FrontRow, Versus
 from pure_nas.report.palette import style_of
@@ -92,7 +93,13 @@ def trial_counts(facts: Facts) -> str:
 
 def unit_key(kinds: Iterable[str]) -> str:
     """The legend of cells."""
-    names = {"conv": "conv layer (adds)", "product": "product layer (multiplies)"}
+    names = {
+        "conv": "conv layer (adds)",
+        "product": "product layer (multiplies)",
+        "product-complex": "complex product layer (multiplies, signs count)",
+        "log-conv": "log-conv layer (adds logarithms)",
+        "plain-conv": "plain-conv layer (adds, no ReLU of its own)",
+    }
     items = "".join(f"<li>{_cell(kind)} {escape(names.get(kind, kind))}</li>" for kind in kinds)
     return f'<ul class="key">{items}</ul>'
 
@@ -210,7 +217,37 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     titles = ("trial", "network", "test accuracy", "parameters", "FLOPs")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    return f'<ul class="verdicts">{verdicts}</ul>{plot("retrained", "Test accuracy of retrained networks")}{table}'
+    return (
+        f'<ul class="verdicts">{verdicts}</ul>{plot("retrained", "Test accuracy of retrained networks")}{table}'
+        f"{_retrained_convergence(retraining, kinds)}"
+    )
+
+
+def _retrained_convergence(retraining: Retraining, kinds: dict[int, str]) -> str:
+    learners = [
+        Learner(f"trial {row.trial}, {row.variant}", variant_kind(row, kinds), row.convergence)
+        for row in retraining.rows
+    ]
+    found = convergence_table(learners)
+    title = "Epochs until the training accuracy first reached a value"
+    return f"<details><summary>{title}</summary>{found}</details>" if found else ""
+
+
+def learned(data: ReportData) -> str:
+    """When the networks of the learning curves first reached an accuracy."""
+    found = convergence_table(
+        [
+            Learner(
+                f"trial {curve.number}{f': {curve.baseline}' if curve.baseline else ''}",
+                curve.kind,
+                curve.convergence,
+                curve.number,
+            )
+            for curve in data.curves
+        ]
+    )
+    title = "Epochs until the validation accuracy first reached a value"
+    return f"<details><summary>{title}</summary>{found}</details>" if found else ""
 
 
 def incomplete(trials: Sequence[Incomplete]) -> str:

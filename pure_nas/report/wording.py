@@ -9,6 +9,7 @@ _PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
 _COST_LABELS = {
     "flops": "FLOPs",
     "params": "params",
+    "noise_error": "error under noise",
 }
 
 
@@ -72,6 +73,8 @@ def size(n_bytes: float) -> str:
 
 def cost(name: str, value: float) -> str:
     """The value of a cost objective, with its unit where it has one."""
+    if name == "noise_error":
+        return f"{_three_digits(100 * value)} %"
     if name == "latency":
         return f"{_three_digits(value)} ms"
     return size(value) if name == "memory" else count(value)

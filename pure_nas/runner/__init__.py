@@ -1,7 +1,7 @@
 """Jobs in, events out: the part that trains, and knows nothing of a search."""
 
 from pure_nas.runner.executor import Executor, InlineExecutor
-from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Measure, Outcome, Started, WorkerLost
+from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Judging, Measure, Outcome, Started, WorkerLost
 from pure_nas.runner.process import ProcessExecutor
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Executor",
     "InlineExecutor",
     "Job",
+    "Judging",
     "Measure",
     "Outcome",
     "ProcessExecutor",

@@ -7,11 +7,32 @@ from pathlib import Path
 from typing import Literal
 
 from pure_nas.candidate import Candidate
+from pure_nas.evaluation import Noise, Views
 from pure_nas.training import EpochMetrics
 
-Measure = Literal["params", "flops", "latency", "memory"]
-"""params and flops come from the architecture; latency (ms, one image) and memory (activation bytes, one image)
-are measured."""
+Measure = Literal["params", "flops", "latency", "memory", "noise_error"]
+"""params and flops come from the architecture; latency (ms, one image), memory (activation bytes, one image) and
+noise_error (see `pure_nas.evaluation.noise_error`, on the images of the score) are measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """What a trained network is judged by beside the error, as `evaluate_network` takes it.
+
+    Attributes:
+        images: how many of the images of the score are used at most, always the same ones; None for all.
+    """
+
+    noises: tuple[Noise, ...] = ()
+    factors: tuple[float, ...] = ()
+    views: Views | None = None
+    images: int | None = None
+
+    @property
+    def passes(self) -> int:
+        """How often an image goes through the network."""
+        views = self.views.count if self.views and not self.views.single else 0
+        return 1 + len(self.noises) + len(self.factors) + views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +45,8 @@ class Job:
         measures: what to measure besides parameters and flops.
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
+        curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
+        judging: what to judge the trained network by, in evaluation.json; nothing beside the error where it is None.
     """
 
     number: int
@@ -32,6 +55,8 @@ class Job:
     seed: int
     measures: tuple[Measure, ...] = ()
     final: bool = False
+    curve: bool = False
+    judging: Judging | None = None
     keep_weights: bool = True
 
 
@@ -42,7 +67,7 @@ class Outcome:
     Attributes:
         state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory, or its worker died twice).
         reason: why it is not complete.
-        metrics: error, accuracy and loss of the last epoch.
+        metrics: error, accuracy and loss of the last epoch; noise_error where it was to be measured.
         cost: params, flops and their parts, and what was measured.
         seconds: time from start to end, over every session that worked on it.
         execution: how its steps were carried out at the end: "eager", "recorded", "compiled, recorded", or why not.

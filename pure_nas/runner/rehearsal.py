@@ -36,6 +36,7 @@ class Rehearsal:
             train=dataset.train,
             validation=None,
             flip=dataset.flip,
+            turns=dataset.turns,
             device=device,
             seed=0,
         )
@@ -54,7 +55,7 @@ class Rehearsal:
 
 def _endless_batches(candidate: Candidate, dataset: Dataset, device: torch.device) -> Iterator[Batch]:
     recipe = candidate.recipe
-    augment = Augment(crop_padding=recipe.crop_padding, flip=recipe.flip and dataset.flip)
+    augment = Augment.of(recipe, flip=dataset.flip, turns=dataset.turns)
     for epoch in count():
         order = generator(0, "order", epoch)
         yield from dataset.train.batches(recipe.batch_size, device=device, generator=order, augment=augment)

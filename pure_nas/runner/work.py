@@ -17,10 +17,11 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset
 from pure_nas.devices import threads_for
+from pure_nas.evaluation import evaluate_network, noise_error
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import weights_bytes
 from pure_nas.run_directory import TrialDirectory, append_line, write_whole
-from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Outcome, Started
+from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started
 from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.seeds import generator
@@ -51,6 +52,8 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
             yield from _train(job, training, folder)
         cost |= _measured(job, network, device)
         metrics = _final_metrics(job, training, dataset, folder)
+        if job.judging is not None:
+            _judge(job, job.judging, training, dataset, folder)
     except Divergence as divergence:
         outcome = Outcome(
             state="diverged",
@@ -88,12 +91,14 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def _training(job: Job, network: Network, dataset: Dataset, device: torch.device) -> Training:
+    everything = job.final and not job.curve
     return Training(
         network,
         job.candidate.recipe,
-        train=dataset.train_and_validation() if job.final else dataset.train,
-        validation=None if job.final else dataset.validation,
+        train=dataset.train_and_validation() if everything else dataset.train,
+        validation=None if everything else dataset.validation,
         flip=dataset.flip,
+        turns=dataset.turns,
         device=device,
         seed=job.seed,
     )
@@ -140,13 +145,38 @@ def _keep_curve_up_to(folder: TrialDirectory, epoch: int) -> None:
 def _final_metrics(job: Job, training: Training, dataset: Dataset, folder: TrialDirectory) -> dict[str, float]:
     if job.final:
         training.prepare_scoring()
-        score = evaluate(training.network, dataset.test(), training.device)
+        images = dataset.test()
+        score = evaluate(training.network, images, training.device)
         if not math.isfinite(score.loss):
             raise Divergence(f"test loss is {score.loss} after the last epoch")
-        return {"error": score.error, "accuracy": score.accuracy, "loss": score.loss}
-    last: dict[str, Any] = folder.curve()[-1]
-    error, loss = last["validation_error"], last["validation_loss"]
-    return {"error": error, "accuracy": 1 - error, "loss": loss}
+        found = {"error": score.error, "accuracy": score.accuracy, "loss": score.loss}
+    else:
+        images = dataset.validation
+        last: dict[str, Any] = folder.curve()[-1]
+        error, loss = last["validation_error"], last["validation_loss"]
+        found = {"error": error, "accuracy": 1 - error, "loss": loss}
+    if "noise_error" in job.measures:
+        found["noise_error"] = noise_error(training.network, images, training.device, job.seed)
+    return found
+
+
+def _judge(job: Job, judging: Judging, training: Training, dataset: Dataset, folder: TrialDirectory) -> None:
+    """Write evaluation.json. Every network is judged on the same images and under the same noise."""
+    images = dataset.test() if job.final else dataset.validation
+    if judging.images is not None and judging.images < len(images):
+        images = images.subset(
+            torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: judging.images]
+        )
+    found = evaluate_network(
+        training.network,
+        images,
+        training.device,
+        classes=dataset.classes,
+        noises=judging.noises,
+        views=judging.views,
+        factors=judging.factors,
+    )
+    write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n")
 
 
 def _measured(job: Job, network: Network, device: torch.device) -> dict[str, float]:

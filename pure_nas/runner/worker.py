@@ -183,6 +183,10 @@ class _Watched(ImageSet):
     def image_size(self) -> int:
         return self._images.image_size
 
+    @property
+    def stored_size(self) -> int:
+        return self._images.stored_size
+
     def _epoch(
         self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
     ) -> Iterator[Batch]:

@@ -8,7 +8,18 @@ import sys
 import pytest
 from studies import Command
 
-COMMANDS = ("search", "report", "export", "retrain", "train", "describe", "spaces", "datasets")
+COMMANDS = (
+    "search",
+    "report",
+    "export",
+    "retrain",
+    "evaluate",
+    "experiment",
+    "train",
+    "describe",
+    "spaces",
+    "datasets",
+)
 
 HEAVY = """
 import sys

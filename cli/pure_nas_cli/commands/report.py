@@ -8,17 +8,23 @@ from pure_nas_cli.options import Json, Run
 
 
 def report(run: Run, as_json: Json = False) -> None:
-    """Show the front of a run and write report.html, figures, front.csv and front.json.
+    """Show the front of a run, or what an experiment found, and write report.html, figures and tables.
 
     Example: [bold]pure-nas report runs/digits[/bold]
     """
     with loading():
+        from pure_nas.experiment.results import is_experiment
         from pure_nas.report import write_report
         from pure_nas.results import load_results
         from pure_nas.run_directory import RunDirectory
+        from pure_nas_cli.experiment_tables import show_findings
         from pure_nas_cli.front import front_document, print_front
 
     opened = RunDirectory.open(run)
+    if is_experiment(opened):
+        for path in show_findings(opened, as_json=as_json):
+            stderr.print(str(path), soft_wrap=True)
+        return
     results = load_results(opened)
     results.require_complete()
     try:

@@ -65,7 +65,9 @@ def search(
     objectives: Annotated[
         str,
         typer.Option(
-            metavar="LIST", help="error and one or more of flops, params, latency, memory.", rich_help_panel=_AIMS
+            metavar="LIST",
+            help="error and one or more of flops, params, latency, memory, noise_error.",
+            rich_help_panel=_AIMS,
         ),
     ] = "error,flops",
     max_params: Annotated[

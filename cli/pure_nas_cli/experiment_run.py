@@ -1,0 +1,159 @@
+"""What pure-nas experiment does once its options are settings."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from pure_nas.experiment.run import TIME_IS_UP, ExperimentRun
+from pure_nas.experiment.settings import ExperimentSettings
+from pure_nas.experiment.setup import Prepared, opened, prepare
+from pure_nas.experiment.trainings import Training, trainings_of
+from pure_nas.run_directory import RunDirectory
+from pure_nas.runner import Executor
+from pure_nas.search.workers import WorkerPlan
+from pure_nas_cli.console import stderr
+from pure_nas_cli.experiment_progress import ExperimentProgress
+from pure_nas_cli.experiment_tables import show_findings
+from pure_nas_cli.interrupts import INTERRUPTED
+from pure_nas_cli.quantities import show_count, show_seconds
+
+_GO_ON = "the same command goes on"
+
+
+def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
+    """Say what an experiment would cost, and stop; nothing is written."""
+    prepared = prepare(settings)
+    trainings = list(trainings_of(RunDirectory(Path()), prepared.grid))
+    if not as_json:
+        _show_plan(prepared)
+    executor, workers = prepared.start_workers(len(trainings))
+    with closing(executor):
+        seconds = prepared.seconds(trainings, executor)
+        if as_json:
+            print(json.dumps(_plan_document(prepared, workers, seconds), indent=2), flush=True)
+            return
+        _show_estimate(prepared, workers, seconds)
+        _show_each(trainings, seconds)
+
+
+def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
+    """Run an experiment, show it, and write the report; returns the exit code."""
+    prepared = prepare(settings)
+    total = prepared.grid.trainings
+    with ExperimentProgress(stderr, total) as progress, opened(prepared, folder, progress) as experiment:
+        progress.begin(experiment.done)
+        _show_plan(prepared, experiment.done)
+        if experiment.missing:
+            executor, workers = experiment.workers()
+            _show_estimate(prepared, workers, _seconds(prepared, experiment, executor))
+        code, stopped = _go(experiment, progress, settings.time_seconds)
+        stderr.print(f"Stopped: {stopped}.")
+        written = show_findings(experiment.run, as_json=as_json)
+        stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
+    return 1 if experiment.failed and not code else code
+
+
+def _seconds(prepared: Prepared, experiment: ExperimentRun, executor: Executor) -> dict[str, float]:
+    """Expected time of what is missing; what is done of a training that was stopped is not taken off."""
+    return prepared.seconds(experiment.missing, executor)
+
+
+def _go(experiment: ExperimentRun, progress: ExperimentProgress, seconds: float | None) -> tuple[int, str]:
+    """Train until it ends or is interrupted; returns the exit code and why it stopped."""
+    try:
+        with progress.training():
+            stopped = experiment.go(seconds)
+    except KeyboardInterrupt:
+        return INTERRUPTED, f"interrupted; {_GO_ON}"
+    return 0, f"{stopped}; {_GO_ON}" if stopped == TIME_IS_UP or experiment.failed else stopped
+
+
+def _show_plan(prepared: Prepared, done: int = 0) -> None:
+    """What will be trained and on what; `done` trainings have ended before."""
+    settings, dataset, grid = prepared.settings, prepared.dataset, prepared.grid
+    file, scale = settings.file, settings.scale
+    _tell(file.question, subject=settings.name)
+    size = dataset.image_size
+    held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
+    _tell(
+        f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}, {len(dataset.classes)} "
+        f"classes; {prepared.scored:,}{held_out}",
+        subject=dataset.name,
+    )
+    networks, recipes = (dict.fromkeys(labels) for labels in zip(*_labels(prepared), strict=True))
+    by = f" by {len(recipes)} recipes" if len(recipes) > 1 else ""
+    ended = f"; {done:,} done" if done else ""
+    _tell(
+        f"{show_count(len(networks), 'network')}{by}, {show_count(grid.seeds, 'seed')} each: "
+        f"{show_count(grid.trainings, 'training')} of {show_count(scale.epochs, 'epoch')}{ended}",
+        subject="grid",
+    )
+
+
+def _labels(prepared: Prepared) -> list[tuple[str, str]]:
+    return [(cell.network.label, cell.recipe.label) for cell in prepared.grid.cells]
+
+
+def _show_estimate(prepared: Prepared, workers: WorkerPlan, seconds: dict[str, float]) -> None:
+    """How many networks are trained at once, how long that will take, and whether there is so much time."""
+    settings, count = prepared.settings, workers.count or 1
+    if settings.workers != 1:
+        _tell(workers.reason, subject=f"workers {count}")
+    expected = sum(seconds.values()) / count
+    shortest, longest = (show_seconds(extreme(seconds.values())) for extreme in (min, max))
+    _tell(
+        f"{show_seconds(expected)} for {show_count(len(seconds), 'training')} ({shortest} to {longest} each)",
+        subject=f"estimated time on {prepared.device}",
+    )
+    allowed = settings.time_seconds
+    if allowed is not None and expected > allowed:
+        stderr.print(
+            f"That is more than --time {show_seconds(allowed)}, which is enough for about "
+            f"{show_count(_within(list(seconds.values()), allowed * count), 'training')} of {len(seconds):,}; then it "
+            f"stops, and {_GO_ON}.",
+            style="yellow",
+        )
+
+
+def _within(seconds: list[float], allowed: float) -> int:
+    """How many trainings, in their order, end within the time."""
+    spent, count = 0.0, 0
+    for each in seconds:
+        spent += each
+        if spent > allowed:
+            break
+        count += 1
+    return count
+
+
+def _show_each(trainings: list[Training], seconds: dict[str, float]) -> None:
+    for training in trainings:
+        if training.seed == 1:
+            stderr.print(f"  {training.cell.label}: {show_seconds(seconds[training.name])} a training", style="dim")
+
+
+def _tell(text: str, *, subject: str) -> None:
+    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
+
+
+def _plan_document(prepared: Prepared, workers: WorkerPlan, seconds: dict[str, float]) -> dict[str, Any]:
+    settings = prepared.settings
+    return {
+        "schema": 1,
+        "experiment": settings.name,
+        "scale": settings.scale_name,
+        "dataset": settings.dataset_name,
+        "networks": [cell.label for cell in prepared.grid.cells],
+        "seeds": prepared.grid.seeds,
+        "epochs": settings.scale.epochs,
+        "trainings": prepared.grid.trainings,
+        "device": str(prepared.device),
+        "workers": {"count": workers.count, "reason": workers.reason},
+        "seconds_of_trainings": seconds,
+        "seconds": sum(seconds.values()) / (workers.count or 1),
+    }

@@ -1,0 +1,83 @@
+"""The list of experiments: what each asks, and what its scales cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pure_nas.data import dataset_names, describe_datasets
+from pure_nas.experiment.catalogue import experiment_names, load_experiment
+from pure_nas.experiment.file import ExperimentFile, Scale
+from pure_nas.experiment.grid import Grid
+from pure_nas_cli.console import stdout
+from pure_nas_cli.quantities import show_count
+
+_DEFAULT_IMAGES = {"in_chans": 3, "num_classes": 10, "image_size": 32}
+
+
+def list_experiments(names: Sequence[str] | None, *, as_json: bool) -> None:
+    """Print every experiment that ships, or those named."""
+    found = {name: load_experiment(name) for name in names or experiment_names()}
+    if as_json:
+        print(json.dumps([_record(name, file) for name, file in found.items()], indent=2), flush=True)
+        return
+    for name, file in found.items():
+        stdout.print(Text.assemble((name, "bold"), "  ", file.question))
+        stdout.print(Padding(_scales(file), (0, 0, 1, 2)))
+    stdout.print(
+        "pure-nas experiment NAME --scale SCALE runs one, with --dry-run only says what it would cost here, and with "
+        "--show prints its file to copy and edit.",
+        style="dim",
+    )
+
+
+def _scales(file: ExperimentFile) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for index in range(3):
+        table.add_column(justify="right" if index == 1 else "left", no_wrap=index < 2)
+    for name, scale in file.scales.items():
+        table.add_row(name, show_count(_grid(file, scale).trainings, "training"), _cost(file, scale), style="dim")
+    return table
+
+
+def _cost(file: ExperimentFile, scale: Scale) -> str:
+    return f"{scale.dataset or file.dataset}, {show_count(scale.epochs, 'epoch')}: {scale.cost}"
+
+
+def _grid(file: ExperimentFile, scale: Scale) -> Grid:
+    """The grid on images as the dataset stores them; on those of an unknown one, as CIFAR-10 does."""
+    name = scale.dataset or file.dataset
+    images = dict(_DEFAULT_IMAGES)
+    if name in dataset_names():
+        info = next(each for each in describe_datasets() if each.name == name)
+        chans, size, _ = info.image_shape
+        images = {"in_chans": chans, "num_classes": info.classes, "image_size": scale.image_size or size}
+    return Grid.of(file, scale, images)
+
+
+def _record(name: str, file: ExperimentFile) -> dict[str, Any]:
+    return {
+        "name": name,
+        "question": file.question,
+        "paper": file.paper,
+        "scales": [_scale_record(scale_name, file) for scale_name in file.scales],
+    }
+
+
+def _scale_record(name: str, file: ExperimentFile) -> dict[str, Any]:
+    scale = file.scales[name]
+    grid = _grid(file, scale)
+    return {
+        "name": name,
+        "cost": scale.cost,
+        "dataset": scale.dataset or file.dataset,
+        "networks": [cell.label for cell in grid.cells],
+        "epochs": scale.epochs,
+        "seeds": scale.seeds,
+        "trainings": grid.trainings,
+    }

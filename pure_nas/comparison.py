@@ -1,0 +1,76 @@
+"""What several seeds say: confidence intervals, differences of means, and how many differences were looked at."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIDENCE = 0.95
+SIGNIFICANCE = 1 - CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two means.
+
+    Attributes:
+        value: mean of the first less mean of the second.
+        low: lower end of Welch's 95 % interval.
+        high: its upper end.
+        p: two-sided p-value of Welch's test that there is none; None where neither side varies, so that there is
+            nothing to judge it by.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float | None
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Student's 95 % interval of the mean of `values`; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    mean, error = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+    reach = _quantile(len(values) - 1) * error
+    return mean - reach, mean + reach
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """Compare mean(first) and mean(second) by Welch's test; each needs two values."""
+    value = statistics.fmean(first) - statistics.fmean(second)
+    of_first, of_second = (statistics.variance(values) / len(values) for values in (first, second))
+    variance = of_first + of_second
+    if variance == 0:
+        return Difference(value, value, value, None)
+    freedom = variance**2 / (of_first**2 / (len(first) - 1) + of_second**2 / (len(second) - 1))
+    error = math.sqrt(variance)
+    reach = _quantile(freedom) * error
+    return Difference(value, value - reach, value + reach, _two_sided(abs(value) / error, freedom))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values: below 0.05 for one of them by chance alone in at most 5 % of all studies.
+
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", 1979.
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def _quantile(freedom: float) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+
+
+def _two_sided(t: float, freedom: float) -> float:
+    from scipy import stats
+
+    return float(2 * stats.t.sf(t, freedom))

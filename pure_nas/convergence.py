@@ -1,0 +1,96 @@
+"""How fast a network learns: the epochs and the seconds after which it first reaches an accuracy."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+CurveKind = Literal["validation", "training"]
+"""Which images a curve was scored on. Training accuracy is that of the steps of an epoch, augmented images included."""
+
+
+USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Accuracies of which reports say when they were reached, where nothing else is asked for."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When an accuracy was first reached.
+
+    Attributes:
+        epoch: the first epoch after which it was.
+        seconds: training time up to then, scoring included.
+    """
+
+    epoch: int
+    seconds: float
+
+
+def curve_kind(curve: Sequence[Mapping[str, Any]]) -> CurveKind:
+    """What a training's records say the accuracy on: the validation images where they were scored, else training."""
+    scored = bool(curve) and curve[-1].get("validation_error") is not None
+    return "validation" if scored else "training"
+
+
+def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[float | None]:
+    """Accuracy after each epoch, 0 to 1; None where there was none."""
+    if kind == "training":
+        return [record.get("train_accuracy") for record in curve]
+    errors = (record.get("validation_error") for record in curve)
+    return [None if error is None else 1 - error for error in errors]
+
+
+def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) -> Reached | None:
+    """When the accuracy `target`, 0 to 1, was first reached; None where it never was.
+
+    Args:
+        curve: one record an epoch, from the first; one that does not say how long it took counts for no time.
+    """
+    seconds = 0.0
+    for record, accuracy in zip(curve, accuracies(curve, kind), strict=True):
+        seconds += float(record.get("seconds", 0.0))
+        # An error of a whole number of images, taken from one, may lie a rounding below what it means.
+        if accuracy is not None and accuracy >= target - 1e-9:
+            return Reached(int(record["epoch"]), seconds)
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convergence:
+    """When trainings of one network reached an accuracy.
+
+    Attributes:
+        target: the accuracy, 0 to 1.
+        epochs: of each training that reached it.
+        seconds: likewise.
+        missed: trainings that ended without it.
+    """
+
+    target: float
+    epochs: tuple[int, ...]
+    seconds: tuple[float, ...]
+    missed: int
+
+    @property
+    def mean_epochs(self) -> float | None:
+        """None where no training reached it."""
+        return statistics.fmean(self.epochs) if self.epochs else None
+
+    @property
+    def mean_seconds(self) -> float | None:
+        """None where no training reached it."""
+        return statistics.fmean(self.seconds) if self.seconds else None
+
+
+def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float, kind: CurveKind) -> Convergence:
+    """When trainings that have ended, of which these are the records, reached the accuracy `target`."""
+    found = [reached(curve, target, kind) for curve in curves]
+    hits = [each for each in found if each is not None]
+    return Convergence(
+        target=target,
+        epochs=tuple(each.epoch for each in hits),
+        seconds=tuple(each.seconds for each in hits),
+        missed=len(found) - len(hits),
+    )

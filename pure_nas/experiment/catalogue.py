@@ -1,0 +1,60 @@
+"""The experiments that ship, and where others are read from. No PyTorch."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from pure_nas.errors import UsageError, nearest
+from pure_nas.experiment.file import ExperimentFile
+from pure_nas.search.space import read_text
+
+SUFFIX = ".toml"
+FOLDER = "experiments"
+
+
+def experiment_names() -> tuple[str, ...]:
+    """Names of the experiments that ship."""
+    return tuple(_shipped())
+
+
+def experiment_text(name_or_path: str) -> str:
+    """The text of an experiment that ships, or of a .toml file.
+
+    Raises:
+        UsageError: no experiment has that name.
+        ConfigError: the file cannot be read.
+    """
+    if name_or_path in _shipped():
+        return _shipped()[name_or_path].read_text(encoding="utf-8")
+    if name_or_path.endswith(SUFFIX):
+        return read_text(Path(name_or_path).expanduser(), "experiment")
+    raise UsageError(
+        f'There is no experiment "{name_or_path}"; {nearest(name_or_path, experiment_names())}.',
+        hint="Or give a .toml file.",
+    )
+
+
+def experiment_name(name_or_path: str) -> str:
+    """What an experiment is called: a shipped one's name, or a file's without its ending."""
+    return name_or_path if name_or_path in _shipped() else Path(name_or_path).expanduser().stem
+
+
+def load_experiment(name_or_path: str) -> ExperimentFile:
+    """The experiment that ships under that name, or that of a .toml file.
+
+    Raises:
+        UsageError: no experiment has that name.
+        ConfigError: the file cannot be read or breaks a rule; every fault is listed.
+    """
+    source = f'experiment "{name_or_path}"' if name_or_path in _shipped() else name_or_path
+    return ExperimentFile.from_toml(experiment_text(name_or_path), source=source)
+
+
+@cache
+def _shipped() -> dict[str, Traversable]:
+    folder = resources.files("pure_nas.experiment").joinpath(FOLDER)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(SUFFIX)), key=lambda file: file.name)
+    return {file.name.removesuffix(SUFFIX): file for file in files}

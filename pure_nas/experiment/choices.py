@@ -1,0 +1,55 @@
+"""From one combination of settings to the network or the recipe that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pure_nas.architecture import Architecture
+from pure_nas.recipe import Recipe, WeightDecay
+from pure_nas.search.space_units import expand
+from pure_nas.units import PARAMETER_KINDS, get_unit
+
+
+def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
+    """The network of a combination; `fields` are those of `Architecture` that a scale or the images decide.
+
+    Raises:
+        ValidationError: the settings do not fit together.
+    """
+    named = Architecture.named(settings["base"])
+    changes = {**{name: value for name, value in settings.items() if name not in ("base", "units")}, **fields}
+    stages = len(named.units)
+    if isinstance(changes.get("threshold_init"), float):
+        changes["threshold_init"] = (changes["threshold_init"],) * stages
+    if "units" in settings:
+        changes["units"] = expand(settings["units"], named.blocks_per_stage)
+    return Architecture.model_validate({**named.model_dump(), **changes})
+
+
+def recipe_of(
+    settings: Mapping[str, Any], architecture: Architecture, epochs: int = 160, batch_size: int = 128
+) -> Recipe:
+    """The recipe of a combination for a network: the usual one of its units, or of the unit it is like, changed.
+
+    Raises:
+        ValidationError: the settings do not fit together.
+    """
+    like = settings.get("like")
+    units = [get_unit(like)] if like else [get_unit(name) for name in sorted(architecture.unit_set)]
+    usual = Recipe.shared(units)
+    changes = {name: value for name, value in settings.items() if name != "like"}
+    if "learning_rate" in changes:
+        changes["learning_rate"] = _for_kinds(changes["learning_rate"], usual.learning_rate.model_dump())
+    if "weight_decay" in changes:
+        usual_decay: dict[str, Any] = {kind: usual.weight_decay[kind] for kind in PARAMETER_KINDS}
+        given = _for_kinds(changes["weight_decay"], usual_decay)
+        changes["weight_decay"] = {
+            kind: each if isinstance(each, WeightDecay) else WeightDecay(start=each) for kind, each in given.items()
+        }
+    return Recipe.model_validate({**usual.model_dump(), **changes, "epochs": epochs, "batch_size": batch_size})
+
+
+def _for_kinds(given: Any, usual: Mapping[str, Any]) -> dict[str, Any]:
+    """One value for each parameter kind: those given, the usual ones for the rest."""
+    return {**usual, **given} if isinstance(given, dict) else dict.fromkeys(PARAMETER_KINDS, given)

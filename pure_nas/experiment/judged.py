@@ -1,0 +1,134 @@
+"""What the evaluations of a network's seeds say together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pure_nas.errors import RunError
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A number over seeds: its mean, the lowest and the highest."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """The accuracy at a level of noise; a level of 0 is none."""
+
+    level: float
+    accuracy: Spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factor:
+    """What multiplying intensities by a factor does; see `pure_nas.evaluation.IntensityChange`."""
+
+    factor: float
+    accuracy: Spread
+    agreement: Spread
+    cosine: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Everything beside the error; accuracies are 0 to 1.
+
+    Attributes:
+        top5: None where there are five classes or fewer.
+        calibration_error: None where a prediction was not finite.
+        views: the accuracy averaged over test-time views, by their name.
+        views_top5: likewise.
+        noise: for each kind, the levels from none to strong.
+        noise_accuracy: for each kind, the mean over its levels of noise.
+        intensity: by rising factor; 1 is among them.
+    """
+
+    top5: Spread | None
+    calibration_error: Spread | None
+    views: Mapping[str, Spread]
+    views_top5: Mapping[str, Spread]
+    noise: Mapping[str, tuple[Level, ...]]
+    noise_accuracy: Mapping[str, Spread]
+    intensity: tuple[Factor, ...]
+
+
+def judged_of(documents: Sequence[Document]) -> Judged | None:
+    """What the evaluations of a network say, one document a seed; None where there are none.
+
+    Raises:
+        RunError: a document is damaged.
+    """
+    if not documents:
+        return None
+    try:
+        return _judged(documents)
+    except (KeyError, TypeError, IndexError) as error:
+        raise RunError(f"An evaluation.json of the run is damaged: it has no valid {error}.") from error
+
+
+def _judged(documents: Sequence[Document]) -> Judged:
+    first = documents[0]
+    views = [document["views"] for document in documents if document["views"]]
+    name = views[0]["name"] if views else ""
+    viewed, viewed_top5 = (_spread([each[key] for each in views]) for key in ("accuracy", "top5"))
+    return Judged(
+        top5=_spread([document["top5"] for document in documents]),
+        calibration_error=_spread([document["calibration_error"] for document in documents]),
+        views={name: viewed} if viewed else {},
+        views_top5={name: viewed_top5} if viewed_top5 else {},
+        noise={
+            kind: tuple(
+                Level(
+                    level=point["level"],
+                    accuracy=_all([each["noise"][kind][place]["accuracy"] for each in documents]),
+                )
+                for place, point in enumerate(points)
+            )
+            for kind, points in first["noise"].items()
+        },
+        noise_accuracy={kind: _all([_under(each["noise"][kind]) for each in documents]) for kind in first["noise"]},
+        intensity=_intensity(documents),
+    )
+
+
+def _under(points: Sequence[Document]) -> float:
+    """Mean accuracy over the levels that are noise."""
+    return statistics.fmean(point["accuracy"] for point in points if point["level"])
+
+
+def _intensity(documents: Sequence[Document]) -> tuple[Factor, ...]:
+    changes = documents[0]["intensity"]
+    if not changes:
+        return ()
+    found = [
+        Factor(
+            factor=change["factor"],
+            accuracy=_all([each["intensity"][place]["accuracy"] for each in documents]),
+            agreement=_all([each["intensity"][place]["agreement"] for each in documents]),
+            cosine=_spread([each["intensity"][place]["cosine"] for each in documents]),
+        )
+        for place, change in enumerate(changes)
+    ]
+    same = Spread(mean=1.0, low=1.0, high=1.0)
+    unchanged = Factor(factor=1.0, accuracy=_all([each["accuracy"] for each in documents]), agreement=same, cosine=same)
+    return tuple(sorted([*found, unchanged], key=lambda each: each.factor))
+
+
+def _all(values: Sequence[float]) -> Spread:
+    return Spread(mean=statistics.fmean(values), low=min(values), high=max(values))
+
+
+def _spread(values: Sequence[float | None]) -> Spread | None:
+    """Over those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return _all(known) if known else None

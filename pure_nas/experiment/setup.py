@@ -1,0 +1,165 @@
+"""From settings to an experiment that is ready to go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.devices import resolve_device
+from pure_nas.environment import describe_environment
+from pure_nas.errors import RunError
+from pure_nas.experiment.estimate import SCORING_SHARE, seconds_per_image
+from pure_nas.experiment.grid import Grid
+from pure_nas.experiment.run import ExperimentRun, Listener
+from pure_nas.experiment.settings import ExperimentSettings, require_same
+from pure_nas.experiment.trainings import EXPERIMENT_FILE, Training
+from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.runner import Executor, Judging
+from pure_nas.runner.worker import Load
+from pure_nas.search.workers import Work, WorkerPlan, plan_workers, start_workers
+from pure_nas.training.evaluation import NORM_BATCH
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment of which everything is known but what it will find.
+
+    Attributes:
+        load: loads the dataset in another process.
+        judging: what trained networks are judged by beside the error.
+        scored: images that a network is scored on.
+    """
+
+    settings: ExperimentSettings
+    dataset: Dataset
+    load: Load
+    device: torch.device
+    grid: Grid
+    judging: Judging | None
+    scored: int
+
+    @property
+    def train_images(self) -> int:
+        """Images that are trained on."""
+        images = len(self.dataset.train)
+        held_out = self.settings.file.split == "validation" or self.settings.file.validation_curve
+        return images if held_out else len(self.dataset.train_and_validation())
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What run.toml says of the images."""
+        dataset = self.dataset
+        return {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "classes": list(dataset.classes),
+            "in_chans": dataset.in_chans,
+            "image_size": dataset.image_size,
+            "train": self.train_images,
+            "scored": self.scored,
+        }
+
+    def workers_for(self, left: int) -> WorkerPlan:
+        """How many networks are trained at once while `left` trainings are to go."""
+        return plan_workers(self.settings.workers, self._work(left), self.device)
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        """What trains while `left` trainings are to go."""
+        return start_workers(self.workers_for(left), self._work(left), self.dataset, self.load, self.device)
+
+    def seconds(self, trainings: list[Training], executor: Executor) -> dict[str, float]:
+        """Expected time of each training, by the name of its folder, measured over a few steps."""
+        per_image = seconds_per_image(list({each.digest: each.cell.candidate for each in trainings}.values()), executor)
+        file, epochs = self.settings.file, self.settings.scale.epochs
+        scored = 0
+        if file.split == "validation" or file.validation_curve:
+            scored = epochs * (len(self.dataset.validation) + min(NORM_BATCH, len(self.dataset.train)))
+        if file.split == "test":
+            scored += self.scored
+        if self.judging:
+            scored += self.judging.passes * min(self.judging.images or self.scored, self.scored)
+        images = epochs * self.train_images + SCORING_SHARE * scored
+        return {each.name: images * per_image[each.digest] for each in trainings}
+
+    def _work(self, left: int) -> Work:
+        return Work.of_candidates([cell.candidate for cell in self.grid.cells], left)
+
+
+def prepare(settings: ExperimentSettings) -> Prepared:
+    """Load the images and resolve the grid for them; nothing is written to the run.
+
+    Raises:
+        DataError: the images cannot be had, or there are no test images to score on.
+        DeviceError: the device is not there.
+        ConfigError: a network cannot be built for such images.
+    """
+    device = resolve_device(settings.device)
+    scale = settings.scale
+    load = partial(
+        load_dataset,
+        settings.dataset_name,
+        data_dir=settings.data_dir,
+        image_size=scale.image_size,
+        limit=scale.limit,
+    )
+    dataset = load()
+    images = {
+        "in_chans": dataset.in_chans,
+        "num_classes": len(dataset.classes),
+        "image_size": dataset.image_size,
+    }
+    grid = Grid.of(settings.file, scale, images, settings.seeds)
+    # Before hours of training, not after them, it is found out that there are none.
+    scored = dataset.test() if settings.file.split == "test" else dataset.validation
+    return Prepared(settings, dataset, load, device, grid, settings.judging(dataset.image_size), len(scored))
+
+
+@contextmanager
+def opened(prepared: Prepared, folder: Path, listener: Listener) -> Iterator[ExperimentRun]:
+    """Lock the run, check or write its settings, and yield the experiment.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        RunError: the run is in use, damaged, or was started with other settings.
+    """
+    run = RunDirectory(folder)
+    settings = prepared.settings
+    wanted = {**settings.resolved(prepared.grid), "data": prepared.facts}
+    if not run.exists and _holds_something_else(folder, settings.text):
+        raise RunError(f"{folder} holds files, but no experiment.", hint="Choose another --out.")
+    with run.locked():
+        if run.exists:
+            require_same(run, wanted)
+        experiment = ExperimentRun(
+            run, prepared.grid, settings.file, prepared.judging, prepared.start_workers, listener
+        )
+        # Last, so that a run that turns out to be damaged is left as it was.
+        environment = describe_environment(prepared.device)
+        if not run.exists:
+            write_whole(folder / "environment.json", json.dumps(environment, indent=2) + "\n")
+            write_whole(folder / EXPERIMENT_FILE, settings.text)
+        run.write_settings(wanted)
+        run.log("experiment started", trainings=prepared.grid.trainings, environment=environment)
+        yield experiment
+
+
+def _holds_something_else(folder: Path, text: str) -> bool:
+    """Whether `folder` holds what no experiment leaves there that was stopped before it wrote run.toml."""
+    if folder.is_file():
+        raise RunError(f"{folder} is a file, not the folder of a run.", hint="Choose another --out.")
+    ours = {"run.lock", "owner.json", "environment.json"}
+    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    copy = folder / EXPERIMENT_FILE
+    if copy.is_file() and copy.read_bytes() == text.encode():
+        ours.add(EXPERIMENT_FILE)
+    return any(name not in ours and not name.startswith(".") for name in found)

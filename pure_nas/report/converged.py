@@ -1,0 +1,58 @@
+"""The table of how fast networks learn: when each first reached an accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from pure_nas.convergence import Convergence
+from pure_nas.report import wording
+from pure_nas.report.palette import style_of
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A row of the table.
+
+    Attributes:
+        kind: its unit, or "hybrid".
+        number: what the page marks when the pointer is on the row; None for nothing.
+    """
+
+    name: str
+    kind: str
+    convergence: Sequence[Convergence]
+    number: int | None = None
+
+
+def convergence_table(learners: Sequence[Learner]) -> str:
+    """Epochs and seconds, a column for each accuracy that one of them reached; empty where none did."""
+    places = [
+        place
+        for place in range(min((len(each.convergence) for each in learners), default=0))
+        if any(each.convergence[place].epochs for each in learners)
+    ]
+    if not places:
+        return ""
+    targets = (f"{100 * learners[0].convergence[place].target:g} %" for place in places)
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("network", *targets))
+    body = "".join(_row(each, places) for each in learners)
+    table = f'<table class="convergence"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
+
+
+def _row(learner: Learner, places: Sequence[int]) -> str:
+    marks = "" if learner.number is None else f' data-trial="{learner.number}"'
+    style = style_of(learner.kind)
+    glyph = f'<i class="cell {style.role}" title="{escape(learner.kind)}">{escape(style.glyph)}</i>'
+    cells = "".join(_cell(learner.convergence[place]) for place in places)
+    return f'<tr{marks}><th scope="row">{glyph} {escape(learner.name)}</th>{cells}</tr>'
+
+
+def _cell(found: Convergence) -> str:
+    if found.mean_epochs is None or found.mean_seconds is None:
+        return f'<td><span class="sub">{"never" if found.missed else "–"}</span></td>'
+    missed = f"; {wording.counted(found.missed, 'seed')} never" if found.missed else ""
+    epochs = "1 epoch" if found.mean_epochs == 1 else f"{found.mean_epochs:.3g} epochs"
+    return f'<td class="figure">{epochs}<span class="sub">{wording.duration(found.mean_seconds)}{missed}</span></td>'

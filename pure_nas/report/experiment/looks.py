@@ -1,0 +1,69 @@
+"""How each network of an experiment is drawn: one colour a table, paler towards the beginning of its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pure_nas.experiment.findings import Row
+from pure_nas.report.palette import Style, style_of
+
+ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
+DASHES = (("solid", "-"), ("dash", "--"), ("dot", ":"), ("dashdot", "-."))
+"""Plotly's names and Matplotlib's."""
+_PALEST = 0.35
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one network is drawn.
+
+    Attributes:
+        role: its colour, a key into the palette.
+        style: marker of its unit.
+        dash: Plotly's name of its line.
+        line: Matplotlib's.
+        opacity: of its curve; the others of its series have another.
+    """
+
+    role: str
+    style: Style
+    dash: str
+    line: str
+    opacity: float
+
+
+def looks_of(rows: Sequence[Row]) -> Mapping[str, Look]:
+    """The look of every row, by its label: a colour a table, a line a series."""
+    series: dict[str, list[Row]] = {}
+    for row in rows:
+        series.setdefault(row.series, []).append(row)
+    roles: dict[str, str] = {}
+    for row in rows:
+        if row.table not in roles:
+            roles[row.table] = _role(style_of(row.kind).role, list(roles.values()))
+    drawn: list[str] = []
+    found = {}
+    for members in series.values():
+        role = roles[members[0].table]
+        dash, line = DASHES[drawn.count(role) % len(DASHES)]
+        drawn.append(role)
+        for index, row in enumerate(members):
+            share = index / (len(members) - 1) if len(members) > 1 else 1.0
+            opacity = round(_PALEST + (1 - _PALEST) * share, 3)
+            found[row.label] = Look(role, style_of(row.kind), dash, line, opacity)
+    return found
+
+
+def _role(usual: str, taken: Sequence[str]) -> str:
+    """The unit's own colour, or else the one that is used least."""
+    return usual if usual not in taken else min(ROLES, key=lambda role: (taken.count(role), ROLES.index(role)))
+
+
+def joined(rows: Sequence[Row]) -> list[list[Row]]:
+    """The series that vary a number, each in the order of that number."""
+    series: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.axis and row.place is not None:
+            series.setdefault(row.series, []).append(row)
+    return [sorted(members, key=lambda row: row.place or 0.0) for members in series.values() if len(members) > 1]

@@ -1,0 +1,229 @@
+"""The parts of an experiment's page, as HTML. Every text that comes from a run is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from pure_nas.experiment.findings import Comparison, Findings, Row
+from pure_nas.experiment.judged import Spread
+from pure_nas.experiment.results import ExperimentResults
+from pure_nas.report import wording
+from pure_nas.report.converged import Learner, convergence_table
+from pure_nas.report.experiment.plots import accuracy_text
+from pure_nas.report.palette import style_of
+
+Cells = Sequence[str]
+_FEW = 6
+"""Comparisons that are listed without being asked for."""
+
+
+def header(results: ExperimentResults, findings: Findings) -> str:
+    """The question and the key facts in big type."""
+    settings = results.settings
+    cards = "".join(
+        f'<div class="fact"><dt>{escape(name)}</dt><dd>{escape(value)}</dd>'
+        f'<dd class="small">{escape(detail)}</dd></div>'
+        for name, value, detail in _key_facts(results, findings)
+    )
+    paper = results.file.paper.strip().replace(" %", "\u00a0%")
+    reported = f'<p class="paper"><b>The paper:</b> {escape(paper)}</p>' if paper else ""
+    return (
+        f'<header><p class="eyebrow">pure-nas · experiment {escape(str(settings["experiment"]))} · '
+        f"{escape(str(settings['scale']))}</p>"
+        f'<h1 class="question">{escape(results.file.question)}</h1><p>{" · ".join(_about(results))}</p>{reported}'
+        f'<dl class="facts">{cards}</dl></header>'
+    )
+
+
+def _about(results: ExperimentResults) -> Iterable[str]:
+    settings, data = results.settings, results.settings["data"]
+    size = data["image_size"]
+    yield escape(f"dataset {data['name']}")
+    yield f"{size} × {size} × {data['in_chans']} pixels, {len(data['classes']):,} classes"
+    scored = "test" if results.file.split == "test" else "validation"
+    yield f"{data['train']:,} training and {data['scored']:,} {scored} images"
+    yield f"{wording.counted(settings['epochs'], 'epoch')}, {wording.counted(results.grid.seeds, 'seed')}"
+
+
+def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple[str, str, str]]:
+    known = [row for row in findings.rows if row.mean is not None]
+    if known:
+        best = max(known, key=lambda row: row.mean or 0.0)
+        yield f"highest {results.file.split} accuracy", wording.percent(best.mean or 0.0), best.label
+    else:
+        yield f"highest {results.file.split} accuracy", "–", "no training is complete yet"
+    if findings.comparisons:
+        shown = [each for each in findings.comparisons if each.verdict in ("better", "worse")]
+        verdicts = [each.verdict for each in findings.comparisons]
+        detail = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
+        yield "differences shown", f"{len(shown)} of {len(findings.comparisons)}", detail
+    ended = results.complete + results.diverged
+    diverged = f"{results.diverged} diverged" if results.diverged else "none diverged"
+    yield "trainings", f"{ended} of {results.grid.trainings}", diverged
+    seconds = sum(each.seconds for cell in results.grid.distinct.values() for each in results.measurements[cell.label])
+    yield "training time", wording.duration(seconds), f"stated: {results.scale.cost}"
+
+
+def table(titles: Cells, rows: Iterable[str], identity: str = "") -> str:
+    """A table that scrolls sideways where there is no room; `rows` are HTML."""
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    name = f' class="{identity}"' if identity else ""
+    return (
+        f'<div class="scroll"><table{name}><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def networks(findings: Findings) -> str:
+    """One row a network."""
+    judged = [row.judged for row in findings.rows if row.judged]
+    top5 = any(each.top5 for each in judged)
+    views = next((name for each in judged for name in each.views), "")
+    calibration = any(each.calibration_error for each in judged)
+    titles = ["network", "accuracy", "95 % interval", *(["top-5"] if top5 else [])]
+    titles += [escape(views)] if views else []
+    titles += ["calibration error"] if calibration else []
+    titles += ["parameters", "FLOPs", "depth", "time a training"]
+    rows = []
+    for index, row in enumerate(findings.rows):
+        cells = [
+            f'<th scope="row">{_cell(row.kind)} {escape(row.label)}</th>',
+            _accuracy_cell(row),
+            _interval_cell(row),
+        ]
+        cells += [_share_cell(row.judged.top5 if row.judged else None)] if top5 else []
+        cells += [_share_cell(row.judged.views.get(views) if row.judged else None)] if views else []
+        cells += [_share_cell(row.judged.calibration_error if row.judged else None)] if calibration else []
+        cells += [
+            _figure(wording.count(row.params)),
+            _figure(wording.count(row.flops)),
+            _figure(str(row.depth)),
+            _figure("–" if row.seconds is None else wording.duration(row.seconds)),
+        ]
+        rows.append(f'<tr data-trial="{index}" tabindex="0">{"".join(cells)}</tr>')
+    return table(titles, rows, "networks")
+
+
+def _accuracy_cell(row: Row) -> str:
+    notes = [f"{row.diverged} diverged: {'; '.join(row.reasons)}"] if row.diverged else []
+    notes += [f"{row.missing} to go"] if row.missing else []
+    more = "".join(f'<span class="sub">{escape(note)}</span>' for note in notes)
+    return f'<td class="strong">{escape(accuracy_text(row))}{more}</td>'
+
+
+def _interval_cell(row: Row) -> str:
+    if row.interval is None:
+        return _figure("–")
+    return _figure(f"{100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f}")
+
+
+def _share_cell(spread: Spread | None) -> str:
+    return _figure("–" if spread is None else wording.percent(spread.mean))
+
+
+def _figure(text: str) -> str:
+    return f'<td class="figure">{escape(text)}</td>'
+
+
+def _cell(unit: str) -> str:
+    style = style_of(unit)
+    return f'<i class="cell {style.role}" title="{escape(unit)}">{escape(style.glyph)}</i>'
+
+
+def comparisons(findings: Findings) -> str:
+    """One row a comparison."""
+    rows = [
+        f'<tr><th scope="row">{escape(each.label)}<span class="sub">beside {escape(each.reference)}</span></th>'
+        f"{_figure(_signed(each.difference))}{_figure(_bounds(each))}{_figure(_p(each.p))}{_figure(_p(each.p_adjusted))}"
+        f'<td class="verdict {each.verdict.split()[0]}">{escape(each.verdict)}</td></tr>'
+        for each in findings.comparisons
+    ]
+    return table(("network", "difference", "95 % interval", "p", "p, corrected", "verdict"), rows, "comparisons")
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:+.2f}".replace("-", "−")
+
+
+def _bounds(comparison: Comparison) -> str:
+    if comparison.low is None or comparison.high is None:
+        return "–"
+    return f"{_signed(comparison.low)} to {_signed(comparison.high)}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def comparison_note(findings: Findings) -> str:
+    """What the comparisons are, and how they were corrected."""
+    note = "Differences in points of accuracy, with Welch's 95 % interval of each alone."
+    if findings.tests > 1:
+        note += (
+            f" {findings.tests} were tested, so a verdict goes by p corrected for their number (Holm): by chance alone "
+            "one or more would be shown in at most 5 % of such experiments."
+        )
+    return f"{note} Where no difference is shown there may still be one: more seeds tell."
+
+
+def convergence(findings: Findings) -> str:
+    """Epochs and seconds until each accuracy was first reached, and how those of the compared relate."""
+    learners = [Learner(row.label, row.kind, row.convergence, place) for place, row in enumerate(findings.rows)]
+    return convergence_table(learners) + _speeds(findings)
+
+
+def _speeds(findings: Findings) -> str:
+    items = [
+        f"<li><b>{escape(each.label)}</b> beside {escape(each.reference)}: "
+        + ", ".join(f"{100 * float(target):g} % in {_times(ratio)}" for target, ratio in each.speed.items())
+        + "</li>"
+        for each in findings.comparisons
+        if each.speed
+    ]
+    if not items:
+        return ""
+    listed = f'<ul class="verdicts">{"".join(items)}</ul>'
+    summary = "Epochs beside the network that each is compared with"
+    return listed if len(items) <= _FEW else f"<details><summary>{summary}</summary>{listed}</details>"
+
+
+def _times(ratio: float) -> str:
+    """How the epochs compare, in words.
+
+    >>> _times(2.0)
+    '2.0 times fewer epochs'
+    """
+    if abs(ratio - 1) < 0.05:
+        return "as many epochs"
+    return f"{ratio:.1f} times fewer epochs" if ratio > 1 else f"{1 / ratio:.1f} times more epochs"
+
+
+def noise(findings: Findings, kinds: Sequence[str]) -> str:
+    """Mean accuracy over the levels of each kind of noise, beside that without noise."""
+    rows = []
+    for place, row in enumerate(findings.rows):
+        if row.judged is None:
+            continue
+        clean = next(iter(row.judged.noise.values()))[0].accuracy if row.judged.noise else None
+        cells = [_share_cell(clean), *(_share_cell(row.judged.noise_accuracy.get(kind)) for kind in kinds)]
+        rows.append(
+            f'<tr data-trial="{place}"><th scope="row">{_cell(row.kind)} {escape(row.label)}</th>{"".join(cells)}</tr>'
+        )
+    return table(("network", "no noise", *map(escape, kinds)), rows)
+
+
+def intensity(findings: Findings) -> str:
+    """Accuracy and agreement at each factor."""
+    shown = [row for row in findings.rows if row.judged and row.judged.intensity]
+    factors = [point.factor for point in shown[0].judged.intensity] if shown[0].judged else []
+    rows = []
+    for row in shown:
+        cells = "".join(
+            f'<td class="figure">{wording.percent(point.accuracy.mean)}'
+            f'<span class="sub">{100 * point.agreement.mean:.0f} % as before</span></td>'
+            for point in (row.judged.intensity if row.judged else ())
+        )
+        rows.append(f'<tr><th scope="row">{_cell(row.kind)} {escape(row.label)}</th>{cells}</tr>')
+    return table(("network", *(f"× {factor:g}" for factor in factors)), rows)

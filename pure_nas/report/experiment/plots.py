@@ -1,0 +1,314 @@
+"""The interactive plots of an experiment's page. Texts are escaped, because Plotly reads a subset of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from pure_nas.experiment.findings import Comparison, CurvePoint, Findings, Row
+from pure_nas.report import wording
+from pure_nas.report.experiment.evaluation_plots import evaluation_plots
+from pure_nas.report.experiment.looks import Look, joined, looks_of
+from pure_nas.report.plotly_figure import Figure, figure
+
+AXIS_NAMES = {
+    "depth": "depth, weighted layers",
+    "threshold_init": "θ at the start",
+    "learning_rate": "learning rate",
+}
+_PERCENT = {"ticksuffix": " %"}
+_MOST_TICKS = 12
+_LOG_SPAN = 6.0
+"""How many times the smallest value the largest is from which an axis of positive numbers is logarithmic."""
+
+
+def all_plots(findings: Findings, split: str) -> dict[str, Figure]:
+    """Every plot that there is something to draw for, by the id of the element that it fills."""
+    rows, looks = findings.rows, looks_of(findings.rows)
+    plots: dict[str, Figure] = {}
+    if any(row.accuracies for row in rows):
+        plots["accuracy"] = accuracy_plot(rows, looks, split)
+    for axis in axes_of(rows):
+        plots[f"over-{axis}"] = over_plot(rows, looks, axis, split)
+    if any(each.difference is not None for each in findings.comparisons):
+        plots["differences"] = differences_plot(findings.comparisons, looks)
+    if any(row.curve for row in rows):
+        plots["curves"] = curves_plot(findings, looks)
+    if any(each.epochs for row in rows for each in row.convergence):
+        plots["convergence"] = convergence_plot(findings, looks)
+    return plots | evaluation_plots(rows, looks)
+
+
+def axes_of(rows: Sequence[Row]) -> list[str]:
+    """The numbers that a group of networks varies and that some accuracy is known of."""
+    return list(dict.fromkeys(group[0].axis for group in joined(rows) if any(row.accuracies for row in group)))
+
+
+def is_log(values: Sequence[float]) -> bool:
+    """Whether an axis of these values is logarithmic."""
+    return min(values) > 0 and max(values) / min(values) >= _LOG_SPAN
+
+
+def accuracy_plot(rows: Sequence[Row], looks: Mapping[str, Look], split: str) -> Figure:
+    """A line a network: mean, 95 % interval and every seed."""
+    traces: list[Figure] = []
+    for row in rows:
+        if row.mean is None:
+            continue
+        look = looks[row.label]
+        traces += [_seeds(row, look), _mean(row, look)]
+    labels = [escape(row.label) for row in rows]
+    return figure(
+        traces,
+        {"title": {"text": f"{split} accuracy"}, **_PERCENT, "range": _range(rows)},
+        {"type": "category", "categoryorder": "array", "categoryarray": labels[::-1], "showgrid": False},
+    )
+
+
+def _range(rows: Sequence[Row]) -> list[float]:
+    """Limits around every seed; intervals of two seeds reach far beyond what can be."""
+    values = [100 * value for row in rows for value in row.accuracies]
+    margin = 0.08 * (max(values) - min(values) or 1.0)
+    return [max(0.0, min(values) - margin), min(100.0, max(values) + margin)]
+
+
+def _mean(row: Row, look: Look) -> Figure:
+    assert row.mean is not None
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [100 * row.mean],
+        "y": [escape(row.label)],
+        **({"error_x": _error_bar(row, look)} if row.interval else {}),
+        "marker": {"symbol": look.style.symbol, "size": 11, "color": f"@{look.role}", "line": {"width": 0}},
+        "hovertemplate": f"{hover(row)}<extra></extra>",
+    }
+
+
+def _error_bar(row: Row, look: Look) -> Figure:
+    assert row.interval is not None
+    assert row.mean is not None
+    return {
+        "type": "data",
+        "array": [100 * (row.interval[1] - row.mean)],
+        "arrayminus": [100 * (row.mean - row.interval[0])],
+        "thickness": 1.5,
+        "width": 5,
+        "color": f"@{look.role}",
+    }
+
+
+def _seeds(row: Row, look: Look) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [100 * value for value in row.accuracies],
+        "y": [escape(row.label)] * len(row.accuracies),
+        "marker": {"symbol": "line-ns-open", "size": 9, "opacity": 0.7, "color": f"@{look.role}"},
+        "hovertemplate": "one seed: %{x:.2f} %<extra></extra>",
+    }
+
+
+def hover(row: Row) -> str:
+    """What a mark says of a network, as Plotly's HTML."""
+    lines = [f"<b>{escape(row.label)}</b>", f"{accuracy_text(row)}"]
+    if row.interval:
+        lines.append(f"95 % interval {100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f} %")
+    lines.append(f"{wording.count(row.params)} parameters, {wording.count(row.flops)} FLOPs, depth {row.depth}")
+    if row.seconds is not None:
+        lines.append(f"{wording.duration(row.seconds)} a training")
+    return "<br>".join(lines)
+
+
+def accuracy_text(row: Row) -> str:
+    """Mean and standard deviation, and how many seeds there are."""
+    if row.mean is None:
+        return "no seed came through" if row.diverged else "not trained yet"
+    spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
+    return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.accuracies), 'seed')}"
+
+
+def over_plot(rows: Sequence[Row], looks: Mapping[str, Look], axis: str, split: str) -> Figure:
+    """Accuracy over the number that groups of networks vary; networks without such a number as level lines."""
+    groups = [group for group in joined(rows) if group[0].axis == axis]
+    places = [row.place for group in groups for row in group if row.place is not None]
+    traces: list[Figure] = []
+    for group in groups:
+        look = looks[group[-1].label]
+        known = [row for row in group if row.mean is not None]
+        traces += [_joined_means(known, look, group[0].series)]
+    inside = {row.label for group in groups for row in group}
+    for row in rows:
+        if row.label not in inside and not row.axis and row.mean is not None:
+            traces.append(_level(row, looks[row.label], min(places), max(places)))
+    x_axis: dict[str, Any] = {"title": {"text": AXIS_NAMES.get(axis, axis.replace("_", " "))}}
+    ticks = sorted(set(places))
+    if is_log(places):
+        x_axis["type"] = "log"
+    if is_log(places) or len(ticks) <= _MOST_TICKS:
+        x_axis |= {"tickmode": "array", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    return figure(traces, x_axis, {"title": {"text": f"{split} accuracy"}, **_PERCENT})
+
+
+def _joined_means(rows: Sequence[Row], look: Look, name: str) -> Figure:
+    means = [100 * (row.mean or 0.0) for row in rows]
+    highs = [100 * (max(row.accuracies) - (row.mean or 0.0)) for row in rows]
+    lows = [100 * ((row.mean or 0.0) - min(row.accuracies)) for row in rows]
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": escape(name),
+        "x": [row.place for row in rows],
+        "y": means,
+        "error_y": {"type": "data", "array": highs, "arrayminus": lows, "thickness": 1.25, "width": 4},
+        "line": {"color": f"@{look.role}", "width": 2, "dash": look.dash},
+        "marker": {"symbol": look.style.symbol, "size": 9, "color": f"@{look.role}"},
+        "hovertemplate": [f"{hover(row)}<extra></extra>" for row in rows],
+    }
+
+
+def _level(row: Row, look: Look, start: float, end: float) -> Figure:
+    assert row.mean is not None
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": escape(row.label),
+        "x": [start, end],
+        "y": [100 * row.mean] * 2,
+        "line": {"color": f"@{look.role}", "width": 1.75, "dash": "dot"},
+        "hovertemplate": f"{hover(row)}<extra></extra>",
+    }
+
+
+def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look]) -> Figure:
+    """A line a comparison: the difference and Welch's interval; filled where it is shown."""
+    known = [each for each in comparisons if each.difference is not None]
+    traces = []
+    for each in known:
+        assert each.difference is not None
+        look, text = looks[each.label], escape(compared_text(each))
+        shown = each.verdict in ("better", "worse")
+        bar = {}
+        if each.low is not None and each.high is not None:
+            bar = {
+                "error_x": {
+                    "type": "data",
+                    "array": [100 * (each.high - each.difference)],
+                    "arrayminus": [100 * (each.difference - each.low)],
+                    "thickness": 1.5,
+                    "width": 5,
+                    "color": f"@{look.role}",
+                }
+            }
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "showlegend": False,
+                "x": [100 * each.difference],
+                "y": [text],
+                **bar,
+                "marker": {
+                    "symbol": look.style.symbol if shown else f"{look.style.symbol}-open",
+                    "size": 11,
+                    "color": f"@{look.role}",
+                },
+                "hovertemplate": f"<b>{text}</b><br>{escape(difference_text(each))}<extra></extra>",
+            }
+        )
+    labels = [escape(compared_text(each)) for each in known]
+    plot = figure(
+        traces,
+        {"title": {"text": "difference, points of accuracy"}, "zeroline": True, "zerolinecolor": "@soft"},
+        {"type": "category", "categoryorder": "array", "categoryarray": labels[::-1], "showgrid": False},
+    )
+    values = [100 * each.difference for each in known if each.difference is not None]
+    reach = max([1.0, *(abs(value) for value in values)]) * 2.5
+    inside = [min(reach, max(abs(100 * bound) for bound in (each.low or 0.0, each.high or 0.0))) for each in known]
+    limit = 1.08 * max([*inside, *(abs(value) for value in values), 0.5])
+    plot["layout"]["xaxis"]["range"] = [-limit, limit]
+    return plot
+
+
+def compared_text(comparison: Comparison) -> str:
+    """The two that are compared."""
+    return f"{comparison.label} − {comparison.reference}"
+
+
+def difference_text(comparison: Comparison) -> str:
+    """The difference, its interval and what follows."""
+    if comparison.difference is None:
+        return comparison.verdict
+    text = f"{100 * comparison.difference:+.2f} points".replace("-", "−")
+    if comparison.low is not None and comparison.high is not None:
+        bounds = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}".replace("-", "−")
+        text += f", 95 % interval {bounds}"
+    return f"{text}: {comparison.verdict}"
+
+
+def curves_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
+    """Accuracy over epochs: mean, and a band from the lowest seed to the highest."""
+    traces: list[Figure] = []
+    for index, row in enumerate(findings.rows):
+        if row.curve:
+            look = looks[row.label]
+            traces += [_band(row.curve, look, index), _curve(row, look, index)]
+    longest = max(len(row.curve) for row in findings.rows)
+    x_axis = {"title": {"text": "epoch"}, "tickformat": "d", **({"dtick": 1} if longest <= 12 else {})}
+    return figure(traces, x_axis, {"title": {"text": f"{findings.curve_kind} accuracy"}, **_PERCENT})
+
+
+def _band(curve: Sequence[CurvePoint], look: Look, index: int) -> Figure:
+    epochs = [point.epoch for point in curve]
+    return {
+        "type": "scatter",
+        "mode": "none",
+        "fill": "toself",
+        "fillcolor": f"@{look.role}-band",
+        "meta": index,
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "x": epochs + epochs[::-1],
+        "y": [100 * point.high for point in curve] + [100 * point.low for point in curve[::-1]],
+    }
+
+
+def _curve(row: Row, look: Look, index: int) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(row.curve) == 1 else "lines",
+        "name": escape(row.label),
+        "meta": index,
+        "opacity": look.opacity,
+        "x": [point.epoch for point in row.curve],
+        "y": [100 * point.mean for point in row.curve],
+        "line": {"color": f"@{look.role}", "width": 2, "dash": look.dash},
+        "hovertemplate": f"{escape(row.label)}<br>epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
+    }
+
+
+def convergence_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
+    """Epochs until each accuracy was first reached, by those networks that did with every seed."""
+    traces = []
+    for row in findings.rows:
+        look = looks[row.label]
+        hits = [(each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed]
+        if hits:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": escape(row.label),
+                    "opacity": look.opacity,
+                    "x": [100 * target for target, _ in hits],
+                    "y": [epochs for _, epochs in hits],
+                    "line": {"color": f"@{look.role}", "width": 2, "dash": look.dash},
+                    "marker": {"symbol": look.style.symbol, "size": 8},
+                    "hovertemplate": f"{escape(row.label)}<br>%{{x:g}} % after %{{y:.1f}} epochs<extra></extra>",
+                }
+            )
+    x_axis = {"title": {"text": f"{findings.curve_kind} accuracy to reach"}, **_PERCENT}
+    return figure(traces, x_axis, {"title": {"text": "epochs"}, "rangemode": "tozero"})

@@ -1,0 +1,259 @@
+"""pure-nas experiment: what it lists, plans, trains, refuses, and takes up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from studies import Command, contents
+
+TINY = """
+schema = 1
+question = "Which of two small networks is better?"
+dataset = "{dataset}"
+reference = "adds"
+targets = [0.4, 0.6]
+[networks.adds]
+base = "resnet8"
+[networks.multiplies]
+base = "pure8"
+[scales.tiny]
+cost = "seconds"
+epochs = 2
+seeds = 2
+batch_size = 16
+base_width = 2
+crop_padding = 1
+[scales.long]
+cost = "longer"
+epochs = 25
+seeds = 2
+batch_size = 16
+base_width = 2
+crop_padding = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an experiment of four trainings."""
+    path = tmp_path_factory.mktemp("file") / "tiny.toml"
+    path.write_text(TINY.format(dataset=image_folder), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(pure_nas: Command, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run; not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu")
+    assert answer.code == 0, answer.stderr
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [[], ["--list"]])
+def test_experiments_are_listed_with_question_scales_and_cost(pure_nas: Command, arguments: list[str]) -> None:
+    answer = pure_nas("experiment", *arguments)
+    assert answer.code == 0
+    assert answer.stderr == ""
+    text = " ".join(answer.stdout.split())
+    assert "depth-cifar10 Is PURe more accurate than a ResNet of the same depth?" in text
+    assert "smoke 12 trainings digits, 6 epochs: about 2 minutes on 2 CPU cores" in text
+    assert text.count(" smoke ") == text.count(" small ") == text.count(" paper ") == 8
+
+
+def test_listing_imports_nothing_heavy(program: list[str]) -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom pure_nas_cli.root import app\n"
+        "assert CliRunner().invoke(app, ['experiment']).exit_code == 0\n"
+        "print(*sorted({'torch', 'optuna', 'matplotlib', 'scipy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([program[0], "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_a_list_and_a_plan_are_json_too(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
+    listed = json.loads(pure_nas("experiment", "--json").stdout)
+    assert [each["name"] for each in listed] == sorted(each["name"] for each in listed)
+    assert listed[0]["scales"][0].keys() >= {"name", "cost", "networks", "epochs", "seeds", "trainings"}
+    plan = json.loads(pure_nas("experiment", tiny, "--dry-run", "--json", "--device", "cpu").stdout)
+    assert (plan["trainings"], plan["networks"], plan["epochs"]) == (4, ["adds", "multiplies"], 2)
+    assert plan["seconds"] == pytest.approx(sum(plan["seconds_of_trainings"].values()))
+    assert plan["seconds"] > 0
+
+
+def test_a_file_is_shown_to_be_copied(pure_nas: Command, tmp_path: Path) -> None:
+    shown = pure_nas("experiment", "noise", "--show")
+    assert shown.code == 0
+    copy = tmp_path / "copy.toml"
+    copy.write_text(shown.stdout, encoding="utf-8")
+    assert pure_nas("experiment", copy, "--show").stdout == shown.stdout
+
+
+def test_a_dry_run_says_size_and_estimate_and_writes_nothing(
+    pure_nas: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = pure_nas("experiment", tiny, "--dry-run", "--device", "cpu", "--seeds", 3)
+    assert answer.code == 0
+    assert "grid: 2 networks, 3 seeds each: 6 trainings of 2 epochs" in answer.stderr
+    assert "estimated time on cpu: " in answer.stderr
+    assert "multiplies: " in answer.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_prints_tables_and_leaves_a_report(pure_nas: Command, tiny: Path, finished: Path) -> None:
+    for name in ("experiment.json", "experiment.csv", "comparisons.csv", "curves.csv", "report.html"):
+        assert (finished / name).stat().st_size > 0
+    assert {path.name for path in (finished / "figures").iterdir()} >= {"accuracy.png", "accuracy.svg", "curves.svg"}
+    again = pure_nas("experiment", tiny, "--out", finished, "--device", "cpu")
+    assert again.code == 0
+    assert "Stopped: all 4 trainings are done." in again.stderr
+    assert again.stdout.startswith(
+        "Test accuracy after 2 epochs: mean, standard deviation and 95 % interval over 2 seeds"
+    )
+    assert "multiplies - adds" in again.stdout
+    document = json.loads(pure_nas("experiment", tiny, "--out", finished, "--device", "cpu", "--json").stdout)
+    assert document == json.loads((finished / "experiment.json").read_text(encoding="utf-8"))
+    assert document["complete"] == 4
+
+
+def test_pure_nas_report_reads_an_experiment(pure_nas: Command, finished: Path) -> None:
+    answer = pure_nas("report", finished)
+    assert answer.code == 0
+    assert answer.stdout.startswith("Test accuracy after 2 epochs")
+    assert str(finished / "report.html") in answer.stderr
+    assert json.loads(pure_nas("report", finished, "--json").stdout)["experiment"] == "tiny"
+
+
+def test_runs_go_to_a_folder_of_their_name_scale_and_dataset(
+    pure_nas: Command, tiny: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in ([], ["--dataset", image_folder]):
+        answer = pure_nas("experiment", tiny, *arguments, "--seeds", 1, "--device", "cpu")
+        assert answer.code == 0, answer.stderr
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        "tiny-tiny",
+        f"tiny-tiny-{image_folder.name}",
+    ]
+
+
+def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(
+    pure_nas: Command, tiny: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    answer = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--time", "1ms", "--device", "cpu")
+    assert answer.code == 0
+    said = answer.message
+    assert "estimated time on cpu: " in said
+    assert "for 4 trainings" in said
+    assert "That is more than --time 0.0 s, which is enough for about 0 trainings of 4; then it stops" in said
+    assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command goes on.")
+    assert "4 to go" not in answer.stdout
+    assert "2 to go" in answer.stdout
+    assert (folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["dept-cifar10"], 2, 'There is no experiment "dept-cifar10"; did you mean "depth-cifar10"?'),
+        (["noise", "--scale", "smal"], 2, 'There is no scale "smal" in this experiment; did you mean "small"?'),
+        (["none.toml"], 2, "The experiment none.toml cannot be read: No such file or directory."),
+        (["noise", "--dataset", "digts"], 2, 'There is no dataset "digts"; did you mean "digits"?'),
+        (["noise", "--seeds", "0"], 2, "--seeds"),
+        (["noise", "--time", "soon"], 2, '"soon" is not a time'),
+        (["noise", "--workers", "0"], 2, "is not auto or a number"),
+        (["noise", "--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
+    ],
+)
+def test_bad_input_is_refused(
+    pure_nas: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = pure_nas("experiment", *arguments)
+    assert answer.code == code
+    assert message in answer.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_changed_file_is_refused_with_what_differs(
+    pure_nas: Command, tiny: Path, finished: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "tiny.toml"
+    changed.write_text(tiny.read_text(encoding="utf-8").replace('"pure8"', '"pure14"'), encoding="utf-8")
+    before = contents(finished)
+    answer = pure_nas("experiment", changed, "--out", finished, "--device", "cpu")
+    assert answer.code == 1
+    assert "networks.multiplies.base: 'pure8' in the run, 'pure14' now" in answer.message
+    assert "choose another --out" in answer.message
+    assert contents(finished) == before
+
+
+@pytest.mark.parametrize("command", ["export", "retrain"])
+def test_what_is_for_searches_says_that_an_experiment_is_none(pure_nas: Command, finished: Path, command: str) -> None:
+    before = contents(finished)
+    answer = pure_nas(command, finished)
+    assert answer.code == 1
+    assert "holds an experiment, not a search." in answer.message
+    assert contents(finished) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_experiment_that_was_stopped_or_killed_goes_on(
+    program: list[str], pure_nas: Command, tiny: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    folder = tmp_path / "run"
+    words = [*program, "experiment", str(tiny), "--scale", "long", "--out", str(folder), "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[1/4]"):
+                break
+        time.sleep(0.2)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "Stopped: interrupted; the same command goes on." in stderr
+        assert stdout.startswith("Test accuracy after 25 epochs")
+    ended = len(list(folder.glob("trials/*/result.json")))
+    assert 1 <= ended < 4
+    answer = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--device", "cpu")
+    assert answer.code == 0
+    assert f"4 trainings of 25 epochs; {ended} done" in answer.stderr
+    assert json.loads((folder / "experiment.json").read_text(encoding="utf-8"))["complete"] == 4
+
+
+def test_what_networks_were_judged_by_is_printed(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
+    judged = tmp_path / "judged.toml"
+    head = 'schema = 1\nevaluations = ["quality", "noise", "invariance", "views"]\nnoise = { speckle = [0.5] }'
+    text = tiny.read_text(encoding="utf-8").replace("schema = 1", head, 1).replace("seeds = 2", "seeds = 1")
+    judged.write_text(text, encoding="utf-8")
+    answer = pure_nas("experiment", judged, "--out", tmp_path / "run", "--device", "cpu", "--workers", 2)
+    assert answer.code == 0, answer.stderr
+    document = json.loads((tmp_path / "run" / "experiment.json").read_text(encoding="utf-8"))
+    found = document["networks"][1]["judged"]
+    lines = [line.split() for line in answer.stdout.splitlines() if line.strip().startswith("multiplies ")]
+
+    def shown(value: float) -> list[str]:
+        return [f"{100 * value:.2f}", "%"]
+
+    noise = [found["noise"]["speckle"][0]["accuracy"]["mean"], found["noise_accuracy"]["speckle"]["mean"]]
+    assert ["multiplies", *shown(noise[0]), *shown(noise[1])] in lines
+    factors = [each["accuracy"]["mean"] for each in found["intensity"]]
+    assert ["multiplies", *(word for value in factors for word in shown(value))] in lines
+    assert "ten-crop, top-1" in answer.stdout

@@ -1,0 +1,287 @@
+"""Experiment files: what they may say, and how every fault of one is told."""
+
+from __future__ import annotations
+
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import ConfigError, UsageError
+from pure_nas.evaluation import CROPS, NOISE_KINDS
+from pure_nas.experiment.choices import architecture_of, recipe_of
+from pure_nas.experiment.fields import NETWORK_FIELDS, RECIPE_FIELDS
+from pure_nas.experiment.file import ExperimentFile, NoiseName, ViewsTable
+from pure_nas.recipe import PerKind, Recipe, WeightDecay
+from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT
+
+HEAD = 'schema = 1\nquestion = "?"\ndataset = "digits"\n'
+SCALE = '[scales.s]\ncost = "none"\nepochs = 1\nseeds = 1\n'
+
+
+def file_of(networks: str, recipes: str = "", head: str = "", scale: str = SCALE) -> ExperimentFile:
+    return ExperimentFile.from_toml(f"{HEAD}{head}{networks}\n{recipes}\n{scale}")
+
+
+def labels(file: ExperimentFile) -> list[str]:
+    return [member.label for member in file.network_members(file.scale(None)[1])]
+
+
+def test_a_table_is_a_network() -> None:
+    file = file_of('[networks.mine]\nbase = "pure20"\nthreshold_init = -2\nexponent_cap = "none"\n')
+    (member,) = file.network_members(file.scale("s")[1])
+    assert (member.label, member.table, member.axis, member.place) == ("mine", "mine", "", None)
+    assert architecture_of(member.settings) == Architecture.named(
+        "pure20", threshold_init=(-2.0,) * 3, exponent_cap=None
+    )
+
+
+def test_each_is_a_network_of_every_value_in_the_order_of_the_file() -> None:
+    file = file_of('[networks.theta]\nbase = "pure20"\nthreshold_init = { each = [3, -2.5, [0, 1, 2]] }\n')
+    members = file.network_members(file.scale(None)[1])
+    assert [member.label for member in members] == ["theta 3", "theta -2.5", "theta 0/1/2"]
+    assert architecture_of(members[2].settings).threshold_init == (0.0, 1.0, 2.0)
+    assert [member.index for member in members] == [0, 1, 2]
+    # One value is no number, so there is nothing to draw accuracies over.
+    assert {member.axis for member in members} == {""}
+
+
+def test_several_grids_of_a_table_are_multiplied() -> None:
+    text = 'base = { each = ["pure20", "pure32"] }\nrelu_after_add = { each = [false, true] }\n'
+    assert labels(file_of(f"[networks.n]\n{text}")) == [
+        "pure20 relu_after_add no",
+        "pure20 relu_after_add yes",
+        "pure32 relu_after_add no",
+        "pure32 relu_after_add yes",
+    ]
+
+
+def test_a_grid_of_bases_is_named_by_them_and_placed_by_their_depth() -> None:
+    file = file_of('[networks.n]\nbase = { each = ["resnet20", "resnet152"] }\n')
+    members = file.network_members(file.scale(None)[1])
+    assert [(each.label, each.axis, each.place) for each in members] == [
+        ("resnet20", "depth", 20.0),
+        ("resnet152", "depth", 152.0),
+    ]
+
+
+def test_grids_of_equal_bases_are_told_apart_by_their_tables() -> None:
+    text = (
+        '[networks.a]\nbase = { each = ["pure20", "pure32"] }\n[networks.b]\nbase = { each = ["pure20", "pure44"] }\n'
+    )
+    assert labels(file_of(text)) == ["a pure20", "pure32", "b pure20", "pure44"]
+
+
+def test_units_are_a_name_or_a_pattern() -> None:
+    settings = {"base": "pure20", "units": "conv | conv product"}
+    assert architecture_of(settings).units == (
+        ("conv", "conv", "conv"),
+        ("conv", "product", "conv"),
+        ("conv", "product", "conv"),
+    )
+    assert architecture_of({"base": "pure20", "units": "conv"}) == Architecture.named("pure20").with_unit("conv")
+
+
+def test_every_field_of_a_network_and_of_a_recipe_can_be_set() -> None:
+    decided = {"schema_version", "family", "in_chans", "num_classes", "image_size"}
+    assert set(NETWORK_FIELDS) == set(Architecture.model_fields) - decided | {"base"}
+    assert set(RECIPE_FIELDS) == set(Recipe.model_fields) - {"schema_version", "epochs", "batch_size"} | {"like"}
+
+
+def test_a_recipe_begins_with_the_usual_one_of_the_networks_units() -> None:
+    pure, mixed = (architecture_of({"base": "pure20", "units": units}) for units in ("product", "conv | product"))
+    assert recipe_of({}, pure, 3, 64) == Recipe.usual(PRODUCT, epochs=3, batch_size=64)
+    assert recipe_of({"like": "conv"}, pure, 3, 64) == Recipe.usual(CONV, epochs=3, batch_size=64)
+    assert recipe_of({}, mixed, 3, 64) == Recipe.shared([CONV, PRODUCT], epochs=3, batch_size=64)
+
+
+def test_rates_and_decays_are_for_all_kinds_or_for_some() -> None:
+    file = file_of(
+        '[networks.n]\nbase = "pure20"\n',
+        "[recipes.r]\nlearning_rate = { each = [0.5, { exponents = 0.25 }] }\n"
+        'weight_decay = { exponents = { schedule = "linear", start = 0.1, end = 0.0 }, trunk = 0.2 }\n',
+    )
+    pure = architecture_of({"base": "pure20"})
+    first, second = (recipe_of(each.settings, pure) for each in file.recipe_members(file.scale(None)[1]))
+    assert first.learning_rate == PerKind.same(0.5)
+    assert second.learning_rate == PerKind.same(0.01).model_copy(update={"exponents": 0.25})
+    assert second.weight_decay["exponents"] == WeightDecay(schedule="linear", start=0.1, end=0.0)
+    assert second.weight_decay["trunk"] == WeightDecay(start=0.2)
+    assert second.weight_decay["conv"] == Recipe.usual(PRODUCT).weight_decay["conv"]
+
+
+@given(st.dictionaries(st.sampled_from(PARAMETER_KINDS), st.floats(1e-6, 10), min_size=1))
+def test_kinds_that_are_left_out_keep_their_usual_rate(rates: dict[str, float]) -> None:
+    pure = architecture_of({"base": "pure20"})
+    found, usual = recipe_of({"learning_rate": rates}, pure), Recipe.usual(PRODUCT)
+    for kind in PARAMETER_KINDS:
+        assert found.learning_rate[kind] == rates.get(kind, usual.learning_rate[kind])
+
+
+def test_the_words_of_a_file_are_those_of_the_evaluations() -> None:
+    assert NoiseName.__args__ == NOISE_KINDS  # type: ignore[attr-defined]
+    crops: Any = ViewsTable.model_fields["crops"].annotation
+    assert crops.__args__ == CROPS
+
+
+def test_the_first_scale_is_the_default_and_another_is_named() -> None:
+    file = file_of('[networks.n]\nbase = "pure20"\n', scale=SCALE + SCALE.replace("scales.s", "scales.large"))
+    assert file.scale(None)[0] == "s"
+    assert file.scale("large")[0] == "large"
+    with pytest.raises(UsageError, match=r'no scale "larg" in this experiment; did you mean "large"\?'):
+        file.scale("larg")
+
+
+FAULTY = """
+schema = 1
+question = "?"
+datset = "digits"
+reference = "nobody"
+evaluations = ["noise", "nois"]
+[noise]
+gausian = [0.1]
+[networks.a]
+base = "pure21"
+treshold_init = 1
+[networks.b]
+base = { each = ["pure20", "pure20"] }
+units = "product | prodct"
+exponent_cap = [1.0]
+epochs = 3
+against = 3
+[networks.c]
+base = "pure20"
+threshold_init = [1.0, 2.0]
+[recipes.r]
+momentm = 0.9
+momentum = 1.5
+learning_rate = { exponent = 0.1 }
+weight_decay = { schedule = "linea" }
+against = "q"
+[scales.s]
+cost = "none"
+epoch = 3
+seeds = 0
+recipes = ["t"]
+"""
+
+
+def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
+    with pytest.raises(ConfigError) as raised:
+        ExperimentFile.from_toml(FAULTY, source="faulty.toml")
+    message = raised.value.message
+    assert message.startswith("faulty.toml has ")
+    lines = message.splitlines()[1:]
+    expected = {
+        "datset": 'did you mean "dataset"',
+        "dataset": "is missing",
+        "evaluations.1": 'did you mean "noise"',
+        "noise.gausian": 'did you mean "gaussian"',
+        "networks.a.base": 'no architecture "pure21"',
+        "networks.a.treshold_init": 'did you mean "threshold_init"',
+        "networks.b.base.each.1": "listed twice",
+        "networks.b.units": 'did you mean "product"',
+        "networks.b.exponent_cap": "{ each = [...] }",
+        "networks.b.epochs": "belong to a scale",
+        "networks.b.against": "a name or a list of names",
+        "networks.c": "threshold_init has 2 values for 3 stages",
+        "recipes.r.momentm": 'did you mean "momentum"',
+        "recipes.r.momentum": "less than 1",
+        "recipes.r.learning_rate.exponent": 'did you mean "exponents"',
+        "recipes.r.weight_decay.schedule": 'did you mean "linear"',
+        "scales.s.epoch": 'did you mean "epochs"',
+        "scales.s.epochs": "is missing",
+        "scales.s.seeds": "greater than or equal to 1",
+    }
+    for place, words in expected.items():
+        assert any(line.startswith(f"  {place}: ") and words in line for line in lines), (place, message)
+    assert "{ each = [...] }" in raised.value.hint
+
+
+NAMES = """
+[networks.a]
+base = "pure20"
+against = "c"
+recipes = ["fast", "slo"]
+[networks.b]
+base = { each = ["pure20", "pure32"] }
+against = "d"
+[networks.d]
+base = { each = ["resnet20", "resnet32", "resnet44"] }
+[networks.t]
+base = "pure8"
+threshold_init = { each = [1, 2] }
+[networks."t 2"]
+base = "resnet8"
+"""
+
+
+def test_names_that_refer_to_nothing_are_told() -> None:
+    scale = SCALE + 'networks = ["a", "pure33"]\nrecipes = ["quick"]\n'
+    recipes = '[recipes.fast]\nagainst = "fst"\n[recipes.slow]\n'
+    with pytest.raises(ConfigError) as raised:
+        file_of(NAMES, recipes, head='reference = "pure30"\n', scale=scale)
+    lines = raised.value.message.splitlines()[1:]
+    for place, words in {
+        "reference": '"pure30" is none of the networks; did you mean "pure32"',
+        "networks.a.against": '"c" is none of the networks',
+        "networks.a.recipes.1": '"slo" is none of the recipes; did you mean "slow"',
+        "networks.b.against": "d has 3 members for 2 here",
+        'networks."t 2"': 'its "t 2" is also in networks.t',
+        "recipes.fast.against": '"fst" is none of the recipes; did you mean "fast"',
+        "scales.s.networks.1": 'did you mean "pure32"',
+        "scales.s.recipes.0": '"quick" is none of the recipes',
+    }.items():
+        assert any(line.startswith(f"  {place}: ") and words in line for line in lines), (place, lines)
+    assert len(lines) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("schema = ", "not valid TOML"),
+        ("[networks]\n" + "a = [" * 3000, "not valid TOML|nested too deeply"),
+        (HEAD + SCALE, "networks: is missing"),
+        (HEAD + "[networks]\n" + SCALE, "networks: dictionary should have at least 1 item"),
+        (HEAD + '[networks.n]\nbase = "pure20"\n', "scales: is missing"),
+        (HEAD.replace("1", "2") + '[networks.n]\nbase = "pure20"\n' + SCALE, "schema: 2 is not valid|must be 1"),
+        (HEAD + "networks = 3\n" + SCALE, "networks: input should be a valid dictionary"),
+        (HEAD + "[networks]\nn = 3\n" + SCALE, "networks.n: must be a table"),
+        (HEAD + "[networks.n]\nthreshold_init = 0\n" + SCALE, "networks.n.base: is missing"),
+        (HEAD + f'[networks.{"n" * 61}]\nbase = "pure20"\n' + SCALE, "1 to 60 printable characters"),
+        (HEAD + '[networks."a\\nb"]\nbase = "pure20"\n' + SCALE, "1 to 60 printable characters"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ExperimentFile.from_toml(text)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"The experiment .*none\.toml cannot be read: No such file"):
+        ExperimentFile.load(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"question = '\xe9'")
+    with pytest.raises(ConfigError, match=r"The experiment .*latin\.toml is not UTF-8 text \(line 1\)"):
+        ExperimentFile.load(tmp_path / "latin.toml")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["each", "base", "conv", "start", "x"]), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+def test_whatever_stands_in_a_table_is_explained_or_read(value: Any) -> None:
+    for key in ("base", "threshold_init", "against", "recipes"):
+        content = {**tomllib.loads(HEAD + SCALE), "networks": {"n": {"base": "pure20", key: value}}}
+        with suppress(ValueError):
+            ExperimentFile.model_validate(content)

@@ -1,0 +1,201 @@
+"""What follows from measurements: means, intervals, comparisons, convergence, and experiment.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from pure_nas.comparison import holm
+from pure_nas.cost.layers import cost_of
+from pure_nas.errors import RunError
+from pure_nas.experiment.file import ExperimentFile
+from pure_nas.experiment.findings import Comparison, Findings, document, findings_of
+from pure_nas.experiment.grid import Grid
+from pure_nas.experiment.judged import judged_of
+from pure_nas.experiment.results import ExperimentResults, Measurement
+
+FILE = """
+schema = 1
+question = "?"
+dataset = "digits"
+validation_curve = true
+targets = [0.9, 0.5, 0.7]
+[networks.resnet]
+base = { each = ["resnet8", "resnet14"] }
+[networks.pure]
+base = { each = ["pure8", "pure14", ] }
+against = "resnet"
+[networks.other]
+base = "pure8"
+relu_in_block = true
+against = "resnet8"
+[scales.s]
+cost = "none"
+epochs = 3
+seeds = 3
+"""
+
+
+def measured(seed: int, accuracy: float, *errors: float) -> Measurement:
+    curve = tuple(
+        {"epoch": epoch, "train_accuracy": 0.1, "validation_error": error, "seconds": 2.0}
+        for epoch, error in enumerate(errors, start=1)
+    )
+    return Measurement(seed=seed, state="complete", accuracy=accuracy, seconds=2.0 * len(errors), curve=curve)
+
+
+def diverged(seed: int) -> Measurement:
+    return Measurement(seed=seed, state="diverged", reason="training loss became nan in epoch 2 of 3", seconds=1.0)
+
+
+def missing(seed: int) -> Measurement:
+    return Measurement(seed=seed, state="missing")
+
+
+def results_of(found: Mapping[str, list[Measurement]], text: str = FILE) -> ExperimentResults:
+    """Results of which the cells that are not named have not been trained."""
+    file = ExperimentFile.from_toml(text)
+    grid = Grid.of(file, file.scale(None)[1], {"in_chans": 1, "num_classes": 10, "image_size": 8})
+    measurements = {
+        cell.label: tuple(found.get(cell.label, [missing(seed) for seed in range(1, grid.seeds + 1)]))
+        for cell in grid.cells
+    }
+    settings = {"experiment": "e", "scale": "s", "dataset": "digits", "data": {"train": 9}, "seeds": 3, "epochs": 3}
+    return ExperimentResults(Path("run"), settings, file, grid, measurements)
+
+
+def three(*accuracies: float) -> list[Measurement]:
+    return [measured(seed, accuracy) for seed, accuracy in enumerate(accuracies, start=1)]
+
+
+def comparison(findings: Findings, label: str) -> Comparison:
+    return next(each for each in findings.comparisons if each.label == label)
+
+
+def test_a_row_has_mean_deviation_and_interval_of_the_seeds_that_came_through() -> None:
+    results = results_of({"pure8": [*three(0.90, 0.94)[:2], diverged(3)]})
+    row = next(row for row in findings_of(results).rows if row.label == "pure8")
+    assert row.mean == pytest.approx(0.92)
+    assert row.std == pytest.approx(math.sqrt(0.0008))
+    reach = stats.t.ppf(0.975, 1) * 0.02
+    assert row.interval == pytest.approx((0.92 - reach, 0.92 + reach))
+    assert (row.diverged, row.missing) == (1, 0)
+    assert row.reasons == ("training loss became nan in epoch 2 of 3",)
+    architecture = results.grid.cells[2].candidate.architecture
+    assert (row.params, row.flops) == (cost_of(architecture).params, cost_of(architecture).flops)
+    assert (row.kind, row.depth, row.series, row.axis, row.place) == ("product", 8, "pure", "depth", 8.0)
+    untrained = findings_of(results).rows[0]
+    assert (untrained.mean, untrained.std, untrained.interval, untrained.missing) == (None, None, None, 3)
+    assert untrained.seconds is None
+
+
+def test_verdicts_go_by_p_values_that_are_corrected_for_their_number() -> None:
+    """0.02 below 0.05 for one test is not for two."""
+    close = {"resnet8": three(0.90, 0.91, 0.92), "pure8": three(0.925, 0.935, 0.945)}
+    alone = comparison(findings_of(results_of(close)), "pure8")
+    assert alone.p is not None
+    assert 0.025 < alone.p < 0.05
+    assert alone.p_adjusted == alone.p
+    assert alone.verdict == "better"
+    both = {**close, "resnet14": three(0.90, 0.91, 0.92), "pure14": three(0.90, 0.915, 0.92)}
+    findings = findings_of(results_of(both))
+    assert findings.tests == 2
+    first, second = (comparison(findings, label) for label in ("pure8", "pure14"))
+    assert (first.p, second.p) == (alone.p, second.p)
+    assert second.p is not None
+    assert [first.p_adjusted, second.p_adjusted] == pytest.approx(holm([alone.p, second.p]))
+    assert (first.verdict, second.verdict) == ("no difference shown", "no difference shown")
+    worse = findings_of(results_of({"resnet8": three(0.9, 0.91, 0.92), "pure8": three(0.5, 0.51, 0.52)}))
+    assert comparison(worse, "pure8").verdict == "worse"
+
+
+@pytest.mark.parametrize(
+    ("reference", "own", "verdict"),
+    [
+        ([measured(1, 0.9)], three(0.8, 0.9, 0.95), "too few seeds"),
+        ([diverged(1), diverged(2)], three(0.8, 0.9, 0.95), "diverged"),
+        (three(0.8, 0.9, 0.95), [diverged(1), missing(2)], "not trained yet"),
+        ([missing(1)], [diverged(1)], "diverged"),
+        (three(0.5, 0.5, 0.5), three(0.6, 0.6, 0.6), "too few seeds"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(reference: list[Measurement], own: list[Measurement], verdict: str) -> None:
+    findings = findings_of(results_of({"resnet8": reference, "pure8": own}))
+    found = comparison(findings, "pure8")
+    assert (found.verdict, found.p_adjusted, findings.tests) == (verdict, None, 0)
+
+
+def test_convergence_is_read_off_the_curve_and_compared() -> None:
+    slow = [measured(seed, 0.7, 0.8, 0.5, 0.4, 0.3) for seed in (1, 2)]
+    fast = [measured(1, 0.9, 0.5, 0.3, 0.1), measured(2, 0.9, 0.2, 0.3, 0.15)]
+    findings = findings_of(results_of({"resnet8": slow, "pure8": fast}))
+    row = next(row for row in findings.rows if row.label == "pure8")
+    assert findings.curve_kind == "validation"
+    assert [each.target for each in row.convergence] == [0.5, 0.7, 0.9]
+    assert [each.epochs for each in row.convergence] == [(1, 1), (2, 1), (3,)]
+    assert [each.missed for each in row.convergence] == [0, 0, 1]
+    assert row.convergence[1].mean_seconds == 3.0
+    # 0.9 was not reached by every seed.
+    assert comparison(findings, "pure8").speed == {"0.5": 2.0, "0.7": pytest.approx(4 / 1.5)}
+
+
+def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:
+    results = results_of({"pure8": [measured(1, 0.9, 0.5, 0.25), measured(2, 0.9, 0.25), missing(3)]})
+    curve = next(row.curve for row in findings_of(results).rows if row.label == "pure8")
+    assert [(point.epoch, point.mean, point.low, point.high) for point in curve] == [
+        (1, 0.625, 0.5, 0.75),
+        (2, 0.75, 0.75, 0.75),
+    ]
+
+
+def test_the_document_is_strict_json_and_whole() -> None:
+    results = results_of({"resnet8": three(0.9, 0.91, 0.92), "pure8": [diverged(1), missing(2), missing(3)]})
+    found = document(results, findings_of(results))
+    again = json.loads(json.dumps(found, allow_nan=False))
+    assert (again["schema"], again["trainings"], again["complete"], again["diverged"]) == (1, 15, 3, 1)
+    assert [network["label"] for network in again["networks"]] == ["resnet8", "resnet14", "pure8", "pure14", "other"]
+    assert again["networks"][0]["mean"] == pytest.approx(0.91)
+    assert again["networks"][2]["mean"] is None
+    assert {each["label"]: each["reference"] for each in again["comparisons"]} == {
+        "pure8": "resnet8",
+        "pure14": "resnet14",
+        "other": "resnet8",
+    }
+
+
+def evaluation(accuracy: float, noisy: float, cosine: float | None = 0.5) -> dict[str, Any]:
+    return {
+        "accuracy": accuracy,
+        "top5": 0.99,
+        "calibration_error": None,
+        "views": {"name": "flip", "accuracy": accuracy, "top5": None},
+        "noise": {"gaussian": [{"level": 0.0, "accuracy": accuracy}, {"level": 0.1, "accuracy": noisy}]},
+        "intensity": [{"factor": 2.0, "accuracy": noisy, "agreement": 0.75, "cosine": cosine}],
+    }
+
+
+def test_evaluations_of_several_seeds_are_one_with_a_spread() -> None:
+    found = judged_of([evaluation(0.9, 0.5), evaluation(0.8, 0.6, None)])
+    assert found is not None
+    assert (found.views["flip"].mean, found.views["flip"].low) == (pytest.approx(0.85), 0.8)
+    assert (found.views_top5, found.calibration_error) == ({}, None)
+    clean, noisy = found.noise["gaussian"]
+    assert (clean.level, clean.accuracy.mean) == (0.0, pytest.approx(0.85))
+    assert (noisy.accuracy.mean, noisy.accuracy.low, noisy.accuracy.high) == (pytest.approx(0.55), 0.5, 0.6)
+    assert found.noise_accuracy["gaussian"].mean == pytest.approx(0.55)
+    unchanged, doubled = found.intensity
+    assert (unchanged.factor, unchanged.accuracy.mean, unchanged.agreement.mean) == (1.0, pytest.approx(0.85), 1.0)
+    assert doubled.cosine is not None
+    assert doubled.cosine.mean == 0.5
+    assert judged_of([]) is None
+
+
+def test_a_damaged_evaluation_is_named() -> None:
+    with pytest.raises(RunError, match=r"evaluation\.json of the run is damaged: it has no valid 'intensity'"):
+        judged_of([{key: value for key, value in evaluation(0.9, 0.5).items() if key != "intensity"}])

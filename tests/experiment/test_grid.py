@@ -1,0 +1,120 @@
+"""The grid: which networks are trained by which recipes, and what each is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pure_nas.architecture import Architecture
+from pure_nas.errors import ConfigError
+from pure_nas.experiment.file import ExperimentFile
+from pure_nas.experiment.grid import Grid
+from pure_nas.recipe import Recipe
+from pure_nas.units import CONV, PRODUCT
+
+IMAGES = {"in_chans": 1, "num_classes": 3, "image_size": 8}
+HEAD = 'schema = 1\nquestion = "?"\ndataset = "digits"\n'
+SCALE = '[scales.all]\ncost = "none"\nepochs = 7\nseeds = 3\nbatch_size = 32\n'
+DEPTHS = """
+[networks.resnet]
+base = { each = ["resnet8", "resnet14"] }
+[networks.pure]
+base = { each = ["pure8", "pure14"] }
+against = "resnet"
+"""
+
+
+def grid_of(body: str, scale: str = "", head: str = "", **fields: Any) -> Grid:
+    file = ExperimentFile.from_toml(HEAD + head + body + SCALE + scale)
+    return Grid.of(file, file.scale(None)[1], IMAGES, **fields)
+
+
+def compared(grid: Grid) -> list[tuple[str, str]]:
+    return [(cell.label, other.label) for cell in grid.cells for other in grid.references_of(cell)]
+
+
+def test_networks_fit_the_images_and_train_as_the_scale_says() -> None:
+    grid = grid_of(DEPTHS, "base_width = 2\ncrop_padding = 1\n")
+    assert [cell.label for cell in grid.cells] == ["resnet8", "resnet14", "pure8", "pure14"]
+    for cell, unit in zip(grid.cells, (CONV, CONV, PRODUCT, PRODUCT), strict=True):
+        assert cell.candidate.architecture == Architecture.named(cell.label, base_width=2, **IMAGES)
+        assert cell.candidate.recipe == Recipe.usual(unit, epochs=7, batch_size=32, crop_padding=1)
+    assert (grid.seeds, grid.trainings) == (3, 12)
+    assert grid_of(DEPTHS, seeds=5).trainings == 20
+
+
+def test_tables_are_compared_in_pairs_and_single_networks_with_one() -> None:
+    assert compared(grid_of(DEPTHS)) == [("pure8", "resnet8"), ("pure14", "resnet14")]
+    alone = DEPTHS.replace('against = "resnet"', 'against = ["resnet8", "resnet14"]')
+    assert compared(grid_of(alone)) == [
+        ("pure8", "resnet8"),
+        ("pure8", "resnet14"),
+        ("pure14", "resnet8"),
+        ("pure14", "resnet14"),
+    ]
+    everything = DEPTHS.replace('against = "resnet"', "")
+    assert compared(grid_of(everything, head='reference = "resnet14"\n')) == [
+        ("resnet8", "resnet14"),
+        ("pure8", "resnet14"),
+        ("pure14", "resnet14"),
+    ]
+    assert compared(grid_of(everything)) == []
+
+
+def test_a_scale_takes_networks_by_name_or_by_table_and_compares_those_it_has() -> None:
+    grid = grid_of(DEPTHS, 'networks = ["pure", "resnet14"]\n')
+    assert [cell.label for cell in grid.cells] == ["resnet14", "pure8", "pure14"]
+    assert compared(grid) == [("pure14", "resnet14")]
+
+
+RECIPES = """
+[recipes.usual]
+[recipes.clipped]
+gradient_clip_norm = 1.0
+against = "usual"
+"""
+
+
+def test_every_network_is_trained_by_every_recipe_but_those_that_name_theirs() -> None:
+    body = '[networks.a]\nbase = "pure8"\n[networks.b]\nbase = "resnet8"\nrecipes = ["usual"]\n' + RECIPES
+    grid = grid_of(body)
+    assert [cell.label for cell in grid.cells] == ["a, usual", "a, clipped", "b, usual"]
+    assert grid.cells[1].candidate.recipe.gradient_clip_norm == 1.0
+    assert compared(grid) == [("a, clipped", "a, usual")]
+    # Networks first: by the same recipe where the other has it, else by its first.
+    assert compared(grid_of(body, head='reference = "b"\n')) == [("a, usual", "b, usual"), ("a, clipped", "b, usual")]
+    assert compared(grid_of(body, head='reference = "a"\n')) == [("a, clipped", "a, usual"), ("b, usual", "a, usual")]
+    # A single recipe needs no name.
+    assert [cell.label for cell in grid_of(body, 'recipes = ["clipped"]\n').cells] == ["a"]
+
+
+def test_equal_networks_are_trained_once_and_never_compared() -> None:
+    body = (
+        '[networks.plain]\nbase = "pure8"\n[networks.theta]\nbase = "pure8"\nthreshold_init = { each = [0.0, 1.0] }\n'
+        '[networks.capped]\nbase = "resnet8"\nexponent_cap = 3.0\n[networks.conv]\nbase = "resnet8"\n'
+    )
+    grid = grid_of(body, head='reference = "plain"\n')
+    assert [cell.label for cell in grid.cells] == ["plain", "theta 0", "theta 1", "capped", "conv"]
+    assert [cell.label for cell in grid.distinct.values()] == ["plain", "theta 1", "capped"]
+    assert grid.trainings == 9
+    assert ("theta 0", "plain") not in compared(grid)
+    assert ("theta 1", "plain") in compared(grid)
+
+
+def test_every_cell_has_a_folder_of_its_own_that_any_system_can_hold() -> None:
+    names = ["a b", "a/b", "A-B", "θ", "ϑ", "x" * 60, "..", "plain-1.5"]
+    body = "".join(f'[networks."{name}"]\nbase = "pure8"\n' for name in names)
+    folders = [cell.folder for cell in grid_of(body).cells]
+    assert len({folder.lower() for folder in folders}) == len(names)
+    assert folders[-1] == "plain-1.5"
+    for folder in folders:
+        assert folder.isascii()
+        assert folder.strip(".")
+        assert not set(folder) & set('/\\:*?"<>| ')
+
+
+def test_a_network_that_the_images_do_not_fit_is_named() -> None:
+    file = ExperimentFile.from_toml(HEAD + DEPTHS + SCALE)
+    with pytest.raises(ConfigError, match=r"The network resnet8 has 1 fault:\n  num_classes"):
+        Grid.of(file, file.scale(None)[1], {**IMAGES, "num_classes": 1})

@@ -1,0 +1,251 @@
+"""The report of an experiment: tables, figures, and the page in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from pure_nas.experiment.file import ExperimentFile
+from pure_nas.experiment.findings import Row, findings_of
+from pure_nas.experiment.grid import Grid
+from pure_nas.experiment.results import load_experiment_results
+from pure_nas.experiment.trainings import trainings_of
+from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.looks import joined, looks_of
+from pure_nas.run_directory import EXPERIMENT, RunDirectory, append_line, write_whole
+
+IMAGES = {"in_chans": 1, "num_classes": 10, "image_size": 8}
+HEAD = 'schema = 1\nquestion = "{question}"\npaper = "It says so."\ndataset = "digits"\nvalidation_curve = true\n'
+GRID = """
+[networks.{first}]
+base = {{ each = ["resnet8", "resnet14", "resnet20"] }}
+[networks.pure]
+base = {{ each = ["pure8", "pure14", "pure20"] }}
+against = {first}
+[networks.alone]
+base = "pure8"
+relu_in_block = true
+against = "resnet8"
+[scales.s]
+cost = "none at all"
+epochs = 4
+seeds = 3
+base_width = 2
+"""
+HOSTILE = "<script>window.hacked = 1</script><img src=x onerror=window.hacked=1>"
+
+
+def make_run(
+    path: Path, *, question: str = "Which?", first: str = "resnet", done: int = 100, sick: Sequence[str] = ()
+) -> RunDirectory:
+    """A run as an experiment leaves it, of which `done` trainings have ended."""
+    text = HEAD.format(question=question) + GRID.format(first=json.dumps(first))
+    file = ExperimentFile.from_toml(text)
+    grid = Grid.of(file, file.scales["s"], IMAGES)
+    run = RunDirectory(path)
+    data = {**IMAGES, "name": "digits", "classes": [str(digit) for digit in range(10)], "train": 1150, "scored": 359}
+    settings = {"schema": 1, "kind": EXPERIMENT, "experiment": "made-up", "scale": "s", "dataset": "digits"}
+    run.write_settings({**settings, "split": "test", "seeds": 3, "epochs": 4, "data": data})
+    write_whole(path / "experiment.toml", text)
+    write_whole(path / "environment.json", json.dumps({"device": "cpu"}))
+    for number, training in enumerate(trainings_of(run, grid)):
+        if number >= done:
+            break
+        depth, product = (
+            training.cell.candidate.architecture.depth,
+            "product" in training.cell.candidate.architecture.unit_set,
+        )
+        accuracy = 0.8 + depth / 400 + 0.02 * product + 0.004 * training.seed
+        for epoch in range(1, 5):
+            error = 1 - accuracy * epoch / 4
+            record = {"epoch": epoch, "train_accuracy": 0.5, "validation_error": error, "seconds": 2.0}
+            append_line(training.directory.metrics, record)
+        if training.cell.label in sick and training.seed < 3:
+            ended = {"state": "diverged", "reason": "training loss became nan in epoch 2", "seconds": 2.0}
+        else:
+            ended = {"state": "complete", "reason": "", "seconds": 8.0, "metrics": {"accuracy": accuracy}}
+            write_whole(training.directory.evaluation, json.dumps(evaluation(accuracy)))
+        training.directory.write_result(ended)
+    return run
+
+
+def evaluation(accuracy: float) -> dict[str, Any]:
+    levels = [(0.0, accuracy), (0.1, accuracy - 0.1), (0.2, accuracy - 0.3)]
+    return {
+        "accuracy": accuracy,
+        "top5": 0.99,
+        "calibration_error": 0.03,
+        "views": None,
+        "noise": {
+            kind: [{"level": level, "accuracy": value} for level, value in levels] for kind in ("gaussian", "speckle")
+        },
+        "intensity": [
+            {"factor": factor, "accuracy": accuracy - 0.2, "agreement": 0.8, "cosine": 0.9} for factor in (0.5, 2.0)
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A finished run with its report; not to be changed."""
+    made = make_run(tmp_path_factory.mktemp("experiment") / "run", sick=["pure20"])
+    write_experiment_report(made)
+    return made
+
+
+def rows_of(run: RunDirectory) -> tuple[Row, ...]:
+    return findings_of(load_experiment_results(run)).rows
+
+
+def opened(browser: Chrome, path: Path) -> None:
+    """Open a page, wait for its plots, and fail on any error or request of its own."""
+    browser.get_log("browser")
+    browser.get(path.resolve().as_uri())
+    WebDriverWait(browser, 20).until(
+        lambda page: page.execute_script("return document.documentElement.dataset.ready") == "yes"
+    )
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def traces(browser: Chrome, plot: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = browser.execute_script(
+        f"return document.getElementById('{plot}').data.map(({{name, x, y, mode, opacity}}) => "
+        "({name, x, y, mode, opacity}))"
+    )
+    return found
+
+
+def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    rows = rows_of(run)
+    means = [trace for trace in traces(browser, "accuracy") if len(trace["x"]) == 1 and trace["mode"] == "markers"]
+    shown = {trace["y"][0]: trace["x"][0] for trace in traces(browser, "accuracy")[1::2]}
+    assert shown == {row.label: pytest.approx(100 * (row.mean or 0)) for row in rows}
+    assert len(means) >= len(rows)
+    over = {trace["name"]: trace for trace in traces(browser, "over-depth")}
+    assert set(over) == {"resnet", "pure", "alone"}
+    assert over["pure"]["x"] == [8, 14, 20]
+    assert over["pure"]["y"] == pytest.approx([100 * (row.mean or 0) for row in rows[3:6]])
+    curves = [trace for trace in traces(browser, "curves") if trace["mode"] == "lines"]
+    assert [trace["name"] for trace in curves] == [row.label for row in rows]
+    assert curves[0]["y"] == pytest.approx([100 * point.mean for point in rows[0].curve])
+    noise = traces(browser, "noise-gaussian")
+    assert noise[0]["y"][0] - noise[0]["y"][2] == pytest.approx(30)
+    assert len(traces(browser, "differences")) == 4
+    assert traces(browser, "intensity")[0]["x"] == [0.5, 1, 2]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "table.networks tbody tr")) == 7
+
+
+def test_rows_of_a_table_single_out_their_curve(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    browser.execute_script("document.querySelectorAll('table.networks tbody tr')[2].focus()")
+    opacities = {trace["name"]: trace["opacity"] for trace in traces(browser, "curves") if trace["name"]}
+    assert opacities["resnet20"] == 1
+    assert {value for name, value in opacities.items() if name != "resnet20"} == {0.15}
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_page_never_scrolls_sideways(browser: Chrome, run: RunDirectory, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        opened(browser, run.report_path)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_page_says_what_diverged_and_what_the_verdicts_count(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    networks = browser.find_element(By.ID, "networks").text
+    assert "2 diverged: training loss became nan in epoch 2" in networks
+    assert "corrected for their number (Holm)" in browser.find_element(By.ID, "comparisons").text
+    assert "too few seeds" in browser.find_element(By.ID, "comparisons").text
+    assert "The paper: It says so." in browser.find_element(By.TAG_NAME, "header").text
+
+
+def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", question=HOSTILE, first="<img src=x onerror=hacked=1>")
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
+    assert browser.find_elements(By.CSS_SELECTOR, "img") == []
+
+
+@pytest.mark.parametrize("done", [0, 5])
+def test_experiments_that_are_not_finished_have_a_page(browser: Chrome, tmp_path: Path, done: int) -> None:
+    run = make_run(tmp_path / "run", done=done)
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    assert f"{done} of 21" in browser.find_element(By.TAG_NAME, "header").text
+    assert "3 to go" in browser.find_element(By.ID, "networks").text
+
+
+def test_figures_are_written_for_papers(run: RunDirectory) -> None:
+    names = {path.stem for path in run.figures.iterdir()}
+    assert names == {"accuracy", "over-depth", "differences", "curves", "convergence", "noise", "intensity"}
+    for path in run.figures.glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 200
+            assert len(image.convert("L").getcolors(1 << 20) or []) > 10
+    text = (run.figures / "over-depth.svg").read_text(encoding="utf-8")
+    assert text.startswith("<?xml")
+
+
+def test_figures_are_the_same_when_written_again(run: RunDirectory) -> None:
+    before = (run.figures / "accuracy.svg").read_bytes()
+    write_experiment_report(run)
+    assert (run.figures / "accuracy.svg").read_bytes() == before
+
+
+def lines(run: RunDirectory, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((run.path / name).read_text(encoding="utf-8"))))
+
+
+def test_tables_hold_every_number(run: RunDirectory) -> None:
+    rows = rows_of(run)
+    found = lines(run, "experiment.csv")
+    assert [line["network"] for line in found] == [row.label for row in rows]
+    for line, row in zip(found, rows, strict=True):
+        assert float(line["accuracy"]) == row.mean
+        assert (line["std"] == "") == (row.std is None)
+        assert (int(line["params"]), int(line["diverged"])) == (row.params, row.diverged)
+    document = json.loads((run.path / "experiment.json").read_text(encoding="utf-8"))
+    assert document["networks"][0]["mean"] == rows[0].mean
+    compared = lines(run, "comparisons.csv")
+    assert [line["network"] for line in compared] == ["pure8", "pure14", "pure20", "alone"]
+    assert float(compared[0]["difference"]) == pytest.approx(0.02)
+    curves = lines(run, "curves.csv")
+    assert len(curves) == 7 * 4
+    assert math.isclose(float(curves[3]["validation_accuracy"]), rows[0].curve[3].mean)
+
+
+def test_nothing_in_the_page_points_outside(run: RunDirectory) -> None:
+    markup = re.sub(r"<script>.*?</script>|<style>.*?</style>", "", run.report_path.read_text("utf-8"), flags=re.DOTALL)
+    assert re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", markup) == []
+
+
+def test_networks_of_a_table_share_a_colour_and_pale_towards_its_beginning(run: RunDirectory) -> None:
+    rows = rows_of(run)
+    looks = looks_of(rows)
+    assert [looks[label].role for label in ("resnet8", "resnet20", "pure8", "pure20")] == ["conv"] * 2 + ["product"] * 2
+    assert looks["alone"].role not in ("conv", "product")
+    assert looks["pure8"].opacity < looks["pure14"].opacity < looks["pure20"].opacity == 1.0
+    assert [[row.label for row in group] for group in joined(rows)] == [
+        ["resnet8", "resnet14", "resnet20"],
+        ["pure8", "pure14", "pure20"],
+    ]
