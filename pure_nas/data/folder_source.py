@@ -47,7 +47,8 @@ def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: boo
         listing = listing.followed_by(list_images(root, layout.validation, layout.classes))
     read = reader.read(listing, choice.image_size, None)
     if layout.validation is None:
-        train, validation = choice.split(read.labels, round(_SHARE * files.count))
+        share = _SHARE * files.count / len(files.outside_test.files)
+        train, validation = choice.split(read.labels, round(share * n_train))
     else:
         kept = n_train - sum(position < n_train for position in read.decoded.corrupt)
         train, validation = np.arange(kept), np.arange(kept, len(read.labels))

@@ -61,6 +61,7 @@ class Scale(Table):
         dataset: instead of the experiment's.
         image_size: to bring images to, pixels; their own where it is left out.
         limit: how many of the images outside test are used; all where it is left out.
+        validation: how many of those are validation images; as the dataset has it where it is left out.
         base_width: of every network, instead of its own.
         crop_padding: of every recipe, instead of its own: 4 pixels are much for images of 8.
         targets: instead of the experiment's.
@@ -77,6 +78,7 @@ class Scale(Table):
     dataset: Line | None = None
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
     limit: Annotated[int, Field(ge=4)] | None = None
+    validation: Annotated[int, Field(ge=1)] | None = None
     base_width: Annotated[int, Field(ge=1, le=4096)] | None = None
     crop_padding: Annotated[int, Field(ge=0, le=64)] | None = None
     targets: Targets | None = None

@@ -108,6 +108,7 @@ class ExperimentSettings:
             "epochs": scale.epochs,
             "batch_size": scale.batch_size,
             "limit": scale.limit,
+            "validation": scale.validation,
             "image_size": scale.image_size,
             "base_width": scale.base_width,
             "crop_padding": scale.crop_padding,
@@ -175,6 +176,6 @@ def _causes(differing: Sequence[str]) -> list[str]:
     follows = set()
     if parts - {"trained", "data"}:
         follows.add("trained")
-    if parts & {"dataset", "limit", "image_size", "split", "validation_curve"}:
+    if parts & {"dataset", "limit", "validation", "image_size", "split", "validation_curve"}:
         follows |= {"data", "trained"}
     return [key for key in differing if key.split(".")[0] not in follows]

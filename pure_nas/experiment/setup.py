@@ -109,6 +109,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         data_dir=settings.data_dir,
         image_size=scale.image_size,
         limit=scale.limit,
+        validation=scale.validation,
     )
     dataset = load()
     images = {

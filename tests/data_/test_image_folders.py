@@ -123,6 +123,14 @@ def test_a_limit_keeps_the_proportions(folder: Path, data_dir: Path) -> None:
         load_dataset(folder, data_dir=data_dir, limit=5)
 
 
+def test_a_limit_leaves_most_images_to_train_on(tmp_path: Path, data_dir: Path) -> None:
+    write_classes(tmp_path / "many" / "train", {"cat": 100, "dog": 100})
+    loaded = load_dataset(tmp_path / "many", data_dir=data_dir, limit=60)
+    assert (len(loaded.train), len(loaded.validation)) == (54, 6)
+    chosen = load_dataset(tmp_path / "many", data_dir=data_dir, limit=60, validation=20)
+    assert (len(chosen.train), len(chosen.validation)) == (40, 20)
+
+
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [([(20, 20)] * 4, 20), ([(20, 30)] * 4, 16), ([(20, 20), (50, 70), (47, 60), (47, 47)], 40), ([(6, 6)] * 4, 8)],

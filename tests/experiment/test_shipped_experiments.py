@@ -35,6 +35,7 @@ def test_the_questions_of_the_paper_ship() -> None:
         "galaxy10",
         "imagenet",
         "noise",
+        "placement",
         "threshold-init",
         "very-deep",
     }
