@@ -39,7 +39,7 @@ class Row:
         place: its value.
         kind: its unit, or "hybrid".
         accuracies: one for each seed that came through, 0 to 1.
-        interval: Student's 95 % interval of their mean; None for fewer than two.
+        interval: Student's 95 % interval of their mean, as far as it lies within 0 to 1; None for fewer than two.
         diverged: seeds whose loss became NaN or infinite.
         reasons: why, once each.
         missing: seeds that have not ended.
@@ -156,7 +156,7 @@ def _row(cell: Cell, results: ExperimentResults) -> Row:
         params=cost.params,
         flops=cost.flops,
         accuracies=found,
-        interval=mean_interval(found),
+        interval=_interval(found),
         diverged=sum(each.state == "diverged" for each in measured),
         reasons=tuple(dict.fromkeys(each.reason for each in measured if each.state == "diverged")),
         missing=len(measured) - len(ended),
@@ -167,6 +167,12 @@ def _row(cell: Cell, results: ExperimentResults) -> Row:
         curve=_curve(measured, results.curve_kind),
         judged=judged_of([each.evaluation for each in measured if each.evaluation]),
     )
+
+
+def _interval(shares: Sequence[float]) -> tuple[float, float] | None:
+    """Of few seeds it can reach beyond what an accuracy can be."""
+    interval = mean_interval(shares)
+    return None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
 
 
 def _series(cell: Cell, results: ExperimentResults) -> str:

@@ -79,11 +79,11 @@ def comparison(findings: Findings, label: str) -> Comparison:
 
 
 def test_a_row_has_mean_deviation_and_interval_of_the_seeds_that_came_through() -> None:
-    results = results_of({"pure8": [*three(0.90, 0.94)[:2], diverged(3)]})
+    results = results_of({"pure8": [*three(0.915, 0.925)[:2], diverged(3)]})
     row = next(row for row in findings_of(results).rows if row.label == "pure8")
     assert row.mean == pytest.approx(0.92)
-    assert row.std == pytest.approx(math.sqrt(0.0008))
-    reach = stats.t.ppf(0.975, 1) * 0.02
+    assert row.std == pytest.approx(math.sqrt(0.00005))
+    reach = stats.t.ppf(0.975, 1) * 0.005
     assert row.interval == pytest.approx((0.92 - reach, 0.92 + reach))
     assert (row.diverged, row.missing) == (1, 0)
     assert row.reasons == ("training loss became nan in epoch 2 of 3",)
@@ -93,6 +93,13 @@ def test_a_row_has_mean_deviation_and_interval_of_the_seeds_that_came_through() 
     untrained = findings_of(results).rows[0]
     assert (untrained.mean, untrained.std, untrained.interval, untrained.missing) == (None, None, None, 3)
     assert untrained.seconds is None
+
+
+def test_an_interval_ends_where_accuracies_do() -> None:
+    rows = findings_of(results_of({"pure8": three(0.90, 0.94)[:2], "pure14": three(0.02, 0.1)[:2]})).rows
+    intervals = {row.label: row.interval for row in rows}
+    assert intervals["pure8"] == (pytest.approx(0.92 - stats.t.ppf(0.975, 1) * 0.02), 1.0)
+    assert intervals["pure14"] == (0.0, pytest.approx(0.06 + stats.t.ppf(0.975, 1) * 0.04))
 
 
 def test_verdicts_go_by_p_values_that_are_corrected_for_their_number() -> None:

@@ -47,7 +47,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME|DIR", help="By which images; those of the run if left out."),
     ] = None,
-    split: Annotated[Split, typer.Option(help="test, which nothing else but retrain reads, or validation.")] = (
+    split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (
         Split.test
     ),
     against: Annotated[

@@ -29,7 +29,7 @@ def retrain(
 ) -> None:
     """Train networks from scratch on train + validation and score them once on the test split.
 
-    Each is trained beside its all-conv and all-product twins. This is the only command that reads the test split.
+    Each is trained beside its all-conv and all-product twins. No search reads the test split.
 
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
