@@ -235,8 +235,11 @@ class RunDirectory:
         append_line(self.path / "log.jsonl", record)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, instead: str = "--study") -> Iterator[None]:
         """Hold the run, so that a second process leaves it alone. The system lets go of the lock of a dead process.
+
+        Args:
+            instead: the option that chooses another run.
 
         Raises:
             RunError: another process holds it; the message says which.
@@ -252,7 +255,7 @@ class RunDirectory:
         except filelock.Timeout as error:
             raise RunError(
                 f"The run {self.path} is in use{_described(owner)}.",
-                hint="Wait for it, stop it, or choose another --study.",
+                hint=f"Wait for it, stop it, or choose another {instead}.",
             ) from error
         except OSError as error:
             raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error

@@ -71,7 +71,9 @@ def _line(details: Any, model: type[BaseModel]) -> str:
     if details["type"] == "extra_forbidden":
         *parents, key = details["loc"]
         tables = tuple(part for part in parents if not _is_union_tag(part))
-        return f"{_path((*tables, key))}: unknown key {_key(key)}; {nearest(str(key), _keys_at(model, tables))}"
+        known = _keys_at(model, tables)
+        advice = f"; {nearest(str(key), known)}" if known else ""
+        return f"{_path((*tables, key))}: unknown key {_key(key)}{advice}"
     path = _path(tuple(part for part in details["loc"] if not _is_union_tag(part)))
     match details["type"]:
         case "missing":

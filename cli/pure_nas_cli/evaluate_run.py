@@ -18,6 +18,8 @@ from pure_nas.data.image_set import Normalisation
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Noise, Views, evaluate_network
+from pure_nas.evaluation.unmirrored import without_mirrors
+from pure_nas.experiment.images import load_experiment_images
 from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
 from pure_nas.report.summaries import kind_of
 from pure_nas.retrain import load_run_dataset
@@ -95,6 +97,14 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
 
 
 def _dataset_for(network: Trained, wanted: Wanted) -> Dataset:
+    if network.run and network.of_experiment and wanted.dataset is None:
+        return load_experiment_images(
+            network.run,
+            wanted.data_dir,
+            seed=wanted.seed,
+            image_size=wanted.image_size,
+            skip_corrupt=wanted.skip_corrupt,
+        )
     if network.run and (wanted.dataset, wanted.seed, wanted.image_size) == (None, None, None):
         return load_run_dataset(network.run, wanted.data_dir)
     return load_dataset(
@@ -127,16 +137,17 @@ def _images_for(networks: Sequence[Trained], dataset: Dataset, wanted: Wanted) -
     Raises:
         UsageError: a network learned from them, or the views do not suit them.
     """
+    wanted.views.fitting(dataset.image_size)
     if wanted.views.mirrored and not dataset.flip:
         raise UsageError(
             f"The labels of {dataset.name} do not survive a mirror image, which {wanted.views.crops} shows.",
-            hint="Use --views five-crop.",
+            hint=f"Use --views {without_mirrors(wanted.views).crops}.",
         )
     if wanted.split == "validation":
         for network in networks:
-            if network.saw_validation and network.fingerprint == dataset.fingerprint:
+            if network.saw_validation and _trained_on(network, dataset):
                 raise UsageError(
-                    f"{network.name} was trained on these validation images: retrain uses them.",
+                    f"{network.name} was trained on these validation images, or on some of them.",
                     hint="Use --split test.",
                 )
         return dataset.validation
@@ -146,6 +157,13 @@ def _images_for(networks: Sequence[Trained], dataset: Dataset, wanted: Wanted) -
         soft_wrap=True,
     )
     return dataset.test()
+
+
+def _trained_on(network: Trained, dataset: Dataset) -> bool:
+    """Whether a network was trained on images of this dataset, however it is split here."""
+    facts = network.run.settings().get("data", {}) if network.run else {}
+    same = facts.get("name") == dataset.name and facts.get("classes") == list(dataset.classes)
+    return same or network.fingerprint == dataset.fingerprint
 
 
 def _normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:

@@ -9,12 +9,13 @@ from typing import Any
 
 from rich.text import Text
 
+from pure_nas.experiment.estimate import Expected
+from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.run import TIME_IS_UP, ExperimentRun
 from pure_nas.experiment.settings import ExperimentSettings
 from pure_nas.experiment.setup import Prepared, opened, prepare
 from pure_nas.experiment.trainings import Training, trainings_of
 from pure_nas.run_directory import RunDirectory
-from pure_nas.runner import Executor
 from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
 from pure_nas_cli.experiment_progress import ExperimentProgress
@@ -33,44 +34,44 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
         _show_plan(prepared)
     executor, workers = prepared.start_workers(len(trainings))
     with closing(executor):
-        seconds = prepared.seconds(trainings, executor)
+        expected = prepared.expected(trainings, executor)
         if as_json:
-            print(json.dumps(_plan_document(prepared, workers, seconds), indent=2), flush=True)
+            print(json.dumps(_plan_document(prepared, workers, expected), indent=2), flush=True)
             return
-        _show_estimate(prepared, workers, seconds)
-        _show_each(trainings, seconds)
+        _show_estimate(prepared, workers, expected)
+        _show_each(trainings, expected)
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
     """Run an experiment, show it, and write the report; returns the exit code."""
-    prepared = prepare(settings)
+    prepared = prepare(settings.going_on_in(folder))
     total = prepared.grid.trainings
     with ExperimentProgress(stderr, total) as progress, opened(prepared, folder, progress) as experiment:
         progress.begin(experiment.done)
         _show_plan(prepared, experiment.done)
+        if experiment.file_replaced:
+            _tell("its words have changed; the run's copy of it now says the same", subject="file")
         if experiment.missing:
             executor, workers = experiment.workers()
-            _show_estimate(prepared, workers, _seconds(prepared, experiment, executor))
+            # What is done of a training that was stopped is not taken off.
+            _show_estimate(prepared, workers, prepared.expected(experiment.missing, executor))
         code, stopped = _go(experiment, progress, settings.time_seconds)
-        stderr.print(f"Stopped: {stopped}.")
+        stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
         written = show_findings(experiment.run, as_json=as_json)
         stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     return 1 if experiment.failed and not code else code
 
 
-def _seconds(prepared: Prepared, experiment: ExperimentRun, executor: Executor) -> dict[str, float]:
-    """Expected time of what is missing; what is done of a training that was stopped is not taken off."""
-    return prepared.seconds(experiment.missing, executor)
-
-
 def _go(experiment: ExperimentRun, progress: ExperimentProgress, seconds: float | None) -> tuple[int, str]:
-    """Train until it ends or is interrupted; returns the exit code and why it stopped."""
+    """Train until it ends or is interrupted; returns the exit code and what became of it."""
     try:
         with progress.training():
             stopped = experiment.go(seconds)
     except KeyboardInterrupt:
-        return INTERRUPTED, f"interrupted; {_GO_ON}"
-    return 0, f"{stopped}; {_GO_ON}" if stopped == TIME_IS_UP or experiment.failed else stopped
+        return INTERRUPTED, f"stopped: interrupted; {_GO_ON}"
+    if stopped == TIME_IS_UP or experiment.failed:
+        return 0, f"stopped: {stopped}; {_GO_ON}"
+    return 0, stopped
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:
@@ -85,37 +86,51 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
         f"classes; {prepared.scored:,}{held_out}",
         subject=dataset.name,
     )
-    networks, recipes = (dict.fromkeys(labels) for labels in zip(*_labels(prepared), strict=True))
-    by = f" by {len(recipes)} recipes" if len(recipes) > 1 else ""
+    if dataset.skipped:
+        stderr.print(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
+    for note in prepared.notes:
+        _tell(note, subject="views")
     ended = f"; {done:,} done" if done else ""
     _tell(
-        f"{show_count(len(networks), 'network')}{by}, {show_count(grid.seeds, 'seed')} each: "
+        f"{_networks(grid)}, {show_count(grid.seeds, 'seed')} each: "
         f"{show_count(grid.trainings, 'training')} of {show_count(scale.epochs, 'epoch')}{ended}",
         subject="grid",
     )
 
 
-def _labels(prepared: Prepared) -> list[tuple[str, str]]:
-    return [(cell.network.label, cell.recipe.label) for cell in prepared.grid.cells]
+def _networks(grid: Grid) -> str:
+    """How many are trained from each seed; equal ones are trained once."""
+    alike = "" if len(grid.distinct) == len(grid.cells) else "different "
+    if len({cell.recipe.label for cell in grid.cells}) == 1:
+        return show_count(len(grid.distinct), f"{alike}network")
+    return show_count(len(grid.distinct), f"{alike}pair") + " of network and recipe"
 
 
-def _show_estimate(prepared: Prepared, workers: WorkerPlan, seconds: dict[str, float]) -> None:
+def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected]) -> None:
     """How many networks are trained at once, how long that will take, and whether there is so much time."""
     settings, count = prepared.settings, workers.count or 1
+    seconds = {name: expected.seconds for name, expected in each.items()}
     if settings.workers != 1:
         _tell(workers.reason, subject=f"workers {count}")
-    expected = sum(seconds.values()) / count
+    together = sum(seconds.values()) / count
     shortest, longest = (show_seconds(extreme(seconds.values())) for extreme in (min, max))
     _tell(
-        f"{show_seconds(expected)} for {show_count(len(seconds), 'training')} ({shortest} to {longest} each)",
+        f"{show_seconds(together)} for {show_count(len(seconds), 'training')} ({shortest} to {longest} each)",
         subject=f"estimated time on {prepared.device}",
     )
     allowed = settings.time_seconds
-    if allowed is not None and expected > allowed:
+    if allowed is not None and together > allowed:
         stderr.print(
             f"That is more than --time {show_seconds(allowed)}, which is enough for about "
             f"{show_count(_within(list(seconds.values()), allowed * count), 'training')} of {len(seconds):,}; then it "
             f"stops, and {_GO_ON}.",
+            style="yellow",
+        )
+    longest_epoch = max(expected.epoch for expected in each.values())
+    if allowed is not None and longest_epoch > allowed:
+        stderr.print(
+            f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {show_seconds(allowed)} goes on "
+            "until the epochs in progress are done, and gets no further where it is ended before that.",
             style="yellow",
         )
 
@@ -131,18 +146,21 @@ def _within(seconds: list[float], allowed: float) -> int:
     return count
 
 
-def _show_each(trainings: list[Training], seconds: dict[str, float]) -> None:
+def _show_each(trainings: list[Training], expected: dict[str, Expected]) -> None:
     for training in trainings:
         if training.seed == 1:
-            stderr.print(f"  {training.cell.label}: {show_seconds(seconds[training.name])} a training", style="dim")
+            stderr.print(
+                f"  {training.cell.label}: {show_seconds(expected[training.name].seconds)} a training", style="dim"
+            )
 
 
 def _tell(text: str, *, subject: str) -> None:
     stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
 
 
-def _plan_document(prepared: Prepared, workers: WorkerPlan, seconds: dict[str, float]) -> dict[str, Any]:
+def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, Expected]) -> dict[str, Any]:
     settings = prepared.settings
+    seconds = {name: each.seconds for name, each in expected.items()}
     return {
         "schema": 1,
         "experiment": settings.name,
@@ -155,5 +173,6 @@ def _plan_document(prepared: Prepared, workers: WorkerPlan, seconds: dict[str, f
         "device": str(prepared.device),
         "workers": {"count": workers.count, "reason": workers.reason},
         "seconds_of_trainings": seconds,
+        "seconds_of_epochs": {name: each.epoch for name, each in expected.items()},
         "seconds": sum(seconds.values()) / (workers.count or 1),
     }

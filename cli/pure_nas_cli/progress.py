@@ -23,6 +23,8 @@ from pure_nas.training import EpochMetrics
 from pure_nas_cli.front import describe_trial, placement
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
+_NOISE = "noise_error"
+"""Measured only where it is an objective."""
 _RECENT = 12
 _BAR = 40
 
@@ -102,6 +104,7 @@ class PlainProgress:
         if record.state == "complete":
             words += [
                 f"error {show_percent(record.error)}",
+                *([f"noise error {show_percent(record.metrics[_NOISE])}"] if _NOISE in record.metrics else []),
                 f"flops {show_size(record.cost['flops'])}",
                 f"params {show_size(record.cost['params'])}",
                 show_seconds(record.seconds),
@@ -175,24 +178,26 @@ class LiveProgress:
     def _table(self) -> Table:
         front = {record.number for record in _front(self._records)}
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for name in ("trial", "state", "error", "flops", "params", "time"):
+        noise = any(_NOISE in record.metrics for record in self._records)
+        for name in ("trial", "state", "error", *(["noise error"] if noise else []), "flops", "params", "time"):
             table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
         table.add_column("network")
         for record in self._recent:
             style = "bold" if record.number in front else "dim" if record.state != "complete" else None
-            table.add_row(*_finished_row(record, record.number in front), style=style)
+            table.add_row(*_finished_row(record, record.number in front, noise), style=style)
         table.add_section()
         for row in self._running.values():
-            table.add_row(*self._running_row(row))
+            table.add_row(*self._running_row(row, noise))
         return table
 
-    def _running_row(self, row: _Row) -> list[str | Text]:
+    def _running_row(self, row: _Row, noise: bool) -> list[str | Text]:
         architecture = row.trial.candidate.architecture
         cost = cost_of(architecture)
         return [
             str(row.trial.number),
             f"epoch {row.epoch}/{self._epochs}",
             show_percent(row.error) if row.error is not None else "",
+            *([""] if noise else []),
             show_size(cost.flops),
             show_size(cost.params),
             _clock(time.monotonic() - row.began),
@@ -235,12 +240,13 @@ def _state(record: TrialRecord) -> str:
     return record.state if record.replay_of is None else f"repeats {record.replay_of}"
 
 
-def _finished_row(record: TrialRecord, on_front: bool) -> list[str | Text]:
+def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str | Text]:
     complete = record.state == "complete"
     return [
         f"★ {record.number}" if on_front else str(record.number),
         _state(record),
         show_percent(record.error) if complete else "",
+        *([show_percent(record.metrics[_NOISE]) if _NOISE in record.metrics else ""] if noise else []),
         show_size(record.cost["flops"]) if complete else "",
         show_size(record.cost["params"]) if complete else "",
         _clock(record.seconds) if record.seconds else "",

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.architecture import Architecture
-from pure_nas.errors import RunError, UsageError
+from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation import load_trained
+from pure_nas.experiment.images import saw_validation
+from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory, read_json
@@ -49,6 +51,11 @@ class Trained:
         """The seed that split the images it was trained on; None where that is not known."""
         found = self.run.settings().get("seed") if self.run else self.training.get("seed")
         return found if isinstance(found, int) else None
+
+    @property
+    def of_experiment(self) -> bool:
+        """Whether an experiment trained it."""
+        return self.run is not None and is_experiment(self.run)
 
     @property
     def fingerprint(self) -> str | None:
@@ -99,6 +106,11 @@ def find_trained(text: str) -> Trained:
 
 
 def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
+    if is_experiment(run):
+        files = {path.parent.name: path for path in (run.path / "trials").glob(f"*/{WEIGHTS_FILE}")}
+        if which not in files:
+            raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, files)}.')
+        return _from_file(files[which])
     record = load_results(run).select(which)
     trained = record.number if record.replay_of is None else record.replay_of
     weights = run.trial(trained).weights
@@ -115,4 +127,5 @@ def _from_file(weights: Path) -> Trained:
         raise RunError(f"{facts} is damaged: it is no JSON object.")
     within = weights.resolve().relative_to(run.path).parts if run else ()
     name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
-    return Trained(name, weights, network, run, training, within[:1] == ("retrain",))
+    saw = saw_validation(run) if run and is_experiment(run) else within[:1] == ("retrain",)
+    return Trained(name, weights, network, run, training, saw)

@@ -19,8 +19,8 @@ from pure_nas.errors import UsageError, nearest
 
 Crops = Literal["whole", "flip", "five-crop", "ten-crop"]
 """whole: the image; flip: and its mirror image; five-crop: the corners and the centre; ten-crop: those and their mirror
-images (Krizhevsky et al. 2012). A crop is as large, relative to the image, as what a network is shown of it usually;
-where that is all of it, 7/8 high and wide, as 224 of 256 pixels."""
+images (Krizhevsky et al. 2012). A crop is as large as what a network is shown usually. Where that is the whole image
+and no larger size of it is asked for, a crop is 7/8 as high and wide, as 224 of 256 pixels."""
 CROPS: tuple[Crops, ...] = get_args(Crops)
 _SMALLEST, _LARGEST = 8, 2048
 """Pixels."""
@@ -32,7 +32,10 @@ class Views:
     """Which views of an image are shown to a network.
 
     Attributes:
-        scales: heights and widths to which the image is brought first, pixels; its own alone where it is empty.
+        scales: heights and widths to which the image is brought first, pixels; its own alone where it is empty. Crops
+            are cut out of each, as large as what a network is shown usually (224 pixels out of 256, 288 and 320);
+            without crops the network sees all of each (Simonyan and Zisserman 2015; He et al. 2016). Sizes above those
+            that a dataset holds show it larger, not in more detail.
 
     Raises:
         UsageError: there are no such crops, or a scale cannot be used.
@@ -70,15 +73,35 @@ class Views:
         """In words, such as "ten-crop at 224, 256"."""
         return f"{self.crops} at {', '.join(map(str, self.scales))}" if self.scales else self.crops
 
+    def fitting(self, shown: int) -> Views:
+        """These views, for networks that are shown so many pixels usually.
+
+        Raises:
+            UsageError: a scale is smaller than the crops that are to be cut from it.
+        """
+        small = [scale for scale in self.scales if scale < shown]
+        if self._cuts and small:
+            raise UsageError(
+                f"{self.crops} cuts {shown} x {shown} pixels, what the network is shown usually, out of images of each "
+                f"scale, but a scale is {small[0]}.",
+                hint=f"Take scales of {shown} pixels or more, or the whole image at each scale: views whole or flip.",
+            )
+        return self
+
     def of(self, held: Tensor, shown: int) -> Iterator[Tensor]:
         """The views of normalised images, one after the other, each (B, C, S', S').
 
         Args:
             held: (B, C, S, S), the images as the dataset holds them.
             shown: height and width of the middle that a network is shown of them usually, pixels.
+
+        Raises:
+            UsageError: a scale is smaller than the crops that are to be cut from it.
         """
+        self.fitting(shown)
+        crop = shown if self.scales or shown < held.shape[-1] else max(1, round(shown * _USUAL_SHARE))
         for image in map(partial(_resized, held), self.scales) if self.scales else self._unscaled(held, shown):
-            for view in self._cropped(image, _share(held.shape[-1], shown)):
+            for view in self._cropped(image, crop):
                 yield view
                 if self.mirrored:
                     yield view.flip(3)
@@ -91,12 +114,11 @@ class Views:
     def _cuts(self) -> bool:
         return self.crops in ("five-crop", "ten-crop")
 
-    def _cropped(self, image: Tensor, share: float) -> Iterator[Tensor]:
+    def _cropped(self, image: Tensor, crop: int) -> Iterator[Tensor]:
         size = image.shape[-1]
         if not self._cuts:
             yield image
             return
-        crop = max(1, round(size * share))
         end, centre = size - crop, (size - crop) // 2
         for top, left in ((0, 0), (0, end), (end, 0), (end, end), (centre, centre)):
             yield image[:, :, top : top + crop, left : left + crop]
@@ -107,11 +129,6 @@ def middle(images: Tensor, size: int) -> Tensor:
     start = (images.shape[-1] - size) // 2
     cut = images[:, :, start : start + size, start : start + size]
     return cut.contiguous(memory_format=torch.channels_last)
-
-
-def _share(held: int, shown: int) -> float:
-    """Height of a crop relative to the image's."""
-    return shown / held if shown < held else _USUAL_SHARE
 
 
 def _resized(batch: Tensor, scale: int) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.experiment.file import ExperimentFile
+from pure_nas.experiment.names import is_folder_name
 from pure_nas.search.space import read_text
 
 SUFFIX = ".toml"
@@ -38,8 +39,25 @@ def experiment_text(name_or_path: str) -> str:
 
 
 def experiment_name(name_or_path: str) -> str:
-    """What an experiment is called: a shipped one's name, or a file's without its ending."""
-    return name_or_path if name_or_path in _shipped() else Path(name_or_path).expanduser().stem
+    """What an experiment is called, and its folder begins with: a shipped one's name, or a file's without its ending.
+
+    Raises:
+        UsageError: no folder can be called like the file.
+    """
+    if name_or_path in _shipped():
+        return name_or_path
+    name = Path(name_or_path).expanduser().stem
+    if not is_folder_name(name):
+        raise UsageError(
+            f'The run of {name_or_path} would go to a folder called "{name}-...", which is hidden or elsewhere.',
+            hint="Rename the file.",
+        )
+    return name
+
+
+def experiment_folder(name_or_path: str) -> Path | None:
+    """The folder that an experiment's file lies in; None for one that ships."""
+    return None if name_or_path in _shipped() else Path(name_or_path).expanduser().resolve().parent
 
 
 def load_experiment(name_or_path: str) -> ExperimentFile:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pure_nas.architecture import Architecture
 from pure_nas.recipe import Recipe, WeightDecay
 from pure_nas.search.space_units import expand
-from pure_nas.units import PARAMETER_KINDS, get_unit
+from pure_nas.units import PARAMETER_KINDS, Setting, get_unit
 
 
 def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
@@ -25,6 +25,21 @@ def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
     if "units" in settings:
         changes["units"] = expand(settings["units"], named.blocks_per_stage)
     return Architecture.model_validate({**named.model_dump(), **changes})
+
+
+def check_network(settings: Mapping[str, Any]) -> None:
+    """Check that a combination is a network, and that something in it reads every setting.
+
+    Raises:
+        ValueError: the settings do not fit together, or one would be ignored.
+    """
+    units = [get_unit(name) for name in sorted(architecture_of(settings).unit_set)]
+    ignored = [name for name in settings if name in get_args(Setting) and not any(name in unit.reads for unit in units)]
+    if ignored:
+        raise ValueError(
+            f"{', '.join(ignored)} would be ignored: no unit of the network reads it "
+            f"({', '.join(unit.name for unit in units)})"
+        )
 
 
 def recipe_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
@@ -15,6 +16,25 @@ SCORING_SHARE = 0.35
 _SECONDS = 0.25
 """How long each network is timed, once it has taken a step."""
 _TIMES = 2
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How long a training is expected to take.
+
+    Attributes:
+        epoch: seconds of one, with the scoring that belongs to it.
+        after: seconds of what follows the last.
+    """
+
+    epochs: int
+    epoch: float
+    after: float
+
+    @property
+    def seconds(self) -> float:
+        """In all."""
+        return self.epochs * self.epoch + self.after
 
 
 def seconds_per_image(candidates: Sequence[Candidate], executor: Executor) -> dict[str, float]:

@@ -78,24 +78,25 @@ class FieldReader:
 
     Args:
         value_type: what each value must be.
-        listed: whether a plain list is one value, such as a threshold for each stage.
     """
 
-    def __init__(self, value_type: Any, *, listed: bool = False) -> None:
+    _takes_lists = False
+    """Whether a plain list is one value."""
+
+    def __init__(self, value_type: Any) -> None:
         self._values: TypeAdapter[Any] = (
             TypeAdapter(value_type)
             if isinstance(value_type, type) and issubclass(value_type, BaseModel)
             else TypeAdapter(value_type, config=ConfigDict(strict=True, allow_inf_nan=False))
         )
         self._nullable = type(None) in get_args(value_type)
-        self._listed = listed
 
     def read(self, raw: object, faults: FieldFaults, path: Path) -> Each:
         """What `raw` says; what is wrong with it goes to `faults`."""
         if isinstance(raw, Mapping) and "each" in raw:
             faults.unknown_keys(raw, ("each",), path)
             return self._each(raw["each"], faults, (*path, "each"))
-        if isinstance(raw, list) and not self._listed:
+        if isinstance(raw, list) and not self._takes_lists:
             faults.add(path, "several values, each of which is trained, are written { each = [...] }")
             return Each((None,))
         return Each((self.value(raw, faults, path),))
@@ -104,8 +105,6 @@ class FieldReader:
         """One value."""
         if self._nullable and raw == "none":
             return None
-        if isinstance(raw, list) and self._listed:
-            raw = tuple(raw)
         try:
             value = self._values.validate_python(raw)
         except ValidationError as error:
@@ -124,6 +123,18 @@ class FieldReader:
                 if value in values[:index]:
                     faults.add((*path, index), f"{value!r} is listed twice")
         return Each(values, grid=True)
+
+
+class StagesReader(FieldReader):
+    """Reads one value for all stages, a list of one for each, or several of either."""
+
+    _takes_lists = True
+
+    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        """One value."""
+        if not isinstance(raw, list):
+            return super().value(raw, faults, path)
+        return tuple(super(StagesReader, self).value(item, faults, (*path, index)) for index, item in enumerate(raw))
 
 
 def _known_network(name: str) -> str:
@@ -153,7 +164,7 @@ def _known_unit(name: str) -> str:
 NETWORK_FIELDS: Mapping[str, FieldReader] = {
     "base": FieldReader(Annotated[str, AfterValidator(_known_network)]),
     "units": FieldReader(Annotated[str, AfterValidator(_known_pattern)]),
-    "threshold_init": FieldReader(Theta | tuple[Theta, ...], listed=True),
+    "threshold_init": StagesReader(Theta),
     **{
         name: FieldReader(field_type(Architecture, name))
         for name in Architecture.model_fields
@@ -188,7 +199,9 @@ class KindsReader(FieldReader):
 
     def _of_kind(self, raw: object, faults: FieldFaults, path: Path) -> Any:
         if self._table and isinstance(raw, Mapping):
-            return self._table.value(raw, faults, path)
+            faults.unknown_keys(raw, self._fields, path)
+            known = {key: value for key, value in raw.items() if key in self._fields}
+            return self._table.value(known, faults, path)
         return super().value(raw, faults, path)
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from pure_nas.errors import ConfigError, UsageError, nearest
-from pure_nas.experiment.choices import architecture_of, recipe_of
+from pure_nas.experiment.choices import architecture_of, check_network, recipe_of
 from pure_nas.experiment.fields import NETWORK_FIELDS, RECIPE_FIELDS, GridTable, TableOf
 from pure_nas.experiment.members import Member, members_of
+from pure_nas.experiment.names import USUAL, check_names
 from pure_nas.search.space import read_text
 from pure_nas.search.space_fields import FieldFaults
 from pure_nas.search.space_tables import Table
 from pure_nas.validation import faults
-
-LONGEST_NAME = 60
-USUAL = "usual"
 
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\r\n]*$")]
 Accuracy = Annotated[float, Field(gt=0, lt=1)]
@@ -29,7 +27,7 @@ NoiseName = Literal["poisson", "gaussian", "salt-and-pepper", "speckle"]
 """As `pure_nas.evaluation.NoiseKind`, which comes with PyTorch."""
 Targets = Annotated[list[Accuracy], Field(min_length=1, max_length=20)]
 
-_NETWORKS = TableOf(NETWORK_FIELDS, architecture_of, required=("base",), more=("against", "recipes"))
+_NETWORKS = TableOf(NETWORK_FIELDS, check_network, required=("base",), more=("against", "recipes"))
 _RECIPES = TableOf(
     RECIPE_FIELDS,
     lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})),
@@ -41,7 +39,8 @@ class ViewsTable(Table):
     """Test-time views, see `pure_nas.evaluation.Views`.
 
     Attributes:
-        scales: heights and widths to which an image is brought first, relative to its own; 1 alone where it is empty.
+        scales: heights and widths to which an image is brought first, relative to what a network is shown; at least 1
+            where crops are cut. Where it is empty, its own.
     """
 
     crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
@@ -64,6 +63,7 @@ class Scale(Table):
         validation: how many of those are validation images; as the dataset has it where it is left out.
         base_width: of every network, instead of its own.
         crop_padding: of every recipe, instead of its own: 4 pixels are much for images of 8.
+        warmup_epochs: of every recipe that has a warm-up, instead of its own: 5 epochs are all that some scales have.
         targets: instead of the experiment's.
         evaluations: likewise.
         evaluated: how many of the scored images the evaluations use; all where it is left out.
@@ -81,6 +81,7 @@ class Scale(Table):
     validation: Annotated[int, Field(ge=1)] | None = None
     base_width: Annotated[int, Field(ge=1, le=4096)] | None = None
     crop_padding: Annotated[int, Field(ge=0, le=64)] | None = None
+    warmup_epochs: Annotated[float, Field(gt=0)] | None = None
     targets: Targets | None = None
     evaluations: list[EvaluationName] | None = None
     evaluated: Annotated[int, Field(ge=2)] | None = None
@@ -92,7 +93,7 @@ class ExperimentFile(Table):
     Attributes:
         question: what is asked, in a sentence.
         paper: what the paper reports on it; empty where nothing.
-        dataset: a dataset's name, or the path of a folder of images.
+        dataset: a dataset's name, or the path of a folder of images, relative to the folder of the file.
         split: "test" trains on train + validation and scores the test images once, at the end; "validation" trains on
             train and scores the validation images, for questions of choosing.
         validation_curve: with split = "test", holds the validation images out of training and scores them after each
@@ -131,15 +132,29 @@ class ExperimentFile(Table):
         """Check names that refer to each other too, also where something else is wrong."""
         found = FieldFaults()
         if isinstance(data, Mapping):
-            _check_names(data, found)
+            check_names(data, found, _NETWORKS, _RECIPES)
         try:
             experiment = handler(data)
         except ValidationError as error:
             found.extend((), error)
             found.raise_any()
             raise
+        if not len(found):  # Else it may follow from what was found.
+            experiment._require_trainings(found)
         found.raise_any()
         return experiment
+
+    def _require_trainings(self, found: FieldFaults) -> None:
+        """Note the scales at which no network is trained by any recipe."""
+        for name, scale in self.scales.items():
+            networks, recipes = self.network_members(scale), self.recipe_members(scale)
+            if not any(network.trained_by(recipe) for network in networks for recipe in recipes):
+                wanted = dict.fromkeys(recipe for network in networks for recipe in network.recipes or ())
+                found.add(
+                    ("scales", name),
+                    f"trains nothing: its recipes are {_listed(recipe.label for recipe in recipes)}, its networks are "
+                    f"trained by {_listed(wanted)}",
+                )
 
     @classmethod
     def from_toml(cls, text: str, *, source: str = "experiment") -> Self:
@@ -195,83 +210,5 @@ def _chosen(members: Iterator[Member], names: list[str] | None) -> list[Member]:
     return [member for member in members if names is None or {member.label, member.table} & set(names)]
 
 
-def _check_names(data: Mapping[str, Any], found: FieldFaults) -> None:
-    """Note names that refer to nothing, labels that occur twice, and names that cannot be shown."""
-    networks, recipes = (_Known(data.get(key), table, found, key) for key, table in _TABLES)
-    if not recipes.names:
-        recipes.names.add(USUAL)
-    reference = data.get("reference")
-    if isinstance(reference, str):
-        networks.require(reference, ("reference",), found)
-    for name, table in networks.tables.items():
-        networks.require_comparable(name, table, found)
-        for index, recipe in enumerate(table.recipes or ()):
-            recipes.require(recipe, ("networks", name, "recipes", index), found)
-    for name, table in recipes.tables.items():
-        recipes.require_comparable(name, table, found)
-    scales = data.get("scales")
-    for name, scale in (scales if isinstance(scales, Mapping) else {}).items():
-        _check_name(name, ("scales", name), found)
-        for key, known in (("networks", networks), ("recipes", recipes)):
-            listed = scale.get(key) if isinstance(scale, Mapping) else None
-            for index, each in enumerate(listed if isinstance(listed, list) else []):
-                if isinstance(each, str):
-                    known.require(each, ("scales", name, key, index), found)
-
-
-_TABLES = (("networks", _NETWORKS), ("recipes", _RECIPES))
-
-
-class _Known:
-    """The names of a file's networks or recipes. Where a table is faulty, not all names are known.
-
-    Attributes:
-        tables: those that could be read.
-        names: of tables and of their members.
-    """
-
-    def __init__(self, raw: object, reader: TableOf, found: FieldFaults, key: str) -> None:
-        self.tables: dict[str, GridTable] = {}
-        self.names: set[str] = set()
-        self._key = key
-        self._sizes: dict[str, int] = {}
-        self._faulty: list[str] = []
-        for name, table in (raw if isinstance(raw, Mapping) else {}).items():
-            self.names.add(name)
-            _check_name(name, (key, name), found)
-            try:
-                self.tables[name] = reader.read(table)
-            except ValidationError:
-                self._faulty.append(name)
-        self._note_members(found)
-
-    def _note_members(self, found: FieldFaults) -> None:
-        seen: dict[str, str] = {}
-        for member in members_of(self.tables):
-            self._sizes[member.table] = member.index + 1
-            if member.label in seen:
-                found.add(
-                    (self._key, member.table), f'its "{member.label}" is also in {self._key}.{seen[member.label]}'
-                )
-            seen.setdefault(member.label, member.table)
-            self.names.add(member.label)
-
-    def require(self, name: str, path: tuple[str | int, ...], found: FieldFaults) -> None:
-        """Note it where nothing is called `name`."""
-        if name not in self.names and not self._faulty:
-            found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
-
-    def require_comparable(self, name: str, table: GridTable, found: FieldFaults) -> None:
-        """Note it where what a table is compared with does not exist, or cannot be paired with it."""
-        for against in table.against or ():
-            path = (self._key, name, "against")
-            self.require(against, path, found)
-            size = self._sizes.get(against, 1)
-            if size not in (1, self._sizes[name]):
-                found.add(path, f"{against} has {size} members for {self._sizes[name]} here; they are paired in order")
-
-
-def _check_name(name: object, path: tuple[str | int, ...], found: FieldFaults) -> None:
-    text = str(name)
-    if not text.strip() or not text.isprintable() or len(text) > LONGEST_NAME:
-        found.add(path, f"a name has 1 to {LONGEST_NAME} printable characters")
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

@@ -61,12 +61,12 @@ class Grid:
             seeds: instead of the scale's.
 
         Raises:
-            ConfigError: a network cannot be built for such images.
+            ConfigError: a network cannot be built for such images, or a warm-up would last as long as the training.
         """
-        recipes = file.recipe_members(scale)
-        shown = len(recipes) > 1
         fields: dict[str, Any] = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
-        cropping = {} if scale.crop_padding is None else {"crop_padding": scale.crop_padding}
+        recipes = file.recipe_members(scale)
+        scaled = {recipe.label: _scaled(recipe.settings, scale) for recipe in recipes}
+        _require_short_warmups(scaled, scale)
         cells = []
         for network in file.network_members(scale):
             try:
@@ -74,10 +74,9 @@ class Grid:
             except ValidationError as error:
                 raise ConfigError(faults(error, Architecture, f"The network {network.label}")) from error
             for recipe in recipes:
-                if network.recipes is None or {recipe.label, recipe.table} & set(network.recipes):
-                    label = f"{network.label}, {recipe.label}" if shown else network.label
-                    settings = {**recipe.settings, **cropping}
-                    trained_by = recipe_of(settings, architecture, scale.epochs, scale.batch_size)
+                if network.trained_by(recipe):
+                    label = f"{network.label}, {recipe.label}" if len(recipes) > 1 else network.label
+                    trained_by = recipe_of(scaled[recipe.label], architecture, scale.epochs, scale.batch_size)
                     cells.append(Cell(label, network, recipe, Candidate(architecture, trained_by)))
         return cls(tuple(_with_folders(cells)), scale.seeds if seeds is None else seeds, file.reference)
 
@@ -109,15 +108,40 @@ class Grid:
                 other
                 for name in recipe.against or ()
                 for other in self.cells
-                if other.network.label == network.label and _named(other.recipe, name, recipe.index)
+                if other.network.label == network.label and other.recipe.named(name, recipe.index)
             ]
         own = cell.candidate.digest
         return [other for other in found if other is not None and other.candidate.digest != own]
 
     def _find(self, against: str, index: int, recipe: str) -> Cell | None:
         """The cell of a network, by the same recipe if it has that, else by its first."""
-        found = [cell for cell in self.cells if _named(cell.network, against, index)]
+        found = [cell for cell in self.cells if cell.network.named(against, index)]
         return next((cell for cell in found if cell.recipe.label == recipe), found[0] if found else None)
+
+
+def _scaled(recipe: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    """Settings of a recipe, with what a scale sets in place of its own."""
+    settings = dict(recipe)
+    if scale.crop_padding is not None:
+        settings["crop_padding"] = scale.crop_padding
+    if scale.warmup_epochs is not None and settings.get("warmup_epochs"):
+        settings["warmup_epochs"] = scale.warmup_epochs
+    return settings
+
+
+def _require_short_warmups(recipes: Mapping[str, Mapping[str, Any]], scale: Scale) -> None:
+    """Check that every warm-up ends: where it does not, networks are compared at rates that none of them is meant for.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    epochs = {label: settings.get("warmup_epochs", 0) for label, settings in recipes.items()}
+    lines = [f"  {label}: warms up for {each:g} epochs" for label, each in epochs.items() if each >= scale.epochs]
+    if lines:
+        raise ConfigError(
+            "\n".join([f"Trained for {scale.epochs} epochs, as this scale has it, a warm-up would not end:", *lines]),
+            hint="Give the scale more epochs, or a warmup_epochs of its own, which replaces that of these recipes.",
+        )
 
 
 def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:
@@ -128,8 +152,3 @@ def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:
         alone = name and counted[name.lower()] == 1
         digest = hashlib.sha256(cell.label.encode()).hexdigest()[:6]
         yield replace(cell, folder=name if alone else f"{name}-{digest}".strip("-"))
-
-
-def _named(member: Member, name: str, index: int) -> bool:
-    """Whether `name` means this member: by its label, or by its table and the place in it."""
-    return member.label == name or (member.table == name and member.index == index)

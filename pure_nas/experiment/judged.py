@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pure_nas.errors import RunError
 
 Document = Mapping[str, Any]
+MeasureName = Literal["accuracy", "views", "noise", "intensity"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that networks are compared by.
+
+    Attributes:
+        name: what it is the accuracy of: the images as they are, averaged over test-time views, averaged over the
+            levels of a kind of noise, or averaged over the changed intensities.
+        kind: the kind of noise, or the name of the views; empty otherwise.
+    """
+
+    name: MeasureName
+    kind: str = ""
+
+
+ACCURACY = Measure("accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +58,14 @@ class Factor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeedValues:
+    """A measure's value for each seed, 0 to 1."""
+
+    measure: Measure
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """Everything beside the error; accuracies are 0 to 1.
 
@@ -51,6 +77,8 @@ class Judged:
         noise: for each kind, the levels from none to strong.
         noise_accuracy: for each kind, the mean over its levels of noise.
         intensity: by rising factor; 1 is among them.
+        intensity_accuracy: the mean over the factors other than 1; None where there are none.
+        by_seed: of each measure, a value for each seed.
     """
 
     top5: Spread | None
@@ -60,6 +88,12 @@ class Judged:
     noise: Mapping[str, tuple[Level, ...]]
     noise_accuracy: Mapping[str, Spread]
     intensity: tuple[Factor, ...]
+    intensity_accuracy: Spread | None
+    by_seed: tuple[SeedValues, ...]
+
+    def values(self, measure: Measure) -> tuple[float, ...]:
+        """A measure's value for each seed; empty where it was not taken."""
+        return next((each.values for each in self.by_seed if each.measure == measure), ())
 
 
 def judged_of(documents: Sequence[Document]) -> Judged | None:
@@ -98,7 +132,27 @@ def _judged(documents: Sequence[Document]) -> Judged:
         },
         noise_accuracy={kind: _all([_under(each["noise"][kind]) for each in documents]) for kind in first["noise"]},
         intensity=_intensity(documents),
+        intensity_accuracy=_all([_changed(document) for document in documents]) if first["intensity"] else None,
+        by_seed=tuple(_by_seed(documents)),
     )
+
+
+def _by_seed(documents: Sequence[Document]) -> Iterator[SeedValues]:
+    """Everything that seeds are compared by beside the plain accuracy."""
+    views = [document["views"] for document in documents if document["views"]]
+    if views:
+        measure = Measure("views", views[0]["name"])
+        yield SeedValues(measure=measure, values=tuple(each["accuracy"] for each in views))
+    for kind in documents[0]["noise"]:
+        values = tuple(_under(each["noise"][kind]) for each in documents)
+        yield SeedValues(measure=Measure("noise", kind), values=values)
+    if documents[0]["intensity"]:
+        yield SeedValues(measure=Measure("intensity"), values=tuple(_changed(each) for each in documents))
+
+
+def _changed(document: Document) -> float:
+    """Mean accuracy over the changed intensities."""
+    return statistics.fmean(change["accuracy"] for change in document["intensity"])
 
 
 def _under(points: Sequence[Document]) -> float:

@@ -27,6 +27,7 @@ class Member:
         place: its value there.
         against: what it is compared with: labels or tables; None where the table does not say.
         recipes: labels of the recipes that it is trained by; None for all.
+        alone: whether its table has no other.
     """
 
     label: str
@@ -37,13 +38,26 @@ class Member:
     place: float | None = None
     against: tuple[str, ...] | None = None
     recipes: tuple[str, ...] | None = None
+    alone: bool = False
+
+    def named(self, name: str, index: int) -> bool:
+        """Whether `name` means it beside the member `index` of another table.
+
+        It does by label, and by table where that has no other member, or where this one has the same place there.
+        """
+        return self.label == name or (self.table == name and (self.alone or self.index == index))
+
+    def trained_by(self, recipe: Member) -> bool:
+        """Whether it, a network, is trained by a recipe."""
+        return self.recipes is None or bool({recipe.label, recipe.table} & set(self.recipes))
 
 
 def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
     """Every network or recipe, in the order of the file."""
     labels = Counter(_label(name, table, choice) for name, table in tables.items() for choice in table.choices())
     for name, table in tables.items():
-        for index, settings in enumerate(table.choices()):
+        choices = list(table.choices())
+        for index, settings in enumerate(choices):
             axis, place = _place(table, settings)
             label = _label(name, table, settings)
             yield Member(
@@ -55,6 +69,7 @@ def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
                 place=place,
                 against=table.against,
                 recipes=table.recipes,
+                alone=len(choices) == 1,
             )
 
 

@@ -63,6 +63,13 @@ class ExperimentResults:
         return self.file.scale(self.settings["scale"])[1]
 
     @property
+    def stated_cost(self) -> str | None:
+        """What the file says that the scale costs; None where this run has another dataset or other seeds."""
+        name, found = self.scale.dataset or self.file.dataset, self.settings["dataset"]
+        same = found in (name, str(Path(name).expanduser().resolve()))
+        return self.scale.cost if same and self.grid.seeds == self.scale.seeds else None
+
+    @property
     def targets(self) -> list[float]:
         """Accuracies of which it is said when they are reached, in ascending order."""
         return sorted(self.scale.targets or self.file.targets)
@@ -113,9 +120,10 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
             "num_classes": len(data["classes"]),
             "image_size": int(data["image_size"]),
         }
-        grid = Grid.of(file, file.scale(settings["scale"])[1], images, int(settings["seeds"]))
+        scale, seeds = file.scale(settings["scale"])[1], int(settings["seeds"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    grid = Grid.of(file, scale, images, seeds)
     measurements = {
         cell.label: tuple(_measurement(run, grid, cell, seed) for seed in range(1, grid.seeds + 1))
         for cell in grid.cells

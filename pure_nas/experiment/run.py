@@ -47,6 +47,7 @@ class ExperimentRun:
         missing: trainings to go, in the order in which they are trained.
         done: how many have ended.
         failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
+        file_replaced: whether the file's words, or what else need not stay, have changed since the run was started.
     """
 
     def __init__(
@@ -70,6 +71,9 @@ class ExperimentRun:
         self._workers: tuple[Executor, WorkerPlan] | None = None
         self._listener = listener
         self._running: dict[int, Training] = {}
+        self.file_replaced = False
+        self._at_rest: set[int] = set()
+        self._got_further = False
 
     def workers(self) -> tuple[Executor, WorkerPlan]:
         """What trains. It starts with the first call, and gets ready while the caller goes on."""
@@ -84,7 +88,11 @@ class ExperimentRun:
             self._workers = None
 
     def go(self, seconds: float | None = None) -> str:
-        """Train what is missing, for so long at most; returns why it stopped.
+        """Train what is missing; returns why it stopped.
+
+        Args:
+            seconds: after which nothing more begins. Epochs in progress are finished, and a training whose last epoch
+                is done is scored, so that sessions get further however short they are.
 
         Raises:
             RunError: a file cannot be written.
@@ -103,25 +111,33 @@ class ExperimentRun:
 
     def _train(self, deadline: float | None) -> str:
         if not self.missing:
-            return self._all_done()
+            return self.all_done()
         executor, workers = self.workers()
         self.run.log("workers started", **asdict(workers))
         self._listener.workers_started(workers)
         waiting = deque(enumerate(self.missing))
+        late = False
         while waiting or self._running:
-            while waiting and executor.free > 0:
+            # One that fails at once, for want of memory say, must not be all that every session does.
+            while waiting and executor.free > 0 and not (late and self._got_further):
                 number, training = waiting.popleft()
-                self._submit(number, training, executor)
+                self._submit(number, training, executor, every_epoch=deadline is not None)
             self._handle(executor.next_event())
-            if deadline is not None and time.monotonic() > deadline and (waiting or self._running):
+            late = deadline is not None and time.monotonic() > deadline
+            if late and self._got_further and self._running.keys() <= self._at_rest and (waiting or self._running):
                 return TIME_IS_UP
-        return self._all_done()
+            if not late:
+                self._at_rest.clear()
+        return self.all_done()
 
-    def _all_done(self) -> str:
+    def all_done(self) -> str:
+        """How much is done, where nothing is left that could be trained now."""
         total = self.grid.trainings
-        return f"all {total} trainings are done" if not self.failed else f"{self.done} of {total} trainings are done"
+        if self.failed:
+            return f"{self.done} of {total} trainings are done"
+        return f"all {total} trainings are done" if total > 1 else "the training is done"
 
-    def _submit(self, number: int, training: Training, executor: Executor) -> None:
+    def _submit(self, number: int, training: Training, executor: Executor, *, every_epoch: bool) -> None:
         if not training.directory.has_candidate:
             training.directory.write_candidate(training.cell.candidate)
         self._running[number] = training
@@ -134,6 +150,7 @@ class ExperimentRun:
                 final=self._file.split == "test",
                 curve=self._file.validation_curve,
                 judging=self._judging,
+                every_epoch=every_epoch,
             )
         )
 
@@ -144,11 +161,19 @@ class ExperimentRun:
                 self.run.log("training started", training=training.name, epochs_done=event.epoch)
                 self._listener.training_started(training, event.epoch)
             case EpochDone():
+                self._got_further = True
+                if event.metrics.epoch < training.cell.candidate.recipe.epochs:
+                    self._at_rest.add(event.number)
+                else:  # Scoring goes on.
+                    self._at_rest.discard(event.number)
                 self._listener.epoch_done(training, event.metrics)
             case WorkerLost():
+                self._at_rest.discard(event.number)
                 self.run.log("worker lost", training=training.name, reason=event.reason)
             case Ended():
                 del self._running[event.number]
+                self._at_rest.discard(event.number)
+                self._got_further |= event.outcome.state != "failed"
                 self._end(training, event.outcome)
 
     def _end(self, training: Training, outcome: Outcome) -> None:

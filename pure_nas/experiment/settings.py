@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError
@@ -19,6 +20,8 @@ from pure_nas.search.workers import Workers, check_workers
 
 SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"seeds", "device", "workers", "data_dir"})
+_CAME_LATER = frozenset({"data.mean", "data.std"})
+"""What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
 
 
@@ -34,6 +37,8 @@ class ExperimentSettings:
         dataset: instead of the scale's.
         seeds: instead of the scale's; raising it goes on with a run.
         time_seconds: after which this session stops; None is unbounded.
+        skip_corrupt: leave images out that cannot be decoded, instead of refusing them.
+        beside: the folder that its file lies in; a folder of images that the file names is relative to it.
         workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
     """
 
@@ -47,6 +52,8 @@ class ExperimentSettings:
     device: str = "auto"
     workers: Workers = 1
     data_dir: Path | None = None
+    skip_corrupt: bool = False
+    beside: Path | None = None
 
     def __post_init__(self) -> None:
         self.file.scale(self.scale_name)
@@ -62,7 +69,24 @@ class ExperimentSettings:
     @property
     def dataset_name(self) -> str:
         """The dataset's name, or the path of a folder of images."""
-        return self.dataset or self.scale.dataset or self.file.dataset
+        if self.dataset:
+            return self.dataset
+        name = self.scale.dataset or self.file.dataset
+        if name in dataset_names() or self.beside is None:
+            return name
+        path = self.beside / Path(name).expanduser()
+        # A word that is no folder there was meant as a name.
+        return str(path) if path.exists() or os.path.basename(name) != name else name
+
+    def going_on_in(self, folder: Path) -> Self:
+        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it.
+
+        Raises:
+            RunError: its run.toml is damaged.
+        """
+        run = RunDirectory(folder)
+        kept = run.exists and bool(run.settings().get("skip_corrupt"))
+        return replace(self, skip_corrupt=self.skip_corrupt or kept)
 
     @property
     def targets(self) -> list[float]:
@@ -90,7 +114,7 @@ class ExperimentSettings:
         return Judging(
             noises=noises if "noise" in wanted else (),
             factors=USUAL_FACTORS if "invariance" in wanted else (),
-            views=Views(views.crops, scales) if "views" in wanted else None,
+            views=Views(views.crops, scales).fitting(image_size) if "views" in wanted else None,
             images=self.scale.evaluated,
         )
 
@@ -112,6 +136,7 @@ class ExperimentSettings:
             "image_size": scale.image_size,
             "base_width": scale.base_width,
             "crop_padding": scale.crop_padding,
+            "warmup_epochs": scale.warmup_epochs,
             "evaluations": self.evaluations,
             "evaluated": scale.evaluated,
             "noise": self.file.noise if "noise" in self.evaluations else None,
@@ -119,6 +144,7 @@ class ExperimentSettings:
             "seeds": grid.seeds,
             "device": self.device,
             "workers": self.workers,
+            "skip_corrupt": self.skip_corrupt or None,
             "data_dir": str(self.data_dir.expanduser().resolve()) if self.data_dir else None,
             "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
             "recipes": {cell.recipe.label: _written(cell.recipe.settings) for cell in grid.cells},
@@ -156,7 +182,9 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
         )
     old, new = flat_settings(stored), flat_settings(wanted)
     keys = [key for key in dict.fromkeys((*new, *old)) if key.split(".")[0] not in _MAY_DIFFER]
-    differing = _causes([key for key in keys if old.get(key) != new.get(key)])
+    differing = _causes(
+        [key for key in keys if old.get(key) != new.get(key) and (key in old or key not in _CAME_LATER)]
+    )
     if not differing:
         return
     lines = [
@@ -176,6 +204,6 @@ def _causes(differing: Sequence[str]) -> list[str]:
     follows = set()
     if parts - {"trained", "data"}:
         follows.add("trained")
-    if parts & {"dataset", "limit", "validation", "image_size", "split", "validation_curve"}:
+    if parts & {"dataset", "limit", "validation", "image_size", "split", "validation_curve", "skip_corrupt"}:
         follows |= {"data", "trained"}
     return [key for key in differing if key.split(".")[0] not in follows]

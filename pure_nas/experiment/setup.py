@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
-from pure_nas.experiment.estimate import SCORING_SHARE, seconds_per_image
+from pure_nas.evaluation.unmirrored import without_mirrors
+from pure_nas.experiment.estimate import SCORING_SHARE, Expected, seconds_per_image
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.run import ExperimentRun, Listener
 from pure_nas.experiment.settings import ExperimentSettings, require_same
@@ -36,6 +37,7 @@ class Prepared:
         load: loads the dataset in another process.
         judging: what trained networks are judged by beside the error.
         scored: images that a network is scored on.
+        notes: what is done otherwise than the file says, and why.
     """
 
     settings: ExperimentSettings
@@ -45,6 +47,7 @@ class Prepared:
     grid: Grid
     judging: Judging | None
     scored: int
+    notes: tuple[str, ...] = ()
 
     @property
     def train_images(self) -> int:
@@ -63,6 +66,8 @@ class Prepared:
             "classes": list(dataset.classes),
             "in_chans": dataset.in_chans,
             "image_size": dataset.image_size,
+            "mean": list(dataset.mean),
+            "std": list(dataset.std),
             "train": self.train_images,
             "scored": self.scored,
         }
@@ -75,19 +80,21 @@ class Prepared:
         """What trains while `left` trainings are to go."""
         return start_workers(self.workers_for(left), self._work(left), self.dataset, self.load, self.device)
 
-    def seconds(self, trainings: list[Training], executor: Executor) -> dict[str, float]:
+    def expected(self, trainings: list[Training], executor: Executor) -> dict[str, Expected]:
         """Expected time of each training, by the name of its folder, measured over a few steps."""
         per_image = seconds_per_image(list({each.digest: each.cell.candidate for each in trainings}.values()), executor)
         file, epochs = self.settings.file, self.settings.scale.epochs
-        scored = 0
+        in_epoch, after = float(self.train_images), 0.0
         if file.split == "validation" or file.validation_curve:
-            scored = epochs * (len(self.dataset.validation) + min(NORM_BATCH, len(self.dataset.train)))
+            in_epoch += SCORING_SHARE * (len(self.dataset.validation) + min(NORM_BATCH, len(self.dataset.train)))
         if file.split == "test":
-            scored += self.scored
+            after += SCORING_SHARE * self.scored
         if self.judging:
-            scored += self.judging.passes * min(self.judging.images or self.scored, self.scored)
-        images = epochs * self.train_images + SCORING_SHARE * scored
-        return {each.name: images * per_image[each.digest] for each in trainings}
+            after += SCORING_SHARE * self.judging.passes * min(self.judging.images or self.scored, self.scored)
+        return {
+            each.name: Expected(epochs, in_epoch * per_image[each.digest], after * per_image[each.digest])
+            for each in trainings
+        }
 
     def _work(self, left: int) -> Work:
         return Work.of_candidates([cell.candidate for cell in self.grid.cells], left)
@@ -110,6 +117,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         image_size=scale.image_size,
         limit=scale.limit,
         validation=scale.validation,
+        skip_corrupt=settings.skip_corrupt,
     )
     dataset = load()
     images = {
@@ -120,12 +128,23 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     grid = Grid.of(settings.file, scale, images, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = dataset.test() if settings.file.split == "test" else dataset.validation
-    return Prepared(settings, dataset, load, device, grid, settings.judging(dataset.image_size), len(scored))
+    judging = settings.judging(dataset.image_size)
+    notes: tuple[str, ...] = ()
+    if judging and judging.views and judging.views.mirrored and not dataset.flip:
+        shown = without_mirrors(judging.views)
+        notes = (
+            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {judging.views.name}",
+        )
+        judging = replace(judging, views=shown)
+    return Prepared(settings, dataset, load, device, grid, judging, len(scored), notes)
 
 
 @contextmanager
 def opened(prepared: Prepared, folder: Path, listener: Listener) -> Iterator[ExperimentRun]:
     """Lock the run, check or write its settings, and yield the experiment.
+
+    The run keeps a copy of the experiment's file. Where the file says something else now that needs no other training,
+    such as what is compared, it replaces the copy.
 
     Args:
         folder: of the run.
@@ -138,7 +157,7 @@ def opened(prepared: Prepared, folder: Path, listener: Listener) -> Iterator[Exp
     wanted = {**settings.resolved(prepared.grid), "data": prepared.facts}
     if not run.exists and _holds_something_else(folder, settings.text):
         raise RunError(f"{folder} holds files, but no experiment.", hint="Choose another --out.")
-    with run.locked():
+    with run.locked(instead="--out"):
         if run.exists:
             require_same(run, wanted)
         experiment = ExperimentRun(
@@ -149,9 +168,17 @@ def opened(prepared: Prepared, folder: Path, listener: Listener) -> Iterator[Exp
         if not run.exists:
             write_whole(folder / "environment.json", json.dumps(environment, indent=2) + "\n")
             write_whole(folder / EXPERIMENT_FILE, settings.text)
+        elif not _holds(folder / EXPERIMENT_FILE, settings.text):
+            write_whole(folder / EXPERIMENT_FILE, settings.text)
+            run.log("experiment file replaced", reason="what it says beside the trainings has changed")
+            experiment.file_replaced = True
         run.write_settings(wanted)
         run.log("experiment started", trainings=prepared.grid.trainings, environment=environment)
         yield experiment
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def _holds_something_else(folder: Path, text: str) -> bool:
@@ -160,7 +187,6 @@ def _holds_something_else(folder: Path, text: str) -> bool:
         raise RunError(f"{folder} is a file, not the folder of a run.", hint="Choose another --out.")
     ours = {"run.lock", "owner.json", "environment.json"}
     found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    copy = folder / EXPERIMENT_FILE
-    if copy.is_file() and copy.read_bytes() == text.encode():
+    if _holds(folder / EXPERIMENT_FILE, text):
         ours.add(EXPERIMENT_FILE)
     return any(name not in ours and not name.startswith(".") for name in found)

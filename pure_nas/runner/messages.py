@@ -47,6 +47,7 @@ class Job:
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
         judging: what to judge the trained network by, in evaluation.json; nothing beside the error where it is None.
+        every_epoch: write a checkpoint after each epoch, however short, and after the last: for who stops it soon.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Job:
     curve: bool = False
     judging: Judging | None = None
     keep_weights: bool = True
+    every_epoch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

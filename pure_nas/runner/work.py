@@ -114,7 +114,9 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
         with _random_state_of(job.seed, training.epoch, training.device):
             metrics = training.run_epoch()
         append_line(folder.metrics, {key: _json_value(value) for key, value in asdict(metrics).items()})
-        if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and not training.finished:
+        # After the last epoch it spares who is stopped while scoring, which takes long, that epoch.
+        due = time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS
+        if job.every_epoch or (due and (not training.finished or job.final or job.judging is not None)):
             save_checkpoint(folder.checkpoint, training, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)

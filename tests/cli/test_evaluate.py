@@ -149,6 +149,10 @@ def test_images_may_have_another_size(pure_nas: Command, finished: Study, image_
         (["{run}:best", "--noise", "gausian=0.1"], 'no noise "gausian"; did you mean "gaussian"'),
         (["{run}:best", "--noise", "gaussian=x"], '"x" in "gaussian=x" is no level'),
         (["{run}:best", "--noise", "salt-and-pepper=2"], "must be from 0 to 1"),
+        (["{run}:best", "--noise", "gaussian=0.1", "--noise", "none"], "no noise at all, but gaussian=0.1 is given"),
+        (["{run}:best", "--noise", "none", "--noise", "all"], "no noise at all, but all is given"),
+        (["{run}:best", "--noise", "gaussian,none"], 'There is no noise "none"'),
+        (["{run}:best", "--image-size", "16", "--views", "five-crop", "--scales", "20,12"], "but a scale is 12."),
         (["{run}:best", "--scales", "8,x"], '"8,x" is no list of sizes'),
         (["{run}:best", "--scales", "4"], "A scale of 4 pixels cannot be used"),
         (["{run}:best", "--device", "tpu"], 'no device "tpu"'),
@@ -178,6 +182,57 @@ def test_retrained_networks_are_not_judged_by_images_that_they_saw(pure_nas: Com
     assert answer.code == 2
     assert "was trained on these validation images" in answer.message
     assert pure_nas("evaluate", folder / "weights.safetensors", "--noise", "none").code == 0
+
+
+EXPERIMENT = """
+schema = 1
+question = "Which?"
+dataset = "{dataset}"
+validation_curve = {curve}
+[networks.adds]
+base = "resnet8"
+[scales.tiny]
+cost = "a second"
+epochs = 1
+seeds = 1
+batch_size = 16
+base_width = 2
+limit = 48
+validation = 12
+image_size = 10
+"""
+
+
+@pytest.mark.parametrize("curve", ["false", "true"])
+def test_networks_of_an_experiment_are_judged_by_its_images(
+    pure_nas: Command, image_folder: Path, tmp_path: Path, curve: str
+) -> None:
+    file, run = tmp_path / "e.toml", tmp_path / "run"
+    file.write_text(EXPERIMENT.format(dataset=image_folder, curve=curve), encoding="utf-8")
+    assert pure_nas("experiment", file, "--out", run, "--device", "cpu").code == 0
+    folder = run / "trials" / "adds-seed1"
+    result = parsed((folder / "result.json").read_text(encoding="utf-8"))
+    for name in (folder, folder / "weights.safetensors", f"{run}:adds-seed1"):
+        answer = pure_nas("evaluate", name, "--noise", "none", "--json", "--device", "cpu")
+        assert answer.code == 0, answer.stderr
+        assert "normalised by" not in answer.message
+        found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+        assert (found["image_size"], found["images"]) == (10, 24)
+        assert found["error"] == pytest.approx(result["metrics"]["error"])  # type: ignore[index]
+    # Validation images were learnt from, unless the curve was read off them.
+    for more in ((), ("--dataset", image_folder)):
+        judged = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json", *more)
+        if curve == "true":
+            assert judged.code == 0
+        else:
+            assert judged.code == 2
+            assert "was trained on these validation images" in judged.message
+    if curve == "true":
+        seen = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json")
+        assert parsed(seen.stdout)["networks"][0]["evaluation"]["images"] == 12  # type: ignore[index]
+    unknown = pure_nas("evaluate", f"{run}:adds-sed1")
+    assert unknown.code == 2
+    assert 'did you mean "adds-seed1"' in unknown.message
 
 
 def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(pure_nas: Command, study: Study) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 from studies import Command, contents
+
+from pure_nas.experiment.catalogue import experiment_names
+from pure_nas.run_directory import RunDirectory
 
 TINY = """
 schema = 1
@@ -64,7 +68,8 @@ def test_experiments_are_listed_with_question_scales_and_cost(pure_nas: Command,
     text = " ".join(answer.stdout.split())
     assert "depth-cifar10 Is PURe more accurate than a ResNet of the same depth?" in text
     assert "smoke 12 trainings digits, 6 epochs: about 2 minutes on 2 CPU cores" in text
-    assert text.count(" smoke ") == text.count(" small ") == text.count(" paper ") == 8
+    shipped = len(experiment_names())
+    assert text.count(" smoke ") == text.count(" small ") == text.count(" paper ") == shipped
 
 
 def test_listing_imports_nothing_heavy(program: list[str]) -> None:
@@ -85,6 +90,7 @@ def test_a_list_and_a_plan_are_json_too(pure_nas: Command, tiny: Path, tmp_path:
     assert (plan["trainings"], plan["networks"], plan["epochs"]) == (4, ["adds", "multiplies"], 2)
     assert plan["seconds"] == pytest.approx(sum(plan["seconds_of_trainings"].values()))
     assert plan["seconds"] > 0
+    assert all(0 < plan["seconds_of_epochs"][name] < all_ for name, all_ in plan["seconds_of_trainings"].items())
 
 
 def test_a_file_is_shown_to_be_copied(pure_nas: Command, tmp_path: Path) -> None:
@@ -113,11 +119,12 @@ def test_a_run_prints_tables_and_leaves_a_report(pure_nas: Command, tiny: Path, 
     assert {path.name for path in (finished / "figures").iterdir()} >= {"accuracy.png", "accuracy.svg", "curves.svg"}
     again = pure_nas("experiment", tiny, "--out", finished, "--device", "cpu")
     assert again.code == 0
-    assert "Stopped: all 4 trainings are done." in again.stderr
-    assert again.stdout.startswith(
-        "Test accuracy after 2 epochs: mean, standard deviation and 95 % interval over 2 seeds"
-    )
-    assert "multiplies - adds" in again.stdout
+    assert "\nAll 4 trainings are done." in again.stderr
+    assert again.stdout.startswith("Test accuracy, 2 epochs, 2 seeds: mean ± standard deviation, 95 % interval")
+    rows = [line.split() for line in again.stdout.splitlines()]
+    place = rows.index(["vs", "adds"])
+    assert rows[place + 1][0] == "multiplies"
+    assert "with 2 only a huge difference passes" in " ".join(again.stdout.split())
     document = json.loads(pure_nas("experiment", tiny, "--out", finished, "--device", "cpu", "--json").stdout)
     assert document == json.loads((finished / "experiment.json").read_text(encoding="utf-8"))
     assert document["complete"] == 4
@@ -126,7 +133,7 @@ def test_a_run_prints_tables_and_leaves_a_report(pure_nas: Command, tiny: Path, 
 def test_pure_nas_report_reads_an_experiment(pure_nas: Command, finished: Path) -> None:
     answer = pure_nas("report", finished)
     assert answer.code == 0
-    assert answer.stdout.startswith("Test accuracy after 2 epochs")
+    assert answer.stdout.startswith("Test accuracy, 2 epochs, 2 seeds")
     assert str(finished / "report.html") in answer.stderr
     assert json.loads(pure_nas("report", finished, "--json").stdout)["experiment"] == "tiny"
 
@@ -155,9 +162,76 @@ def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(
     assert "for 4 trainings" in said
     assert "That is more than --time 0.0 s, which is enough for about 0 trainings of 4; then it stops" in said
     assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command goes on.")
+    assert "An epoch takes up to" in said
+    assert "a session of --time 0.0 s goes on until the epochs in progress are done" in said
     assert "4 to go" not in answer.stdout
     assert "2 to go" in answer.stdout
     assert (folder / "report.html").is_file()
+    again = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--time", "1ms", "--device", "cpu")
+    assert "adds-seed1 goes on after epoch 1" in again.message
+
+
+def test_the_plan_says_a_product_that_is_one(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
+    several = tmp_path / "several.toml"
+    recipes = (
+        '[networks.deeper]\nbase = "pure8"\nrecipes = ["a"]\n[recipes.a]\n[recipes.b]\nmomentum = 0.5\n[scales.tiny]'
+    )
+    several.write_text(tiny.read_text(encoding="utf-8").replace("[scales.tiny]", recipes), encoding="utf-8")
+    answer = pure_nas("experiment", several, "--dry-run", "--device", "cpu")
+    # Five cells, of which the deeper network is as deep as another: 4 x 2.
+    assert "grid: 4 different pairs of network and recipe, 2 seeds each: 8 trainings of 2 epochs" in answer.stderr
+
+
+def test_a_file_of_which_only_words_changed_replaces_the_runs_copy(
+    pure_nas: Command, tiny: Path, finished: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    changed = tmp_path / "tiny.toml"
+    changed.write_text(tiny.read_text(encoding="utf-8").replace("Which of two", "Which one of two"), encoding="utf-8")
+    answer = pure_nas("experiment", changed, "--out", folder, "--device", "cpu")
+    assert answer.code == 0
+    assert "file: its words have changed; the run's copy of it now says the same" in answer.stderr
+    assert "Which one of two" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_in_use_is_refused_with_the_option_that_there_is(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run").locked():
+        answer = pure_nas("experiment", tiny, "--out", tmp_path / "run", "--device", "cpu")
+    assert answer.code == 1
+    assert "is in use" in answer.message
+    assert "choose another --out." in answer.message
+
+
+def test_a_grid_without_trainings_leaves_nothing(
+    pure_nas: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    empty = tmp_path / "empty.toml"
+    text = tiny.read_text(encoding="utf-8").replace('"resnet8"', '"resnet8"\nrecipes = "b"', 1)
+    text = text.replace('cost = "seconds"', 'cost = "seconds"\nnetworks = ["adds"]\nrecipes = ["a"]')
+    empty.write_text(text.replace("[scales.tiny]", "[recipes.a]\n[recipes.b]\n[scales.tiny]"), encoding="utf-8")
+    answer = pure_nas("experiment", empty, "--device", "cpu")
+    assert answer.code == 2
+    assert "scales.tiny: trains nothing" in answer.message
+    assert not list((tmp_path / "here").iterdir())
+
+
+def test_corrupt_images_are_left_out_if_asked(
+    pure_nas: Command, tiny: Path, image_folder: Path, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(image_folder, images)
+    (images / "train" / "crosses" / "003.png").write_bytes(b"no image")
+    command = ("experiment", tiny, "--dataset", images, "--out", tmp_path / "run", "--seeds", 1, "--device", "cpu")
+    refused = pure_nas(*command)
+    assert refused.code == 1
+    assert "--skip-corrupt" in refused.message
+    answer = pure_nas(*command, "--skip-corrupt")
+    assert answer.code == 0
+    assert "1 corrupt image left out (--skip-corrupt)" in answer.message
+    assert pure_nas(*command).code == 0
 
 
 @pytest.mark.parametrize(
@@ -229,7 +303,7 @@ def test_an_experiment_that_was_stopped_or_killed_goes_on(
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert "Stopped: interrupted; the same command goes on." in stderr
-        assert stdout.startswith("Test accuracy after 25 epochs")
+        assert stdout.startswith("Test accuracy, 25 epochs")
     ended = len(list(folder.glob("trials/*/result.json")))
     assert 1 <= ended < 4
     answer = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--device", "cpu")
@@ -255,5 +329,10 @@ def test_what_networks_were_judged_by_is_printed(pure_nas: Command, tiny: Path, 
     noise = [found["noise"]["speckle"][0]["accuracy"]["mean"], found["noise_accuracy"]["speckle"]["mean"]]
     assert ["multiplies", *shown(noise[0]), *shown(noise[1])] in lines
     factors = [each["accuracy"]["mean"] for each in found["intensity"]]
-    assert ["multiplies", *(word for value in factors for word in shown(value))] in lines
+    assert ["multiplies", *(f"{100 * value:.2f}" for value in factors)] in lines
     assert "ten-crop, top-1" in answer.stdout
+    further = {(each["measure"], each["kind"]): each["difference"] for each in document["comparisons"]}
+    assert further.keys() == {("accuracy", ""), ("views", "ten-crop"), ("noise", "speckle"), ("intensity", "")}
+    for measure, difference in further.items():
+        if measure[0] != "accuracy":
+            assert ["multiplies", f"{100 * difference:+.2f}"] in lines

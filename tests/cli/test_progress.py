@@ -86,6 +86,26 @@ def test_plain_progress_is_a_line_a_trial(records: list[TrialRecord]) -> None:
     assert lines[6] == "trial 6 goes on after epoch 3"
 
 
+def test_noise_error_is_shown_where_it_is_an_objective(records: list[TrialRecord]) -> None:
+    noisy = [
+        replace(record, metrics={**record.metrics, "noise_error": 0.375} if record.state == "complete" else {})
+        for record in records
+    ]
+    console = Console(file=io.StringIO(), width=40, color_system=None)
+    with PlainProgress(console, 6, []) as progress:
+        for record in (*noisy[:3], records[0]):
+            progress.trial_ended(record)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert ["noise error 37.50 %" in line for line in lines] == [True, True, False, False]
+    for width in (80, 120):
+        shown = drawn(noisy, width)
+        assert max(map(len, shown)) <= width
+        assert any("noise error" in line for line in shown)
+        assert sum("37.50 %" in line for line in shown) == sum(record.state == "complete" for record in noisy)
+        assert not any("noise error" in line for line in drawn(records, width))
+
+
 def test_piped_search_has_no_escape_codes(finished: Study, tmp_path: Path) -> None:
     answer = finished.copied(tmp_path).go()
     assert "\x1b" not in answer.stdout + answer.stderr

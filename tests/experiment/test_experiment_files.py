@@ -157,6 +157,19 @@ against = 3
 [networks.c]
 base = "pure20"
 threshold_init = [1.0, 2.0]
+[networks.d]
+base = "pure20"
+threshold_init = 80
+against = "c2"
+[networks.e]
+base = "resnet20"
+relu_in_block = true
+[networks.f]
+base = "pure20"
+threshold_init = [0.0, "x", 1.0]
+[recipes.s]
+weight_decay = { conv = { strt = 0.1 } }
+against = "q"
 [recipes.r]
 momentm = 0.9
 momentum = 1.5
@@ -190,10 +203,18 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
         "networks.b.epochs": "belong to a scale",
         "networks.b.against": "a name or a list of names",
         "networks.c": "threshold_init has 2 values for 3 stages",
+        "networks.d.threshold_init": "input should be less than or equal to 50, got 80",
+        "networks.d.against": '"c2" is none of the networks',
+        "networks.e": "relu_in_block would be ignored: no unit of the network reads it (conv)",
+        "networks.f.threshold_init.1": "input should be a valid number, got 'x'",
         "recipes.r.momentm": 'did you mean "momentum"',
         "recipes.r.momentum": "less than 1",
         "recipes.r.learning_rate.exponent": 'did you mean "exponents"',
         "recipes.r.weight_decay.schedule": 'did you mean "linear"',
+        "recipes.s.weight_decay.conv.strt": 'unknown key; did you mean "start"',
+        "recipes.s.against": '"q" is none of the recipes; known: r, s',
+        "reference": '"nobody" is none of the networks',
+        "scales.s.recipes.0": '"t" is none of the recipes',
         "scales.s.epoch": 'did you mean "epochs"',
         "scales.s.epochs": "is missing",
         "scales.s.seeds": "greater than or equal to 1",
@@ -201,6 +222,54 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
     for place, words in expected.items():
         assert any(line.startswith(f"  {place}: ") and words in line for line in lines), (place, message)
     assert "{ each = [...] }" in raised.value.hint
+    # One fault, one line, and none of them in words that only a programmer knows.
+    assert sum("networks.d.threshold_init" in line for line in lines) == 1
+    assert not any("constrained" in line or "none are known" in line for line in lines)
+
+
+def test_a_name_that_a_faulty_grid_may_hold_is_no_further_fault() -> None:
+    networks = (
+        '[networks.t]\nbase = "pure20"\nthreshold_init = { each = [80, 1] }\n'
+        '[networks.b]\nbase = { each = ["pure20", "pure21"] }\n[networks.c]\nbase = "pure8"\nagainst = ["t 80", "b"]\n'
+    )
+    scale = SCALE + 'networks = ["t 1", "pure20", "pure21", "c", "d"]\n'
+    with pytest.raises(ConfigError) as raised:
+        file_of(networks, head='reference = "b pure20"\n', scale=scale)
+    places = [line.split(": ")[0].strip() for line in raised.value.message.splitlines()[1:]]
+    assert sorted(places) == ["networks.b.base.each.1", "networks.t.threshold_init.each.0", "scales.s.networks.4"]
+
+
+@pytest.mark.parametrize("setting", ["threshold_init = 1", "exponent_cap = 3.0", "relu_after_add = true"])
+def test_a_setting_that_no_unit_reads_is_refused(setting: str) -> None:
+    name, *_ = setting.split()
+    with pytest.raises(ConfigError, match=f"networks.n: {name} would be ignored: no unit of the network reads it"):
+        file_of(f'[networks.n]\nbase = {{ each = ["pure20", "resnet20"] }}\n{setting}\n')
+    # One block that reads it is enough.
+    file_of(f'[networks.n]\nbase = "resnet20"\nunits = "conv | product"\n{setting}\n')
+
+
+def test_a_reference_table_must_have_one_member_or_as_many() -> None:
+    pair = '[networks.p]\nbase = { each = ["pure8", "pure14"] }\n'
+    three = '[networks.r]\nbase = { each = ["resnet8", "resnet14", "resnet20"] }\n'
+    with pytest.raises(ConfigError, match="reference: r has 3 members for 2 of p; they are paired in order"):
+        file_of(pair + three, head='reference = "r"\n')
+    file_of(pair + '[networks.r]\nbase = { each = ["resnet8"] }\n', head='reference = "r"\n')
+
+
+def test_a_scale_that_trains_nothing_is_refused() -> None:
+    networks = '[networks.n]\nbase = "pure20"\nrecipes = "b"\n'
+    scale = SCALE + 'recipes = ["a"]\n' + SCALE.replace("scales.s", "scales.full")
+    with pytest.raises(ConfigError) as raised:
+        file_of(networks, "[recipes.a]\n[recipes.b]\n", scale=scale)
+    assert raised.value.message.splitlines()[1:] == [
+        "  scales.s: trains nothing: its recipes are a, its networks are trained by b"
+    ]
+
+
+@pytest.mark.parametrize("name", ["../../esc", "a/b", "a\\\\b", ".hidden", ".."])
+def test_scales_are_called_like_folders(name: str) -> None:
+    with pytest.raises(ConfigError, match="it names a folder"):
+        file_of('[networks.n]\nbase = "pure20"\n', scale=SCALE.replace("scales.s", f'scales."{name}"'))
 
 
 NAMES = """
@@ -231,7 +300,7 @@ def test_names_that_refer_to_nothing_are_told() -> None:
         "reference": '"pure30" is none of the networks; did you mean "pure32"',
         "networks.a.against": '"c" is none of the networks',
         "networks.a.recipes.1": '"slo" is none of the recipes; did you mean "slow"',
-        "networks.b.against": "d has 3 members for 2 here",
+        "networks.b.against": "d has 3 members for 2 of b",
         'networks."t 2"': 'its "t 2" is also in networks.t',
         "recipes.fast.against": '"fst" is none of the recipes; did you mean "fast"',
         "scales.s.networks.1": 'did you mean "pure32"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from pure_nas.experiment.run import TIME_IS_UP
 from pure_nas.experiment.setup import opened, prepare
 from pure_nas.nn import build
 from pure_nas.nn.weights import read_weights
-from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.run_directory import RunDirectory, read_json, read_json_lines
 from pure_nas.runner import InlineExecutor
 from pure_nas.search.workers import Work, WorkerPlan
 from pure_nas.training import Training
@@ -158,6 +159,62 @@ def test_an_experiment_stops_when_its_time_is_used_up(text: str, finished: Path,
     assert numbers(folder) == numbers(finished)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_sessions_get_further_however_short_they_are(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    if workers > 1:
+
+        def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
+            return Interleaved(dataset, plan.count or 0), plan
+
+        monkeypatch.setattr("pure_nas.experiment.setup.start_workers", start)
+    folder, epochs, done = tmp_path / "run", 0, [0]
+    while done[-1] < 6:
+        heard = Heard()
+        experiment, stopped = go(settings_of(text, workers=workers), folder, heard, seconds=0.0)
+        # Every training that was begun has done an epoch more, or has ended.
+        assert heard.epochs >= 1
+        assert set(heard.started) <= {(name, epochs) for name, _ in heard.started for epochs in (0, 1)}
+        epochs += heard.epochs
+        done.append(experiment.done)
+        assert stopped == (TIME_IS_UP if experiment.done < 6 else "all 6 trainings are done")
+    assert len(done) <= 13
+    if workers == 1:
+        assert epochs == 12  # none was trained twice
+    assert numbers(folder) == numbers(finished)
+
+
+def test_a_stop_while_scoring_does_not_cost_the_last_epoch(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.runner.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    folder = tmp_path / "run"
+    interrupted(settings_of(text), folder, monkeypatch, after=3)  # it has started, and done its two epochs
+    heard = Heard()
+    go(settings_of(text), folder, heard)
+    assert heard.started[0] == ("adds-seed1", 2)
+    assert heard.epochs == 10
+    assert numbers(folder) == numbers(finished)
+
+
+def test_what_fails_at_once_is_not_all_that_a_short_session_does(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Step.__call__
+
+    def out_of_memory(self: Step, *arguments: Any) -> object:
+        if "conv" in self._network.architecture.unit_set:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Step, "__call__", out_of_memory)
+    stops = [go(settings_of(text), tmp_path / "run", seconds=0.0) for _ in range(9)]
+    assert stops[0][1] == TIME_IS_UP
+    assert stops[-1][0].done == 4
+    assert stops[-1][1] == "4 of 6 trainings are done"
+
+
 @pytest.mark.parametrize(
     ("change", "fields", "expected"),
     [
@@ -194,9 +251,25 @@ def test_a_changed_experiment_is_refused_with_what_differs(
     assert contents(finished) == before
 
 
-def test_words_of_a_file_may_change(text: str, finished: Path) -> None:
-    changed = text.replace("Which of two", "Which one of two").replace('cost = "seconds"', 'cost = "little"')
-    assert go(settings_of(changed), finished)[1] == "all 6 trainings are done"
+def test_what_needs_no_training_may_change_and_replaces_the_runs_copy(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    changed = text.replace("Which of two", "Which one of two").replace("0.4, 0.6, 0.95", "0.3")
+    changed = changed.replace('reference = "adds"', 'reference = "multiplies 0"')
+    monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
+    experiment, stopped = go(settings_of(changed), folder)
+    assert (stopped, experiment.file_replaced) == ("all 6 trainings are done", True)
+    assert (folder / "experiment.toml").read_text(encoding="utf-8") == changed
+    events = [record["event"] for record in read_json_lines(folder / "log.jsonl")]
+    assert events.count("experiment file replaced") == 1
+    results = results_of(folder)
+    assert results.targets == [0.3]
+    assert {comparison.reference for comparison in findings_of(results).comparisons} == {"multiplies 0"}
+    # The same file again changes nothing.
+    assert not go(settings_of(changed), folder)[0].file_replaced
+    assert [record["event"] for record in read_json_lines(folder / "log.jsonl")].count("experiment file replaced") == 1
 
 
 def test_changed_images_are_refused(text: str, image_folder: Path, tmp_path: Path) -> None:
@@ -229,7 +302,7 @@ def test_a_start_that_was_cut_short_is_taken_up(text: str, tmp_path: Path) -> No
     folder.mkdir()
     for name, content in (("experiment.toml", text), ("environment.json", "{}"), ("run.lock", "")):
         (folder / name).write_text(content, encoding="utf-8")
-    assert go(settings_of(text, scale_name="tinier"), folder)[1] == "all 1 trainings are done"
+    assert go(settings_of(text, scale_name="tinier"), folder)[1] == "the training is done"
 
 
 def test_two_processes_do_not_share_a_run(text: str, tmp_path: Path) -> None:
@@ -311,6 +384,53 @@ def test_evaluations_are_those_asked_for_and_no_others(text: str) -> None:
         settings_of(text.replace("schema = 1", wrong)).judging(8)
 
 
+def test_mirror_images_are_left_out_where_they_change_the_label(text: str) -> None:
+    head = 'schema = 1\nevaluations = ["views"]\nviews = { crops = "ten-crop", scales = [1.25] }'
+    judged = text.replace("schema = 1", head)
+    kept, dropped = prepare(settings_of(judged)), prepare(settings_of(judged, dataset="digits"))
+    assert kept.judging is not None
+    assert (kept.judging.views, kept.notes) == (Views("ten-crop", (10,)), ())
+    assert dropped.judging is not None
+    assert dropped.judging.views == Views("five-crop", (10,))
+    assert dropped.notes == (
+        "labels of digits do not survive a mirror image: five-crop at 10 in place of ten-crop at 10",
+    )
+
+
+def test_a_folder_that_a_file_names_is_relative_to_it(
+    text: str, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    beside = image_folder.parent
+    for written in (image_folder.name, f"./{image_folder.name}", f"../{beside.name}/{image_folder.name}"):
+        changed = text.replace(str(image_folder), written)
+        assert Path(settings_of(changed, beside=beside).dataset_name).resolve() == image_folder.resolve()
+    absolute = settings_of(text, beside=tmp_path)
+    assert absolute.dataset_name == str(image_folder)
+    # Names stay names, and what the command says is relative to where it is given.
+    assert settings_of(text.replace(str(image_folder), "digits"), beside=beside).dataset_name == "digits"
+    assert settings_of(text, beside=beside, dataset="./mine").dataset_name == "./mine"
+    with pytest.raises(UsageError, match='did you mean "digits"'):
+        prepare(settings_of(text.replace(str(image_folder), "digts"), beside=beside))
+
+
+def test_corrupt_images_are_left_out_if_asked_and_from_then_on(text: str, image_folder: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(image_folder, images)
+    (images / "train" / "crosses" / "003.png").write_bytes(b"no image")
+    settings = settings_of(text, dataset=str(images), scale_name="tinier")
+    with pytest.raises(DataError, match="--skip-corrupt"):
+        prepare(settings)
+    folder = tmp_path / "run"
+    asked = replace(settings, skip_corrupt=True)
+    assert asked.going_on_in(folder).skip_corrupt
+    assert not settings.going_on_in(folder).skip_corrupt
+    assert prepare(asked).dataset.skipped == 1
+    go(asked, folder)
+    assert RunDirectory(folder).settings()["skip_corrupt"] is True
+    assert go(settings.going_on_in(folder), folder)[1] == "the training is done"
+
+
 def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Training._train_epoch
 
@@ -328,7 +448,7 @@ def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, monkeypatch:
     findings = findings_of(results)
     assert [row.diverged for row in findings.rows] == [0, 1, 1]
     assert "training loss became nan" in findings.rows[1].reasons[0]
-    assert [comparison.verdict for comparison in findings.comparisons] == ["too few seeds"] * 2
+    assert [comparison.verdict for comparison in findings.compared_by("accuracy")] == ["seeds diverged"] * 2
     monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
     assert experiment.missing
     assert go(settings_of(text), tmp_path / "run")[0].missing == []
@@ -371,7 +491,8 @@ def test_the_estimate_grows_with_the_work(text: str, tmp_path: Path, monkeypatch
     def seconds(changed: str) -> dict[str, float]:
         prepared = prepare(settings_of(changed))
         with opened(prepared, tmp_path / sha256(changed.encode()).hexdigest(), Heard()) as experiment:
-            return prepared.seconds(experiment.missing, experiment.workers()[0])
+            found = prepared.expected(experiment.missing, experiment.workers()[0])
+            return {name: each.seconds for name, each in found.items()}
 
     once = seconds(text)
     # 72 images for 2 epochs and 24 scored at about a third of their price, 8 ms each.
@@ -390,6 +511,24 @@ def test_the_estimate_grows_with_the_work(text: str, tmp_path: Path, monkeypatch
     assert shares[0] == pytest.approx(1.0)
     assert shares[2] == pytest.approx(20 / 8)
     assert shares[0] < shares[1] < shares[2]
+
+
+def test_an_epoch_of_the_estimate_is_what_a_short_session_must_do(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InlineExecutor, "seconds_per_image", lambda self, candidate, seconds: 1e-3)
+    found = {}
+    for split in ("test", "validation"):
+        prepared = prepare(settings_of(text.replace("schema = 1", f'schema = 1\nsplit = "{split}"')))
+        with opened(prepared, tmp_path / split, Heard()) as experiment:
+            found[split] = prepared.expected(experiment.missing, experiment.workers()[0])["adds-seed1"]
+    # Test images are scored once at the end, validation images (beside as many that set the norms) in every epoch.
+    train, held_out = (len(images) for images in (prepared.dataset.train, prepared.dataset.validation))
+    assert (found["test"].epoch, found["test"].after) == (pytest.approx(0.072), pytest.approx(0.35 * 0.024))
+    assert found["validation"].epoch == pytest.approx(1e-3 * (train + 0.35 * (held_out + train)))
+    assert found["validation"].after == 0
+    for each in found.values():
+        assert each.seconds == pytest.approx(2 * each.epoch + each.after)
 
 
 def test_other_settings_that_make_no_sense_are_refused(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from scipy import stats
 from pure_nas.comparison import holm
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
+from pure_nas.experiment.caveats import caveats
+from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.file import ExperimentFile
-from pure_nas.experiment.findings import Comparison, Findings, document, findings_of
+from pure_nas.experiment.findings import Findings, document, findings_of
 from pure_nas.experiment.grid import Grid
-from pure_nas.experiment.judged import judged_of
+from pure_nas.experiment.judged import Measure, judged_of
 from pure_nas.experiment.results import ExperimentResults, Measurement
 
 FILE = """
@@ -126,16 +129,100 @@ def test_verdicts_go_by_p_values_that_are_corrected_for_their_number() -> None:
     ("reference", "own", "verdict"),
     [
         ([measured(1, 0.9)], three(0.8, 0.9, 0.95), "too few seeds"),
-        ([diverged(1), diverged(2)], three(0.8, 0.9, 0.95), "diverged"),
-        (three(0.8, 0.9, 0.95), [diverged(1), missing(2)], "not trained yet"),
-        ([missing(1)], [diverged(1)], "diverged"),
-        (three(0.5, 0.5, 0.5), three(0.6, 0.6, 0.6), "too few seeds"),
+        ([diverged(1), diverged(2)], three(0.8, 0.9, 0.95), "2 of 2 seeds of the reference diverged"),
+        (three(0.8, 0.9, 0.95), [diverged(1), missing(2)], "1 of 1 seed diverged"),
+        (three(0.8, 0.9, 0.95), [measured(1, 0.9), missing(2)], "too few seeds"),
+        (three(0.8, 0.9, 0.95), [missing(1)], "not trained yet"),
+        ([missing(1)], [diverged(1)], "1 of 1 seed diverged"),
+        (three(0.5, 0.5, 0.5), three(0.6, 0.6, 0.6), "no spread to judge by"),
+        (three(0.6, 0.6), three(0.6, 0.6, 0.6), "no difference shown"),
+        (three(0.1, 0.2, 0.3), [*three(0.8, 0.81), diverged(3)], "1 of 3 seeds diverged"),
+        (
+            [*three(0.8, 0.81), diverged(3)],
+            [measured(1, 0.9), diverged(2), diverged(3)],
+            "2 of 3 seeds, and 1 of 3 seeds of the reference, diverged",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_said(reference: list[Measurement], own: list[Measurement], verdict: str) -> None:
     findings = findings_of(results_of({"resnet8": reference, "pure8": own}))
     found = comparison(findings, "pure8")
-    assert (found.verdict, found.p_adjusted, findings.tests) == (verdict, None, 0)
+    assert (found.said, found.p_adjusted, findings.tests) == (verdict, None, 0)
+    assert (found.low, found.high) == (None, None)
+
+
+def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:
+    """The survivors alone would be "better" by far."""
+    lucky = [*three(0.9, 0.901), diverged(3)]
+    found = {"resnet8": three(0.5, 0.51, 0.52), "pure8": lucky, "resnet14": three(0.5, 0.51, 0.52)}
+    results = results_of({**found, "pure14": three(0.6, 0.61, 0.62)})
+    findings = findings_of(results)
+    sick, healthy = (comparison(findings, label) for label in ("pure8", "pure14"))
+    assert sick.difference == pytest.approx(0.9005 - 0.51)
+    assert (sick.of_survivors, sick.shown, sick.p) == (True, False, None)
+    assert findings.tests == 1
+    assert (healthy.p_adjusted, healthy.verdict) == (healthy.p, "better")
+    written = document(results, findings)["comparisons"][0]
+    assert (written["said"], written["diverged"], written["seeds"]) == ("1 of 3 seeds diverged", 1, 2)
+    assert any("flatters the side that lost some" in each for each in caveats(findings))
+
+
+def test_an_interval_of_a_difference_ends_where_differences_do() -> None:
+    findings = findings_of(results_of({"resnet8": three(0.1, 0.6)[:2], "pure8": three(0.3, 0.99)[:2]}))
+    found = comparison(findings, "pure8")
+    assert (found.low, found.high) == (-1.0, 1.0)
+    assert any("fewer than 3 seeds" in each for each in caveats(findings))
+
+
+def test_equal_networks_under_several_labels_are_one_test() -> None:
+    """other is pure8 again: what its comparison says is said, and counted once."""
+    text = FILE.replace("relu_in_block = true", "relu_in_block = false")
+    found = {"resnet8": three(0.90, 0.91, 0.92)}
+    for label in ("pure8", "other"):
+        found[label] = three(0.925, 0.935, 0.945)
+    findings = findings_of(results_of(found, text))
+    first, again = (comparison(findings, label) for label in ("pure8", "other"))
+    assert (first.repeats, again.repeats) == (None, ("pure8", "resnet8"))
+    assert findings.tests == 1
+    assert first.p_adjusted == again.p_adjusted == first.p
+    assert first.verdict == again.verdict == "better"
+    assert any("are one test" in each for each in caveats(findings))
+
+
+def test_seeds_without_a_spread_have_no_interval_to_show() -> None:
+    findings = findings_of(results_of({"pure8": three(0.5, 0.5, 0.5), "pure14": three(0.5, 0.6, 0.5)}))
+    rows = {row.label: row for row in findings.rows}
+    assert (rows["pure8"].interval, rows["pure8"].told) == ((0.5, 0.5), None)
+    assert rows["pure14"].told == rows["pure14"].interval is not None
+    assert any("no spread, so no interval" in each for each in caveats(findings))
+
+
+def test_everything_that_networks_were_judged_by_is_tested_in_one_family() -> None:
+    def judged(accuracies: tuple[float, ...], noisy: tuple[float, ...]) -> list[Measurement]:
+        return [
+            replace(measured(seed, clean), evaluation=evaluation(clean, under))
+            for seed, (clean, under) in enumerate(zip(accuracies, noisy, strict=True), start=1)
+        ]
+
+    same, low, high = (0.9, 0.91, 0.92), (0.30, 0.31, 0.32), (0.60, 0.61, 0.62)
+    findings = findings_of(results_of({"resnet8": judged(same, low), "pure8": judged(same, high)}))
+    found = {each.measure: each for each in findings.comparisons if each.label == "pure8"}
+    noise, intensity = found[Measure("noise", "gaussian")], found[Measure("intensity")]
+    assert list(found) == [Measure("accuracy"), Measure("views", "flip"), noise.measure, intensity.measure]
+    assert noise.difference == intensity.difference == pytest.approx(0.3)
+    assert noise.p == pytest.approx(float(stats.ttest_ind(high, low, equal_var=False).pvalue))
+    assert findings.tests == 4
+    adjusted = holm([p for each in found.values() if (p := each.p) is not None])
+    assert [each.p_adjusted for each in found.values()] == pytest.approx(adjusted)
+    assert [each.verdict for each in found.values()] == ["no difference shown"] * 2 + ["better"] * 2
+    assert not noise.speed
+
+
+@pytest.mark.parametrize(("changed", "cost"), [({}, "none"), ({"dataset": "/data/other"}, None), ({"seeds": 2}, None)])
+def test_a_stated_cost_is_of_the_scales_own_dataset_and_seeds(changed: dict[str, Any], cost: str | None) -> None:
+    results = results_of({})
+    grid = replace(results.grid, seeds=changed.get("seeds", 3))
+    assert replace(results, settings={**results.settings, **changed}, grid=grid).stated_cost == cost
 
 
 def test_convergence_is_read_off_the_curve_and_compared() -> None:

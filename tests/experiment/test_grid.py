@@ -62,6 +62,38 @@ def test_tables_are_compared_in_pairs_and_single_networks_with_one() -> None:
     assert compared(grid_of(everything)) == []
 
 
+def test_a_table_of_one_member_is_a_reference_for_all() -> None:
+    alone = DEPTHS.replace('["resnet8", "resnet14"]', '["resnet8"]')
+    assert compared(grid_of(alone)) == [("pure8", "resnet8"), ("pure14", "resnet8")]
+    by_reference = alone.replace('against = "resnet"', "")
+    assert compared(grid_of(by_reference, head='reference = "resnet"\n')) == compared(grid_of(alone))
+
+
+WARM = """
+[networks.n]
+base = "pure8"
+[recipes.usual]
+[recipes.warm]
+warmup_epochs = 7
+"""
+
+
+def test_a_warm_up_that_would_not_end_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"Trained for 7 epochs, .* would not end:\n  warm: warms up for 7 epochs"
+    ) as raised:
+        grid_of(WARM)
+    assert "warmup_epochs of its own" in raised.value.hint
+    assert len(grid_of(WARM.replace("= 7", "= 6.5")).cells) == 2
+    # Recipes that the scale leaves out do not matter.
+    assert len(grid_of(WARM, 'recipes = ["usual"]\n').cells) == 1
+
+
+def test_a_scale_replaces_the_warm_up_of_recipes_that_have_one() -> None:
+    found = [cell.candidate.recipe.warmup_epochs for cell in grid_of(WARM, "warmup_epochs = 2\n").cells]
+    assert found == [0.0, 2.0]
+
+
 def test_a_scale_takes_networks_by_name_or_by_table_and_compares_those_it_has() -> None:
     grid = grid_of(DEPTHS, 'networks = ["pure", "resnet14"]\n')
     assert [cell.label for cell in grid.cells] == ["resnet14", "pure8", "pure14"]
@@ -92,11 +124,11 @@ def test_every_network_is_trained_by_every_recipe_but_those_that_name_theirs() -
 def test_equal_networks_are_trained_once_and_never_compared() -> None:
     body = (
         '[networks.plain]\nbase = "pure8"\n[networks.theta]\nbase = "pure8"\nthreshold_init = { each = [0.0, 1.0] }\n'
-        '[networks.capped]\nbase = "resnet8"\nexponent_cap = 3.0\n[networks.conv]\nbase = "resnet8"\n'
+        '[networks.wide]\nbase = "resnet8"\nbase_width = 16\n[networks.conv]\nbase = "resnet8"\n'
     )
     grid = grid_of(body, head='reference = "plain"\n')
-    assert [cell.label for cell in grid.cells] == ["plain", "theta 0", "theta 1", "capped", "conv"]
-    assert [cell.label for cell in grid.distinct.values()] == ["plain", "theta 1", "capped"]
+    assert [cell.label for cell in grid.cells] == ["plain", "theta 0", "theta 1", "wide", "conv"]
+    assert [cell.label for cell in grid.distinct.values()] == ["plain", "theta 1", "wide"]
     assert grid.trainings == 9
     assert ("theta 0", "plain") not in compared(grid)
     assert ("theta 1", "plain") in compared(grid)

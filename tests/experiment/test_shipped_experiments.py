@@ -134,12 +134,21 @@ def test_very_deep_networks_have_each_stabiliser_alone_and_all_together() -> Non
     assert {(False,) * 5, (True,) * 5} <= found
 
 
+def test_warm_ups_of_very_deep_networks_end_at_every_scale() -> None:
+    for scale, expected in {"smoke": 1.0, "small": 1.0, "paper": 5.0}.items():
+        recipes = [cell.candidate.recipe for cell in grid_of("very-deep", scale).cells]
+        assert {recipe.warmup_epochs for recipe in recipes} == {0.0, expected}
+        assert all(recipe.learning_rate_factor(0.4) == 1.0 for recipe in recipes)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: Path) -> None:
     """On the tiny image folder, with one seed and one epoch; what else there is, is as it ships."""
     text = experiment_text(name)
     file = load_experiment(name)
     scale = file.scales["smoke"].model_copy(update={"epochs": 1, "base_width": 2})
+    if scale.warmup_epochs:
+        scale = scale.model_copy(update={"warmup_epochs": 0.5})
     smaller = file.model_copy(update={"scales": {"smoke": scale}})
     settings = ExperimentSettings(name=name, text=text, file=smaller, dataset=str(image_folder), seeds=1, device="cpu")
     with opened(prepare(settings), tmp_path / "run", Heard()) as experiment:
@@ -160,6 +169,11 @@ def test_an_unknown_experiment_is_answered_with_the_nearest() -> None:
         load_experiment("dept-cifar10")
     with pytest.raises(UsageError, match=r"Or give a \.toml file"):
         experiment_text("nothing")
+
+
+def test_a_file_that_no_folder_can_be_called_like_is_refused() -> None:
+    with pytest.raises(UsageError, match="would go to a folder called"):
+        experiment_name("some/.hidden.toml")
 
 
 def test_a_file_is_called_as_it_is_named(tmp_path: Path) -> None:

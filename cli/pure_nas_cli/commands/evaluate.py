@@ -47,9 +47,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME|DIR", help="By which images; those of the run if left out."),
     ] = None,
-    split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (
-        Split.test
-    ),
+    split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (Split.test),
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network, judged likewise; may be given several times."),
@@ -75,7 +73,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="PIXELS",
-            help="Average over sizes to which images are brought: 224,256,288.",
+            help="Average over sizes to which images are brought first: 256,288,320. five-crop and ten-crop cut what "
+            "the network usually sees (224, say) out of each; whole and flip show all of each.",
             rich_help_panel=_JUDGES,
         ),
     ] = None,
@@ -131,6 +130,7 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
 
     Raises:
         UsageError: a kind is unknown, or a level cannot be had.
+        BadParameter: none is not alone, or a level is no number.
     """
     from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
 
@@ -141,7 +141,13 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
             found += [Noise(kind, _number(level, text)) for level in levels.split(",")]  # type: ignore[arg-type]
         elif text == "all":
             found += usual_noises()
-        elif text != "none":
+        elif text == "none":
+            if len(texts) > 1:
+                others = ", ".join(other for other in texts if other != "none")
+                raise typer.BadParameter(
+                    f"none means no noise at all, but {others or 'it twice'} is given too", param_hint="--noise"
+                )
+        else:
             kinds = [Noise(name.strip(), 0.0).kind for name in text.split(",")]  # type: ignore[arg-type]
             found += usual_noises([each for each in NOISE_KINDS if each in kinds])
     return tuple(dict.fromkeys(found))
@@ -159,5 +165,5 @@ def _number(text: str, whole: str) -> float:
 def _scales(text: str | None) -> tuple[int, ...]:
     parts = text.split(",") if text is not None else []
     if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
-        raise typer.BadParameter(f'"{text}" is no list of sizes such as 224,256,288', param_hint="--scales")
+        raise typer.BadParameter(f'"{text}" is no list of sizes such as 256,288,320', param_hint="--scales")
     return tuple(int(part) for part in parts)

@@ -9,7 +9,7 @@ import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json
+from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt
 from pure_nas_cli.quantities import parse_seconds, parse_workers
 
 
@@ -33,7 +33,7 @@ def experiment(
         typer.Option(
             parser=parse_seconds,
             metavar="TIME",
-            help="Stop after so long: 90s, 30m, 2h; the same command goes on.",
+            help="Stop after so long, when the epochs in progress are done: 90s, 30m, 2h; the same command goes on.",
         ),
     ] = None,
     out: Annotated[
@@ -42,6 +42,7 @@ def experiment(
     device: Device = "auto",
     workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
     data_dir: DataDir = None,
+    skip_corrupt: SkipCorrupt = False,
     list_all: Annotated[
         bool, typer.Option("--list", help="List the experiments and what they cost, and stop.")
     ] = False,
@@ -63,7 +64,12 @@ def experiment(
         list_experiments(None if name is None else [name], as_json=as_json)
         return
     with loading():
-        from pure_nas.experiment.catalogue import experiment_name, experiment_text, load_experiment
+        from pure_nas.experiment.catalogue import (
+            experiment_folder,
+            experiment_name,
+            experiment_text,
+            load_experiment,
+        )
 
         text, file = experiment_text(name), load_experiment(name)
         chosen, _ = file.scale(scale)
@@ -85,6 +91,8 @@ def experiment(
         device=device,
         workers=workers,
         data_dir=data_dir,
+        skip_corrupt=skip_corrupt,
+        beside=experiment_folder(name),
     )
     if dry_run:
         plan_only(settings, as_json=as_json)

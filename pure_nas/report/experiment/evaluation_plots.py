@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pure_nas.experiment.findings import Row
-from pure_nas.experiment.judged import Judged
+from pure_nas.experiment.judged import Judged, Spread
+from pure_nas.experiment.rows import Row
 from pure_nas.report.experiment.looks import Look
 from pure_nas.report.plotly_figure import Figure, figure
 
@@ -34,23 +34,20 @@ def noise_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Look], 
 
     They are drawn at equal distances, because they are chosen by ratios and 0 is among them.
     """
-    traces = []
+    traces: list[Figure] = []
     texts: list[str] = []
     for row, each in judged:
         points = each.noise.get(kind, ())
         texts = ["none" if point.level == 0 else f"{point.level:g}" for point in points] or texts
-        traces.append(
-            _with_spread(
-                row, looks[row.label], list(range(len(points))), [100 * point.accuracy.mean for point in points]
-            )
-        )
+        places = list(range(len(points)))
+        traces += _with_spread(row, looks[row.label], places, [_in_percent(point.accuracy) for point in points])
     x_axis = {"tickmode": "array", "tickvals": list(range(len(texts))), "ticktext": texts}
     plot = figure(
         traces,
         {**x_axis, "title": {"text": level_name(kind)}},
         {"title": {"text": "accuracy"}, "rangemode": "tozero", **_PERCENT},
     )
-    plot["layout"]["showlegend"] = False
+    plot["layout"]["showlegend"] = False  # One legend stands above all such plots.
     return plot
 
 
@@ -61,32 +58,51 @@ def level_name(kind: str) -> str:
     return next((name for known, name in LEVEL_NAMES.items() if known == kind), "level")
 
 
-def _with_spread(row: Row, look: Look, xs: Sequence[float], ys: Sequence[float]) -> Figure:
-    return {
+def _in_percent(share: Spread) -> Spread:
+    return Spread(mean=100 * share.mean, low=100 * share.low, high=100 * share.high)
+
+
+def _with_spread(row: Row, look: Look, xs: Sequence[float], ys: Sequence[Spread]) -> list[Figure]:
+    """A band from the lowest seed to the highest, and a line of means."""
+    band: Figure = {
+        "type": "scatter",
+        "mode": "none",
+        "fill": "toself",
+        "fillcolor": f"@{look.role}-band",
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "x": [*xs, *reversed(xs)],
+        "y": [each.high for each in ys] + [each.low for each in reversed(ys)],
+    }
+    line: Figure = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": escape(row.label),
         "opacity": look.opacity,
         "x": list(xs),
-        "y": list(ys),
+        "y": [each.mean for each in ys],
         "line": {"color": f"@{look.role}", "width": 2, "dash": look.dash},
         "marker": {"symbol": look.style.symbol, "size": 7},
-        "hovertemplate": f"{escape(row.label)}<br>%{{y:.2f}}<extra></extra>",
+        "customdata": [[each.low, each.high] for each in ys],
+        "hovertemplate": f"{escape(row.label)}<br>%{{y:.2f}}, seeds from %{{customdata[0]:.2f}} to "
+        "%{customdata[1]:.2f}<extra></extra>",
     }
+    return [band, line]
 
 
 def intensity_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Look], what: str) -> Figure:
     """Accuracy, or the cosine of the features, over what intensities are multiplied by."""
-    traces = []
+    traces: list[Figure] = []
     factors: list[float] = []
     for row, each in judged:
-        points = [point for point in each.intensity if what == "accuracy" or point.cosine is not None]
-        factors = [point.factor for point in points] or factors
-        values = [
-            100 * point.accuracy.mean if what == "accuracy" else (point.cosine.mean if point.cosine else 0.0)
-            for point in points
+        found = [
+            (point.factor, spread)
+            for point in each.intensity
+            if (spread := _in_percent(point.accuracy) if what == "accuracy" else point.cosine) is not None
         ]
-        traces.append(_with_spread(row, looks[row.label], [point.factor for point in points], values))
+        if found:
+            factors = [factor for factor, _ in found]
+            traces += _with_spread(row, looks[row.label], factors, [spread for _, spread in found])
     x_axis = {
         "title": {"text": "intensity, multiplied by"},
         "type": "log",

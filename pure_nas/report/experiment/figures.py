@@ -10,8 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from pure_nas.experiment.findings import Findings, Row
+from pure_nas.experiment.compared import Comparison
+from pure_nas.experiment.findings import Findings
+from pure_nas.experiment.judged import Spread
 from pure_nas.experiment.results import ExperimentResults
+from pure_nas.experiment.rows import Row
+from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import level_name, noise_kinds
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, axes_of, compared_text, is_log
@@ -45,12 +49,12 @@ def _drawings(findings: Findings, split: str) -> Iterator[tuple[str, tuple[float
         yield "accuracy", _tall(len(rows)), partial(_draw_accuracy, rows=rows, looks=looks, split=split)
     for axis in axes_of(rows):
         yield f"over-{axis}", (_WIDTH, 4.0), partial(_draw_over, rows=rows, looks=looks, axis=axis, split=split)
-    compared = [each for each in findings.comparisons if each.difference is not None]
+    compared = [each for each in findings.compared_by("accuracy") if each.difference is not None]
     if compared:
-        yield "differences", _tall(len(compared)), partial(_draw_differences, findings=findings, looks=looks)
+        yield "differences", _tall(len(compared)), partial(_draw_differences, compared=compared, looks=looks)
     if any(row.curve for row in rows):
         yield "curves", (_WIDTH, 4.2), partial(_draw_curves, findings=findings, looks=looks)
-    if any(each.epochs for row in rows for each in row.convergence):
+    if convergence_lines(rows):
         yield "convergence", (_WIDTH, 3.6), partial(_draw_convergence, findings=findings, looks=looks)
     kinds = noise_kinds(rows)
     if kinds:
@@ -74,8 +78,8 @@ def _draw_accuracy(figure: Figure, rows: Sequence[Row], looks: Looks, split: str
         look = looks[row.label]
         colour = LIGHT[look.role]
         axes.scatter([100 * each for each in row.accuracies], [place] * len(row.accuracies), s=28, c=colour, marker="|")
-        if row.interval:
-            axes.plot([100 * bound for bound in row.interval], [place, place], color=colour, linewidth=1.2)
+        if row.told:
+            axes.plot([100 * bound for bound in row.told], [place, place], color=colour, linewidth=1.2)
         axes.plot([100 * row.mean], [place], marker=look.style.marker, color=colour, markersize=6)
     values = [100 * value for row in rows for value in row.accuracies]
     margin = 0.08 * (max(values) - min(values) or 1.0)
@@ -131,23 +135,21 @@ def _draw_over(figure: Figure, rows: Sequence[Row], looks: Looks, axis: str, spl
     axes.legend()
 
 
-def _draw_differences(figure: Figure, findings: Findings, looks: Looks) -> None:
+def _draw_differences(figure: Figure, compared: Sequence[Comparison], looks: Looks) -> None:
     """A line a comparison: the difference and Welch's interval; filled where it is shown."""
     axes = figure.subplots()
-    compared = [each for each in findings.comparisons if each.difference is not None]
     axes.axvline(0, color=LIGHT["soft"], linewidth=0.8)
     for place, each in enumerate(compared):
         look = looks[each.label]
         colour = LIGHT[look.role]
         if each.low is not None and each.high is not None:
             axes.plot([100 * each.low, 100 * each.high], [place, place], color=colour, linewidth=1.2)
-        shown = each.verdict in ("better", "worse")
         axes.plot(
             [100 * (each.difference or 0.0)],
             [place],
             marker=look.style.marker,
             color=colour,
-            markerfacecolor=colour if shown else "white",
+            markerfacecolor=colour if each.shown else "white",
             markersize=6,
         )
     _name_lines(axes, [compared_text(each) for each in compared])
@@ -193,20 +195,19 @@ def _legend(figure: Figure, axes: Axes) -> None:
 def _draw_convergence(figure: Figure, findings: Findings, looks: Looks) -> None:
     """Epochs until each accuracy was first reached, by those networks that did with every seed."""
     axes = figure.subplots()
-    for row in findings.rows:
-        hits = [(each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed]
-        if hits:
-            look = looks[row.label]
-            axes.plot(
-                [100 * target for target, _ in hits],
-                [epochs for _, epochs in hits],
-                color=LIGHT[look.role],
-                alpha=look.opacity,
-                linestyle=look.line,
-                marker=look.style.marker,
-                markersize=4,
-                label=row.label,
-            )
+    for line in convergence_lines(findings.rows):
+        look = looks[line.row.label]
+        axes.plot(
+            [100 * target for target, _ in line.points],
+            [epochs for _, epochs in line.points],
+            color=LIGHT[look.role],
+            alpha=look.opacity,
+            linestyle=look.line,
+            linewidth=1.4 + 0.6 * line.wider,
+            marker=look.style.marker,
+            markersize=4 + line.wider,
+            label=line.row.label,
+        )
     axes.set_ylim(bottom=0)
     axes.set_ylabel("epochs")
     _percent(axes, "x", f"{findings.curve_kind} accuracy to reach")
@@ -222,7 +223,8 @@ def _draw_noise(figure: Figure, rows: Sequence[Row], looks: Looks, kinds: Sequen
         for row in rows:
             points = row.judged.noise.get(kind, ()) if row.judged else ()
             texts = ["none" if point.level == 0 else f"{point.level:g}" for point in points] or texts
-            _draw_line(axes, row, looks[row.label], range(len(points)), [100 * point.accuracy.mean for point in points])
+            shares = [_in_percent(point.accuracy) for point in points]
+            _draw_line(axes, row, looks[row.label], range(len(points)), shares)
         axes.set_xticks(range(len(texts)), texts)
         axes.set_xlabel(level_name(kind))
         axes.set_title(f"{kind} noise", fontsize=9, color=LIGHT["ink"])
@@ -240,10 +242,10 @@ def _draw_intensity(figure: Figure, rows: Sequence[Row], looks: Looks) -> None:
         points = row.judged.intensity if row.judged else ()
         factors = [point.factor for point in points] or factors
         look = looks[row.label]
-        _draw_line(accuracy, row, look, [each.factor for each in points], [100 * each.accuracy.mean for each in points])
-        known = [each for each in points if each.cosine is not None]
-        cosines = [each.cosine.mean for each in known if each.cosine is not None]
-        _draw_line(cosine, row, look, [each.factor for each in known], cosines)
+        shares = [_in_percent(each.accuracy) for each in points]
+        _draw_line(accuracy, row, look, [each.factor for each in points], shares)
+        known = [(each.factor, each.cosine) for each in points if each.cosine is not None]
+        _draw_line(cosine, row, look, [factor for factor, _ in known], [spread for _, spread in known])
     for axes in (accuracy, cosine):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(factors))
@@ -255,16 +257,24 @@ def _draw_intensity(figure: Figure, rows: Sequence[Row], looks: Looks) -> None:
     _legend(figure, accuracy)
 
 
-def _draw_line(axes: Axes, row: Row, look: Look, xs: Sequence[float], ys: Sequence[float]) -> None:
-    if xs:
-        axes.plot(
-            list(xs),
-            list(ys),
-            color=LIGHT[look.role],
-            alpha=look.opacity,
-            linestyle=look.line,
-            marker=look.style.marker,
-            markersize=4,
-            linewidth=1.4,
-            label=row.label,
-        )
+def _in_percent(share: Spread) -> Spread:
+    return Spread(mean=100 * share.mean, low=100 * share.low, high=100 * share.high)
+
+
+def _draw_line(axes: Axes, row: Row, look: Look, xs: Sequence[float], ys: Sequence[Spread]) -> None:
+    """A line of means, and a band from the lowest seed to the highest."""
+    if not xs:
+        return
+    colour = LIGHT[look.role]
+    axes.fill_between(list(xs), [each.low for each in ys], [each.high for each in ys], color=colour, alpha=0.12, lw=0)
+    axes.plot(
+        list(xs),
+        [each.mean for each in ys],
+        color=colour,
+        alpha=look.opacity,
+        linestyle=look.line,
+        marker=look.style.marker,
+        markersize=4,
+        linewidth=1.4,
+        label=row.label,
+    )

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.experiment.findings import Findings
+from pure_nas.experiment.judged import MeasureName
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.report.data import flattened
 from pure_nas.report.experiment import parts
 from pure_nas.report.experiment.evaluation_plots import noise_kinds
+from pure_nas.report.experiment.looks import looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
 from pure_nas.report.html import document
 from pure_nas.report.sections import details, section
@@ -19,6 +21,11 @@ from pure_nas.run_directory import RunDirectory, read_json, write_whole
 
 _ROW_HEIGHT, _AROUND_ROWS = 34, 90
 """Pixels of a plot with a line a network."""
+_FURTHER = {
+    "views": "Differences in accuracy averaged over views",
+    "noise": "Differences in mean accuracy under noise",
+    "intensity": "Differences in mean accuracy at changed intensity",
+}
 _MANY = 12
 """Networks from which on a plot with a line for each only repeats one over the number that they vary."""
 
@@ -51,14 +58,14 @@ def _body(
     yield parts.header(results, findings)
     yield section("networks", "Networks", _accuracy(findings, plots), _accuracy_note(results))
     if findings.comparisons:
-        body = _plot("differences", "Differences in accuracy", plots, rows=len(findings.comparisons))
-        yield section("comparisons", "Compared", body + parts.comparisons(findings), parts.comparison_note(findings))
+        yield section("comparisons", "Compared", _compared(findings, plots), parts.comparison_note(findings))
     if "curves" in plots:
         yield section(
             "learning", "Learning curves", _plot("curves", "Accuracy over epochs", plots), _curve_note(findings)
         )
-    if "convergence" in plots:
-        body = parts.convergence(findings) + _plot("convergence", "Epochs until an accuracy was reached", plots)
+    reached = parts.convergence(findings)
+    if reached:
+        body = reached + _plot("convergence", "Epochs until an accuracy was reached", plots)
         yield section("converged", "How fast they learn", body, _convergence_note(findings))
     yield from _judged(findings, plots)
     command = str(environment.get("command", "pure-nas experiment"))
@@ -72,6 +79,19 @@ def _plot(identity: str, description: str, plots: Mapping[str, Any], rows: int |
         return ""
     height = f' style="height:{_AROUND_ROWS + _ROW_HEIGHT * rows}px"' if rows else ""
     return f'<div class="plot" id="{escape(identity)}"{height} role="img" aria-label="{escape(description)}"></div>'
+
+
+def _compared(findings: Findings, plots: Mapping[str, Any]) -> str:
+    plain = findings.compared_by("accuracy")
+    shown = sum(each.difference is not None for each in plain)
+    body = _plot("differences", "Differences in accuracy", plots, rows=shown) + parts.comparisons(plain)
+    return body + _further(findings, "views")
+
+
+def _further(findings: Findings, name: MeasureName) -> str:
+    """The comparisons by another measure than accuracy; nothing where there are none."""
+    compared = findings.compared_by(name)
+    return f"<h3>{_FURTHER[name]}</h3>{parts.comparisons(compared)}" if compared else ""
 
 
 def _accuracy(findings: Findings, plots: Mapping[str, Any]) -> str:
@@ -95,7 +115,7 @@ def _accuracy_note(results: ExperimentResults) -> str:
         note = "Trained on the training images and scored on the validation split, as suits a question of choosing."
     return (
         f"{note} Mean ± standard deviation over seeds; bars are Student's 95 % interval of the mean, ticks single "
-        "seeds. Bars over a number reach from the lowest seed to the highest."
+        "seeds. Bars over a number reach from the lowest seed to the highest. No interval: one seed, or all the same."
     )
 
 
@@ -114,12 +134,14 @@ def _curve_note(findings: Findings) -> str:
 def _convergence_note(findings: Findings) -> str:
     return (
         f"Epochs, and seconds of training, until the {findings.curve_kind} accuracy first reached a value: means over "
-        "the seeds that did. The plot shows networks of which every seed did."
+        "the seeds that did. The plot shows networks of which every seed did; of lines that run the same way, those "
+        "below are wider."
     )
 
 
 def _judged(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
     kinds = noise_kinds(findings.rows)
+    legend = parts.legend([row for row in findings.rows if row.judged], looks_of(findings.rows))
     if kinds:
         views = "".join(
             f"<div><h3>{escape(kind)}</h3>{_plot(f'noise-{kind}', f'Accuracy under {kind} noise', plots)}</div>"
@@ -127,11 +149,11 @@ def _judged(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
         )
         note = (
             "Networks were not trained with noise, and all see the same draws. The table has the mean over the levels "
-            "of a kind. Colours are those of the learning curves."
+            "of a kind, and so have the differences: their p is corrected together with those of all comparisons of "
+            "this page. Bands reach from the lowest seed to the highest."
         )
-        yield section(
-            "noise", "Under noise", f'<div class="views small">{views}</div>{parts.noise(findings, kinds)}', note
-        )
+        body = f'{legend}<div class="views small">{views}</div>{parts.noise(findings, kinds)}'
+        yield section("noise", "Under noise", body + _further(findings, "noise"), note)
     if "intensity" in plots:
         views = "".join(
             f"<div>{_plot(name, text, plots)}</div>"
@@ -139,10 +161,11 @@ def _judged(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
         )
         note = (
             "Accuracy, and the direction of the features before the classifier (cosine 1: unchanged), when all values "
-            "of an image are multiplied by a factor. As before: images whose predicted class stays."
+            "of an image are multiplied by a factor. As before: images whose predicted class stays. Differences are of "
+            "the mean accuracy over the factors other than 1; their p is corrected together with all others."
         )
-        body = f'<div class="views small">{views}</div>{parts.intensity(findings)}'
-        yield section("light", "Brighter and darker", body, note)
+        body = f'{legend}<div class="views small">{views}</div>{parts.intensity(findings)}'
+        yield section("light", "Brighter and darker", body + _further(findings, "intensity"), note)
 
 
 def _settings(results: ExperimentResults, environment: Mapping[str, Any]) -> str:

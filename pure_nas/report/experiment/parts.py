@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from pure_nas.experiment.findings import Comparison, Findings, Row
+from pure_nas.experiment.caveats import caveats
+from pure_nas.experiment.compared import Comparison
+from pure_nas.experiment.findings import Findings
 from pure_nas.experiment.judged import Spread
 from pure_nas.experiment.results import ExperimentResults
+from pure_nas.experiment.rows import Row
 from pure_nas.report import wording
 from pure_nas.report.converged import Learner, convergence_table
+from pure_nas.report.experiment.looks import Look
 from pure_nas.report.experiment.plots import accuracy_text
 from pure_nas.report.palette import style_of
 
 Cells = Sequence[str]
 _FEW = 6
 """Comparisons that are listed without being asked for."""
+_STROKES = {"solid": "none", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
+_MANY_VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "no difference shown": "no difference shown",
+    "no spread to judge by": "without a spread to judge by",
+    "too few seeds": "of too few seeds",
+    "seeds diverged": "with seeds that diverged",
+    "not trained yet": "not trained yet",
+}
+"""What follows a number of comparisons."""
 
 
 def header(results: ExperimentResults, findings: Findings) -> str:
@@ -47,22 +62,35 @@ def _about(results: ExperimentResults) -> Iterable[str]:
 
 
 def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple[str, str, str]]:
-    known = [row for row in findings.rows if row.mean is not None]
-    if known:
-        best = max(known, key=lambda row: row.mean or 0.0)
-        yield f"highest {results.file.split} accuracy", wording.percent(best.mean or 0.0), best.label
+    best = _best(findings.rows)
+    if best:
+        detail = best.label
+        if best.diverged:
+            detail += f", {best.diverged} of {wording.counted(best.seeds, 'seed')} diverged"
+        yield f"highest {results.file.split} accuracy", wording.percent(best.mean or 0.0), detail
     else:
         yield f"highest {results.file.split} accuracy", "–", "no training is complete yet"
-    if findings.comparisons:
-        shown = [each for each in findings.comparisons if each.verdict in ("better", "worse")]
-        verdicts = [each.verdict for each in findings.comparisons]
-        detail = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in dict.fromkeys(verdicts))
-        yield "differences shown", f"{len(shown)} of {len(findings.comparisons)}", detail
+    compared = findings.distinct
+    if compared:
+        verdicts = [each.verdict for each in compared]
+        detail = ", ".join(
+            f"{verdicts.count(verdict)} {_MANY_VERDICTS[verdict]}" for verdict in dict.fromkeys(verdicts)
+        )
+        yield "differences shown", f"{sum(each.shown for each in compared)} of {len(compared)}", detail
     ended = results.complete + results.diverged
     diverged = f"{results.diverged} diverged" if results.diverged else "none diverged"
     yield "trainings", f"{ended} of {results.grid.trainings}", diverged
     seconds = sum(each.seconds for cell in results.grid.distinct.values() for each in results.measurements[cell.label])
-    yield "training time", wording.duration(seconds), f"stated: {results.scale.cost}"
+    stated = f"stated: {results.stated_cost}" if results.stated_cost else "of all trainings together"
+    yield "training time", wording.duration(seconds), stated
+
+
+def _best(rows: Sequence[Row]) -> Row | None:
+    """The network of the highest accuracy, of those with all their seeds if there are any: lost ones were the worst."""
+    known = [row for row in rows if row.mean is not None]
+    healthy = [row for row in known if not row.diverged]
+    whole = [row for row in healthy if not row.missing]
+    return max(whole or healthy or known, key=lambda row: row.mean or 0.0, default=None)
 
 
 def table(titles: Cells, rows: Iterable[str], identity: str = "") -> str:
@@ -112,9 +140,9 @@ def _accuracy_cell(row: Row) -> str:
 
 
 def _interval_cell(row: Row) -> str:
-    if row.interval is None:
+    if row.told is None:
         return _figure("–")
-    return _figure(f"{100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f}")
+    return _figure(f"{100 * row.told[0]:.2f} to {100 * row.told[1]:.2f}")
 
 
 def _share_cell(spread: Spread | None) -> str:
@@ -130,15 +158,45 @@ def _cell(unit: str) -> str:
     return f'<i class="cell {style.role}" title="{escape(unit)}">{escape(style.glyph)}</i>'
 
 
-def comparisons(findings: Findings) -> str:
-    """One row a comparison."""
+def comparisons(compared: Sequence[Comparison]) -> str:
+    """One row a comparison, with its kind where they have one; empty where there are none."""
+    if not compared:
+        return ""
+    kinds = [_kind_title(compared[0])] if compared[0].measure.kind else []
     rows = [
         f'<tr><th scope="row">{escape(each.label)}<span class="sub">beside {escape(each.reference)}</span></th>'
-        f"{_figure(_signed(each.difference))}{_figure(_bounds(each))}{_figure(_p(each.p))}{_figure(_p(each.p_adjusted))}"
-        f'<td class="verdict {each.verdict.split()[0]}">{escape(each.verdict)}</td></tr>'
-        for each in findings.comparisons
+        f"{f'<td>{escape(each.measure.kind)}</td>' if kinds else ''}{_difference_cell(each)}"
+        f"{_figure(_bounds(each))}{_figure(_p(each.p))}{_figure(_p(each.p_adjusted))}"
+        f'<td class="verdict {_class(each)}">{escape(each.said)}</td></tr>'
+        for each in compared
     ]
-    return table(("network", "difference", "95 % interval", "p", "p, corrected", "verdict"), rows, "comparisons")
+    titles = ("network", *kinds, "difference", "95 % interval", "p", "p, corrected", "verdict")
+    return table(titles, rows, "comparisons")
+
+
+def _kind_title(comparison: Comparison) -> str:
+    return "noise" if comparison.measure.name == "noise" else "over"
+
+
+def _class(comparison: Comparison) -> str:
+    return "diverged" if comparison.verdict == "seeds diverged" else comparison.verdict.split()[0]
+
+
+def _difference_cell(comparison: Comparison) -> str:
+    more = '<span class="sub">of those that came through</span>' if comparison.of_survivors else ""
+    return f'<td class="figure">{_signed(comparison.difference)}{more}</td>'
+
+
+def legend(rows: Sequence[Row], looks: Mapping[str, Look]) -> str:
+    """The line of each network, for plots that stand side by side and share it."""
+    entries = "".join(
+        f'<span style="display:inline-block;margin:0 1.1rem .3rem 0"><svg width="28" height="10" aria-hidden="true">'
+        f'<line x1="0" y1="5" x2="28" y2="5" style="stroke:var(--{look.role})" stroke-width="2.5" '
+        f'stroke-opacity="{look.opacity}" stroke-dasharray="{_STROKES[look.dash]}"/></svg> {escape(row.label)}</span>'
+        for row in rows
+        for look in [looks[row.label]]
+    )
+    return f'<p class="legend">{entries}</p>'
 
 
 def _signed(value: float | None) -> str:
@@ -161,11 +219,13 @@ def comparison_note(findings: Findings) -> str:
     """What the comparisons are, and how they were corrected."""
     note = "Differences in points of accuracy, with Welch's 95 % interval of each alone."
     if findings.tests > 1:
+        further = sum(each.p is not None and each.measure.name != "accuracy" for each in findings.distinct)
+        others = f" ({further} of them of more than the plain accuracy)" if further else ""
         note += (
-            f" {findings.tests} were tested, so a verdict goes by p corrected for their number (Holm): by chance alone "
-            "one or more would be shown in at most 5 % of such experiments."
+            f" {findings.tests} were tested{others}, so a verdict goes by p corrected for their number (Holm): by "
+            "chance alone one or more would be shown in at most 5 % of such experiments."
         )
-    return f"{note} Where no difference is shown there may still be one: more seeds tell."
+    return " ".join([note, "Where no difference is shown there may still be one: more seeds tell.", *caveats(findings)])
 
 
 def convergence(findings: Findings) -> str:

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pure_nas.experiment.findings import Comparison, CurvePoint, Findings, Row
+from pure_nas.experiment.compared import Comparison
+from pure_nas.experiment.findings import Findings
+from pure_nas.experiment.rows import CurvePoint, Row
 from pure_nas.report import wording
+from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import evaluation_plots
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.plotly_figure import Figure, figure
@@ -31,11 +34,12 @@ def all_plots(findings: Findings, split: str) -> dict[str, Figure]:
         plots["accuracy"] = accuracy_plot(rows, looks, split)
     for axis in axes_of(rows):
         plots[f"over-{axis}"] = over_plot(rows, looks, axis, split)
-    if any(each.difference is not None for each in findings.comparisons):
-        plots["differences"] = differences_plot(findings.comparisons, looks)
+    compared = findings.compared_by("accuracy")
+    if any(each.difference is not None for each in compared):
+        plots["differences"] = differences_plot(compared, looks)
     if any(row.curve for row in rows):
         plots["curves"] = curves_plot(findings, looks)
-    if any(each.epochs for row in rows for each in row.convergence):
+    if convergence_lines(rows):
         plots["convergence"] = convergence_plot(findings, looks)
     return plots | evaluation_plots(rows, looks)
 
@@ -81,7 +85,7 @@ def _mean(row: Row, look: Look) -> Figure:
         "showlegend": False,
         "x": [100 * row.mean],
         "y": [escape(row.label)],
-        **({"error_x": _error_bar(row, look)} if row.interval else {}),
+        **({"error_x": _error_bar(row, look)} if row.told else {}),
         "marker": {"symbol": look.style.symbol, "size": 11, "color": f"@{look.role}", "line": {"width": 0}},
         "hovertemplate": f"{hover(row)}<extra></extra>",
     }
@@ -115,8 +119,8 @@ def _seeds(row: Row, look: Look) -> Figure:
 def hover(row: Row) -> str:
     """What a mark says of a network, as Plotly's HTML."""
     lines = [f"<b>{escape(row.label)}</b>", f"{accuracy_text(row)}"]
-    if row.interval:
-        lines.append(f"95 % interval {100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f} %")
+    if row.told:
+        lines.append(f"95 % interval {100 * row.told[0]:.2f} to {100 * row.told[1]:.2f} %")
     lines.append(f"{wording.count(row.params)} parameters, {wording.count(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
         lines.append(f"{wording.duration(row.seconds)} a training")
@@ -190,7 +194,6 @@ def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look
     for each in known:
         assert each.difference is not None
         look, text = looks[each.label], escape(compared_text(each))
-        shown = each.verdict in ("better", "worse")
         bar = {}
         if each.low is not None and each.high is not None:
             bar = {
@@ -212,7 +215,7 @@ def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look
                 "y": [text],
                 **bar,
                 "marker": {
-                    "symbol": look.style.symbol if shown else f"{look.style.symbol}-open",
+                    "symbol": look.style.symbol if each.shown else f"{look.style.symbol}-open",
                     "size": 11,
                     "color": f"@{look.role}",
                 },
@@ -241,12 +244,14 @@ def compared_text(comparison: Comparison) -> str:
 def difference_text(comparison: Comparison) -> str:
     """The difference, its interval and what follows."""
     if comparison.difference is None:
-        return comparison.verdict
+        return comparison.said
     text = f"{100 * comparison.difference:+.2f} points".replace("-", "−")
+    if comparison.of_survivors:
+        text += " over the seeds that came through"
     if comparison.low is not None and comparison.high is not None:
         bounds = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}".replace("-", "−")
         text += f", 95 % interval {bounds}"
-    return f"{text}: {comparison.verdict}"
+    return f"{text}: {comparison.said}"
 
 
 def curves_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
@@ -293,22 +298,20 @@ def _curve(row: Row, look: Look, index: int) -> Figure:
 def convergence_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
     """Epochs until each accuracy was first reached, by those networks that did with every seed."""
     traces = []
-    for row in findings.rows:
-        look = looks[row.label]
-        hits = [(each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed]
-        if hits:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": escape(row.label),
-                    "opacity": look.opacity,
-                    "x": [100 * target for target, _ in hits],
-                    "y": [epochs for _, epochs in hits],
-                    "line": {"color": f"@{look.role}", "width": 2, "dash": look.dash},
-                    "marker": {"symbol": look.style.symbol, "size": 8},
-                    "hovertemplate": f"{escape(row.label)}<br>%{{x:g}} % after %{{y:.1f}} epochs<extra></extra>",
-                }
-            )
+    for line in convergence_lines(findings.rows):
+        look, label = looks[line.row.label], escape(line.row.label)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": label,
+                "opacity": look.opacity,
+                "x": [100 * target for target, _ in line.points],
+                "y": [epochs for _, epochs in line.points],
+                "line": {"color": f"@{look.role}", "width": 2 + line.wider, "dash": look.dash},
+                "marker": {"symbol": look.style.symbol, "size": 8 + 2 * line.wider},
+                "hovertemplate": f"{label}<br>%{{x:g}} % after %{{y:.1f}} epochs<extra></extra>",
+            }
+        )
     x_axis = {"title": {"text": f"{findings.curve_kind} accuracy to reach"}, **_PERCENT}
     return figure(traces, x_axis, {"title": {"text": "epochs"}, "rangemode": "tozero"})

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pure_nas.experiment.findings import Comparison, Findings, Row, document
+from pure_nas.experiment.compared import Comparison
+from pure_nas.experiment.findings import Findings, document
+from pure_nas.experiment.judged import Judged, Spread
 from pure_nas.experiment.results import ExperimentResults
+from pure_nas.experiment.rows import Row
 from pure_nas.run_directory import RunDirectory, write_whole
 
 
@@ -50,21 +53,45 @@ def _line(row: Row) -> dict[str, Any]:
         "diverged": row.diverged,
         "missing": row.missing,
         "seconds": row.seconds,
+        **(_judged(row.judged) if row.judged else {}),
         **{f"epochs_to_{each.target:g}": each.mean_epochs for each in row.convergence},
         **{f"seconds_to_{each.target:g}": each.mean_seconds for each in row.convergence},
+        **{f"never_reached_{each.target:g}": each.missed for each in row.convergence},
     }
+
+
+def _judged(judged: Judged) -> dict[str, float | None]:
+    """Means over seeds; of a kind of noise over its levels too, of intensity over the changed ones."""
+    return {
+        "top5": _mean(judged.top5),
+        "calibration_error": _mean(judged.calibration_error),
+        **{f"views_{name}": spread.mean for name, spread in judged.views.items()},
+        **{f"noise_{kind}": spread.mean for kind, spread in judged.noise_accuracy.items()},
+        "intensity": _mean(judged.intensity_accuracy),
+    }
+
+
+def _mean(spread: Spread | None) -> float | None:
+    return spread.mean if spread else None
 
 
 def _comparison_line(comparison: Comparison) -> dict[str, Any]:
     return {
         "network": comparison.label,
         "compared_with": comparison.reference,
+        "measure": comparison.measure.name,
+        "kind": comparison.measure.kind,
         "difference": comparison.difference,
         "low": comparison.low,
         "high": comparison.high,
         "p": comparison.p,
         "p_adjusted": comparison.p_adjusted,
-        "verdict": comparison.verdict,
+        "verdict": comparison.said,
+        "seeds": comparison.seeds,
+        "diverged": comparison.diverged,
+        "reference_seeds": comparison.reference_seeds,
+        "reference_diverged": comparison.reference_diverged,
+        "repeats": " beside ".join(comparison.repeats or ()),
         **{f"times_fewer_epochs_to_{target}": ratio for target, ratio in comparison.speed.items()},
     }
 

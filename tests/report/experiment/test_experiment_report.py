@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,12 +18,15 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from pure_nas.convergence import Convergence
 from pure_nas.experiment.file import ExperimentFile
-from pure_nas.experiment.findings import Row, findings_of
+from pure_nas.experiment.findings import findings_of
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.results import load_experiment_results
+from pure_nas.experiment.rows import Row
 from pure_nas.experiment.trainings import trainings_of
 from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.looks import joined, looks_of
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, append_line, write_whole
 
@@ -109,6 +113,10 @@ def rows_of(run: RunDirectory) -> tuple[Row, ...]:
     return findings_of(load_experiment_results(run)).rows
 
 
+def healthy_rows(run: RunDirectory) -> list[Row]:
+    return [row for row in rows_of(run) if not row.diverged]
+
+
 def opened(browser: Chrome, path: Path) -> None:
     """Open a page, wait for its plots, and fail on any error or request of its own."""
     browser.get_log("browser")
@@ -142,10 +150,15 @@ def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
     curves = [trace for trace in traces(browser, "curves") if trace["mode"] == "lines"]
     assert [trace["name"] for trace in curves] == [row.label for row in rows]
     assert curves[0]["y"] == pytest.approx([100 * point.mean for point in rows[0].curve])
-    noise = traces(browser, "noise-gaussian")
-    assert noise[0]["y"][0] - noise[0]["y"][2] == pytest.approx(30)
+    band, line = traces(browser, "noise-gaussian")[:2]
+    assert line["y"][0] - line["y"][2] == pytest.approx(30)
+    levels = rows[0].judged.noise["gaussian"] if rows[0].judged else ()
+    assert band["y"][: len(levels)] == pytest.approx([100 * each.accuracy.high for each in levels])
+    assert band["y"][-1] == pytest.approx(100 * levels[0].accuracy.low)
+    legend = browser.find_element(By.CSS_SELECTOR, "#noise .legend").text
+    assert all(row.label in legend for row in rows)
     assert len(traces(browser, "differences")) == 4
-    assert traces(browser, "intensity")[0]["x"] == [0.5, 1, 2]
+    assert traces(browser, "intensity")[1]["x"] == [0.5, 1, 2]
     assert len(browser.find_elements(By.CSS_SELECTOR, "table.networks tbody tr")) == 7
 
 
@@ -173,7 +186,14 @@ def test_page_says_what_diverged_and_what_the_verdicts_count(browser: Chrome, ru
     networks = browser.find_element(By.ID, "networks").text
     assert "2 diverged: training loss became nan in epoch 2" in networks
     assert "corrected for their number (Holm)" in browser.find_element(By.ID, "comparisons").text
-    assert "too few seeds" in browser.find_element(By.ID, "comparisons").text
+    compared = browser.find_element(By.ID, "comparisons").text
+    assert "of those that came through" in compared
+    assert "2 of 3 seeds diverged" in compared
+    under_noise = browser.find_element(By.CSS_SELECTOR, "#noise table.comparisons").text
+    assert under_noise.count("speckle") == under_noise.count("gaussian") == 4
+    # pure20 would be the highest by the one seed that came through.
+    tile = browser.find_element(By.CSS_SELECTOR, "dl.facts > div").text
+    assert tile.splitlines()[-1] == max(healthy_rows(run), key=lambda row: row.mean or 0).label
     assert "The paper: It says so." in browser.find_element(By.TAG_NAME, "header").text
 
 
@@ -227,8 +247,19 @@ def test_tables_hold_every_number(run: RunDirectory) -> None:
     document = json.loads((run.path / "experiment.json").read_text(encoding="utf-8"))
     assert document["networks"][0]["mean"] == rows[0].mean
     compared = lines(run, "comparisons.csv")
-    assert [line["network"] for line in compared] == ["pure8", "pure14", "pure20", "alone"]
-    assert float(compared[0]["difference"]) == pytest.approx(0.02)
+    plain = [line for line in compared if line["measure"] == "accuracy"]
+    assert [line["network"] for line in plain] == ["pure8", "pure14", "pure20", "alone"]
+    assert float(plain[0]["difference"]) == pytest.approx(0.02)
+    assert (plain[2]["verdict"], plain[2]["diverged"], plain[2]["p"]) == ("2 of 3 seeds diverged", "2", "")
+    measures = [(line["measure"], line["kind"]) for line in compared if line["network"] == "alone"]
+    assert measures == [("accuracy", ""), ("noise", "gaussian"), ("noise", "speckle"), ("intensity", "")]
+    assert float(found[0]["noise_gaussian"]) == pytest.approx(float(found[0]["accuracy"]) - 0.2)
+    assert float(found[0]["intensity"]) == pytest.approx(float(found[0]["accuracy"]) - 0.2)
+    assert [float(found[0][name]) for name in ("top5", "calibration_error")] == pytest.approx([0.99, 0.03])
+    for line, row in zip(found, rows, strict=True):
+        assert [int(line[f"never_reached_{each.target:g}"]) for each in row.convergence] == [
+            each.missed for each in row.convergence
+        ]
     curves = lines(run, "curves.csv")
     assert len(curves) == 7 * 4
     assert math.isclose(float(curves[3]["validation_accuracy"]), rows[0].curve[3].mean)
@@ -249,3 +280,23 @@ def test_networks_of_a_table_share_a_colour_and_pale_towards_its_beginning(run: 
         ["resnet8", "resnet14", "resnet20"],
         ["pure8", "pure14", "pure20"],
     ]
+
+
+def learner(label: str, *epochs: float | None) -> Row:
+    """A network of which every seed needed so many epochs for each accuracy; None: one seed never reached it."""
+    found = tuple(
+        Convergence(target=0.5 + place / 10, epochs=(each,) if each else (3,), seconds=(1.0,), missed=int(each is None))
+        for place, each in enumerate(epochs)
+    )
+    return SimpleNamespace(label=label, convergence=found)  # type: ignore[return-value]
+
+
+def test_lines_that_others_cover_are_wider_and_there_are_none_without_a_network_that_arrived() -> None:
+    lines = convergence_lines(
+        [learner("a", 1, 2, 3), learner("b", 1, 2, 3), learner("c", 1, 2), learner("d", 2, 3), learner("e", 1, 2, None)]
+    )
+    wider = {line.row.label: line.wider for line in lines}
+    assert wider["a"] > wider["b"] == 0
+    assert wider["c"] > wider["d"] == wider["e"] == 0
+    assert [target for target, _ in lines[-1].points] == [0.5, 0.6]
+    assert convergence_lines([learner("a", None), learner("b", None, None)]) == []

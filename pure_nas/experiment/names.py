@@ -1,0 +1,137 @@
+"""The names of an experiment file that refer to each other, checked also where something else is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from pure_nas.errors import nearest
+from pure_nas.experiment.fields import GridTable, TableOf
+from pure_nas.experiment.members import members_of
+from pure_nas.search.space_fields import FieldFaults
+
+USUAL = "usual"
+"""What the recipe of a file is called that gives none."""
+_LONGEST_NAME = 60
+
+
+def check_names(data: Mapping[str, Any], found: FieldFaults, networks_of: TableOf, recipes_of: TableOf) -> None:
+    """Note names that refer to nothing, labels that occur twice, and names that cannot be shown.
+
+    Args:
+        data: the content of a file, however faulty.
+        networks_of: reads a table of networks; likewise `recipes_of`.
+    """
+    networks = _Known(data.get("networks"), networks_of, found, "networks")
+    recipes = _Known(data.get("recipes"), recipes_of, found, "recipes")
+    if not recipes.names:
+        recipes.names.add(USUAL)
+    reference = data.get("reference")
+    if isinstance(reference, str):
+        networks.require_reference(reference, found)
+    for tables in (networks, recipes):
+        tables.require_comparable(found)
+    for name, listed in networks.written("recipes"):
+        for index, recipe in enumerate(listed):
+            recipes.require(recipe, ("networks", name, "recipes", index), found)
+    scales = data.get("scales")
+    for name, scale in (scales if isinstance(scales, Mapping) else {}).items():
+        _check_name(name, ("scales", name), found)
+        if not is_folder_name(str(name)):
+            found.add(("scales", name), "it names a folder: no / or \\ in it, and no . at its beginning")
+        for key, known in (("networks", networks), ("recipes", recipes)):
+            wanted = scale.get(key) if isinstance(scale, Mapping) else None
+            for index, label in enumerate(wanted if isinstance(wanted, list) else []):
+                if isinstance(label, str):
+                    known.require(label, ("scales", name, key, index), found)
+
+
+class _Known:
+    """The names of a file's networks or recipes. Not all are known of a table that is faulty.
+
+    Attributes:
+        names: of tables and of their members.
+    """
+
+    def __init__(self, raw: object, reader: TableOf, found: FieldFaults, key: str) -> None:
+        self.names: set[str] = set()
+        self._key = key
+        self._raw: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
+        self._unreadable = raw is not None and not isinstance(raw, Mapping)
+        self._tables: dict[str, GridTable] = {}
+        self._sizes: dict[str, int] = {}
+        self._beginnings: list[str] = []
+        for name, table in self._raw.items():
+            self.names.add(name)
+            _check_name(name, (key, name), found)
+            try:
+                self._tables[name] = reader.read(table)
+            except ValidationError:
+                self._note_faulty(name, table)
+        self._note_members(found)
+
+    def _note_faulty(self, name: str, table: object) -> None:
+        """Of a faulty table it is known how the labels of its members begin: with its name, or that of a network."""
+        bases = table.get("base") if isinstance(table, Mapping) else None
+        listed = bases.get("each") if isinstance(bases, Mapping) else bases
+        begin = [name, *(each for each in (listed if isinstance(listed, list) else []) if isinstance(each, str))]
+        self._beginnings += begin
+        self.names.update(begin)
+
+    def _note_members(self, found: FieldFaults) -> None:
+        seen: dict[str, str] = {}
+        for member in members_of(self._tables):
+            self._sizes[member.table] = member.index + 1
+            if member.label in seen:
+                found.add(
+                    (self._key, member.table), f'its "{member.label}" is also in {self._key}.{seen[member.label]}'
+                )
+            seen.setdefault(member.label, member.table)
+            self.names.add(member.label)
+
+    def written(self, key: str) -> Iterator[tuple[str, list[str]]]:
+        """What each table, also a faulty one, lists as `key`: a name or several."""
+        for name, table in self._raw.items():
+            given = table.get(key) if isinstance(table, Mapping) else None
+            listed = [given] if isinstance(given, str) else given
+            if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+                yield name, listed
+
+    def require(self, name: str, path: tuple[str | int, ...], found: FieldFaults) -> None:
+        """Note it where nothing is called `name`, nor can be in a faulty table."""
+        possible = self._unreadable or any(name.startswith(f"{each} ") for each in self._beginnings)
+        if name not in self.names and not possible:
+            found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
+
+    def require_comparable(self, found: FieldFaults) -> None:
+        """Note where what a table is compared with does not exist, or cannot be paired with it."""
+        for name, listed in self.written("against"):
+            for against in listed:
+                path = (self._key, name, "against")
+                self.require(against, path, found)
+                self._require_pairs(against, name, path, found)
+
+    def require_reference(self, reference: str, found: FieldFaults) -> None:
+        """Note it where there is no such reference, or where a table that is compared with it cannot be paired."""
+        self.require(reference, ("reference",), found)
+        for name, table in self._tables.items():
+            if table.against is None and name != reference:
+                self._require_pairs(reference, name, ("reference",), found)
+
+    def _require_pairs(self, against: str, name: str, path: tuple[str | int, ...], found: FieldFaults) -> None:
+        size, own = self._sizes.get(against, 1), self._sizes.get(name)
+        if own is not None and size not in (1, own):
+            found.add(path, f"{against} has {size} members for {own} of {name}; they are paired in order")
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a name can be that of a folder, here and not elsewhere."""
+    return not name.startswith(".") and not set(name) & {"/", "\\"}
+
+
+def _check_name(name: object, path: tuple[str | int, ...], found: FieldFaults) -> None:
+    text = str(name)
+    if not text.strip() or not text.isprintable() or len(text) > _LONGEST_NAME:
+        found.add(path, f"a name has 1 to {_LONGEST_NAME} printable characters")
