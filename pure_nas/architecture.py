@@ -88,6 +88,10 @@ def _one(value: float) -> bool:
     return value == 1.0
 
 
+def _half(value: float) -> bool:
+    return value == 0.5
+
+
 def _zero_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
     return (0.0,) * len(validated["units"])
 
@@ -107,6 +111,7 @@ class Architecture(Document):
         threshold_trainable: whether theta is trained.
         threshold_per_channel: whether every input channel of a unit has a theta of its own.
         exponent_cap: upper bound of the exponent z in exp(z); None reproduces the paper strictly.
+        softening: a unit with complex logarithms takes log sqrt(x ** 2 + softening ** 2) for log |x|.
         relu_in_block: a ReLU after each inner norm of blocks that do not always have it.
         relu_after_add: a ReLU after the addition of blocks that do not always have it.
         residual_scale: what the branch of every block is multiplied by before it is added to the skip.
@@ -130,6 +135,7 @@ class Architecture(Document):
     # Fields that came later are left out of files and digests at their defaults, so that older digests stay true.
     threshold_per_channel: Annotated[bool, Field(exclude_if=operator.not_)] = False
     exponent_cap: Annotated[float, Field(gt=0, le=80)] | None = 20.0
+    softening: Annotated[float, Field(gt=0, le=10, exclude_if=_half)] = 0.5
     relu_in_block: bool = False
     relu_after_add: bool = False
     residual_scale: Annotated[float, Field(gt=0, le=10, exclude_if=_one)] = 1.0
@@ -303,6 +309,7 @@ class Architecture(Document):
                 threshold_trainable=self.threshold_trainable,
                 threshold_per_channel=self.threshold_per_channel,
                 exponent_cap=self.exponent_cap,
+                softening=self.softening,
             ),
             bottleneck=self.bottleneck,
             in_channels=channels_in,

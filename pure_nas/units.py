@@ -32,6 +32,7 @@ Setting = Literal[
     "threshold_trainable",
     "threshold_per_channel",
     "exponent_cap",
+    "softening",
     "relu_in_block",
     "relu_after_add",
 ]
@@ -57,6 +58,7 @@ class UnitPlace:
     threshold_trainable: bool = True
     threshold_per_channel: bool = False
     exponent_cap: float | None = 20.0
+    softening: float = 0.5
 
     @property
     def weights(self) -> int:
@@ -196,7 +198,7 @@ def _log_conv_cost(place: UnitPlace) -> UnitCost:
 
 
 def _complex_arguments(place: UnitPlace) -> dict[str, object]:
-    return {**_window(place), "exponent_cap": place.exponent_cap}
+    return {**_window(place), "exponent_cap": place.exponent_cap, "softening": place.softening}
 
 
 def _complex_cost(place: UnitPlace) -> UnitCost:
@@ -224,7 +226,7 @@ PRODUCT = Unit(
     implementation="pure_nas.nn.fused_unit:FusedConvPU",
     arguments=_product_arguments,
     cost=_product_cost,
-    reads=frozenset(get_args(Setting)),
+    reads=frozenset(get_args(Setting)) - {"softening"},
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
@@ -234,11 +236,12 @@ PRODUCT = Unit(
 
 PRODUCT_COMPLEX = Unit(
     name="product-complex",
-    summary="a 3x3 product unit with complex logarithms: signs count, no threshold (no activations unless asked for)",
+    summary="a 3x3 product unit with complex logarithms: signs count, |x| is softened, not floored (no activations "
+    "unless asked for)",
     implementation="pure_nas.nn.complex_unit:ComplexConvPU",
     arguments=_complex_arguments,
     cost=_complex_cost,
-    reads=frozenset({"exponent_cap", "relu_in_block", "relu_after_add"}),
+    reads=frozenset({"exponent_cap", "softening", "relu_in_block", "relu_after_add"}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents"},
     usual_learning_rate=0.01,
@@ -252,7 +255,7 @@ LOG_CONV = Unit(
     implementation="pure_nas.nn.log_conv:LogConv",
     arguments=_log_conv_arguments,
     cost=_log_conv_cost,
-    reads=frozenset(get_args(Setting)) - {"exponent_cap"},
+    reads=frozenset(get_args(Setting)) - {"exponent_cap", "softening"},
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,

@@ -29,6 +29,7 @@ def architectures(draw: st.DrawFn) -> Architecture:
         threshold_trainable=draw(st.booleans()),
         threshold_per_channel=draw(st.booleans()),
         exponent_cap=draw(st.none() | st.floats(0, 80, exclude_min=True)),
+        softening=draw(st.just(0.5) | st.floats(0, 10, exclude_min=True)),
         relu_in_block=draw(st.booleans()),
         relu_after_add=draw(st.booleans()),
         residual_scale=draw(st.just(1.0) | st.floats(0, 10, exclude_min=True)),
@@ -178,18 +179,20 @@ OLD = """{
   "exponent_cap": null, "relu_in_block": false, "relu_after_add": true, "in_chans": 1, "num_classes": 10,
   "image_size": 8
 }"""
-"""A file from before thresholds per channel, residual scales and zero gammas."""
+"""A file from before thresholds per channel, softening, residual scales and zero gammas."""
 
 
 def test_files_from_before_a_field_are_read_and_written_as_they_were() -> None:
     architecture = Architecture.from_json(OLD)
     assert architecture.digest == "2dfadd5d09b0"
     assert json.loads(architecture.to_json()) == json.loads(OLD)
-    assert (architecture.threshold_per_channel, architecture.residual_scale, architecture.zero_gamma) == (
-        False,
-        1.0,
-        False,
-    )
+    later = ("threshold_per_channel", "softening", "residual_scale", "zero_gamma")
+    assert [getattr(architecture, name) for name in later] == [False, 0.5, 1.0, False]
+
+
+def test_digests_of_networks_with_complex_units_are_as_before_softening_was_a_setting() -> None:
+    assert Architecture.named("product-complex-20").digest == "e17fbea40737"
+    assert Architecture.named("product-complex-20", softening=0.3).digest != "e17fbea40737"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_files_from_before_a_field_are_read_and_written_as_they_were() -> None:
         ("conv", set()),
         ("product", {"threshold_init", "threshold_trainable", "threshold_per_channel", "exponent_cap"}),
         ("log-conv", {"threshold_init", "threshold_trainable", "threshold_per_channel"}),
-        ("product-complex", {"exponent_cap"}),
+        ("product-complex", {"exponent_cap", "softening"}),
         ("plain-conv", set()),
     ],
 )
@@ -208,6 +211,7 @@ def test_each_unit_keeps_only_the_settings_that_it_reads(unit: str, read: set[st
         "threshold_trainable": False,
         "threshold_per_channel": True,
         "exponent_cap": None,
+        "softening": 0.3,
         "relu_in_block": True,
         "relu_after_add": True,
     }
@@ -294,6 +298,7 @@ def test_every_fault_of_a_file_is_listed_with_its_place(tmp_path: Path) -> None:
         ('{"units": [["conv"]], "exponent_cap": 0}', "exponent_cap: .*greater than 0"),
         ('{"units": [["conv"]], "exponent_cap": NaN}', "exponent_cap: "),
         ('{"units": [["conv"]], "residual_scale": 0}', "residual_scale: .*greater than 0"),
+        ('{"units": [["conv"]], "softening": 0}', "softening: .*greater than 0"),
         ('{"units": [["conv"]], "zero_gamma": 1}', "zero_gamma: "),
         ('{"units": [["conv"]], "threshold_init": [51]}', "threshold_init.0: .*less than or equal to 50"),
     ],

@@ -63,6 +63,13 @@ def test_a_threshold_for_each_channel_is_a_parameter_for_each(unit: Unit) -> Non
     assert each == replace(unit.cost(PLACE), params=unit.cost(PLACE).params + PLACE.in_channels - 1)
 
 
+def test_softening_is_an_argument_of_the_complex_unit_alone_and_costs_nothing() -> None:
+    softer = replace(PLACE, softening=0.1)
+    assert PRODUCT_COMPLEX.arguments(softer)["softening"] == 0.1
+    assert PRODUCT_COMPLEX.cost(softer) == PRODUCT_COMPLEX.cost(PLACE)
+    assert [unit.name for unit in BUILT_IN.values() if "softening" in unit.reads] == ["product-complex"]
+
+
 @pytest.mark.parametrize("unit", [PRODUCT, PRODUCT_COMPLEX])
 def test_cap_costs_one_operation_an_output(unit: Unit) -> None:
     place = replace(PLACE, exponent_cap=None)

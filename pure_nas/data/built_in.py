@@ -129,7 +129,7 @@ _SVHN = DatasetSpec(
     licence="for non-commercial use only, says its page",
 )
 
-_GALAXY10_FILE = Download(
+GALAXY10_FILE = Download(
     url="https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5",
     checksum="sha256:19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571",
 )
@@ -147,7 +147,7 @@ _GALAXY10 = DatasetSpec(
     test_size=1_774,
     validation=0.1,
     files=dict.fromkeys(PARTS, ("Galaxy10_DECals.h5",)),
-    downloads=dict.fromkeys(PARTS, (_GALAXY10_FILE,)),
+    downloads=dict.fromkeys(PARTS, (GALAXY10_FILE,)),
     labels=GALAXY10_CLASSES,
     licence="see https://zenodo.org/records/10845026; labels come from Galaxy Zoo and images from the DESI Legacy "
     "Imaging Surveys, and both ask to be acknowledged (Walmsley et al. 2021, arXiv:2102.08414; Dey et al. 2019, AJ "

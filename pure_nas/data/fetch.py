@@ -98,6 +98,15 @@ def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
     return f"put in place: {', '.join(steps)}"
 
 
+def is_published(path: Path, checksum: str) -> bool:
+    """Whether a file has the checksum of a `Download`; any file has an empty one."""
+    algorithm, _, expected = checksum.partition(":")
+    if not expected:
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest() == expected
+
+
 def reason(error: BaseException) -> str:
     """What went wrong, without a full stop."""
     cause = error.reason if isinstance(error, URLError) else error
@@ -113,7 +122,7 @@ def _download(download: Download, path: Path) -> None:
     have = unfinished.stat().st_size
     if total is not None and have < total:
         raise URLError(f"the connection ended after {have:,} of {total:,} bytes; the same command goes on from there")
-    if not _is_published(unfinished, download.checksum):
+    if not is_published(unfinished, download.checksum):
         unfinished.unlink()
         raise URLError(f"what {download.url} gave has not the {download.checksum.partition(':')[0]} that is published")
     unfinished.replace(path)
@@ -145,14 +154,6 @@ def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> None:
         before, done = done, done + len(piece)
         if total and done * 10 // total > before * 10 // total:
             _log.info("%d %% of %.2f GB.", done * 100 // total, total / 1e9)
-
-
-def _is_published(path: Path, checksum: str) -> bool:
-    algorithm, _, expected = checksum.partition(":")
-    if not expected:
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest() == expected
 
 
 @contextmanager

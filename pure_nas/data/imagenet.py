@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from pure_nas.errors import DataError
 _FOLDERS: dict[Part, str] = {"train": "train", "test": "val"}
 _ARCHIVES: dict[Part, str] = {"train": "ILSVRC2012_img_train.tar", "test": "ILSVRC2012_img_val.tar"}
 _KIT = "ILSVRC2012_devkit_t12.tar.gz"
+_SPEC = BUILT_IN["imagenet"]
+_log = logging.getLogger(__name__)
 
 
 def imagenet(data_dir: Path, part: Part) -> LargeImages:
@@ -32,6 +35,7 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
     images are to be left out, all are decoded once beforehand.
     """
     found = _find(data_dir / "imagenet", part, data_dir / "decoded")
+    _tell_count(found, part)
 
     def open_images(image_size: int, positions: NDArray[np.int64], skip_corrupt: bool) -> Opened:
         images, facts = found.images(round(image_size * 8 / 7)), digest(found)
@@ -39,8 +43,16 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
         corrupt = index.find(images, positions, facts, what="The images of ImageNet") if skip_corrupt else {}
         return Opened(source=images, digest=facts, corrupt=corrupt)
 
-    size = BUILT_IN["imagenet"].image_size
+    size = _SPEC.image_size
     return LargeImages(labels=found.labels, classes=imagenet_names(), in_chans=3, image_size=size, open=open_images)
+
+
+def _tell_count(found: FolderPart | ArchivePart, part: Part) -> None:
+    """Say where images lack or are too many: fewer of each class may be meant, and may be a copy that broke off."""
+    published = _SPEC.train_size if part == "train" else _SPEC.test_size
+    if published is not None and len(found.labels) != published:
+        where = found.folder if isinstance(found, FolderPart) else found.archive
+        _log.info("%s holds %s images; ILSVRC2012 has %s there.", where, f"{len(found.labels):,}", f"{published:,}")
 
 
 def _find(root: Path, part: Part, cache: Path) -> FolderPart | ArchivePart:

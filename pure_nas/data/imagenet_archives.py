@@ -11,9 +11,8 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 import numpy as np
@@ -23,9 +22,12 @@ from pure_nas.data.imagenet_classes import imagenet_classes
 from pure_nas.data.imagenet_files import ArchivePart, named, require_classes
 from pure_nas.errors import DataError
 
-_SCHEMA = 1
+_SCHEMA = 2
 _HINT = "Download it again from https://image-net.org/download-images and compare its md5 (pure-nas datasets imagenet)."
 _TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+_ENDLESS = "the mark of its end is missing"
+_BLOCK = tarfile.BLOCKSIZE
+_PIECE = 2**20
 _log = logging.getLogger(__name__)
 
 Place = tuple[bytes, int, int]
@@ -58,8 +60,7 @@ def list_validation_archive(archive: Path, labels: NDArray[np.int64]) -> Archive
     Raises:
         DataError: it is damaged or cut short, or holds another number of images.
     """
-    with _opened(archive) as members:
-        found = sorted(_files(members))
+    found = _listed(archive)
     if len(found) != len(labels):
         raise DataError(
             f"{archive} holds {len(found):,} images, but the development kit has labels of {len(labels):,}.",
@@ -100,13 +101,13 @@ def validation_labels(kit: Path) -> NDArray[np.int64]:
 
 
 def _list_classes(archive: Path) -> ArchivePart:
-    with _opened(archive) as members:
-        inner = {os.fsdecode(name).removesuffix(".tar"): (start, size) for name, start, size in _files(members)}
+    inner = {os.fsdecode(name).removesuffix(".tar"): (start, size) for name, start, size in _listed(archive)}
     require_classes(set(inner), archive)
     places: list[Place] = []
     labels: list[int] = []
     for label, identifier in enumerate(imagenet_classes()):
-        found = _inner_files(archive, *inner[identifier])
+        start, size = inner[identifier]
+        found = _listed(archive, start, start + size, f"the archive of the class {named(identifier)} in ")
         if not found:
             raise DataError(f"The class {named(identifier)} has no images in {archive}.", hint=_HINT)
         places += found
@@ -114,21 +115,58 @@ def _list_classes(archive: Path) -> ArchivePart:
     return _part(archive, places, np.array(labels, dtype=np.int64))
 
 
-def _inner_files(archive: Path, start: int, size: int) -> list[Place]:
-    """The files of an archive within an archive, by name; their places are those in the outer one."""
-    with archive.open("rb") as file:
-        file.seek(start)
-        with tarfile.TarFile(fileobj=file) as members:
-            found = sorted(_files(members))
-    if any(place + length > start + size for _, place, length in found):
-        raise DataError(f"{archive} is damaged: an archive in it ends too early.", hint=_HINT)
-    return found
+def _listed(archive: Path, start: int = 0, end: int | None = None, within: str = "") -> list[Place]:
+    """The files between two places of `archive`, all of it where they are left out, by name; places are those in it.
+
+    Args:
+        within: the archive that is there, for messages.
+
+    Raises:
+        DataError: it is damaged, cut short, or cannot be read.
+    """
+    try:
+        with archive.open("rb") as file:
+            end = file.seek(0, os.SEEK_END) if end is None else end
+            file.seek(start)
+            with tarfile.TarFile(fileobj=file) as members:
+                found = sorted(_files(members, end))
+                # A damaged header reads like the end of an archive, so that everything behind it would be lost.
+                _require_end(file, members.offset, end)
+            return found
+    except tarfile.TarError as error:
+        message = f"{within}{archive} is damaged or cut short: {error}."
+        raise DataError(message[0].upper() + message[1:] if within else message, hint=_HINT) from error
+    except OSError as error:
+        raise DataError(
+            f"The archive {archive} cannot be read: {error.strerror or error}.",
+            hint="Check that the file is there and that you may read it.",
+        ) from error
 
 
-def _files(members: tarfile.TarFile) -> Iterator[Place]:
+def _files(members: tarfile.TarFile, end: int) -> Iterator[Place]:
     for member in members:
+        if member.offset >= end:
+            raise tarfile.ReadError(_ENDLESS)
+        if member.offset_data + member.size > end:
+            raise tarfile.ReadError(f"{member.name} goes on behind its end")
         if member.isfile():
             yield os.fsencode(member.name.rsplit("/", 1)[-1]), member.offset_data, member.size
+
+
+def _require_end(file: BinaryIO, place: int, end: int) -> None:
+    """Check that an archive ends at `place`: zeros alone, a block of them at least, fill it up to `end`.
+
+    Raises:
+        tarfile.ReadError: it does not.
+    """
+    if end - place < _BLOCK:
+        raise tarfile.ReadError(_ENDLESS)
+    file.seek(place)
+    while place < end:
+        piece = file.read(min(_PIECE, end - place))
+        if not piece or piece.strip(b"\0"):
+            raise tarfile.ReadError(f"there is no header of a file at byte {place:,}")
+        place += len(piece)
 
 
 def _part(archive: Path, places: list[Place], labels: NDArray[np.int64]) -> ArchivePart:
@@ -139,20 +177,6 @@ def _part(archive: Path, places: list[Place], labels: NDArray[np.int64]) -> Arch
         starts=np.array([start for _, start, _ in places], dtype=np.int64),
         sizes=np.array([size for _, _, size in places], dtype=np.int64),
     )
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(archive, "r:") as members:
-            yield members
-    except tarfile.TarError as error:
-        raise DataError(f"{archive} is damaged or cut short: {error}.", hint=_HINT) from error
-    except OSError as error:
-        raise DataError(
-            f"The archive {archive} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
 
 
 def _list_path(archive: Path, cache: Path) -> Path:

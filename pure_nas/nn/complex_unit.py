@@ -8,14 +8,15 @@ from torch.nn import functional as F
 
 
 class ComplexConvPU(nn.Module):
-    """A product unit that needs no threshold, because the logarithm of a negative number is complex.
+    """A product unit without a threshold, because the logarithm of a negative number is complex.
 
     With log x = log |x| + i pi [x < 0] and real exponents W, y is the real part of exp(conv(log x, W)):
 
         y = exp(min(conv(log |x|, W), cap)) * cos(pi * conv([x < 0], W))    log |x| = log(x ** 2 + softening ** 2) / 2
 
     so that y = prod_i |x_i| ** W_i, turned by half a circle times the exponents of negative inputs. Everything in it is
-    real. Zero padding of both convolutions is a factor of one. It computes in float32 or wider, whatever autocast says.
+    real. Zero padding of both convolutions is a factor of one. It computes in float32 or wider, whatever autocast says;
+    where its weights are of half precision, its result has the dtype of its input.
 
     The softening bounds the gradient of log |x| by 1 / (2 softening): that of 1 / |x| has no finite variance where
     inputs come from a norm. On 8x8 digits (depth 14, 15 epochs, 3 seeds) a softening of 0.01 did not train (error 84 to
@@ -63,17 +64,20 @@ class ComplexConvPU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
+            given, half = x.dtype, self.weight.dtype in (torch.float16, torch.bfloat16)
             x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+            weight = self.weight.float() if half else self.weight
             logarithm = 0.5 * torch.log(x * x + self.softening**2)
-            exponent = F.conv2d(logarithm, self.weight, None, self.stride, self.padding)
+            exponent = F.conv2d(logarithm, weight, None, self.stride, self.padding)
             if self.exponent_cap is not None:
                 exponent = torch.clamp_max(exponent, self.exponent_cap)
-            half_turns = F.conv2d((x < 0).to(x.dtype), self.weight, None, self.stride, self.padding)
-            return torch.exp(exponent) * torch.cos(torch.pi * half_turns)
+            half_turns = F.conv2d((x < 0).to(x.dtype), weight, None, self.stride, self.padding)
+            y = torch.exp(exponent) * torch.cos(torch.pi * half_turns)
+            return y.to(given) if half else y
 
     def extra_repr(self) -> str:
         out_channels, in_channels, kernel_size, _ = self.weight.shape
         return (
             f"{in_channels}, {out_channels}, kernel_size={kernel_size}, stride={self.stride}, "
-            f"padding={self.padding}, exponent_cap={self.exponent_cap}"
+            f"padding={self.padding}, exponent_cap={self.exponent_cap}, softening={self.softening}"
         )

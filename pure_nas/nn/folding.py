@@ -3,7 +3,7 @@
 After a convolution, a norm a * conv(x) + b is a convolution with other weights and a bias. After a product unit,
 a * 2 ** z + b = sign(a) * 2 ** (z + log2 |a|) + b: the shift is a bias of the convolution of logarithms, and the cap
 moves with it. After a convolution of logarithms a norm folds as after a convolution. Units of other kinds (the complex
-one, those of other packages) and their norms stay as they are.
+one, those of other packages), units of half precision and their norms stay as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
-from pure_nas.nn.fused_unit import Floor, FusedConvPU, runs_eagerly, wide
+from pure_nas.nn.fused_unit import Floor, FusedConvPU, is_half, runs_eagerly, wide
 from pure_nas.nn.log_conv import LogConv
 from pure_nas.nn.logarithm import log2
 from pure_nas.nn.network import Network
@@ -58,9 +58,9 @@ def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float 
     affine = _affine(norm, times)
     if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
         return _Convolution(module, *affine, relu)
-    if affine is not None and _is_product_unit(module):
+    if affine is not None and _is_product_unit(module) and not is_half(module.weight):
         parts: list[nn.Module] = [_Product(module, *affine)]
-    elif affine is not None and type(module) is LogConv:
+    elif affine is not None and type(module) is LogConv and not is_half(module.weight):
         parts = [_LogConvolution(module, *affine)]
     else:
         parts = [copy.deepcopy(module), copy.deepcopy(norm), *([] if times == 1.0 else [_Times(times)])]

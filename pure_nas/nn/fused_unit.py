@@ -26,8 +26,8 @@ class FusedConvPU(ConvPU):
     """`ConvPU` in less time and memory: the same parameters, state-dict keys and numbers.
 
     Where x == t, or where the logarithms of both are within a few roundings, the gradient goes to the threshold (the
-    plain composition halves it). Compiled, exported, traced or transformed by `torch.func` it is the plain
-    composition. Its gradients cannot be differentiated again.
+    plain composition halves it). Compiled, exported, traced or transformed by `torch.func`, and with weights of half
+    precision, it is the plain composition. Its gradients cannot be differentiated again.
 
     Under bfloat16 autocast the forward pass stays in float32, because an error of the exponent is multiplied by its
     size: bfloat16 exponents put a relative error of 0.1 to 2 % into y. The operands of both backward convolutions are
@@ -35,7 +35,7 @@ class FusedConvPU(ConvPU):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if not runs_eagerly(x):
+        if not runs_eagerly(x) or is_half(self.weight):
             return super().forward(x)
         y: Tensor = _ProductUnit.apply(wide(x), self.weight, self.theta, self)
         return y
@@ -64,9 +64,14 @@ def refuse_second_derivative() -> None:
         )
 
 
+def is_half(x: Tensor) -> bool:
+    """Whether `x` is narrower than float32."""
+    return x.dtype in (torch.float16, torch.bfloat16)
+
+
 def wide(x: Tensor) -> Tensor:
     """`x` in float32 where it is narrower."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return x.float() if is_half(x) else x
 
 
 def backward_dtype(device_type: str) -> torch.dtype | None:

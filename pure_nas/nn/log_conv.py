@@ -12,7 +12,7 @@ class LogConv(nn.Module):
 
     Everything but the exponential is as in a product unit, start included, so that a comparison of both tells what the
     multiplication does. Zero padding of the logarithm is an input of one. It computes in float32 or wider, whatever
-    autocast says.
+    autocast says; where its weights are of half precision, its result has the dtype of its input.
 
     Args:
         in_channels: channels of the input.
@@ -55,10 +55,13 @@ class LogConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
+            given, half = x.dtype, self.weight.dtype in (torch.float16, torch.bfloat16)
             x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-            threshold = F.softplus(self.theta) + 1e-7
+            weight, theta = (self.weight.float(), self.theta.float()) if half else (self.weight, self.theta)
+            threshold = F.softplus(theta) + 1e-7
             logarithm = torch.log(torch.maximum(x, threshold))
-            return F.conv2d(logarithm, self.weight, None, self.stride, self.padding)
+            y = F.conv2d(logarithm, weight, None, self.stride, self.padding)
+            return y.to(given) if half else y
 
     def extra_repr(self) -> str:
         out_channels, in_channels, kernel_size, _ = self.weight.shape

@@ -12,7 +12,8 @@ class ConvPU(nn.Module):
 
     y = exp(min(conv(log(max(x, t)), W), cap)) with the floor t = softplus(theta) + 1e-7, so that
     y = prod_i max(x_i, t) ** W_i. Zero padding of the logarithm is a factor of one. Logarithm, convolution and
-    exponential run in float32 or wider, whatever autocast says: exp overflows float16 at 11.1.
+    exponential run in float32 or wider, whatever autocast says: exp overflows float16 at 11.1. Where its weights are of
+    half precision, its result has the dtype of its input; of the two only bfloat16 holds e ** 20.
 
     Args:
         in_channels: channels of the input.
@@ -59,13 +60,16 @@ class ConvPU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
+            given, half = x.dtype, self.weight.dtype in (torch.float16, torch.bfloat16)
             x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-            threshold = F.softplus(self.theta) + 1e-7
+            weight, theta = (self.weight.float(), self.theta.float()) if half else (self.weight, self.theta)
+            threshold = F.softplus(theta) + 1e-7
             logarithm = torch.log(torch.maximum(x, threshold))
-            exponent = F.conv2d(logarithm, self.weight, None, self.stride, self.padding)
+            exponent = F.conv2d(logarithm, weight, None, self.stride, self.padding)
             if self.exponent_cap is not None:
                 exponent = torch.clamp_max(exponent, self.exponent_cap)
-            return torch.exp(exponent)
+            y = torch.exp(exponent)
+            return y.to(given) if half else y
 
     def extra_repr(self) -> str:
         out_channels, in_channels, kernel_size, _ = self.weight.shape

@@ -73,6 +73,7 @@ def _variants(
         "exponent_cap": _one_and_other(axes.exponent_cap, None),
         "residual_scale": _one_and_other(axes.residual_scale, 1.0),
         "threshold_trainable": [axes.threshold_trainable.nearest(True)],
+        "softening": [axes.softening.nearest(0.5)],
         "zero_gamma": [axes.zero_gamma.nearest(False)],
     }
     for placement in axes.units.plain_placements(blocks):

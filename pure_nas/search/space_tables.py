@@ -86,6 +86,7 @@ class ArchitectureTable(Table):
     exponent_cap: Annotated[Axis[float | None], AxisOf(field_type(Architecture, "exponent_cap"))] = fixed_default(
         Architecture, "exponent_cap"
     )
+    softening: Annotated[Axis[float], AxisOf(field_type(Architecture, "softening"))] = _later_default("softening")
     relu_in_block: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "relu_in_block")
     relu_after_add: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "relu_after_add")
     residual_scale: Annotated[Axis[float], AxisOf(field_type(Architecture, "residual_scale"))] = _later_default(

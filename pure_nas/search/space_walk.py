@@ -23,6 +23,7 @@ SETTINGS: tuple[Setting, ...] = (
     "threshold_trainable",
     "threshold_per_channel",
     "exponent_cap",
+    "softening",
     "relu_in_block",
     "relu_after_add",
 )

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ import pytest
 import torch
 from dataset_files import unnormalised, write_galaxy10
 
-from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, load_dataset, pixel_map
+from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, galaxy10, load_dataset, pixel_map
 from pure_nas.errors import DataError
 
 
@@ -87,6 +89,24 @@ def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.Mo
     path.unlink()
     write_galaxy10(data_dir, 30)
     assert load(data_dir, image_size=16).fingerprint != first.fingerprint
+
+
+def test_a_file_other_than_the_published_one_is_used_and_said_to_be_another_when_it_is_unpacked(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_galaxy10(data_dir, 20)
+    with caplog.at_level(logging.WARNING):
+        load(data_dir, image_size=16)
+    assert caplog.messages == [
+        f"{path} is not the published file: its sha256 differs (pure-nas datasets galaxy10). It is used as it is."
+    ]
+    load(data_dir, image_size=16)
+    assert len(caplog.messages) == 1
+    checksum = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    monkeypatch.setattr(galaxy10, "GALAXY10_FILE", replace(galaxy10.GALAXY10_FILE, checksum=checksum))
+    with caplog.at_level(logging.WARNING):
+        load(data_dir, image_size=24)
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "json", "gone"])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import logging
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -241,6 +243,18 @@ def test_the_archive_of_validation_images_needs_the_development_kit(archives: Pa
     assert len(loaded.test()) == 1000
 
 
+def header_places(archive: bytes) -> list[int]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        return [member.offset for member in members]
+
+
+def with_damaged_header(archive: bytes, number: int) -> bytes:
+    """One bit of the header of a member is another, so that its checksum is wrong."""
+    content = bytearray(archive)
+    content[header_places(archive)[number] + 130] ^= 1
+    return bytes(content)
+
+
 def archive_of_two(change: str) -> bytes:
     """A training archive of the first two classes, in which something is wrong."""
     inner = {f"{each}.tar": tar_of(imagenet_photographs(each, 2)) for each in (TENCH, GOLDFISH)}
@@ -251,10 +265,25 @@ def archive_of_two(change: str) -> bytes:
             inner["n00000000.tar"] = tar_of({})
         case "empty":
             inner[f"{TENCH}.tar"] = tar_of({})
-        case "inner":
+        case "inner end":
             # Its one image claims to go on beyond its end.
             inner[f"{TENCH}.tar"] = tar_of({"a.JPEG": bytes(5000)})[:1024]
+        case "inner first" | "inner second":
+            inner[f"{TENCH}.tar"] = with_damaged_header(inner[f"{TENCH}.tar"], 0 if change == "inner first" else 1)
+        case "inner cut":
+            # After the first of its images.
+            inner[f"{TENCH}.tar"] = inner[f"{TENCH}.tar"][: header_places(inner[f"{TENCH}.tar"])[1]]
+        case "inner zeros":
+            content = bytearray(inner[f"{TENCH}.tar"])
+            second = header_places(bytes(content))[1]
+            content[second : second + 512] = bytes(512)
+            inner[f"{TENCH}.tar"] = bytes(content)
     whole = tar_of(inner)
+    if change in ("first", "second"):
+        whole = with_damaged_header(whole, 0 if change == "first" else 1)
+    if change == "without end":
+        last = header_places(whole)[-1]
+        whole = whole[: last + 512 + len(inner[f"{GOLDFISH}.tar"])]
     return whole[: len(whole) // 2] if change == "cut" else b"not one" if change == "other" else whole
 
 
@@ -274,8 +303,15 @@ def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
         ("missing", r"missing: n01440764 \(tench\)"),
         ("extra", 'extra: "n00000000"'),
         ("empty", r"The class n01440764 \(tench\) has no images"),
-        ("inner", "an archive in it ends too early"),
-        ("cut", "is damaged or cut short: unexpected end of data"),
+        ("inner end", r"The archive of the class n01440764 \(tench\) in .*: a\.JPEG goes on behind its end"),
+        ("inner first", r"The archive of the class n01440764 \(tench\) in .* no header of a file at byte 512\."),
+        ("inner second", r"The archive of the class n01440764 \(tench\) in .* no header of a file at byte [\d,]+\."),
+        ("inner zeros", r"The archive of the class n01440764 \(tench\) in .* no header of a file at byte [\d,]+\."),
+        ("inner cut", r"The archive of the class n01440764 \(tench\) in .* the mark of its end is missing"),
+        ("first", "is damaged or cut short: bad checksum"),
+        ("second", r"is damaged or cut short: there is no header of a file at byte [\d,]+\."),
+        ("without end", "is damaged or cut short: the mark of its end is missing"),
+        ("cut", "is damaged or cut short: n01443537.tar goes on behind its end"),
         ("other", "is damaged or cut short"),
     ],
 )
@@ -287,6 +323,30 @@ def test_a_faulty_training_archive_is_one_clear_message(tmp_path: Path, change: 
         load(tmp_path)
     assert str(archive) in caught.value.message
     assert caught.value.hint
+
+
+def test_a_damaged_header_among_the_validation_images_is_one_clear_message(archives: Path, tmp_path: Path) -> None:
+    root = tmp_path / "imagenet"
+    root.mkdir()
+    for name in ("ILSVRC2012_img_train.tar", "ILSVRC2012_devkit_t12.tar.gz"):
+        (root / name).symlink_to(archives / "imagenet" / name)
+    damaged = root / "ILSVRC2012_img_val.tar"
+    damaged.write_bytes(with_damaged_header((archives / "imagenet" / damaged.name).read_bytes(), 700))
+    loaded = load(tmp_path)
+    with pytest.raises(DataError, match=rf"^{damaged} is damaged or cut short: there is no header"):
+        loaded.test()
+
+
+def test_another_number_of_images_than_the_published_one_is_said(
+    folders: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        load(folders).test()
+    said = [message for message in caplog.messages if "ILSVRC2012" in message]
+    assert said == [
+        f"{folders / 'imagenet' / 'train'} holds 2,000 images; ILSVRC2012 has 1,281,167 there.",
+        f"{folders / 'imagenet' / 'val'} holds 1,000 images; ILSVRC2012 has 50,000 there.",
+    ]
 
 
 @pytest.mark.usefixtures("two_classes")

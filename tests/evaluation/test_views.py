@@ -53,17 +53,41 @@ def test_scales_bring_the_whole_image_to_their_size() -> None:
     found = views(Views("whole", (10, 16, 24)), numbered(16), 12)
     assert [each.shape[-1] for each in found] == [10, 16, 24]
     assert torch.equal(found[1], numbered(16))
-    found = views(Views("five-crop", (16, 32)), numbered(16), 12)
-    assert [each.shape[-1] for each in found] == [12] * 5 + [24] * 5
+    assert [each.shape[-1] for each in views(Views("flip", (10, 24)), numbered(16), 12)] == [10, 10, 24, 24]
+
+
+def test_crops_of_every_scale_are_as_large_as_what_is_shown_usually() -> None:
+    found = views(Views("five-crop", (12, 16, 32)), numbered(16), 12)
+    assert [each.shape[-1] for each in found] == [12] * 15
+    plain = views(Views("five-crop"), numbered(16), 12)
+    assert all(torch.equal(one, other) for one, other in zip(found[5:10], plain, strict=True))
+    # Twice as large, a corner shows the middle of the pixels there, half as far apart.
+    torch.testing.assert_close(found[10][0, 0, 2:-2:2, 2:-2:2], numbered(16)[0, 0, 1:5, 1:5] - 0.25 * 17)
+
+
+def test_crops_of_the_usual_images_of_imagenet_are_of_224_pixels() -> None:
+    found = views(Views("ten-crop", (256, 288, 320)), torch.zeros(1, 1, 256, 256), 224)
+    assert [each.shape[-1] for each in found] == [224] * 30
+
+
+@pytest.mark.parametrize("crops", ["five-crop", "ten-crop"])
+def test_a_scale_below_what_is_shown_is_refused_where_crops_are_cut(crops: str) -> None:
+    wanted = Views(crops, (256, 200))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=rf"{crops} cuts 224 x 224 pixels, .* but a scale is 200\."):
+        wanted.fitting(224)
+    with pytest.raises(UsageError, match="but a scale is 200"):
+        views(wanted, torch.zeros(1, 1, 256, 256), 224)
+    assert wanted.fitting(200) is wanted
+    assert Views("flip", (200,)).fitting(224).count == 2
 
 
 def test_a_uniform_image_looks_the_same_at_every_scale() -> None:
-    for each in views(Views("ten-crop", (9, 16, 31)), torch.full((2, 3, 16, 16), 0.25), 16):
+    for each in views(Views("ten-crop", (16, 19, 31)), torch.full((2, 3, 16, 16), 0.25), 16):
         torch.testing.assert_close(each, torch.full_like(each, 0.25))
 
 
 @pytest.mark.parametrize("crops", CROPS)
-@pytest.mark.parametrize("scales", [(), (16,), (8, 20, 24)])
+@pytest.mark.parametrize("scales", [(), (16,), (18, 20, 24)])
 def test_count_and_single_say_what_comes(crops: str, scales: tuple[int, ...]) -> None:
     wanted = Views(crops, scales)  # type: ignore[arg-type]
     assert len(views(wanted, numbered(16), 16)) == wanted.count

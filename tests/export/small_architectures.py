@@ -22,6 +22,7 @@ def small_architectures(draw: st.DrawFn) -> Architecture:
         threshold_init=tuple(draw(thetas) for _ in range(n_stages)),
         threshold_trainable=draw(st.booleans()),
         threshold_per_channel=draw(st.booleans()),
+        softening=draw(st.sampled_from([0.5, 0.25])),
         exponent_cap=draw(st.sampled_from([20.0, 7.5, None])),
         relu_in_block=draw(st.booleans()),
         relu_after_add=draw(st.booleans()),

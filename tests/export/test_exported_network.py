@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pure_nas.architecture import Architecture
 from pure_nas.export import write_export
 from pure_nas.nn import Network, build
+from pure_nas.units import BUILT_IN
 
 Ask = Callable[[Path], dict[str, Any]]
 _folders = itertools.count()
@@ -124,6 +125,30 @@ def test_exported_variants_of_a_product_unit_survive_torch_export(tmp_path: Path
     images = images_for(architecture).float()
     program = torch.export.export(imported(tmp_path).load(), (images,))
     torch.testing.assert_close(program.module()(images), logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", BUILT_IN)
+def test_exported_networks_compute_in_bfloat16(tmp_path: Path, unit: str) -> None:
+    architecture = HYBRID.with_unit(unit)
+    exported(tmp_path, architecture)
+    network, ours = imported(tmp_path).load().to(torch.bfloat16), trained(architecture).to(torch.bfloat16)
+    images = images_for(architecture).to(torch.bfloat16)
+    with torch.inference_mode():
+        logits = network(images)
+        assert logits.dtype == torch.bfloat16
+        assert torch.equal(logits, ours(images))
+
+
+def test_a_softening_of_its_own_is_exported(tmp_path: Path) -> None:
+    architecture = HYBRID.with_unit("product-complex")
+    usual, _ = exported(tmp_path, architecture)
+    assert "softening=0.25" not in (tmp_path / "network.py").read_text()
+    other = tmp_path / "other"
+    other.mkdir()
+    logits, _ = exported(other, architecture.model_copy(update={"softening": 0.25}))
+    assert "softening=0.25" in (other / "network.py").read_text()
+    torch.testing.assert_close(imported(other).load()(images_for(architecture).float()), logits, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(logits, usual)
 
 
 def test_exported_network_trains_again(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pure_nas.units
 from pure_nas.architecture import Architecture
 from pure_nas.errors import PureNasError
 from pure_nas.nn import ConvPU, Network, build, parameter_kinds
+from pure_nas.nn.folding import folded
 from pure_nas.nn.network import build_unit
 from pure_nas.units import BUILT_IN, CONV, PRODUCT, Unit, UnitPlace
 
@@ -219,6 +220,37 @@ def test_what_a_block_adds_to_its_skip_is_scaled(unit: str, bottleneck: bool, tr
     for block in (small, usual):
         block.relu_after_add = False  # it would cut the branch of a convolution off
     torch.testing.assert_close(small(x) - x, 0.25 * (usual(x) - x), rtol=1e-4, atol=1e-5)
+
+
+HALVES = [torch.bfloat16, torch.float16]
+
+
+@pytest.mark.parametrize("unit", BUILT_IN)
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_networks_of_half_precision_compute_what_they_do_in_float32(
+    unit: str, bottleneck: bool, dtype: torch.dtype
+) -> None:
+    architecture = Architecture.uniform(unit, (2, 1), base_width=4, image_size=8, bottleneck=bottleneck)
+    network, x = build(architecture).eval(), torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    narrow = copy.deepcopy(network).to(dtype)
+    with torch.no_grad():
+        wide, found = network(x), narrow(x.to(dtype))
+        assert torch.equal(folded(narrow)(x.to(dtype)).argmax(1), found.argmax(1))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), wide, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("unit", BUILT_IN)
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_networks_in_bfloat16_train(unit: str, bottleneck: bool) -> None:
+    architecture = Architecture.uniform(unit, (2, 1), base_width=4, image_size=8, bottleneck=bottleneck)
+    network = build(architecture).to(torch.bfloat16)
+    network(torch.randn(4, 3, 8, 8, dtype=torch.bfloat16)).square().sum().backward()
+    for parameter in network.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.dtype == torch.bfloat16
+        assert parameter.grad.isfinite().all()
 
 
 def test_same_seed_gives_the_same_weights_whatever_the_global_state() -> None:

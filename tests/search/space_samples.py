@@ -64,6 +64,7 @@ SMALL_SPACES = {
         units = { choices = ["conv", "product", "product-complex", "log-conv", "plain-conv"] }
         threshold_per_channel = { choices = [false, true] }
         exponent_cap = { choices = ["none", 20] }
+        softening = { choices = [0.25, 0.5] }
         residual_scale = { choices = [1.0, 0.1] }
         zero_gamma = { choices = [false, true] }
     """,

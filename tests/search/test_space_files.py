@@ -188,6 +188,7 @@ def test_files_of_windows_editors_are_read(tmp_path: Path) -> None:
 STABILISERS = """
     threshold_per_channel = { choices = [false, true] }
     exponent_cap = { choices = ["none", 20] }
+    softening = { choices = [0.25, 0.5] }
     residual_scale = { low = 0.05, high = 1.0, log = true }
     zero_gamma = { choices = [false, true] }
     [recipe]
@@ -220,8 +221,15 @@ def test_every_stabiliser_can_be_searched() -> None:
     assert 0.5 < max(scales) <= 1.0
 
 
+def test_softening_is_searched_where_a_unit_reads_it() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for unit, softened in (("product-complex", {0.25, 0.5}), ("product", {0.5})):
+        space = SearchSpace.from_toml(MINIMAL.replace('"conv"', f'"{unit}"') + STABILISERS)
+        assert {space.suggest(study.ask()).architecture.softening for _ in range(20)} == softened
+
+
 def test_fields_that_came_later_are_written_only_where_they_are_used() -> None:
-    later = {"threshold_per_channel", "residual_scale", "zero_gamma"}
+    later = {"threshold_per_channel", "softening", "residual_scale", "zero_gamma"}
     assert not later & set(SearchSpace.from_toml(MINIMAL).model_dump(mode="json")["architecture"])
     used = SearchSpace.from_toml(MINIMAL + STABILISERS)
     assert later <= set(used.model_dump(mode="json")["architecture"])
