@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
-from typing import Any, Self, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pure_nas.errors import ConfigError, nearest
+
+M = TypeVar("M", bound=BaseModel)
 
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -51,6 +54,46 @@ class Document(FrozenModel):
     def to_json(self) -> str:
         """JSON with a schema version, indented, ending in a newline."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def read_text(path: Path, kind: str) -> str:
+    """The text of a file; `kind` is what messages call it.
+
+    Raises:
+        ConfigError: it cannot be read or is not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"The {kind} {path} is not UTF-8 text (line {line}).") from error
+
+
+def from_toml(model: type[M], text: str, *, source: str, hint: str) -> M:
+    """Read the text of a TOML file as `model`.
+
+    Args:
+        hint: the way out where a rule is broken.
+
+    Raises:
+        ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
+    """
+    try:
+        content = tomllib.loads(text.replace("\r\n", "\n"))
+    except RecursionError as error:
+        raise ConfigError(f"{source} is nested too deeply.") from error
+    except ValueError as error:
+        raise ConfigError(f"{source} is not valid TOML: {error}.") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(faults(error, model, source), hint=hint) from error
 
 
 def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:

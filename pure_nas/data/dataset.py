@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,19 @@ class Dataset:
     skipped: int = 0
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What files say of it, so that it is known again."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "classes": list(self.classes),
+            "in_chans": self.in_chans,
+            "image_size": self.image_size,
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
 
     def train_and_validation(self) -> ImageSet:
         """Everything but the test images, for the last training of a chosen network."""

@@ -108,8 +108,7 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
 
     pool = ThreadPoolExecutor(max_workers=max(1, usual_workers()))
     try:
-        for _ in pool.map(read, range(len(positions))):
-            pass
+        list(pool.map(read, range(len(positions))))  # raises what a read has raised
     finally:
         pool.shutdown(cancel_futures=True)
     return torch.from_numpy(pixels)

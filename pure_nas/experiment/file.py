@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 
-from pure_nas.errors import ConfigError, UsageError, nearest
+from pure_nas.errors import UsageError, nearest
 from pure_nas.experiment.choices import architecture_of, check_network, recipe_of
 from pure_nas.experiment.fields import NETWORK_FIELDS, RECIPE_FIELDS, GridTable, TableOf
 from pure_nas.experiment.members import Member, members_of
 from pure_nas.experiment.names import USUAL, check_names
-from pure_nas.search.space import read_text
 from pure_nas.search.space_fields import FieldFaults
 from pure_nas.search.space_tables import Table
-from pure_nas.validation import faults
+from pure_nas.validation import from_toml, read_text
 
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\r\n]*$")]
 Accuracy = Annotated[float, Field(gt=0, lt=1)]
@@ -163,19 +161,8 @@ class ExperimentFile(Table):
         Raises:
             ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
         """
-        try:
-            content = tomllib.loads(text.replace("\r\n", "\n"))
-        except RecursionError as error:
-            raise ConfigError(f"{source} is nested too deeply.") from error
-        except ValueError as error:
-            raise ConfigError(f"{source} is not valid TOML: {error}.") from error
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise ConfigError(
-                faults(error, cls, source),
-                hint="A field is a value, or { each = [...] } for a network or recipe of every value.",
-            ) from error
+        hint = "A field is a value, or { each = [...] } for a network or recipe of every value."
+        return from_toml(cls, text, source=source, hint=hint)
 
     @classmethod
     def load(cls, path: Path) -> Self:

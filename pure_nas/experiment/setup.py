@@ -59,18 +59,7 @@ class Prepared:
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What run.toml says of the images."""
-        dataset = self.dataset
-        return {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "classes": list(dataset.classes),
-            "in_chans": dataset.in_chans,
-            "image_size": dataset.image_size,
-            "mean": list(dataset.mean),
-            "std": list(dataset.std),
-            "train": self.train_images,
-            "scored": self.scored,
-        }
+        return {**self.dataset.facts, "train": self.train_images, "scored": self.scored}
 
     def workers_for(self, left: int) -> WorkerPlan:
         """How many networks are trained at once while `left` trainings are to go."""

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError, nearest
 from pure_nas.plugins import described
-from pure_nas.search.space import SearchSpace, read_text
+from pure_nas.search.space import SearchSpace
+from pure_nas.validation import read_text
 
 ENTRY_POINT_GROUP = "pure_nas.search_spaces"
 SPACE_SUFFIX = ".toml"
@@ -126,7 +127,7 @@ def _reader(file: Traversable) -> Callable[[], str]:
 
 
 def _text(file: Traversable) -> str:
-    return read_text(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
+    return read_text(file, "search space") if isinstance(file, Path) else file.read_text(encoding="utf-8")
 
 
 def _point_reader(point: EntryPoint) -> Callable[[], str]:

@@ -116,6 +116,12 @@ class Prepared:
     def _latencies(self) -> dict[Architecture, float]:
         return {}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.toml says of the images."""
+        dataset = self.dataset
+        return {**dataset.facts, "train": len(dataset.train), "validation": len(dataset.validation)}
+
     def _worst(self, name: ObjectiveName) -> float:
         largest = self.space.largest_architectures()
         match name:
@@ -169,7 +175,7 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
     """
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
-    wanted = {**settings.resolved(), "data": _facts(prepared.dataset)}
+    wanted = {**settings.resolved(), "data": prepared.facts}
     if not run.exists and _holds_something_else(run.path):
         raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
     with ExitStack() as stack:
@@ -241,20 +247,6 @@ def _decided(run: RunDirectory) -> dict[str, Any]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
-
-
-def _facts(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "name": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "classes": list(dataset.classes),
-        "in_chans": dataset.in_chans,
-        "image_size": dataset.image_size,
-        "mean": list(dataset.mean),
-        "std": list(dataset.std),
-        "train": len(dataset.train),
-        "validation": len(dataset.validation),
-    }
 
 
 def _image_shape(architecture: Architecture) -> tuple[int, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -27,7 +26,7 @@ from pure_nas.search.space_locate import Located, Lookup, leaves_of
 from pure_nas.search.space_tables import ArchitectureTable, RecipeTable, RunTable, Table
 from pure_nas.search.space_walk import IMAGE_FIELDS, Asking, Source, Walk
 from pure_nas.units import Unit
-from pure_nas.validation import faults
+from pure_nas.validation import faults, from_toml, read_text
 
 
 class SearchSpace(Table):
@@ -66,18 +65,8 @@ class SearchSpace(Table):
         Raises:
             ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
         """
-        try:
-            content = tomllib.loads(text.replace("\r\n", "\n"))
-        except RecursionError as error:
-            raise ConfigError(f"{source} is nested too deeply.") from error
-        except ValueError as error:
-            raise ConfigError(f"{source} is not valid TOML: {error}.") from error
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise ConfigError(
-                faults(error, cls, source), hint="A field is a value, { choices = [...] } or { low = ..., high = ... }."
-            ) from error
+        hint = "A field is a value, { choices = [...] } or { low = ..., high = ... }."
+        return from_toml(cls, text, source=source, hint=hint)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -86,7 +75,7 @@ class SearchSpace(Table):
         Raises:
             ConfigError: it cannot be read, is no TOML or breaks a rule.
         """
-        return cls.from_toml(read_text(path), source=str(path))
+        return cls.from_toml(read_text(path, "search space"), source=str(path))
 
     def to_toml(self) -> str:
         """A file of this space with every field, also those that the original left to their defaults."""
@@ -176,22 +165,3 @@ class SearchSpace(Table):
 
     def _walk(self, source: Source) -> Candidate:
         return Walk(source, self.run, self.architecture, self.recipe, self._images).candidate()
-
-
-def read_text(path: Path, kind: str = "search space") -> str:
-    """The text of a file; `kind` is what messages call it.
-
-    Raises:
-        ConfigError: it cannot be read or is not UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"The {kind} {path} is not UTF-8 text (line {line}).") from error

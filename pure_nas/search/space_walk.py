@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
@@ -19,14 +19,8 @@ from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT, ParameterKind, Settin
 
 IMAGE_FIELDS = ("in_chans", "num_classes", "image_size")
 PLAIN_ARCHITECTURE_FIELDS = ("base_width", "bottleneck", "residual_scale", "zero_gamma")
-SETTINGS: tuple[Setting, ...] = (
-    "threshold_trainable",
-    "threshold_per_channel",
-    "exponent_cap",
-    "softening",
-    "relu_in_block",
-    "relu_after_add",
-)
+SETTINGS: tuple[Setting, ...] = tuple(name for name in get_args(Setting) if name != "threshold_init")
+"""Drawn once a network; thresholds may start elsewhere in every stage."""
 PLAIN_RECIPE_FIELDS = (
     "optimizer",
     "momentum",

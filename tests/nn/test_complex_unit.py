@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import pytest
@@ -115,16 +114,3 @@ def test_generator_decides_the_weights_and_settings_are_shown() -> None:
         made.reset_parameters(generator=torch.Generator().manual_seed(5))
     assert torch.equal(first.weight, second.weight)
     assert repr(first) == "ComplexConvPU(2, 3, kernel_size=3, stride=1, padding=1, exponent_cap=20.0, softening=0.5)"
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_weights_are_computed_with_in_float32_and_give_the_dtype_of_the_input(
-    dtype: torch.dtype,
-) -> None:
-    narrow, x = ComplexConvPU(2, 3).to(dtype), torch.rand(2, 2, 4, 4).to(dtype)
-    wide = copy.deepcopy(narrow).float()
-    with torch.no_grad():
-        y = narrow(x)
-        assert torch.equal(y, wide(x.float()).to(dtype))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(narrow(x), y)

@@ -401,16 +401,3 @@ def test_a_threshold_that_stays_on_its_device_gives_the_same(theta: float, monke
     monkeypatch.setattr(Floor, "of", lambda theta: Floor(theta, nn.functional.softplus(theta) + 1e-7))
     x = images(2, 2, 6, 6)
     assert_same(run(fused, x), run(plain, x), 1e-10)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_weights_are_computed_with_in_float32_and_give_the_dtype_of_the_input(
-    dtype: torch.dtype,
-) -> None:
-    narrow, x = FusedConvPU(2, 3, threshold_init=-1.0).to(dtype), torch.rand(2, 2, 4, 4).to(dtype)
-    wide = copy.deepcopy(narrow).float()
-    with torch.no_grad():
-        y = narrow(x)
-        assert torch.equal(y, wide(x.float()).to(dtype))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(narrow(x), y)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -80,19 +78,3 @@ def test_half_precision_input_is_computed_in_float32(dtype: torch.dtype) -> None
 
 def test_settings_are_shown() -> None:
     assert repr(LogConv(2, 3)) == "LogConv(2, 3, kernel_size=3, stride=1, padding=1)"
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_weights_are_computed_with_in_float32_and_give_the_dtype_of_the_input(
-    dtype: torch.dtype,
-) -> None:
-    narrow, x = (
-        LogConv(2, 3, threshold_init=-1.0, threshold_per_channel=True).to(dtype),
-        torch.rand(2, 2, 4, 4).to(dtype),
-    )
-    wide = copy.deepcopy(narrow).float()
-    with torch.no_grad():
-        y = narrow(x)
-        assert torch.equal(y, wide(x.float()).to(dtype))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(narrow(x), y)

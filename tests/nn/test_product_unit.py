@@ -232,16 +232,3 @@ def test_generator_decides_the_weights() -> None:
 
 def test_unit_shows_its_settings() -> None:
     assert repr(ConvPU(2, 3)) == "ConvPU(2, 3, kernel_size=3, stride=1, padding=1, exponent_cap=20.0)"
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_weights_are_computed_with_in_float32_and_give_the_dtype_of_the_input(
-    dtype: torch.dtype,
-) -> None:
-    narrow, x = ConvPU(2, 3, threshold_init=-1.0).to(dtype), torch.rand(2, 2, 4, 4).to(dtype)
-    wide = copy.deepcopy(narrow).float()
-    with torch.no_grad():
-        y = narrow(x)
-        assert torch.equal(y, wide(x.float()).to(dtype))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            assert torch.equal(narrow(x), y)
