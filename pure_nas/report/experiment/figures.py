@@ -18,7 +18,7 @@ from pure_nas.experiment.rows import Row
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import level_name, noise_kinds
 from pure_nas.report.experiment.looks import Look, joined, looks_of
-from pure_nas.report.experiment.plots import AXIS_NAMES, axes_of, compared_text, is_log
+from pure_nas.report.experiment.plots import AXIS_NAMES, accuracy_text, axes_of, compared_text, is_log
 from pure_nas.report.figures import saved
 from pure_nas.report.palette import LIGHT
 from pure_nas.run_directory import RunDirectory, write_whole
@@ -70,10 +70,12 @@ def _tall(lines: int) -> tuple[float, float]:
 
 
 def _draw_accuracy(figure: Figure, rows: Sequence[Row], looks: Looks, split: str) -> None:
-    """A line a network: mean, 95 % interval and every seed."""
+    """A line a network: mean, 95 % interval and every seed; why there are none where there are none."""
     axes = figure.subplots()
     for place, row in enumerate(rows):
         if row.mean is None:
+            at_left = axes.get_yaxis_transform()
+            axes.text(0.01, place, accuracy_text(row), transform=at_left, va="center", color=LIGHT["soft"])
             continue
         look = looks[row.label]
         colour = LIGHT[look.role]

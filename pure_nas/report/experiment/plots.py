@@ -55,19 +55,27 @@ def is_log(values: Sequence[float]) -> bool:
 
 
 def accuracy_plot(rows: Sequence[Row], looks: Mapping[str, Look], split: str) -> Figure:
-    """A line a network: mean, 95 % interval and every seed."""
+    """A line a network: mean, 95 % interval and every seed; why there are none where there are none."""
     traces: list[Figure] = []
     for row in rows:
         if row.mean is None:
             continue
         look = looks[row.label]
         traces += [_seeds(row, look), _mean(row, look)]
-    labels = [escape(row.label) for row in rows]
-    return figure(
+    labels = [escape(row.label) for row in rows][::-1]
+    lines = {"type": "category", "categoryorder": "array", "categoryarray": labels, "showgrid": False}
+    plot = figure(
         traces,
         {"title": {"text": f"{split} accuracy"}, **_PERCENT, "range": _range(rows)},
-        {"type": "category", "categoryorder": "array", "categoryarray": labels[::-1], "showgrid": False},
+        {**lines, "range": [-0.5, len(rows) - 0.5]},  # else lines without a mark are left out at the ends
     )
+    plot["layout"]["annotations"] = [_why_empty(row) for row in rows if row.mean is None]
+    return plot
+
+
+def _why_empty(row: Row) -> Figure:
+    place = {"xref": "paper", "x": 0.01, "xanchor": "left", "y": escape(row.label)}
+    return {**place, "text": accuracy_text(row), "showarrow": False, "font": {"color": "@soft"}}
 
 
 def _range(rows: Sequence[Row]) -> list[float]:

@@ -52,16 +52,22 @@ HOSTILE = "<script>window.hacked = 1</script><img src=x onerror=window.hacked=1>
 
 
 def make_run(
-    path: Path, *, question: str = "Which?", first: str = "resnet", done: int = 100, sick: Sequence[str] = ()
+    path: Path,
+    *,
+    question: str = "Which?",
+    first: str = "resnet",
+    done: int = 100,
+    sick: Sequence[str] = (),
+    seeds: int = 3,
 ) -> RunDirectory:
-    """A run as an experiment leaves it, of which `done` trainings have ended."""
+    """A run as an experiment leaves it: `done` trainings have ended, of the `sick` two seeds by diverging."""
     text = HEAD.format(question=question) + GRID.format(first=json.dumps(first))
     file = ExperimentFile.from_toml(text)
-    grid = Grid.of(file, file.scales["s"], IMAGES)
+    grid = Grid.of(file, file.scales["s"], IMAGES, seeds)
     run = RunDirectory(path)
     data = {**IMAGES, "name": "digits", "classes": [str(digit) for digit in range(10)], "train": 1150, "scored": 359}
     settings = {"schema": 1, "kind": EXPERIMENT, "experiment": "made-up", "scale": "s", "dataset": "digits"}
-    run.write_settings({**settings, "split": "test", "seeds": 3, "epochs": 4, "data": data})
+    run.write_settings({**settings, "split": "test", "seeds": seeds, "epochs": 4, "data": data})
     write_whole(path / "experiment.toml", text)
     write_whole(path / "environment.json", json.dumps({"device": "cpu"}))
     for number, training in enumerate(trainings_of(run, grid)):
@@ -213,6 +219,10 @@ def test_experiments_that_are_not_finished_have_a_page(browser: Chrome, tmp_path
     opened(browser, run.report_path)
     assert f"{done} of 21" in browser.find_element(By.TAG_NAME, "header").text
     assert "3 to go" in browser.find_element(By.ID, "networks").text
+    if done:
+        drawn = browser.find_element(By.ID, "accuracy").text
+        assert all(row.label in drawn for row in rows_of(run)), "a network without a mark keeps its line"
+        assert drawn.count("not trained yet") == sum(row.mean is None for row in rows_of(run))
 
 
 def test_figures_are_written_for_papers(run: RunDirectory) -> None:
@@ -224,6 +234,15 @@ def test_figures_are_written_for_papers(run: RunDirectory) -> None:
             assert len(image.convert("L").getcolors(1 << 20) or []) > 10
     text = (run.figures / "over-depth.svg").read_text(encoding="utf-8")
     assert text.startswith("<?xml")
+
+
+def test_lines_of_networks_that_only_diverged_say_so(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", sick=["resnet8"], seeds=2)
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    drawn = browser.find_element(By.ID, "accuracy").text
+    assert drawn.count("no seed came through") == 1
+    assert "resnet8" in drawn
 
 
 def test_figures_are_the_same_when_written_again(run: RunDirectory) -> None:
