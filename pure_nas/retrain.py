@@ -100,8 +100,14 @@ class Retraining:
 class Listener(Protocol):
     """Is told how far retraining is."""
 
-    def training(self, variant: Variant, seed: int, done: int, total: int) -> None:
-        """A network begins to train; `done` of `total` are finished."""
+    def begin(self, done: int, total: int) -> None:
+        """`done` of `total` trainings have ended before."""
+
+    def training_started(self, variant: Variant, seed: int) -> None:
+        """A network begins to train."""
+
+    def training_ended(self, variant: Variant, seed: int, outcome: Outcome) -> None:
+        """A network was trained and scored, or diverged."""
 
 
 def select_trials(results: Results, which: str) -> list[TrialRecord]:
@@ -230,8 +236,10 @@ def retrain(
         on = resolve_device(device)
         work = Work.of_candidates([variant.candidate for variant in distinct.values()], len(missing))
         executor, _ = start_workers(plan_workers(workers, work, on), work, dataset, load, on)
+        total = len(distinct) * seeds
+        listener.begin(total - len(missing), total)
         with closing(executor):
-            _train(missing, executor, listener, total=len(distinct) * seeds)
+            _train(missing, executor, listener)
     rows = [_row(variant, wanted[variant.candidate.digest]) for variant in variants]
     used = variants[0].candidate.recipe.epochs
     found = Retraining(seeds, used, rows, list(_verdicts(rows)))
@@ -239,13 +247,13 @@ def retrain(
     return found
 
 
-def _train(missing: Sequence[_Wanted], executor: Executor, listener: Listener, total: int) -> None:
-    """Train what is missing of `total` trainings and write the results."""
+def _train(missing: Sequence[_Wanted], executor: Executor, listener: Listener) -> None:
+    """Train what is missing and write the results."""
     waiting, running = deque(enumerate(missing)), dict[int, _Wanted]()
     while waiting or running:
         while waiting and executor.free > 0:
             number, each = waiting.popleft()
-            listener.training(each.variant, each.seed, total - len(waiting) - len(running) - 1, total)
+            listener.training_started(each.variant, each.seed)
             running[number] = each
             candidate = each.variant.candidate
             each.directory.write_candidate(candidate)
@@ -254,7 +262,9 @@ def _train(missing: Sequence[_Wanted], executor: Executor, listener: Listener, t
             )
         event = executor.next_event()
         if isinstance(event, Ended):
-            _keep(running.pop(event.number), event.outcome)
+            ended = running.pop(event.number)
+            _keep(ended, event.outcome)
+            listener.training_ended(ended.variant, ended.seed, event.outcome)
 
 
 def _keep(trained: _Wanted, outcome: Outcome) -> None:

@@ -35,6 +35,7 @@ from pure_nas.retrain import (
     variants_of,
 )
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json
+from pure_nas.runner import Outcome
 from pure_nas.search.workers import Work, WorkerPlan
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
@@ -55,10 +56,21 @@ class Heard:
     """Keeps what retraining tells."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[str, int, int, int]] = []
+        self.began: tuple[int, int] | None = None
+        self.started: list[tuple[str, int]] = []
+        self.ended: list[tuple[str, int]] = []
+        self.accuracies: list[float] = []
 
-    def training(self, variant: Variant, seed: int, done: int, total: int) -> None:
-        self.steps.append((variant.name, seed, done, total))
+    def begin(self, done: int, total: int) -> None:
+        self.began = done, total
+
+    def training_started(self, variant: Variant, seed: int) -> None:
+        self.started.append((variant.name, seed))
+
+    def training_ended(self, variant: Variant, seed: int, outcome: Outcome) -> None:
+        self.ended.append((variant.name, seed))
+        if outcome.state == "complete":
+            self.accuracies.append(outcome.metrics["accuracy"])
 
 
 def trial(architecture: Architecture = MIXED, recipe: Recipe = OWN_RECIPE, number: int = 3) -> TrialRecord:
@@ -140,11 +152,10 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
 ) -> None:
     run, heard = run_on(image_folder, tmp_path / "run"), Heard()
     found = retrained(run, [trial()], heard, seeds=2, epochs=2)
-    assert heard.steps == [
-        (name, seed, 2 * index + seed - 1, 10)
-        for index, name in enumerate(variant.name for variant in variants_of(trial(), 2))
-        for seed in (1, 2)
-    ]
+    assert heard.began == (0, 10)
+    assert heard.started == [(variant.name, seed) for variant in variants_of(trial(), 2) for seed in (1, 2)]
+    assert heard.ended == heard.started
+    assert heard.accuracies == [accuracy for each in found.rows for accuracy in each.test_accuracy]
     dataset = load_dataset(image_folder)
     row = found.rows[0]
     for seed, accuracy in enumerate(row.test_accuracy, start=1):
@@ -191,8 +202,10 @@ def test_what_was_retrained_is_not_trained_again(
         return original(self)
 
     monkeypatch.setattr(Training, "run_epoch", spy)
-    more = retrained(run, [trial()], seeds=2)
+    heard = Heard()
+    more = retrained(run, [trial()], heard, seeds=2)
     assert len(trained) == 5
+    assert (heard.began, len(heard.ended)) == ((5, 10), 5)
     assert [row.test_accuracy[0] for row in more.rows] == [row.test_accuracy[0] for row in before.rows]
 
 
@@ -217,7 +230,8 @@ def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monke
     together = retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3)
     assert without_times(together) == without_times(alone)
     assert executors[0].most == 3
-    assert [done for _, _, done, _ in heard.steps] == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert sorted(heard.ended) == sorted(heard.started)
+    assert len(heard.started) == 10
     retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2, workers=3)
     assert len(executors) == 1
 
@@ -227,7 +241,8 @@ def test_two_trials_share_their_twins(image_folder: Path, tmp_path: Path) -> Non
     other = MIXED.model_copy(update={"units": (("conv", "product"),)})
     found = retrained(run_on(image_folder, tmp_path / "run"), [trial(), trial(other, number=5)], heard)
     assert len(found.rows) == 10
-    assert [total for *_, total in heard.steps] == [6] * 6
+    assert heard.began == (0, 6)
+    assert len(heard.ended) == 6
     twins = {(row.trial, row.variant): row.test_accuracy for row in found.rows if row.variant != "trial"}
     assert all(twins[3, name] == twins[5, name] for number, name in twins if number == 3)
 
