@@ -10,6 +10,7 @@ from pure_nas.errors import UsageError
 if TYPE_CHECKING:
     from pure_nas.architecture import Architecture
     from pure_nas.candidate import Candidate
+    from pure_nas.data import Dataset
 
 ARCHITECTURE_HELP = (
     "A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
@@ -39,6 +40,12 @@ def find_architecture(text: str) -> Architecture:
                 f'There is no architecture "{text}".', hint="Name a .json file, or a trial of a run as RUN:TRIAL."
             ) from error
         raise
+
+
+def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:
+    """The architecture for the channels, classes and size of a dataset's images."""
+    shape = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
+    return architecture.model_copy(update=shape)
 
 
 def find_trial(text: str) -> Candidate | None:

@@ -27,7 +27,7 @@ from pure_nas.run_directory import write_whole
 from pure_nas_cli.console import stderr
 from pure_nas_cli.evaluation_tables import Judged, print_evaluations
 from pure_nas_cli.quantities import show_count, show_seconds
-from pure_nas_cli.trained_networks import Trained, find_all_trained
+from pure_nas_cli.trained_networks import Trained, find_all_trained, with_weights
 
 Split = Literal["test", "validation"]
 DOCUMENT_FILE = "evaluation.json"
@@ -40,10 +40,12 @@ class Wanted:
 
     Attributes:
         dataset: a name or folder; None takes the images that the first network was trained on.
+        weights: those of the first network, which is an architecture then; None where networks have theirs.
         seed: decides the noise, and the split of the images; None takes 0, and the split of the training.
     """
 
     dataset: str | None
+    weights: Path | None
     data_dir: Path | None
     image_size: int | None
     skip_corrupt: bool
@@ -66,8 +68,7 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
     device = resolve_device(wanted.device)
     if out is not None:
         _require_free(out, overwrite=overwrite)
-    networks = find_all_trained(texts)
-    dataset = _dataset_for(networks[0], wanted)
+    networks, dataset = _networks_and_images(texts, wanted)
     for network in networks:
         _require_fit(network, dataset)
     images = _images_for(networks, dataset, wanted)
@@ -94,6 +95,26 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
         print_evaluations(judged, f"{dataset.name}, {show_count(len(images), f'{wanted.split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {show_count(len(written) - 1, 'figure file')}", soft_wrap=True)
+
+
+def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Trained], Dataset]:
+    if wanted.weights is None:
+        networks = find_all_trained(texts)
+        return networks, _dataset_for(networks[0], wanted)
+    if wanted.dataset is None:
+        raise UsageError(
+            f"Nothing says by which images to judge {texts[0]} with the weights {wanted.weights}.",
+            hint="Name them, for example --dataset cifar10, or a folder.",
+        )
+    others = find_all_trained(texts[1:])
+    dataset = load_dataset(
+        wanted.dataset,
+        data_dir=wanted.data_dir,
+        seed=wanted.seed or 0,
+        image_size=wanted.image_size,
+        skip_corrupt=wanted.skip_corrupt,
+    )
+    return [with_weights(texts[0], wanted.weights, dataset), *others], dataset
 
 
 def _dataset_for(network: Trained, wanted: Wanted) -> Dataset:

@@ -19,7 +19,7 @@ from pure_nas.recipe import PerKind, Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
 from pure_nas.units import get_unit
-from pure_nas_cli.architectures import find_architecture, find_trial
+from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
@@ -62,14 +62,7 @@ def candidate_for(
     resolve_device(training.device)
     trial = find_trial(text)
     architecture = trial.architecture if trial else find_architecture(text)
-    dataset = training.dataset
-    fitted = architecture.model_copy(
-        update={
-            "in_chans": dataset.in_chans,
-            "num_classes": len(dataset.classes),
-            "image_size": dataset.image_size,
-        }
-    )
+    fitted = fitted_to(architecture, training.dataset)
     recipe = trial.recipe if trial else Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
     changes: dict[str, Any] = {}
     if epochs is not None:

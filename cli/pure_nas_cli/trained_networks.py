@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.architecture import Architecture
+from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation import load_trained
+from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.images import saw_validation
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory, read_json
-from pure_nas_cli.architectures import find_architecture
+from pure_nas_cli.architectures import find_architecture, fitted_to
 
 WEIGHTS_FILE = "weights.safetensors"
 _ABOVE = 4
@@ -72,6 +74,8 @@ def find_all_trained(texts: Sequence[str]) -> list[Trained]:
         UsageError: a text names no trained network.
         RunError: weights or a run are missing or damaged.
     """
+    if not texts:
+        return []
     found = [find_trained(text) for text in texts]
     names = [os.path.abspath(each.name) for each in found]
     shared = os.path.commonpath([os.path.dirname(name) for name in names])
@@ -88,8 +92,10 @@ def find_trained(text: str) -> Trained:
     path = Path(text).expanduser()
     if text.endswith(".safetensors"):
         return _from_file(path)
-    if (path / WEIGHTS_FILE).is_file():
-        return _from_file(path / WEIGHTS_FILE)
+    # A folder, or the architecture.json in it.
+    for within in (path, path.parent if path.name == ARCHITECTURE_FILE else path):
+        if (within / WEIGHTS_FILE).is_file():
+            return _from_file(within / WEIGHTS_FILE)
     folder, colon, which = text.rpartition(":")
     if colon:
         return _from_trial(text, RunDirectory.open(Path(folder)), which)
@@ -100,9 +106,20 @@ def find_trained(text: str) -> Trained:
     find_architecture(text)
     raise UsageError(
         f"{text} is a network without weights: there is nothing to judge.",
-        hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the weights that it writes; "
-        "or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
+        hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the folder that it writes; "
+        "or give its weights with --weights FILE; or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
     )
+
+
+def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
+    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights.
+
+    Raises:
+        UsageError: nothing is called that.
+        RunError: the weights are missing, damaged, or those of another network.
+    """
+    fitted = fitted_to(find_architecture(text), dataset)
+    return Trained(text, weights, load_trained(weights, fitted), None, {}, False)
 
 
 def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 from studies import Command, Study, contents
 
 FIGURES = {f"{name}.{ending}" for name in ("noise", "calibration", "intensity") for ending in ("png", "svg")}
@@ -129,6 +130,35 @@ def test_what_train_wrote_is_judged_on_its_dataset(pure_nas: Command, tmp_path: 
     assert "normalised by" not in answer.message
 
 
+def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "trained"
+    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", folder, "--device", "cpu")
+    alone = shutil.copy(folder / "weights.safetensors", tmp_path / "alone.safetensors")
+    bare = tmp_path / "bare.safetensors"
+    safetensors.torch.save_file(safetensors.torch.load_file(alone), bare)  # without what pure-nas notes in it
+    found = []
+    for named in (
+        [folder],
+        [folder / "architecture.json"],
+        ["resnet8", "--weights", alone, "--dataset", "digits"],
+        ["resnet8", "--weights", bare, "--dataset", "digits"],
+        ["pure8", "--weights", bare, "--dataset", "digits"],
+    ):
+        answer = pure_nas("evaluate", *named, "--noise", "none", "--json")
+        found.append(parsed(answer.stdout)["networks"][0]["evaluation"] if answer.code == 0 else answer.message)  # type: ignore[index]
+    assert found[:4] == [found[0]] * 4
+    assert "do not fit their architecture" in found[4]
+    for arguments, words in (
+        (["resnet8", "--weights", alone], "Nothing says by which images to judge resnet8"),
+        (["pure8", "--weights", alone, "--dataset", "digits"], "are weights of the architecture"),
+        (["resnet9", "--weights", alone, "--dataset", "digits"], 'There is no architecture "resnet9"'),
+        (["resnet8", "--weights", tmp_path / "no.safetensors", "--dataset", "digits"], "are missing"),
+    ):
+        answer = pure_nas("evaluate", *arguments)
+        assert answer.code in (1, 2)
+        assert words in answer.message
+
+
 def test_images_may_have_another_size(pure_nas: Command, finished: Study, image_folder: Path) -> None:
     answer = pure_nas(
         "evaluate", f"{finished.run}:best", "--dataset", image_folder, "--image-size", 12, "--noise", "none", "--json"
@@ -236,8 +266,6 @@ def test_networks_of_an_experiment_are_judged_by_its_images(
 
 
 def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(pure_nas: Command, study: Study) -> None:
-    import safetensors.torch
-
     path = study.run / "trials" / "0001" / "weights.safetensors"
     weights = safetensors.torch.load_file(path)
     weights["classifier.linear.bias"].fill_(float("nan"))

@@ -39,13 +39,21 @@ def evaluate(
     network: Annotated[
         str,
         typer.Argument(
-            metavar="RUN:TRIAL|WEIGHTS",
-            help="A trial such as runs/digits:best, or a .safetensors file that pure-nas has written.",
+            metavar="RUN:TRIAL|WEIGHTS|ARCH",
+            help="A trial such as runs/digits:best; a .safetensors file that pure-nas has written, or its folder; or "
+            "an architecture such as pure20, with --weights.",
         ),
     ],
     dataset: Annotated[
         str | None,
         typer.Option(metavar="NAME|DIR", help="By which images; those of the run if left out."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What ARCH is to have: a .safetensors file with the names of an exported network. Needs --dataset.",
+        ),
     ] = None,
     split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (Split.test),
     against: Annotated[
@@ -112,6 +120,7 @@ def evaluate(
 
     wanted = Wanted(
         dataset=dataset,
+        weights=weights,
         data_dir=data_dir,
         image_size=image_size,
         skip_corrupt=skip_corrupt,
