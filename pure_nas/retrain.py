@@ -143,6 +143,11 @@ def variants_of(trial: TrialRecord, epochs: int | None) -> list[Variant]:
     return [variant for variant in found if variant.name == "trial" or variant.candidate.digest != own.digest]
 
 
+def retrained_folder(run: RunDirectory, candidate: Candidate, seed: int) -> TrialDirectory:
+    """Where a network of a run that is retrained with this seed has its files."""
+    return TrialDirectory(run.path / "retrain" / f"{candidate.digest}-seed{seed}", seed)
+
+
 def load_run_dataset(run: RunDirectory, data_dir: Path | None = None) -> Dataset:
     """The dataset that a run searched on.
 
@@ -225,10 +230,7 @@ def retrain(
     variants = [variant for trial in trials for variant in variants_of(trial, epochs)]
     distinct = {variant.candidate.digest: variant for variant in variants}
     wanted = {
-        digest: [
-            _Wanted(variant, seed, TrialDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed))
-            for seed in range(1, seeds + 1)
-        ]
+        digest: [_Wanted(variant, seed, retrained_folder(run, variant.candidate, seed)) for seed in range(1, seeds + 1)]
         for digest, variant in distinct.items()
     }
     missing = [each for of_digest in wanted.values() for each in of_digest if each.directory.result() is None]

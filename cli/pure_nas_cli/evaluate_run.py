@@ -27,7 +27,7 @@ from pure_nas.run_directory import write_whole
 from pure_nas_cli.console import stderr
 from pure_nas_cli.evaluation_tables import Judged, print_evaluations
 from pure_nas_cli.quantities import show_count, show_seconds
-from pure_nas_cli.trained_networks import Trained, find_all_trained, with_weights
+from pure_nas_cli.trained_networks import Trained, find_all_trained, find_beside_conv_twin, with_weights
 
 Split = Literal["test", "validation"]
 DOCUMENT_FILE = "evaluation.json"
@@ -41,11 +41,13 @@ class Wanted:
     Attributes:
         dataset: a name or folder; None takes the images that the first network was trained on.
         weights: those of the first network, which is an architecture then; None where networks have theirs.
+        conv_twin: whether the first network is a retrained trial, and its conv twins stand beside it.
         seed: decides the noise, and the split of the images; None takes 0, and the split of the training.
     """
 
     dataset: str | None
     weights: Path | None
+    conv_twin: bool
     data_dir: Path | None
     image_size: int | None
     skip_corrupt: bool
@@ -99,8 +101,11 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
 
 def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Trained], Dataset]:
     if wanted.weights is None:
-        networks = find_all_trained(texts)
+        first = find_beside_conv_twin(texts[0]) if wanted.conv_twin else []
+        networks = [*first, *find_all_trained(texts[1:] if first else texts)]
         return networks, _dataset_for(networks[0], wanted)
+    if wanted.conv_twin:
+        raise UsageError("--conv-twin takes a retrained trial of a search, which --weights is none of.")
     if wanted.dataset is None:
         raise UsageError(
             f"Nothing says by which images to judge {texts[0]} with the weights {wanted.weights}.",

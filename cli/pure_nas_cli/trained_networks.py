@@ -16,7 +16,9 @@ from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.images import saw_validation
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
+from pure_nas.report.retraining import load_retraining
 from pure_nas.results import load_results
+from pure_nas.retrain import Variant, retrained_folder, variants_of
 from pure_nas.run_directory import RunDirectory, read_json
 from pure_nas_cli.architectures import find_architecture, fitted_to
 
@@ -109,6 +111,42 @@ def find_trained(text: str) -> Trained:
         hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the folder that it writes; "
         "or give its weights with --weights FILE; or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
     )
+
+
+def find_beside_conv_twin(text: str) -> list[Trained]:
+    """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with their first seeds.
+
+    Raises:
+        UsageError: it is no trial of a search, is all-conv itself, or was not retrained.
+        RunError: weights or the run are missing or damaged.
+    """
+    folder, _, which = text.rpartition(":")
+    if not folder or is_experiment(run := RunDirectory.open(Path(folder))):
+        raise UsageError(
+            f"--conv-twin takes a trial of a search, such as runs/digits:best, but {text} is none.",
+            hint="Name what to compare with by --against.",
+        )
+    trial = load_results(run).select(which)
+    retraining = load_retraining(run)
+    if retraining is None or trial.number not in retraining.trials:
+        raise UsageError(
+            f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
+            hint=f"Train them first: pure-nas retrain {folder} --trials {trial.number} --seeds 3",
+        )
+    own, *twins = variants_of(trial, retraining.epochs)
+    conv = [twin for twin in twins if twin.name.startswith("conv twin")]
+    if not conv:
+        raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
+    found = [(f"{text}, retrained", own), *((twin.name, twin) for twin in conv)]
+    return [_retrained(run, name, variant, retraining.seeds) for name, variant in found]
+
+
+def _retrained(run: RunDirectory, name: str, variant: Variant, seeds: int) -> Trained:
+    for seed in range(1, seeds + 1):
+        weights = retrained_folder(run, variant.candidate, seed).weights
+        if weights.is_file():
+            return replace(_from_file(weights), name=f"{name}, seed {seed}")
+    raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
 
 
 def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:

@@ -282,3 +282,36 @@ def test_damaged_weights_are_refused(pure_nas: Command, study: Study) -> None:
     answer = pure_nas("evaluate", f"{study.run}:1")
     assert answer.code == 1
     assert "are damaged" in answer.message
+
+
+def test_a_retrained_trial_is_judged_beside_its_conv_twins(pure_nas: Command, new_study: Study, tmp_path: Path) -> None:
+    study = Study(new_study.dataset, new_study.space, tmp_path / "runs", "twins")
+    assert study.go("--trials", 3).code == 0
+    chosen = next(
+        number
+        for number in range(3)
+        if "product" in (study.run / "trials" / f"{number:04}" / "architecture.json").read_text(encoding="utf-8")
+    )
+    early = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin")
+    assert early.code == 2
+    assert f"Train them first: pure-nas retrain {study.run} --trials {chosen} --seeds 3" in early.message
+    assert pure_nas("retrain", study.run, "--trials", chosen, "--seeds", 1, "--device", "cpu").code == 0
+    answer = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "gaussian=0.2", "--json")
+    networks = parsed(answer.stdout)["networks"]
+    retrained = parsed((study.run / "retrain.json").read_text(encoding="utf-8"))
+    expected = {row["variant"]: row["mean"] for row in retrained["rows"]}  # type: ignore[attr-defined]
+    names = [name for name in expected if not name.startswith("product twin")]
+    called = [f"{study.run}:{chosen}, retrained, seed 1", *(f"{name}, seed 1" for name in names[1:])]
+    assert [each["name"] for each in networks] == called  # type: ignore[attr-defined]
+    for each, name in zip(networks, names, strict=True):  # type: ignore[call-overload]
+        assert each["evaluation"]["accuracy"] == pytest.approx(expected[name])
+        assert [point["level"] for point in each["evaluation"]["noise"]["gaussian"]] == [0, 0.2]
+    for of, words in (
+        ("resnet20", "resnet20 is none"),
+        (study.run / "trials" / f"{chosen:04}", "is none"),
+        (f"{study.run}:{chosen}", "which --weights is none of"),
+    ):
+        other = ["--weights", "x.safetensors", "--dataset", "digits"] if "--weights" in words else []
+        refused = pure_nas("evaluate", of, "--conv-twin", *other)
+        assert refused.code == 2
+        assert words in refused.message

@@ -60,6 +60,13 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network, judged likewise; may be given several times."),
     ] = None,
+    conv_twin: Annotated[
+        bool,
+        typer.Option(
+            "--conv-twin",
+            help="Judge the trial as pure-nas retrain trained it, beside the same network made of convolutions only.",
+        ),
+    ] = False,
     noise: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,6 +128,7 @@ def evaluate(
     wanted = Wanted(
         dataset=dataset,
         weights=weights,
+        conv_twin=conv_twin,
         data_dir=data_dir,
         image_size=image_size,
         skip_corrupt=skip_corrupt,
