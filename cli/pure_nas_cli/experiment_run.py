@@ -120,10 +120,13 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
     )
     allowed = settings.time_seconds
     if allowed is not None and together > allowed:
+        ended = _within(list(seconds.values()), allowed * count)
+        reached = (
+            f"about {ended:,} of the {len(seconds):,} trainings" if ended else f"none of {len(seconds):,} trainings"
+        )
         stderr.print(
-            f"That is more than --time {show_seconds(allowed)}, which is enough for about "
-            f"{show_count(_within(list(seconds.values()), allowed * count), 'training')} of {len(seconds):,}; then it "
-            f"stops, and {_GO_ON}.",
+            f"That is more than --time {show_seconds(allowed)}, which is enough for {reached}; then it stops, and "
+            f"{_GO_ON}.",
             style="yellow",
         )
     longest_epoch = max(expected.epoch for expected in each.values())

@@ -160,7 +160,7 @@ def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(
     said = answer.message
     assert "estimated time on cpu: " in said
     assert "for 4 trainings" in said
-    assert "That is more than --time 0.0 s, which is enough for about 0 trainings of 4; then it stops" in said
+    assert "That is more than --time 0.0 s, which is enough for none of 4 trainings; then it stops" in said
     assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command goes on.")
     assert "An epoch takes up to" in said
     assert "a session of --time 0.0 s goes on until the epochs in progress are done" in said
