@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pure_nas.evaluation import Evaluation, NoiseCurve, NoiseKind
 from pure_nas.evaluation.noise import LEVEL_NAMES
 from pure_nas.report.figures import saved
+from pure_nas.report.legend import legend_below
 from pure_nas.report.palette import LIGHT, style_of
 
 _LINES = ("-", "--", ":", "-.")
@@ -64,7 +65,7 @@ def _draw_noise(figure: Figure, networks: Sequence[Evaluated], kinds: Sequence[N
         axes.set_title(f"{kind} noise", fontsize=9, color=LIGHT["ink"])
     for axes in list(plots):
         axes.remove()
-    _finish(figure)
+    _legend(figure)
 
 
 def _draw_curve(axes: Axes, curve: NoiseCurve, network: Evaluated, line: str) -> None:
@@ -119,7 +120,7 @@ def _draw_calibration(figure: Figure, networks: Sequence[Evaluated]) -> None:
     axes.set(xlim=(0, 102), ylim=(0, 102))
     axes.set_xlabel("confidence")
     axes.set_ylabel("accuracy")
-    _finish(figure)
+    _legend(figure)
 
 
 def _draw_intensity(figure: Figure, networks: Sequence[Evaluated]) -> None:
@@ -142,7 +143,7 @@ def _draw_intensity(figure: Figure, networks: Sequence[Evaluated]) -> None:
         axes.set_xlabel("intensity, multiplied by")
         axes.set_ylabel(text)
     accuracy.yaxis.set_major_formatter("{x:g} %")
-    _finish(figure)
+    _legend(figure)
 
 
 def _line(networks: Sequence[Evaluated], place: int) -> str:
@@ -151,7 +152,5 @@ def _line(networks: Sequence[Evaluated], place: int) -> str:
     return _LINES[earlier % len(_LINES)]
 
 
-def _finish(figure: Figure) -> None:
-    """One legend for all plots of a figure."""
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)), fontsize=8)
+def _legend(figure: Figure) -> None:
+    legend_below(figure, figure.axes[0], columns=3, fontsize=8)

@@ -20,6 +20,7 @@ from pure_nas.report.experiment.evaluation_plots import level_name, noise_kinds
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, accuracy_text, axes_of, compared_text, is_log
 from pure_nas.report.figures import saved
+from pure_nas.report.legend import legend_below
 from pure_nas.report.palette import LIGHT
 from pure_nas.run_directory import RunDirectory, write_whole
 
@@ -188,10 +189,7 @@ def _draw_curves(figure: Figure, findings: Findings, looks: Looks) -> None:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    """Below the plots, however many entries there are."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), fontsize=7)
+    legend_below(figure, axes, columns=4, fontsize=7)
 
 
 def _draw_convergence(figure: Figure, findings: Findings, looks: Looks) -> None:
