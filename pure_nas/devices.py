@@ -106,6 +106,21 @@ def keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+@contextmanager
+def telling_out_of_memory() -> Iterator[None]:
+    """Let a CPU say that memory ran out as a GPU does; PyTorch says so there only in words.
+
+    Raises:
+        torch.OutOfMemoryError: memory ran out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+        raise torch.OutOfMemoryError(str(error)) from error
+
+
 def hand_back_freed_memory(device: torch.device) -> None:
     """Give the system the memory that a run on `device` no longer uses, on the device and beside it."""
     if device.type == "cuda":

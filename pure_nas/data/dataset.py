@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class Dataset:
         return self._train_and_validation
 
     def test(self) -> ImageSet:
-        """Read the test images, which nothing has opened before.
+        """The test images, which nothing has opened before the first call; they are kept.
 
         Raises:
             DataError: there are none, or they cannot be read.
@@ -169,7 +169,7 @@ class Images:
             fingerprint=self._fingerprint(train, validation),
             skipped=self.skipped,
             _train_and_validation=whole,
-            _load_test=partial(self.load_test, normalisation) if self.load_test else None,
+            _load_test=cache(partial(self.load_test, normalisation)) if self.load_test else None,
         )
 
     def _fingerprint(self, train: Positions, validation: Positions) -> str:

@@ -138,10 +138,21 @@ class _Times(nn.Module):
         return x.mul_(self.factor)
 
 
-def _threshold(theta: Tensor) -> float | Tensor:
-    """The floor under what a unit with this theta takes logarithms of: a number, or (C, 1, 1)."""
-    t = Floor.of(theta).t
-    return t if theta.dim() else float(t)
+class _Logarithm(nn.Module):
+    """log2(max(x, t)) with the floor t of a unit with this theta; uses up the memory of its input."""
+
+    floors: Tensor | None
+
+    def __init__(self, theta: Tensor) -> None:
+        super().__init__()
+        t = Floor.of(theta).t
+        self.floor = float(t) if theta.dim() == 0 else None
+        self.register_buffer("floors", t if theta.dim() else None)  # (C, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = wide(x)
+        x = x.clamp_min_(self.floor) if self.floor is not None else x.clamp_min_(self.floors)
+        return log2(x, out=x)
 
 
 class _LogConvolution(nn.Module):
@@ -154,14 +165,13 @@ class _LogConvolution(nn.Module):
         super().__init__()
         dtype = unit.weight.dtype
         self.stride, self.padding = unit.stride, unit.padding
-        self.threshold = _threshold(unit.theta)
+        self.logarithm = _Logarithm(unit.theta)
         self.register_buffer("weight", unit.weight * (scale * math.log(2)).to(dtype).view(-1, 1, 1, 1))
         self.register_buffer("bias", shift.to(dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            x = wide(x).clamp_min_(self.threshold)
-            return F.conv2d(log2(x, out=x), self.weight, self.bias, self.stride, self.padding)
+            return F.conv2d(self.logarithm(x), self.weight, self.bias, self.stride, self.padding)
 
 
 class _Product(nn.Module):
@@ -182,7 +192,7 @@ class _Product(nn.Module):
         super().__init__()
         dtype = unit.weight.dtype
         self.stride, self.padding = unit.stride, unit.padding
-        self.threshold = _threshold(unit.theta)
+        self.logarithm = _Logarithm(unit.theta)
         self.capped = unit.exponent_cap is not None
         cap = math.log2(torch.finfo(dtype).max) if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
         exponent_shift = scale.abs().log2()
@@ -196,8 +206,7 @@ class _Product(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            x = wide(x).clamp_min_(self.threshold)
-            exponent = F.conv2d(log2(x, out=x), self.weight, self.exponent_shift, self.stride, self.padding)
+            exponent = F.conv2d(self.logarithm(x), self.weight, self.exponent_shift, self.stride, self.padding)
             y = self._limited(exponent).exp2_()
             return (y.mul_(self.sign) if self.negative else y).add_(self.shift)
 

@@ -39,7 +39,13 @@ class Ready:
 
 @dataclass(frozen=True)
 class Alive:
-    """Another batch was taken."""
+    """Another batch was taken, or images are read now, silently.
+
+    Attributes:
+        silence: seconds that may pass before the next batch, beside what one may take.
+    """
+
+    silence: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -177,9 +177,9 @@ class ProcessExecutor:
         for place, worker in enumerate(self._workers):
             ended = worker.process.exitcode is not None
             reports = worker.reports()
+            worker.silent = 0.0 if reports else worker.silent + listened
             for report in reports:
                 self._take(worker, report)
-            worker.silent = 0.0 if reports else worker.silent + listened
             if ended:
                 self._replace(place, worker.fate)
             elif worker.hangs:
@@ -206,8 +206,8 @@ class ProcessExecutor:
             case Warm() | Rehearsed():
                 worker.reply = report
                 worker.patience = None
-            case Alive():
-                pass  # like any report it has ended the worker's silence, and says no more
+            case Alive(silence):
+                worker.silent = -silence
 
     def _replace(self, place: int, fate: str) -> None:
         """Put a new worker in the place of one that is gone, and give it the job."""

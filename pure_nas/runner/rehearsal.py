@@ -11,6 +11,7 @@ import torch
 from pure_nas.candidate import Candidate
 from pure_nas.data import Augment, Dataset
 from pure_nas.data.image_set import Batch
+from pure_nas.devices import telling_out_of_memory
 from pure_nas.nn import build
 from pure_nas.training import Training
 from pure_nas.training.seeds import generator
@@ -27,6 +28,7 @@ class Rehearsal:
         torch.OutOfMemoryError: it does not fit; likewise `images_per_second`.
     """
 
+    @telling_out_of_memory()
     def __init__(self, candidate: Candidate, dataset: Dataset, device: torch.device) -> None:
         self._batches = _endless_batches(candidate, dataset, device)
         self._at_once = _STEPS_AT_ONCE[device.type]
@@ -42,6 +44,7 @@ class Rehearsal:
         )
         self._training.rehearse(islice(self._batches, _WARM_STEPS[device.type]))
 
+    @telling_out_of_memory()
     def images_per_second(self, seconds: float) -> float:
         """Images trained on in a second, measured for that long; 0 for no time."""
         images, elapsed, start = 0, 0.0, time.perf_counter()

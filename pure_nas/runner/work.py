@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -15,8 +15,8 @@ import torch
 from pure_nas.cost.count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
-from pure_nas.data import Dataset
-from pure_nas.devices import threads_for
+from pure_nas.data import Dataset, ImageSet
+from pure_nas.devices import telling_out_of_memory, threads_for
 from pure_nas.evaluation import evaluate_network, noise_error
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import weights_bytes
@@ -45,15 +45,17 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     expected = cost_of(architecture)
     cost: dict[str, float] = {**asdict(expected), "flops": expected.flops}
     try:
-        network = build(architecture, generator=generator(job.seed, "weights"))
-        count_architecture(architecture, network)
-        training = _training(job, network, dataset, device)
-        with threads_for(expected.flops * job.candidate.recipe.batch_size):
-            yield from _train(job, training, folder)
-        cost |= _measured(job, network, device)
-        metrics = _final_metrics(job, training, dataset, folder)
-        if job.judging is not None:
-            _judge(job, job.judging, training, dataset, folder)
+        with telling_out_of_memory():
+            network = build(architecture, generator=generator(job.seed, "weights"))
+            count_architecture(architecture, network)
+            training = _training(job, network, dataset, device)
+            with threads_for(expected.flops * job.candidate.recipe.batch_size):
+                yield from _train(job, training, folder)
+                images = dataset.test() if job.final else dataset.validation
+                metrics = _final_metrics(job, training, images, folder)
+                if job.judging is not None:
+                    _judge(job.judging, training, images, dataset.classes, folder)
+            cost |= _measured(job, network, device)
     except Divergence as divergence:
         outcome = Outcome(
             state="diverged",
@@ -62,9 +64,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
             seconds=_seconds(folder),
             execution=training.execution,
         )
-    except RuntimeError as error:
-        if not _is_out_of_memory(error):
-            raise
+    except torch.OutOfMemoryError as error:
         reason = f"out of memory on {device} at batch {job.candidate.recipe.batch_size}: {str(error).splitlines()[0]}"
         outcome = Outcome(state="failed", reason=reason, cost=cost, seconds=_seconds(folder))
     else:
@@ -83,11 +83,6 @@ def outcome_of_lost(job: Job, reason: str) -> Outcome:
     cost = cost_of(job.candidate.architecture)
     seconds = _seconds(folder)
     return Outcome(state="failed", reason=reason, cost={**asdict(cost), "flops": cost.flops}, seconds=seconds)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out; on the CPU, PyTorch says so only in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _training(job: Job, network: Network, dataset: Dataset, device: torch.device) -> Training:
@@ -144,16 +139,14 @@ def _keep_curve_up_to(folder: TrialDirectory, epoch: int) -> None:
     write_whole(folder.metrics, "".join(json.dumps(record) + "\n" for record in kept))
 
 
-def _final_metrics(job: Job, training: Training, dataset: Dataset, folder: TrialDirectory) -> dict[str, float]:
+def _final_metrics(job: Job, training: Training, images: ImageSet, folder: TrialDirectory) -> dict[str, float]:
     if job.final:
         training.prepare_scoring()
-        images = dataset.test()
         score = evaluate(training.network, images, training.device)
         if not math.isfinite(score.loss):
             raise Divergence(f"test loss is {score.loss} after the last epoch")
         found = {"error": score.error, "accuracy": score.accuracy, "loss": score.loss}
     else:
-        images = dataset.validation
         last: dict[str, Any] = folder.curve()[-1]
         error, loss = last["validation_error"], last["validation_loss"]
         found = {"error": error, "accuracy": 1 - error, "loss": loss}
@@ -162,9 +155,10 @@ def _final_metrics(job: Job, training: Training, dataset: Dataset, folder: Trial
     return found
 
 
-def _judge(job: Job, judging: Judging, training: Training, dataset: Dataset, folder: TrialDirectory) -> None:
+def _judge(
+    judging: Judging, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
+) -> None:
     """Write evaluation.json. Every network is judged on the same images and under the same noise."""
-    images = dataset.test() if job.final else dataset.validation
     if judging.images is not None and judging.images < len(images):
         images = images.subset(
             torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: judging.images]
@@ -173,7 +167,7 @@ def _judge(job: Job, judging: Judging, training: Training, dataset: Dataset, fol
         training.network,
         images,
         training.device,
-        classes=dataset.classes,
+        classes=classes,
         noises=judging.noises,
         views=judging.views,
         factors=judging.factors,

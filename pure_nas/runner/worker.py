@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 
@@ -34,6 +35,9 @@ from pure_nas.runner.work import work
 
 Load = Callable[[], Dataset]
 """Loads the images; can be pickled."""
+
+SECONDS_TO_LOAD = 1800.0
+"""How long reading images may take, which says nothing meanwhile."""
 
 _PR_SET_PDEATHSIG = 1
 _SECONDS_BETWEEN_SIGNS = 1.0
@@ -96,13 +100,17 @@ class _Controller:
             self._last_sign = now
             self.tell(Alive())
 
+    def silence(self) -> None:
+        """Say that images are read now."""
+        self.tell(Alive(SECONDS_TO_LOAD))
+
 
 class _Worker:
     """Carries out orders on one device with one dataset."""
 
     def __init__(self, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
         self._controller = controller
-        self._dataset = _watched(dataset, controller.sign_of_life)
+        self._dataset = _watched(dataset, controller)
         self._device = device
         # The first optimizer would import this, which takes a second.
         importlib.import_module("torch._dynamo")
@@ -160,14 +168,21 @@ def _loaded(load: Load, fingerprint: str) -> Dataset:
     return dataset
 
 
-def _watched(dataset: Dataset, tick: Callable[[], None]) -> Dataset:
-    """The same images; `tick` is called for every batch that is taken, in training and in scoring."""
+def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
+    """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
+    tick = controller.sign_of_life
+
+    @cache
+    def load_test() -> ImageSet:
+        controller.silence()
+        return _Watched(dataset.test(), tick)
+
     return replace(
         dataset,
         train=_Watched(dataset.train, tick),
         validation=_Watched(dataset.validation, tick),
         _train_and_validation=_Watched(dataset.train_and_validation(), tick),
-        _load_test=lambda: _Watched(dataset.test(), tick),
+        _load_test=load_test,
     )
 
 

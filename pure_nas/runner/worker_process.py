@@ -14,10 +14,9 @@ import torch
 from pure_nas.errors import RunError
 from pure_nas.runner.messages import Job
 from pure_nas.runner.orders import Order, Rehearsed, Report, Warm
-from pure_nas.runner.worker import Load, serve
+from pure_nas.runner.worker import SECONDS_TO_LOAD, Load, serve
 
 _SECONDS_TO_DIE = 10.0
-_SECONDS_TO_LOAD = 1800.0
 
 
 class WorkerProcess:
@@ -27,7 +26,7 @@ class WorkerProcess:
         job: what it does; None while it is free.
         reply: its answer to an order that is no job.
         ready: whether it has loaded the images.
-        silent: seconds for which it was listened to in vain.
+        silent: seconds for which it was listened to in vain; below zero while it may be silent beyond its patience.
         patience: how long it may be silent; None while it has nothing to say.
     """
 
@@ -66,7 +65,7 @@ class WorkerProcess:
     def hangs(self) -> bool:
         """Whether it has been silent for too long. Loading is silent, but the images were loaded here before."""
         if not self.ready:
-            return self.silent > _SECONDS_TO_LOAD
+            return self.silent > SECONDS_TO_LOAD
         return self.patience is not None and self.silent > self.patience
 
     def give(self, order: Order, patience: float) -> None:

@@ -198,3 +198,11 @@ def test_folded_network_is_exported_and_compiled() -> None:
     expected = made(images())
     torch.testing.assert_close(torch.export.export(made, (images(),)).module()(images()), expected)
     torch.testing.assert_close(torch.compile(made, backend="aot_eager")(images()), expected)
+
+
+@pytest.mark.parametrize("unit", ["product", "log-conv"])
+def test_a_folded_network_goes_to_another_device_with_all_it_holds(unit: str) -> None:
+    moved = folded(lived(units=((unit,), (unit,)), threshold_per_channel=True)).to("meta")
+    attributes = [value for module in moved.modules() for value in vars(module).values()]
+    tensors = [each for each in attributes if isinstance(each, Tensor)]
+    assert {each.device.type for each in (*moved.buffers(), *moved.parameters(), *tensors)} == {"meta"}

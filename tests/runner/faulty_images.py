@@ -87,6 +87,17 @@ def load_faulty(folder: Path, fault: Path) -> Dataset:
     return replace(dataset, train=FaultyImages(dataset.train, fault))
 
 
+def load_with_slow_test(folder: Path) -> Dataset:
+    """The images of `folder`, of which those of the test split take two seconds to read."""
+    dataset = load_dataset(folder)
+
+    def read_slowly() -> ImageSet:
+        time.sleep(2.0)
+        return dataset.test()
+
+    return replace(dataset, _load_test=read_slowly)
+
+
 def load_not_at_all(fault: str) -> Dataset:
     """Goes wrong."""
     go_wrong(fault)

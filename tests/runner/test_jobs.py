@@ -23,8 +23,6 @@ from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def without_time(curve: list[dict[str, object]]) -> list[dict[str, object]]:
     return [{name: value for name, value in record.items() if name != "seconds"} for record in curve]
@@ -213,6 +211,25 @@ def test_running_out_of_memory_is_an_outcome_wherever_it_strikes(
     assert not (tmp_path / "weights.safetensors").exists()
     monkeypatch.undo()
     assert outcome_of(job(untested, tmp_path), untested).state == "complete"
+
+
+def test_a_cpu_that_runs_out_of_memory_is_an_outcome_too(
+    untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch has no error of its own for it."""
+
+    def too_large(*_: object, **__: object) -> None:
+        torch.empty(2**60)
+
+    monkeypatch.setattr(Step, "__call__", too_large)
+    outcome = outcome_of(job(untested, tmp_path), untested)
+    assert outcome.state == "failed"
+    assert outcome.reason.startswith("out of memory on cpu at batch 16")
+    assert InlineExecutor(untested, CPU).seconds_per_image(candidate(untested), 0.1) is None
+
+
+def test_test_images_are_read_once_and_kept(dataset: Dataset) -> None:
+    assert dataset.test() is dataset.test()
 
 
 def test_other_errors_are_not_outcomes(untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from faulty_images import Unspeakable, load_after_faults, load_faulty, load_not_at_all
+from faulty_images import Unspeakable, load_after_faults, load_faulty, load_not_at_all, load_with_slow_test
 from jobs import CPU, candidate, job, outcome_of
 
 from pure_nas.cost.layers import cost_of
@@ -27,8 +27,6 @@ from pure_nas.errors import DataError, RunError
 from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
 from pure_nas.runner.worker import portable
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +133,13 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     after = events_in(pool, numbered(dataset, tmp_path, 2))[-1]
     assert isinstance(after, Ended)
     assert after.outcome.state == "complete"
+
+
+def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
+    load = partial(load_with_slow_test, image_folder)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5) as executor:
+        events = events_in(executor, job(dataset, tmp_path, final=True))
+    assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
 
 
 def test_what_a_worker_logs_is_logged_here(
@@ -292,7 +297,7 @@ def test_cuda_without_a_number_stands_for_every_gpu(dataset: Dataset, monkeypatc
 def test_a_worker_that_never_has_its_images_is_not_waited_for(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pure_nas.runner.worker_process._SECONDS_TO_LOAD", 1.0)
+    monkeypatch.setattr("pure_nas.runner.worker_process.SECONDS_TO_LOAD", 1.0)
     load = partial(time.sleep, 1000)
     with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:  # type: ignore[arg-type]
         executor.submit(job(dataset, tmp_path))

@@ -17,7 +17,6 @@ from pure_nas.search.settings import objective_names, objective_values
 from pure_nas.search.setup import opened, prepare
 
 NAMES = objective_names("error,noise_error,params")
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

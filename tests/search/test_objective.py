@@ -20,8 +20,6 @@ from pure_nas.search.limits import Limits
 from pure_nas.search.objective import Objective
 from pure_nas.training import Training
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(autouse=True)
 def _quiet_optuna() -> None:

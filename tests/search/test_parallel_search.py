@@ -22,8 +22,6 @@ from pure_nas.runner import work as work_module
 from pure_nas.search.setup import Prepared, opened, prepare
 from pure_nas.search.workers import WorkerPlan
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 # Six candidates in all.
 SMALL_SPACE = """
 [run]

@@ -23,8 +23,6 @@ from pure_nas.search.limits import Limits
 from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import opened, prepare
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class Silent:
     """Listens to a search and says nothing."""

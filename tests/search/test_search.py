@@ -32,8 +32,6 @@ from pure_nas.search.storage import open_storage
 from pure_nas.search.study import SearchStudy
 from pure_nas.training import Training
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 TIGHT = Limits(params=800)
 """Kept by about a third of the tiny space."""
 

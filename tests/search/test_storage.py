@@ -67,7 +67,6 @@ def test_a_study_that_was_written_ahead_is_changed_on_a_network_file_system(
     assert journal_mode(tmp_path / "study.db") == "delete"
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("damage", ["another file", "a page lost", "cut short"])
 def test_a_damaged_study_is_refused_and_moving_it_away_helps(
     damage: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path

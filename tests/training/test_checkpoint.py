@@ -10,8 +10,6 @@ from small_training import MIXED, same, training, weights
 
 from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

@@ -14,8 +14,6 @@ from pure_nas.training import evaluation
 from pure_nas.training.evaluation import evaluate, reestimate_norms
 from pure_nas.training.seeds import generator
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]

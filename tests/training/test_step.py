@@ -17,8 +17,6 @@ from pure_nas.training.optimizer import make_optimizer
 from pure_nas.training.seeds import generator
 from pure_nas.training.step import BatchScore, RecordedStep, Recorder, Step
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
 Replay = Callable[[], None]
 

@@ -18,8 +18,6 @@ from pure_nas.training.evaluation import evaluate, reestimate_norms
 from pure_nas.training.seeds import generator
 from pure_nas.training.training import Divergence
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def finish(run: Training) -> list[EpochMetrics]:
     curve: list[EpochMetrics] = []
