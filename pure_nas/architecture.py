@@ -135,7 +135,7 @@ class Architecture(Document):
     # Fields that came later are left out of files and digests at their defaults, so that older digests stay true.
     threshold_per_channel: Annotated[bool, Field(exclude_if=operator.not_)] = False
     exponent_cap: Annotated[float, Field(gt=0, le=80)] | None = 20.0
-    softening: Annotated[float, Field(gt=0, le=10, exclude_if=_half)] = 0.5
+    softening: Annotated[float, Field(ge=1e-6, le=10, exclude_if=_half)] = 0.5
     relu_in_block: bool = False
     relu_after_add: bool = False
     residual_scale: Annotated[float, Field(gt=0, le=10, exclude_if=_one)] = 1.0

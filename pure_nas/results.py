@@ -18,6 +18,8 @@ TrialState = Literal["complete", "diverged", "failed", "rejected"]
 died twice;
 rejected: over a limit, never trained and not counted as a trial."""
 
+ERRORS = ("error", "noise_error")
+"""The objectives that are shares of images; every other one is a cost."""
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute) and their costs by at most
@@ -91,8 +93,7 @@ class Results:
     def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
         """The front, lowest error first; points within the tolerances of each other are one group."""
         tolerances = [
-            (ERROR_TOLERANCE, 0.0) if name in ("error", "noise_error") else (0.0, COST_TOLERANCE)
-            for name in self.objective_names
+            (ERROR_TOLERANCE, 0.0) if name in ERRORS else (0.0, COST_TOLERANCE) for name in self.objective_names
         ]
         members = pareto.front(self._values)
         return tuple(
@@ -129,14 +130,21 @@ class Results:
             box *= worst
         return pareto.hypervolume(values, self.reference) / box if values and box > 0 else 0.0
 
+    def costs(self, trial: TrialRecord) -> tuple[float, ...]:
+        """What a complete trial costs: its objectives that are costs, or its flops where none of them is."""
+        named = zip(self.objective_names, trial.objectives, strict=True)
+        return tuple(value for name, value in named if name not in ERRORS) or (trial.cost.get("flops", math.inf),)
+
     @property
     def best(self) -> TrialRecord:
-        """The trial with the lowest error; the cheapest of several.
+        """The trial of the front with the lowest error; the cheapest of several.
 
         Raises:
             RunError: no trial is complete.
         """
-        return min(self.require_complete(), key=lambda trial: trial.objectives)
+        self.require_complete()
+        members = (trial for group in self.groups for trial in group)
+        return min(members, key=lambda trial: (trial.objectives[0], self.costs(trial), trial.objectives))
 
     @property
     def knee(self) -> TrialRecord:
@@ -146,18 +154,23 @@ class Results:
             RunError: no trial is complete.
         """
         self.require_complete()
-        number = self.complete[pareto.knee(self._values)].number
+        # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
+        shifted = [
+            tuple(value - 1 if name in ERRORS else value for name, value in zip(self.objective_names, row, strict=True))
+            for row in self._values
+        ]
+        number = self.complete[pareto.knee(shifted)].number
         return next(group[0] for group in self.groups if number in {trial.number for trial in group})
 
     @property
     def smallest(self) -> TrialRecord:
-        """The network of the front with the lowest cost; with several costs, with the lowest first one.
+        """The network of the front with the lowest cost: the first one that is asked for, or flops.
 
         Raises:
             RunError: no trial is complete.
         """
         self.require_complete()
-        return min(self.front, key=lambda trial: (trial.objectives[1:], trial.objectives[0]))
+        return min(self.front, key=lambda trial: (self.costs(trial), trial.objectives))
 
     def select(self, which: str) -> TrialRecord:
         """The trial called "best", "knee", "smallest", or by its number.
@@ -180,7 +193,7 @@ class Results:
         raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
 
     def baselines_within(self, trial: TrialRecord) -> dict[str, TrialRecord]:
-        """For each baseline unit, the most accurate baseline that costs no more than `trial` in any objective.
+        """For each baseline unit, the most accurate baseline that costs no more than `trial` (see `costs`).
 
         Baselines are compared at equal cost within the cost tolerance. Keys are unit names.
         """
@@ -190,7 +203,7 @@ class Results:
                 continue
             within = all(
                 theirs <= ours * (1 + COST_TOLERANCE)
-                for theirs, ours in zip(other.objectives[1:], trial.objectives[1:], strict=True)
+                for theirs, ours in zip(self.costs(other), self.costs(trial), strict=True)
             )
             unit = other.candidate.architecture.units[0][0]
             if within and (unit not in found or other.error < found[unit].error):

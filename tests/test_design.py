@@ -31,6 +31,7 @@ LAYERS = (
     "devices",
     "cost",
     "data",
+    "run_images",
     "training",
     "environment",
     "evaluation",

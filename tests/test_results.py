@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,55 @@ def test_selecting_what_cannot_be_selected_lists_what_can(which: str, message: s
 def test_nothing_is_selected_while_no_trial_is_complete(which: str) -> None:
     with pytest.raises(RunError, match="No trial of this run is complete yet"):
         results(ended(0, "failed")).select(which)
+
+
+NOISE_NAMES = ("error", "noise_error", "flops")
+
+
+def noisy(number: int, error: float, noise_error: float, flops: float, baseline: str = "") -> TrialRecord:
+    record = trial(number, error, flops, baseline)
+    return replace(record, objectives=(error, noise_error, flops), cost={"flops": flops})
+
+
+def of_errors_alone(*trials: TrialRecord) -> Results:
+    """The same without a cost among the objectives."""
+    names = ("error", "noise_error")
+    return Results(names, (1.0, 1.0), tuple(replace(each, objectives=each.objectives[:2]) for each in trials))
+
+
+def test_smallest_is_the_cheapest_and_not_the_most_robust() -> None:
+    trials = (noisy(0, 0.1, 0.2, 900), noisy(1, 0.3, 0.4, 200), noisy(2, 0.5, 0.6, 100), noisy(3, 0.2, 0.1, 950))
+    assert Results(NOISE_NAMES, (1.0, 1.0, 1000.0), trials).smallest.number == 2
+    found = of_errors_alone(*trials, noisy(4, 0.9, 0.9, 1))
+    assert [each.number for each in found.front] == [0, 3]
+    assert found.smallest.number == 0
+
+
+def test_best_is_the_cheapest_and_not_the_most_robust_of_equally_accurate_trials() -> None:
+    trials = (noisy(0, 0.1, 0.2, 900), noisy(1, 0.1, 0.4, 300), noisy(2, 0.1, 0.2, 700))
+    assert Results(NOISE_NAMES, (1.0, 1.0, 1000.0), trials).best.number == 1
+    # Without a cost among the objectives the cheapest may be beaten in both.
+    assert of_errors_alone(*trials).best.number == 2
+
+
+def test_knee_takes_both_errors_as_they_are() -> None:
+    """By its logarithm, the noise error of the third would seem far from that of the first."""
+    trials = (trial(0, 0.5, 0.001), trial(1, 0.05, 0.5), trial(2, 0.4, 0.1))
+    found = Results(("error", "noise_error"), (1.0, 1.0), trials)
+    assert found.knee.number == 2
+    assert results(*trials).knee.number != 2
+
+
+def test_noise_error_is_no_cost_of_a_baseline() -> None:
+    trials = (
+        noisy(0, 0.4, 0.9, 100, "conv small, usual recipe"),
+        noisy(1, 0.3, 0.1, 900, "product large, usual recipe"),
+        noisy(2, 0.2, 0.3, 500),
+    )
+    found = Results(NOISE_NAMES, (1.0, 1.0, 1000.0), trials)
+    assert {unit: each.number for unit, each in found.baselines_within(trials[2]).items()} == {"conv": 0}
+    by_flops = of_errors_alone(*trials)
+    assert {unit: each.number for unit, each in by_flops.baselines_within(by_flops.trials[2]).items()} == {"conv": 0}
 
 
 def test_hypervolume_is_the_share_of_the_reference_box() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from pure_nas.architecture import Architecture
+from pure_nas.report.wording import NOISE_ERROR
 from pure_nas.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
 from pure_nas.run_directory import RunDirectory
 from pure_nas_cli.console import stdout
+from pure_nas_cli.plain_tables import bare_table
 from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds
 
 PRODUCT_COLOUR, CONV_COLOUR, OTHER_COLOUR = "dark_orange", "dodger_blue1", "magenta"
@@ -64,11 +65,16 @@ def print_front(results: Results) -> None:
     stdout.print(_notes(results), style="dim")
 
 
+def _label(name: str) -> str:
+    """An objective's name for people: only files write noise_error."""
+    return name.replace("_", " ")
+
+
 def _table(results: Results, *, brief: bool) -> Table:
     """The front, lowest error first, beside the best baselines that cost no more; brief: without depth and width."""
     costs = results.objective_names[1:]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    names = ["trial", "error", *costs, *(["params"] if "params" not in costs else [])]
+    table = bare_table()
+    names = ["trial", "error", *map(_label, costs), *(["params"] if "params" not in costs else [])]
     names += [] if brief else ["depth", "width"]
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -104,10 +110,12 @@ def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str], *, 
 
 def _notes(results: Results) -> str:
     corner = ", ".join(
-        f"{name} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
+        f"{_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in zip(results.objective_names, results.reference, strict=True)
     )
     notes = [_key(results)]
+    if "noise_error" in results.objective_names:
+        notes.append(NOISE_ERROR)
     if any(trial.baseline for trial in results.front):
         notes.append("b: a baseline.")
     if any(len(group) > 1 for group in results.groups):

@@ -11,9 +11,14 @@ from rich.table import Table
 _UNBOUNDED = 10_000
 
 
+def bare_table() -> Table:
+    """A table that has no columns yet, with a line under its head and no frame."""
+    return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
 def plain_table(*columns: str, words: Collection[str] = ()) -> Table:
     """A table of numbers: names on the left, and so are the columns of `words`."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = bare_table()
     for index, name in enumerate(columns):
         left = index == 0 or name in words
         table.add_column(name, justify="left" if left else "right", no_wrap=not left)

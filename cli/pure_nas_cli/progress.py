@@ -7,7 +7,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -21,6 +20,7 @@ from pure_nas.search.study import Asked
 from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
 from pure_nas_cli.front import describe_trial, placement
+from pure_nas_cli.plain_tables import bare_table
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 _NOISE = "noise_error"
@@ -118,8 +118,17 @@ class PlainProgress:
 class LiveProgress:
     """A table that is drawn again as trials advance."""
 
-    def __init__(self, console: Console, title: str, total: int, epochs: int, done: list[TrialRecord]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        total: int,
+        epochs: int,
+        done: list[TrialRecord],
+        objectives: tuple[str, ...],
+    ) -> None:
         self._title = title
+        self._objectives = objectives
         self._total = total
         self._epochs = epochs
         self._records = list(done)
@@ -176,8 +185,10 @@ class LiveProgress:
         return f"about {show_seconds(left)} left"
 
     def _table(self) -> Table:
-        front = {record.number for record in _front(self._records)}
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        # Its reference plays no part in a front.
+        results = Results(self._objectives, (1.0,) * len(self._objectives), tuple(self._records))
+        front = {record.number for record in results.front}
+        table = bare_table()
         noise = any(_NOISE in record.metrics for record in self._records)
         for name in ("trial", "state", "error", *(["noise error"] if noise else []), "flops", "params", "time"):
             table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
@@ -226,14 +237,6 @@ def _say_workers(console: Console, workers: WorkerPlan) -> None:
     if workers.measured:
         rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())
         console.print(f"workers {workers.count}: images/s are {rates}", soft_wrap=True)
-
-
-def _front(records: list[TrialRecord]) -> tuple[TrialRecord, ...]:
-    complete = tuple(record for record in records if record.state == "complete")
-    if not complete:
-        return ()
-    names = ("error", *(f"cost {index}" for index in range(1, len(complete[0].objectives))))
-    return Results(names, (1.0,) * len(names), complete).front
 
 
 def _state(record: TrialRecord) -> str:

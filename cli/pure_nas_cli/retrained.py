@@ -80,7 +80,8 @@ def _name(variant: Variant, seed: int) -> str:
 def print_retraining(found: Retraining) -> None:
     """Print the test accuracy of each network beside its twins, and what follows."""
     seeds, epochs = show_count(found.seeds, "seed"), show_count(found.epochs, "epoch")
-    stdout.print(f"Test accuracy, mean and standard deviation of {seeds}, {epochs}", style="italic")
+    of = f", mean and standard deviation of {seeds}" if found.seeds > 1 else f" of {seeds}"
+    stdout.print(f"Test accuracy{of}, {epochs}", style="italic")
     stdout.print(_table(found))
     for _, text in found.verdicts:
         stdout.print(text)
@@ -108,5 +109,6 @@ def _table(found: Retraining) -> Table:
 def _accuracy(row: Row) -> str:
     if not row.test_accuracy:
         return "diverged"
-    text = f"{row.mean * 100:.2f} ± {row.std * 100:.2f} %"
+    spread = f" ± {row.std * 100:.2f}" if len(row.test_accuracy) > 1 else ""
+    text = f"{row.mean * 100:.2f}{spread} %"
     return f"{text} ({row.diverged} diverged)" if row.diverged else text

@@ -73,7 +73,7 @@ def _progress(search: Search, prepared: Prepared) -> Progress:
     settings, done = prepared.settings, list(search.results.trials)
     if stderr.is_terminal and not stderr.is_dumb_terminal:
         title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
-        return LiveProgress(stderr, title, settings.trials, settings.space.run.epochs, done)
+        return LiveProgress(stderr, title, settings.trials, settings.space.run.epochs, done, settings.objectives)
     return PlainProgress(stderr, settings.trials, done)
 
 
@@ -100,6 +100,33 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     stderr.print(
         f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}{ended}"
     )
+    _hint_at_baselines_alone(prepared)
+    _hint_at_long_warmups(prepared)
+
+
+def _hint_at_baselines_alone(prepared: Prepared) -> None:
+    """Say so where baselines leave no trial to search with; limits may reject some of them, which do not count."""
+    settings, plan = prepared.settings, prepared.plan
+    if not plan or settings.trials > len(plan) or settings.limits.given:
+        return
+    trained = {baseline.candidate.architecture.units[0][0] for baseline in plan[: settings.trials]}
+    units = dict.fromkeys(baseline.candidate.architecture.units[0][0] for baseline in plan)
+    missing = " or ".join(f"a {unit} unit" for unit in units if unit not in trained)
+    without = f", none of them with {missing}" if missing else ""
+    _warn(
+        f"Nothing is searched: every trial is a baseline{without}. Take more than {len(plan)} --trials, or "
+        "--no-baselines."
+    )
+
+
+def _hint_at_long_warmups(prepared: Prepared) -> None:
+    """Say so where a warm-up may last as long as the training: its learning rates never reach their peak."""
+    longest, epochs = prepared.space.recipe.warmup_epochs.largest, prepared.space.run.epochs
+    if longest >= epochs:
+        _warn(
+            f"warmup_epochs of this space go up to {longest:g}: in {show_count(epochs, 'epoch')} such a warm-up does "
+            "not end, and learning rates stay below their peak. Take more --epochs."
+        )
 
 
 def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, spent: float = 0.0) -> None:

@@ -141,17 +141,19 @@ class _Times(nn.Module):
 class _Logarithm(nn.Module):
     """log2(max(x, t)) with the floor t of a unit with this theta; uses up the memory of its input."""
 
-    floors: Tensor | None
+    floors: Tensor
 
     def __init__(self, theta: Tensor) -> None:
         super().__init__()
         t = Floor.of(theta).t
-        self.floor = float(t) if theta.dim() == 0 else None
-        self.register_buffer("floors", t if theta.dim() else None)  # (C, 1, 1)
+        self.per_channel = theta.dim() > 0
+        self.floor = 0.0 if self.per_channel else float(t)
+        self.register_buffer("floors", torch.as_tensor(t))  # (C, 1, 1) where every channel has its own
 
     def forward(self, x: Tensor) -> Tensor:
         x = wide(x)
-        x = x.clamp_min_(self.floor) if self.floor is not None else x.clamp_min_(self.floors)
+        # A number is faster than a tensor of one.
+        x = x.clamp_min_(self.floors) if self.per_channel else x.clamp_min_(self.floor)
         return log2(x, out=x)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from pure_nas import pareto
 from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.report.front_rows import FrontRow, front_rows
+from pure_nas.report.plain_settings import plain_settings, searched_fields
 from pure_nas.report.retraining import Retraining, load_retraining
 from pure_nas.report.summaries import kind_of, placement_text, product_share, recipe_text
 from pure_nas.results import Results, TrialRecord, load_results
@@ -64,7 +65,7 @@ class Point:
 
     Attributes:
         costs: by objective name.
-        kind: its unit's name, or "hybrid".
+        kind: see `kind_of`.
         baseline: label of the baseline it is; empty for a searched trial.
         on_front: whether it represents a group of the front.
     """
@@ -156,14 +157,15 @@ def report_data(run: RunDirectory) -> ReportData:
     environment_path = run.path / "environment.json"
     environment = read_json(environment_path) if environment_path.exists() else {}
     facts = _facts(run, settings, results)
-    points = _points(results)
+    searched = searched_fields(settings)
+    points = _points(results, searched)
     return ReportData(
         path=str(run.path),
         facts=facts,
         objectives=results.objective_names,
         costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
         points=points,
-        front=front_rows(results, facts.validation_images),
+        front=front_rows(results, facts.validation_images, searched),
         hypervolume_history=tuple(results.hypervolume_history()),
         curves=_curves(results),
         incomplete=_incomplete(results),
@@ -212,16 +214,16 @@ def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Fac
     )
 
 
-def _points(results: Results) -> tuple[Point, ...]:
+def _points(results: Results, searched: frozenset[str]) -> tuple[Point, ...]:
     front = {trial.number for trial in results.front}
     return tuple(
-        _point(trial, results.objective_names, trial.number in front)
+        _point(trial, results.objective_names, searched, on_front=trial.number in front)
         for trial in results.complete
         if all(math.isfinite(value) for value in trial.objectives)
     )
 
 
-def _point(trial: TrialRecord, names: tuple[str, ...], on_front: bool) -> Point:
+def _point(trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str], *, on_front: bool) -> Point:
     architecture = trial.candidate.architecture
     return Point(
         number=trial.number,
@@ -235,7 +237,7 @@ def _point(trial: TrialRecord, names: tuple[str, ...], on_front: bool) -> Point:
         params=trial.cost.get("params", math.nan),
         product_share=product_share([name for stage in architecture.units for name in stage]),
         placement=placement_text(architecture.units),
-        recipe_text=recipe_text(trial.candidate),
+        recipe_text=recipe_text(trial.candidate, plain_settings(trial.candidate, searched)),
     )
 
 

@@ -8,11 +8,10 @@ from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pure_nas.evaluation import Evaluation, NoiseCurve, NoiseKind
 from pure_nas.evaluation.noise import LEVEL_NAMES
-from pure_nas.report.figures import saved
+from pure_nas.report.figures import log_axis, saved
 from pure_nas.report.legend import legend_below
 from pure_nas.report.palette import LIGHT, style_of
 
@@ -54,7 +53,7 @@ def evaluation_figures(networks: Sequence[Evaluated]) -> dict[str, bytes]:
 
 
 def _draw_noise(figure: Figure, networks: Sequence[Evaluated], kinds: Sequence[NoiseKind]) -> None:
-    """One plot a kind, no noise at the left; the bands are the 95 % intervals of the accuracies."""
+    """One plot a kind, no noise at the left; the bands are intervals: 95 %, or from the lowest seed to the highest."""
     columns = min(2, len(kinds))
     plots = figure.subplots((len(kinds) + 1) // 2, columns, squeeze=False, sharey=True).flat
     for axes, kind in zip(plots, kinds, strict=False):
@@ -136,10 +135,7 @@ def _draw_intensity(figure: Figure, networks: Sequence[Evaluated]) -> None:
         cosines = [float("nan") if value is None else value for _, _, value in scores]
         cosine.plot(factors, cosines, markersize=4, **look)
     for axes, text in ((accuracy, "accuracy"), (cosine, "cosine of the features")):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(factors))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        log_axis(axes, factors)
         axes.set_xlabel("intensity, multiplied by")
         axes.set_ylabel(text)
     accuracy.yaxis.set_major_formatter("{x:g} %")

@@ -6,7 +6,8 @@ Drawn with Matplotlib's objects on its Agg canvas, so that no display and no glo
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from pure_nas.report import wording
 from pure_nas.report.data import Curve, Point, ReportData, report_data
+from pure_nas.report.legend import legend_below
 from pure_nas.report.marks import axis_range, labelled, log_ticks
 from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.report.placement_figure import draw_placement, placement_size
@@ -94,9 +96,20 @@ def saved(size: tuple[float, float], drawing: Callable[[Figure], None]) -> dict[
         files: dict[str, bytes] = {}
         for ending, metadata in (("png", None), ("svg", {"Date": None})):
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=ending, dpi=DPI, metadata=metadata)
+            with warnings.catch_warnings():
+                # A name may be in a script that the font lacks: boxes stand for it, which nobody can do anything about.
+                warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+                figure.savefig(buffer, format=ending, dpi=DPI, metadata=metadata)
             files[ending] = buffer.getvalue()
     return files
+
+
+def log_axis(axes: Axes, ticks: Sequence[float]) -> None:
+    """Make the x-axis logarithmic, with these ticks and no others."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def draw_front(axes: Axes, data: ReportData, cost: str) -> None:
@@ -113,7 +126,8 @@ def draw_front(axes: Axes, data: ReportData, cost: str) -> None:
     _scale(axes, "y", errors, lambda value: f"{value:g} %")
     axes.set_xlabel(wording.cost_label(cost))
     axes.set_ylabel("validation error")
-    axes.legend(loc="upper right")
+    if figure := axes.get_figure(root=True):
+        legend_below(figure, axes, columns=4, fontsize=8)
 
 
 def _scatter(axes: Axes, points: list[Point], cost: str, label: str) -> None:

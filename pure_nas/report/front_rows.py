@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pure_nas.report.plain_settings import plain_settings
 from pure_nas.report.summaries import kind_of, placement_text, recipe_text
 from pure_nas.results import Results, TrialRecord
 
@@ -47,8 +48,9 @@ class FrontRow:
         twins: numbers of the other trials of its group: as good and as costly within the tolerances.
         repeats: those of `twins` that train exactly the same.
         objectives: by name.
-        kind: its unit's name, or "hybrid".
+        kind: see `kind_of`.
         units: unit names, one tuple a stage.
+        settings: those that were searched or are not the default, by field (see `plain_settings`).
         architecture: as in architecture.json.
         recipe: as in recipe.json.
         versus: one entry for each baseline unit that has a baseline within its cost, itself left out.
@@ -70,21 +72,35 @@ class FrontRow:
     units: tuple[tuple[str, ...], ...]
     placement: str
     recipe_text: str
+    settings: dict[str, Any]
     architecture: dict[str, Any]
     recipe: dict[str, Any]
     versus: tuple[Versus, ...]
 
 
-def front_rows(results: Results, validation_images: int | None) -> tuple[FrontRow, ...]:
-    """One row for each group of the front, lowest error first."""
+def front_rows(
+    results: Results, validation_images: int | None, searched: frozenset[str] = frozenset()
+) -> tuple[FrontRow, ...]:
+    """One row for each group of the front, lowest error first.
+
+    Args:
+        searched: fields of which the space holds more than one value.
+    """
     if not results.groups:
         return ()
     chosen = {"best": results.best.number, "knee": results.knee.number, "smallest": results.smallest.number}
-    return tuple(_row(results, group, chosen, validation_images) for group in results.groups)
+    return tuple(
+        _row(results, group, chosen, validation_images, plain_settings(group[0].candidate, searched))
+        for group in results.groups
+    )
 
 
 def _row(
-    results: Results, group: tuple[TrialRecord, ...], chosen: dict[str, int], validation_images: int | None
+    results: Results,
+    group: tuple[TrialRecord, ...],
+    chosen: dict[str, int],
+    validation_images: int | None,
+    settings: dict[str, Any],
 ) -> FrontRow:
     trial = group[0]
     architecture = trial.candidate.architecture
@@ -105,7 +121,8 @@ def _row(
         bottleneck=architecture.bottleneck,
         units=architecture.units,
         placement=placement_text(architecture.units),
-        recipe_text=recipe_text(trial.candidate),
+        recipe_text=recipe_text(trial.candidate, settings),
+        settings=settings,
         architecture=architecture.model_dump(mode="json", by_alias=True),
         recipe=trial.candidate.recipe.model_dump(mode="json", by_alias=True),
         versus=_comparisons(results, trial, validation_images),

@@ -95,9 +95,11 @@ def _front(data: ReportData) -> Iterable[str]:
         for view in data.costs
     )
     yield sections.section("front", "Front", f'{switch}<div class="views">{views}</div>', _front_note(data))
-    yield sections.section("networks", "Networks on the front", sections.front_table(data), sections.comparison_note())
+    networks = sections.front_table(data) + sections.recipes(data)
+    yield sections.section("networks", "Networks on the front", networks, sections.comparison_note())
     if data.retraining and data.retraining.rows:
-        note = "Trained again from scratch and read once on the test split: mean ± standard deviation over seeds."
+        spread = ": mean ± standard deviation over seeds" if data.retraining.seeds > 1 else ""
+        note = f"Trained again from scratch and read once on the test split{spread}."
         yield sections.section("retraining", "Retrained", sections.retrained(data, data.retraining), note)
     note = "One cell a residual layer, first layer on the left; beside it every complete trial."
     yield sections.section("placement", "Where the product layers sit", sections.placement_chart(data), note)
@@ -109,6 +111,8 @@ def _front_note(data: ReportData) -> str:
         note += "A line joins what nothing beats in its plot's two objectives alone; the front in all is larger. "
     if any(view.name == "flops" for view in data.costs):
         note += "One multiply-accumulate counts as one FLOP. "
+    if any(view.name == "noise_error" for view in data.costs):
+        note += f"{wording.NOISE_ERROR} "
     note += "Point at a mark for its recipe, click a ringed one for its row. "
     return note + "Drag to zoom, double-click to see everything again."
 

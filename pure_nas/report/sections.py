@@ -61,7 +61,7 @@ def _about(facts: Facts) -> Iterable[str]:
 
 
 def _best_text(data: ReportData) -> str:
-    row = data.front[0]
+    row = next(row for row in data.front if "best" in row.tags)
     return f"trial {row.number}: {row.baseline or row.kind}, {row.depth} layers, {row.base_width} channels"
 
 
@@ -147,6 +147,12 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
     ]
     tip = escape(row.recipe_text)
     return f'<tr id="trial-{row.number}" data-trial="{row.number}" tabindex="0" title="{tip}">{"".join(cells)}</tr>'
+
+
+def recipes(data: ReportData) -> str:
+    """How each network of the front was trained, and its settings."""
+    pairs = [(f"trial {row.number}", row.recipe_text) for row in data.front]
+    return details("Recipes and settings of these networks", pairs)
 
 
 def _twins_text(row: FrontRow) -> str:

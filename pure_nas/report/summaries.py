@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.recipe import WeightDecay
 from pure_nas.report.palette import HYBRID, style_of
-from pure_nas.units import PARAMETER_KINDS, ParameterKind
+from pure_nas.report.plain_settings import setting_label, setting_text
+from pure_nas.units import PARAMETER_KINDS, PRODUCT, PRODUCT_COMPLEX, ParameterKind
+
+MULTIPLYING = frozenset({PRODUCT.name, PRODUCT_COMPLEX.name})
+"""Units that multiply."""
 
 
 def kind_of(architecture: Architecture) -> str:
-    """The name of the unit if there is one only, else "hybrid"."""
+    """The name of the unit if there is one only, "product" where all of several multiply, else "hybrid"."""
     names = architecture.unit_set
-    return next(iter(names)) if len(names) == 1 else HYBRID
+    if len(names) == 1:
+        return next(iter(names))
+    return PRODUCT.name if names <= MULTIPLYING else HYBRID
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
@@ -27,16 +34,18 @@ def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
 
 
 def product_share(names: Sequence[str]) -> float:
-    """The fraction of layers that are product layers."""
-    return list(names).count("product") / len(names)
+    """The fraction of layers that multiply."""
+    return sum(name in MULTIPLYING for name in names) / len(names)
 
 
-def recipe_text(candidate: Candidate) -> str:
-    """Learning rates and weight decays of the parameter kinds that the network holds; equal ones once."""
+def recipe_text(candidate: Candidate, settings: Mapping[str, Any]) -> str:
+    """Learning rates and weight decays of the parameter kinds that the network holds, equal ones once; settings."""
     kinds = [kind for kind in PARAMETER_KINDS if kind in candidate.architecture.parameter_kinds]
     rates = {kind: f"{candidate.recipe.learning_rate[kind]:.3g}" for kind in kinds}
     decays = {kind: _decay(candidate.recipe.weight_decay[kind]) for kind in kinds}
-    return f"learning rate {_by_kind(rates)}; weight decay {_by_kind(decays)}"
+    rest = ", ".join(f"{setting_label(name)} {setting_text(value)}" for name, value in settings.items())
+    parts = [f"learning rate {_by_kind(rates)}", f"weight decay {_by_kind(decays)}", rest]
+    return "; ".join(part for part in parts if part)
 
 
 def _decay(decay: WeightDecay) -> str:

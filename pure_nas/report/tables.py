@@ -82,7 +82,10 @@ def _without_nan(value: Any) -> Any:
 
 
 def front_csv(data: ReportData) -> str:
-    """One line for each network of the front; stages of the placement are separated by "|", layers by blanks."""
+    """One line for each network of the front; stages are separated by "|", layers of the placement by blanks.
+
+    Settings that were searched or are not the default have a column each, empty where the network does not read it.
+    """
     lines = [_line(row, data) for row in data.front]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=_columns(data, lines), restval="", lineterminator="\n")
@@ -116,5 +119,13 @@ def _line(row: FrontRow, data: ReportData) -> dict[str, Any]:
         **{f"error_minus_{versus.unit}_baseline": versus.difference for versus in row.versus},
         **{f"learning_rate_{kind}": rates[kind] for kind in PARAMETER_KINDS},
         **{f"weight_decay_start_{kind}": decays[kind]["start"] for kind in PARAMETER_KINDS},
+        **{name: _cell(value) for name, value in row.settings.items()},
         "seconds": row.seconds,
     }
+
+
+def _cell(value: Any) -> Any:
+    """A setting as it is, unless it would leave the cell empty or has one value a stage."""
+    if isinstance(value, tuple):
+        return " | ".join("-" if each is None else str(each) for each in value)
+    return "none" if value is None else value

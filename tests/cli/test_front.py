@@ -8,6 +8,7 @@ from pure_nas_cli.front import placement
 from studies import invoke
 
 from pure_nas.architecture import Architecture
+from pure_nas.report.wording import NOISE_ERROR
 from pure_nas.units import BUILT_IN
 
 EVERY_UNIT = """
@@ -28,6 +29,17 @@ def test_every_unit_has_a_mark_of_its_own() -> None:
     assert marks["conv"] == "○"
     units = (("product", "product-complex", "log-conv"), ("conv", "plain-conv"))
     assert placement(Architecture(units=units)).plain == "●◆◐ ○◇"
+
+
+def test_noise_error_is_named_for_people_and_explained(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    arguments = ("--dataset", image_folder, "--space", tiny_space_file, "--out", tmp_path, "--study", "s")
+    answer = invoke("search", *arguments, "--trials", 1, "--no-baselines", "--objectives", "error,noise_error")
+    assert answer.code == 0, answer.message
+    assert "noise error" in answer.stdout
+    assert "noise_error" not in answer.stdout
+    assert NOISE_ERROR in " ".join(answer.stdout.split())
 
 
 def test_marks_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def records(finished: Study) -> list[TrialRecord]:
 
 def drawn(records: list[TrialRecord], width: int) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
-    progress = LiveProgress(console, "tiny: shapes on cpu", 8, 30, records[:5])
+    progress = LiveProgress(console, "tiny: shapes on cpu", 8, 30, records[:5], ("error", "flops"))
     asked = Asked(6, records[0].candidate, "conv small, usual recipe")
     progress.trial_started(asked, 0)
     progress.trial_ended(records[5])
@@ -58,7 +58,7 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
 
 def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(records: list[TrialRecord]) -> None:
     screen = Console(file=io.StringIO(), width=100, color_system=None)
-    progress = LiveProgress(screen, "tiny", 8, 30, [])
+    progress = LiveProgress(screen, "tiny", 8, 30, [], ("error", "flops"))
     for number in (3, 4):
         progress.trial_started(Asked(number, records[0].candidate), number)
     progress.trial_started(Asked(3, records[0].candidate), 1)
@@ -104,6 +104,18 @@ def test_noise_error_is_shown_where_it_is_an_objective(records: list[TrialRecord
         assert any("noise error" in line for line in shown)
         assert sum("37.50 %" in line for line in shown) == sum(record.state == "complete" for record in noisy)
         assert not any("noise error" in line for line in drawn(records, width))
+
+
+def test_stars_group_noise_errors_as_the_front_does(records: list[TrialRecord]) -> None:
+    """0.25 points of it are one entry, as of the error; 1 % of a cost would set these two apart."""
+    both = [
+        replace(records[number], number=number, metrics={"error": error}, objectives=(error, noise_error))
+        for number, error, noise_error in ((0, 0.1, 0.102), (1, 0.101, 0.1))
+    ]
+    screen = Console(file=io.StringIO(), width=100, color_system=None)
+    screen.print(LiveProgress(screen, "tiny", 8, 30, both, ("error", "noise_error"))._draw())
+    assert isinstance(screen.file, io.StringIO)
+    assert screen.file.getvalue().count("★") == 1
 
 
 def test_piped_search_has_no_escape_codes(finished: Study, tmp_path: Path) -> None:

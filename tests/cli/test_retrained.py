@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from pure_nas_cli.retrained import RetrainProgress
+from pure_nas_cli.retrained import RetrainProgress, print_retraining
 from rich.console import Console
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.recipe import Recipe
-from pure_nas.retrain import Variant
+from pure_nas.retrain import Retraining, Row, Variant
 from pure_nas.runner import Outcome
 from pure_nas.units import CONV
 
@@ -49,6 +49,30 @@ def test_every_training_has_a_line_with_what_it_found() -> None:
         "[32/33] trial 7, trial, seed 1  diverged  3.0 s",
         "[33/33] trial 7, conv twin, usual recipe, seed 1  accuracy 66.25 %  1 min 15 s",
     ]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "title", "shown"),
+    [
+        ([0.7799], "Test accuracy of 1 seed, 2 epochs", "77.99 %"),
+        ([0.77, 0.79], "Test accuracy, mean and standard deviation of 2 seeds, 2 epochs", "78.00 ± 1.41 %"),
+    ],
+)
+def test_only_several_seeds_have_a_spread(
+    accuracies: list[float], title: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=accuracies)
+    print_retraining(Retraining(seeds=len(accuracies), epochs=2, rows=[row]))
+    found = capsys.readouterr().out
+    assert found.startswith(title)
+    assert shown in found
+    assert ("±" in found) == (len(accuracies) > 1)
+
+
+def test_of_several_seeds_one_that_came_through_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:
+    row = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=[0.78], diverged=2)
+    print_retraining(Retraining(seeds=3, epochs=2, rows=[row]))
+    assert "78.00 % (2 diverged)" in capsys.readouterr().out
 
 
 def test_time_left_counts_from_what_was_trained_here(clock: list[float]) -> None:

@@ -16,7 +16,7 @@ from pure_nas.run_directory import RunDirectory, append_line, write_whole
 from pure_nas.units import get_unit
 
 SIZES = {"small": (1, 1, 1), "medium": (2, 2, 2), "large": (3, 3, 3)}
-REFERENCE = {"error": 0.9, "flops": 2_000_000.0, "params": 300_000.0, "latency": 8.0, "memory": 4e6}
+REFERENCE = {"error": 0.9, "flops": 2_000_000.0, "params": 300_000.0, "latency": 8.0, "memory": 4e6, "noise_error": 0.9}
 CLASSES = [str(digit) for digit in range(10)]
 
 

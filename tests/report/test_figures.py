@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_up_runs import make_run, start_run
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
 from pure_nas.report.data import ReportData
-from pure_nas.report.figures import DPI, write_figures
+from pure_nas.report.figures import DPI, draw_front, write_figures
 from pure_nas.report.palette import LIGHT
 from pure_nas.run_directory import RunDirectory
 
@@ -51,6 +53,19 @@ def test_each_cost_has_its_figure(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=8, objectives=("error", "flops", "latency"))
     names = {path.name for path in write_figures(run)}
     assert {"front-flops.png", "front-latency.png"} <= names
+
+
+def test_the_legend_of_a_front_covers_no_point(data: ReportData) -> None:
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    draw_front(axes, data, "flops")
+    canvas.draw()
+    assert axes.get_legend() is None
+    (legend,) = figure.legends
+    box = legend.get_window_extent(canvas.get_renderer())
+    assert box.y1 <= axes.get_window_extent(canvas.get_renderer()).y0
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
 
 
 def test_run_without_complete_trials_has_no_figures(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pure_nas.report import write_report
+from pure_nas.report import wording, write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.html import page, write_html
 from pure_nas.run_directory import RunDirectory
@@ -128,6 +128,29 @@ def test_comparison_is_said_to_be_a_hint(data: ReportData) -> None:
     text = page(data)
     assert "single training runs on the validation split" in text
     assert "pure-nas retrain" in text
+
+
+def test_recipes_and_settings_of_the_front_are_listed(data: ReportData) -> None:
+    row = replace(data.front[0], recipe_text="learning rate 0.1; exponent cap none")
+    assert "<td>learning rate 0.1; exponent cap none</td>" in page(replace(data, front=(row, *data.front[1:])))
+
+
+def test_noise_error_is_explained_where_it_is_an_objective(data: ReportData, tmp_path: Path) -> None:
+    names = ("error", "noise_error")
+    run = start_run(tmp_path / "run", objectives=names)
+    values = {"error": 0.1, "noise_error": 0.3}
+    add_complete_trial(run, 0, candidate_of((("conv",),)), names, random.Random(0), values=values)
+    text = page(report_data(run))
+    assert wording.NOISE_ERROR in text
+    assert '<th scope="col">noise error</th>' in text
+    assert wording.NOISE_ERROR not in page(data)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_only_several_seeds_are_said_to_have_a_spread(data: ReportData, seeds: int) -> None:
+    assert data.retraining is not None
+    text = page(replace(data, retraining=replace(data.retraining, seeds=seeds)))
+    assert ("mean ± standard deviation over seeds" in text) == (seeds > 1)
 
 
 def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:

@@ -16,6 +16,7 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
+from pure_nas.report.plain_settings import searched_fields
 from pure_nas.report.retraining import RetrainRow, seeds_text
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory, append_line
@@ -66,6 +67,95 @@ def test_front_row_names_the_best_baseline_that_costs_no_more(tmp_path: Path) ->
     assert (versus.unit, versus.number) == ("conv", 0)
     assert versus.text == "−2.00 points"
     assert versus.images == -6
+
+
+def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
+    names = ("error", "noise_error", "flops")
+    run = start_run(tmp_path / "run", objectives=names)
+    for number, values, baseline in (
+        (0, (0.10, 0.4, 100_000), "conv small, usual recipe"),
+        (1, (0.05, 0.1, 900_000), "conv large, usual recipe"),
+        (2, (0.08, 0.2, 200_000), ""),
+    ):
+        measured = dict(zip(names, values, strict=True))
+        candidate = CONV if baseline else HYBRID
+        add_complete_trial(run, number, candidate, names, random.Random(0), baseline=baseline, values=measured)
+    rows = {row.number: row for row in report_data(run).front}
+    assert [(versus.unit, versus.number) for versus in rows[2].versus] == [("conv", 0)]
+    assert {number for number, row in rows.items() if "smallest" in row.tags} == {0}
+
+
+def test_units_that_multiply_are_product_layers(tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    for number, stages in enumerate(
+        (
+            (("product-complex", "product"), ("product",)),
+            (("product-complex",), ("product-complex",)),
+            (("product-complex",), ("conv",)),
+            (("log-conv",), ("plain-conv",)),
+        )
+    ):
+        add(run, number, 0.1 + 0.1 * number, 900_000 - 100_000 * number, candidate=candidate_of(stages))
+    data = report_data(run)
+    found = [(point.kind, point.product_share) for point in data.points]
+    assert found == [("product", 1.0), ("product-complex", 1.0), ("hybrid", 0.5), ("hybrid", 0.0)]
+    assert [row.kind for row in data.front] == [kind for kind, _ in found]
+
+
+def with_settings(candidate: Candidate, architecture: dict[str, object], recipe: dict[str, object]) -> Candidate:
+    return Candidate(candidate.architecture.model_copy(update=architecture), candidate.recipe.model_copy(update=recipe))
+
+
+def test_settings_that_are_not_the_default_or_were_searched_are_shown(tmp_path: Path) -> None:
+    space = {
+        "architecture": {"exponent_cap": {"choices": [20.0, "none"]}, "zero_gamma": False},
+        "recipe": {"gradient_clip_norm": {"choices": ["none", 2.0]}},
+    }
+    run = start_run(tmp_path / "run", settings={"search_space": space})
+    steadied = {
+        "exponent_cap": None,
+        "residual_scale": 0.5,
+        "threshold_init": (0.0, -2.25),
+        "threshold_trainable": False,
+        "relu_in_block": True,
+    }
+    add(run, 0, 0.1, 300_000, candidate=with_settings(HYBRID, steadied, {"warmup_epochs": 2.456}))
+    add(run, 1, 0.2, 200_000, candidate=HYBRID)
+    add(run, 2, 0.3, 100_000, candidate=CONV)
+    data = report_data(run)
+    assert [row.settings for row in data.front] == [
+        {
+            "threshold_init": (None, -2.25),
+            "threshold_trainable": False,
+            "exponent_cap": None,
+            "relu_in_block": True,
+            "residual_scale": 0.5,
+            "warmup_epochs": 2.456,
+            "gradient_clip_norm": None,
+        },
+        {"exponent_cap": 20.0, "gradient_clip_norm": None},
+        # Nothing in it reads a cap.
+        {"gradient_clip_norm": None},
+    ]
+    assert data.front[0].recipe_text.endswith(
+        "threshold init – | -2.25, threshold trainable no, exponent cap none, ReLU in block yes, residual scale 0.5, "
+        "warmup epochs 2.46, gradient clip norm none"
+    )
+    assert [point.recipe_text for point in data.points] == [row.recipe_text for row in data.front]
+
+
+def test_recipes_without_such_settings_are_rates_and_decays(data: ReportData) -> None:
+    assert all(len(row.recipe_text.split("; ")) == 2 and not row.settings for row in data.front)
+
+
+def test_an_axis_of_each_stage_is_searched() -> None:
+    axes = {"threshold_init": [0.0, {"low": -4.0, "high": 0.5}], "exponent_cap": 20.0}
+    recipe = {"warmup_epochs": {"low": 0.0, "high": 2.0}}
+    assert searched_fields({"search_space": {"architecture": axes, "recipe": recipe}}) == {
+        "threshold_init",
+        "warmup_epochs",
+    }
+    assert searched_fields({}) == frozenset()
 
 
 def test_twins_are_listed_with_the_trial_that_represents_them(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from made_up_runs import start_run
@@ -37,6 +38,14 @@ def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
     assert float(first["params"]) == row.cost["params"]
     assert tuple(tuple(stage.split()) for stage in first["placement"].split("|")) == row.units
     assert float(first["learning_rate_exponents"]) == row.recipe["learning_rate"]["exponents"]
+
+
+def test_front_csv_has_a_column_for_each_setting(data: ReportData) -> None:
+    first, second = data.front[:2]
+    settings = {"exponent_cap": None, "zero_gamma": True, "threshold_init": (None, -2.25)}
+    rows = (replace(first, settings=settings), replace(second, settings={"zero_gamma": False}))
+    lines = list(csv.DictReader(front_csv(replace(data, front=rows)).splitlines()))
+    assert [[line[name] for name in settings] for line in lines] == [["none", "True", "- | -2.25"], ["", "False", ""]]
 
 
 def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.report import wording
 from pure_nas.report.marks import axis_range, labelled, log_ticks
 
@@ -45,6 +47,14 @@ def test_sizes_and_costs_carry_their_units() -> None:
     assert wording.cost("latency", 2.345) == "2.35 ms"
     assert wording.cost("memory", 2e6) == "2 MB"
     assert wording.cost("flops", 2e6) == "2 M"
+
+
+def test_the_noise_in_words_is_the_noise_that_is_measured() -> None:
+    levels = [100 * each.level if each.kind == "salt-and-pepper" else each.level for each in NOISE_MIXTURE]
+    numbers = re.findall(r"\d+(?:\.\d+)?", wording.NOISE_ERROR)
+    assert numbers == [*(f"{level:g}" for level in levels), "0", "1"]
+    kinds = list(dict.fromkeys(each.kind for each in NOISE_MIXTURE))
+    assert re.findall("|".join(kinds), wording.NOISE_ERROR.lower()) == kinds
 
 
 @given(st.floats(1e-6, 1e12), st.floats(1.0001, 1e6))
