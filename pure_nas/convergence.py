@@ -10,7 +10,6 @@ from typing import Any, Literal
 CurveKind = Literal["validation", "training"]
 """Which images a curve was scored on. Training accuracy is that of the steps of an epoch, augmented images included."""
 
-
 USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Accuracies of which reports say when they were reached, where nothing else is asked for."""
 
@@ -26,12 +25,6 @@ class Reached:
 
     epoch: int
     seconds: float
-
-
-def curve_kind(curve: Sequence[Mapping[str, Any]]) -> CurveKind:
-    """What a training's records say the accuracy on: the validation images where they were scored, else training."""
-    scored = bool(curve) and curve[-1].get("validation_error") is not None
-    return "validation" if scored else "training"
 
 
 def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[float | None]:
@@ -82,6 +75,69 @@ class Convergence:
     def mean_seconds(self) -> float | None:
         """None where no training reached it."""
         return statistics.fmean(self.seconds) if self.seconds else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimesFewer:
+    """How many times fewer epochs, or seconds, one network took than another; below 1 it took more.
+
+    Attributes:
+        mean: the ratio of the means over seeds.
+        low: of the other's fastest seed to the slowest of its own.
+        high: of the other's slowest seed to the fastest of its own.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How soon a network reached an accuracy beside another, where every seed of both did.
+
+    Attributes:
+        seconds: None where how long epochs took is not known.
+        own_epochs: of each of its seeds.
+        reference_epochs: likewise of the other.
+    """
+
+    target: float
+    epochs: TimesFewer
+    seconds: TimesFewer | None
+    own_epochs: tuple[int, ...]
+    reference_epochs: tuple[int, ...]
+
+    @property
+    def against(self) -> str:
+        """The epochs that the ratio is of, from the lowest seed to the highest: "2 against 3 to 4"."""
+        return f"{_range(self.own_epochs)} against {_range(self.reference_epochs)}"
+
+
+def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
+    """How soon one network reached an accuracy beside another; None where a seed of either did not."""
+    if not own.epochs or not reference.epochs or own.missed or reference.missed:
+        return None
+    return Speed(
+        target=own.target,
+        epochs=_times_fewer(own.epochs, reference.epochs),
+        seconds=_times_fewer(own.seconds, reference.seconds) if min(*own.seconds, *reference.seconds) > 0 else None,
+        own_epochs=own.epochs,
+        reference_epochs=reference.epochs,
+    )
+
+
+def _range(epochs: Sequence[int]) -> str:
+    low, high = min(epochs), max(epochs)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _times_fewer(own: Sequence[float], reference: Sequence[float]) -> TimesFewer:
+    return TimesFewer(
+        mean=statistics.fmean(reference) / statistics.fmean(own),
+        low=min(reference) / max(own),
+        high=max(reference) / min(own),
+    )
 
 
 def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float, kind: CurveKind) -> Convergence:

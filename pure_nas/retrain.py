@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,14 +15,13 @@ from pure_nas.candidate import Candidate
 from pure_nas.comparison import CONFIDENCE, SIGNIFICANCE, Difference, difference, holm
 from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.recipe import Recipe
 from pure_nas.results import Results, TrialRecord
 from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
+from pure_nas.run_images import RunImages
 from pure_nas.runner import Ended, Executor, Job, Outcome
-from pure_nas.runner.worker import Load
 from pure_nas.search.workers import Work, Workers, check_workers, plan_workers, start_workers
 from pure_nas.units import get_unit
 
@@ -148,48 +146,6 @@ def retrained_folder(run: RunDirectory, candidate: Candidate, seed: int) -> Tria
     return TrialDirectory(run.path / "retrain" / f"{candidate.digest}-seed{seed}", seed)
 
 
-def load_run_dataset(run: RunDirectory, data_dir: Path | None = None) -> Dataset:
-    """The dataset that a run searched on.
-
-    Raises:
-        RunError: its images have changed since.
-        DataError: they are no longer there.
-    """
-    return _loaded(run, _loader(run, data_dir))
-
-
-def _loader(run: RunDirectory, data_dir: Path | None) -> Load:
-    """Loads the dataset that a run names."""
-    settings = run.settings()
-    try:
-        name, seed, skip_corrupt = settings["dataset"], settings["seed"], settings["skip_corrupt"]
-    except KeyError as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
-    return partial(
-        load_dataset,
-        name,
-        data_dir=data_dir or (Path(settings["data_dir"]) if "data_dir" in settings else None),
-        seed=seed,
-        image_size=settings.get("image_size"),
-        skip_corrupt=skip_corrupt,
-    )
-
-
-def _loaded(run: RunDirectory, load: Load) -> Dataset:
-    settings = run.settings()
-    try:
-        fingerprint = settings["data"]["fingerprint"]
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
-    dataset = load()
-    if dataset.fingerprint != fingerprint:
-        raise RunError(
-            f'The images of "{settings["dataset"]}" have changed since {run.path} was searched.',
-            hint="Put the old ones back, or search again with another --study.",
-        )
-    return dataset
-
-
 @dataclass(frozen=True)
 class _Wanted:
     """One training."""
@@ -225,8 +181,9 @@ def retrain(
     if seeds < 1:
         raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
     check_workers(workers)
-    load = _loader(run, data_dir)
-    dataset = _loaded(run, load)
+    images = RunImages.of_run(run)
+    load = images.loader(data_dir)
+    dataset = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
     variants = [variant for trial in trials for variant in variants_of(trial, epochs)]
     distinct = {variant.candidate.digest: variant for variant in variants}
     wanted = {
@@ -306,7 +263,10 @@ class _Comparison:
 
 
 def _verdicts(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
-    """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests."""
+    """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests.
+
+    Nothing is tested where seeds diverged.
+    """
     comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
     tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
     corrected = iter(holm(tested))
@@ -328,10 +288,13 @@ def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[_Comparison]:
         if not row.test_accuracy:
             yield _Comparison(row, text=f"Trial {row.trial} diverged with every seed.")
             break
-        yield _compared(row, max(trained, key=lambda twin: twin.mean))
+        # Seeds that came through were chosen by that: a twin that lost some says least, however good their mean is.
+        yield _compared(row, max(trained, key=lambda twin: (-twin.diverged, twin.mean)))
 
 
 def _compared(row: Row, twin: Row) -> _Comparison:
+    if row.diverged or twin.diverged:
+        return _Comparison(row, text=f"Seeds diverged, so nothing is tested: {_facts(row, twin)}.")
     if min(len(row.test_accuracy), len(twin.test_accuracy)) < 2:
         return _Comparison(row, text=f"Not enough seeds to compare: {_facts(row, twin)}.")
     found = difference(row.test_accuracy, twin.test_accuracy)
@@ -343,7 +306,14 @@ def _compared(row: Row, twin: Row) -> _Comparison:
 
 
 def _facts(row: Row, twin: Row) -> str:
-    return f"trial {row.trial} {100 * row.mean:.2f} %, {twin.variant} {100 * twin.mean:.2f} %"
+    return f"trial {row.trial} {_mean(row)}, {twin.variant} {_mean(twin)}"
+
+
+def _mean(row: Row) -> str:
+    """Of the seeds that came through; how many did not."""
+    seeds = row.diverged + len(row.test_accuracy)
+    lost = f" ({row.diverged} of {seeds} seeds diverged)" if row.diverged else ""
+    return f"{100 * row.mean:.2f} %{lost}"
 
 
 def _in_words(row: Row, twin: Row, found: Difference, p: float, tests: int) -> str:

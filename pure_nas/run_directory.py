@@ -117,11 +117,16 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 class TrialDirectory:
-    """The folder of one trial."""
+    """The folder of one trial.
 
-    def __init__(self, path: Path, number: int) -> None:
+    Attributes:
+        damaged_hint: the way out where its result is damaged.
+    """
+
+    def __init__(self, path: Path, number: int, *, damaged_hint: str = DAMAGED_HINT) -> None:
         self.path = path
         self.number = number
+        self.damaged_hint = damaged_hint
         self.metrics = path / "metrics.jsonl"
         self.weights = path / "weights.safetensors"
         self.checkpoint = path / "checkpoint.pt"
@@ -159,9 +164,9 @@ class TrialDirectory:
         path = self.path / "result.json"
         if not path.exists():
             return None
-        result = read_json(path, hint=DAMAGED_HINT)
+        result = read_json(path, hint=self.damaged_hint)
         if not isinstance(result, dict) or "state" not in result:
-            raise RunError(f"{path} is damaged: it has no state.", hint=DAMAGED_HINT)
+            raise RunError(f"{path} is damaged: it has no state.", hint=self.damaged_hint)
         return result
 
     def curve(self) -> list[dict[str, Any]]:

@@ -116,7 +116,7 @@ def _line(details: Any, model: type[BaseModel]) -> str:
         tables = tuple(part for part in parents if not _is_union_tag(part))
         known = _keys_at(model, tables)
         advice = f"; {nearest(str(key), known)}" if known else ""
-        return f"{_path((*tables, key))}: unknown key {_key(key)}{advice}"
+        return f"{_path((*tables, key))}: unknown key {quoted(key)}{advice}"
     path = _path(tuple(part for part in details["loc"] if not _is_union_tag(part)))
     match details["type"]:
         case "missing":
@@ -129,6 +129,13 @@ def _line(details: Any, model: type[BaseModel]) -> str:
             return f"{path}: must be {details['ctx']['expected']}, got {shown(details['input'])}"
         case "value_error":
             return f"{path}: {details['ctx']['error']}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"{path}: must be a table of names and values, got {shown(details['input'])}"
+        case "too_short" | "too_long":
+            words, limits = ("at least", "min_length") if details["type"] == "too_short" else ("at most", "max_length")
+            bound = details["ctx"][limits]
+            entries = "1 entry" if bound == 1 else f"{bound} entries"
+            return f"{path}: must have {words} {entries}, got {shown(details['input'])}"
         case "json_invalid":
             return f"not valid JSON: {details['ctx']['error']}"
         case _:
@@ -139,10 +146,11 @@ def _line(details: Any, model: type[BaseModel]) -> str:
 def _path(keys: tuple[object, ...]) -> str:
     """The keys as TOML writes them, so that odd ones cannot break the message's lines."""
     bare = re.compile(r"[A-Za-z0-9_-]{1,60}")
-    return ".".join(str(key) if bare.fullmatch(str(key)) else _key(key) for key in keys) or "(top level)"
+    return ".".join(str(key) if bare.fullmatch(str(key)) else quoted(key) for key in keys) or "(top level)"
 
 
-def _key(key: object) -> str:
+def quoted(key: object) -> str:
+    """A key for messages, cut short."""
     text = str(key)
     short = text if len(text) <= 60 else text[:57] + "..."
     return f'"{short}"' if short.isprintable() else json.dumps(short)

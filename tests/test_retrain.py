@@ -29,20 +29,18 @@ from pure_nas.retrain import (
     Row,
     Variant,
     _verdicts,
-    load_run_dataset,
     retrain,
     select_trials,
     variants_of,
 )
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json
+from pure_nas.run_images import RunImages
 from pure_nas.runner import Outcome
 from pure_nas.search.workers import Work, WorkerPlan
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
 from pure_nas.units import CONV, PRODUCT
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 MIXED = Architecture(
     units=(("product", "conv"),), base_width=2, threshold_init=(0.5,), in_chans=1, num_classes=3, image_size=8
@@ -263,7 +261,7 @@ def test_a_diverged_seed_is_counted_and_has_no_accuracy(
     diverged = {row.variant: row.diverged for row in found.rows}
     assert diverged == {variant: int(variant.startswith("product")) for variant in diverged}
     assert [len(row.test_accuracy) for row in found.rows] == [2, 2, 2, 1, 1]
-    assert any("Not enough seeds" in text for _, text in found.verdicts)
+    assert any("Seeds diverged, so nothing is tested" in text for _, text in found.verdicts)
 
 
 def test_running_out_of_memory_is_said_and_tried_again(
@@ -286,7 +284,7 @@ def test_changed_images_are_refused(image_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     shutil.copytree(image_folder, folder)
     run = run_on(folder, tmp_path / "run")
-    assert isinstance(load_run_dataset(run), Dataset)
+    assert isinstance(RunImages.of_run(run).loader()(), Dataset)
     (folder / "train" / "crosses" / "003.png").unlink()
     with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was searched"):
         retrained(run, [trial()])
@@ -363,6 +361,27 @@ def test_divergence_is_said() -> None:
     assert verdicts(row("trial", diverged=2), row("conv twin, same recipe", 0.5, 0.5), twins[1]) == [
         "Trial 3 diverged with every seed."
     ]
+
+
+def test_nothing_is_tested_where_seeds_diverged() -> None:
+    """Those that came through were chosen by coming through."""
+    trial_row, twin_row = row("trial", 0.90, 0.91, diverged=1), row("conv twin, same recipe", 0.60, 0.61, 0.62)
+    assert verdicts(trial_row, twin_row) == [
+        "Seeds diverged, so nothing is tested: trial 3 90.50 % (1 of 3 seeds diverged), conv twin, same recipe 61.00 %."
+    ]
+    flattered = row("conv twin, same recipe", 0.60, 0.61, diverged=1)
+    (text,) = verdicts(row("trial", 0.90, 0.91, 0.92), flattered)
+    assert text.endswith("trial 3 91.00 %, conv twin, same recipe 60.50 % (1 of 3 seeds diverged).")
+    assert "Better" not in text
+
+
+def test_a_twin_whose_seeds_came_through_is_chosen_before_one_that_lost_some() -> None:
+    twins = (
+        row("conv twin, usual recipe", 0.98, 0.99, diverged=1),
+        row("conv twin, same recipe", 0.80, 0.81, 0.82),
+    )
+    (text,) = verdicts(row("trial", 0.90, 0.91, 0.92), *twins)
+    assert text.startswith("Better than its twin: trial 3 91.00 %, conv twin, same recipe 81.00 %")
 
 
 def test_without_a_twin_there_is_nothing_to_say() -> None:

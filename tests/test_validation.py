@@ -67,7 +67,7 @@ def test_long_values_are_shortened() -> None:
 def test_wrong_top_level_is_explained() -> None:
     assert lines_of([]) == [
         "file.toml has 1 fault:",
-        "  (top level): input should be a valid dictionary or instance of Outer, got []",
+        "  (top level): must be a table of names and values, got []",
     ]
 
 

@@ -7,29 +7,33 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import torch
 from rich.status import Status
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, ImageSet, dataset_names, load_dataset
-from pure_nas.data.image_set import Normalisation
+from pure_nas.data import Dataset, ImageSet
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
-from pure_nas.evaluation import Noise, Views, evaluate_network
-from pure_nas.evaluation.unmirrored import without_mirrors
-from pure_nas.experiment.images import load_experiment_images
+from pure_nas.evaluation import Noise, Views, evaluate_network, pooled
 from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
 from pure_nas.report.summaries import kind_of
-from pure_nas.retrain import load_run_dataset
 from pure_nas.run_directory import write_whole
 from pure_nas_cli.console import stderr
 from pure_nas_cli.evaluation_tables import Judged, print_evaluations
+from pure_nas_cli.judged_images import Split, WantedImages, images_for, load_wanted, normalised_for
 from pure_nas_cli.quantities import show_count, show_seconds
-from pure_nas_cli.trained_networks import Trained, find_all_trained, find_beside_conv_twin, with_weights
+from pure_nas_cli.trained_networks import (
+    Trained,
+    find_all_trained,
+    find_beside_conv_twin,
+    require_file,
+    trained_on,
+    with_weights,
+)
 
-Split = Literal["test", "validation"]
 DOCUMENT_FILE = "evaluation.json"
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -39,23 +43,18 @@ class Wanted:
     """What to judge networks by.
 
     Attributes:
-        dataset: a name or folder; None takes the images that the first network was trained on.
         weights: those of the first network, which is an architecture then; None where networks have theirs.
         conv_twin: whether the first network is a retrained trial, and its conv twins stand beside it.
-        seed: decides the noise, and the split of the images; None takes 0, and the split of the training.
+        seed: decides the noise.
     """
 
-    dataset: str | None
+    images: WantedImages
     weights: Path | None
     conv_twin: bool
-    data_dir: Path | None
-    image_size: int | None
-    skip_corrupt: bool
-    split: Split
     noises: tuple[Noise, ...]
     views: Views
     factors: tuple[float, ...]
-    seed: int | None
+    seed: int
     device: str
 
 
@@ -71,30 +70,14 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
     if out is not None:
         _require_free(out, overwrite=overwrite)
     networks, dataset = _networks_and_images(texts, wanted)
-    for network in networks:
-        _require_fit(network, dataset)
-    images = _images_for(networks, dataset, wanted)
-    judged: list[Judged] = []
-    for network in networks:
-        with _Progress(network.name, len(images)) as progress:
-            found = evaluate_network(
-                network.network,
-                _normalised_for(network, dataset, images),
-                device,
-                classes=dataset.classes,
-                noises=wanted.noises,
-                views=wanted.views,
-                factors=wanted.factors,
-                seed=wanted.seed or 0,
-                progress=progress.show,
-            )
-        judged.append(Judged(network.name, network.architecture, found))
-    document = _document(networks, judged, dataset, wanted.split)
+    images = images_for(networks, dataset, wanted.views, wanted.images)
+    judged = [_judge(network, dataset, images, wanted, device) for network in networks]
+    document = _document(networks, judged, dataset, wanted.images.split)
     written = _write(out, document, judged) if out is not None else []
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        print_evaluations(judged, f"{dataset.name}, {show_count(len(images), f'{wanted.split} image')}")
+        print_evaluations(judged, f"{dataset.name}, {show_count(len(images), f'{wanted.images.split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {show_count(len(written) - 1, 'figure file')}", soft_wrap=True)
 
@@ -103,134 +86,35 @@ def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Tra
     if wanted.weights is None:
         first = find_beside_conv_twin(texts[0]) if wanted.conv_twin else []
         networks = [*first, *find_all_trained(texts[1:] if first else texts)]
-        return networks, _dataset_for(networks[0], wanted)
+        name, size = networks[0].name, networks[0].architecture.image_size
+        return networks, load_wanted(name, networks[0].images, wanted.images, size)
     if wanted.conv_twin:
         raise UsageError("--conv-twin takes a retrained trial of a search, which --weights is none of.")
-    if wanted.dataset is None:
-        raise UsageError(
-            f"Nothing says by which images to judge {texts[0]} with the weights {wanted.weights}.",
-            hint="Name them, for example --dataset cifar10, or a folder.",
-        )
+    require_file(wanted.weights)
     others = find_all_trained(texts[1:])
-    dataset = load_dataset(
-        wanted.dataset,
-        data_dir=wanted.data_dir,
-        seed=wanted.seed or 0,
-        image_size=wanted.image_size,
-        skip_corrupt=wanted.skip_corrupt,
-    )
+    dataset = load_wanted(str(wanted.weights), trained_on(wanted.weights)[0], wanted.images)
     return [with_weights(texts[0], wanted.weights, dataset), *others], dataset
 
 
-def _dataset_for(network: Trained, wanted: Wanted) -> Dataset:
-    if network.run and network.of_experiment and wanted.dataset is None:
-        return load_experiment_images(
-            network.run,
-            wanted.data_dir,
-            seed=wanted.seed,
-            image_size=wanted.image_size,
-            skip_corrupt=wanted.skip_corrupt,
-        )
-    if network.run and (wanted.dataset, wanted.seed, wanted.image_size) == (None, None, None):
-        return load_run_dataset(network.run, wanted.data_dir)
-    return load_dataset(
-        wanted.dataset or _usual_dataset(network),
-        data_dir=wanted.data_dir,
-        seed=(network.split_seed or 0) if wanted.seed is None else wanted.seed,
-        image_size=wanted.image_size or network.architecture.image_size,
-        skip_corrupt=wanted.skip_corrupt,
-    )
-
-
-def _usual_dataset(network: Trained) -> str:
-    """The dataset that a network was trained on.
-
-    Raises:
-        UsageError: what lies beside its weights does not say.
-    """
-    found = str((network.run.settings() if network.run else network.training).get("dataset", ""))
-    if network.run is None and found not in dataset_names():
-        raise UsageError(
-            f"Nothing beside {network.name} says by which images to judge it.",
-            hint="Name them, for example --dataset cifar10, or a folder.",
-        )
-    return found
-
-
-def _images_for(networks: Sequence[Trained], dataset: Dataset, wanted: Wanted) -> ImageSet:
-    """The images of the split; says so where they are the test images.
-
-    Raises:
-        UsageError: a network learned from them, or the views do not suit them.
-    """
-    wanted.views.fitting(dataset.image_size)
-    if wanted.views.mirrored and not dataset.flip:
-        raise UsageError(
-            f"The labels of {dataset.name} do not survive a mirror image, which {wanted.views.crops} shows.",
-            hint=f"Use --views {without_mirrors(wanted.views).crops}.",
-        )
-    if wanted.split == "validation":
-        for network in networks:
-            if network.saw_validation and _trained_on(network, dataset):
-                raise UsageError(
-                    f"{network.name} was trained on these validation images, or on some of them.",
-                    hint="Use --split test.",
+def _judge(network: Trained, dataset: Dataset, images: ImageSet, wanted: Wanted, device: torch.device) -> Judged:
+    """Judge a network, by the mean over its seeds where it was trained with several."""
+    found = []
+    for seed in network.seeds:
+        with _Progress(network.name, len(images)) as progress:
+            found.append(
+                evaluate_network(
+                    seed.network,
+                    normalised_for(seed, dataset, images),
+                    device,
+                    classes=dataset.classes,
+                    noises=wanted.noises,
+                    views=wanted.views,
+                    factors=wanted.factors,
+                    seed=wanted.seed,
+                    progress=progress.show,
                 )
-        return dataset.validation
-    stderr.print(
-        f"Reading the test images of {dataset.name}: whatever is chosen by them is no longer measured by them.",
-        style="dim",
-        soft_wrap=True,
-    )
-    return dataset.test()
-
-
-def _trained_on(network: Trained, dataset: Dataset) -> bool:
-    """Whether a network was trained on images of this dataset, however it is split here."""
-    facts = network.run.settings().get("data", {}) if network.run else {}
-    same = facts.get("name") == dataset.name and facts.get("classes") == list(dataset.classes)
-    return same or network.fingerprint == dataset.fingerprint
-
-
-def _normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:
-    """The images as the network was trained to see them, as far as that is known."""
-    facts = network.run.settings().get("data", {}) if network.run else {}
-    if "mean" in facts and "std" in facts:
-        trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
-        return images if trained_with == images.normalisation else images.normalised(trained_with)
-    if network.fingerprint != dataset.fingerprint:
-        why = "it was trained on other images" if network.fingerprint else "nothing beside the weights says by which"
-        stderr.print(
-            f"{network.name}: normalised by the training images of {dataset.name}; {why}.", style="dim", soft_wrap=True
-        )
-    return images
-
-
-def _require_fit(network: Trained, dataset: Dataset) -> None:
-    """Check that a network was made for images like these; says so where their classes have other names.
-
-    Raises:
-        UsageError: it reads other channels, or tells another number of classes apart.
-    """
-    architecture = network.architecture
-    for what, there, here in (
-        ("channels", architecture.in_chans, dataset.in_chans),
-        ("classes", architecture.num_classes, len(dataset.classes)),
-    ):
-        if there != here:
-            raise UsageError(
-                f"{network.name} was made for images with another number of {what} than those of {dataset.name}: "
-                f"{there}, not {here}.",
-                hint="Name the dataset that it was trained on, or one like it.",
             )
-    names = network.run.settings().get("data", {}).get("classes", []) if network.run else []
-    odd = [pair for pair in zip(names, dataset.classes, strict=False) if pair[0] != pair[1]]
-    if odd:
-        stderr.print(
-            f"{network.name} was trained on classes with other names, such as {odd[0][0]} for {odd[0][1]}.",
-            style="yellow",
-            soft_wrap=True,
-        )
+    return Judged(network.name, network.architecture, pooled(found))
 
 
 def _document(networks: Sequence[Trained], judged: Sequence[Judged], dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -245,7 +129,7 @@ def _document(networks: Sequence[Trained], judged: Sequence[Judged], dataset: Da
         "networks": [
             {
                 "name": each.name,
-                "weights": str(network.weights),
+                "weights": [str(each.weights) for each in network.seeds] if network.others else str(network.weights),
                 "architecture": json.loads(each.architecture.to_json()),
                 "digest": each.architecture.digest,
                 "params": cost_of(each.architecture).params,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from pure_nas.evaluation import Evaluation, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
 from pure_nas.evaluation.tally import BINS
 from pure_nas_cli.console import stdout
+from pure_nas_cli.plain_tables import plain_table
 from pure_nas_cli.quantities import show_count, show_percent
 
 _MOST_CLASSES = 30
@@ -51,21 +51,26 @@ def print_evaluations(judged: Sequence[Judged], subject: str) -> None:
     _print_confusions(quality)
     _print_noise(judged)
     _print_intensity(judged)
-    stdout.print(_notes(first.evaluation), style="dim")
+    stdout.print(_notes(first.evaluation, of_seeds=_of_seeds(judged)), style="dim")
 
 
 def _table(*columns: str) -> Table:
-    """A table whose first column is text and whose others are numbers."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
+    """A table of numbers that shows names whole, however long they are."""
+    table = plain_table(*columns)
+    table.columns[0].overflow = "fold"
     return table
+
+
+def _of_seeds(judged: Sequence[Judged]) -> bool:
+    """Whether a network among them is judged over several seeds."""
+    return any(each.evaluation.quality.accuracies for each in judged)
 
 
 def _summary(judged: Sequence[Judged]) -> Table:
     views = judged[0].evaluation.views
     brief = stdout.width < _ROOMY
-    columns = ["accuracy", "95 % interval", "top-5", "calibration", *([] if brief else ["macro F1", "loss"])]
+    interval = "interval" if _of_seeds(judged) else "95 % interval"
+    columns = ["accuracy", interval, "top-5", "calibration", *([] if brief else ["macro F1", "loss"])]
     table = _table("network", *columns)
     for each in judged:
         table.add_row(each.name, *_figures(each.evaluation.quality)[: len(columns)])
@@ -193,11 +198,19 @@ def _print_intensity(judged: Sequence[Judged]) -> None:
     stdout.print(table)
 
 
-def _notes(evaluation: Evaluation) -> str:
+def _notes(evaluation: Evaluation, *, of_seeds: bool) -> str:
     notes = [
-        "Interval: Wilson's.",
-        f"Calibration: the mean distance of confidence and accuracy over {BINS} bins of equal width.",
+        f"Calibration: the mean distance of confidence and accuracy over {BINS} bins of equal width, weighted by the "
+        "images in them.",
     ]
+    if of_seeds:
+        notes.insert(
+            0,
+            "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest (Wilson's 95 % where "
+            "there is one seed); images count once a seed.",
+        )
+    else:
+        notes.insert(0, "Interval: Wilson's.")
     if stdout.width >= _ROOMY:
         notes.append("Loss: the mean negative log-likelihood.")
     if evaluation.quality.top5 is None:

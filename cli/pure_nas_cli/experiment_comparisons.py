@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from pure_nas.convergence import TimesFewer
 from pure_nas.experiment.caveats import caveats
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings
@@ -31,8 +32,13 @@ def _table(compared: Sequence[Comparison], *, brief: bool, p: bool = True) -> Ta
         for each in group:
             difference = [_difference(each) + _reach(each)] if brief else [_difference(each), _interval(each)]
             verdict = Text(each.said, _STYLES.get(each.verdict, ""))
-            table.add_row(f"  {each.label}", *difference, *([_p_value(each)] if p else []), verdict)
+            table.add_row(_name(each), *difference, *([_p_value(each)] if p else []), verdict)
     return table
+
+
+def _name(comparison: Comparison) -> Text:
+    """The network, and what it is the same as."""
+    return Text(f"  {comparison.label}").append(f" = {comparison.repeated}" if comparison.repeated else "", "dim")
 
 
 def _by_reference(compared: Iterable[Comparison]) -> Iterable[tuple[str, list[Comparison]]]:
@@ -57,11 +63,11 @@ def _interval(comparison: Comparison) -> str:
 
 
 def _reach(comparison: Comparison) -> str:
-    """How far the interval reaches to its longer side, 100 points at most; the other may end where differences do."""
+    """How far the interval reaches to its longer side; the other may end where differences do."""
     if comparison.difference is None or comparison.low is None or comparison.high is None:
         return ""
     reach = max(comparison.difference - comparison.low, comparison.high - comparison.difference)
-    return f" ± {100 * min(reach, 1.0):.2f}"
+    return f" ± {100 * reach:.2f}" if reach < 1 else " ± >100"
 
 
 def _p_value(comparison: Comparison) -> str:
@@ -79,9 +85,12 @@ def further_differences(findings: Findings, name: MeasureName) -> Table | None:
     table = plain_table("difference", *(kind or "changed intensities" for kind in kinds))
     for reference, group in _by_reference(compared):
         table.add_row(Text(f"vs {reference}", "dim"))
-        for label in dict.fromkeys(each.label for each in group):
-            cells = {each.measure.kind: _marked(each) for each in group if each.label == label}
-            table.add_row(f"  {label}", *(cells.get(kind, "") for kind in kinds))
+        by_label: dict[str, list[Comparison]] = {}
+        for each in group:
+            by_label.setdefault(each.label, []).append(each)
+        for alike in by_label.values():
+            cells = {each.measure.kind: _marked(each) for each in alike}
+            table.add_row(_name(alike[0]), *(cells.get(kind, "") for kind in kinds))
     return table
 
 
@@ -89,6 +98,29 @@ def _marked(comparison: Comparison) -> Text:
     """A difference; starred where the corrected test shows it."""
     star = " *" if comparison.shown else "  "
     return Text(_difference(comparison) + star, _STYLES.get(comparison.verdict, ""))
+
+
+def speed_tables(compared: Sequence[Comparison]) -> Iterator[Table]:
+    """How soon networks learn beside others, at the highest accuracy of each pair: with the spread, and without."""
+    yield _speeds(compared, brief=False)
+    yield _speeds(compared, brief=True)
+
+
+def _speeds(compared: Sequence[Comparison], *, brief: bool) -> Table:
+    table = plain_table("compared", "to", "epochs", "fewer epochs", "fewer seconds")
+    for reference, group in _by_reference(each for each in compared if each.speeds):
+        table.add_row(Text(f"vs {reference}", "dim"))
+        for each in group:
+            speed = each.speeds[-1]
+            ratios = (_ratio(ratio, brief=brief) for ratio in (speed.epochs, speed.seconds))
+            table.add_row(_name(each), f"{100 * speed.target:g} %", speed.against, *ratios)
+    return table
+
+
+def _ratio(found: TimesFewer | None, *, brief: bool) -> str:
+    if found is None:
+        return "-"
+    return f"{found.mean:.2f}" + ("" if brief else f" ({found.low:.2f} to {found.high:.2f})")
 
 
 def comparison_notes(findings: Findings) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -25,30 +23,19 @@ class ExperimentProgress:
     """Shows an experiment. Everything it is told comes from one thread.
 
     Args:
-        total: trainings in all, those of earlier sessions included.
+        total: trainings in all.
+        done: those of them that have ended before.
     """
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int, done: int) -> None:
         self._console = console
         self._total = total
-        self._done = 0
+        self._done = done
         self._epochs: dict[str, float] = {}
         self._began = time.monotonic()
         self._here = 0.0
         self._live: Progress | None = None
         self._bar: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    def begin(self, done: int) -> None:
-        """So many trainings have ended before."""
-        self._done = done
 
     @contextmanager
     def training(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.run import TIME_IS_UP, ExperimentRun
 from pure_nas.experiment.settings import ExperimentSettings
 from pure_nas.experiment.setup import Prepared, opened, prepare
-from pure_nas.experiment.trainings import Training, trainings_of
+from pure_nas.experiment.trainings import Training, seeds_ended, trainings_of
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
@@ -38,40 +39,59 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
         if as_json:
             print(json.dumps(_plan_document(prepared, workers, expected), indent=2), flush=True)
             return
-        _show_estimate(prepared, workers, expected)
+        _show_estimate(prepared, workers, expected, settings.time_seconds)
         _show_each(trainings, expected)
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
-    """Run an experiment, show it, and write the report; returns the exit code."""
+    """Run an experiment, show it, and write the report; returns the exit code.
+
+    --time counts from here on, so that loading the images and measuring for the estimate are part of it.
+    """
+    began = time.monotonic()
     prepared = prepare(settings.going_on_in(folder))
-    total = prepared.grid.trainings
-    with ExperimentProgress(stderr, total) as progress, opened(prepared, folder, progress) as experiment:
-        progress.begin(experiment.done)
+    with opened(prepared, folder) as experiment:
         _show_plan(prepared, experiment.done)
-        if experiment.file_replaced:
-            _tell("its words have changed; the run's copy of it now says the same", subject="file")
+        _show_changes(experiment)
         if experiment.missing:
             executor, workers = experiment.workers()
             # What is done of a training that was stopped is not taken off.
-            _show_estimate(prepared, workers, prepared.expected(experiment.missing, executor))
-        code, stopped = _go(experiment, progress, settings.time_seconds)
+            expected = prepared.expected(experiment.missing, executor, experiment.epoch_seconds)
+            _show_estimate(prepared, workers, expected, _left(settings, began))
+        code, stopped = _go(experiment, _left(settings, began))
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
         written = show_findings(experiment.run, as_json=as_json)
         stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     return 1 if experiment.failed and not code else code
 
 
-def _go(experiment: ExperimentRun, progress: ExperimentProgress, seconds: float | None) -> tuple[int, str]:
+def _left(settings: ExperimentSettings, began: float) -> float | None:
+    """Seconds that --time leaves; None where it is not given."""
+    allowed = settings.time_seconds
+    return None if allowed is None else max(0.0, allowed - (time.monotonic() - began))
+
+
+def _go(experiment: ExperimentRun, seconds: float | None) -> tuple[int, str]:
     """Train until it ends or is interrupted; returns the exit code and what became of it."""
+    progress = ExperimentProgress(stderr, experiment.grid.trainings, experiment.done)
     try:
         with progress.training():
-            stopped = experiment.go(seconds)
+            stopped = experiment.go(progress, seconds)
     except KeyboardInterrupt:
         return INTERRUPTED, f"stopped: interrupted; {_GO_ON}"
     if stopped == TIME_IS_UP or experiment.failed:
         return 0, f"stopped: {stopped}; {_GO_ON}"
     return 0, stopped
+
+
+def _show_changes(experiment: ExperimentRun) -> None:
+    """What is otherwise than the run was started, though it may go on."""
+    if experiment.file_replaced:
+        _tell("what it says beside the trainings has changed; the run's copy of it now says the same", subject="file")
+    ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
+    if ended > seeds:
+        first = "the first" if seeds == 1 else f"the first {seeds:,}"
+        _tell(f"{ended:,} have been trained; tables and report are of {first}", subject="seeds")
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:
@@ -88,8 +108,8 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     )
     if dataset.skipped:
         stderr.print(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
-    for note in prepared.notes:
-        _tell(note, subject="views")
+    for subject, note in prepared.notes.items():
+        _tell(note, subject=subject)
     ended = f"; {done:,} done" if done else ""
     _tell(
         f"{_networks(grid)}, {show_count(grid.seeds, 'seed')} each: "
@@ -106,8 +126,12 @@ def _networks(grid: Grid) -> str:
     return show_count(len(grid.distinct), f"{alike}pair") + " of network and recipe"
 
 
-def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected]) -> None:
-    """How many networks are trained at once, how long that will take, and whether there is so much time."""
+def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected], left: float | None) -> None:
+    """How many networks are trained at once, how long that will take, and whether there is so much time.
+
+    Args:
+        left: seconds that --time leaves for it; None where it is not given.
+    """
     settings, count = prepared.settings, workers.count or 1
     seconds = {name: expected.seconds for name, expected in each.items()}
     if settings.workers != 1:
@@ -119,23 +143,30 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
         subject=f"estimated time on {prepared.device}",
     )
     allowed = settings.time_seconds
-    if allowed is not None and together > allowed:
-        ended = _within(list(seconds.values()), allowed * count)
-        reached = (
-            f"about {ended:,} of the {len(seconds):,} trainings" if ended else f"none of {len(seconds):,} trainings"
-        )
-        stderr.print(
-            f"That is more than --time {show_seconds(allowed)}, which is enough for {reached}; then it stops, and "
-            f"{_GO_ON}.",
-            style="yellow",
-        )
-    longest_epoch = max(expected.epoch for expected in each.values())
-    if allowed is not None and longest_epoch > allowed:
-        stderr.print(
-            f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {show_seconds(allowed)} goes on "
-            "until the epochs in progress are done, and gets no further where it is ended before that.",
-            style="yellow",
-        )
+    if allowed is not None and left is not None:
+        _show_too_short(allowed, left, list(seconds.values()), count)
+        longest_epoch = max(expected.epoch for expected in each.values())
+        if longest_epoch > left:
+            stderr.print(
+                f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time "
+                f"{show_seconds(allowed)} goes on until the epochs in progress are done, and gets "
+                "no further where it is ended before that.",
+                style="yellow",
+            )
+
+
+def _show_too_short(allowed: float, left: float, seconds: list[float], workers: int) -> None:
+    """How many trainings end in the time, where that is not all."""
+    if sum(seconds) / workers <= left:
+        return
+    ended = _within(seconds, left * workers)
+    reached = f"about {ended:,} of the {len(seconds):,} trainings" if ended else f"none of {len(seconds):,} trainings"
+    whole, part = show_seconds(allowed), show_seconds(left)
+    of_it = "" if part == whole else f" ({part} of it left)"
+    stderr.print(
+        f"That is more than --time {whole}{of_it}, which is enough for {reached}; then it stops, and {_GO_ON}.",
+        style="yellow",
+    )
 
 
 def _within(seconds: list[float], allowed: float) -> int:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from rich.table import Table
 from rich.text import Text
 
+from pure_nas.convergence import Convergence
+from pure_nas.experiment.caveats import includes_plain, judged_on, unreached
 from pure_nas.experiment.findings import Findings, document, findings_of
 from pure_nas.experiment.judged import Judged, MeasureName, Spread
 from pure_nas.experiment.results import ExperimentResults, load_experiment_results
@@ -16,7 +19,12 @@ from pure_nas.experiment.rows import Row
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.run_directory import RunDirectory
 from pure_nas_cli.console import stdout
-from pure_nas_cli.experiment_comparisons import comparison_notes, comparison_tables, further_differences
+from pure_nas_cli.experiment_comparisons import (
+    comparison_notes,
+    comparison_tables,
+    further_differences,
+    speed_tables,
+)
 from pure_nas_cli.plain_tables import fitting, plain_table
 from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
@@ -57,12 +65,34 @@ def print_findings(results: ExperimentResults, findings: Findings) -> None:
         if title:
             stdout.print(title, style="italic")
         stdout.print(judged)
-    reached = fitting(stdout, (_convergence(findings, brief=brief) for brief in (False, True)))
-    if reached.row_count:
-        stdout.print(f"Epochs until the {findings.curve_kind} accuracy first reached", style="italic")
-        stdout.print(reached)
+    further = " ".join(filter(None, (judged_on(results, findings), includes_plain(findings))))
+    if further:
+        stdout.print(further, style="dim")
+    _print_convergence(findings)
+
+
+def _print_convergence(findings: Findings) -> None:
+    """How soon networks learned: epochs and seconds to each accuracy, and those of the compared beside each other."""
+    title = f"until the {findings.curve_kind} accuracy first reached"
+    epochs = _convergence(findings, "epochs")
+    if epochs.row_count:
+        stdout.print(f"Mean epochs {title}", style="italic")
+        stdout.print(epochs)
+        stdout.print(f"Mean seconds of training {title}", style="italic")
+        stdout.print(_convergence(findings, "seconds"))
         if any(each.missed and each.epochs for row in findings.rows for each in row.convergence):
-            stdout.print("In brackets: seeds that never did; the mean is of the others.", style="dim")
+            stdout.print("1/3: of one seed of three; the others never did.", style="dim")
+    if never := unreached(findings):
+        stdout.print(never)
+    compared = [each for each in findings.compared_by("accuracy") if each.speeds]
+    if compared:
+        stdout.print("To the highest accuracy that every seed of both reached", style="italic")
+        stdout.print(fitting(stdout, speed_tables(compared)))
+        stdout.print(
+            "Fewer: how many times, by the means; in brackets, where there is room, from the lowest to the highest of "
+            "any two seeds. Below 1: more. Epochs are whole, so ratios of few are coarse.",
+            style="dim",
+        )
 
 
 def _networks(findings: Findings, *, brief: bool) -> Table:
@@ -74,7 +104,7 @@ def _networks(findings: Findings, *, brief: bool) -> Table:
             table.add_section()
         last = row.table
         table.add_row(
-            row.label,
+            Text(row.label).append(f" = {row.repeats}" if row.repeats else "", "dim"),
             _accuracy(row),
             *([] if brief else [_interval(row)]),
             show_size(row.params),
@@ -103,13 +133,8 @@ def _interval(row: Row) -> str:
 def _judged(findings: Findings) -> Iterator[tuple[str, Table]]:
     """What networks were judged by beside the error, as far as they were, each with its differences."""
     rows = [(row.label, row.judged) for row in findings.rows if row.judged]
-    views = list(dict.fromkeys(name for _, judged in rows for name in judged.views))
     if any(judged.top5 or judged.calibration_error or judged.views for _, judged in rows):
-        table = plain_table("network", "top-5", "calibration error", *(f"{name}, top-1" for name in views))
-        for label, judged in rows:
-            cells = (judged.top5, judged.calibration_error, *(judged.views.get(name) for name in views))
-            table.add_row(label, *map(_share, cells))
-        yield "Judged further", table
+        yield "Judged further", _quality(rows)
         yield from _differences(findings, "views")
     kinds = list(dict.fromkeys(kind for _, judged in rows for kind in judged.noise))
     if kinds:
@@ -124,7 +149,20 @@ def _judged(findings: Findings) -> Iterator[tuple[str, Table]]:
             "Accuracy when intensity is multiplied, in percent",
             fitting(stdout, (_intensity(rows, digits=digits) for digits in (2, 1))),
         )
+        yield "Cosine of the features with those of the images as they are", _features(rows)
         yield from _differences(findings, "intensity")
+
+
+def _quality(rows: Sequence[tuple[str, Judged]]) -> Table:
+    """Top-5 and calibration, and accuracies averaged over views where there are some."""
+    views = next((judged.views.name for _, judged in rows if judged.views), None)
+    titles = (f"{views}, top-1", f"{views}, top-5") if views else ()
+    table = plain_table("network", "top-5", "calibration error", *titles)
+    for label, judged in rows:
+        viewed = (judged.views.accuracy, judged.views.top5) if judged.views else (None, None)
+        cells = (judged.top5, judged.calibration_error, *(viewed if views else ()))
+        table.add_row(label, *map(_share, cells))
+    return table
 
 
 def _differences(findings: Findings, name: MeasureName) -> Iterator[tuple[str, Table]]:
@@ -141,26 +179,38 @@ def _intensity(rows: Sequence[tuple[str, Judged]], *, digits: int) -> Table:
     return table
 
 
+def _features(rows: Sequence[tuple[str, Judged]]) -> Table:
+    factors = [point.factor for point in rows[0][1].intensity]
+    table = plain_table("network", *(f"x{factor:g}" for factor in factors))
+    for label, judged in rows:
+        cosines = (point.cosine for point in judged.intensity)
+        table.add_row(label, *("-" if cosine is None else f"{cosine.mean:.3f}" for cosine in cosines))
+    return table
+
+
 def _share(spread: Spread | None) -> str:
     return "-" if spread is None else f"{100 * spread.mean:.2f} %"
 
 
-def _convergence(findings: Findings, *, brief: bool) -> Table:
+def _convergence(findings: Findings, unit: Literal["epochs", "seconds"]) -> Table:
     """A column for each accuracy that something reached."""
-    targets = [
-        (index, each.target)
-        for index, each in enumerate(findings.rows[0].convergence if findings.rows else ())
-        if any(row.convergence[index].epochs for row in findings.rows)
+    reached = [
+        place
+        for place, each in enumerate(zip(*(row.convergence for row in findings.rows), strict=True))
+        if any(found.epochs for found in each)
     ]
-    table = plain_table("network", *(f"{100 * target:g} %" for _, target in targets))
-    for row in findings.rows if targets else ():
-        table.add_row(row.label, *(_epochs(row, index, brief=brief) for index, _ in targets))
+    targets = [findings.rows[0].convergence[place].target for place in reached]
+    table = plain_table("network", *(f"{100 * target:g} %" for target in targets))
+    for row in findings.rows if reached else ():
+        table.add_row(row.label, *(_reached(row.convergence[place], unit) for place in reached))
     return table
 
 
-def _epochs(row: Row, index: int, *, brief: bool) -> str:
-    found = row.convergence[index]
-    if found.mean_epochs is None:
-        return "-"
-    missed = f" ({found.missed}{'' if brief else ' never'})" if found.missed else ""
-    return f"{found.mean_epochs:.1f}{missed}"
+def _reached(found: Convergence, unit: Literal["epochs", "seconds"]) -> Text:
+    """A mean; of how many seeds where some never got there, so that it is not taken for that of all."""
+    mean = found.mean_epochs if unit == "epochs" else found.mean_seconds
+    if mean is None:
+        return Text("never" if found.missed else "-", "dim")
+    ended = len(found.epochs) + found.missed
+    part = Text(f"{len(found.epochs)}/{ended}: ", "yellow") if found.missed else Text()
+    return part.append(f"{mean:.1f}")

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from pure_nas.candidate import Candidate
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.recipe import PerKind, Recipe
@@ -49,10 +49,22 @@ class Training:
         )
 
     @property
-    def facts(self) -> dict[str, object]:
+    def decisive(self) -> dict[str, object]:
         """What, besides the network and its recipe, decides the outcome."""
         found = self.dataset
         return {"schema": 1, "dataset": found.name, "fingerprint": found.fingerprint, "seed": self.seed}
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What training.json says: what decides the outcome, and how to load the images again."""
+        return {
+            **self.decisive,
+            "folder": None if self.name in dataset_names() else str(Path(self.name).expanduser().resolve()),
+            "data_dir": str(self.data_dir.expanduser().resolve()) if self.data_dir else None,
+            "image_size": self.image_size,
+            "skip_corrupt": self.skip_corrupt,
+            "data": self.dataset.facts,
+        }
 
 
 def candidate_for(
@@ -120,7 +132,7 @@ def _require_same(directory: TrialDirectory, candidate: Candidate, training: Tra
         raise RunError(f"{path} is damaged: it is no JSON object.", hint="Choose another -o DIR.")
     differing = [
         f"{key} {stored.get(key)!r} there, {value!r} now"
-        for key, value in training.facts.items()
+        for key, value in training.decisive.items()
         if stored.get(key) != value
     ]
     if directory.has_candidate and directory.candidate() != candidate:

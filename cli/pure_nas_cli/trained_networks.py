@@ -6,23 +6,26 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pure_nas.architecture import Architecture
 from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation import load_trained
 from pure_nas.evaluation.trained import ARCHITECTURE_FILE
-from pure_nas.experiment.images import saw_validation
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.report.retraining import load_retraining
 from pure_nas.results import load_results
 from pure_nas.retrain import Variant, retrained_folder, variants_of
-from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.run_directory import RunDirectory
+from pure_nas.run_images import RunImages, saw_validation
 from pure_nas_cli.architectures import find_architecture, fitted_to
+from pure_nas_cli.quantities import show_count
+from pure_nas_cli.train_run import FACTS_FILE
 
 WEIGHTS_FILE = "weights.safetensors"
+_ENDINGS = (".safetensors", ".pt", ".pth")
+"""Of files of weights, also of those that have to be converted."""
 _ABOVE = 4
 """Folders between weights and the run they belong to, at most: RUN/retrain/DIGEST/weights.safetensors."""
 
@@ -33,17 +36,17 @@ class Trained:
 
     Attributes:
         name: what it is called: as it was asked for, but the folder where its file has the usual name.
-        run: the run it belongs to; None where it belongs to none.
-        training: what `pure-nas train` left beside the weights; empty where it was something else.
+        images: those it was trained on; None where nothing says which.
         saw_validation: whether it was trained on the validation images too.
+        others: the same network, trained with other seeds, that is judged together with it.
     """
 
     name: str
     weights: Path
     network: Network
-    run: RunDirectory | None
-    training: dict[str, Any]
+    images: RunImages | None
     saw_validation: bool
+    others: tuple[Trained, ...] = ()
 
     @property
     def architecture(self) -> Architecture:
@@ -51,22 +54,9 @@ class Trained:
         return self.network.architecture
 
     @property
-    def split_seed(self) -> int | None:
-        """The seed that split the images it was trained on; None where that is not known."""
-        found = self.run.settings().get("seed") if self.run else self.training.get("seed")
-        return found if isinstance(found, int) else None
-
-    @property
-    def of_experiment(self) -> bool:
-        """Whether an experiment trained it."""
-        return self.run is not None and is_experiment(self.run)
-
-    @property
-    def fingerprint(self) -> str | None:
-        """Of the images it was trained on; None where that is not known."""
-        facts = self.run.settings().get("data", {}) if self.run else self.training
-        found = facts.get("fingerprint")
-        return found if isinstance(found, str) else None
+    def seeds(self) -> tuple[Trained, ...]:
+        """The network as each seed has trained it."""
+        return (self, *self.others)
 
 
 def find_all_trained(texts: Sequence[str]) -> list[Trained]:
@@ -92,7 +82,7 @@ def find_trained(text: str) -> Trained:
         RunError: the weights or the run are missing or damaged.
     """
     path = Path(text).expanduser()
-    if text.endswith(".safetensors"):
+    if path.suffix in _ENDINGS:
         return _from_file(path)
     # A folder, or the architecture.json in it.
     for within in (path, path.parent if path.name == ARCHITECTURE_FILE else path):
@@ -114,7 +104,7 @@ def find_trained(text: str) -> Trained:
 
 
 def find_beside_conv_twin(text: str) -> list[Trained]:
-    """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with their first seeds.
+    """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds.
 
     Raises:
         UsageError: it is no trial of a search, is all-conv itself, or was not retrained.
@@ -142,11 +132,13 @@ def find_beside_conv_twin(text: str) -> list[Trained]:
 
 
 def _retrained(run: RunDirectory, name: str, variant: Variant, seeds: int) -> Trained:
-    for seed in range(1, seeds + 1):
-        weights = retrained_folder(run, variant.candidate, seed).weights
-        if weights.is_file():
-            return replace(_from_file(weights), name=f"{name}, seed {seed}")
-    raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
+    folders = {seed: retrained_folder(run, variant.candidate, seed) for seed in range(1, seeds + 1)}
+    found = {seed: _from_file(each.weights) for seed, each in folders.items() if each.weights.is_file()}
+    if not found:
+        raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
+    first, *others = found.values()
+    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else show_count(seeds, "seed")
+    return replace(first, name=f"{name}, {which}", others=tuple(others))
 
 
 def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
@@ -157,7 +149,37 @@ def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
         RunError: the weights are missing, damaged, or those of another network.
     """
     fitted = fitted_to(find_architecture(text), dataset)
-    return Trained(text, weights, load_trained(weights, fitted), None, {}, False)
+    network = load_trained(weights, fitted, name=text)
+    return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
+
+
+def require_file(weights: Path) -> None:
+    """Check that weights that were named are there.
+
+    Raises:
+        RunError: they are not.
+    """
+    if not weights.is_file():
+        raise RunError(
+            f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
+        )
+
+
+def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
+    """The images that weights were trained on, None where nothing says which; and whether validation images too.
+
+    Args:
+        image_size: what their network was made for, pixels; older files do not say it.
+
+    Raises:
+        RunError: what says so is damaged.
+    """
+    training = weights.parent / FACTS_FILE
+    if training.is_file():
+        return RunImages.of_training(training, image_size), False
+    folders = weights.resolve().parents[:_ABOVE]
+    run = next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
+    return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
 
 
 def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
@@ -169,18 +191,12 @@ def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
     record = load_results(run).select(which)
     trained = record.number if record.replay_of is None else record.replay_of
     weights = run.trial(trained).weights
-    return Trained(text, weights, load_trained(weights, record.candidate.architecture), run, {}, False)
+    network = load_trained(weights, record.candidate.architecture)
+    return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
 
 
 def _from_file(weights: Path) -> Trained:
+    require_file(weights)
     network = load_trained(weights)
-    folders = weights.resolve().parents[:_ABOVE]
-    run = next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
-    facts = weights.parent / "training.json"
-    training = read_json(facts) if facts.is_file() else {}
-    if not isinstance(training, dict):
-        raise RunError(f"{facts} is damaged: it is no JSON object.")
-    within = weights.resolve().relative_to(run.path).parts if run else ()
     name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
-    saw = saw_validation(run) if run and is_experiment(run) else within[:1] == ("retrain",)
-    return Trained(name, weights, network, run, training, saw)
+    return Trained(name, weights, network, *trained_on(weights, network.architecture.image_size))

@@ -4,6 +4,7 @@ from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint, e
 from pure_nas.evaluation.invariance import USUAL_FACTORS, IntensityChange
 from pure_nas.evaluation.noise import NOISE_KINDS, USUAL_LEVELS, Noise, NoiseKind, usual_noises
 from pure_nas.evaluation.noise_error import NOISE_MIXTURE, noise_error
+from pure_nas.evaluation.pooled import pooled
 from pure_nas.evaluation.quality import ClassQuality, Quality, wilson
 from pure_nas.evaluation.trained import load_trained
 from pure_nas.evaluation.views import CROPS, Crops, Views
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate_network",
     "load_trained",
     "noise_error",
+    "pooled",
     "usual_noises",
     "wilson",
 ]

@@ -57,12 +57,6 @@ class NoiseCurve:
     kind: NoiseKind
     points: tuple[NoisePoint, ...]
 
-    @property
-    def mean_error(self) -> float:
-        """Mean error over the levels that are noise; NaN where there is none."""
-        errors = [point.quality.error for point in self.points if not point.noise.clean]
-        return sum(errors) / len(errors) if errors else float("nan")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -132,10 +126,11 @@ def evaluate_network(
         DataError: there are no images, or one can no longer be read.
     """
     names = _checked(network, images, classes)
-    size = batch_size or scoring_batch(images.image_size, device)
+    views = views or Views()
+    size = batch_size or scoring_batch(views.largest(images.image_size), device)
     work = cost_of(network.architecture).flops * size
     with torch.inference_mode(), computing_on(device)(), threads_for(work):
-        run = _Run(network, images, device, noises, views or Views(), factors, seed)
+        run = _Run(network, images, device, noises, views, factors, seed)
         done = 0
         for held, labels in images.batches(size, device=device, whole=run.cuts_views):
             run.add(held, labels, done)

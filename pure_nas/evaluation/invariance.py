@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.errors import UsageError
-from pure_nas.evaluation.quality import wilson
+from pure_nas.evaluation.quality import interval_of
 
 USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
 
@@ -31,6 +31,7 @@ class IntensityChange:
         relative_change: mean of |after - before| / |before|.
         unmeasured: images whose features are zero or not finite; the three means leave them out, and are None where
             all images are.
+        accuracies: of each seed, where this is of several (see `pooled`); empty where it is of one network.
     """
 
     factor: float
@@ -41,6 +42,7 @@ class IntensityChange:
     norm_ratio: float | None
     relative_change: float | None
     unmeasured: int
+    accuracies: tuple[float, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -49,7 +51,13 @@ class IntensityChange:
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**vars(self), "accuracy": self.accuracy, "interval": list(wilson(self.hits, self.images))}
+        found = {**vars(self), "accuracy": self.accuracy}
+        accuracies = found.pop("accuracies")
+        return {
+            **found,
+            "interval": list(interval_of(self.hits, self.images, accuracies)),
+            **({"accuracies": list(accuracies)} if accuracies else {}),
+        }
 
 
 def check_factor(factor: float) -> None:

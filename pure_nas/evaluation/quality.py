@@ -51,10 +51,11 @@ class Quality:
         hits: images classified correctly.
         top5: share of images whose label is among the five likeliest; None where there are five classes or fewer.
         loss: mean negative log-likelihood; None where it is not finite.
-        calibration_error: mean distance of confidence and accuracy over 15 bins of equal width (Guo et al. 2017,
-            arXiv 1706.04599); None where a prediction is not finite.
+        calibration_error: mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images
+            in them (Guo et al. 2017, arXiv 1706.04599); None where a prediction is not finite.
         unpredicted: images for which the network gave no finite prediction; they count as wrong.
         confusion: row = label, column = prediction.
+        accuracies: of each seed, where this is of several (see `pooled`); empty where it is of one network.
     """
 
     images: int
@@ -66,6 +67,7 @@ class Quality:
     unpredicted: int
     classes: tuple[ClassQuality, ...]
     confusion: tuple[tuple[int, ...], ...]
+    accuracies: tuple[float, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -79,8 +81,8 @@ class Quality:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy."""
-        return wilson(self.hits, self.images)
+        """Wilson's 95 % interval of the accuracy; of several seeds the lowest and the highest."""
+        return interval_of(self.hits, self.images, self.accuracies)
 
     @property
     def macro_f1(self) -> float | None:
@@ -114,6 +116,7 @@ class Quality:
             "macro_f1": self.macro_f1,
             "classes": [vars(each) for each in self.classes],
             "confusion": [list(row) for row in self.confusion],
+            **({"accuracies": list(self.accuracies)} if self.accuracies else {}),
         }
 
 
@@ -124,6 +127,11 @@ def wilson(hits: int, images: int) -> tuple[float, float]:
 
     found = stats.binomtest(hits, images).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
     return float(found.low), float(found.high)
+
+
+def interval_of(hits: int, images: int, accuracies: Sequence[float]) -> tuple[float, float]:
+    """The lowest and the highest of the seeds' `accuracies`; where there are none, Wilson's interval of the share."""
+    return (min(accuracies), max(accuracies)) if accuracies else wilson(hits, images)
 
 
 def quality_of(tally: Tally, names: Sequence[str]) -> Quality:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
@@ -15,25 +17,29 @@ from pure_nas.nn.weights import read_weights
 ARCHITECTURE_FILE = "architecture.json"
 _LONGEST_HEADER = 100_000_000
 """Bytes; what the format allows."""
+_TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")
+"""How files of torch.save begin, now and before 1.6."""
 
 
-def load_trained(weights: Path, architecture: Architecture | None = None) -> Network:
+def load_trained(weights: Path, architecture: Architecture | None = None, *, name: str = "") -> Network:
     """The network whose weights lie at `weights`, on the CPU.
 
     Args:
         architecture: what it is; where it is left out, the architecture.json beside the weights says it.
+        name: what messages call the architecture.
 
     Raises:
-        RunError: a file is missing or damaged, or the weights belong to another architecture.
+        RunError: a file is missing, damaged or no safetensors file, or the weights belong to another architecture.
         ConfigError: architecture.json is damaged.
     """
+    _require_safetensors(weights)
     state = read_weights(weights)
     chosen = architecture or _architecture_beside(weights)
     wanted = digest_in(weights)
     if wanted is not None and wanted != chosen.digest:
         raise RunError(
-            f"{weights} are weights of the architecture {wanted}, not of {chosen.digest}.",
-            hint=f"Put the {ARCHITECTURE_FILE} of that network beside them.",
+            f"{weights} are weights of the architecture {wanted}, not of {_called(chosen, name)}.",
+            hint=_way_to_architecture(weights, given=architecture is not None),
         )
     with torch.random.fork_rng(devices=[]):
         network = Network(chosen)
@@ -41,8 +47,10 @@ def load_trained(weights: Path, architecture: Architecture | None = None) -> Net
         network.load_state_dict(dict(state))
     except RuntimeError as error:
         raise RunError(
-            f"{weights} do not fit their architecture: {_first_fault(error)}.",
-            hint="They are damaged, or were written by another version of the package that adds a unit.",
+            f"{weights} do not fit {_called(chosen, name) if name else 'their architecture'}: "
+            f"{_faults(network.state_dict(), state) or error}.",
+            hint="Are they of another architecture? If not, they are damaged, or were written by another version of "
+            "the package that adds a unit.",
         ) from error
     return network.to(memory_format=torch.channels_last)
 
@@ -76,6 +84,51 @@ def _architecture_beside(weights: Path) -> Architecture:
     return Architecture.load(path)
 
 
-def _first_fault(error: RuntimeError) -> str:
-    lines = [line.strip() for line in str(error).splitlines()]
-    return (lines[1] if len(lines) > 1 else lines[0]).rstrip(".")
+def _require_safetensors(weights: Path) -> None:
+    """Check that a file is not what torch.save writes, which is never opened: it may run code.
+
+    Raises:
+        RunError: it is.
+    """
+    try:
+        with weights.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return  # whoever reads it says what is wrong
+    if start.startswith(_TORCH_SAVE):
+        converted = weights.with_suffix(".safetensors")
+        raise RunError(
+            f"{weights} is no safetensors file, but one of torch.save.",
+            hint='Convert it, if it holds a state_dict: python -c "import torch, safetensors.torch; '
+            f"safetensors.torch.save_file(torch.load('{weights}', map_location='cpu', weights_only=True), "
+            f"'{converted}')\"",
+        )
+
+
+def _called(architecture: Architecture, name: str) -> str:
+    return f"{name} ({architecture.digest})" if name else architecture.digest
+
+
+def _way_to_architecture(weights: Path, *, given: bool) -> str:
+    if not given:
+        return f"Put the {ARCHITECTURE_FILE} of that network beside them."
+    beside = weights.parent / ARCHITECTURE_FILE
+    return f"Name the network that they are of{f'; {beside} says which' if beside.is_file() else ''}."
+
+
+def _faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """The first weight that is missing, odd or of another shape, and how many more there are; empty for none."""
+    wanted, found = ({name: tuple(value.shape) for name, value in each.items()} for each in (expected, given))
+    odd = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
+    if not odd:
+        return ""
+    first = odd[0]
+    there, here = found.get(first), wanted.get(first)
+    fault = (
+        "is missing"
+        if there is None
+        else f"has the shape {there}, not {here}"
+        if here
+        else "is not part of the network"
+    )
+    return f"{first} {fault}" + (f", and {len(odd) - 1:,} more differ" if len(odd) > 1 else "")

@@ -51,7 +51,7 @@ class Views:
             if not _SMALLEST <= scale <= _LARGEST:
                 raise UsageError(f"A scale of {scale} pixels cannot be used: take {_SMALLEST} to {_LARGEST}.")
         if len(set(self.scales)) != len(self.scales):
-            raise UsageError(f"The scales {self.name} name a size twice.")
+            raise UsageError(f"The scales {_listed(self.scales)} name a size twice.")
 
     @property
     def single(self) -> bool:
@@ -71,7 +71,15 @@ class Views:
     @property
     def name(self) -> str:
         """In words, such as "ten-crop at 224, 256"."""
-        return f"{self.crops} at {', '.join(map(str, self.scales))}" if self.scales else self.crops
+        return f"{self.crops} at {_listed(self.scales)}" if self.scales else self.crops
+
+    def unmirrored(self) -> Views:
+        """The views to show of images that mean something else in a mirror, such as digits."""
+        return Views("five-crop", self.scales) if self.mirrored else self
+
+    def largest(self, shown: int) -> int:
+        """Height and width of the largest image a network is given, pixels, where it is shown so many usually."""
+        return shown if self._cuts else max((shown, *self.scales))
 
     def fitting(self, shown: int) -> Views:
         """These views, for networks that are shown so many pixels usually.
@@ -122,6 +130,10 @@ class Views:
         end, centre = size - crop, (size - crop) // 2
         for top, left in ((0, 0), (0, end), (end, 0), (end, end), (centre, centre)):
             yield image[:, :, top : top + crop, left : left + crop]
+
+
+def _listed(scales: tuple[int, ...]) -> str:
+    return ", ".join(map(str, scales))
 
 
 def middle(images: Tensor, size: int) -> Tensor:

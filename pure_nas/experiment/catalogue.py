@@ -32,9 +32,10 @@ def experiment_text(name_or_path: str) -> str:
         return _shipped()[name_or_path].read_text(encoding="utf-8")
     if name_or_path.endswith(SUFFIX):
         return read_text(Path(name_or_path).expanduser(), "experiment")
+    beside = f"{name_or_path}{SUFFIX}"
     raise UsageError(
         f'There is no experiment "{name_or_path}"; {nearest(name_or_path, experiment_names())}.',
-        hint="Or give a .toml file.",
+        hint=f"Or give the file that is here: {beside}." if Path(beside).is_file() else "Or give a .toml file.",
     )
 
 

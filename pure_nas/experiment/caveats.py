@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pure_nas.experiment.compared import FEW_SEEDS
 from pure_nas.experiment.findings import Findings
+from pure_nas.experiment.results import ExperimentResults
 
 
 def caveats(findings: Findings) -> Iterator[str]:
@@ -31,3 +32,46 @@ def caveats(findings: Findings) -> Iterator[str]:
         yield "Where all seeds gave the same value there is no spread, so no interval and no test."
     if len(findings.distinct) < len(compared):
         yield "Comparisons of the same two networks under other labels are one test."
+
+
+def judged_on(results: ExperimentResults, findings: Findings) -> str:
+    """On how many images networks were judged beside the accuracy, as a sentence; empty where they were not."""
+    images = next((row.judged.images for row in findings.rows if row.judged), None)
+    if images is None:
+        return ""
+    scored, split = results.settings["data"]["scored"], results.file.split
+    if images == scored:
+        return f"All else that networks were judged by is, like the accuracy, of all {scored:,} {split} images."
+    return (
+        f"The accuracy is of all {scored:,} {split} images; all else that networks were judged by is of {images:,} of "
+        "them, drawn once for all."
+    )
+
+
+def includes_plain(findings: Findings) -> str:
+    """What differences under noise and at changed intensities are; empty where there are none."""
+    if not findings.compared_by("noise") and not findings.compared_by("intensity"):
+        return ""
+    return (
+        "Differences under noise and at changed intensities are of the accuracies there: what networks differ by on "
+        "the images as they are is part of them."
+    )
+
+
+def unreached(findings: Findings) -> str:
+    """The accuracies that were asked for and reached by no network, as a sentence; empty where there are none."""
+    by_target = list(zip(*(row.convergence for row in findings.rows), strict=True))
+    missed = [
+        f"{100 * each[0].target:g}"
+        for each in by_target
+        if any(found.missed for found in each) and not any(found.epochs for found in each)
+    ]
+    if not missed:
+        return ""
+    so_far = " so far" if any(row.missing for row in findings.rows) else ""
+    return f"No network reached {_listed(missed)} %{so_far}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Separated by commas, and "or" before the last."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

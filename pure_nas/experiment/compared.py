@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pure_nas.comparison import SIGNIFICANCE, difference, holm
+from pure_nas.convergence import Speed, speed_of
 from pure_nas.experiment.grid import Cell, Grid
 from pure_nas.experiment.judged import ACCURACY, Measure
 from pure_nas.experiment.rows import Row
@@ -46,8 +47,7 @@ class Comparison:
         reference_seeds: likewise of the reference.
         reference_diverged: likewise.
         repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
-        speed: for each accuracy that both reached with every seed, how many times the epochs the reference took; of
-            the comparison by accuracy.
+        speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
     """
 
     label: str
@@ -64,7 +64,7 @@ class Comparison:
     reference_seeds: int
     reference_diverged: int
     repeats: tuple[str, str] | None = None
-    speed: Mapping[str, float]
+    speeds: tuple[Speed, ...] = ()
 
     @property
     def said(self) -> str:
@@ -81,6 +81,14 @@ class Comparison:
         if not other:
             return f"{own} diverged"
         return f"{own}, and {other} of the reference, diverged" if own else f"{other} of the reference diverged"
+
+    @property
+    def repeated(self) -> str:
+        """What it repeats, in words: the other network where both are beside the same reference; else empty."""
+        if not self.repeats:
+            return ""
+        label, reference = self.repeats
+        return label if reference == self.reference else f"{label} beside {reference}"
 
     @property
     def of_survivors(self) -> bool:
@@ -143,7 +151,7 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
         diverged=row.diverged,
         reference_seeds=len(other),
         reference_diverged=reference.diverged,
-        speed=_speed(row, reference) if measure == ACCURACY else {},
+        speeds=_speeds(row, reference) if measure == ACCURACY else (),
     )
     if row.diverged or reference.diverged:
         return replace(plain, verdict="seeds diverged")
@@ -158,12 +166,9 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
     return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
 
 
-def _speed(row: Row, reference: Row) -> dict[str, float]:
-    found = {}
-    for own, other in zip(row.convergence, reference.convergence, strict=True):
-        if own.mean_epochs and other.mean_epochs and not own.missed and not other.missed:
-            found[f"{own.target:g}"] = other.mean_epochs / own.mean_epochs
-    return found
+def _speeds(row: Row, reference: Row) -> tuple[Speed, ...]:
+    found = (speed_of(own, other) for own, other in zip(row.convergence, reference.convergence, strict=True))
+    return tuple(each for each in found if each is not None)
 
 
 def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:

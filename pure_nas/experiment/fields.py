@@ -6,8 +6,10 @@ found at once. "none" stands for None, which TOML cannot write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import product
 from typing import Annotated, Any, get_args
 
@@ -20,6 +22,8 @@ from pure_nas.recipe import DecayValue, LearningRate, Recipe, WeightDecay
 from pure_nas.search.space_fields import FieldFaults, Path, field_type, plain_schema
 from pure_nas.units import PARAMETER_KINDS, get_unit
 
+_DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})
+_USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in (18, 20, 32, 34, 44, 50, 56, 110, 152)]
 _NOT_OF_A_NETWORK = {"schema_version", "family", "units", "threshold_init", "in_chans", "num_classes", "image_size"}
 _NOT_OF_A_RECIPE = {"schema_version", "epochs", "batch_size", "learning_rate", "weight_decay"}
 
@@ -141,8 +145,18 @@ def _known_network(name: str) -> str:
     try:
         Architecture.named(name)
     except UsageError as error:
-        raise ValueError(f"{error.message[:-1]}; {error.hint}") from error
+        meant = _meant(name)
+        nearest = f'{error.message[:-1]}; did you mean "{meant}"?' if meant else error.message
+        raise ValueError(f"{nearest} {error.hint}") from error
     return name
+
+
+def _meant(network: str) -> str:
+    """The network of the nearest depth, or of a name like this one; empty where there is none."""
+    named = re.fullmatch(r"(pure|resnet)(\d{1,5})", network.strip().lower())
+    if named:
+        return f"{named[1]}{min(_DEPTHS, key=lambda depth: abs(depth - int(named[2])))}"
+    return next(iter(get_close_matches(network, _USUAL_NETWORKS, n=1)), "")
 
 
 def _known_pattern(pattern: str) -> str:

@@ -13,7 +13,7 @@ from pure_nas.experiment.judged import MeasureName
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.experiment.rows import Row, row_of
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)

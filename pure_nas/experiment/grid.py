@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +16,9 @@ from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.errors import ConfigError
 from pure_nas.experiment.choices import architecture_of, recipe_of
-from pure_nas.experiment.file import ExperimentFile, Scale
+from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.members import Member
+from pure_nas.experiment.scale import Scale
 from pure_nas.validation import faults
 
 
@@ -30,7 +31,7 @@ class Cell:
         network: where it stands among the networks of the file.
         recipe: likewise among the recipes.
         candidate: what is trained.
-        folder: what the folders of its trainings begin with.
+        folder: what the folders of its trainings begin with; see `Grid.folders`.
     """
 
     label: str
@@ -61,12 +62,11 @@ class Grid:
             seeds: instead of the scale's.
 
         Raises:
-            ConfigError: a network cannot be built for such images, or a warm-up would last as long as the training.
+            ConfigError: a network cannot be built for such images.
         """
         fields: dict[str, Any] = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
         recipes = file.recipe_members(scale)
-        scaled = {recipe.label: _scaled(recipe.settings, scale) for recipe in recipes}
-        _require_short_warmups(scaled, scale)
+        scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
         cells = []
         for network in file.network_members(scale):
             try:
@@ -88,6 +88,17 @@ class Grid:
             found.setdefault(cell.candidate.digest, cell)
         return found
 
+    @cached_property
+    def folders(self) -> dict[str, list[str]]:
+        """What the folders of a training may begin with, by digest: what its shortest label gives comes first.
+
+        So the order of a file's tables does not decide it. An older version took the first of equal cells.
+        """
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for cell in sorted(self.cells, key=lambda cell: (len(cell.label), cell.label)):
+            found[cell.candidate.digest].append(cell.folder)
+        return found
+
     @property
     def trainings(self) -> int:
         """How many networks are trained."""
@@ -96,14 +107,15 @@ class Grid:
     def references_of(self, cell: Cell) -> list[Cell]:
         """The cells that another is compared with, as far as this scale has them.
 
-        What its network is compared with, by the same recipe; else what its recipe is, with the same network.
+        What its network is compared with, by the recipe that is named with it, else by the same; where that is nothing
+        but itself, what its recipe is compared with, with the same network.
         """
         network, recipe = cell.network, cell.recipe
         against = network.against
         if against is None and self.reference is not None:
             against = (self.reference,)
-        found = [self._find(name, network.index, recipe.label) for name in against or ()]
-        if not found or all(other is None or other.network.label == network.label for other in found):
+        found = [self._find(name, cell) for name in against or ()]
+        if all(other is None or other.label == cell.label for other in found):
             found = [
                 other
                 for name in recipe.against or ()
@@ -113,35 +125,19 @@ class Grid:
         own = cell.candidate.digest
         return [other for other in found if other is not None and other.candidate.digest != own]
 
-    def _find(self, against: str, index: int, recipe: str) -> Cell | None:
-        """The cell of a network, by the same recipe if it has that, else by its first."""
-        found = [cell for cell in self.cells if cell.network.named(against, index)]
-        return next((cell for cell in found if cell.recipe.label == recipe), found[0] if found else None)
+    def _find(self, against: str, cell: Cell) -> Cell | None:
+        """The cell that "network" or "network, recipe" means beside another.
 
-
-def _scaled(recipe: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
-    """Settings of a recipe, with what a scale sets in place of its own."""
-    settings = dict(recipe)
-    if scale.crop_padding is not None:
-        settings["crop_padding"] = scale.crop_padding
-    if scale.warmup_epochs is not None and settings.get("warmup_epochs"):
-        settings["warmup_epochs"] = scale.warmup_epochs
-    return settings
-
-
-def _require_short_warmups(recipes: Mapping[str, Mapping[str, Any]], scale: Scale) -> None:
-    """Check that every warm-up ends: where it does not, networks are compared at rates that none of them is meant for.
-
-    Raises:
-        ConfigError: one does not.
-    """
-    epochs = {label: settings.get("warmup_epochs", 0) for label, settings in recipes.items()}
-    lines = [f"  {label}: warms up for {each:g} epochs" for label, each in epochs.items() if each >= scale.epochs]
-    if lines:
-        raise ConfigError(
-            "\n".join([f"Trained for {scale.epochs} epochs, as this scale has it, a warm-up would not end:", *lines]),
-            hint="Give the scale more epochs, or a warmup_epochs of its own, which replaces that of these recipes.",
-        )
+        A network alone is meant by the other's recipe if it has that, else by its first.
+        """
+        index = cell.network.index
+        found = [other for other in self.cells if other.network.named(against, index)] or [
+            other
+            for other in self.cells
+            if against.endswith(ending := f", {other.recipe.label}")
+            and other.network.named(against.removesuffix(ending), index)
+        ]
+        return next((other for other in found if other.recipe.label == cell.recipe.label), found[0] if found else None)
 
 
 def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:

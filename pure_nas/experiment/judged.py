@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pure_nas.errors import RunError
+from pure_nas.experiment.trainings import DAMAGED_HINT
 
 Document = Mapping[str, Any]
 MeasureName = Literal["accuracy", "views", "noise", "intensity"]
@@ -37,6 +38,20 @@ class Spread:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewed:
+    """What averaging over test-time views gives.
+
+    Attributes:
+        name: of the views.
+        top5: None where there are five classes or fewer.
+    """
+
+    name: str
+    accuracy: Spread
+    top5: Spread | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,10 +85,10 @@ class Judged:
     """Everything beside the error; accuracies are 0 to 1.
 
     Attributes:
+        images: how many it is judged on, which may be fewer than the error is of.
         top5: None where there are five classes or fewer.
         calibration_error: None where a prediction was not finite.
-        views: the accuracy averaged over test-time views, by their name.
-        views_top5: likewise.
+        views: None where there is none but the image as it is.
         noise: for each kind, the levels from none to strong.
         noise_accuracy: for each kind, the mean over its levels of noise.
         intensity: by rising factor; 1 is among them.
@@ -81,10 +96,10 @@ class Judged:
         by_seed: of each measure, a value for each seed.
     """
 
+    images: int
     top5: Spread | None
     calibration_error: Spread | None
-    views: Mapping[str, Spread]
-    views_top5: Mapping[str, Spread]
+    views: Viewed | None
     noise: Mapping[str, tuple[Level, ...]]
     noise_accuracy: Mapping[str, Spread]
     intensity: tuple[Factor, ...]
@@ -107,19 +122,18 @@ def judged_of(documents: Sequence[Document]) -> Judged | None:
     try:
         return _judged(documents)
     except (KeyError, TypeError, IndexError) as error:
-        raise RunError(f"An evaluation.json of the run is damaged: it has no valid {error}.") from error
+        raise RunError(
+            f"An evaluation.json of the run is damaged: it has no valid {error}.", hint=DAMAGED_HINT
+        ) from error
 
 
 def _judged(documents: Sequence[Document]) -> Judged:
     first = documents[0]
-    views = [document["views"] for document in documents if document["views"]]
-    name = views[0]["name"] if views else ""
-    viewed, viewed_top5 = (_spread([each[key] for each in views]) for key in ("accuracy", "top5"))
     return Judged(
+        images=int(first["images"]),
         top5=_spread([document["top5"] for document in documents]),
         calibration_error=_spread([document["calibration_error"] for document in documents]),
-        views={name: viewed} if viewed else {},
-        views_top5={name: viewed_top5} if viewed_top5 else {},
+        views=_viewed(documents),
         noise={
             kind: tuple(
                 Level(
@@ -134,6 +148,17 @@ def _judged(documents: Sequence[Document]) -> Judged:
         intensity=_intensity(documents),
         intensity_accuracy=_all([_changed(document) for document in documents]) if first["intensity"] else None,
         by_seed=tuple(_by_seed(documents)),
+    )
+
+
+def _viewed(documents: Sequence[Document]) -> Viewed | None:
+    views = [document["views"] for document in documents if document["views"]]
+    if not views:
+        return None
+    return Viewed(
+        name=views[0]["name"],
+        accuracy=_all([each["accuracy"] for each in views]),
+        top5=_spread([each["top5"] for each in views]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,11 @@ def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
                 recipes=table.recipes,
                 alone=len(choices) == 1,
             )
+
+
+def chosen(members: Iterable[Member], names: Sequence[str] | None) -> list[Member]:
+    """The members that a scale names by label or by table; all where it names none."""
+    return [member for member in members if names is None or {member.label, member.table} & set(names)]
 
 
 def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | None]:

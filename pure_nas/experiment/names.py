@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pure_nas.errors import nearest
 from pure_nas.experiment.fields import GridTable, TableOf
-from pure_nas.experiment.members import members_of
+from pure_nas.experiment.members import Member, members_of
 from pure_nas.search.space_fields import FieldFaults
 
 USUAL = "usual"
@@ -30,9 +30,9 @@ def check_names(data: Mapping[str, Any], found: FieldFaults, networks_of: TableO
         recipes.names.add(USUAL)
     reference = data.get("reference")
     if isinstance(reference, str):
-        networks.require_reference(reference, found)
-    for tables in (networks, recipes):
-        tables.require_comparable(found)
+        networks.require_reference(reference, recipes, found)
+    networks.require_comparable(recipes, found)
+    recipes.require_comparable(None, found)
     for name, listed in networks.written("recipes"):
         for index, recipe in enumerate(listed):
             recipes.require(recipe, ("networks", name, "recipes", index), found)
@@ -62,6 +62,7 @@ class _Known:
         self._unreadable = raw is not None and not isinstance(raw, Mapping)
         self._tables: dict[str, GridTable] = {}
         self._sizes: dict[str, int] = {}
+        self._members: list[Member] = []
         self._beginnings: list[str] = []
         for name, table in self._raw.items():
             self.names.add(name)
@@ -82,7 +83,8 @@ class _Known:
 
     def _note_members(self, found: FieldFaults) -> None:
         seen: dict[str, str] = {}
-        for member in members_of(self._tables):
+        self._members = list(members_of(self._tables))
+        for member in self._members:
             self._sizes[member.table] = member.index + 1
             if member.label in seen:
                 found.add(
@@ -105,20 +107,42 @@ class _Known:
         if name not in self.names and not possible:
             found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
 
-    def require_comparable(self, found: FieldFaults) -> None:
-        """Note where what a table is compared with does not exist, or cannot be paired with it."""
+    def require_comparable(self, recipes: _Known | None, found: FieldFaults) -> None:
+        """Note where what a table is compared with does not exist, is itself, or cannot be paired with it.
+
+        Args:
+            recipes: where what is compared may be named together with one of them.
+        """
         for name, listed in self.written("against"):
-            for against in listed:
+            for written in listed:
                 path = (self._key, name, "against")
+                against = self._without_recipe(written, recipes)
                 self.require(against, path, found)
                 self._require_pairs(against, name, path, found)
+                if against == written and self._is_itself(against, name):
+                    found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
 
-    def require_reference(self, reference: str, found: FieldFaults) -> None:
+    def require_reference(self, written: str, recipes: _Known, found: FieldFaults) -> None:
         """Note it where there is no such reference, or where a table that is compared with it cannot be paired."""
+        reference = self._without_recipe(written, recipes)
         self.require(reference, ("reference",), found)
         for name, table in self._tables.items():
             if table.against is None and name != reference:
                 self._require_pairs(reference, name, ("reference",), found)
+
+    def _without_recipe(self, name: str, recipes: _Known | None) -> str:
+        """The network of "network, recipe", where there is such a recipe and no network of the whole name."""
+        if recipes is None or name in self.names:
+            return name
+        parts = (name.removesuffix(f", {recipe}") for recipe in recipes.names)
+        return next((part for part in parts if part != name), name)
+
+    def _is_itself(self, against: str, name: str) -> bool:
+        """Whether each member of a table would be compared with itself alone."""
+        own = [member for member in self._members if member.table == name]
+        return bool(own) and all(
+            [other for other in self._members if other.named(against, member.index)] == [member] for member in own
+        )
 
     def _require_pairs(self, against: str, name: str, path: tuple[str | int, ...], found: FieldFaults) -> None:
         size, own = self._sizes.get(against, 1), self._sizes.get(name)

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from pure_nas.convergence import CurveKind
 from pure_nas.errors import RunError
-from pure_nas.experiment.file import ExperimentFile, Scale
+from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Cell, Grid
-from pure_nas.experiment.trainings import EXPERIMENT_FILE, training_of
+from pure_nas.experiment.scale import Scale
+from pure_nas.experiment.trainings import DAMAGED_HINT, EXPERIMENT_FILE, training_of
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
 
 State = Literal["complete", "diverged", "missing"]
@@ -65,9 +66,11 @@ class ExperimentResults:
     @property
     def stated_cost(self) -> str | None:
         """What the file says that the scale costs; None where this run has another dataset or other seeds."""
-        name, found = self.scale.dataset or self.file.dataset, self.settings["dataset"]
-        same = found in (name, str(Path(name).expanduser().resolve()))
-        return self.scale.cost if same and self.grid.seeds == self.scale.seeds else None
+        replaced = self.settings.get("dataset_replaced")
+        if replaced is None:  # An older run does not say.
+            name = self.scale.dataset or self.file.dataset
+            replaced = self.settings["dataset"] not in (name, str(Path(name).expanduser().resolve()))
+        return self.scale.cost if not replaced and self.grid.seeds == self.scale.seeds else None
 
     @property
     def targets(self) -> list[float]:
@@ -146,10 +149,9 @@ def _measurement(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Measur
             reason=str(result["reason"]),
             execution=str(result.get("execution", "")),
             curve=curve,
-            evaluation=read_json(directory.evaluation) if directory.evaluation.exists() else {},
+            evaluation=read_json(directory.evaluation, hint=DAMAGED_HINT) if directory.evaluation.exists() else {},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"{directory.path / 'result.json'} is damaged: it has no valid {error}.",
-            hint="Put a good copy back, or remove the folder and give the experiment's command again.",
+            f"{directory.path / 'result.json'} is damaged: it has no valid {error}.", hint=DAMAGED_HINT
         ) from error

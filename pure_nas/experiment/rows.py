@@ -29,6 +29,7 @@ class Row:
     """What was found of one cell.
 
     Attributes:
+        repeats: the label of an earlier cell that is the same network trained by the same recipe; None for most.
         series: the cells that differ from it in one number only have the same; what they are called together.
         axis: that number's field, "depth" for the base; empty where there is none.
         place: its value.
@@ -43,6 +44,7 @@ class Row:
     """
 
     label: str
+    repeats: str | None
     table: str
     recipe: str
     series: str
@@ -86,13 +88,14 @@ class Row:
 def row_of(cell: Cell, results: ExperimentResults) -> Row:
     """What was found of a cell."""
     measured = results.measurements[cell.label]
-    architecture = cell.candidate.architecture
+    first, architecture = results.grid.distinct[cell.candidate.digest], cell.candidate.architecture
     cost = cost_of(architecture)
     units = architecture.unit_set
     found = tuple(each.accuracy for each in measured if each.state == "complete")
     ended = [each for each in measured if each.state != "missing"]
     return Row(
         label=cell.label,
+        repeats=None if first.label == cell.label else first.label,
         table=cell.network.table,
         recipe=cell.recipe.label,
         series=_series(cell, results),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Protocol
 
@@ -44,10 +44,9 @@ class ExperimentRun:
 
     Attributes:
         run: the folder.
-        missing: trainings to go, in the order in which they are trained.
-        done: how many have ended.
         failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
         file_replaced: whether the file's words, or what else need not stay, have changed since the run was started.
+        epoch_seconds: how long an epoch took of what was trained before as it would be now, by digest.
     """
 
     def __init__(
@@ -57,23 +56,34 @@ class ExperimentRun:
         file: ExperimentFile,
         judging: Judging | None,
         start_workers: Callable[[int], tuple[Executor, WorkerPlan]],
-        listener: Listener,
+        *,
+        file_replaced: bool,
+        epoch_seconds: Mapping[str, float],
     ) -> None:
-        trainings = list(trainings_of(run, grid))
         self.run = run
         self.grid = grid
-        self.missing = [each for each in trainings if each.directory.result() is None]
-        self.done = len(trainings) - len(self.missing)
         self.failed: list[tuple[Training, str]] = []
+        self.file_replaced = file_replaced
+        self.epoch_seconds = epoch_seconds
+        self._trainings = list(trainings_of(run, grid))
+        self._ended = {each.name for each in self._trainings if each.directory.result() is not None}
         self._file = file
         self._judging = judging
         self._start_workers = start_workers
         self._workers: tuple[Executor, WorkerPlan] | None = None
-        self._listener = listener
         self._running: dict[int, Training] = {}
-        self.file_replaced = False
         self._at_rest: set[int] = set()
         self._got_further = False
+
+    @property
+    def missing(self) -> list[Training]:
+        """Trainings to go, in the order in which they are trained."""
+        return [each for each in self._trainings if each.name not in self._ended]
+
+    @property
+    def done(self) -> int:
+        """How many trainings have ended."""
+        return len(self._ended)
 
     def workers(self) -> tuple[Executor, WorkerPlan]:
         """What trains. It starts with the first call, and gets ready while the caller goes on."""
@@ -87,10 +97,11 @@ class ExperimentRun:
             self._workers[0].close()
             self._workers = None
 
-    def go(self, seconds: float | None = None) -> str:
+    def go(self, listener: Listener, seconds: float | None = None) -> str:
         """Train what is missing; returns why it stopped.
 
         Args:
+            listener: is told what happens.
             seconds: after which nothing more begins. Epochs in progress are finished, and a training whose last epoch
                 is done is scored, so that sessions get further however short they are.
 
@@ -100,7 +111,7 @@ class ExperimentRun:
         began = time.monotonic()
         stopped = "an error"
         try:
-            stopped = self._train(None if seconds is None else began + seconds)
+            stopped = self._train(listener, None if seconds is None else began + seconds)
         except KeyboardInterrupt:
             stopped = "interrupted"
             raise
@@ -109,20 +120,20 @@ class ExperimentRun:
             self.close()
         return stopped
 
-    def _train(self, deadline: float | None) -> str:
-        if not self.missing:
+    def _train(self, listener: Listener, deadline: float | None) -> str:
+        waiting = deque(enumerate(self.missing))
+        if not waiting:
             return self.all_done()
         executor, workers = self.workers()
         self.run.log("workers started", **asdict(workers))
-        self._listener.workers_started(workers)
-        waiting = deque(enumerate(self.missing))
+        listener.workers_started(workers)
         late = False
         while waiting or self._running:
             # One that fails at once, for want of memory say, must not be all that every session does.
             while waiting and executor.free > 0 and not (late and self._got_further):
                 number, training = waiting.popleft()
                 self._submit(number, training, executor, every_epoch=deadline is not None)
-            self._handle(executor.next_event())
+            self._handle(executor.next_event(), listener)
             late = deadline is not None and time.monotonic() > deadline
             if late and self._got_further and self._running.keys() <= self._at_rest and (waiting or self._running):
                 return TIME_IS_UP
@@ -154,19 +165,19 @@ class ExperimentRun:
             )
         )
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event, listener: Listener) -> None:
         training = self._running[event.number]
         match event:
             case Started():
                 self.run.log("training started", training=training.name, epochs_done=event.epoch)
-                self._listener.training_started(training, event.epoch)
+                listener.training_started(training, event.epoch)
             case EpochDone():
                 self._got_further = True
                 if event.metrics.epoch < training.cell.candidate.recipe.epochs:
                     self._at_rest.add(event.number)
                 else:  # Scoring goes on.
                     self._at_rest.discard(event.number)
-                self._listener.epoch_done(training, event.metrics)
+                listener.epoch_done(training, event.metrics)
             case WorkerLost():
                 self._at_rest.discard(event.number)
                 self.run.log("worker lost", training=training.name, reason=event.reason)
@@ -175,6 +186,7 @@ class ExperimentRun:
                 self._at_rest.discard(event.number)
                 self._got_further |= event.outcome.state != "failed"
                 self._end(training, event.outcome)
+                listener.training_ended(training, event.outcome)
 
     def _end(self, training: Training, outcome: Outcome) -> None:
         """Keep how a training ended; one that failed for want of memory is tried again by the same command."""
@@ -182,6 +194,5 @@ class ExperimentRun:
             self.failed.append((training, outcome.reason))
         else:
             training.directory.write_result({"schema": 1, "seed": training.seed, **asdict(outcome)})
-            self.done += 1
+            self._ended.add(training.name)
         self.run.log("training ended", training=training.name, state=outcome.state, reason=outcome.reason)
-        self._listener.training_ended(training, outcome)

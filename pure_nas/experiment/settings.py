@@ -11,15 +11,16 @@ from typing import Any, Self
 from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
-from pure_nas.experiment.file import EvaluationName, ExperimentFile, Scale
+from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Grid
+from pure_nas.experiment.scale import MOST_SEEDS, EvaluationName, Scale
 from pure_nas.run_directory import EXPERIMENT, RunDirectory
 from pure_nas.runner import Judging
 from pure_nas.search.settings import flat_settings, shown_setting
 from pure_nas.search.workers import Workers, check_workers
 
 SCHEMA_VERSION = 1
-_MAY_DIFFER = frozenset({"seeds", "device", "workers", "data_dir"})
+_MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced"})
 _CAME_LATER = frozenset({"data.mean", "data.std"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
@@ -59,6 +60,8 @@ class ExperimentSettings:
         self.file.scale(self.scale_name)
         if self.seeds is not None and self.seeds < 1:
             raise UsageError(f"An experiment needs at least one seed, but --seeds is {self.seeds}.")
+        if self.seeds is not None and self.seeds > MOST_SEEDS:
+            raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, but --seeds is {self.seeds:,}.")
         check_workers(self.workers)
 
     @property
@@ -69,8 +72,10 @@ class ExperimentSettings:
     @property
     def dataset_name(self) -> str:
         """The dataset's name, or the path of a folder of images."""
-        if self.dataset:
-            return self.dataset
+        return self.dataset or self._dataset_of_file
+
+    @property
+    def _dataset_of_file(self) -> str:
         name = self.scale.dataset or self.file.dataset
         if name in dataset_names() or self.beside is None:
             return name
@@ -120,13 +125,14 @@ class ExperimentSettings:
 
     def resolved(self, grid: Grid) -> dict[str, Any]:
         """The settings as run.toml holds them."""
-        scale, name = self.scale, self.dataset_name
+        scale, dataset = self.scale, _placed(self.dataset_name)
         return {
             "schema": SCHEMA_VERSION,
             "kind": EXPERIMENT,
             "experiment": self.name,
             "scale": self.file.scale(self.scale_name)[0],
-            "dataset": name if name in dataset_names() else str(Path(name).expanduser().resolve()),
+            "dataset": dataset,
+            "dataset_replaced": dataset != _placed(self._dataset_of_file),
             "split": self.file.split,
             "validation_curve": self.file.validation_curve,
             "epochs": scale.epochs,
@@ -152,6 +158,11 @@ class ExperimentSettings:
         }
 
 
+def _placed(dataset: str) -> str:
+    """A dataset's name, or the whole path of a folder of images."""
+    return dataset if dataset in dataset_names() else str(Path(dataset).expanduser().resolve())
+
+
 def _written(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as TOML can hold them."""
     return {name: "none" if value is None else _plain(value) for name, value in settings.items()}
@@ -168,7 +179,7 @@ def _plain(value: Any) -> Any:
 def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     """Check that a run may go on with the settings `wanted`.
 
-    Seeds, device, workers and data directory may differ.
+    The file's name, seeds, device, workers and data directory may differ.
 
     Raises:
         RunError: it is no experiment's, or something else differs; the message lists what.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,12 +16,12 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
-from pure_nas.evaluation.unmirrored import without_mirrors
 from pure_nas.experiment.estimate import SCORING_SHARE, Expected, seconds_per_image
 from pure_nas.experiment.grid import Grid
-from pure_nas.experiment.run import ExperimentRun, Listener
+from pure_nas.experiment.run import ExperimentRun
+from pure_nas.experiment.scale import Scale
 from pure_nas.experiment.settings import ExperimentSettings, require_same
-from pure_nas.experiment.trainings import EXPERIMENT_FILE, Training
+from pure_nas.experiment.trainings import EXPERIMENT_FILE, Training, seconds_of_epochs
 from pure_nas.run_directory import RunDirectory, write_whole
 from pure_nas.runner import Executor, Judging
 from pure_nas.runner.worker import Load
@@ -37,7 +37,7 @@ class Prepared:
         load: loads the dataset in another process.
         judging: what trained networks are judged by beside the error.
         scored: images that a network is scored on.
-        notes: what is done otherwise than the file says, and why.
+        notes: what is done otherwise than the file says, and why, by what it concerns.
     """
 
     settings: ExperimentSettings
@@ -47,7 +47,7 @@ class Prepared:
     grid: Grid
     judging: Judging | None
     scored: int
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str]
 
     @property
     def train_images(self) -> int:
@@ -69,10 +69,28 @@ class Prepared:
         """What trains while `left` trainings are to go."""
         return start_workers(self.workers_for(left), self._work(left), self.dataset, self.load, self.device)
 
-    def expected(self, trainings: list[Training], executor: Executor) -> dict[str, Expected]:
-        """Expected time of each training, by the name of its folder, measured over a few steps."""
-        per_image = seconds_per_image(list({each.digest: each.cell.candidate for each in trainings}.values()), executor)
-        file, epochs = self.settings.file, self.settings.scale.epochs
+    def expected(
+        self, trainings: list[Training], executor: Executor, epoch_seconds: Mapping[str, float] | None = None
+    ) -> dict[str, Expected]:
+        """Expected time of each training, by the name of its folder.
+
+        Args:
+            epoch_seconds: how long an epoch took of what was trained before, by digest; the others' is measured over a
+                few steps.
+        """
+        in_epoch, after = self._images_of_training()
+        per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
+        unknown = {each.digest: each.cell.candidate for each in trainings if each.digest not in per_image}
+        per_image |= seconds_per_image(list(unknown.values()), executor)
+        epochs = self.settings.scale.epochs
+        return {
+            each.name: Expected(epochs, in_epoch * per_image[each.digest], after * per_image[each.digest])
+            for each in trainings
+        }
+
+    def _images_of_training(self) -> tuple[float, float]:
+        """Images of an epoch and of what follows the last; scored ones count for what they cost beside trained ones."""
+        file = self.settings.file
         in_epoch, after = float(self.train_images), 0.0
         if file.split == "validation" or file.validation_curve:
             in_epoch += SCORING_SHARE * (len(self.dataset.validation) + min(NORM_BATCH, len(self.dataset.train)))
@@ -80,10 +98,7 @@ class Prepared:
             after += SCORING_SHARE * self.scored
         if self.judging:
             after += SCORING_SHARE * self.judging.passes * min(self.judging.images or self.scored, self.scored)
-        return {
-            each.name: Expected(epochs, in_epoch * per_image[each.digest], after * per_image[each.digest])
-            for each in trainings
-        }
+        return in_epoch, after
 
     def _work(self, left: int) -> Work:
         return Work.of_candidates([cell.candidate for cell in self.grid.cells], left)
@@ -118,18 +133,29 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     # Before hours of training, not after them, it is found out that there are none.
     scored = dataset.test() if settings.file.split == "test" else dataset.validation
     judging = settings.judging(dataset.image_size)
-    notes: tuple[str, ...] = ()
+    notes = _fewer_images(scale, dataset, len(scored))
     if judging and judging.views and judging.views.mirrored and not dataset.flip:
-        shown = without_mirrors(judging.views)
-        notes = (
-            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {judging.views.name}",
+        shown = judging.views.unmirrored()
+        notes["views"] = (
+            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {judging.views.name}"
         )
         judging = replace(judging, views=shown)
     return Prepared(settings, dataset, load, device, grid, judging, len(scored), notes)
 
 
+def _fewer_images(scale: Scale, dataset: Dataset, scored: int) -> dict[str, str]:
+    """Where a scale asks for more images than there are."""
+    there = {"limit": len(dataset.train_and_validation()) + dataset.skipped, "evaluated": scored}
+    asked = {"limit": scale.limit, "evaluated": scale.evaluated}
+    return {
+        key: f"{wanted:,} images are asked for, but there are {there[key]:,}"
+        for key, wanted in asked.items()
+        if wanted is not None and wanted > there[key]
+    }
+
+
 @contextmanager
-def opened(prepared: Prepared, folder: Path, listener: Listener) -> Iterator[ExperimentRun]:
+def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
     """Lock the run, check or write its settings, and yield the experiment.
 
     The run keeps a copy of the experiment's file. Where the file says something else now that needs no other training,
@@ -149,21 +175,35 @@ def opened(prepared: Prepared, folder: Path, listener: Listener) -> Iterator[Exp
     with run.locked(instead="--out"):
         if run.exists:
             require_same(run, wanted)
+        replaced = run.exists and not _holds(folder / EXPERIMENT_FILE, settings.text)
         experiment = ExperimentRun(
-            run, prepared.grid, settings.file, prepared.judging, prepared.start_workers, listener
+            run,
+            prepared.grid,
+            settings.file,
+            prepared.judging,
+            prepared.start_workers,
+            file_replaced=replaced,
+            epoch_seconds=_epoch_seconds(run, prepared.grid, wanted),
         )
         # Last, so that a run that turns out to be damaged is left as it was.
         environment = describe_environment(prepared.device)
         if not run.exists:
             write_whole(folder / "environment.json", json.dumps(environment, indent=2) + "\n")
+        if not run.exists or replaced:
             write_whole(folder / EXPERIMENT_FILE, settings.text)
-        elif not _holds(folder / EXPERIMENT_FILE, settings.text):
-            write_whole(folder / EXPERIMENT_FILE, settings.text)
+        if replaced:
             run.log("experiment file replaced", reason="what it says beside the trainings has changed")
-            experiment.file_replaced = True
         run.write_settings(wanted)
         run.log("experiment started", trainings=prepared.grid.trainings, environment=environment)
-        yield experiment
+        with closing(experiment):
+            yield experiment
+
+
+def _epoch_seconds(run: RunDirectory, grid: Grid, wanted: Mapping[str, Any]) -> dict[str, float]:
+    """How long epochs took here, where the last session trained on the same device with as many workers."""
+    if not run.exists or any(run.settings().get(key) != wanted[key] for key in ("device", "workers")):
+        return {}
+    return seconds_of_epochs(run, grid)
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from pure_nas.errors import nearest
 from pure_nas.search.axes import Axis, Choices, Fixed, FloatRange, IntRange
-from pure_nas.validation import shown
+from pure_nas.validation import quoted, shown
 
 RANGE_KEYS = ("low", "high", "log")
 AXIS_KEYS = ("choices", *RANGE_KEYS)
@@ -57,7 +57,7 @@ class FieldFaults:
         """Note the keys of `table` that are not known."""
         for key in table:
             if key not in known:
-                self.add((*path, key), f"unknown key; {nearest(key, known)}")
+                self.add((*path, key), f"unknown key {quoted(key)}; {nearest(key, known)}")
 
     def raise_any(self) -> None:
         """Raise what was noted.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
+import torch
 from studies import Command, Study, contents
 
 FIGURES = {f"{name}.{ending}" for name in ("noise", "calibration", "intensity") for ending in ("png", "svg")}
@@ -107,29 +108,6 @@ def test_weights_of_a_trial_are_the_trial(pure_nas: Command, finished: Study) ->
     assert one == other
 
 
-def test_exported_weights_need_a_dataset(
-    pure_nas: Command, finished: Study, image_folder: Path, tmp_path: Path
-) -> None:
-    pure_nas("export", finished.run, "--trial", "1", "--output", tmp_path / "mine")
-    answer = pure_nas("evaluate", tmp_path / "mine", "--noise", "none")
-    assert answer.code == 2
-    assert "says by which images to judge it" in answer.message
-    answer = pure_nas("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
-    assert answer.code == 0
-    assert "nothing beside the weights says by which" in answer.message
-    exported = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
-    trial = pure_nas("evaluate", f"{finished.run}:1", "--noise", "none", "--json")
-    assert exported == parsed(trial.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
-
-
-def test_what_train_wrote_is_judged_on_its_dataset(pure_nas: Command, tmp_path: Path) -> None:
-    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", tmp_path / "trained", "--device", "cpu")
-    answer = pure_nas("evaluate", tmp_path / "trained", "--noise", "none")
-    assert answer.code == 0
-    assert "digits, 359 test images" in answer.stdout
-    assert "normalised by" not in answer.message
-
-
 def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Command, tmp_path: Path) -> None:
     folder = tmp_path / "trained"
     pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", folder, "--device", "cpu")
@@ -147,24 +125,37 @@ def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Com
         answer = pure_nas("evaluate", *named, "--noise", "none", "--json")
         found.append(parsed(answer.stdout)["networks"][0]["evaluation"] if answer.code == 0 else answer.message)  # type: ignore[index]
     assert found[:4] == [found[0]] * 4
-    assert "do not fit their architecture" in found[4]
+    assert re.search(r"do not fit pure8 \(\w+\): \S+ is missing, and \d+ more differ\. Are they of another", found[4])
     for arguments, words in (
-        (["resnet8", "--weights", alone], "Nothing says by which images to judge resnet8"),
-        (["pure8", "--weights", alone, "--dataset", "digits"], "are weights of the architecture"),
+        (["resnet8", "--weights", alone], "alone.safetensors says by which images to judge it"),
+        (["pure8", "--weights", alone, "--dataset", "digits"], "Name the network that they are of."),
         (["resnet9", "--weights", alone, "--dataset", "digits"], 'There is no architecture "resnet9"'),
-        (["resnet8", "--weights", tmp_path / "no.safetensors", "--dataset", "digits"], "are missing"),
+        (["resnet8", "--weights", tmp_path / "no.safetensors"], "are missing. Give the path of a .safetensors file"),
     ):
         answer = pure_nas("evaluate", *arguments)
         assert answer.code in (1, 2)
         assert words in answer.message
 
 
-def test_images_may_have_another_size(pure_nas: Command, finished: Study, image_folder: Path) -> None:
-    answer = pure_nas(
-        "evaluate", f"{finished.run}:best", "--dataset", image_folder, "--image-size", 12, "--noise", "none", "--json"
-    )
-    found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
-    assert (found["image_size"], found["images"]) == (12, 24)
+def test_weights_beside_their_training_are_judged_by_its_images(pure_nas: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "trained"
+    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", folder, "--device", "cpu")
+    answer = pure_nas("evaluate", "resnet8", "--weights", folder / "weights.safetensors", "--noise", "none")
+    assert answer.code == 0
+    assert "digits, 359 test images" in answer.stdout
+    wrong = pure_nas("evaluate", "pure8", "--weights", folder / "weights.safetensors")
+    assert re.search(r"are weights of the architecture \w+, not of pure8 \(\w+\)\.", wrong.message)
+    assert "architecture.json says which" in wrong.message
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_of_torch_save_is_said_to_be_one(pure_nas: Command, tmp_path: Path, legacy: bool) -> None:
+    file = tmp_path / "w.pt"
+    torch.save({"weight": torch.zeros(2)}, file, _use_new_zipfile_serialization=not legacy)
+    for arguments in (["resnet8", "--weights", file, "--dataset", "digits"], [file]):
+        answer = pure_nas("evaluate", *arguments)
+        assert answer.code == 1
+        assert "is no safetensors file, but one of torch.save. Convert it" in answer.message
 
 
 @pytest.mark.parametrize(
@@ -174,17 +165,23 @@ def test_images_may_have_another_size(pure_nas: Command, finished: Study, image_
         (["pur20"], 'There is no architecture "pur20"'),
         (["{run}"], "is a folder without weights.safetensors. Name a trial of a run, such as"),
         (["{run}:99"], "There is no trial 99"),
-        (["missing.safetensors"], "The weights missing.safetensors are missing"),
+        (["missing.safetensors"], "The weights missing.safetensors are missing. Give the path of a .safetensors"),
         (["{run}:best", "--against", "resnet20"], "resnet20 is a network without weights"),
         (["{run}:best", "--noise", "gausian=0.1"], 'no noise "gausian"; did you mean "gaussian"'),
         (["{run}:best", "--noise", "gaussian=x"], '"x" in "gaussian=x" is no level'),
         (["{run}:best", "--noise", "salt-and-pepper=2"], "must be from 0 to 1"),
         (["{run}:best", "--noise", "gaussian=0.1", "--noise", "none"], "no noise at all, but gaussian=0.1 is given"),
         (["{run}:best", "--noise", "none", "--noise", "all"], "no noise at all, but all is given"),
-        (["{run}:best", "--noise", "gaussian,none"], 'There is no noise "none"'),
+        (["{run}:best", "--noise", "gaussian,none"], 'none stands alone, not as in "gaussian,none"'),
+        (["{run}:best", "--noise", "all,gaussian"], 'all stands alone, not as in "all,gaussian"'),
+        (
+            ["{run}:best", "--noise", "rain"],
+            "known: all, gaussian, none, poisson, salt-and-pepper, speckle; all and none stand",
+        ),
         (["{run}:best", "--image-size", "16", "--views", "five-crop", "--scales", "20,12"], "but a scale is 12."),
         (["{run}:best", "--scales", "8,x"], '"8,x" is no list of sizes'),
         (["{run}:best", "--scales", "4"], "A scale of 4 pixels cannot be used"),
+        (["{run}:best", "--scales", "12,12"], "The scales 12, 12 name a size twice."),
         (["{run}:best", "--device", "tpu"], 'no device "tpu"'),
         (["{run}:best", "--dataset", "digits"], "another number of classes than those of digits: 3, not 10"),
         (["{run}:best", "--dataset", "digit"], 'did you mean "digits"'),
@@ -203,66 +200,6 @@ def test_mirror_images_are_refused_where_they_change_the_label(pure_nas: Command
     assert answer.code == 2
     assert "do not survive a mirror image" in answer.message
     assert pure_nas("evaluate", tmp_path / "trained", "--views", "five-crop", "--noise", "none").code == 0
-
-
-def test_retrained_networks_are_not_judged_by_images_that_they_saw(pure_nas: Command, study: Study) -> None:
-    folder = study.run / "retrain" / "0123456789ab-seed1"
-    shutil.copytree(study.run / "trials" / "0001", folder)
-    answer = pure_nas("evaluate", folder / "weights.safetensors", "--split", "validation", "--noise", "none")
-    assert answer.code == 2
-    assert "was trained on these validation images" in answer.message
-    assert pure_nas("evaluate", folder / "weights.safetensors", "--noise", "none").code == 0
-
-
-EXPERIMENT = """
-schema = 1
-question = "Which?"
-dataset = "{dataset}"
-validation_curve = {curve}
-[networks.adds]
-base = "resnet8"
-[scales.tiny]
-cost = "a second"
-epochs = 1
-seeds = 1
-batch_size = 16
-base_width = 2
-limit = 48
-validation = 12
-image_size = 10
-"""
-
-
-@pytest.mark.parametrize("curve", ["false", "true"])
-def test_networks_of_an_experiment_are_judged_by_its_images(
-    pure_nas: Command, image_folder: Path, tmp_path: Path, curve: str
-) -> None:
-    file, run = tmp_path / "e.toml", tmp_path / "run"
-    file.write_text(EXPERIMENT.format(dataset=image_folder, curve=curve), encoding="utf-8")
-    assert pure_nas("experiment", file, "--out", run, "--device", "cpu").code == 0
-    folder = run / "trials" / "adds-seed1"
-    result = parsed((folder / "result.json").read_text(encoding="utf-8"))
-    for name in (folder, folder / "weights.safetensors", f"{run}:adds-seed1"):
-        answer = pure_nas("evaluate", name, "--noise", "none", "--json", "--device", "cpu")
-        assert answer.code == 0, answer.stderr
-        assert "normalised by" not in answer.message
-        found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
-        assert (found["image_size"], found["images"]) == (10, 24)
-        assert found["error"] == pytest.approx(result["metrics"]["error"])  # type: ignore[index]
-    # Validation images were learnt from, unless the curve was read off them.
-    for more in ((), ("--dataset", image_folder)):
-        judged = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json", *more)
-        if curve == "true":
-            assert judged.code == 0
-        else:
-            assert judged.code == 2
-            assert "was trained on these validation images" in judged.message
-    if curve == "true":
-        seen = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json")
-        assert parsed(seen.stdout)["networks"][0]["evaluation"]["images"] == 12  # type: ignore[index]
-    unknown = pure_nas("evaluate", f"{run}:adds-sed1")
-    assert unknown.code == 2
-    assert 'did you mean "adds-seed1"' in unknown.message
 
 
 def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(pure_nas: Command, study: Study) -> None:
@@ -295,17 +232,31 @@ def test_a_retrained_trial_is_judged_beside_its_conv_twins(pure_nas: Command, ne
     early = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin")
     assert early.code == 2
     assert f"Train them first: pure-nas retrain {study.run} --trials {chosen} --seeds 3" in early.message
-    assert pure_nas("retrain", study.run, "--trials", chosen, "--seeds", 1, "--device", "cpu").code == 0
+    assert pure_nas("retrain", study.run, "--trials", chosen, "--seeds", 2, "--device", "cpu").code == 0
     answer = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "gaussian=0.2", "--json")
     networks = parsed(answer.stdout)["networks"]
     retrained = parsed((study.run / "retrain.json").read_text(encoding="utf-8"))
-    expected = {row["variant"]: row["mean"] for row in retrained["rows"]}  # type: ignore[attr-defined]
+    expected = {row["variant"]: row for row in retrained["rows"]}  # type: ignore[attr-defined]
     names = [name for name in expected if not name.startswith("product twin")]
-    called = [f"{study.run}:{chosen}, retrained, seed 1", *(f"{name}, seed 1" for name in names[1:])]
+    called = [f"{study.run}:{chosen}, retrained, 2 seeds", *(f"{name}, 2 seeds" for name in names[1:])]
     assert [each["name"] for each in networks] == called  # type: ignore[attr-defined]
     for each, name in zip(networks, names, strict=True):  # type: ignore[call-overload]
-        assert each["evaluation"]["accuracy"] == pytest.approx(expected[name])
+        accuracies = expected[name]["test_accuracy"]
+        assert each["evaluation"]["accuracy"] == pytest.approx(expected[name]["mean"])
+        assert each["evaluation"]["accuracies"] == pytest.approx(accuracies)
+        assert each["evaluation"]["interval"] == pytest.approx([min(accuracies), max(accuracies)])
+        assert len(set(each["weights"])) == 2
         assert [point["level"] for point in each["evaluation"]["noise"]["gaussian"]] == [0, 0.2]
+    table = pure_nas(
+        "evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--out", tmp_path / "judged"
+    )
+    shown = " ".join(table.stdout.split())
+    assert "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest" in shown
+    assert "95 % interval" not in table.stdout
+    assert (tmp_path / "judged" / "calibration.svg").is_file()
+    Path(networks[0]["weights"][0]).unlink()  # type: ignore[index]
+    fewer = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--json")
+    assert parsed(fewer.stdout)["networks"][0]["name"].endswith("retrained, 1 of 2 seeds")  # type: ignore[index]
     for of, words in (
         ("resnet20", "resnet20 is none"),
         (study.run / "trials" / f"{chosen:04}", "is none"),

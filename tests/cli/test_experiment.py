@@ -11,9 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from pure_nas_cli import experiment_run
 from studies import Command, contents
 
 from pure_nas.experiment.catalogue import experiment_names
+from pure_nas.experiment.run import ExperimentRun, Listener
+from pure_nas.experiment.settings import ExperimentSettings
+from pure_nas.experiment.setup import Prepared
 from pure_nas.run_directory import RunDirectory
 
 TINY = """
@@ -139,16 +143,41 @@ def test_pure_nas_report_reads_an_experiment(pure_nas: Command, finished: Path) 
 
 
 def test_runs_go_to_a_folder_of_their_name_scale_and_dataset(
-    pure_nas: Command, tiny: Path, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pure_nas: Command, tiny: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for arguments in ([], ["--dataset", image_folder]):
-        answer = pure_nas("experiment", tiny, *arguments, "--seeds", 1, "--device", "cpu")
-        assert answer.code == 0, answer.stderr
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
-        "tiny-tiny",
-        f"tiny-tiny-{image_folder.name}",
-    ]
+    folders = []
+
+    def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
+        folders.append(folder)
+        return 0
+
+    monkeypatch.setattr(experiment_run, "run_experiment", run_experiment)
+    for arguments in ([], ["--dataset", image_folder], ["--scale", "long", "--out", "mine"]):
+        assert pure_nas("experiment", tiny, *arguments).code == 0
+    assert folders == [Path("runs/tiny-tiny"), Path(f"runs/tiny-tiny-{image_folder.name}"), Path("mine")]
+
+
+def test_time_counts_from_before_the_images_are_loaded(
+    pure_nas: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float | None] = []
+    load, go = experiment_run.prepare, ExperimentRun.go
+
+    def slowly(settings: ExperimentSettings) -> Prepared:
+        time.sleep(0.5)
+        return load(settings)
+
+    def timed(self: ExperimentRun, listener: Listener, seconds: float | None = None) -> str:
+        left.append(seconds)
+        return go(self, listener, 0.0)
+
+    monkeypatch.setattr(experiment_run, "prepare", slowly)
+    monkeypatch.setattr(ExperimentRun, "go", timed)
+    for allowed in ("10m", "400ms"):
+        assert pure_nas("experiment", tiny, "--out", tmp_path / "run", "--time", allowed, "--device", "cpu").code == 0
+    assert left[0] is not None
+    assert 500 < left[0] <= 599.5
+    assert left[1] == 0.0
 
 
 def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(
@@ -191,8 +220,31 @@ def test_a_file_of_which_only_words_changed_replaces_the_runs_copy(
     changed.write_text(tiny.read_text(encoding="utf-8").replace("Which of two", "Which one of two"), encoding="utf-8")
     answer = pure_nas("experiment", changed, "--out", folder, "--device", "cpu")
     assert answer.code == 0
-    assert "file: its words have changed; the run's copy of it now says the same" in answer.stderr
+    assert (
+        "file: what it says beside the trainings has changed; the run's copy of it now says the same" in answer.stderr
+    )
     assert "Which one of two" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_with_fewer_seeds_than_it_had_says_which_it_is_of(
+    pure_nas: Command, tiny: Path, finished: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu", "--seeds", 1)
+    assert answer.code == 0
+    assert "seeds: 2 have been trained; tables and report are of the first\n" in answer.stderr
+    assert "seeds: " not in pure_nas("experiment", tiny, "--out", folder, "--device", "cpu").stderr
+
+
+def test_a_file_without_its_ending_is_pointed_to(
+    pure_nas: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.toml").touch()
+    answer = pure_nas("experiment", "base")
+    assert answer.code == 2
+    assert "Or give the file that is here: base.toml." in answer.message
 
 
 def test_a_run_in_use_is_refused_with_the_option_that_there_is(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
@@ -262,19 +314,6 @@ def test_bad_input_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_changed_file_is_refused_with_what_differs(
-    pure_nas: Command, tiny: Path, finished: Path, tmp_path: Path
-) -> None:
-    changed = tmp_path / "tiny.toml"
-    changed.write_text(tiny.read_text(encoding="utf-8").replace('"pure8"', '"pure14"'), encoding="utf-8")
-    before = contents(finished)
-    answer = pure_nas("experiment", changed, "--out", finished, "--device", "cpu")
-    assert answer.code == 1
-    assert "networks.multiplies.base: 'pure8' in the run, 'pure14' now" in answer.message
-    assert "choose another --out" in answer.message
-    assert contents(finished) == before
-
-
 @pytest.mark.parametrize("command", ["export", "retrain"])
 def test_what_is_for_searches_says_that_an_experiment_is_none(pure_nas: Command, finished: Path, command: str) -> None:
     before = contents(finished)
@@ -284,31 +323,44 @@ def test_what_is_for_searches_says_that_an_experiment_is_none(pure_nas: Command,
     assert contents(finished) == before
 
 
+STALLING = """
+import sys, time
+from pure_nas.training import Training
+from pure_nas_cli.main import app
+run_epoch, epochs = Training.run_epoch, []
+def stalling(self):
+    if len(epochs) == 3:  # two of the first training, and one of the second
+        print("stalled", file=sys.stderr, flush=True)
+        time.sleep(600)
+    epochs.append(self)
+    return run_epoch(self)
+Training.run_epoch = stalling
+app()
+"""
+"""pure-nas, which does nothing any more in the second epoch of its second training."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_experiment_that_was_stopped_or_killed_goes_on(
     program: list[str], pure_nas: Command, tiny: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     folder = tmp_path / "run"
-    words = [*program, "experiment", str(tiny), "--scale", "long", "--out", str(folder), "--device", "cpu"]
+    words = [program[0], "-c", STALLING, "experiment", str(tiny), "--out", str(folder), "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("[1/4]"):
-                break
-        time.sleep(0.2)
+        assert "stalled\n" in iter(process.stderr.readline, "")
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert "Stopped: interrupted; the same command goes on." in stderr
-        assert stdout.startswith("Test accuracy, 25 epochs")
-    ended = len(list(folder.glob("trials/*/result.json")))
-    assert 1 <= ended < 4
-    answer = pure_nas("experiment", tiny, "--scale", "long", "--out", folder, "--device", "cpu")
+        assert stdout.startswith("Test accuracy, 2 epochs")
+    assert [path.parent.name for path in folder.glob("trials/*/result.json")] == ["adds-seed1"]
+    answer = pure_nas("experiment", tiny, "--out", folder, "--device", "cpu")
     assert answer.code == 0
-    assert f"4 trainings of 25 epochs; {ended} done" in answer.stderr
+    assert "4 trainings of 2 epochs; 1 done" in answer.stderr
     assert json.loads((folder / "experiment.json").read_text(encoding="utf-8"))["complete"] == 4
 
 
@@ -317,7 +369,7 @@ def test_what_networks_were_judged_by_is_printed(pure_nas: Command, tiny: Path, 
     head = 'schema = 1\nevaluations = ["quality", "noise", "invariance", "views"]\nnoise = { speckle = [0.5] }'
     text = tiny.read_text(encoding="utf-8").replace("schema = 1", head, 1).replace("seeds = 2", "seeds = 1")
     judged.write_text(text, encoding="utf-8")
-    answer = pure_nas("experiment", judged, "--out", tmp_path / "run", "--device", "cpu", "--workers", 2)
+    answer = pure_nas("experiment", judged, "--out", tmp_path / "run", "--device", "cpu")
     assert answer.code == 0, answer.stderr
     document = json.loads((tmp_path / "run" / "experiment.json").read_text(encoding="utf-8"))
     found = document["networks"][1]["judged"]

@@ -61,7 +61,6 @@ def test_curves_begin_without_noise_and_grow_stronger(found: Evaluation) -> None
         strengths = [point.noise.strength for point in curve.points]
         assert strengths == sorted(strengths)
         errors = [point.quality.error for point in curve.points[1:]]
-        assert curve.mean_error == pytest.approx(sum(errors) / len(errors))
         assert errors[-1] > found.quality.error
 
 
@@ -186,6 +185,17 @@ def test_a_class_may_be_absent(trained: Network) -> None:
     found = evaluate_network(trained, images.subset(torch.tensor([0, 1, 3])), CPU, classes=("a", "b", "c"))
     assert [each.count for each in found.quality.classes] == [2, 1, 0]
     assert found.quality.classes[2].recall is None
+
+
+@pytest.mark.parametrize(
+    ("views", "most"), [(Views(), 512), (Views("five-crop", (64,)), 512), (Views("flip", (8, 64)), 32)]
+)
+def test_a_batch_is_as_small_as_the_largest_images_that_are_shown_need(
+    trained: Network, views: Views, most: int
+) -> None:
+    told: list[int] = []
+    evaluate_network(trained, colours(600), CPU, views=views, progress=lambda done, _: told.append(done))
+    assert told[0] == most
 
 
 def test_progress_is_told(trained: Network) -> None:

@@ -51,8 +51,14 @@ def test_weights_without_their_architecture_say_which_it_is(trained: Network, we
 
 def test_another_architecture_is_refused(trained: Network, weights: Path) -> None:
     other = Architecture(units=(("conv",),), base_width=4, in_chans=1, num_classes=3, image_size=8)
-    with pytest.raises(RunError, match=f"of the architecture {trained.architecture.digest}, not of {other.digest}"):
+    words = f"of the architecture {trained.architecture.digest}, not of {other.digest}"
+    with pytest.raises(RunError, match=words) as raised:
         load_trained(weights, other)
+    assert "architecture.json says which" in raised.value.hint
+    (weights.parent / "architecture.json").write_text(other.to_json())
+    with pytest.raises(RunError, match=words) as raised:
+        load_trained(weights)
+    assert raised.value.hint.startswith("Put the architecture.json of that network beside them")
 
 
 def test_a_file_that_lacks_a_weight_is_refused(trained: Network, weights: Path) -> None:
@@ -60,7 +66,7 @@ def test_a_file_that_lacks_a_weight_is_refused(trained: Network, weights: Path) 
 
     state = {name: value.contiguous() for name, value in trained.state_dict().items() if name != "stem.norm.bias"}
     safetensors.torch.save_file(state, weights)
-    with pytest.raises(RunError, match=r"do not fit their architecture.*stem\.norm\.bias"):
+    with pytest.raises(RunError, match=r"do not fit their architecture: stem\.norm\.bias is missing\."):
         load_trained(weights)
 
 

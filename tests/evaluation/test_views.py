@@ -88,6 +88,19 @@ def test_a_uniform_image_looks_the_same_at_every_scale() -> None:
 
 @pytest.mark.parametrize("crops", CROPS)
 @pytest.mark.parametrize("scales", [(), (16,), (18, 20, 24)])
+def test_largest_is_the_size_of_the_largest_view(crops: str, scales: tuple[int, ...]) -> None:
+    wanted = Views(crops, scales)  # type: ignore[arg-type]
+    usual = wanted.crops in ("five-crop", "ten-crop") and not scales
+    assert wanted.largest(16) == max(16 if usual else each.shape[-1] for each in views(wanted, numbered(16), 16))
+
+
+def test_unmirrored_views_have_no_mirror_images() -> None:
+    assert [Views(crops).unmirrored().crops for crops in CROPS] == ["whole", "five-crop", "five-crop", "five-crop"]
+    assert Views("ten-crop", (16,)).unmirrored().scales == (16,)
+
+
+@pytest.mark.parametrize("crops", CROPS)
+@pytest.mark.parametrize("scales", [(), (16,), (18, 20, 24)])
 def test_count_and_single_say_what_comes(crops: str, scales: tuple[int, ...]) -> None:
     wanted = Views(crops, scales)  # type: ignore[arg-type]
     assert len(views(wanted, numbered(16), 16)) == wanted.count
@@ -100,7 +113,7 @@ def test_count_and_single_say_what_comes(crops: str, scales: tuple[int, ...]) ->
     [
         ("ten-crops", (), 'no views "ten-crops"; did you mean "ten-crop"'),
         ("whole", (4,), "A scale of 4 pixels cannot be used"),
-        ("whole", (16, 16), "name a size twice"),
+        ("whole", (16, 16), "The scales 16, 16 name a size twice"),
     ],
 )
 def test_views_that_cannot_be_had_are_refused(crops: str, scales: tuple[int, ...], words: str) -> None:

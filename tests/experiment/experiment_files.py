@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pure_nas.experiment.file import ExperimentFile
+from pure_nas.experiment.findings import document, findings_of
+from pure_nas.experiment.results import ExperimentResults, load_experiment_results
 from pure_nas.experiment.run import ExperimentRun
 from pure_nas.experiment.settings import ExperimentSettings
 from pure_nas.experiment.setup import opened, prepare
 from pure_nas.experiment.trainings import Training
+from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Outcome
 from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
@@ -80,8 +84,8 @@ def go(
     settings: ExperimentSettings, folder: Path, heard: Heard | None = None, seconds: float | None = None
 ) -> tuple[ExperimentRun, str]:
     """Run an experiment; returns it and why it stopped."""
-    with opened(prepare(settings), folder, heard or Heard()) as experiment:
-        return experiment, experiment.go(seconds)
+    with opened(prepare(settings), folder) as experiment:
+        return experiment, experiment.go(heard or Heard(), seconds)
 
 
 def interrupted(settings: ExperimentSettings, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
@@ -100,3 +104,30 @@ def interrupted(settings: ExperimentSettings, folder: Path, monkeypatch: pytest.
         patch.setattr(InlineExecutor, "next_event", next_event)
         with pytest.raises(KeyboardInterrupt):
             go(settings, folder)
+
+
+def results_of(folder: Path) -> ExperimentResults:
+    """What a run has found so far."""
+    return load_experiment_results(RunDirectory(folder))
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """What was found, but for how long it took."""
+    found = json.loads(json.dumps(document(results_of(folder), findings_of(results_of(folder)))))
+    for network in found["networks"]:
+        network.pop("seconds")
+        for each in network["convergence"]:
+            each.pop("seconds")
+    for comparison in found["comparisons"]:
+        for each in comparison["speeds"]:
+            each.pop("seconds")
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a run but its lock."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "run.lock"
+    }

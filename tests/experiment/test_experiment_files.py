@@ -16,7 +16,8 @@ from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation import CROPS, NOISE_KINDS
 from pure_nas.experiment.choices import architecture_of, recipe_of
 from pure_nas.experiment.fields import NETWORK_FIELDS, RECIPE_FIELDS
-from pure_nas.experiment.file import ExperimentFile, NoiseName, ViewsTable
+from pure_nas.experiment.file import ExperimentFile
+from pure_nas.experiment.scale import NoiseName, ViewsTable
 from pure_nas.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.units import CONV, PARAMETER_KINDS, PRODUCT
 
@@ -145,6 +146,10 @@ reference = "nobody"
 evaluations = ["noise", "nois"]
 [noise]
 gausian = [0.1]
+salt-and-pepper = [0.1, 2.0]
+[views]
+crops = "ten-crop"
+scales = [1.0, 0.5]
 [networks.a]
 base = "pure21"
 treshold_init = 1
@@ -170,14 +175,20 @@ threshold_init = [0.0, "x", 1.0]
 [recipes.s]
 weight_decay = { conv = { strt = 0.1 } }
 against = "q"
+[recipes.w]
+warmup_epochs = 5
 [recipes.r]
 momentm = 0.9
 momentum = 1.5
 learning_rate = { exponent = 0.1 }
 weight_decay = { schedule = "linea" }
 against = "q"
-[scales.s]
+[scales.w]
 cost = "none"
+epochs = 5
+seeds = 1
+[scales.s]
+cost = "none\u202e"
 epoch = 3
 seeds = 0
 recipes = ["t"]
@@ -195,7 +206,11 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
         "dataset": "is missing",
         "evaluations.1": 'did you mean "noise"',
         "noise.gausian": 'did you mean "gaussian"',
-        "networks.a.base": 'no architecture "pure21"',
+        "noise.salt-and-pepper.1": "is a share of pixels, so at most 1, got 2",
+        "views.scales.1": "ten-crop cuts out of at least 1, got 0.5",
+        "scales.w.epochs": 'the warm-up of 5 of recipe "w" would not end in 5 epochs of training',
+        "scales.s.cost": "has the control character U+202E",
+        "networks.a.base": 'no architecture "pure21"; did you mean "pure20"? Names are',
         "networks.a.treshold_init": 'did you mean "threshold_init"',
         "networks.b.base.each.1": "listed twice",
         "networks.b.units": 'did you mean "product"',
@@ -211,8 +226,8 @@ def test_every_fault_of_a_file_is_told_at_once_with_the_nearest_names() -> None:
         "recipes.r.momentum": "less than 1",
         "recipes.r.learning_rate.exponent": 'did you mean "exponents"',
         "recipes.r.weight_decay.schedule": 'did you mean "linear"',
-        "recipes.s.weight_decay.conv.strt": 'unknown key; did you mean "start"',
-        "recipes.s.against": '"q" is none of the recipes; known: r, s',
+        "recipes.s.weight_decay.conv.strt": 'unknown key "strt"; did you mean "start"',
+        "recipes.s.against": '"q" is none of the recipes; known: r, s, w',
         "reference": '"nobody" is none of the networks',
         "scales.s.recipes.0": '"t" is none of the recipes',
         "scales.s.epoch": 'did you mean "epochs"',
@@ -316,10 +331,10 @@ def test_names_that_refer_to_nothing_are_told() -> None:
         ("schema = ", "not valid TOML"),
         ("[networks]\n" + "a = [" * 3000, "not valid TOML|nested too deeply"),
         (HEAD + SCALE, "networks: is missing"),
-        (HEAD + "[networks]\n" + SCALE, "networks: dictionary should have at least 1 item"),
+        (HEAD + "[networks]\n" + SCALE, "networks: must have at least 1 entry, got {}"),
         (HEAD + '[networks.n]\nbase = "pure20"\n', "scales: is missing"),
         (HEAD.replace("1", "2") + '[networks.n]\nbase = "pure20"\n' + SCALE, "schema: 2 is not valid|must be 1"),
-        (HEAD + "networks = 3\n" + SCALE, "networks: input should be a valid dictionary"),
+        (HEAD + "networks = 3\n" + SCALE, "networks: must be a table of names and values, got 3"),
         (HEAD + "[networks]\nn = 3\n" + SCALE, "networks.n: must be a table"),
         (HEAD + "[networks.n]\nthreshold_init = 0\n" + SCALE, "networks.n.base: is missing"),
         (HEAD + f'[networks.{"n" * 61}]\nbase = "pure20"\n' + SCALE, "1 to 60 printable characters"),

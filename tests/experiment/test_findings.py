@@ -15,7 +15,7 @@ from scipy import stats
 from pure_nas.comparison import holm
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.experiment.caveats import caveats
+from pure_nas.experiment.caveats import caveats, includes_plain, judged_on, unreached
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.findings import Findings, document, findings_of
@@ -183,6 +183,9 @@ def test_equal_networks_under_several_labels_are_one_test() -> None:
     findings = findings_of(results_of(found, text))
     first, again = (comparison(findings, label) for label in ("pure8", "other"))
     assert (first.repeats, again.repeats) == (None, ("pure8", "resnet8"))
+    assert (first.repeated, again.repeated) == ("", "pure8")
+    assert replace(again, reference="resnet14").repeated == "pure8 beside resnet8"
+    assert {row.label: row.repeats for row in findings.rows if row.repeats} == {"other": "pure8"}
     assert findings.tests == 1
     assert first.p_adjusted == again.p_adjusted == first.p
     assert first.verdict == again.verdict == "better"
@@ -215,7 +218,7 @@ def test_everything_that_networks_were_judged_by_is_tested_in_one_family() -> No
     adjusted = holm([p for each in found.values() if (p := each.p) is not None])
     assert [each.p_adjusted for each in found.values()] == pytest.approx(adjusted)
     assert [each.verdict for each in found.values()] == ["no difference shown"] * 2 + ["better"] * 2
-    assert not noise.speed
+    assert not noise.speeds
 
 
 @pytest.mark.parametrize(("changed", "cost"), [({}, "none"), ({"dataset": "/data/other"}, None), ({"seeds": 2}, None)])
@@ -236,7 +239,41 @@ def test_convergence_is_read_off_the_curve_and_compared() -> None:
     assert [each.missed for each in row.convergence] == [0, 0, 1]
     assert row.convergence[1].mean_seconds == 3.0
     # 0.9 was not reached by every seed.
-    assert comparison(findings, "pure8").speed == {"0.5": 2.0, "0.7": pytest.approx(4 / 1.5)}
+    half, more = comparison(findings, "pure8").speeds
+    assert (half.target, half.epochs.mean, more.target, more.epochs.mean) == (0.5, 2.0, 0.7, pytest.approx(4 / 1.5))
+    assert (more.epochs.low, more.epochs.high, more.against) == (2.0, 4.0, "1 to 2 against 4")
+    written = document(results_of({"resnet8": slow, "pure8": fast}), findings)["comparisons"][0]["speeds"][1]
+    assert written["seconds"] == {"mean": pytest.approx(4 / 1.5), "low": 2.0, "high": 4.0}
+    assert written["own_epochs"] == [2, 1]
+
+
+def test_accuracies_that_nobody_reached_are_said() -> None:
+    nobody = [measured(seed, 0.7, 0.8, 0.6) for seed in (1, 2, 3)]
+    assert unreached(findings_of(results_of({"pure8": nobody}))) == "No network reached 50, 70 or 90 % so far."
+    one = [*nobody[:2], measured(3, 0.7, 0.4)]
+    everything = dict.fromkeys(("resnet8", "resnet14", "pure8", "pure14", "other"), one)
+    assert unreached(findings_of(results_of(everything))) == "No network reached 70 or 90 %."
+    good = [measured(seed, 0.95, 0.05) for seed in (1, 2, 3)]
+    assert unreached(findings_of(results_of({"pure8": good, "resnet8": nobody}))) == ""
+    assert unreached(findings_of(results_of({}))) == ""
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (100, "The accuracy is of all 359 test images; all else that networks were judged by is of 100 of them"),
+        (359, "All else that networks were judged by is, like the accuracy, of all 359 test images."),
+    ],
+)
+def test_it_is_said_on_how_many_images_networks_were_judged(images: int, said: str) -> None:
+    judged = [replace(each, evaluation={**evaluation(0.9, 0.5), "images": images}) for each in three(0.9, 0.91, 0.92)]
+    results = results_of({"pure8": judged, "resnet8": judged})
+    results = replace(results, settings={**results.settings, "data": {"scored": 359}})
+    findings = findings_of(results)
+    assert judged_on(results, findings).startswith(said)
+    assert "on the images as they are is part of them" in includes_plain(findings)
+    plain = results_of({"pure8": three(0.9, 0.91, 0.92)})
+    assert (judged_on(plain, findings_of(plain)), includes_plain(findings_of(plain))) == ("", "")
 
 
 def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:
@@ -252,7 +289,7 @@ def test_the_document_is_strict_json_and_whole() -> None:
     results = results_of({"resnet8": three(0.9, 0.91, 0.92), "pure8": [diverged(1), missing(2), missing(3)]})
     found = document(results, findings_of(results))
     again = json.loads(json.dumps(found, allow_nan=False))
-    assert (again["schema"], again["trainings"], again["complete"], again["diverged"]) == (1, 15, 3, 1)
+    assert (again["schema"], again["trainings"], again["complete"], again["diverged"]) == (2, 15, 3, 1)
     assert [network["label"] for network in again["networks"]] == ["resnet8", "resnet14", "pure8", "pure14", "other"]
     assert again["networks"][0]["mean"] == pytest.approx(0.91)
     assert again["networks"][2]["mean"] is None
@@ -265,6 +302,7 @@ def test_the_document_is_strict_json_and_whole() -> None:
 
 def evaluation(accuracy: float, noisy: float, cosine: float | None = 0.5) -> dict[str, Any]:
     return {
+        "images": 359,
         "accuracy": accuracy,
         "top5": 0.99,
         "calibration_error": None,
@@ -277,8 +315,10 @@ def evaluation(accuracy: float, noisy: float, cosine: float | None = 0.5) -> dic
 def test_evaluations_of_several_seeds_are_one_with_a_spread() -> None:
     found = judged_of([evaluation(0.9, 0.5), evaluation(0.8, 0.6, None)])
     assert found is not None
-    assert (found.views["flip"].mean, found.views["flip"].low) == (pytest.approx(0.85), 0.8)
-    assert (found.views_top5, found.calibration_error) == ({}, None)
+    assert found.views is not None
+    assert (found.views.name, found.views.top5, found.images) == ("flip", None, 359)
+    assert (found.views.accuracy.mean, found.views.accuracy.low) == (pytest.approx(0.85), 0.8)
+    assert found.calibration_error is None
     clean, noisy = found.noise["gaussian"]
     assert (clean.level, clean.accuracy.mean) == (0.0, pytest.approx(0.85))
     assert (noisy.accuracy.mean, noisy.accuracy.low, noisy.accuracy.high) == (pytest.approx(0.55), 0.5, 0.6)

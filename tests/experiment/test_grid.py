@@ -80,10 +80,12 @@ warmup_epochs = 7
 
 def test_a_warm_up_that_would_not_end_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"Trained for 7 epochs, .* would not end:\n  warm: warms up for 7 epochs"
-    ) as raised:
+        ConfigError,
+        match=r'scales\.all\.epochs: the warm-up of 7 of recipe "warm" would not end in 7 epochs of training',
+    ):
         grid_of(WARM)
-    assert "warmup_epochs of its own" in raised.value.hint
+    with pytest.raises(ConfigError, match=r"scales\.all\.warmup_epochs: a warm-up of 9 would not end in 7 epochs"):
+        grid_of(WARM, "warmup_epochs = 9\n")
     assert len(grid_of(WARM.replace("= 7", "= 6.5")).cells) == 2
     # Recipes that the scale leaves out do not matter.
     assert len(grid_of(WARM, 'recipes = ["usual"]\n').cells) == 1
@@ -119,6 +121,38 @@ def test_every_network_is_trained_by_every_recipe_but_those_that_name_theirs() -
     assert compared(grid_of(body, head='reference = "a"\n')) == [("a, clipped", "a, usual"), ("b, usual", "a, usual")]
     # A single recipe needs no name.
     assert [cell.label for cell in grid_of(body, 'recipes = ["clipped"]\n').cells] == ["a"]
+
+
+def test_a_reference_may_be_named_with_its_recipe() -> None:
+    body = '[networks.a]\nbase = "pure8"\n[networks.b]\nbase = "resnet8"\nrecipes = ["clipped"]\nagainst = "a, usual"\n'
+    assert compared(grid_of(body + RECIPES)) == [("a, clipped", "a, usual"), ("b, clipped", "a, usual")]
+    assert ("b, clipped", "a, clipped") in compared(grid_of(body.replace("a, usual", "a") + RECIPES))
+    # As the reference of all, also beside its own network by another recipe, and in pairs.
+    pair = DEPTHS.replace('against = "resnet"\n', "") + RECIPES.replace('against = "usual"', "")
+    assert compared(grid_of(pair, head='reference = "resnet, usual"\n')) == [
+        ("resnet8, clipped", "resnet8, usual"),
+        ("resnet14, clipped", "resnet14, usual"),
+        ("pure8, usual", "resnet8, usual"),
+        ("pure8, clipped", "resnet8, usual"),
+        ("pure14, usual", "resnet14, usual"),
+        ("pure14, clipped", "resnet14, usual"),
+    ]
+    # A scale that lacks that cell compares recipes as they ask for it.
+    assert compared(grid_of(body + RECIPES, 'recipes = ["clipped"]\n')) == []
+    for wrong in ("a, usul", "c, usual"):
+        with pytest.raises(ConfigError, match=rf'networks\.b\.against: "{wrong[0]}.*" is none of the networks'):
+            grid_of(body.replace("a, usual", wrong) + RECIPES)
+
+
+def test_folders_do_not_depend_on_the_order_of_tables() -> None:
+    tables = [
+        '[networks.plain]\nbase = "pure8"\n',
+        '[networks.theta]\nbase = "pure8"\nthreshold_init = { each = [0.0, 1.0] }\n',
+        '[networks.same]\nbase = "pure8"\n',
+    ]
+    there, back = grid_of("".join(tables)), grid_of("".join(reversed(tables)))
+    assert there.folders == back.folders
+    assert list(there.folders.values()) == [["same", "plain", "theta-0"], ["theta-1"]]
 
 
 def test_equal_networks_are_trained_once_and_never_compared() -> None:

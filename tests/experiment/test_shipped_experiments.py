@@ -136,6 +136,20 @@ def test_very_deep_networks_have_each_stabiliser_alone_and_all_together() -> Non
     assert {(False,) * 5, (True,) * 5} <= found
 
 
+def test_very_deep_networks_are_compared_with_bare_ones_of_the_same_depth() -> None:
+    grid = grid_of("very-deep", "paper")
+    for cell in grid.cells:
+        base = cell.network.settings["base"]
+        bare = f"plain {base}, usual"
+        assert [other.label for other in grid.references_of(cell)] == ([] if cell.label == bare else [bare])
+
+
+def test_noise_is_measured_for_every_kind_of_unit_that_multiplies() -> None:
+    for scale in ("small", "paper"):
+        units = {unit for cell in grid_of("noise", scale).cells for unit in cell.candidate.architecture.unit_set}
+        assert units == {"conv", "product", "log-conv", "product-complex"}
+
+
 def test_warm_ups_of_very_deep_networks_end_at_every_scale() -> None:
     for scale, expected in {"smoke": 1.0, "small": 1.0, "paper": 5.0}.items():
         recipes = [cell.candidate.recipe for cell in grid_of("very-deep", scale).cells]
@@ -153,8 +167,8 @@ def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: P
         scale = scale.model_copy(update={"warmup_epochs": 0.5})
     smaller = file.model_copy(update={"scales": {"smoke": scale}})
     settings = ExperimentSettings(name=name, text=text, file=smaller, dataset=str(image_folder), seeds=1, device="cpu")
-    with opened(prepare(settings), tmp_path / "run", Heard()) as experiment:
-        assert experiment.go() == f"all {experiment.grid.trainings} trainings are done"
+    with opened(prepare(settings), tmp_path / "run") as experiment:
+        assert experiment.go(Heard()) == f"all {experiment.grid.trainings} trainings are done"
     results = load_experiment_results(RunDirectory(tmp_path / "run"))
     assert results.complete + results.diverged == results.grid.trainings
     wanted = settings.evaluations

@@ -13,7 +13,7 @@ from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, ImageSize, Json, SkipCorrupt
 
 if TYPE_CHECKING:
-    from pure_nas.evaluation import Noise
+    from pure_nas.evaluation import Noise, NoiseKind
 
 
 class Split(StrEnum):
@@ -33,6 +33,8 @@ class Crops(StrEnum):
 
 
 _JUDGES = "What counts"
+_ALONE = ("all", "none")
+"""What --noise takes beside kinds of noise, but not in one list with them."""
 
 
 def evaluate(
@@ -46,13 +48,14 @@ def evaluate(
     ],
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="NAME|DIR", help="By which images; those of the run if left out."),
+        typer.Option(metavar="NAME|DIR", help="By which images; those of the training if left out."),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What ARCH is to have: a .safetensors file with the names of an exported network. Needs --dataset.",
+            help="What ARCH is to have: a .safetensors file with the names of an exported network. Needs --dataset "
+            "unless pure-nas train has left its training.json beside it.",
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (Split.test),
@@ -64,7 +67,8 @@ def evaluate(
         bool,
         typer.Option(
             "--conv-twin",
-            help="Judge the trial as pure-nas retrain trained it, beside the same network made of convolutions only.",
+            help="Judge the trial as pure-nas retrain trained it, beside the same network made of convolutions only, "
+            "by means over their seeds.",
         ),
     ] = False,
     noise: Annotated[
@@ -100,12 +104,7 @@ def evaluate(
         str,
         typer.Option(metavar="NAME", help="Where to compute: cpu, cuda or cuda:N; auto takes a GPU if there is one."),
     ] = "auto",
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0, metavar="N", help="Decides the noise (0 if left out) and the split (that of the training)."
-        ),
-    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides the noise.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.")
     ] = None,
@@ -124,15 +123,18 @@ def evaluate(
         stderr.print("Loading PyTorch and the images ...", style="dim")
         from pure_nas.evaluation import USUAL_FACTORS, Views
         from pure_nas_cli.evaluate_run import Wanted, run_evaluation
+        from pure_nas_cli.judged_images import WantedImages
 
     wanted = Wanted(
-        dataset=dataset,
+        images=WantedImages(
+            dataset=dataset,
+            split=split.value,
+            data_dir=data_dir,
+            image_size=image_size,
+            skip_corrupt=skip_corrupt,
+        ),
         weights=weights,
         conv_twin=conv_twin,
-        data_dir=data_dir,
-        image_size=image_size,
-        skip_corrupt=skip_corrupt,
-        split=split.value,
         noises=_noises(noise or ["all"]),
         views=Views(views.value, _scales(scales)),
         factors=USUAL_FACTORS if invariance else (),
@@ -146,8 +148,8 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
     """The noises that --noise names, each once.
 
     Raises:
-        UsageError: a kind is unknown, or a level cannot be had.
-        BadParameter: none is not alone, or a level is no number.
+        UsageError: a level cannot be had.
+        BadParameter: a kind is unknown, all or none is not alone, or a level is no number.
     """
     from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
 
@@ -155,7 +157,7 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
     for text in texts:
         kind, equals, levels = text.partition("=")
         if equals:
-            found += [Noise(kind, _number(level, text)) for level in levels.split(",")]  # type: ignore[arg-type]
+            found += [Noise(_kind(kind, text), _number(level, text)) for level in levels.split(",")]
         elif text == "all":
             found += usual_noises()
         elif text == "none":
@@ -165,9 +167,24 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
                     f"none means no noise at all, but {others or 'it twice'} is given too", param_hint="--noise"
                 )
         else:
-            kinds = [Noise(name.strip(), 0.0).kind for name in text.split(",")]  # type: ignore[arg-type]
+            kinds = [_kind(name.strip(), text) for name in text.split(",")]
             found += usual_noises([each for each in NOISE_KINDS if each in kinds])
     return tuple(dict.fromkeys(found))
+
+
+def _kind(name: str, whole: str) -> NoiseKind:
+    from pure_nas.errors import nearest
+    from pure_nas.evaluation import NOISE_KINDS
+
+    if name in _ALONE:
+        raise typer.BadParameter(f'{name} stands alone, not as in "{whole}"', param_hint="--noise")
+    found = next((kind for kind in NOISE_KINDS if kind == name), None)
+    if found is None:
+        known = nearest(name, [*NOISE_KINDS, *_ALONE])
+        raise typer.BadParameter(
+            f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone', param_hint="--noise"
+        )
+    return found
 
 
 def _number(text: str, whole: str) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings
@@ -17,9 +17,11 @@ from pure_nas.experiment.results import ExperimentResults
 from pure_nas.experiment.rows import Row
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import level_name, noise_kinds
+from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
 from pure_nas.report.experiment.looks import Look, joined, looks_of
-from pure_nas.report.experiment.plots import AXIS_NAMES, accuracy_text, axes_of, compared_text, is_log
-from pure_nas.report.figures import saved
+from pure_nas.report.experiment.marks_text import accuracy_text, compared_text
+from pure_nas.report.experiment.plots import AXIS_NAMES, axes_of, is_log
+from pure_nas.report.figures import log_axis, saved
 from pure_nas.report.legend import legend_below
 from pure_nas.report.palette import LIGHT
 from pure_nas.run_directory import RunDirectory, write_whole
@@ -72,7 +74,7 @@ def _tall(lines: int) -> tuple[float, float]:
 
 def _draw_accuracy(figure: Figure, rows: Sequence[Row], looks: Looks, split: str) -> None:
     """A line a network: mean, 95 % interval and every seed; why there are none where there are none."""
-    axes = figure.subplots()
+    axes, limits = figure.subplots(), accuracy_limits(rows)
     for place, row in enumerate(rows):
         if row.mean is None:
             at_left = axes.get_yaxis_transform()
@@ -82,11 +84,13 @@ def _draw_accuracy(figure: Figure, rows: Sequence[Row], looks: Looks, split: str
         colour = LIGHT[look.role]
         axes.scatter([100 * each for each in row.accuracies], [place] * len(row.accuracies), s=28, c=colour, marker="|")
         if row.told:
-            axes.plot([100 * bound for bound in row.told], [place, place], color=colour, linewidth=1.2)
+            reach = [[100 * (row.mean - row.told[0])], [100 * (row.told[1] - row.mean)]]
+            axes.errorbar([100 * row.mean], [place], xerr=reach, color=colour, elinewidth=1.2, capsize=3)
+            for edge, marker in zip(edges_beyond(row.told, limits), ("<", ">"), strict=True):
+                if edge is not None:
+                    axes.plot([edge], [place], marker=marker, color=colour, markersize=5, clip_on=False)
         axes.plot([100 * row.mean], [place], marker=look.style.marker, color=colour, markersize=6)
-    values = [100 * value for row in rows for value in row.accuracies]
-    margin = 0.08 * (max(values) - min(values) or 1.0)
-    axes.set_xlim(max(0.0, min(values) - margin), min(100.0, max(values) + margin))
+    axes.set_xlim(*limits)
     _name_lines(axes, [row.label for row in rows])
     _percent(axes, "x", f"{split} accuracy")
 
@@ -129,10 +133,7 @@ def _draw_over(figure: Figure, rows: Sequence[Row], looks: Looks, axis: str, spl
             axes.axhline(100 * row.mean, color=LIGHT[looks[row.label].role], linestyle=":", label=row.label)
     places = sorted({row.place for group in groups for row in group if row.place is not None})
     if is_log(places):
-        axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_locator(FixedLocator(places))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        log_axis(axes, places)
     axes.set_xlabel(AXIS_NAMES.get(axis, axis.replace("_", " ")))
     _percent(axes, "y", f"{split} accuracy")
     axes.legend()
@@ -247,10 +248,7 @@ def _draw_intensity(figure: Figure, rows: Sequence[Row], looks: Looks) -> None:
         known = [(each.factor, each.cosine) for each in points if each.cosine is not None]
         _draw_line(cosine, row, look, [factor for factor, _ in known], [spread for _, spread in known])
     for axes in (accuracy, cosine):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(factors))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        log_axis(axes, factors)
         axes.set_xlabel("intensity, multiplied by")
     _percent(accuracy, "y", "accuracy")
     cosine.set_ylabel("cosine of the features")

@@ -7,11 +7,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from pure_nas.experiment.caveats import includes_plain, judged_on, unreached
 from pure_nas.experiment.findings import Findings
 from pure_nas.experiment.judged import MeasureName
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.report.data import flattened
 from pure_nas.report.experiment import parts
+from pure_nas.report.experiment.convergence_table import convergence
 from pure_nas.report.experiment.evaluation_plots import noise_kinds
 from pure_nas.report.experiment.looks import looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
@@ -56,18 +58,18 @@ def _body(
     results: ExperimentResults, findings: Findings, plots: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> Iterable[str]:
     yield parts.header(results, findings)
-    yield section("networks", "Networks", _accuracy(findings, plots), _accuracy_note(results))
+    yield section("networks", "Networks", _accuracy(findings, plots), _accuracy_note(results, findings))
     if findings.comparisons:
         yield section("comparisons", "Compared", _compared(findings, plots), parts.comparison_note(findings))
     if "curves" in plots:
         yield section(
             "learning", "Learning curves", _plot("curves", "Accuracy over epochs", plots), _curve_note(findings)
         )
-    reached = parts.convergence(findings)
+    reached = convergence(findings)
     if reached:
         body = reached + _plot("convergence", "Epochs until an accuracy was reached", plots)
         yield section("converged", "How fast they learn", body, _convergence_note(findings))
-    yield from _judged(findings, plots)
+    yield from _judged(results, findings, plots)
     command = str(environment.get("command", "pure-nas experiment"))
     note = f"The run lies in {escape(str(results.path))}; <code>{escape(command)}</code> began it."
     yield section("settings", "How it was run", _settings(results, environment), note)
@@ -105,7 +107,7 @@ def _accuracy(findings: Findings, plots: Mapping[str, Any]) -> str:
     return f"{over}{dots}{parts.networks(findings)}"
 
 
-def _accuracy_note(results: ExperimentResults) -> str:
+def _accuracy_note(results: ExperimentResults, findings: Findings) -> str:
     if results.file.split == "test":
         how = "Trained on training and validation images together"
         if results.file.validation_curve:
@@ -113,10 +115,12 @@ def _accuracy_note(results: ExperimentResults) -> str:
         note = f"{how} and scored once, after the last epoch, on the test split."
     else:
         note = "Trained on the training images and scored on the validation split, as suits a question of choosing."
-    return (
-        f"{note} Mean ± standard deviation over seeds; bars are Student's 95 % interval of the mean, ticks single "
-        "seeds. Bars over a number reach from the lowest seed to the highest. No interval: one seed, or all the same."
+    note += (
+        " Mean ± standard deviation over seeds; bars are Student's 95 % interval of the mean (an arrow: it goes on), "
+        "ticks single seeds. Bars over a number reach from the lowest seed to the highest. No interval: one seed, or "
+        "all the same."
     )
+    return " ".join(filter(None, (note, judged_on(results, findings))))
 
 
 def _curve_note(findings: Findings) -> str:
@@ -132,15 +136,18 @@ def _curve_note(findings: Findings) -> str:
 
 
 def _convergence_note(findings: Findings) -> str:
-    return (
+    note = (
         f"Epochs, and seconds of training, until the {findings.curve_kind} accuracy first reached a value: means over "
-        "the seeds that did. The plot shows networks of which every seed did; of lines that run the same way, those "
-        "below are wider."
+        "seeds, in brackets the lowest and the highest. Where not every seed got there, how many did comes first, and "
+        "the mean is theirs. Times fewer are ratios of means; epochs are whole, so ratios of few are coarse. The plot "
+        "shows networks of which every seed got there; of lines that run the same way, those below are wider."
     )
+    return " ".join(filter(None, (note, unreached(findings))))
 
 
-def _judged(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
+def _judged(results: ExperimentResults, findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
     kinds = noise_kinds(findings.rows)
+    limits = " ".join(filter(None, (judged_on(results, findings), includes_plain(findings))))
     legend = parts.legend([row for row in findings.rows if row.judged], looks_of(findings.rows))
     if kinds:
         views = "".join(
@@ -150,7 +157,7 @@ def _judged(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
         note = (
             "Networks were not trained with noise, and all see the same draws. The table has the mean over the levels "
             "of a kind, and so have the differences: their p is corrected together with those of all comparisons of "
-            "this page. Bands reach from the lowest seed to the highest."
+            f"this page. {limits} Bands reach from the lowest seed to the highest."
         )
         body = f'{legend}<div class="views small">{views}</div>{parts.noise(findings, kinds)}'
         yield section("noise", "Under noise", body + _further(findings, "noise"), note)
@@ -161,8 +168,10 @@ def _judged(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
         )
         note = (
             "Accuracy, and the direction of the features before the classifier (cosine 1: unchanged), when all values "
-            "of an image are multiplied by a factor. As before: images whose predicted class stays. Differences are of "
-            "the mean accuracy over the factors other than 1; their p is corrected together with all others."
+            "of an image are multiplied by a factor. Images are multiplied before they are normalised by the mean and "
+            "deviation of the training images, so that a factor is an affine change of what a network sees. As before: "
+            "images whose predicted class stays. Differences are of the mean accuracy over the factors other than 1; "
+            f"their p is corrected together with all others. {limits}"
         )
         body = f'{legend}<div class="views small">{views}</div>{parts.intensity(findings)}'
         yield section("light", "Brighter and darker", body + _further(findings, "intensity"), note)

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
 from pure_nas.experiment.caveats import caveats
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.judged import Spread
+from pure_nas.experiment.judged import Factor, Judged, Spread
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.experiment.rows import Row
 from pure_nas.report import wording
-from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.experiment.looks import Look
-from pure_nas.report.experiment.plots import accuracy_text
+from pure_nas.report.experiment.marks_text import accuracy_text
 from pure_nas.report.palette import style_of
 
 Cells = Sequence[str]
-_FEW = 6
-"""Comparisons that are listed without being asked for."""
 _STROKES = {"solid": "none", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
-_MANY_VERDICTS = {
-    "better": "better",
-    "worse": "worse",
-    "no difference shown": "no difference shown",
-    "no spread to judge by": "without a spread to judge by",
-    "too few seeds": "of too few seeds",
-    "seeds diverged": "with seeds that diverged",
-    "not trained yet": "not trained yet",
-}
-"""What follows a number of comparisons."""
 
 
 def header(results: ExperimentResults, findings: Findings) -> str:
@@ -73,9 +60,7 @@ def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple
     compared = findings.distinct
     if compared:
         verdicts = [each.verdict for each in compared]
-        detail = ", ".join(
-            f"{verdicts.count(verdict)} {_MANY_VERDICTS[verdict]}" for verdict in dict.fromkeys(verdicts)
-        )
+        detail = ", ".join(f"{verdict}: {verdicts.count(verdict)}" for verdict in dict.fromkeys(verdicts))
         yield "differences shown", f"{sum(each.shown for each in compared)} of {len(compared)}", detail
     ended = results.complete + results.diverged
     diverged = f"{results.diverged} diverged" if results.diverged else "none diverged"
@@ -104,25 +89,15 @@ def table(titles: Cells, rows: Iterable[str], identity: str = "") -> str:
 
 def networks(findings: Findings) -> str:
     """One row a network."""
-    judged = [row.judged for row in findings.rows if row.judged]
-    top5 = any(each.top5 for each in judged)
-    views = next((name for each in judged for name in each.views), "")
-    calibration = any(each.calibration_error for each in judged)
-    titles = ["network", "accuracy", "95 % interval", *(["top-5"] if top5 else [])]
-    titles += [escape(views)] if views else []
-    titles += ["calibration error"] if calibration else []
-    titles += ["parameters", "FLOPs", "depth", "time a training"]
+    further = _further_columns(findings.rows)
+    titles = ["network", "accuracy", "95 % interval", *further, "parameters", "FLOPs", "depth", "time a training"]
     rows = []
     for index, row in enumerate(findings.rows):
         cells = [
-            f'<th scope="row">{_cell(row.kind)} {escape(row.label)}</th>',
+            f'<th scope="row">{name(row)}{_same(row.repeats)}</th>',
             _accuracy_cell(row),
             _interval_cell(row),
-        ]
-        cells += [_share_cell(row.judged.top5 if row.judged else None)] if top5 else []
-        cells += [_share_cell(row.judged.views.get(views) if row.judged else None)] if views else []
-        cells += [_share_cell(row.judged.calibration_error if row.judged else None)] if calibration else []
-        cells += [
+            *(_share_cell(read(row.judged) if row.judged else None) for read in further.values()),
             _figure(wording.count(row.params)),
             _figure(wording.count(row.flops)),
             _figure(str(row.depth)),
@@ -130,6 +105,30 @@ def networks(findings: Findings) -> str:
         ]
         rows.append(f'<tr data-trial="{index}" tabindex="0">{"".join(cells)}</tr>')
     return table(titles, rows, "networks")
+
+
+def _further_columns(rows: Sequence[Row]) -> dict[str, Callable[[Judged], Spread | None]]:
+    """What networks were judged by beside the error and have one number of, by the title of its column."""
+    judged = [row.judged for row in rows if row.judged]
+    views = escape(next((each.views.name for each in judged if each.views), ""))
+    columns: dict[str, Callable[[Judged], Spread | None]] = {
+        "top-5": lambda each: each.top5,
+        f"{views}, top-1": lambda each: each.views.accuracy if each.views else None,
+        f"{views}, top-5": lambda each: each.views.top5 if each.views else None,
+        "calibration error": lambda each: each.calibration_error,
+    }
+    return {title: read for title, read in columns.items() if any(read(each) for each in judged)}
+
+
+def name(row: Row) -> str:
+    """A network's unit and label."""
+    style = style_of(row.kind)
+    return f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i> {escape(row.label)}'
+
+
+def _same(repeated: str | None) -> str:
+    """What is the same as another under this label."""
+    return f'<span class="sub">= {escape(repeated)}</span>' if repeated else ""
 
 
 def _accuracy_cell(row: Row) -> str:
@@ -153,18 +152,14 @@ def _figure(text: str) -> str:
     return f'<td class="figure">{escape(text)}</td>'
 
 
-def _cell(unit: str) -> str:
-    style = style_of(unit)
-    return f'<i class="cell {style.role}" title="{escape(unit)}">{escape(style.glyph)}</i>'
-
-
 def comparisons(compared: Sequence[Comparison]) -> str:
     """One row a comparison, with its kind where they have one; empty where there are none."""
     if not compared:
         return ""
     kinds = [_kind_title(compared[0])] if compared[0].measure.kind else []
     rows = [
-        f'<tr><th scope="row">{escape(each.label)}<span class="sub">beside {escape(each.reference)}</span></th>'
+        f'<tr><th scope="row">{escape(each.label)}{_same(each.repeated)}<span class="sub">beside '
+        f"{escape(each.reference)}</span></th>"
         f"{f'<td>{escape(each.measure.kind)}</td>' if kinds else ''}{_difference_cell(each)}"
         f"{_figure(_bounds(each))}{_figure(_p(each.p))}{_figure(_p(each.p_adjusted))}"
         f'<td class="verdict {_class(each)}">{escape(each.said)}</td></tr>'
@@ -217,7 +212,7 @@ def _p(value: float | None) -> str:
 
 def comparison_note(findings: Findings) -> str:
     """What the comparisons are, and how they were corrected."""
-    note = "Differences in points of accuracy, with Welch's 95 % interval of each alone."
+    note = "Differences in points of accuracy, with Welch's 95 % interval of each alone (an arrow: it goes on)."
     if findings.tests > 1:
         further = sum(each.p is not None and each.measure.name != "accuracy" for each in findings.distinct)
         others = f" ({further} of them of more than the plain accuracy)" if further else ""
@@ -228,38 +223,6 @@ def comparison_note(findings: Findings) -> str:
     return " ".join([note, "Where no difference is shown there may still be one: more seeds tell.", *caveats(findings)])
 
 
-def convergence(findings: Findings) -> str:
-    """Epochs and seconds until each accuracy was first reached, and how those of the compared relate."""
-    learners = [Learner(row.label, row.kind, row.convergence, place) for place, row in enumerate(findings.rows)]
-    return convergence_table(learners) + _speeds(findings)
-
-
-def _speeds(findings: Findings) -> str:
-    items = [
-        f"<li><b>{escape(each.label)}</b> beside {escape(each.reference)}: "
-        + ", ".join(f"{100 * float(target):g} % in {_times(ratio)}" for target, ratio in each.speed.items())
-        + "</li>"
-        for each in findings.comparisons
-        if each.speed
-    ]
-    if not items:
-        return ""
-    listed = f'<ul class="verdicts">{"".join(items)}</ul>'
-    summary = "Epochs beside the network that each is compared with"
-    return listed if len(items) <= _FEW else f"<details><summary>{summary}</summary>{listed}</details>"
-
-
-def _times(ratio: float) -> str:
-    """How the epochs compare, in words.
-
-    >>> _times(2.0)
-    '2.0 times fewer epochs'
-    """
-    if abs(ratio - 1) < 0.05:
-        return "as many epochs"
-    return f"{ratio:.1f} times fewer epochs" if ratio > 1 else f"{1 / ratio:.1f} times more epochs"
-
-
 def noise(findings: Findings, kinds: Sequence[str]) -> str:
     """Mean accuracy over the levels of each kind of noise, beside that without noise."""
     rows = []
@@ -268,22 +231,24 @@ def noise(findings: Findings, kinds: Sequence[str]) -> str:
             continue
         clean = next(iter(row.judged.noise.values()))[0].accuracy if row.judged.noise else None
         cells = [_share_cell(clean), *(_share_cell(row.judged.noise_accuracy.get(kind)) for kind in kinds)]
-        rows.append(
-            f'<tr data-trial="{place}"><th scope="row">{_cell(row.kind)} {escape(row.label)}</th>{"".join(cells)}</tr>'
-        )
+        rows.append(f'<tr data-trial="{place}"><th scope="row">{name(row)}</th>{"".join(cells)}</tr>')
     return table(("network", "no noise", *map(escape, kinds)), rows)
 
 
 def intensity(findings: Findings) -> str:
-    """Accuracy and agreement at each factor."""
+    """Accuracy, agreement and cosine of the features at each factor."""
     shown = [row for row in findings.rows if row.judged and row.judged.intensity]
     factors = [point.factor for point in shown[0].judged.intensity] if shown[0].judged else []
     rows = []
     for row in shown:
         cells = "".join(
             f'<td class="figure">{wording.percent(point.accuracy.mean)}'
-            f'<span class="sub">{100 * point.agreement.mean:.0f} % as before</span></td>'
+            f'<span class="sub">{100 * point.agreement.mean:.0f} % as before{_cosine(point)}</span></td>'
             for point in (row.judged.intensity if row.judged else ())
         )
-        rows.append(f'<tr><th scope="row">{_cell(row.kind)} {escape(row.label)}</th>{cells}</tr>')
+        rows.append(f'<tr><th scope="row">{name(row)}</th>{cells}</tr>')
     return table(("network", *(f"× {factor:g}" for factor in factors)), rows)
+
+
+def _cosine(point: Factor) -> str:
+    return "" if point.cosine is None else f", cosine {point.cosine.mean:.2f}"

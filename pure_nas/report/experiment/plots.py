@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings
 from pure_nas.experiment.rows import CurvePoint, Row
-from pure_nas.report import wording
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import evaluation_plots
+from pure_nas.report.experiment.interval_plots import accuracy_plot, differences_plot
 from pure_nas.report.experiment.looks import Look, joined, looks_of
+from pure_nas.report.experiment.marks_text import hover
 from pure_nas.report.plotly_figure import Figure, figure
 
 AXIS_NAMES = {
@@ -52,95 +52,6 @@ def axes_of(rows: Sequence[Row]) -> list[str]:
 def is_log(values: Sequence[float]) -> bool:
     """Whether an axis of these values is logarithmic."""
     return min(values) > 0 and max(values) / min(values) >= _LOG_SPAN
-
-
-def accuracy_plot(rows: Sequence[Row], looks: Mapping[str, Look], split: str) -> Figure:
-    """A line a network: mean, 95 % interval and every seed; why there are none where there are none."""
-    traces: list[Figure] = []
-    for row in rows:
-        if row.mean is None:
-            continue
-        look = looks[row.label]
-        traces += [_seeds(row, look), _mean(row, look)]
-    labels = [escape(row.label) for row in rows][::-1]
-    lines = {"type": "category", "categoryorder": "array", "categoryarray": labels, "showgrid": False}
-    plot = figure(
-        traces,
-        {"title": {"text": f"{split} accuracy"}, **_PERCENT, "range": _range(rows)},
-        {**lines, "range": [-0.5, len(rows) - 0.5]},  # else lines without a mark are left out at the ends
-    )
-    plot["layout"]["annotations"] = [_why_empty(row) for row in rows if row.mean is None]
-    return plot
-
-
-def _why_empty(row: Row) -> Figure:
-    place = {"xref": "paper", "x": 0.01, "xanchor": "left", "y": escape(row.label)}
-    return {**place, "text": accuracy_text(row), "showarrow": False, "font": {"color": "@soft"}}
-
-
-def _range(rows: Sequence[Row]) -> list[float]:
-    """Limits around every seed; intervals of two seeds reach far beyond what can be."""
-    values = [100 * value for row in rows for value in row.accuracies]
-    margin = 0.08 * (max(values) - min(values) or 1.0)
-    return [max(0.0, min(values) - margin), min(100.0, max(values) + margin)]
-
-
-def _mean(row: Row, look: Look) -> Figure:
-    assert row.mean is not None
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "showlegend": False,
-        "x": [100 * row.mean],
-        "y": [escape(row.label)],
-        **({"error_x": _error_bar(row, look)} if row.told else {}),
-        "marker": {"symbol": look.style.symbol, "size": 11, "color": f"@{look.role}", "line": {"width": 0}},
-        "hovertemplate": f"{hover(row)}<extra></extra>",
-    }
-
-
-def _error_bar(row: Row, look: Look) -> Figure:
-    assert row.interval is not None
-    assert row.mean is not None
-    return {
-        "type": "data",
-        "array": [100 * (row.interval[1] - row.mean)],
-        "arrayminus": [100 * (row.mean - row.interval[0])],
-        "thickness": 1.5,
-        "width": 5,
-        "color": f"@{look.role}",
-    }
-
-
-def _seeds(row: Row, look: Look) -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "showlegend": False,
-        "x": [100 * value for value in row.accuracies],
-        "y": [escape(row.label)] * len(row.accuracies),
-        "marker": {"symbol": "line-ns-open", "size": 9, "opacity": 0.7, "color": f"@{look.role}"},
-        "hovertemplate": "one seed: %{x:.2f} %<extra></extra>",
-    }
-
-
-def hover(row: Row) -> str:
-    """What a mark says of a network, as Plotly's HTML."""
-    lines = [f"<b>{escape(row.label)}</b>", f"{accuracy_text(row)}"]
-    if row.told:
-        lines.append(f"95 % interval {100 * row.told[0]:.2f} to {100 * row.told[1]:.2f} %")
-    lines.append(f"{wording.count(row.params)} parameters, {wording.count(row.flops)} FLOPs, depth {row.depth}")
-    if row.seconds is not None:
-        lines.append(f"{wording.duration(row.seconds)} a training")
-    return "<br>".join(lines)
-
-
-def accuracy_text(row: Row) -> str:
-    """Mean and standard deviation, and how many seeds there are."""
-    if row.mean is None:
-        return "no seed came through" if row.diverged else "not trained yet"
-    spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
-    return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.accuracies), 'seed')}"
 
 
 def over_plot(rows: Sequence[Row], looks: Mapping[str, Look], axis: str, split: str) -> Figure:
@@ -193,73 +104,6 @@ def _level(row: Row, look: Look, start: float, end: float) -> Figure:
         "line": {"color": f"@{look.role}", "width": 1.75, "dash": "dot"},
         "hovertemplate": f"{hover(row)}<extra></extra>",
     }
-
-
-def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look]) -> Figure:
-    """A line a comparison: the difference and Welch's interval; filled where it is shown."""
-    known = [each for each in comparisons if each.difference is not None]
-    traces = []
-    for each in known:
-        assert each.difference is not None
-        look, text = looks[each.label], escape(compared_text(each))
-        bar = {}
-        if each.low is not None and each.high is not None:
-            bar = {
-                "error_x": {
-                    "type": "data",
-                    "array": [100 * (each.high - each.difference)],
-                    "arrayminus": [100 * (each.difference - each.low)],
-                    "thickness": 1.5,
-                    "width": 5,
-                    "color": f"@{look.role}",
-                }
-            }
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "showlegend": False,
-                "x": [100 * each.difference],
-                "y": [text],
-                **bar,
-                "marker": {
-                    "symbol": look.style.symbol if each.shown else f"{look.style.symbol}-open",
-                    "size": 11,
-                    "color": f"@{look.role}",
-                },
-                "hovertemplate": f"<b>{text}</b><br>{escape(difference_text(each))}<extra></extra>",
-            }
-        )
-    labels = [escape(compared_text(each)) for each in known]
-    plot = figure(
-        traces,
-        {"title": {"text": "difference, points of accuracy"}, "zeroline": True, "zerolinecolor": "@soft"},
-        {"type": "category", "categoryorder": "array", "categoryarray": labels[::-1], "showgrid": False},
-    )
-    values = [100 * each.difference for each in known if each.difference is not None]
-    reach = max([1.0, *(abs(value) for value in values)]) * 2.5
-    inside = [min(reach, max(abs(100 * bound) for bound in (each.low or 0.0, each.high or 0.0))) for each in known]
-    limit = 1.08 * max([*inside, *(abs(value) for value in values), 0.5])
-    plot["layout"]["xaxis"]["range"] = [-limit, limit]
-    return plot
-
-
-def compared_text(comparison: Comparison) -> str:
-    """The two that are compared."""
-    return f"{comparison.label} − {comparison.reference}"
-
-
-def difference_text(comparison: Comparison) -> str:
-    """The difference, its interval and what follows."""
-    if comparison.difference is None:
-        return comparison.said
-    text = f"{100 * comparison.difference:+.2f} points".replace("-", "−")
-    if comparison.of_survivors:
-        text += " over the seeds that came through"
-    if comparison.low is not None and comparison.high is not None:
-        bounds = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}".replace("-", "−")
-        text += f", 95 % interval {bounds}"
-    return f"{text}: {comparison.said}"
 
 
 def curves_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:

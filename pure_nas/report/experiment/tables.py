@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings, document
-from pure_nas.experiment.judged import Judged, Spread
+from pure_nas.experiment.judged import Judged, Spread, Viewed
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.experiment.rows import Row
 from pure_nas.run_directory import RunDirectory, write_whole
@@ -27,8 +28,8 @@ def write_tables(run: RunDirectory, results: ExperimentResults, findings: Findin
         "experiment.json": json.dumps(document(results, findings), indent=2, allow_nan=False, ensure_ascii=False)
         + "\n",
         "experiment.csv": _csv([_line(row) for row in findings.rows]),
-        "comparisons.csv": _csv([_comparison_line(each) for each in findings.comparisons]),
-        "curves.csv": _csv(list(_curve_lines(findings))),
+        "comparisons.csv": _csv([_comparison_line(each) for each in findings.comparisons], tuple(_COMPARED)),
+        "curves.csv": _csv(list(_curve_lines(findings)), _curve_columns(findings)),
     }
     for name, content in contents.items():
         write_whole(run.path / name, content)
@@ -39,6 +40,7 @@ def _line(row: Row) -> dict[str, Any]:
     low, high = row.interval or (None, None)
     return {
         "network": row.label,
+        "repeats": row.repeats,
         "unit": row.kind,
         "recipe": row.recipe,
         row.axis or "place": row.place,
@@ -62,57 +64,81 @@ def _line(row: Row) -> dict[str, Any]:
 
 def _judged(judged: Judged) -> dict[str, float | None]:
     """Means over seeds; of a kind of noise over its levels too, of intensity over the changed ones."""
+    changed = [each for each in judged.intensity if each.factor != 1]
     return {
+        "judged_images": judged.images,
         "top5": _mean(judged.top5),
         "calibration_error": _mean(judged.calibration_error),
-        **{f"views_{name}": spread.mean for name, spread in judged.views.items()},
+        **_viewed(judged.views),
         **{f"noise_{kind}": spread.mean for kind, spread in judged.noise_accuracy.items()},
         "intensity": _mean(judged.intensity_accuracy),
+        "intensity_agreement": _mean_of(each.agreement for each in changed),
+        "intensity_cosine": _mean_of(each.cosine for each in changed),
     }
+
+
+def _viewed(views: Viewed | None) -> dict[str, float | None]:
+    if views is None:
+        return {}
+    return {f"views_{views.name}": views.accuracy.mean, f"views_{views.name}_top5": _mean(views.top5)}
 
 
 def _mean(spread: Spread | None) -> float | None:
     return spread.mean if spread else None
 
 
+def _mean_of(spreads: Iterable[Spread | None]) -> float | None:
+    """Over those that are known; None where none is."""
+    means = [each.mean for each in spreads if each]
+    return statistics.fmean(means) if means else None
+
+
+_COMPARED: Mapping[str, Callable[[Comparison], Any]] = {
+    "network": lambda each: each.label,
+    "compared_with": lambda each: each.reference,
+    "measure": lambda each: each.measure.name,
+    "kind": lambda each: each.measure.kind,
+    "difference": lambda each: each.difference,
+    "low": lambda each: each.low,
+    "high": lambda each: each.high,
+    "p": lambda each: each.p,
+    "p_adjusted": lambda each: each.p_adjusted,
+    "verdict": lambda each: each.said,
+    "seeds": lambda each: each.seeds,
+    "diverged": lambda each: each.diverged,
+    "reference_seeds": lambda each: each.reference_seeds,
+    "reference_diverged": lambda each: each.reference_diverged,
+    "repeats": lambda each: " beside ".join(each.repeats or ()),
+}
+"""The columns that every comparison has; those of how soon an accuracy was reached follow where it was."""
+
+
 def _comparison_line(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "network": comparison.label,
-        "compared_with": comparison.reference,
-        "measure": comparison.measure.name,
-        "kind": comparison.measure.kind,
-        "difference": comparison.difference,
-        "low": comparison.low,
-        "high": comparison.high,
-        "p": comparison.p,
-        "p_adjusted": comparison.p_adjusted,
-        "verdict": comparison.said,
-        "seeds": comparison.seeds,
-        "diverged": comparison.diverged,
-        "reference_seeds": comparison.reference_seeds,
-        "reference_diverged": comparison.reference_diverged,
-        "repeats": " beside ".join(comparison.repeats or ()),
-        **{f"times_fewer_epochs_to_{target}": ratio for target, ratio in comparison.speed.items()},
-    }
+    line = {name: read(comparison) for name, read in _COMPARED.items()}
+    for speed in comparison.speeds:
+        for unit, found in (("epochs", speed.epochs), ("seconds", speed.seconds)):
+            if found:
+                name = f"times_fewer_{unit}_to_{speed.target:g}"
+                line |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+    return line
+
+
+def _curve_columns(findings: Findings) -> tuple[str, ...]:
+    return "network", "epoch", f"{findings.curve_kind}_accuracy", "lowest", "highest"
 
 
 def _curve_lines(findings: Findings) -> Iterable[dict[str, Any]]:
+    columns = _curve_columns(findings)
     for row in findings.rows:
         for point in row.curve:
-            yield {
-                "network": row.label,
-                "epoch": point.epoch,
-                f"{findings.curve_kind}_accuracy": point.mean,
-                "lowest": point.low,
-                "highest": point.high,
-            }
+            yield dict(zip(columns, (row.label, point.epoch, point.mean, point.low, point.high), strict=True))
 
 
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    """The union of all lines' columns, in their order."""
-    columns = dict.fromkeys(name for line in lines for name in line)
+def _csv(lines: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """The union of all lines' columns, in their order, after those that a table without lines has too."""
+    names = dict.fromkeys([*columns, *(name for line in lines for name in line)])
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(columns), restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(names), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from pure_nas.convergence import Convergence
+from pure_nas.errors import RunError
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.findings import findings_of
 from pure_nas.experiment.grid import Grid
@@ -27,6 +29,7 @@ from pure_nas.experiment.rows import Row
 from pure_nas.experiment.trainings import trainings_of
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.convergence_lines import convergence_lines
+from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
 from pure_nas.report.experiment.looks import joined, looks_of
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, append_line, write_whole
 
@@ -59,9 +62,16 @@ def make_run(
     done: int = 100,
     sick: Sequence[str] = (),
     seeds: int = 3,
+    **changes: str,
 ) -> RunDirectory:
-    """A run as an experiment leaves it: `done` trainings have ended, of the `sick` two seeds by diverging."""
+    """A run as an experiment leaves it: `done` trainings have ended, of the `sick` two seeds by diverging.
+
+    Args:
+        changes: parts of the file and what stands there instead, each as `name="part -> instead"`.
+    """
     text = HEAD.format(question=question) + GRID.format(first=json.dumps(first))
+    for change in changes.values():
+        text = text.replace(*change.split(" -> "))
     file = ExperimentFile.from_toml(text)
     grid = Grid.of(file, file.scales["s"], IMAGES, seeds)
     run = RunDirectory(path)
@@ -94,10 +104,11 @@ def make_run(
 def evaluation(accuracy: float) -> dict[str, Any]:
     levels = [(0.0, accuracy), (0.1, accuracy - 0.1), (0.2, accuracy - 0.3)]
     return {
+        "images": 100,
         "accuracy": accuracy,
         "top5": 0.99,
         "calibration_error": 0.03,
-        "views": None,
+        "views": {"name": "flip", "accuracy": accuracy + 0.01, "top5": 0.995},
         "noise": {
             kind: [{"level": level, "accuracy": value} for level, value in levels] for kind in ("gaussian", "speckle")
         },
@@ -198,9 +209,92 @@ def test_page_says_what_diverged_and_what_the_verdicts_count(browser: Chrome, ru
     under_noise = browser.find_element(By.CSS_SELECTOR, "#noise table.comparisons").text
     assert under_noise.count("speckle") == under_noise.count("gaussian") == 4
     # pure20 would be the highest by the one seed that came through.
+    assert "no difference shown: 15, seeds diverged: 5" in browser.find_element(By.CSS_SELECTOR, "dl.facts").text
     tile = browser.find_element(By.CSS_SELECTOR, "dl.facts > div").text
     assert tile.splitlines()[-1] == max(healthy_rows(run), key=lambda row: row.mean or 0).label
     assert "The paper: It says so." in browser.find_element(By.TAG_NAME, "header").text
+
+
+def test_page_says_how_soon_accuracies_were_reached_and_which_never_were(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    learned = browser.find_element(By.ID, "converged")
+    heads = [each.text for each in learned.find_elements(By.CSS_SELECTOR, "th[scope=col]")]
+    assert heads == ["network", "50 %", "60 %", "70 %", "80 %", "90 %"]
+    cells = [each.text for each in learned.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td")]
+    assert cells == ["3 epochs\n6.0 s"] * 2 + ["4 epochs\n8.0 s"] * 2 + ["never"]
+    assert "No network reached 90 %." in learned.text
+    assert "as many epochs (3 against 3), as many seconds" in learned.text
+
+
+def test_accuracies_that_nobody_reached_keep_their_section(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", targets="validation_curve -> targets = [0.97, 0.99]\nvalidation_curve")
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    learned = browser.find_element(By.ID, "converged").text
+    assert "No network reached 97 or 99 %." in learned
+    assert learned.count("never") == 14
+
+
+def test_means_of_some_seeds_say_of_how_many_first(browser: Chrome, tmp_path: Path) -> None:
+    """Seeds of resnet8 reach 82.4, 82.8 and 83.2 %."""
+    run = make_run(tmp_path / "run", targets="validation_curve -> targets = [0.83]\nvalidation_curve")
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    cell = browser.find_element(By.CSS_SELECTOR, "#converged tbody td").text
+    assert cell == "1 of 3 seeds\n4 epochs; 8.0 s"
+
+
+def test_page_says_how_many_images_and_what_differences_hold(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    for part in ("networks", "noise", "light"):
+        assert "all else that networks were judged by is of 100 of them" in browser.find_element(By.ID, part).text
+    assert "on the images as they are is part of them" in browser.find_element(By.ID, "noise").text
+    heads = [each.text for each in browser.find_elements(By.CSS_SELECTOR, "table.networks th[scope=col]")]
+    assert heads[3:7] == ["top-5", "flip, top-1", "flip, top-5", "calibration error"]
+    light = browser.find_element(By.ID, "light").text
+    assert "80 % as before, cosine 0.90" in light
+    assert "affine change of what a network sees" in light
+
+
+def test_equal_networks_are_named_beside_each_other(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", alone="relu_in_block = true -> relu_in_block = false")
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    assert "alone\n= pure8" in browser.find_element(By.ID, "networks").text
+    assert "alone\n= pure8\nbeside resnet8" in browser.find_element(By.ID, "comparisons").text
+    assert lines(run, "experiment.csv")[-1]["repeats"] == "pure8"
+
+
+@pytest.mark.parametrize(("seeds", "arrows"), [(3, 0), (2, 4)])
+def test_intervals_are_whole_or_go_on_with_an_arrow(browser: Chrome, tmp_path: Path, seeds: int, arrows: int) -> None:
+    """Those of three seeds fit; of those of two some reach further than all seeds together."""
+    run = make_run(tmp_path / "run", seeds=seeds)
+    write_experiment_report(run)
+    rows, limits = rows_of(run), accuracy_limits(rows_of(run))
+    beyond = [edge for row in rows if row.told for edge in edges_beyond(row.told, limits) if edge is not None]
+    assert len(beyond) == arrows
+    opened(browser, run.report_path)
+    shown = browser.execute_script("return document.getElementById('accuracy').layout.xaxis.range")
+    assert shown == pytest.approx(list(limits))
+    marked = [trace["x"][0] for trace in traces(browser, "accuracy")[2 * len(rows) :]]
+    assert marked == pytest.approx(beyond)
+    assert "(an arrow: it goes on)" in browser.find_element(By.ID, "networks").text
+
+
+def test_names_in_scripts_that_the_font_lacks_warn_nobody(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_experiment_report(make_run(tmp_path / "run", first="日本"))
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"state": "complete"}'])
+def test_a_damaged_result_has_the_way_out_of_an_experiment(tmp_path: Path, damage: str) -> None:
+    run = make_run(tmp_path / "run", done=1)
+    (result,) = (run.path / "trials").glob("*/result.json")
+    result.write_text(damage)
+    with pytest.raises(RunError, match="is damaged") as caught:
+        write_experiment_report(run)
+    assert caught.value.hint == "Put a good copy back, or remove the folder and give the experiment's command again."
 
 
 def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) -> None:
@@ -271,10 +365,22 @@ def test_tables_hold_every_number(run: RunDirectory) -> None:
     assert float(plain[0]["difference"]) == pytest.approx(0.02)
     assert (plain[2]["verdict"], plain[2]["diverged"], plain[2]["p"]) == ("2 of 3 seeds diverged", "2", "")
     measures = [(line["measure"], line["kind"]) for line in compared if line["network"] == "alone"]
-    assert measures == [("accuracy", ""), ("noise", "gaussian"), ("noise", "speckle"), ("intensity", "")]
+    assert measures == [
+        ("accuracy", ""),
+        ("views", "flip"),
+        ("noise", "gaussian"),
+        ("noise", "speckle"),
+        ("intensity", ""),
+    ]
+    (reached,) = [name for name in plain[0] if name == "times_fewer_epochs_to_0.5"]
+    epochs, seconds = (float(plain[0][f"times_fewer_{unit}_to_0.5"]) for unit in ("epochs", "seconds"))
+    assert epochs == seconds == 1.0  # Every epoch takes as long.
+    assert [float(plain[0][f"{reached}_{end}"]) for end in ("low", "high")] == [1.0, 1.0]
     assert float(found[0]["noise_gaussian"]) == pytest.approx(float(found[0]["accuracy"]) - 0.2)
     assert float(found[0]["intensity"]) == pytest.approx(float(found[0]["accuracy"]) - 0.2)
-    assert [float(found[0][name]) for name in ("top5", "calibration_error")] == pytest.approx([0.99, 0.03])
+    judged = {"judged_images": 100, "top5": 0.99, "calibration_error": 0.03, "views_flip_top5": 0.995}
+    judged |= {"intensity_agreement": 0.8, "intensity_cosine": 0.9}
+    assert {name: float(found[0][name]) for name in judged} == pytest.approx(judged)
     for line, row in zip(found, rows, strict=True):
         assert [int(line[f"never_reached_{each.target:g}"]) for each in row.convergence] == [
             each.missed for each in row.convergence
@@ -282,6 +388,14 @@ def test_tables_hold_every_number(run: RunDirectory) -> None:
     curves = lines(run, "curves.csv")
     assert len(curves) == 7 * 4
     assert math.isclose(float(curves[3]["validation_accuracy"]), rows[0].curve[3].mean)
+
+
+def test_tables_without_lines_have_their_columns(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", done=0, alone='against = "resnet8"\n -> \n', pure='against = "resnet"\n -> \n')
+    write_experiment_report(run)
+    for name in ("comparisons.csv", "curves.csv"):
+        (head,) = (run.path / name).read_text(encoding="utf-8").splitlines()
+        assert head.startswith("network,")
 
 
 def test_nothing_in_the_page_points_outside(run: RunDirectory) -> None:

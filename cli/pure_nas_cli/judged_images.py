@@ -1,0 +1,172 @@
+"""By which images pure-nas evaluate judges networks: those of their training, or others that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pure_nas.data import Dataset, ImageSet, load_dataset
+from pure_nas.data.image_set import Normalisation
+from pure_nas.errors import UsageError
+from pure_nas.evaluation import Views
+from pure_nas.run_images import RunImages
+from pure_nas_cli.console import stderr
+from pure_nas_cli.trained_networks import Trained
+
+Split = Literal["test", "validation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedImages:
+    """Which images were asked for.
+
+    Attributes:
+        dataset: a name or folder; None takes what the first network was trained on.
+        image_size: to which images are brought; None is that of the training.
+        skip_corrupt: leave out corrupt images, also where the training did not.
+    """
+
+    dataset: str | None
+    split: Split
+    data_dir: Path | None
+    image_size: int | None
+    skip_corrupt: bool
+
+
+def load_wanted(
+    name: str, trained_on: RunImages | None, wanted: WantedImages, usual_size: int | None = None
+) -> Dataset:
+    """The dataset to judge networks by, split as for the training of the first network as far as that is known.
+
+    Args:
+        name: of the first network.
+        trained_on: its images; None where nothing says which.
+        usual_size: of other images than those, where no size was asked for, pixels; None is as they are stored.
+
+    Raises:
+        UsageError: no images were named, and nothing says which.
+        RunError: the images have changed since the training.
+        DataError: they cannot be had.
+    """
+    if wanted.dataset is None:
+        if trained_on is None:
+            raise UsageError(
+                f"Nothing beside {name} says by which images to judge it.",
+                hint="Name them, for example --dataset cifar10, or a folder.",
+            )
+        load = trained_on.loader(wanted.data_dir, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt)
+        return trained_on.require_same(load(), hint="Put the old ones back, or name images: --dataset.")
+    if trained_on and trained_on.is_called(wanted.dataset):
+        return trained_on.loader(
+            wanted.data_dir,
+            dataset=wanted.dataset,
+            image_size=wanted.image_size,
+            skip_corrupt=wanted.skip_corrupt,
+        )()
+    return load_dataset(
+        wanted.dataset,
+        data_dir=wanted.data_dir,
+        seed=trained_on.seed if trained_on else 0,
+        image_size=wanted.image_size or usual_size,
+        skip_corrupt=wanted.skip_corrupt,
+    )
+
+
+def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, wanted: WantedImages) -> ImageSet:
+    """The images of the split; says so where they are the test images.
+
+    Raises:
+        UsageError: a network does not fit them, has or may have learned from them, or the views do not suit them.
+        DataError: there are none.
+    """
+    for network in networks:
+        _require_fit(network, dataset)
+    views.fitting(dataset.image_size)
+    if views.mirrored and not dataset.flip:
+        raise UsageError(
+            f"The labels of {dataset.name} do not survive a mirror image, which {views.crops} shows.",
+            hint=f"Use --views {views.unmirrored().crops}.",
+        )
+    if wanted.split == "validation":
+        for network in networks:
+            _require_unseen(network, dataset, wanted.data_dir)
+        return dataset.validation
+    stderr.print(
+        f"Reading the test images of {dataset.name}: whatever is chosen by them is no longer measured by them.",
+        style="dim",
+        soft_wrap=True,
+    )
+    return dataset.test()
+
+
+def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -> None:
+    """Check that a network was not trained on the validation images; says so where nothing tells.
+
+    Raises:
+        UsageError: it was, or it was trained on images of the same dataset that were split in another way.
+    """
+    trained_on = network.images
+    if trained_on is None:
+        stderr.print(
+            f"{network.name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
+            "validation images.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    elif not trained_on.same_dataset(dataset):
+        return
+    elif network.saw_validation:
+        raise UsageError(
+            f"{network.name} was trained on these validation images, or on some of them.", hint="Use --split test."
+        )
+    elif not trained_on.same_split(dataset, data_dir):
+        raise UsageError(
+            f"{network.name} was trained on images of {dataset.name} that were split in another way, or have changed "
+            "since: these validation images may be among them.",
+            hint="Use --split test.",
+        )
+
+
+def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:
+    """The images as the network was trained to see them, as far as that is known."""
+    facts = network.images.facts if network.images else {}
+    if "mean" in facts and "std" in facts:
+        trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
+        return images if trained_with == images.normalisation else images.normalised(trained_with)
+    if network.images is None or network.images.fingerprint != dataset.fingerprint:
+        why = f"{network.images.file} does not say" if network.images else "nothing beside the weights says"
+        stderr.print(
+            f"{network.name}: normalised by the training images of {dataset.name}; {why} by which.",
+            style="dim",
+            soft_wrap=True,
+        )
+    return images
+
+
+def _require_fit(network: Trained, dataset: Dataset) -> None:
+    """Check that a network was made for images like these; says so where their classes have other names.
+
+    Raises:
+        UsageError: it reads other channels, or tells another number of classes apart.
+    """
+    architecture = network.architecture
+    for what, there, here in (
+        ("channels", architecture.in_chans, dataset.in_chans),
+        ("classes", architecture.num_classes, len(dataset.classes)),
+    ):
+        if there != here:
+            raise UsageError(
+                f"{network.name} was made for images with another number of {what} than those of {dataset.name}: "
+                f"{there}, not {here}.",
+                hint="Name the dataset that it was trained on, or one like it.",
+            )
+    names = network.images.facts.get("classes", []) if network.images else []
+    odd = [pair for pair in zip(names, dataset.classes, strict=False) if pair[0] != pair[1]]
+    if odd:
+        stderr.print(
+            f"{network.name} was trained on classes with other names, such as {odd[0][0]} for {odd[0][1]}.",
+            style="yellow",
+            soft_wrap=True,
+        )

@@ -1,0 +1,107 @@
+"""What the evaluations of a network that was trained with several seeds say together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint
+from pure_nas.evaluation.invariance import IntensityChange
+from pure_nas.evaluation.quality import Bin, ClassQuality, Quality
+
+
+def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
+    """Means over the evaluations of at least one seed, on the same images, with the same noise, views and factors.
+
+    An interval then reaches from the lowest accuracy of a seed to the highest. Images are counted once a seed.
+    """
+    first = seeds[0]
+    if len(seeds) == 1:
+        return first
+    viewed = [each.viewed for each in seeds if each.viewed]
+    return replace(
+        first,
+        quality=_quality([each.quality for each in seeds]),
+        viewed=_quality(viewed) if viewed else None,
+        noise=tuple(_curve(curves) for curves in zip(*(each.noise for each in seeds), strict=True)),
+        intensity=tuple(_change(changes) for changes in zip(*(each.intensity for each in seeds), strict=True)),
+    )
+
+
+def _quality(seeds: Sequence[Quality]) -> Quality:
+    return Quality(
+        images=sum(each.images for each in seeds),
+        hits=sum(each.hits for each in seeds),
+        top5=_mean_of_all([each.top5 for each in seeds]),
+        loss=_mean_of_all([each.loss for each in seeds]),
+        calibration_error=_mean_of_all([each.calibration_error for each in seeds]),
+        bins=_bins([each for quality in seeds for each in quality.bins]),
+        unpredicted=sum(each.unpredicted for each in seeds),
+        classes=tuple(_class(classes) for classes in zip(*(each.classes for each in seeds), strict=True)),
+        confusion=tuple(
+            tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*(each.confusion for each in seeds), strict=True)
+        ),
+        accuracies=tuple(each.accuracy for each in seeds),
+    )
+
+
+def _curve(seeds: Sequence[NoiseCurve]) -> NoiseCurve:
+    points = [
+        NoisePoint(noise=of_level[0].noise, quality=_quality([each.quality for each in of_level]))
+        for of_level in zip(*(curve.points for curve in seeds), strict=True)
+    ]
+    return NoiseCurve(kind=seeds[0].kind, points=tuple(points))
+
+
+def _change(seeds: Sequence[IntensityChange]) -> IntensityChange:
+    return IntensityChange(
+        factor=seeds[0].factor,
+        images=sum(each.images for each in seeds),
+        hits=sum(each.hits for each in seeds),
+        agreement=statistics.fmean(each.agreement for each in seeds),
+        cosine=_mean_of_known([each.cosine for each in seeds]),
+        norm_ratio=_mean_of_known([each.norm_ratio for each in seeds]),
+        relative_change=_mean_of_known([each.relative_change for each in seeds]),
+        unmeasured=sum(each.unmeasured for each in seeds),
+        accuracies=tuple(each.accuracy for each in seeds),
+    )
+
+
+def _class(seeds: Sequence[ClassQuality]) -> ClassQuality:
+    return ClassQuality(
+        name=seeds[0].name,
+        count=sum(each.count for each in seeds),
+        precision=_mean_of_known([each.precision for each in seeds]),
+        recall=_mean_of_known([each.recall for each in seeds]),
+        f1=_mean_of_known([each.f1 for each in seeds]),
+    )
+
+
+def _bins(bins: Sequence[Bin]) -> tuple[Bin, ...]:
+    """The bins of all seeds, those of one place as one."""
+    by_place: dict[tuple[float, float], list[Bin]] = {}
+    for each in sorted(bins, key=lambda each: each.low):
+        by_place.setdefault((each.low, each.high), []).append(each)
+    return tuple(_joined(same) for same in by_place.values())
+
+
+def _joined(bins: Sequence[Bin]) -> Bin:
+    count = sum(each.count for each in bins)
+    confidence, accuracy = (
+        sum(each.count * value for each, value in zip(bins, values, strict=True)) / count
+        for values in ([each.confidence for each in bins], [each.accuracy for each in bins])
+    )
+    return replace(bins[0], count=count, confidence=confidence, accuracy=accuracy)
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    """None where one is missing."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
+    """None where all are missing."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None

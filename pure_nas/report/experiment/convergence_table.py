@@ -1,0 +1,74 @@
+"""How soon networks of an experiment learned, as HTML: epochs and seconds, and how many times fewer than others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from pure_nas.convergence import Convergence, Speed, TimesFewer
+from pure_nas.experiment.compared import Comparison
+from pure_nas.experiment.findings import Findings
+from pure_nas.report import wording
+from pure_nas.report.experiment.parts import name, table
+
+_FEW = 6
+"""Comparisons that are listed without being asked for."""
+
+
+def convergence(findings: Findings) -> str:
+    """A column for each accuracy that was asked for; empty where none was, or no training has ended."""
+    rows = findings.rows
+    if not any(found.epochs or found.missed for row in rows for found in row.convergence):
+        return ""
+    targets = (f"{100 * found.target:g} %" for found in rows[0].convergence)
+    lines = (
+        f'<tr data-trial="{place}"><th scope="row">{name(row)}</th>{"".join(map(_cell, row.convergence))}</tr>'
+        for place, row in enumerate(rows)
+    )
+    return table(("network", *targets), lines, "convergence") + _speeds(findings.compared_by("accuracy"))
+
+
+def _cell(found: Convergence) -> str:
+    """Means over seeds; where some never got there, how many did comes first, so that nobody takes it for all."""
+    if found.mean_epochs is None:
+        return f'<td><span class="sub">{"never" if found.missed else "–"}</span></td>'
+    epochs = f"{found.mean_epochs:.3g} {'epoch' if found.mean_epochs == 1 else 'epochs'}"
+    epochs += _spread(found.epochs, str)
+    seconds = [wording.duration(found.mean_seconds or 0.0) + _spread(found.seconds, wording.duration)]
+    if not found.missed:
+        return f'<td class="figure">{epochs}<span class="sub">{seconds[0]}</span></td>'
+    part = f"{len(found.epochs)} of {wording.counted(len(found.epochs) + found.missed, 'seed')}"
+    return f'<td class="figure verdict diverged">{part}<span class="sub">{epochs}; {seconds[0]}</span></td>'
+
+
+def _spread(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """The lowest and the highest, in brackets; empty where they read the same."""
+    low, high = text(min(values)), text(max(values))
+    return "" if low == high else f" ({low} to {high})"
+
+
+def _speeds(compared: Sequence[Comparison]) -> str:
+    items = [
+        f"<li><b>{escape(each.label)}</b> beside {escape(each.reference)}: "
+        + "; ".join(f"{100 * speed.target:g} % in {_sooner(speed)}" for speed in each.speeds)
+        + "</li>"
+        for each in compared
+        if each.speeds
+    ]
+    if not items:
+        return ""
+    listed = f'<ul class="verdicts">{"".join(items)}</ul>'
+    summary = "Epochs and seconds beside the network that each is compared with"
+    return listed if len(items) <= _FEW else f"<details><summary>{summary}</summary>{listed}</details>"
+
+
+def _sooner(speed: Speed) -> str:
+    text = f"{_times(speed.epochs, 'epochs')} ({speed.against})"
+    return f"{text}, {_times(speed.seconds, 'seconds')}" if speed.seconds else text
+
+
+def _times(found: TimesFewer, what: str) -> str:
+    """How means compare, in words: "2.0 times fewer epochs"."""
+    if abs(found.mean - 1) < 0.05:
+        return f"as many {what}"
+    return f"{found.mean:.1f} times fewer {what}" if found.mean > 1 else f"{1 / found.mean:.1f} times more {what}"
