@@ -15,7 +15,7 @@ def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
     """The network of a combination; `fields` are those of `Architecture` that a scale or the images decide.
 
     Raises:
-        ValidationError: the settings do not fit together.
+        ValueError: the settings do not fit together.
     """
     named = Architecture.named(settings["base"])
     changes = {**{name: value for name, value in settings.items() if name not in ("base", "units")}, **fields}
@@ -23,6 +23,8 @@ def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
     if isinstance(changes.get("threshold_init"), float):
         changes["threshold_init"] = (changes["threshold_init"],) * stages
     if "units" in settings:
+        if (parts := settings["units"].count("|") + 1) > stages:
+            raise ValueError(f"units speaks of {parts} stages, but {settings['base']} has {stages}")
         changes["units"] = expand(settings["units"], named.blocks_per_stage)
     return Architecture.model_validate({**named.model_dump(), **changes})
 

@@ -24,7 +24,7 @@ from pure_nas.units import PARAMETER_KINDS, get_unit
 
 _DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})
 _USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in (18, 20, 32, 34, 44, 50, 56, 110, 152)]
-_NOT_OF_A_NETWORK = {"schema_version", "family", "units", "threshold_init", "in_chans", "num_classes", "image_size"}
+_NOT_OF_A_NETWORK = {"schema_version", "units", "threshold_init", "in_chans", "num_classes", "image_size"}
 _NOT_OF_A_RECIPE = {"schema_version", "epochs", "batch_size", "learning_rate", "weight_decay"}
 
 
@@ -234,7 +234,6 @@ _ELSEWHERE = {
     "in_chans": "the dataset decides in_chans",
     "num_classes": "the dataset decides num_classes",
     "image_size": "image_size belongs to a scale: [scales.NAME]",
-    "family": "family follows from base",
 }
 
 

@@ -88,8 +88,13 @@ def test_units_are_a_name_or_a_pattern() -> None:
     assert architecture_of({"base": "pure20", "units": "conv"}) == Architecture.named("pure20").with_unit("conv")
 
 
+def test_a_pattern_of_more_stages_than_the_network_has_is_a_fault() -> None:
+    with pytest.raises(ConfigError, match=r"networks\.n.*: units speaks of 4 stages, but pure20 has 3"):
+        file_of('[networks.n]\nbase = "pure20"\nunits = "conv | conv | conv | product"\n')
+
+
 def test_every_field_of_a_network_and_of_a_recipe_can_be_set() -> None:
-    decided = {"schema_version", "family", "in_chans", "num_classes", "image_size"}
+    decided = {"schema_version", "in_chans", "num_classes", "image_size"}
     assert set(NETWORK_FIELDS) == set(Architecture.model_fields) - decided | {"base"}
     assert set(RECIPE_FIELDS) == set(Recipe.model_fields) - {"schema_version", "epochs", "batch_size"} | {"like"}
 

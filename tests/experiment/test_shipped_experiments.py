@@ -61,7 +61,7 @@ def test_each_compares_with_something_and_trains_nothing_twice(name: str) -> Non
     for scale in load_experiment(name).scales:
         grid = grid_of(name, scale)
         # The usual rates of a unit are those of a ResNet or of PURe there: listed under both names, trained once.
-        repeated = 6 if name == "activation-removal" else 0
+        repeated = 7 if name == "activation-removal" else 0
         assert len(grid.distinct) == len(grid.cells) - repeated
         assert any(grid.references_of(cell) for cell in grid.cells)
 
@@ -85,7 +85,11 @@ def test_depths_are_those_of_the_paper_in_pairs() -> None:
     pairs = {cell.label: [other.label for other in grid.references_of(cell)] for cell in grid.cells}
     for depth in (20, 32, 44, 56, 110, 272):
         assert pairs[f"pure{depth}"] == [f"resnet{depth}"]
-    assert len(pairs) == 12
+    assert pairs["pure18-wide"] == ["resnet18-wide"]
+    assert len(pairs) == 14
+    wide = next(cell.candidate.architecture for cell in grid.cells if cell.label == "pure18-wide")
+    assert [block.out_channels for block in wide.blocks()] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert (wide.family, wide.image_size) == ("cifar", 32)
 
 
 def test_thresholds_start_from_minus_6_to_3_in_three_ways() -> None:
@@ -110,6 +114,7 @@ def test_every_unit_is_there_with_its_relus_and_without() -> None:
     }
     assert found == {
         ("conv", True, True),
+        ("plain-conv", True, False),
         ("plain-conv", False, False),
         ("product", True, True),
         ("product", False, False),
