@@ -149,9 +149,11 @@ _GALAXY10 = DatasetSpec(
     files=dict.fromkeys(PARTS, ("Galaxy10_DECals.h5",)),
     downloads=dict.fromkeys(PARTS, (GALAXY10_FILE,)),
     labels=GALAXY10_CLASSES,
-    licence="see https://zenodo.org/records/10845026; labels come from Galaxy Zoo and images from the DESI Legacy "
-    "Imaging Surveys, and both ask to be acknowledged (Walmsley et al. 2021, arXiv:2102.08414; Dey et al. 2019, AJ "
-    "157, 168). Compiled by Henry Leung and Jo Bovy, University of Toronto: https://github.com/henrysky/Galaxy10",
+    licence="as the record of the file states it, https://zenodo.org/records/10845026: look there before passing "
+    "images on. Publications are asked to acknowledge Galaxy Zoo for the labels (Walmsley et al. 2021, "
+    "arXiv:2102.08414) and the DESI Legacy Imaging Surveys for the images (Dey et al. 2019, AJ 157, 168; their text: "
+    "https://www.legacysurvey.org/acknowledgment). Compiled by Henry Leung and Jo Bovy, University of Toronto: "
+    "https://github.com/henrysky/Galaxy10",
     notes="17,736 images, 2.7 GB. There is no official test part: a tenth of each class, always the same images, is "
     "set aside. The first start unpacks the file at the size that is asked for: 3.5 GB of disk at 256 pixels, 0.2 GB "
     "with --image-size 64. Galaxies have no upright: vertical_flip and quarter_turns of a recipe keep their labels.",

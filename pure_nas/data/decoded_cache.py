@@ -21,6 +21,7 @@ import numpy as np
 
 from pure_nas.data import decoded
 from pure_nas.data.decoded import DecodedImages, decode_listing, pixel_digest
+from pure_nas.data.fetch import reason
 from pure_nas.data.folder import Listing
 
 _FORMAT = 1
@@ -86,7 +87,9 @@ class DecodedCache:
             _write_whole(self.folder / f"{key}.json", lambda file: file.write(text.encode()))
         except OSError as error:
             _log.warning(
-                "Decoded images cannot be kept in %s (%s); the next start decodes them again.", self.folder, error
+                "Decoded images cannot be kept in %s (%s); the next start decodes them again.",
+                self.folder,
+                reason(error),
             )
 
 

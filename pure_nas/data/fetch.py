@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError, URLError
 
-from filelock import FileLock
-
 from pure_nas.data.spec import DatasetSpec, Download, Part
+from pure_nas.data.waiting import alone
 from pure_nas.errors import DataError
 
 _TIMEOUT_SECONDS = 30.0
@@ -45,6 +44,8 @@ _STORAGE_ERRORS = frozenset(
     }
 )
 
+_ELSEWHERE = "choose another data directory: --data-dir or PURE_NAS_DATA."
+
 Fetch = Callable[[tuple[Path, ...]], None]
 """Puts files in place."""
 
@@ -70,8 +71,9 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> 
     if not spec.missing(data_dir, part):
         return
     try:
+        _require_no_obstacle(spec, data_dir, part)
         data_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(data_dir / f".{spec.name}.lock"), _timeout():
+        with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"), _timeout():
             # Another process may have fetched them while this one waited.
             missing = spec.missing(data_dir, part)
             if missing:
@@ -80,12 +82,27 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> 
         if _is_storage_error(error):
             raise DataError(
                 f"{spec.name} cannot be stored in {data_dir}: {reason(error)}.",
-                hint="Free some space there, or choose another data directory: --data-dir or PURE_NAS_DATA.",
+                hint=f"Free some space there, or {_ELSEWHERE}",
             ) from error
         raise DataError(
             f"{spec.name} is not in {data_dir} and cannot be downloaded: {reason(error)}.",
             hint=f"Without a network, {by_hand(spec, data_dir, part)}",
         ) from error
+
+
+def _require_no_obstacle(spec: DatasetSpec, data_dir: Path, part: Part) -> None:
+    for obstacle in filter(None, map(_obstacle, spec.missing(data_dir, part))):
+        raise DataError(
+            f"{spec.name} cannot be stored in {data_dir}: {obstacle}.", hint=f"Move it away, or {_ELSEWHERE}"
+        )
+
+
+def _obstacle(path: Path) -> str:
+    """What lies in the place of a file, or of a folder above it; empty where nothing is in the way."""
+    if path.is_dir():
+        return f"{path} is a folder, not a file"
+    files = [folder for folder in path.parents if folder.is_file()]
+    return f"{files[0]} is a file, not a folder" if files else ""
 
 
 def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:

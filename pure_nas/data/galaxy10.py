@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,22 +41,33 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
         images="images",
         labels="ans",
         shape=(size, size, 3),
-        hint="Galaxy10 DECaLS is Galaxy10_DECals.h5, not the older Galaxy10.h5 of 69 pixels. If the file is damaged, "
-        f"delete it and start again to download it, or {by_hand(spec, data_dir, part)}",
+        hint=f"Galaxy10 DECaLS is Galaxy10_DECals.h5 from {GALAXY10_FILE.url}, or a part of it with images of every "
+        "class, and not the older Galaxy10.h5 of 69 pixels.",
+        repair=f"Delete it and start again to download it, or {by_hand(spec, data_dir, part)}",
     )
-    labels = file.read_labels(spec.num_classes)
+    labels = file.read_labels(GALAXY10_CLASSES)
     chosen = _split(labels)[0 if part == "train" else 1]
 
     def open_images(image_size: int, positions: NDArray[np.int64], skip_corrupt: bool) -> Opened:
         del positions, skip_corrupt  # the file is unpacked whole, and is sound or is not
-        status = path.stat()
-        facts = {"file": str(path.resolve()), "bytes": status.st_size, "changed": status.st_mtime_ns}
         shape = (len(labels), 3, image_size, image_size)
         maps = PixelMaps(data_dir / "decoded")
-        source, digest = maps.open(facts, shape, lambda: _unpacked(file, image_size), what=f"The images of {path.name}")
+        source, digest = maps.open(
+            _facts(path, labels), shape, lambda: _unpacked(file, image_size), what=f"The images of {path.name}"
+        )
         return Opened(source=SomePixels(source, chosen), digest=digest)
 
     return LargeImages(labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=size, open=open_images)
+
+
+def _facts(path: Path, labels: Positions) -> dict[str, object]:
+    """What tells the file from others without reading all of it, and stays when the data directory is moved."""
+    status = path.stat()
+    return {
+        "bytes": status.st_size,
+        "changed": status.st_mtime_ns,
+        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+    }
 
 
 def _split(labels: Positions) -> tuple[Positions, Positions]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,8 @@ class Hdf5Images:
         images: key of the images.
         labels: key of the labels.
         shape: (S, S, C) of an image.
-        hint: the way out where the file cannot be used.
+        hint: the way out where the file holds something else.
+        repair: the way out where it is damaged.
     """
 
     path: Path
@@ -38,34 +39,55 @@ class Hdf5Images:
     labels: str
     shape: tuple[int, int, int]
     hint: str
+    repair: str
 
-    def read_labels(self, classes: int) -> NDArray[np.int64]:
-        """The labels, (N,); the file is checked, but no image is read.
+    def read_labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """The labels, (N,), indices into `classes`; the file is checked, but no image is read.
 
         Raises:
-            DataError: the file is damaged or cut short, lacks a key, or holds something else.
+            DataError: the file is damaged or cut short, lacks a key or a class, or holds something else.
         """
         with self._opened() as file:
             images, labels = (self._dataset(file, key) for key in (self.images, self.labels))
-            if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.shape:
-                wanted = ", ".join(str(each) for each in self.shape)
-                raise self._unusable(
-                    f'"{self.images}" must be uint8 of shape (N, {wanted}), but is {images.dtype} {images.shape}'
-                )
-            if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-                raise self._unusable(
-                    f'"{self.labels}" must hold {len(images):,} whole numbers, one for each image, but is '
-                    f"{labels.dtype} {labels.shape}"
-                )
-            if not len(labels):
-                raise self._unusable(f'"{self.images}" has no images')
-            self._require_small_chunks(images)
+            fault = self._form_fault(images, labels)
+            if fault:
+                raise self._unusable(fault)
             values: NDArray[np.int64] = labels[:].astype(np.int64)
-        if values.min() < 0 or values.max() >= classes:
-            raise self._unusable(
-                f'"{self.labels}" must lie in 0..{classes - 1}, but reaches from {values.min()} to {values.max()}'
-            )
+        fault = self._label_fault(values, classes)
+        if fault:
+            raise self._unusable(fault)
         return values
+
+    def _form_fault(self, images: h5py.Dataset, labels: h5py.Dataset) -> str:
+        """What is wrong with the types, shapes and pieces of the arrays; empty where nothing is."""
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != self.shape:
+            wanted = ", ".join(str(each) for each in self.shape)
+            return f'"{self.images}" must be uint8 of shape (N, {wanted}), but is {images.dtype} {images.shape}'
+        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+            return (
+                f'"{self.labels}" must hold {len(images):,} whole numbers, one for each image, but is '
+                f"{labels.dtype} {labels.shape}"
+            )
+        if not len(labels):
+            return f'"{self.images}" has no images'
+        piece = int(np.prod(images.chunks)) if images.chunks else 0
+        if piece > _MOST_BYTES:
+            return (
+                f'"{self.images}" is stored in pieces of {piece / 2**20:,.0f} MiB, each of which would be read whole; '
+                f"h5repack stores it in smaller ones"
+            )
+        return ""
+
+    def _label_fault(self, values: NDArray[np.int64], classes: Sequence[str]) -> str:
+        if values.min() < 0 or values.max() >= len(classes):
+            return (
+                f'"{self.labels}" must lie in 0..{len(classes) - 1}, but reaches from {values.min()} to {values.max()}'
+            )
+        lost = sorted(set(range(len(classes))) - set(values.tolist()))
+        if lost:
+            names = ", ".join(f"{classes[label]} ({label})" for label in lost)
+            return f'"{self.labels}" must have images of all {len(classes)} classes, but has none of: {names}'
+        return ""
 
     def slabs(self) -> Iterator[Pixels]:
         """All images in order, (n, C, S, S) with n as many as a few chunks of the file hold.
@@ -86,27 +108,24 @@ class Hdf5Images:
                 yield file
         except DataError:
             raise
+        except PermissionError as error:
+            raise DataError(f"{self.path} cannot be read: permission denied.", hint="Check its permissions.") from error
         except _DAMAGE as error:
             reason = " ".join(str(error).split())
             what = "is cut short" if "truncated file" in reason else "is damaged, or no HDF5 file"
-            raise DataError(f"{self.path} {what}: {reason}.", hint=self.hint) from error
+            raise DataError(f"{self.path} {what}: {reason}.", hint=self.repair) from error
 
     def _dataset(self, file: h5py.File, key: str) -> h5py.Dataset:
         found = file.get(key)
         if isinstance(found, h5py.Dataset):
             return found
+        if key in list(file):
+            what = "a link that leads nowhere" if found is None else f"a {type(found).__name__.lower()}"
+            raise self._unusable(f'"{key}" must be an array, but is {what}')
         holds = ", ".join(f'"{name}"' for name in file) or "nothing"
         raise self._unusable(
             f'it has no array "{key}": it must hold "{self.images}" and "{self.labels}", but has {holds}'
         )
-
-    def _require_small_chunks(self, images: h5py.Dataset) -> None:
-        size = int(np.prod(images.chunks)) if images.chunks else 0
-        if size > _MOST_BYTES:
-            raise self._unusable(
-                f'"{self.images}" is stored in pieces of {size / 2**20:,.0f} MiB, each of which would be read whole; '
-                f"h5repack stores it in smaller ones"
-            )
 
     def _unusable(self, fault: str) -> DataError:
         return DataError(f"{self.path} cannot be used: {fault}.", hint=self.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,14 +34,9 @@ def load_named(spec: DatasetSpec, data_dir: Path, choice: Choice, *, skip_corrup
         DataError: the images are absent or damaged.
     """
     raw = spec.read(data_dir, "train")
-    chosen = choice.limited(raw.labels)
-    if isinstance(raw, LargeImages):
-        return _large(spec, raw, data_dir, chosen, choice, skip_corrupt=skip_corrupt)
-    labels = raw.labels[chosen]
-    train, validation = choice.split(labels, _usual_validation(spec, len(labels)))
-    pixels = scaled(raw.images[chosen], choice.image_size)
-    size = pixels.shape[-1]
-    in_chans = pixels.shape[1]
+    read = _read(raw, choice.limited(raw.labels), choice.image_size, skip_corrupt=skip_corrupt)
+    train, validation = choice.split(read.labels, _usual_validation(spec, len(read.labels)))
+    in_chans, size = _channels(raw), read.images.image_size
     return Images(
         name=spec.name,
         classes=raw.classes,
@@ -48,46 +44,44 @@ def load_named(spec: DatasetSpec, data_dir: Path, choice: Choice, *, skip_corrup
         image_size=size,
         flip=spec.flip,
         turns=spec.turns,
-        whole=resident(pixels, torch.from_numpy(labels), unnormalised(in_chans)),
-        digest=pixel_digest(pixels.numpy()),
+        whole=read.images,
+        digest=read.digest,
+        skipped=read.skipped,
         load_test=partial(_load_test, spec, data_dir, raw.classes, in_chans, size, skip_corrupt),
     ).split(train, validation, choice.seed)
 
 
-def _large(
-    spec: DatasetSpec, raw: LargeImages, data_dir: Path, chosen: Positions, choice: Choice, *, skip_corrupt: bool
-) -> Dataset:
-    size = choice.image_size or raw.image_size
-    read = _Read(raw, chosen, size, skip_corrupt=skip_corrupt)
-    train, validation = choice.split(read.labels, _usual_validation(spec, len(read.labels)))
-    return Images(
-        name=spec.name,
-        classes=raw.classes,
-        in_chans=raw.in_chans,
-        image_size=size,
-        flip=spec.flip,
-        turns=spec.turns,
-        whole=read.images,
-        digest=read.digest,
-        skipped=read.skipped,
-        load_test=partial(_load_test, spec, data_dir, raw.classes, raw.in_chans, size, skip_corrupt),
-    ).split(train, validation, choice.seed)
-
-
+@dataclass(frozen=True, eq=False)
 class _Read:
-    """Opened images of which the damaged ones are left out; those that fit are held in memory."""
+    """Images of one part with their labels; `skipped` damaged ones are left out. What fits is held in memory."""
 
-    def __init__(self, raw: LargeImages, chosen: Positions, size: int, *, skip_corrupt: bool) -> None:
-        opened = raw.open(size, chosen, skip_corrupt)
-        kept = chosen[~np.isin(chosen, list(opened.corrupt))]
-        self.labels = raw.labels[kept]
-        self.digest = opened.digest
-        self.skipped = len(chosen) - len(kept)
-        lost = sorted(set(raw.labels[chosen].tolist()) - set(self.labels.tolist()))
-        if lost:
-            names = ", ".join(raw.classes[label] for label in lost)
-            raise DataError(f"Every image of these classes is corrupt: {names}.", hint="Replace the images.")
-        self.images = _image_set(opened.source, kept, self.labels, size)
+    labels: Positions
+    images: ImageSet
+    digest: str
+    skipped: int = 0
+
+
+def _read(raw: RawImages | LargeImages, chosen: Positions, size: int | None, *, skip_corrupt: bool) -> _Read:
+    if isinstance(raw, LargeImages):
+        return _opened(raw, chosen, size or raw.image_size, skip_corrupt=skip_corrupt)
+    pixels, labels = scaled(raw.images[chosen], size), raw.labels[chosen]
+    images = resident(pixels, torch.from_numpy(labels), unnormalised(_channels(raw)))
+    return _Read(labels, images, pixel_digest(pixels.numpy()))
+
+
+def _opened(raw: LargeImages, chosen: Positions, size: int, *, skip_corrupt: bool) -> _Read:
+    opened = raw.open(size, chosen, skip_corrupt)
+    kept = chosen[~np.isin(chosen, list(opened.corrupt))]
+    labels = raw.labels[kept]
+    lost = sorted(set(raw.labels[chosen].tolist()) - set(labels.tolist()))
+    if lost:
+        names = ", ".join(raw.classes[label] for label in lost)
+        raise DataError(f"Every image of these classes is corrupt: {names}.", hint="Replace the images.")
+    return _Read(labels, _image_set(opened.source, kept, labels, size), opened.digest, len(chosen) - len(kept))
+
+
+def _channels(raw: RawImages | LargeImages) -> int:
+    return raw.in_chans if isinstance(raw, LargeImages) else int(raw.images.shape[1])
 
 
 def _image_set(source: PixelSource, positions: Positions, labels: Positions, size: int) -> ImageSet:
@@ -130,14 +124,12 @@ def _load_test(
     norm: Normalisation,
 ) -> ImageSet:
     raw = spec.read(data_dir, "test")
-    channels = raw.in_chans if isinstance(raw, LargeImages) else raw.images.shape[1]
+    channels = _channels(raw)
     if raw.classes != classes or channels != in_chans:
         raise DataError(
             f"The test part of {spec.name} does not match its train part: {len(raw.classes)} classes and "
             f"{channels} channels, not {len(classes)} and {in_chans}.",
             hint="The loader of this dataset has to change.",
         )
-    if isinstance(raw, RawImages):
-        return resident(scaled(raw.images, size), torch.tensor(raw.labels), norm)
     every = np.arange(len(raw.labels))
-    return _Read(raw, every, size, skip_corrupt=skip_corrupt).images.normalised(norm)
+    return _read(raw, every, size, skip_corrupt=skip_corrupt).images.normalised(norm)

@@ -7,6 +7,7 @@ copy of it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -18,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels
 from pure_nas.data.decoded import pixel_digest
+from pure_nas.data.fetch import reason
 from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.waiting import alone
 from pure_nas.errors import DataError
 
 _SCHEMA = 1
@@ -32,8 +34,8 @@ _log = logging.getLogger(__name__)
 Shape = tuple[int, int, int, int]
 
 
-class MappedPixels(PixelSource):
-    """Images in a .npy file.
+class StoredPixels(PixelSource):
+    """Images in a .npy file, each read when it is wanted.
 
     Args:
         path: of the file, (N, C, S, S), uint8.
@@ -45,20 +47,23 @@ class MappedPixels(PixelSource):
     def __init__(self, path: Path, shape: Shape) -> None:
         super().__init__(shape[-1], shape[1])
         self._path = path
-        self._count = shape[0]
-        self._mapped: Pixels | None = None
+        self._shape = shape
+        self._start = path.stat().st_size - math.prod(shape)
 
     def __len__(self) -> int:
-        return self._count
+        return self._shape[0]
 
     def pixels(self, position: int) -> Pixels:
-        if self._mapped is None:
-            self._mapped = np.load(self._path, mmap_mode="r")
-        image: Pixels = self._mapped[position]
-        return image.copy()
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**vars(self), "_mapped": None}
+        size = math.prod(self._shape[1:])
+        # Not memory-mapped: pages that were read would count as this process's memory.
+        try:
+            image = np.fromfile(self._path, np.uint8, size, offset=self._start + position * size)
+            return image.reshape(self._shape[1:])
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"The decoded images in {self._path} cannot be read: {reason(error)}.",
+                hint="They were deleted or changed. Start again: they are decoded anew.",
+            ) from error
 
 
 class HeldPixels(PixelSource):
@@ -108,25 +113,28 @@ class PixelMaps:
         """
         key = hashlib.sha256(json.dumps([_SCHEMA, facts, shape], sort_keys=True).encode()).hexdigest()[:32]
         path = self.folder / f"{key}.npy"
-        size = math.prod(shape)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # One process makes a map, others wait for it.
-            with FileLock(self.folder / f".{key}.lock"):
+            with alone(self.folder / f".{key}.lock", f"{what} are brought to {shape[3]} x {shape[2]} pixels"):
                 digest = self._digest(path, shape) or self._make(path, shape, slabs, what)
-            return MappedPixels(path, shape), digest
+            return StoredPixels(path, shape), digest
         except OSError as error:
-            if size > decoded.RESIDENT_BYTES:
-                raise DataError(
-                    f"{what} take {_gigabytes(size)} and cannot be stored in {self.folder}: {error.strerror or error}.",
-                    hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
-                    "bring the images to a smaller size with --image-size.",
-                ) from error
-            _log.warning(
-                "Decoded images cannot be kept in %s (%s); the next start decodes them again.", self.folder, error
-            )
-        held = np.concatenate(list(slabs()))
+            self._tell_not_kept(error, math.prod(shape), what)
+        held = _filled(shape, slabs())
         return HeldPixels(held), pixel_digest(held)
+
+    def _tell_not_kept(self, error: OSError, size: int, what: str) -> None:
+        """Warn; images that are too large for memory are an error."""
+        if size > decoded.RESIDENT_BYTES:
+            raise DataError(
+                f"{what} take {_bytes(size)} and cannot be stored in {self.folder}: {reason(error)}.",
+                hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
+                "bring the images to a smaller size with --image-size.",
+            ) from error
+        _log.warning(
+            "Decoded images cannot be kept in %s (%s); the next start decodes them again.", self.folder, reason(error)
+        )
 
     def _digest(self, path: Path, shape: Shape) -> str:
         """The digest of a map that is there and whole; empty where there is none."""
@@ -146,7 +154,7 @@ class PixelMaps:
         size = math.prod(shape)
         free = shutil.disk_usage(self.folder).free
         if free < size:
-            raise OSError(0, f"{_gigabytes(free)} are free")
+            raise OSError(errno.ENOSPC, f"only {_bytes(free)} are free")
         _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], self.folder)
         digest = hashlib.sha256(repr(shape).encode())
         # A fixed name, so that one left by a process that was killed is overwritten by the next.
@@ -175,5 +183,15 @@ class PixelMaps:
         return digest.hexdigest()
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
+def _filled(shape: Shape, slabs: Iterator[Pixels]) -> Pixels:
+    """All of the slabs in one array, without a second copy."""
+    held = np.empty(shape, dtype=np.uint8)
+    done = 0
+    for slab in slabs:
+        held[done : done + len(slab)] = slab
+        done += len(slab)
+    return held
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.windows import cutter
+from pure_nas.data.windows import bordered, cutter
 
-_CHUNK = 4096
+_PIECE_BYTES = 2**23
 
 
 class PixelStore:
-    """Pixels and labels that several image sets share, with one padded copy a device.
+    """Pixels and labels that several image sets share, with one copy on each device but the CPU.
 
     Args:
         pixels: (N, C, S, S), uint8.
@@ -26,23 +25,14 @@ class PixelStore:
     def __init__(self, pixels: Tensor, labels: Tensor) -> None:
         self.pixels = pixels.contiguous()
         self.labels = labels
-        self._copies: dict[torch.device, tuple[int, Tensor, Tensor]] = {}
+        self._copies: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
-    def on(self, device: torch.device, padding: int) -> tuple[int, Tensor, Tensor]:
-        """The width of the black border, the images (N, C, S + 2 width, S + 2 width), and the labels, on `device`.
-
-        The border is at least `padding` wide: a copy with a wide one serves every narrower one.
-        """
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The images and the labels, on `device`."""
         # "cuda" and "cuda:0" are one device and share one copy.
         device = torch.empty(0, device=device).device
-        held = self._copies.get(device)
-        if held is None or held[0] < padding:
-            # The old copy goes first: both at once need not fit on the device.
-            self._copies.pop(device, None)
-            del held
-            pixels = self.pixels.to(device)
-            padded = F.pad(pixels, (padding,) * 4) if padding else pixels
-            self._copies[device] = (padding, padded, self.labels.to(device))
+        if device not in self._copies:
+            self._copies[device] = self.pixels.to(device), self.labels.to(device)
         return self._copies[device]
 
     def __getstate__(self) -> dict[str, object]:
@@ -84,21 +74,26 @@ class ResidentImages(ImageSet):
 
     def histogram(self, seed: int) -> Tensor:
         del seed  # every image is counted
-        chunks = torch.split(self._positions, _CHUNK)
-        return torch.stack([count_histogram(self._store.pixels[chunk]) for chunk in chunks]).sum(0)
+        pixels = self._store.pixels
+        # A piece is copied before it is counted, so it has few images where they are large.
+        pieces = torch.split(self._positions, max(1, _PIECE_BYTES // max(1, pixels[0].numel())))
+        total = torch.zeros(pixels.shape[1], 256, dtype=torch.int64)
+        for piece in pieces:
+            total += count_histogram(pixels[piece])
+        return total
 
     def _epoch(
         self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
     ) -> Iterator[Batch]:
-        border, images, labels = self._store.on(device, padding)
+        images, labels = self._store.on(device)
         normalise = self.normalisation.normaliser(draws.size, device)
         # One transfer an epoch: nothing in the loop waits for the device.
         drawn = draws.to(device)
         rows = self._positions.to(device)[drawn.order]
-        cut = cutter(drawn, images.shape[1], images.shape[-1], border - padding, device)
+        cut = cutter(drawn, images.shape[1], images.shape[-1] + 2 * padding, device)
         for start, stop in bounds:
             part = slice(start, stop)
-            windows = cut(images.index_select(0, rows[part]), part)
+            windows = cut(bordered(images.index_select(0, rows[part]), padding), part)
             yield normalise(windows), labels.index_select(0, rows[part])
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
 from pure_nas.data.pixel_source import PixelSource
-from pure_nas.data.windows import cutter
+from pure_nas.data.windows import bordered, cutter
 from pure_nas.errors import DataError
 
 _SAMPLE = 1024
@@ -133,13 +132,13 @@ class StreamedImages(ImageSet):
         normalise = self.normalisation.normaliser(draws.size, device)
         positions = self._positions[draws.order]
         labels = self.labels[draws.order].to(device)
-        cut = cutter(draws.to(device), self._source.in_chans, self._source.size + 2 * padding, 0, device)
+        cut = cutter(draws.to(device), self._source.in_chans, self._source.size + 2 * padding, device)
         wanted = [positions[start:stop].tolist() for start, stop in bounds]
         batches = self._read(wanted, pin_memory=device.type == "cuda")
         for (start, stop), pixels in zip(bounds, batches, strict=True):
             part = slice(start, stop)
-            padded = F.pad(pixels.to(device, non_blocking=True), (padding,) * 4)
-            yield normalise(cut(padded, part)), labels[part]
+            windows = cut(bordered(pixels.to(device, non_blocking=True), padding), part)
+            yield normalise(windows), labels[part]
 
     def _read(self, positions: Sequence[list[int]], *, pin_memory: bool) -> Iterator[Tensor]:
         """Batches (B, C, S, S), uint8, of the images at each list of positions of the source.

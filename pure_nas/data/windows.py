@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pure_nas.data.augment import Draws
 
@@ -18,32 +19,27 @@ Cut = Callable[[Tensor, slice], Tensor]
 (B, C, size, size), uint8, channels_last."""
 
 
-def cutter(draws: Draws, channels: int, padded_size: int, offset: int, device: torch.device) -> Cut:
+def bordered(images: Tensor, padding: int) -> Tensor:
+    """(B, C, S, S) `images` with a black border `padding` pixels wide; themselves where it has no width."""
+    return F.pad(images, (padding,) * 4) if padding else images
+
+
+def cutter(draws: Draws, channels: int, padded_size: int, device: torch.device) -> Cut:
     """What cuts the windows of an epoch.
 
     Args:
         draws: of the epoch, on `device`.
         channels: C.
         padded_size: height and width of the padded images, pixels.
-        offset: how much wider their border is than the one that `draws` counts from, pixels.
         device: where the batches are.
     """
+    top, left, orientation = draws.top, draws.left, draws.orientation
     if draws.height is None or draws.width is None:
-        rows, columns = draws.top + offset, draws.left + offset
         crop = Cropper(channels, padded_size, draws.size, device, orientations=draws.orientations)
-        return lambda padded, part: crop(padded, rows[part], columns[part], draws.orientation[part])
-    top, left, height, width = draws.top, draws.left, draws.height, draws.width
-    scale = Scaler(padded_size - 2 * offset, draws.size, device)
-    # Without the border: last bits must not depend on how wide another epoch needed it.
-    inner = slice(offset, padded_size - offset)
-    return lambda padded, part: scale(
-        padded[:, :, inner, inner],
-        top[part],
-        left[part],
-        height[part],
-        width[part],
-        draws.orientation[part],
-    )
+        return lambda padded, part: crop(padded, top[part], left[part], orientation[part])
+    height, width = draws.height, draws.width
+    scale = Scaler(padded_size, draws.size, device)
+    return lambda padded, part: scale(padded, top[part], left[part], height[part], width[part], orientation[part])
 
 
 class Cropper:

@@ -130,11 +130,21 @@ def test_an_answer_that_is_no_file_is_explained(site: Site, data_dir: Path) -> N
     assert str(data_dir / "below") in caught.value.hint
 
 
-def test_a_place_that_cannot_be_written_is_explained(site: Site, data_dir: Path) -> None:
+def test_a_file_in_the_place_of_a_folder_is_named(site: Site, data_dir: Path) -> None:
     data_dir.mkdir()
     (data_dir / "below").write_text("a file")
-    with pytest.raises(DataError, match="stripes cannot be stored in"):
+    for folder, obstacle in ((data_dir, data_dir / "below"), (data_dir / "below" / "deeper", data_dir / "below")):
+        with pytest.raises(DataError) as caught:
+            fetch(spec_of(site), folder, "train")
+        assert caught.value.message == f"stripes cannot be stored in {folder}: {obstacle} is a file, not a folder."
+        assert caught.value.hint.startswith("Move it away, or choose another data directory")
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_before_anything_is_downloaded(site: Site, data_dir: Path) -> None:
+    (data_dir / "below" / "file.h5").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"stripes cannot be stored in .*file\.h5 is a folder, not a file"):
         fetch(spec_of(site), data_dir, "train")
+    assert site.ranges == []
 
 
 def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,23 @@ import json
 import logging
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from dataset_files import unnormalised, write_galaxy10
+from dataset_files import Pixels, unnormalised, write_galaxy10
 
 from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, galaxy10, load_dataset, pixel_map
+from pure_nas.data.hdf5 import Hdf5Images
 from pure_nas.errors import DataError
 
 
@@ -132,7 +137,7 @@ def test_a_full_disk_is_said_with_what_is_needed(data_dir: Path, monkeypatch: py
     write_galaxy10(data_dir, 20)
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
     monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
-    with pytest.raises(DataError, match=r"Galaxy10_DECals\.h5 take 0\.0 GB and cannot be stored .* are free") as caught:
+    with pytest.raises(DataError, match=r"h5 take 0\.0 MB and cannot be stored .*: only 0\.0 MB are free") as caught:
         load(data_dir, image_size=16)
     assert "--image-size" in caught.value.hint
     assert not list((data_dir / "decoded").glob("*.np*"))
@@ -148,7 +153,7 @@ def test_a_small_set_needs_no_disk(
     monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with caplog.at_level(logging.WARNING):
         assert load(data_dir, image_size=16).fingerprint == kept.fingerprint
-    assert "decodes them again" in caplog.text
+    assert "decoded (only 0.0 MB are free); the next start decodes them again" in caplog.text
 
 
 SMALL = np.zeros((12, 69, 69, 3), dtype=np.uint8)
@@ -164,6 +169,11 @@ SMALL = np.zeros((12, 69, 69, 3), dtype=np.uint8)
         ({"ans": np.zeros(11, dtype=np.uint8)}, r'"ans" must hold 12 whole numbers, .* uint8 \(11,\)'),
         ({"ans": np.zeros(12)}, r'"ans" must hold 12 whole numbers, .* float64'),
         ({"ans": np.full(12, 10)}, r'"ans" must lie in 0\.\.9, but reaches from 10 to 10'),
+        (
+            {"ans": np.arange(12) % 8},
+            r"all 10 classes, but has none of: edge-on without bulge \(8\), edge-on",
+        ),
+        ({"ans": np.full(12, 1)}, r"has none of: disturbed \(0\), round smooth \(2\), "),
     ],
 )
 def test_another_file_is_refused_with_what_is_wrong(data_dir: Path, changes: dict[str, object], message: str) -> None:
@@ -172,14 +182,89 @@ def test_another_file_is_refused_with_what_is_wrong(data_dir: Path, changes: dic
         load(data_dir)
     assert str(path) in caught.value.message
     assert "not the older Galaxy10.h5" in caught.value.hint
+    assert "damaged" not in str(caught.value)
 
 
-def test_a_group_in_the_place_of_an_array_is_refused(data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("link", "what"), [(None, "a group"), (h5py.ExternalLink("elsewhere.h5", "/images"), "a link that leads nowhere")]
+)
+def test_what_is_no_array_is_refused_with_what_it_is(data_dir: Path, link: object, what: str) -> None:
     path = write_galaxy10(data_dir, 12, images=None)
     with h5py.File(path, "a") as file:
-        file.create_group("images")
-    with pytest.raises(DataError, match='has no array "images"'):
+        if link is None:
+            file.create_group("images")
+        else:
+            file["images"] = link
+    with pytest.raises(DataError, match=f'"images" must be an array, but is {what}') as caught:
         load(data_dir)
+    assert "no array" not in caught.value.message
+
+
+def test_a_part_of_the_file_with_one_image_of_a_class_is_used(data_dir: Path) -> None:
+    write_galaxy10(data_dir, 15)
+    loaded = load(data_dir, image_size=16)
+    shown = [numbers(images, loaded) for images in (loaded.train, loaded.validation, loaded.test())]
+    assert sorted(chain(*shown)) == list(range(15))
+    assert set(range(5, 10)) <= set(shown[0])
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_galaxy10(data_dir, 12)
+
+    def denied(*arguments: object, **named: object) -> None:
+        raise PermissionError(13, "Unable to synchronously open file")
+
+    monkeypatch.setattr(h5py, "File", denied)
+    with pytest.raises(DataError, match=f"{path} cannot be read: permission denied") as caught:
+        load(data_dir)
+    assert "permissions" in caught.value.hint
+
+
+def test_who_waits_for_another_to_unpack_says_so(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_galaxy10(data_dir, 20)
+    unpack, unpacking, said = Hdf5Images.slabs, Event(), Event()
+
+    def slow(file: Hdf5Images) -> Iterator[Pixels]:
+        unpacking.set()
+        assert said.wait(30)
+        yield from unpack(file)
+
+    monkeypatch.setattr(Hdf5Images, "slabs", slow)
+    waits = (
+        "The images of Galaxy10_DECals.h5 are brought to 16 x 16 pixels by another process, which this one waits for."
+    )
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor(2) as pool:
+        first = pool.submit(load, data_dir, image_size=16)
+        assert unpacking.wait(30)
+        second = pool.submit(load, data_dir, image_size=16)
+        ends = time.monotonic() + 30
+        while waits not in caplog.messages and time.monotonic() < ends:
+            time.sleep(0.01)
+        said.set()
+        assert first.result().fingerprint == second.result().fingerprint
+    assert caplog.messages.count(waits) == 1
+
+
+def test_a_moved_data_directory_keeps_what_was_unpacked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_galaxy10(data_dir, 20)
+    first = load(data_dir, image_size=16)
+    monkeypatch.setattr(Hdf5Images, "slabs", lambda self: pytest.fail("unpacked again"))
+    moved = data_dir.rename(data_dir.with_name("moved"))
+    assert load(moved, image_size=16).fingerprint == first.fingerprint
+
+
+def test_unpacked_images_that_are_deleted_while_they_are_read_are_named(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_galaxy10(data_dir, 20)
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    loaded = load(data_dir, image_size=16)
+    (unpacked,) = (data_dir / "decoded").glob("*.npy")
+    unpacked.unlink()
+    with pytest.raises(DataError, match=rf"{unpacked} cannot be read: No such file.*\n.*Start again"):
+        next(loaded.train.batches(4))
 
 
 def test_no_image_at_all_is_refused(data_dir: Path) -> None:
@@ -202,6 +287,7 @@ def test_a_file_cut_short_is_one_clear_message(data_dir: Path, keep: float, mess
         load(data_dir)
     assert "\n" not in caught.value.message
     assert "zenodo.org" in caught.value.hint
+    assert "the file there now is damaged" in caught.value.hint
 
 
 def test_a_file_of_something_else_is_refused(data_dir: Path) -> None:
@@ -229,8 +315,9 @@ def test_an_array_in_one_piece_too_large_for_memory_is_refused(data_dir: Path) -
     with h5py.File(data_dir / "Galaxy10_DECals.h5", "w") as file:
         file.create_dataset("images", (1500, 256, 256, 3), np.uint8, chunks=(1500, 256, 256, 3), compression="gzip")
         file["ans"] = np.arange(1500) % 10
-    with pytest.raises(DataError, match="pieces of 281 MiB, each of which would be read whole; h5repack"):
+    with pytest.raises(DataError, match="pieces of 281 MiB, each of which would be read whole; h5repack") as caught:
         load(data_dir)
+    assert "damaged" not in caught.value.hint
 
 
 BOUNDED = """

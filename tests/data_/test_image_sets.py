@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,39 @@ def test_statistics_equal_those_of_the_pixels() -> None:
     scaled = pixels.double() / 255
     torch.testing.assert_close(torch.tensor(found.mean), scaled.mean((0, 2, 3)).float())
     torch.testing.assert_close(torch.tensor(found.std), scaled.std((0, 2, 3), correction=0).float())
+
+
+def test_large_images_are_counted_as_exactly_as_small_ones() -> None:
+    pixels = torch.randint(0, 256, (40, 3, 640, 640), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    chosen = torch.randperm(40, generator=torch.Generator().manual_seed(1))[:35]
+    images = resident(pixels, torch.arange(40), NORMALISATION).subset(chosen)
+    assert torch.equal(images.histogram(0), count_histogram(pixels[chosen]))
+
+
+HELD_ONCE = """
+import resource
+
+import torch
+from pure_nas.data import Augment
+from pure_nas.data.image_set import Normalisation
+from pure_nas.data.resident import resident
+
+torch.set_num_threads(1)
+# 786 MB, of which nothing is written.
+pixels = torch.zeros(4000, 3, 256, 256, dtype=torch.uint8)
+images = resident(pixels, torch.arange(4000), Normalisation((0.5,) * 3, (1.0,) * 3))
+held = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (held + 250 * 2**20,) * 2)
+counted = images.histogram(0)[:, 0].tolist()
+batches = images.batches(8, generator=torch.Generator(), augment=Augment(4))
+print(counted, sum(len(labels) for _, (_, labels) in zip(range(20), batches)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
+def test_images_in_memory_are_held_once_when_they_are_counted_and_shown() -> None:
+    done = subprocess.run([sys.executable, "-c", HELD_ONCE], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == f"{[4000 * 256**2] * 3} 160"
 
 
 def test_a_channel_of_one_value_can_be_normalised() -> None:
