@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from pure_nas.errors import UsageError
-from pure_nas.units import ParameterKind, Setting, Unit, UnitPlace, get_unit, unit_names
+from pure_nas.units import HYBRID, MULTIPLYING, PRODUCT, ParameterKind, Setting, Unit, UnitPlace, get_unit, unit_names
 from pure_nas.validation import Document
 
 Family = Literal["cifar", "imagenet"]
@@ -216,6 +216,13 @@ class Architecture(Document):
     def unit_set(self) -> frozenset[str]:
         """Names of the units that occur."""
         return frozenset(name for stage in self.units for name in stage)
+
+    @property
+    def kind(self) -> str:
+        """The name of the unit if there is one only, "product" where all of several multiply, else "hybrid"."""
+        if len(self.unit_set) == 1:
+            return next(iter(self.unit_set))
+        return PRODUCT.name if self.unit_set <= MULTIPLYING else HYBRID
 
     @property
     def parameter_kinds(self) -> frozenset[ParameterKind]:

@@ -288,8 +288,7 @@ def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[_Comparison]:
         if not row.test_accuracy:
             yield _Comparison(row, text=f"Trial {row.trial} diverged with every seed.")
             break
-        # Seeds that came through were chosen by that: a twin that lost some says least, however good their mean is.
-        yield _compared(row, max(trained, key=lambda twin: (-twin.diverged, twin.mean)))
+        yield _compared(row, max(trained, key=lambda twin: twin.mean))
 
 
 def _compared(row: Row, twin: Row) -> _Comparison:

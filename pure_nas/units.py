@@ -298,3 +298,10 @@ def get_unit(name: str) -> Unit:
     if unit is None:
         raise UsageError(f'There is no unit "{name}"; {nearest(name, unit_names())}.')
     return unit
+
+
+MULTIPLYING = frozenset({PRODUCT.name, PRODUCT_COMPLEX.name})
+"""Units that multiply."""
+
+HYBRID = "hybrid"
+"""The kind of a network whose units are neither all the same nor all multiply."""

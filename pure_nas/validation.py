@@ -75,11 +75,12 @@ def read_text(path: Path, kind: str) -> str:
         raise ConfigError(f"The {kind} {path} is not UTF-8 text (line {line}).") from error
 
 
-def from_toml(model: type[M], text: str, *, source: str, hint: str) -> M:
+def from_toml(model: type[M], text: str, *, source: str, hint: str, context: object = None) -> M:
     """Read the text of a TOML file as `model`.
 
     Args:
         hint: the way out where a rule is broken.
+        context: what the model's validators are told.
 
     Raises:
         ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
@@ -91,7 +92,7 @@ def from_toml(model: type[M], text: str, *, source: str, hint: str) -> M:
     except ValueError as error:
         raise ConfigError(f"{source} is not valid TOML: {error}.") from error
     try:
-        return model.model_validate(content)
+        return model.model_validate(content, context=context)
     except ValidationError as error:
         raise ConfigError(faults(error, model, source), hint=hint) from error
 

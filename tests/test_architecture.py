@@ -288,7 +288,7 @@ def test_every_fault_of_a_file_is_listed_with_its_place(tmp_path: Path) -> None:
     [
         ("", "not valid JSON"),
         (b"\xff", "not valid JSON"),
-        ("[]", "input should be an object"),
+        ("[]", "must be a table of names and values"),
         ("{}", "units: is missing"),
         ('{"units": []}', "units: .*at least 1"),
         ('{"units": [[]]}', "units.0: .*at least 1"),

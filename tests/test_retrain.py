@@ -375,13 +375,13 @@ def test_nothing_is_tested_where_seeds_diverged() -> None:
     assert "Better" not in text
 
 
-def test_a_twin_whose_seeds_came_through_is_chosen_before_one_that_lost_some() -> None:
+def test_a_better_twin_that_lost_seeds_is_not_passed_over_for_a_worse_one() -> None:
     twins = (
         row("conv twin, usual recipe", 0.98, 0.99, diverged=1),
         row("conv twin, same recipe", 0.80, 0.81, 0.82),
     )
     (text,) = verdicts(row("trial", 0.90, 0.91, 0.92), *twins)
-    assert text.startswith("Better than its twin: trial 3 91.00 %, conv twin, same recipe 81.00 %")
+    assert text.startswith("Seeds diverged, so nothing is tested: trial 3 91.00 %, conv twin, usual recipe 98.50 %")
 
 
 def test_without_a_twin_there_is_nothing_to_say() -> None:

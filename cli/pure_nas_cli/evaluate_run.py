@@ -19,7 +19,6 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Noise, Views, evaluate_network, pooled
 from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
-from pure_nas.report.summaries import kind_of
 from pure_nas.run_directory import write_whole
 from pure_nas_cli.console import stderr
 from pure_nas_cli.evaluation_tables import Judged, print_evaluations
@@ -157,7 +156,7 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
 
 def _write(out: Path, document: dict[str, Any], judged: Sequence[Judged]) -> list[Path]:
     """Write the document and its figures; returns their paths."""
-    drawn = [Evaluated(each.name, kind_of(each.architecture), each.evaluation) for each in judged]
+    drawn = [Evaluated(each.name, each.architecture.kind, each.evaluation) for each in judged]
     files = {DOCUMENT_FILE: (json.dumps(document, indent=2) + "\n").encode(), **evaluation_figures(drawn)}
     for name, content in files.items():
         write_whole(out / name, content)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -169,7 +169,7 @@ class Images:
             fingerprint=self._fingerprint(train, validation),
             skipped=self.skipped,
             _train_and_validation=whole,
-            _load_test=cache(partial(self.load_test, normalisation)) if self.load_test else None,
+            _load_test=_ReadOnce(partial(self.load_test, normalisation)) if self.load_test else None,
         )
 
     def _fingerprint(self, train: Positions, validation: Positions) -> str:
@@ -178,6 +178,19 @@ class Images:
         for numbers in (self.whole.labels.numpy(), train, validation):
             digest.update(np.ascontiguousarray(numbers).data)
         return digest.hexdigest()[:16]
+
+
+class _ReadOnce:
+    """Reads images when they are first wanted, and keeps them; can be pickled."""
+
+    def __init__(self, read: Callable[[], ImageSet]) -> None:
+        self._read = read
+        self._images: ImageSet | None = None
+
+    def __call__(self) -> ImageSet:
+        if self._images is None:
+            self._images = self._read()
+        return self._images
 
 
 def unnormalised(in_chans: int) -> Normalisation:

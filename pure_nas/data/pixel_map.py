@@ -190,6 +190,8 @@ def _filled(shape: Shape, slabs: Iterator[Pixels]) -> Pixels:
     for slab in slabs:
         held[done : done + len(slab)] = slab
         done += len(slab)
+    if done != len(held):
+        raise DataError(f"{done:,} images came out of a file that has {len(held):,}.", hint="Get the file again.")
     return held
 
 

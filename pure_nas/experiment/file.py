@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.experiment.choices import architecture_of, check_network, recipe_of
@@ -26,6 +26,9 @@ _RECIPES = TableOf(
     lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})),
     more=("against",),
 )
+_HINT = "A field is a value, or { each = [...] } for a network or recipe of every value."
+_TRAINED = "of a run"
+"""What validators are told of a file that was trained by: it is read, not judged."""
 
 
 class ExperimentFile(Table):
@@ -70,14 +73,15 @@ class ExperimentFile(Table):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _with_names(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _with_names(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         """Check names that refer to each other too, also where something else is wrong."""
         found = FieldFaults()
         if isinstance(data, Mapping):
             check_size(data, found)
             found.raise_any()  # Else all that follows would be done for each of very many.
             check_names(data, found, _NETWORKS, _RECIPES)
-            check_effects(data, found, _NETWORKS, _RECIPES)
+            if info.context != _TRAINED:
+                check_effects(data, found, _NETWORKS, _RECIPES)
         try:
             experiment = handler(data)
         except ValidationError as error:
@@ -94,17 +98,16 @@ class ExperimentFile(Table):
         Raises:
             ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
         """
-        hint = "A field is a value, or { each = [...] } for a network or recipe of every value."
-        return from_toml(cls, text, source=source, hint=hint)
+        return from_toml(cls, text, source=source, hint=_HINT)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read an experiment file.
+    def of_run(cls, path: Path) -> Self:
+        """Read the copy of a file that a run keeps, perhaps of an older version: what has no effect in it did no harm.
 
         Raises:
             ConfigError: it cannot be read, is no TOML or breaks a rule.
         """
-        return cls.from_toml(read_text(path, "experiment"), source=str(path))
+        return from_toml(cls, read_text(path, "experiment"), source=str(path), hint=_HINT, context=_TRAINED)
 
     def scale(self, name: str | None) -> tuple[str, Scale]:
         """The scale of that name, or the first, with its name.

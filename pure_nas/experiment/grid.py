@@ -134,8 +134,10 @@ class Grid:
         found = [other for other in self.cells if other.network.named(against, index)] or [
             other
             for other in self.cells
-            if against.endswith(ending := f", {other.recipe.label}")
-            and other.network.named(against.removesuffix(ending), index)
+            for recipe in (other.recipe.label, other.recipe.table)
+            if against.endswith(f", {recipe}")
+            and other.recipe.named(recipe, cell.recipe.index)
+            and other.network.named(against.removesuffix(f", {recipe}"), index)
         ]
         return next((other for other in found if other.recipe.label == cell.recipe.label), found[0] if found else None)
 

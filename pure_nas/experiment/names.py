@@ -118,6 +118,7 @@ class _Known:
                 path = (self._key, name, "against")
                 against = self._without_recipe(written, recipes)
                 self.require(against, path, found)
+                self._require_trained(against, written, recipes, path, found)
                 self._require_pairs(against, name, path, found)
                 if against == written and self._is_itself(against, name):
                     found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
@@ -126,6 +127,7 @@ class _Known:
         """Note it where there is no such reference, or where a table that is compared with it cannot be paired."""
         reference = self._without_recipe(written, recipes)
         self.require(reference, ("reference",), found)
+        self._require_trained(reference, written, recipes, ("reference",), found)
         for name, table in self._tables.items():
             if table.against is None and name != reference:
                 self._require_pairs(reference, name, ("reference",), found)
@@ -136,6 +138,18 @@ class _Known:
             return name
         parts = (name.removesuffix(f", {recipe}") for recipe in recipes.names)
         return next((part for part in parts if part != name), name)
+
+    def _require_trained(
+        self, network: str, written: str, recipes: _Known | None, path: tuple[str | int, ...], found: FieldFaults
+    ) -> None:
+        """Note it where what is written names a network with a recipe that it is not trained by."""
+        if recipes is None or network == written:
+            return
+        recipe = written.removeprefix(f"{network}, ")
+        named = [each for each in self._members if each.named(network, each.index)]
+        by = [each for each in recipes._members if each.named(recipe, each.index)]
+        if named and by and not any(network.trained_by(recipe) for network in named for recipe in by):
+            found.add(path, f'"{network}" is not trained by "{recipe}"')
 
     def _is_itself(self, against: str, name: str) -> bool:
         """Whether each member of a table would be compared with itself alone."""

@@ -115,7 +115,7 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
     settings = run.settings()
     if settings.get("kind") != EXPERIMENT:
         raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")
-    file = ExperimentFile.load(run.path / EXPERIMENT_FILE)
+    file = ExperimentFile.of_run(run.path / EXPERIMENT_FILE)
     try:
         data = settings["data"]
         images = {

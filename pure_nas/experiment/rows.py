@@ -90,7 +90,6 @@ def row_of(cell: Cell, results: ExperimentResults) -> Row:
     measured = results.measurements[cell.label]
     first, architecture = results.grid.distinct[cell.candidate.digest], cell.candidate.architecture
     cost = cost_of(architecture)
-    units = architecture.unit_set
     found = tuple(each.accuracy for each in measured if each.state == "complete")
     ended = [each for each in measured if each.state != "missing"]
     return Row(
@@ -101,7 +100,7 @@ def row_of(cell: Cell, results: ExperimentResults) -> Row:
         series=_series(cell, results),
         axis=cell.network.axis or cell.recipe.axis,
         place=cell.network.place if cell.network.axis else cell.recipe.place,
-        kind=next(iter(units)) if len(units) == 1 else "hybrid",
+        kind=architecture.kind,
         depth=architecture.depth,
         params=cost.params,
         flops=cost.flops,

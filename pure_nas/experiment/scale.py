@@ -19,13 +19,15 @@ from pure_nas.search.space_fields import FieldFaults, note_repeats
 from pure_nas.search.space_tables import Table
 
 MOST_SEEDS = 1000
+_MISLEADING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of writing, or end a line where an editor shows none."""
 _MOST = 1e7
 
 
 def _legible(text: str) -> str:
     """Characters that control a terminal or turn the direction of writing would show something else than is there."""
     for character in text:
-        if unicodedata.category(character)[0] == "C" or character in "\u2028\u2029":
+        if (unicodedata.category(character) == "Cc" and character != "\t") or character in _MISLEADING:
             raise ValueError(f"must be a line of text, but has the control character U+{ord(character):04X}")
     return text
 

@@ -20,7 +20,7 @@ from pure_nas.search.settings import flat_settings, shown_setting
 from pure_nas.search.workers import Workers, check_workers
 
 SCHEMA_VERSION = 1
-_MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced"})
+_MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced", "machine"})
 _CAME_LATER = frozenset({"data.mean", "data.std"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20

@@ -169,7 +169,9 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
     """
     run = RunDirectory(folder)
     settings = prepared.settings
-    wanted = {**settings.resolved(prepared.grid), "data": prepared.facts}
+    environment = describe_environment(prepared.device)
+    machine = {key: environment[key] for key in ("device", "device_name", "threads", "cpus")}
+    wanted = {**settings.resolved(prepared.grid), "data": prepared.facts, "machine": machine}
     if not run.exists and _holds_something_else(folder, settings.text):
         raise RunError(f"{folder} holds files, but no experiment.", hint="Choose another --out.")
     with run.locked(instead="--out"):
@@ -186,7 +188,6 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
             epoch_seconds=_epoch_seconds(run, prepared.grid, wanted),
         )
         # Last, so that a run that turns out to be damaged is left as it was.
-        environment = describe_environment(prepared.device)
         if not run.exists:
             write_whole(folder / "environment.json", json.dumps(environment, indent=2) + "\n")
         if not run.exists or replaced:
@@ -200,8 +201,8 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
 
 
 def _epoch_seconds(run: RunDirectory, grid: Grid, wanted: Mapping[str, Any]) -> dict[str, float]:
-    """How long epochs took here, where the last session trained on the same device with as many workers."""
-    if not run.exists or any(run.settings().get(key) != wanted[key] for key in ("device", "workers")):
+    """How long epochs took here, where the last session trained on such a machine with as many workers."""
+    if not run.exists or any(run.settings().get(key) != wanted[key] for key in ("machine", "workers")):
         return {}
     return seconds_of_epochs(run, grid)
 

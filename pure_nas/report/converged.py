@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -46,13 +46,24 @@ def _row(learner: Learner, places: Sequence[int]) -> str:
     marks = "" if learner.number is None else f' data-trial="{learner.number}"'
     style = style_of(learner.kind)
     glyph = f'<i class="cell {style.role}" title="{escape(learner.kind)}">{escape(style.glyph)}</i>'
-    cells = "".join(_cell(learner.convergence[place]) for place in places)
+    cells = "".join(convergence_cell(learner.convergence[place]) for place in places)
     return f'<tr{marks}><th scope="row">{glyph} {escape(learner.name)}</th>{cells}</tr>'
 
 
-def _cell(found: Convergence) -> str:
-    if found.mean_epochs is None or found.mean_seconds is None:
+def convergence_cell(found: Convergence) -> str:
+    """Means over seeds; where some never got there, how many did comes first, so that nobody takes it for all."""
+    if found.mean_epochs is None:
         return f'<td><span class="sub">{"never" if found.missed else "–"}</span></td>'
-    missed = f"; {wording.counted(found.missed, 'seed')} never" if found.missed else ""
-    epochs = "1 epoch" if found.mean_epochs == 1 else f"{found.mean_epochs:.3g} epochs"
-    return f'<td class="figure">{epochs}<span class="sub">{wording.duration(found.mean_seconds)}{missed}</span></td>'
+    epochs = f"{found.mean_epochs:.3g} {'epoch' if found.mean_epochs == 1 else 'epochs'}"
+    epochs += _spread(found.epochs, str)
+    seconds = wording.duration(found.mean_seconds or 0.0) + _spread(found.seconds, wording.duration)
+    if not found.missed:
+        return f'<td class="figure">{epochs}<span class="sub">{seconds}</span></td>'
+    part = f"{len(found.epochs)} of {wording.counted(len(found.epochs) + found.missed, 'seed')}"
+    return f'<td class="figure verdict diverged">{part}<span class="sub">{epochs}; {seconds}</span></td>'
+
+
+def _spread(values: Sequence[float], text: Callable[[float], str]) -> str:
+    """The lowest and the highest, in brackets; empty where they read the same."""
+    low, high = text(min(values)), text(max(values))
+    return "" if low == high else f" ({low} to {high})"

@@ -16,7 +16,7 @@ from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.report.front_rows import FrontRow, front_rows
 from pure_nas.report.plain_settings import plain_settings, searched_fields
 from pure_nas.report.retraining import Retraining, load_retraining
-from pure_nas.report.summaries import kind_of, placement_text, product_share, recipe_text
+from pure_nas.report.summaries import placement_text, product_share, recipe_text
 from pure_nas.results import Results, TrialRecord, load_results
 from pure_nas.run_directory import RunDirectory, read_json
 
@@ -65,7 +65,7 @@ class Point:
 
     Attributes:
         costs: by objective name.
-        kind: see `kind_of`.
+        kind: see `Architecture.kind`.
         baseline: label of the baseline it is; empty for a searched trial.
         on_front: whether it represents a group of the front.
     """
@@ -229,7 +229,7 @@ def _point(trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str],
         number=trial.number,
         error=trial.objectives[0],
         costs=dict(zip(names[1:], trial.objectives[1:], strict=True)),
-        kind=kind_of(architecture),
+        kind=architecture.kind,
         baseline=trial.baseline,
         on_front=on_front,
         depth=architecture.depth,
@@ -263,7 +263,7 @@ def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
     kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
     return Curve(
         number=trial.number,
-        kind=kind_of(trial.candidate.architecture),
+        kind=trial.candidate.architecture.kind,
         baseline=trial.baseline,
         epochs=tuple(float(record["epoch"]) for record in kept),
         errors=tuple(_finite(record["validation_error"]) for record in kept),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.report.plain_settings import plain_settings
-from pure_nas.report.summaries import kind_of, placement_text, recipe_text
+from pure_nas.report.summaries import placement_text, recipe_text
 from pure_nas.results import Results, TrialRecord
 
 CAUTION = (
@@ -48,7 +48,7 @@ class FrontRow:
         twins: numbers of the other trials of its group: as good and as costly within the tolerances.
         repeats: those of `twins` that train exactly the same.
         objectives: by name.
-        kind: see `kind_of`.
+        kind: see `Architecture.kind`.
         units: unit names, one tuple a stage.
         settings: those that were searched or are not the default, by field (see `plain_settings`).
         architecture: as in architecture.json.
@@ -115,7 +115,7 @@ def _row(
         metrics=trial.metrics,
         cost=trial.cost,
         seconds=trial.seconds,
-        kind=kind_of(architecture),
+        kind=architecture.kind,
         depth=architecture.depth,
         base_width=architecture.base_width,
         bottleneck=architecture.bottleneck,

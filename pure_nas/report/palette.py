@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-HYBRID = "hybrid"
+from pure_nas.units import HYBRID
 
 LIGHT: dict[str, str] = {
     "conv": "#0072b2",

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.report import wording
-from pure_nas.report.palette import HYBRID
 from pure_nas.run_directory import RunDirectory
+from pure_nas.units import HYBRID
 
 FILE_NAME = "retrain.json"
 

@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.recipe import WeightDecay
-from pure_nas.report.palette import HYBRID, style_of
+from pure_nas.report.palette import style_of
 from pure_nas.report.plain_settings import setting_label, setting_text
-from pure_nas.units import PARAMETER_KINDS, PRODUCT, PRODUCT_COMPLEX, ParameterKind
-
-MULTIPLYING = frozenset({PRODUCT.name, PRODUCT_COMPLEX.name})
-"""Units that multiply."""
-
-
-def kind_of(architecture: Architecture) -> str:
-    """The name of the unit if there is one only, "product" where all of several multiply, else "hybrid"."""
-    names = architecture.unit_set
-    if len(names) == 1:
-        return next(iter(names))
-    return PRODUCT.name if names <= MULTIPLYING else HYBRID
+from pure_nas.units import MULTIPLYING, PARAMETER_KINDS, ParameterKind
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:

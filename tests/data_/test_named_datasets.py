@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import pickle
 from pathlib import Path
 from urllib.error import URLError
 
@@ -28,6 +29,12 @@ def test_digits_come_with_scikit_learn(data_dir: Path) -> None:
     assert (loaded.in_chans, loaded.image_size, loaded.flip) == (1, 8, False)
     assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (1150, 288, 359)
     assert not data_dir.exists()
+
+
+def test_a_dataset_can_be_sent_to_another_process(data_dir: Path) -> None:
+    loaded = load_dataset("digits", data_dir=data_dir)
+    for each in (loaded, pickle.loads(pickle.dumps(loaded))):
+        assert len(pickle.loads(pickle.dumps(each)).test()) == len(loaded.test()) == 359
 
 
 def test_the_seed_moves_validation_but_never_test(data_dir: Path) -> None:

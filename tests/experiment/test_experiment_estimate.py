@@ -90,8 +90,9 @@ def test_what_was_trained_before_is_not_measured_anew(
     assert found["multiplies-0-seed1"] == pytest.approx(0.072)
     products = {cell.candidate.digest for cell in results_of(folder).grid.cells[1:]}
     assert set(timed) <= products
-    # With other workers an epoch takes another time.
-    assert expected(device="auto")["adds-seed1"] == pytest.approx(0.072)
+    # On another machine an epoch takes another time.
+    monkeypatch.setattr("pure_nas.environment.device_name", lambda device: "a faster CPU")
+    assert expected()["adds-seed1"] == pytest.approx(0.072)
     assert set(timed) - products
 
 

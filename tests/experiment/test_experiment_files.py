@@ -353,10 +353,10 @@ def test_a_file_that_is_none_is_refused(text: str, message: str) -> None:
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"The experiment .*none\.toml cannot be read: No such file"):
-        ExperimentFile.load(tmp_path / "none.toml")
+        ExperimentFile.of_run(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b"question = '\xe9'")
     with pytest.raises(ConfigError, match=r"The experiment .*latin\.toml is not UTF-8 text \(line 1\)"):
-        ExperimentFile.load(tmp_path / "latin.toml")
+        ExperimentFile.of_run(tmp_path / "latin.toml")
 
 
 @given(

@@ -123,6 +123,13 @@ def test_the_stated_cost_is_of_the_files_own_images(
     assert results_of(tmp_path / "own").stated_cost == "a second"
 
 
+def test_a_run_of_a_version_that_did_not_mind_settings_without_effect_is_read(finished: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(finished, tmp_path / "old")
+    file = run / "experiment.toml"
+    file.write_text(file.read_text() + '\n[views]\ncrops = "flip"\n')
+    assert results_of(run).complete == results_of(finished).complete
+
+
 def test_changed_images_are_refused(text: str, image_folder: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     shutil.copytree(image_folder, images)

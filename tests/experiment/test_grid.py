@@ -184,3 +184,18 @@ def test_a_network_that_the_images_do_not_fit_is_named() -> None:
     file = ExperimentFile.from_toml(HEAD + DEPTHS + SCALE)
     with pytest.raises(ConfigError, match=r"The network resnet8 has 1 fault:\n  num_classes"):
         Grid.of(file, file.scale(None)[1], {**IMAGES, "num_classes": 1})
+
+
+def test_a_table_of_recipes_beside_a_reference_means_the_one_in_the_same_place() -> None:
+    body = '[networks.a]\nbase = "pure8"\n[networks.b]\nbase = "resnet8"\n'
+    body += "[recipes.lr]\nlearning_rate = { each = [0.1, 0.2] }\n"
+    assert compared(grid_of(body, head='reference = "a, lr"\n')) == [
+        ("b, lr 0.1", "a, lr 0.1"),
+        ("b, lr 0.2", "a, lr 0.2"),
+    ]
+
+
+def test_a_reference_by_a_recipe_that_it_is_not_trained_by_is_a_fault() -> None:
+    body = '[networks.a]\nbase = "pure8"\nrecipes = ["clipped"]\n[networks.b]\nbase = "resnet8"\n' + RECIPES
+    with pytest.raises(ConfigError, match='reference: "a" is not trained by "usual"'):
+        grid_of(body, head='reference = "a, usual"\n')

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 
-from pure_nas.convergence import Convergence, Speed, TimesFewer
+from pure_nas.convergence import Speed, TimesFewer
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings
-from pure_nas.report import wording
+from pure_nas.experiment.rows import Row
+from pure_nas.report.converged import convergence_cell
 from pure_nas.report.experiment.parts import name, table
 
 _FEW = 6
@@ -21,30 +22,13 @@ def convergence(findings: Findings) -> str:
     if not any(found.epochs or found.missed for row in rows for found in row.convergence):
         return ""
     targets = (f"{100 * found.target:g} %" for found in rows[0].convergence)
-    lines = (
-        f'<tr data-trial="{place}"><th scope="row">{name(row)}</th>{"".join(map(_cell, row.convergence))}</tr>'
-        for place, row in enumerate(rows)
-    )
+    lines = (_line(place, row) for place, row in enumerate(rows))
     return table(("network", *targets), lines, "convergence") + _speeds(findings.compared_by("accuracy"))
 
 
-def _cell(found: Convergence) -> str:
-    """Means over seeds; where some never got there, how many did comes first, so that nobody takes it for all."""
-    if found.mean_epochs is None:
-        return f'<td><span class="sub">{"never" if found.missed else "–"}</span></td>'
-    epochs = f"{found.mean_epochs:.3g} {'epoch' if found.mean_epochs == 1 else 'epochs'}"
-    epochs += _spread(found.epochs, str)
-    seconds = [wording.duration(found.mean_seconds or 0.0) + _spread(found.seconds, wording.duration)]
-    if not found.missed:
-        return f'<td class="figure">{epochs}<span class="sub">{seconds[0]}</span></td>'
-    part = f"{len(found.epochs)} of {wording.counted(len(found.epochs) + found.missed, 'seed')}"
-    return f'<td class="figure verdict diverged">{part}<span class="sub">{epochs}; {seconds[0]}</span></td>'
-
-
-def _spread(values: Sequence[float], text: Callable[[float], str]) -> str:
-    """The lowest and the highest, in brackets; empty where they read the same."""
-    low, high = text(min(values)), text(max(values))
-    return "" if low == high else f" ({low} to {high})"
+def _line(place: int, row: Row) -> str:
+    cells = "".join(map(convergence_cell, row.convergence))
+    return f'<tr data-trial="{place}"><th scope="row">{name(row)}</th>{cells}</tr>'
 
 
 def _speeds(compared: Sequence[Comparison]) -> str:
