@@ -61,3 +61,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     listing = f"known: {', '.join(names)}" if names else "none are known"
     return f'did you mean "{close[0]}"? ({listing})' if close else listing
+
+
+def reason(error: BaseException) -> str:
+    """What an error of another library says, on one line and without a full stop."""
+    cause = getattr(error, "reason", None) or error  # of a URLError, what is behind it
+    cause = getattr(cause, "strerror", None) or cause
+    return " ".join(str(cause).split()).rstrip(".") or type(error).__name__

@@ -18,7 +18,7 @@ from urllib.error import HTTPError, URLError
 
 from pure_nas.data.spec import DatasetSpec, Download, Part
 from pure_nas.data.waiting import alone
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 _TIMEOUT_SECONDS = 30.0
 _PIECE = 2**20
@@ -122,13 +122,6 @@ def is_published(path: Path, checksum: str) -> bool:
         return True
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest() == expected
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong, without a full stop."""
-    cause = error.reason if isinstance(error, URLError) else error
-    cause = getattr(cause, "strerror", None) or cause
-    return " ".join(str(cause).split()).rstrip(".") or type(error).__name__
 
 
 def _download(download: Download, path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pure_nas.data.decode import Pixels
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 _SLAB_BYTES = 2**25
 _MOST_BYTES = 2**28
@@ -111,9 +111,8 @@ class Hdf5Images:
         except PermissionError as error:
             raise DataError(f"{self.path} cannot be read: permission denied.", hint="Check its permissions.") from error
         except _DAMAGE as error:
-            reason = " ".join(str(error).split())
-            what = "is cut short" if "truncated file" in reason else "is damaged, or no HDF5 file"
-            raise DataError(f"{self.path} {what}: {reason}.", hint=self.repair) from error
+            what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
+            raise DataError(f"{self.path} {what}: {reason(error)}.", hint=self.repair) from error
 
     def _dataset(self, file: h5py.File, key: str) -> h5py.Dataset:
         found = file.get(key)

@@ -13,10 +13,10 @@ import numpy as np
 from torchvision import datasets
 
 from pure_nas.data.built_in import BUILT_IN
-from pure_nas.data.fetch import DAMAGE, by_hand, fetch_missing, reason
+from pure_nas.data.fetch import DAMAGE, by_hand, fetch_missing
 from pure_nas.data.raw import RawImages
 from pure_nas.data.spec import Part
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 Opener = Callable[[bool], Any]
 """Opens a torchvision dataset; the argument says whether it may download."""

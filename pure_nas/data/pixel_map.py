@@ -23,10 +23,9 @@ import numpy as np
 from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels
 from pure_nas.data.decoded import pixel_digest
-from pure_nas.data.fetch import reason
 from pure_nas.data.pixel_source import PixelSource
 from pure_nas.data.waiting import alone
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 _SCHEMA = 1
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pure_nas.errors import RunError
-from pure_nas.experiment.trainings import DAMAGED_HINT
+from pure_nas.experiment.trainings import TRAINING_DAMAGED_HINT
 
 Document = Mapping[str, Any]
 MeasureName = Literal["accuracy", "views", "noise", "intensity"]
@@ -123,7 +123,7 @@ def judged_of(documents: Sequence[Document]) -> Judged | None:
         return _judged(documents)
     except (KeyError, TypeError, IndexError) as error:
         raise RunError(
-            f"An evaluation.json of the run is damaged: it has no valid {error}.", hint=DAMAGED_HINT
+            f"An evaluation.json of the run is damaged: it has no valid {error}.", hint=TRAINING_DAMAGED_HINT
         ) from error
 
 

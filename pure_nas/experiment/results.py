@@ -14,7 +14,7 @@ from pure_nas.errors import RunError
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Cell, Grid
 from pure_nas.experiment.scale import Scale
-from pure_nas.experiment.trainings import DAMAGED_HINT, EXPERIMENT_FILE, training_of
+from pure_nas.experiment.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
 
 State = Literal["complete", "diverged", "missing"]
@@ -149,9 +149,11 @@ def _measurement(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Measur
             reason=str(result["reason"]),
             execution=str(result.get("execution", "")),
             curve=curve,
-            evaluation=read_json(directory.evaluation, hint=DAMAGED_HINT) if directory.evaluation.exists() else {},
+            evaluation=read_json(directory.evaluation, hint=TRAINING_DAMAGED_HINT)
+            if directory.evaluation.exists()
+            else {},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"{directory.path / 'result.json'} is damaged: it has no valid {error}.", hint=DAMAGED_HINT
+            f"{directory.path / 'result.json'} is damaged: it has no valid {error}.", hint=TRAINING_DAMAGED_HINT
         ) from error

@@ -12,7 +12,7 @@ from pure_nas.run_directory import RunDirectory, TrialDirectory
 
 EXPERIMENT_FILE = "experiment.toml"
 """The experiment file as it was read."""
-DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
+TRAINING_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def training_of(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Trainin
     digest = cell.candidate.digest
     paths = [run.path / "trials" / f"{folder}-seed{seed}" for folder in grid.folders[digest]]
     path = max(paths, key=lambda path: path.is_dir() + (path / "result.json").is_file())
-    return Training(grid.distinct[digest], seed, TrialDirectory(path, seed, damaged_hint=DAMAGED_HINT))
+    return Training(grid.distinct[digest], seed, TrialDirectory(path, seed, damaged_hint=TRAINING_DAMAGED_HINT))
 
 
 def trainings_of(run: RunDirectory, grid: Grid) -> Iterator[Training]:
