@@ -69,7 +69,8 @@ def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float 
 
 def _shortcut(shortcut: nn.Module) -> nn.Module:
     if isinstance(shortcut, ProjectionShortcut):
-        return _after(shortcut.conv, shortcut.norm)
+        convolution = _after(shortcut.conv, shortcut.norm)
+        return convolution if shortcut.step == 1 else nn.Sequential(nn.AvgPool2d(1, shortcut.step), convolution)
     return copy.deepcopy(shortcut)
 
 

@@ -1,0 +1,49 @@
+"""What PyTorch's CPU library computes of our convolutions is right, whatever instruction set it finds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pure_nas.nn.blocks import ProjectionShortcut
+
+DRIVER = Path(__file__).parent / "convolution_driver.py"
+
+
+@pytest.mark.parametrize("most", ["DEFAULT", "AVX2"])
+def test_every_convolution_of_the_shipped_spaces_has_the_right_gradients(most: str) -> None:
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": most}
+    done = subprocess.run([sys.executable, DRIVER], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = done.stdout.splitlines()[-1]
+    assert found.endswith(" convolutions, 0 faults"), done.stdout
+    assert int(found.split()[0]) > 300
+
+
+@pytest.mark.parametrize("in_channels", [1, 8, 15, 16, 32])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 7, 8])
+def test_a_projection_is_a_strided_convolution_of_one_pixel(in_channels: int, stride: int, size: int) -> None:
+    shortcut = ProjectionShortcut(in_channels, 6, stride).double().eval()
+    shortcut.norm = nn.Identity()  # type: ignore[assignment]
+    x = torch.randn(2, in_channels, size, size, dtype=torch.float64, requires_grad=True)
+    weight = shortcut.conv.weight
+
+    def gradients(out: Tensor) -> tuple[Tensor, ...]:
+        return (out, *torch.autograd.grad(out.square().sum(), (x, weight)))
+
+    for found, expected in zip(gradients(shortcut(x)), gradients(F.conv2d(x, weight, None, stride)), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_state_dict_of_a_projection_does_not_tell_how_it_is_computed() -> None:
+    keys = [name for name, _ in ProjectionShortcut(8, 16, 2).named_parameters()]
+    assert keys == [name for name, _ in ProjectionShortcut(16, 32, 2).named_parameters()]
+    assert keys == ["conv.weight", "norm.weight", "norm.bias"]
