@@ -7,12 +7,14 @@ import inspect
 import pkgutil
 import symtable
 import textwrap
+from collections.abc import Collection
 
 from pure_nas.errors import PureNasError
 from pure_nas.export.layout import Call, literal
 from pure_nas.units import Unit, UnitPlace
 
 IMPORTS = {
+    "Callable": "from collections.abc import Callable",
     "Path": "from pathlib import Path",
     "torch": "import torch",
     "Tensor": "from torch import Tensor",
@@ -46,8 +48,11 @@ def unit_class(unit: Unit) -> type | None:
     return None if unit.source is None else _resolved(unit, unit.source)
 
 
-def class_source(of: type) -> str:
+def class_source(of: type, carried: Collection[str] = ()) -> str:
     """The source of a class, without indentation.
+
+    Args:
+        carried: names of classes that the file has before it.
 
     Raises:
         PureNasError: there is none, or it needs names that an exported file does not have.
@@ -56,7 +61,7 @@ def class_source(of: type) -> str:
         source = textwrap.dedent(inspect.getsource(of)).strip("\n")
     except (OSError, TypeError) as error:
         raise PureNasError(f"{of.__module__}.{of.__qualname__} cannot be exported: it has no source file.") from error
-    foreign = sorted(names_used(source) - {of.__name__} - set(IMPORTS) - set(dir(builtins)))
+    foreign = sorted(names_used(source) - {of.__name__, *carried} - set(IMPORTS) - set(dir(builtins)))
     if foreign:
         raise PureNasError(
             f"{of.__module__}.{of.__qualname__} cannot be exported: its source uses {', '.join(foreign)}.",

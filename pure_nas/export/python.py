@@ -48,6 +48,7 @@ if __name__ == "__main__":
 
 _NORMALISATION = "    x = (x - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1)\n"
 _TAKEN = {"Network", "conv3x3", "load"}
+_BASES = (blocks.ResidualBlock.__name__,)
 _IMAGE_MODES = {1: "L", 3: "RGB"}
 
 
@@ -118,7 +119,8 @@ def _definitions(architecture: Architecture) -> Iterator[str]:
                 f'"{carried.__name__}".',
                 hint="Rename the class of the unit.",
             )
-    yield from map(class_source, sources.values())
+    for carried in sources.values():
+        yield class_source(carried, _BASES)
     if any(is_conv3x3(block.unit, block.unit_place) for block in architecture.blocks()):
         yield CONV_3X3
     yield network_class(architecture)
@@ -136,6 +138,7 @@ def _classes(architecture: Architecture) -> Iterator[type]:
         yield blocks.ProjectionShortcut
     if "padding" in shortcuts:
         yield blocks.PaddingShortcut
+    yield blocks.ResidualBlock
     yield blocks.BottleneckBlock if architecture.bottleneck else blocks.BasicBlock
     yield blocks.Classifier
 
@@ -197,9 +200,10 @@ def _parameters(architecture: Architecture) -> int:
 
 def _imports(body: str) -> str:
     used = names_used(body)
-    lines = [IMPORTS[name] for name in ("Path", "torch") if name in used]
+    standard = [IMPORTS[name] for name in ("Callable", "Path") if name in used]
+    lines = [IMPORTS["torch"]] if "torch" in used else []
     members = ", ".join(name for name in ("Tensor", "nn") if name in used)
     lines.append(f"from torch import {members}")
     if "F" in used:
         lines.append(IMPORTS["F"])
-    return lines[0] + "\n\n" + "\n".join(lines[1:])
+    return "\n".join(standard) + "\n\n" + "\n".join(lines)

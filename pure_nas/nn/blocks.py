@@ -6,6 +6,9 @@ are the keys of its weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -74,7 +77,41 @@ class PaddingShortcut(nn.Module):
         return F.pad(x, (0, 0, 0, 0, before, self.new_channels - before))
 
 
-class BasicBlock(nn.Module):
+class ResidualBlock(nn.Module):
+    """What the blocks share: they can be brought to float16, which does not hold what product units compute.
+
+    Attributes:
+        unit: the second operation; a product unit has an `exponent_bias`.
+        norm2: the norm behind it.
+    """
+
+    unit: nn.Module
+    norm2: nn.BatchNorm2d
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ResidualBlock:
+        """Move or convert the block: PyTorch calls this for `half()`, `to()` and the like."""
+        if fn(torch.empty(0)).dtype == torch.float16 and hasattr(self.unit, "exponent_bias"):
+            self._absorb_scale()
+        return super()._apply(fn, recurse)
+
+    @torch.no_grad()
+    def _absorb_scale(self) -> None:
+        """Divide what the unit gives by the standard deviation of its norm where that is above one.
+
+        The division is a shift of the unit's exponents. In evaluation mode the block computes what it did.
+        """
+        unit, norm = self.unit, self.norm2
+        if norm.running_mean is None or norm.running_var is None:
+            return
+        variance = norm.running_var.float() + norm.eps
+        shift = (variance.log() * 8).round().clamp_min(0) / 16  # float16 and bfloat16 hold sixteenths exactly
+        norm.running_mean.div_(shift.exp())
+        norm.running_var.copy_(variance / shift.exp().square() - norm.eps)
+        before = 0 if unit.exponent_bias is None else unit.exponent_bias
+        unit.exponent_bias = before - shift.view(-1, 1, 1)
+
+
+class BasicBlock(ResidualBlock):
     """Convolution (which carries the stride), norm, unit, norm, times `residual_scale`, plus the skip.
 
     With a convolution as its unit and both ReLUs it is the block of ResNet; with a product unit and no ReLU it
@@ -116,7 +153,7 @@ class BasicBlock(nn.Module):
         return F.relu(out) if self.relu_after_add else out
 
 
-class BottleneckBlock(nn.Module):
+class BottleneckBlock(ResidualBlock):
     """1x1 convolution, norm, unit (which carries the stride), norm, 1x1 convolution, norm, plus the skip.
 
     What is added to the skip is multiplied by `residual_scale` before.

@@ -33,9 +33,15 @@ class ComplexConvPU(nn.Module):
         exponent_cap: upper bound of the real part of the exponent; None leaves it unbounded.
         softening: |x| counts as sqrt(x ** 2 + softening ** 2).
 
+    Attributes:
+        exponent_bias: (out_channels, 1, 1), what is added to capped exponents; None unless the block has absorbed the
+            scale of the norm behind the unit, for float16.
+
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H', W'), as in `torch.nn.Conv2d`.
     """
+
+    exponent_bias: Tensor | None
 
     def __init__(
         self,
@@ -53,6 +59,7 @@ class ComplexConvPU(nn.Module):
         self.exponent_cap = exponent_cap
         self.softening = softening
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
+        self.register_buffer("exponent_bias", None)
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -72,9 +79,14 @@ class ComplexConvPU(nn.Module):
             exponent = F.conv2d(logarithm, weight, None, self.stride, self.padding)
             if self.exponent_cap is not None:
                 exponent = torch.clamp_max(exponent, self.exponent_cap)
+            if self.exponent_bias is not None:
+                exponent = exponent + self.exponent_bias
             half_turns = F.conv2d((x < 0).to(x.dtype), weight, None, self.stride, self.padding)
             y = torch.exp(exponent) * torch.cos(torch.pi * half_turns)
-            return y.to(given) if half else y
+            if half:
+                largest = torch.finfo(given).max / 16  # the norm and the skip behind it stay finite
+                return y.clamp(-largest, largest).to(given)
+            return y
 
     def extra_repr(self) -> str:
         out_channels, in_channels, kernel_size, _ = self.weight.shape

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
-from pure_nas.nn.fused_unit import Floor, FusedConvPU, is_half, runs_eagerly, wide
+from pure_nas.nn.fused_unit import Floor, FusedConvPU, is_half, is_plain, runs_eagerly, wide
 from pure_nas.nn.log_conv import LogConv
 from pure_nas.nn.logarithm import log2
 from pure_nas.nn.network import Network
@@ -58,7 +58,7 @@ def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float 
     affine = _affine(norm, times)
     if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
         return _Convolution(module, *affine, relu)
-    if affine is not None and _is_product_unit(module) and not is_half(module.weight):
+    if affine is not None and _is_product_unit(module) and is_plain(module):
         parts: list[nn.Module] = [_Product(module, *affine)]
     elif affine is not None and type(module) is LogConv and not is_half(module.weight):
         parts = [_LogConvolution(module, *affine)]

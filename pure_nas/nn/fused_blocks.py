@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pure_nas.nn import fused_tail, triton_block
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock
-from pure_nas.nn.fused_unit import FusedConvPU, is_half, runs_eagerly
+from pure_nas.nn.fused_unit import FusedConvPU, is_plain, runs_eagerly
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def _can_fuse(block: BasicBlock | BottleneckBlock, x: Tensor) -> bool:
     return (
         runs_eagerly(x)
         and type(block.unit) is FusedConvPU
-        and not is_half(block.unit.weight)
+        and is_plain(block.unit)
         and all(map(_trains_as_usual, norms))
         and not any(map(_has_hooks, (*norms, block.unit)))
         and len(x) > 1  # a norm refuses single values

@@ -35,7 +35,7 @@ class FusedConvPU(ConvPU):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if not runs_eagerly(x) or is_half(self.weight):
+        if not runs_eagerly(x) or not is_plain(self):
             return super().forward(x)
         y: Tensor = _ProductUnit.apply(wide(x), self.weight, self.theta, self)
         return y
@@ -62,6 +62,11 @@ def refuse_second_derivative() -> None:
             "Fused product units cannot be differentiated twice (create_graph=True).",
             hint="Build the network with ConvPU, or differentiate with torch.func or under torch.compile.",
         )
+
+
+def is_plain(unit: ConvPU) -> bool:
+    """Whether `unit` is as it was built: its weights are not of half precision, nothing is added to its exponents."""
+    return unit.exponent_bias is None and not is_half(unit.weight)
 
 
 def is_half(x: Tensor) -> bool:

@@ -13,7 +13,8 @@ class ConvPU(nn.Module):
     y = exp(min(conv(log(max(x, t)), W), cap)) with the floor t = softplus(theta) + 1e-7, so that
     y = prod_i max(x_i, t) ** W_i. Zero padding of the logarithm is a factor of one. Logarithm, convolution and
     exponential run in float32 or wider, whatever autocast says: exp overflows float16 at 11.1. Where its weights are of
-    half precision, its result has the dtype of its input; of the two only bfloat16 holds e ** 20.
+    half precision, its result has the dtype of its input and at most a sixteenth of what that dtype holds, so that the
+    norm and the skip behind it stay finite.
 
     Args:
         in_channels: channels of the input.
@@ -27,9 +28,15 @@ class ConvPU(nn.Module):
         exponent_cap: upper bound of the exponent; None leaves it unbounded, as the paper does. With 20, values
             and gradients stay finite for every finite input.
 
+    Attributes:
+        exponent_bias: (out_channels, 1, 1), what is added to capped exponents; None unless the block has absorbed the
+            scale of the norm behind the unit, for float16.
+
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H', W'), as in `torch.nn.Conv2d`.
     """
+
+    exponent_bias: Tensor | None
 
     def __init__(
         self,
@@ -51,6 +58,7 @@ class ConvPU(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
         shape = (in_channels, 1, 1) if threshold_per_channel else ()
         self.theta = nn.Parameter(torch.empty(shape), requires_grad=threshold_trainable)
+        self.register_buffer("exponent_bias", None)
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -68,8 +76,10 @@ class ConvPU(nn.Module):
             exponent = F.conv2d(logarithm, weight, None, self.stride, self.padding)
             if self.exponent_cap is not None:
                 exponent = torch.clamp_max(exponent, self.exponent_cap)
+            if self.exponent_bias is not None:
+                exponent = exponent + self.exponent_bias
             y = torch.exp(exponent)
-            return y.to(given) if half else y
+            return y.clamp_max(torch.finfo(given).max / 16).to(given) if half else y
 
     def extra_repr(self) -> str:
         out_channels, in_channels, kernel_size, _ = self.weight.shape

@@ -139,6 +139,22 @@ def test_exported_networks_compute_in_bfloat16(tmp_path: Path, unit: str) -> Non
         assert torch.equal(logits, ours(images))
 
 
+@pytest.mark.parametrize("bottleneck", [False, True])
+def test_exported_networks_compute_in_float16(tmp_path: Path, bottleneck: bool) -> None:
+    architecture = HYBRID.with_unit("product").model_copy(update={"bottleneck": bottleneck})
+    ours = trained(architecture)
+    for name, value in ours.state_dict().items():
+        if name.endswith("norm2.running_var"):
+            value.fill_(3.6e8)
+    ours = ours.float()
+    write_export(tmp_path, architecture, ours.state_dict(), format="python")
+    images = images_for(architecture).half()
+    with torch.inference_mode():
+        logits = imported(tmp_path).load().half()(images)
+        assert logits.dtype == torch.float16
+        torch.testing.assert_close(logits.float(), ours(images.float()), rtol=0.02, atol=0.02)
+
+
 def test_a_softening_of_its_own_is_exported(tmp_path: Path) -> None:
     architecture = HYBRID.with_unit("product-complex")
     usual, _ = exported(tmp_path, architecture)

@@ -105,11 +105,12 @@ def test_source_carries_only_what_the_network_uses() -> None:
     assert "class PaddingShortcut" not in product
 
 
-def test_source_imports_only_pytorch_at_its_top() -> None:
+def test_source_imports_only_pytorch_and_the_standard_library_at_its_top() -> None:
     source = python_source(HYBRID)
     imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
     assert imports == [
         "from __future__ import annotations",
+        "from collections.abc import Callable",
         "from pathlib import Path",
         "import torch",
         "from torch import Tensor, nn",

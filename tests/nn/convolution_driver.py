@@ -77,7 +77,10 @@ def _plain(architecture: Architecture) -> Architecture:
     return Architecture.uniform(
         "conv",
         [len(stage) for stage in units],
-        **{name: getattr(architecture, name) for name in ("family", "base_width", "bottleneck", "in_chans", "image_size")},
+        **{
+            name: getattr(architecture, name)
+            for name in ("family", "base_width", "bottleneck", "in_chans", "image_size")
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""Units whose weights are half precision: all compute in float32."""
+"""Half precision: units compute in float32, and float16 holds what blocks pass on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from pure_nas.architecture import Architecture
+from pure_nas.nn import Network, build
+from pure_nas.nn.blocks import ResidualBlock
 from pure_nas.nn.complex_unit import ComplexConvPU
 from pure_nas.nn.fused_unit import FusedConvPU
 from pure_nas.nn.log_conv import LogConv
@@ -34,3 +37,46 @@ def test_half_precision_weights_are_computed_with_in_float32_and_give_the_dtype_
         assert torch.equal(y, wide(x.float()).to(dtype))
         with torch.autocast("cpu", dtype=torch.bfloat16):
             assert torch.equal(narrow(x), y)
+
+
+def spread(unit: str, *, bottleneck: bool) -> tuple[Network, float]:
+    """A network whose product units give numbers beyond float16, and the largest variance of a norm behind one."""
+    architecture = Architecture.uniform(unit, (1, 1, 1), base_width=8, image_size=16, bottleneck=bottleneck)
+    network = build(architecture)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if name.endswith("unit.weight") and unit != "log-conv":
+                weight.mul_(30 if unit == "product" else 60)
+            weight.copy_(weight.half())  # so that only what is computed with them differs
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for _ in range(30):
+            network.train()(torch.randn(64, 3, 16, 16))
+    blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
+    return network.eval(), max(float(block.norm2.running_var.max()) for block in blocks)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("unit", ["product", "product-complex", "log-conv"])
+def test_float16_networks_agree_with_float32_however_widely_their_units_spread(unit: str, bottleneck: bool) -> None:
+    network, variance = spread(unit, bottleneck=bottleneck)
+    assert unit == "log-conv" or variance > torch.finfo(torch.float16).max
+    x = torch.randn(512, 3, 16, 16, generator=torch.Generator().manual_seed(1)).half()
+    with torch.no_grad():
+        expected = network(x.float())
+        for narrow in (copy.deepcopy(network).half(), copy.deepcopy(network).half().to(torch.float16)):
+            logits = narrow(x)
+            assert logits.dtype == torch.float16
+            assert logits.isfinite().all()
+            assert (
+                logits.argmax(1) == expected.argmax(1)
+            ).float().mean() > 0.9  # logits of an untrained network are close
+        again = copy.deepcopy(network).half().float()(x.float())
+    assert float((again - expected).norm() / expected.norm()) < 0.02
+
+
+def test_a_network_that_stays_in_float32_keeps_its_keys_and_numbers() -> None:
+    network, _ = spread("product", bottleneck=False)
+    moved = copy.deepcopy(network).to("cpu", torch.float64).float().to(memory_format=torch.channels_last)
+    assert moved.state_dict().keys() == network.state_dict().keys()
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in moved.state_dict().items())
