@@ -111,6 +111,7 @@ def test_source_imports_only_pytorch_at_its_top() -> None:
     assert imports == [
         "from __future__ import annotations",
         "from pathlib import Path",
+        "from typing import IO, TYPE_CHECKING",
         "import torch",
         "from torch import Tensor, nn",
         "from torch.nn import functional as F",
