@@ -36,6 +36,8 @@ class Dataset:
         skipped: corrupt files among the training and validation images that were left out.
         decoded_size: height and width of the squares that images are decoded to before they are scaled to those that
             are held, pixels; None where they are held as decoded.
+        test_size: how many test images there are, corrupt ones included; None where that is not known yet.
+        passed_over: what else was found where the images are and is not used, a phrase for each kind.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Dataset:
     turns: bool = False
     skipped: int = 0
     decoded_size: int | None = None
+    test_size: int | None = None
+    passed_over: tuple[str, ...] = ()
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
 
@@ -155,6 +159,8 @@ class Images:
     digest: str
     skipped: int = 0
     decoded_size: int | None = None
+    test_size: int | None = None
+    passed_over: tuple[str, ...] = ()
     load_test: Callable[[Normalisation], ImageSet] | None
 
     def split(self, train: Positions, validation: Positions, seed: int) -> Dataset:
@@ -176,6 +182,8 @@ class Images:
             fingerprint=self._fingerprint(train, validation),
             skipped=self.skipped,
             decoded_size=self.decoded_size,
+            test_size=self.test_size,
+            passed_over=self.passed_over,
             _train_and_validation=whole,
             _load_test=_ReadOnce(partial(self.load_test, normalisation)) if self.load_test else None,
         )

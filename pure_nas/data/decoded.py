@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from pure_nas.data.decode import CorruptImageError, Pixels, Probe, decode_image, probe_image, read_bytes, too_large
-from pure_nas.data.folder import Listing
+from pure_nas.data.listing import Listing
 from pure_nas.data.pillow_warnings import counted
 from pure_nas.errors import DataError
 

@@ -49,6 +49,7 @@ def load_named(spec: DatasetSpec, data_dir: Path, choice: Choice, *, skip_corrup
         digest=read.digest,
         skipped=read.skipped,
         decoded_size=read.decoded_size,
+        test_size=spec.test_size,
         load_test=partial(_load_test, spec, data_dir, raw.classes, in_chans, size, skip_corrupt),
     ).split(train, validation, choice.seed)
 

@@ -128,6 +128,7 @@ def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(ours: Path
     images = loaded.train_and_validation()
     first = torch.tensor([0])
     assert (images.image_size, images.stored_size) == (56, 64)
+    assert (loaded.facts["stored_size"], "decoded_size" in loaded.facts) == (64, False)
     square = torch.from_numpy(
         decode_image((ours / "imagenet" / "train" / TENCH / f"{TENCH}_0.JPEG").read_bytes(), 64, 3).copy()
     )

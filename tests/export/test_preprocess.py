@@ -24,6 +24,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.data.decode import decode_image
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
+from pure_nas.data.scaling import scaled
 from pure_nas.export import write_export
 from pure_nas.nn import build
 
@@ -122,6 +123,18 @@ def test_the_middle_is_shown_where_more_is_held(tmp_path: Path, stored: int, siz
     images = resident(pixels, torch.zeros(1).long(), Normalisation(tuple(mean), tuple(std)), image_size=size)
     module = exported(tmp_path, 3, size, stored_size=stored)
     assert torch.equal(module.preprocess(Image.open(io.BytesIO(data))), shown(images)[0])
+
+
+@pytest.mark.parametrize(("in_chans", "native", "size"), [(3, 256, 64), (3, 32, 48), (1, 28, 17)])
+def test_images_of_a_size_of_their_own_are_scaled_from_it(
+    tmp_path: Path, in_chans: int, native: int, size: int
+) -> None:
+    files = [encoded(photograph(width=native, height=native).rotate(90 * turn)) for turn in range(4)]
+    pixels = scaled(np.stack([decode_image(data, native, in_chans) for data in files]), size)
+    normalise = Normalisation(*map(tuple, SCALE[in_chans])).normaliser(size, torch.device("cpu"))
+    module = exported(tmp_path, in_chans, size, decoded_size=native)
+    found = torch.stack([module.preprocess(Image.open(io.BytesIO(data))) for data in files])
+    assert torch.equal(found, normalise(pixels))
 
 
 def test_preprocess_leaves_the_image_as_it_was(module: ModuleType) -> None:
