@@ -87,7 +87,8 @@ class PassedOver:
             phrases.append(f"files that end in {_counts(self.endings)}")
         if self.system:
             phrases.append(f"hidden and system files and folders: {_counts(self.system)}")
-        return tuple(phrases)
+        # Names of files may hold bytes and line breaks that no terminal prints.
+        return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
 
 def list_images(root: Path, folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:

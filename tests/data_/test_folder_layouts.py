@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,13 @@ def test_files_that_cannot_be_read_are_counted_by_their_ending(tmp_path: Path) -
         "images outside the folders of classes: train (1)",
         "files that end in .gif (2), .heic (1), no ending (1)",
     )
+
+
+def test_names_that_cannot_be_printed_are_said_all_the_same(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos" / "train", TRAIN)
+    for name in (b"a.\xff", b"b.one\ntwo"):
+        Path(os.fsdecode(os.fsencode(tmp_path / "photos" / "train" / "cat") + b"/" + name)).write_bytes(b"")
+    assert load(tmp_path / "photos").passed_over == ("files that end in .one?two (1), .? (1)",)
 
 
 def test_nothing_is_said_where_everything_is_used(tmp_path: Path) -> None:
