@@ -106,7 +106,9 @@ def python_source(
         classes: names of the classes, one for each logit.
         mean: what is subtracted from images scaled to 0 ... 1, one value a channel.
         std: what they are then divided by.
-        decoded_size: as in `pure_nas.data.Dataset`, like `stored_size`; None is the network's image size.
+        decoded_size: height and width of the squares that images are decoded to, pixels; None is `stored_size`.
+        stored_size: height and width that these are scaled to, pixels, of which the network is shown the middle; None
+            is its image size.
 
     Raises:
         UsageError: `classes`, `mean` or `std` do not fit the architecture.
