@@ -144,6 +144,11 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_EXTENSIONS)
 
 
+def of_the_system(name: str) -> bool:
+    """Whether a name is one that systems and programs give to what they leave in folders."""
+    return name.startswith((".", "@")) or name.lower() in _SYSTEM
+
+
 def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
@@ -159,12 +164,8 @@ def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[s
             f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
         ) from error
     if passed_over is not None:
-        passed_over.system.update(_shown(entry.name) for entry in found if _of_the_system(entry.name))
-    return [entry for entry in found if not _of_the_system(entry.name)]
-
-
-def _of_the_system(name: str) -> bool:
-    return name.startswith((".", "@")) or name.lower() in _SYSTEM
+        passed_over.system.update(_shown(entry.name) for entry in found if of_the_system(entry.name))
+    return [entry for entry in found if not of_the_system(entry.name)]
 
 
 def _shown(name: str) -> str:
