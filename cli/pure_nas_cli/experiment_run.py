@@ -21,6 +21,7 @@ from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
 from pure_nas_cli.experiment_progress import ExperimentProgress
 from pure_nas_cli.experiment_tables import show_findings
+from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.quantities import show_count, show_seconds
 
@@ -102,12 +103,11 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     size = dataset.image_size
     held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
     _tell(
-        f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}, {len(dataset.classes)} "
-        f"classes; {prepared.scored:,}{held_out}",
+        f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}; "
+        f"{prepared.scored:,}{held_out}",
         subject=dataset.name,
     )
-    if dataset.skipped:
-        stderr.print(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
+    show_classes(dataset)
     for subject, note in prepared.notes.items():
         _tell(note, subject=subject)
     ended = f"; {done:,} done" if done else ""

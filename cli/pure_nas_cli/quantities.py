@@ -92,6 +92,6 @@ def show_cost(name: str, value: float) -> str:
     return show_size(value)
 
 
-def show_count(number: int, thing: str) -> str:
-    """A number of things: 1 trial, 12,000 trials."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def show_count(number: int, thing: str, things: str = "") -> str:
+    """A number of things: 1 trial, 12,000 trials; `things` is the plural where it is not `thing` and an s."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {things or f'{thing}s'}"

@@ -21,6 +21,7 @@ from pure_nas.search.setup import Prepared, opened, prepare
 from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
 from pure_nas_cli.front import front_document, print_front, summary_line
+from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
 from pure_nas_cli.quantities import show_count, show_seconds, show_size
@@ -79,15 +80,8 @@ def _progress(search: Search, prepared: Prepared) -> Progress:
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
     """What will be searched, and how; `done` trials have ended before."""
-    settings, dataset = prepared.settings, prepared.dataset
-    size = dataset.image_size
-    _tell(
-        f"{len(dataset.train):,} training and {len(dataset.validation):,} validation images of "
-        f"{dataset.in_chans} x {size} x {size}, {len(dataset.classes)} classes",
-        subject=dataset.name,
-    )
-    if dataset.skipped:
-        _warn(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)")
+    settings = prepared.settings
+    show_images(prepared.dataset)
     _tell(
         f"{show_size(settings.space.count())} architectures of {show_size(prepared.smallest_params)} to "
         f"{show_size(prepared.largest_params)} parameters",
@@ -184,6 +178,7 @@ def _plan_document(prepared: Prepared, executor: Executor, workers: WorkerPlan) 
     each, trials = prepared.seconds_per_trial(executor), prepared.settings.trials
     return {
         "schema": 1,
+        "dataset": images_document(prepared.dataset),
         "trials": trials,
         "epochs": prepared.space.run.epochs,
         "baselines": [baseline.label for baseline in prepared.plan],

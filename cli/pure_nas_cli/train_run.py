@@ -21,6 +21,7 @@ from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
 from pure_nas.units import get_unit
 from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
+from pure_nas_cli.images_used import show_images
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 FACTS_FILE = "training.json"
@@ -145,10 +146,8 @@ def _require_same(directory: TrialDirectory, candidate: Candidate, training: Tra
 
 def _train(candidate: Candidate, training: Training, folder: Path) -> dict[str, Any]:
     dataset, device = training.dataset, resolve_device(training.device)
-    stderr.print(
-        f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.validation):,} validation images; "
-        f"the test split is not read. {show_count(candidate.recipe.epochs, 'epoch')} on {device}"
-    )
+    show_images(dataset)
+    stderr.print(f"{show_count(candidate.recipe.epochs, 'epoch')} on {device}; the test images are not read")
     executor = InlineExecutor(dataset, device)
     executor.submit(Job(number=0, candidate=candidate, directory=folder, seed=training.seed))
     while True:

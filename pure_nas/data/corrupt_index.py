@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pure_nas.data.decode import CorruptImageError
+from pure_nas.data.pillow_warnings import counted
 from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.streamed import usual_workers
 
@@ -51,9 +52,11 @@ class CorruptIndex:
         path = self.folder / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.corrupt.json"
         known = self._read(path)
         if known is not None:
-            return _damaged(images, known)
+            with counted():
+                return _damaged(images, known)
         _log.info("%s are decoded once, to find those that are damaged.", what)
-        found = _damaged(images, positions.tolist(), tell=what)
+        with counted():
+            found = _damaged(images, positions.tolist(), tell=what)
         self._write(path, found)
         return found
 

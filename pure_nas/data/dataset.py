@@ -34,6 +34,10 @@ class Dataset:
         validation: images to choose by, none of which is in `train`.
         fingerprint: changes when the images, the labels, the split or the size change.
         skipped: corrupt files among the training and validation images that were left out.
+        decoded_size: height and width of the squares that images are decoded to before they are scaled to those that
+            are held, pixels; None where they are held as decoded.
+        test_size: how many test images there are, corrupt ones included; None where that is not known yet.
+        passed_over: what else was found where the images are and is not used, a phrase for each kind.
     """
 
     name: str
@@ -48,12 +52,16 @@ class Dataset:
     fingerprint: str
     turns: bool = False
     skipped: int = 0
+    decoded_size: int | None = None
+    test_size: int | None = None
+    passed_over: tuple[str, ...] = ()
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What files say of it, so that it is known again."""
+        """What files say of it, so that it is known again, and so that other images can be shown as its own are."""
+        stored, decoded = self.train.stored_size, self.decoded_size
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -62,6 +70,8 @@ class Dataset:
             "image_size": self.image_size,
             "mean": list(self.mean),
             "std": list(self.std),
+            **({"stored_size": stored} if stored != self.image_size else {}),
+            **({"decoded_size": decoded} if decoded is not None else {}),
         }
 
     def train_and_validation(self) -> ImageSet:
@@ -148,6 +158,9 @@ class Images:
     whole: ImageSet
     digest: str
     skipped: int = 0
+    decoded_size: int | None = None
+    test_size: int | None = None
+    passed_over: tuple[str, ...] = ()
     load_test: Callable[[Normalisation], ImageSet] | None
 
     def split(self, train: Positions, validation: Positions, seed: int) -> Dataset:
@@ -168,6 +181,9 @@ class Images:
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=self._fingerprint(train, validation),
             skipped=self.skipped,
+            decoded_size=self.decoded_size,
+            test_size=self.test_size,
+            passed_over=self.passed_over,
             _train_and_validation=whole,
             _load_test=_ReadOnce(partial(self.load_test, normalisation)) if self.load_test else None,
         )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from pure_nas.data.preprocessing import in_mode, open_image, square, upright
 from pure_nas.errors import DataError
 
 Pixels = NDArray[np.uint8]
@@ -20,7 +23,10 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".t
 """The files that are images, as in torchvision."""
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
-_SIXTEEN_BIT_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "I;16N"})
+_LARGE_PIXELS = 2**26
+
+_opening = threading.Lock()
+_large = threading.Lock()
 
 # What Pillow's readers raise on damaged files of the formats above.
 _DAMAGE = (
@@ -72,7 +78,7 @@ def probe_image(data: bytes) -> Probe:
         CorruptImageError: there is none.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _opened(data) as image:
             return Probe(*image.size, gray=image.mode in _GRAY_MODES)
     except _DAMAGE as error:
         raise CorruptImageError(_reason(error)) from error
@@ -81,7 +87,8 @@ def probe_image(data: bytes) -> Probe:
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
     """Decode an image, cut its largest centred square, and scale that to `size` (antialiased, bilinear).
 
-    Cameras' orientation marks are obeyed, transparent pixels show white, 16-bit values are divided by 257.
+    Cameras' orientation marks are obeyed, transparent pixels show white, and pixels of more than 8 bits are scaled by
+    the bits that the image uses; `pure_nas.data.preprocessing` has the rules.
 
     Args:
         data: the contents of an image file.
@@ -93,38 +100,34 @@ def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
 
     Raises:
         CorruptImageError: the file is damaged, or of a kind that has no 8-bit form.
+        MemoryError: the image is too large for the memory that is left.
     """
     try:
-        with Image.open(io.BytesIO(data)) as opened:
-            ImageOps.exif_transpose(opened, in_place=True)
-            image = _to_mode(opened, "L" if in_chans == 1 else "RGB")
-            pixels = np.asarray(_square(image, size))
+        with _opened(data) as opened, _turn(opened.width * opened.height):
+            image = in_mode(upright(opened), "L" if in_chans == 1 else "RGB")
+            pixels = np.asarray(square(image, size))
     except _DAMAGE as error:
         raise CorruptImageError(_reason(error)) from error
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
 
 
-def _to_mode(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode in _SIXTEEN_BIT_MODES:
-        # Pillow would clip 16-bit values at 255 instead of scaling them.
-        values = np.asarray(image).astype(np.int64).clip(0, 65535)
-        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("floating-point pixels have no fixed range")
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image if image.mode == mode else image.convert(mode)
+def too_large(image: object) -> DataError:
+    """The error for an image, named for people, whose decoding takes more memory than there is."""
+    return DataError(
+        f"Memory does not suffice to decode the image {image}.",
+        hint="Close other programs, or replace the image with a smaller copy.",
+    )
 
 
-def _square(image: Image.Image, size: int) -> Image.Image:
-    width, height = image.size
-    if width == height == size:
-        return image
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+def _opened(data: bytes) -> Image.Image:
+    # Opening a very large image changes Pillow's limit for a moment, which is global.
+    with _opening:
+        return open_image(io.BytesIO(data))
+
+
+def _turn(pixels: int) -> AbstractContextManager[object]:
+    """What to hold while so many pixels are decoded: very large images take gigabytes, so threads take turns."""
+    return _large if pixels > _LARGE_PIXELS else nullcontext()
 
 
 def _reason(error: BaseException) -> str:

@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from pure_nas.data.decode import CorruptImageError, Pixels, Probe, decode_image, probe_image, read_bytes
-from pure_nas.data.folder import Listing
+from pure_nas.data.decode import CorruptImageError, Pixels, Probe, decode_image, probe_image, read_bytes, too_large
+from pure_nas.data.listing import Listing
+from pure_nas.data.pillow_warnings import counted
 from pure_nas.errors import DataError
 
 T = TypeVar("T")
@@ -57,8 +58,13 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
         in_chans: 1 or 3; None chooses 1 where every image is grayscale.
 
     Raises:
-        DataError: a file cannot be read, or no file is an image.
+        DataError: a file cannot be read, no file is an image, or memory does not suffice for one.
     """
+    with counted():
+        return _decode(listing, image_size, in_chans)
+
+
+def _decode(listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
     paths = [each.path for each in listing.files]
     probes, corrupt = _split_failures(_in_threads(_probe_chunk, paths))
     if not probes:
@@ -106,7 +112,10 @@ def _decode_all(
 def _decode_into(pixels: Pixels | None, row: int, path: Path, size: int, channels: int) -> bytes | CorruptImageError:
     """Decode a file into its row; the file's sha256 is returned only where no pixels are kept."""
     data = read_bytes(path)
-    image = _or_failure(lambda contents: decode_image(contents, size, channels), data)
+    try:
+        image = _or_failure(lambda contents: decode_image(contents, size, channels), data)
+    except MemoryError as error:
+        raise too_large(path) from error
     if isinstance(image, CorruptImageError):
         return image
     if pixels is None:

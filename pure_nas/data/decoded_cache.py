@@ -21,10 +21,11 @@ import numpy as np
 
 from pure_nas.data import decoded
 from pure_nas.data.decoded import DecodedImages, decode_listing, pixel_digest
-from pure_nas.data.folder import Listing
+from pure_nas.data.listing import Listing
 from pure_nas.errors import reason
 
-_FORMAT = 1
+_FORMAT = 2
+"""Changes with how files are decoded."""
 _log = logging.getLogger(__name__)
 
 

@@ -1,29 +1,29 @@
-"""A folder of images as a dataset: how it is laid out, its classes and its files.
+"""How a folder of images is laid out: which folders hold which part of it, and its classes.
 
 Two layouts are known.
 
-- `root/train/<class>/*` beside `root/test/<class>/*`, or `root/val` (or `validation`) in its place: the test
-  images. Validation images are split off train, unless `test` and `val` are both there: then `val` holds them.
+- `root/train/<class>/*` beside `root/test/<class>/*`, or `root/val` in its place: the test images. Validation images
+  are split off train, unless `test` and `val` are both there: then `val` holds them. `pure_nas.data.part_names` has
+  the names that parts go by.
 - `root/<class>/*`: everything is split by seed, the test images always in the same way.
 
-A class is a folder; images may lie in folders inside it. Hidden files and folders are passed over.
+A folder may stand around all of this, and around the classes of a part, as archives leave it (`seg_train/seg_train`).
+A class is a folder; images may be in folders inside it. Hidden and system files and folders are passed over.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
-from pure_nas.data.decode import IMAGE_EXTENSIONS
-from pure_nas.data.split import Positions
+from pure_nas.data.listing import PassedOver, images_directly_in, subfolders
+from pure_nas.data.part_names import FolderPart, parts_among, reads_like_wrapping
 from pure_nas.errors import DataError
 
-_LAYOUT_HINT = "Images belong into folder/train/<class>/ and folder/test/<class>/, or all into folder/<class>/."
-_VALIDATION_NAMES = ("val", "validation")
+LAYOUT_HINT = "Images belong into folder/train/<class>/ and folder/test/<class>/, or all into folder/<class>/."
+_UNLABELLED = frozenset({"pred", "seg_pred", "predict", "prediction", "predictions", "unlabeled", "unlabelled"})
+_NO_CLASSES = "no folder for each class"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class FolderLayout:
         validation: folder of the validation images; None where they are split off train.
         test: folder of the test images; None where there is none.
         whole: whether `train` holds everything, so that test images too are split off it.
+        passed_over: what beside these is not used; what is found in them is added to it.
     """
 
     classes: tuple[str, ...]
@@ -43,36 +44,7 @@ class FolderLayout:
     validation: Path | None
     test: Path | None
     whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file and what tells whether it changed: its size in bytes and its time of change in nanoseconds."""
-
-    path: Path
-    size: int
-    changed: int
-
-
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """Image files of a dataset, by class and then by name, with their labels (N,), int64."""
-
-    root: Path
-    files: tuple[ImageFile, ...]
-    labels: Positions
-
-    def take(self, positions: Positions) -> Listing:
-        """The files at `positions` only."""
-        return Listing(self.root, tuple(self.files[i] for i in positions), self.labels[positions])
-
-    def followed_by(self, other: Listing) -> Listing:
-        """These files and then those of `other`."""
-        return Listing(self.root, self.files + other.files, np.concatenate([self.labels, other.labels]))
-
-    def names(self) -> list[str]:
-        """Paths relative to the dataset's folder, with forward slashes."""
-        return [each.path.relative_to(self.root).as_posix() for each in self.files]
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def find_layout(root: Path) -> FolderLayout:
@@ -81,116 +53,116 @@ def find_layout(root: Path) -> FolderLayout:
     Raises:
         DataError: the folder cannot be read, follows neither layout, or its parts differ in their classes.
     """
-    folders = _subfolders(root)
-    if "train" not in folders:
-        parts = {"test", *_VALIDATION_NAMES}
-        if folders and set(folders) <= parts:
-            raise DataError(f"{root} has {' and '.join(folders)}, but no folder train.", hint=_LAYOUT_HINT)
-        return FolderLayout(_classes(root), root, validation=None, test=None, whole=True)
-    beside = [root / name for name in _VALIDATION_NAMES if name in folders]
-    if len(beside) > 1:
-        raise DataError(f"{root} has both val and validation.", hint="Keep one of them.")
-    has_test = "test" in folders
-    layout = FolderLayout(
-        classes=_classes(root / "train"),
-        train=root / "train",
-        validation=beside[0] if beside and has_test else None,
-        test=root / "test" if has_test else next(iter(beside), None),
+    top = _inside_archive(root)
+    passed_over = PassedOver()
+    names = subfolders(top, passed_over)
+    named = parts_among(names)
+    labelled = {name: inner for name in named if subfolders(inner := _inside_part(top / name, named[name]))}
+    parts = _one_folder_each(top, {name: named[name] for name in labelled})
+    if "train" not in parts:
+        _refuse_parts_without_classes(top, names, named, labelled)
+        for name in names:
+            if name.lower() in _UNLABELLED:
+                passed_over.folders[_relative(top / name, root)] = "images without labels"
+        classes = _classes(top, [name for name in names if name.lower() not in _UNLABELLED], root, passed_over)
+        return FolderLayout(classes, top, validation=None, test=None, whole=True, passed_over=passed_over)
+    for name in names:
+        if name not in parts.values():
+            reason = _NO_CLASSES if name in named else "neither training, validation nor test"
+            passed_over.folders[_relative(top / name, root)] = reason
+    folders = {part: labelled[name] for part, name in parts.items()}
+    classes = _classes(folders["train"], subfolders(folders["train"], passed_over), root, passed_over)
+    for part, folder in folders.items():
+        if part != "train":
+            _check_same_classes(classes, folders["train"], folder, passed_over)
+    validation, test = folders.get("validation"), folders.get("test")
+    return FolderLayout(
+        classes=classes,
+        train=folders["train"],
+        validation=validation if test else None,
+        test=test or validation,
         whole=False,
+        passed_over=passed_over,
     )
-    for part in (layout.validation, layout.test):
-        if part is not None:
-            _check_same_classes(layout, part)
-    return layout
 
 
-def list_images(root: Path, folder: Path, classes: tuple[str, ...]) -> Listing:
-    """List the images of every class in `folder`, a part of the dataset in `root`.
+def _inside_archive(root: Path) -> Path:
+    """The folder with the parts or classes, where folders stand around it that hold nothing else."""
+    folder = root
+    while (name := _only_folder(folder)) and not parts_among([name]):
+        folder = folder / name
+    return folder if name or len(subfolders(folder)) > 1 else root
 
-    Raises:
-        DataError: a folder cannot be read, or a class has no images.
-    """
-    files: list[ImageFile] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = sorted(_images_below(folder / name, set()), key=lambda each: each.path)
-        if not found:
+
+def _inside_part(folder: Path, part: FolderPart) -> Path:
+    """The folder with the classes of a part, where folders stand around it that say the part again, or nothing."""
+    while name := _only_folder(folder):
+        again = name == folder.name or parts_among([name]).get(name) == part
+        if not again and not reads_like_wrapping(name):
+            break
+        folder = folder / name
+    return folder
+
+
+def _only_folder(folder: Path) -> str:
+    """The name of the one folder in a folder that has no images itself; empty where that is not so."""
+    names = subfolders(folder)
+    return names[0] if len(names) == 1 and not images_directly_in(folder) else ""
+
+
+def _one_folder_each(top: Path, named: dict[str, FolderPart]) -> dict[FolderPart, str]:
+    """The folder of each part that there is."""
+    folders: dict[FolderPart, list[str]] = defaultdict(list)
+    for name, part in named.items():
+        folders[part].append(name)
+    for part, names in folders.items():
+        if len(names) > 1:
             raise DataError(
-                f'The class "{name}" has no images: {folder / name} holds no file that ends in '
-                f"{', '.join(IMAGE_EXTENSIONS)}.",
-                hint="Add images, or remove the folder.",
+                f"{top} has both {' and '.join(names)}, which read like folders of {part} images.",
+                hint="Keep one of them.",
             )
-        files += found
-        labels += [label] * len(found)
-    return Listing(root, tuple(files), np.array(labels, dtype=np.int64))
+    return {part: names[0] for part, names in folders.items()}
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
-    names = _subfolders(folder)
+def _refuse_parts_without_classes(
+    top: Path, names: list[str], named: dict[str, FolderPart], labelled: dict[str, Path]
+) -> None:
+    """Raise where folders that read like parts would be taken for classes."""
+    parts = set(named.values())
+    if not named or not (len(named) == len(names) or ("train" in parts and len(parts) > 1)):
+        return
+    flat = [name for name in named if name not in labelled]
+    if any(named[name] == "train" for name in flat):
+        raise DataError(f"{top} has {' and '.join(flat)} without a folder for each class.", hint=LAYOUT_HINT)
+    raise DataError(f"{top} has {' and '.join(named)}, but no folder train.", hint=LAYOUT_HINT)
+
+
+def _classes(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> tuple[str, ...]:
+    """The classes in a folder, two or more; images beside them are passed over."""
+    loose = images_directly_in(folder)
     if len(names) >= 2:
+        if loose:
+            passed_over.loose[_relative(folder, root)] += loose
         return tuple(names)
     if names:
         message = f'{folder} holds one class only, "{names[0]}"; telling classes apart takes two.'
-    elif any(_is_image(entry.name) for entry in _entries(folder)):
+    elif loose:
         message = f"{folder} holds images, but no folder for each class."
     else:
         message = f"{folder} holds no folders of images."
-    raise DataError(message, hint=_LAYOUT_HINT)
+    raise DataError(message, hint=LAYOUT_HINT)
 
 
-def _check_same_classes(layout: FolderLayout, part: Path) -> None:
-    known, found = set(layout.classes), set(_subfolders(part))
+def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, passed_over: PassedOver) -> None:
+    known, found = set(classes), set(subfolders(part, passed_over))
     missing, extra = sorted(known - found), sorted(found - known)
     if missing or extra:
         faults = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("extra", extra)) if names]
         raise DataError(
-            f"The classes of {part} differ from those of {layout.train} ({'; '.join(faults)}).",
+            f"The classes of {part} differ from those of {train} ({'; '.join(faults)}).",
             hint="Both folders need one folder of images for each class, with the same names.",
         )
 
 
-def _subfolders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in _entries(folder) if entry.is_dir())
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
-    except FileNotFoundError as error:
-        raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
-    except NotADirectoryError as error:
-        raise DataError(f"{folder} is a file, not a folder of images.", hint=_LAYOUT_HINT) from error
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
-        ) from error
-
-
-def _images_below(folder: Path, visited: set[tuple[int, int]]) -> Iterator[ImageFile]:
-    """Image files below a folder; links are followed, but no folder is entered twice."""
-    entries = _entries(folder)
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in visited:
-        return
-    visited.add((status.st_dev, status.st_ino))
-    for entry in entries:
-        if entry.is_dir():
-            yield from _images_below(Path(entry.path), visited)
-        elif _is_image(entry.name):
-            yield _image_file(entry)
-
-
-def _image_file(entry: os.DirEntry[str]) -> ImageFile:
-    try:
-        status = entry.stat()
-    except OSError as error:
-        raise DataError(
-            f"The image {entry.path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
-    return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_EXTENSIONS)
+def _relative(folder: Path, root: Path) -> str:
+    return folder.relative_to(root).as_posix()

@@ -12,8 +12,9 @@ import torch
 from pure_nas.data.dataset import Choice, Dataset, Images, unnormalised
 from pure_nas.data.decoded import DecodedImages
 from pure_nas.data.decoded_cache import DecodedCache
-from pure_nas.data.folder import FolderLayout, Listing, find_layout, list_images
+from pure_nas.data.folder import FolderLayout, find_layout
 from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.listing import Listing, PassedOver, count_images, list_images
 from pure_nas.data.pixel_source import ImageFiles
 from pure_nas.data.resident import resident
 from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
@@ -44,7 +45,8 @@ def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: boo
                 f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
                 hint="Leave it out, or move the images of that folder into train.",
             )
-        listing = listing.followed_by(list_images(root, layout.validation, layout.classes))
+        validation_files = list_images(root, layout.validation, layout.classes, layout.passed_over)
+        listing = listing.followed_by(validation_files)
     read = reader.read(listing, choice.image_size, None)
     if layout.validation is None:
         share = _SHARE * files.count / len(files.outside_test.files)
@@ -63,26 +65,29 @@ def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: boo
         whole=read.image_set(unnormalised(in_chans)),
         digest=read.decoded.digest,
         skipped=len(read.decoded.corrupt),
-        load_test=partial(_load_test, reader, layout, root, size, in_chans) if files.has_test else None,
+        test_size=files.test_size,
+        passed_over=layout.passed_over.in_words(),
+        load_test=partial(_load_test, reader, layout, root, size, in_chans) if files.test_size else None,
     ).split(train, validation, choice.seed)
 
 
 @dataclass(frozen=True, eq=False)
 class _Files:
-    """The files outside test, how many files the training folder has, and whether there are test images."""
+    """The files outside test, and how many files the training folder and the test part have."""
 
     outside_test: Listing
     count: int
-    has_test: bool
+    test_size: int
 
 
 def _list_files(layout: FolderLayout, root: Path) -> _Files:
-    listing = list_images(root, layout.train, layout.classes)
+    listing = list_images(root, layout.train, layout.classes, layout.passed_over)
     count = len(listing.files)
     if not layout.whole:
-        return _Files(listing, count, layout.test is not None)
+        test_size = count_images(layout.test, layout.classes, layout.passed_over) if layout.test else 0
+        return _Files(listing, count, test_size)
     kept, test = _split_test(listing.labels)
-    return _Files(listing.take(kept), count, len(test) > 0)
+    return _Files(listing.take(kept), count, len(test))
 
 
 def _split_test(labels: Positions) -> tuple[Positions, Positions]:
@@ -94,7 +99,7 @@ def _split_test(labels: Positions) -> tuple[Positions, Positions]:
 def _load_test(
     reader: _Reader, layout: FolderLayout, root: Path, size: int, in_chans: int, normalisation: Normalisation
 ) -> ImageSet:
-    listing = list_images(root, layout.test or layout.train, layout.classes)
+    listing = list_images(root, layout.test or layout.train, layout.classes, PassedOver())
     if layout.whole:
         listing = listing.take(_split_test(listing.labels)[1])
     return reader.read(listing, size, in_chans).image_set(normalisation)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.data.augment import Augment, Draws, draw
+from pure_nas.data.preprocessing import scale_and_shift
 from pure_nas.errors import DataError, UsageError
 
 Batch = tuple[Tensor, Tensor]
@@ -42,12 +43,10 @@ class Normalisation:
 
     def normaliser(self, size: int, device: torch.device) -> Callable[[Tensor], Tensor]:
         """A function from (B, C, size, size) uint8 windows in channels_last to normalised float32 ones."""
-        mean = torch.tensor(self.mean, dtype=torch.float64).view(1, -1, 1, 1)
-        std = torch.tensor(self.std, dtype=torch.float64).view(1, -1, 1, 1)
         # Written out for every pixel: a channel's value broadcast over channels_last pixels is several times slower.
         scale, shift = (
-            each.float().expand(1, -1, size, size).contiguous(memory_format=torch.channels_last).to(device)
-            for each in (1 / (255 * std), -mean / std)
+            each[None].expand(1, -1, size, size).contiguous(memory_format=torch.channels_last).to(device)
+            for each in scale_and_shift(self.mean, self.std)
         )
         return lambda windows: windows.float().mul_(scale).add_(shift)
 

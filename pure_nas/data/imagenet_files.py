@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes
 from pure_nas.data.imagenet_classes import imagenet_classes
+from pure_nas.data.listing import of_the_system
 from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.errors import DataError
 
@@ -172,7 +173,7 @@ def named(identifier: str) -> str:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
+            return [entry for entry in entries if not of_the_system(entry.name)]
     except OSError as error:
         raise DataError(
             f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."

@@ -16,7 +16,8 @@ from pure_nas.data.dataset import Choice, Dataset, Images, unnormalised
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.image_set import ImageSet, Normalisation
 from pure_nas.data.large import LargeImages
-from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.pillow_warnings import counted
+from pure_nas.data.pixel_source import EncodedImages, PixelSource
 from pure_nas.data.raw import RawImages
 from pure_nas.data.resident import resident
 from pure_nas.data.scaling import scaled
@@ -47,18 +48,24 @@ def load_named(spec: DatasetSpec, data_dir: Path, choice: Choice, *, skip_corrup
         whole=read.images,
         digest=read.digest,
         skipped=read.skipped,
+        decoded_size=read.decoded_size,
+        test_size=spec.test_size,
         load_test=partial(_load_test, spec, data_dir, raw.classes, in_chans, size, skip_corrupt),
     ).split(train, validation, choice.seed)
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """Images of one part with their labels; `skipped` damaged ones are left out. What fits is held in memory."""
+    """Images of one part with their labels; `skipped` damaged ones are left out. What fits is held in memory.
+
+    `decoded_size` is as in `Dataset`.
+    """
 
     labels: Positions
     images: ImageSet
     digest: str
     skipped: int = 0
+    decoded_size: int | None = None
 
 
 def _read(raw: RawImages | LargeImages, chosen: Positions, size: int | None, *, skip_corrupt: bool) -> _Read:
@@ -66,7 +73,9 @@ def _read(raw: RawImages | LargeImages, chosen: Positions, size: int | None, *, 
         return _opened(raw, chosen, size or raw.image_size, skip_corrupt=skip_corrupt)
     pixels, labels = scaled(raw.images[chosen], size), raw.labels[chosen]
     images = resident(pixels, torch.from_numpy(labels), unnormalised(_channels(raw)))
-    return _Read(labels, images, pixel_digest(pixels.numpy()))
+    native = int(raw.images.shape[-1])
+    decoded_size = native if native != pixels.shape[-1] else None
+    return _Read(labels, images, pixel_digest(pixels.numpy()), decoded_size=decoded_size)
 
 
 def _opened(raw: LargeImages, chosen: Positions, size: int, *, skip_corrupt: bool) -> _Read:
@@ -77,7 +86,15 @@ def _opened(raw: LargeImages, chosen: Positions, size: int, *, skip_corrupt: boo
     if lost:
         names = ", ".join(raw.classes[label] for label in lost)
         raise DataError(f"Every image of these classes is corrupt: {names}.", hint="Replace the images.")
-    return _Read(labels, _image_set(opened.source, kept, labels, size), opened.digest, len(chosen) - len(kept))
+    # Files are decoded to the size that is held. Other sources have images of one size, which they scale.
+    scales = not isinstance(opened.source, EncodedImages) and size == opened.source.size != raw.image_size
+    return _Read(
+        labels,
+        _image_set(opened.source, kept, labels, size),
+        opened.digest,
+        len(chosen) - len(kept),
+        raw.image_size if scales else None,
+    )
 
 
 def _channels(raw: RawImages | LargeImages) -> int:
@@ -102,7 +119,8 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
 
     pool = ThreadPoolExecutor(max_workers=max(1, usual_workers()))
     try:
-        list(pool.map(read, range(len(positions))))  # raises what a read has raised
+        with counted():
+            list(pool.map(read, range(len(positions))))  # raises what a read has raised
     finally:
         pool.shutdown(cancel_futures=True)
     return torch.from_numpy(pixels)

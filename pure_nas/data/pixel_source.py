@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, read_bytes
+from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, read_bytes, too_large
 from pure_nas.errors import DataError
 
 
@@ -73,6 +73,8 @@ class EncodedImages(PixelSource):
                 f"The image {self.name(position)} cannot be decoded: {error}.",
                 hint="Restore the file, or leave out what is damaged with --skip-corrupt (skip_corrupt=True).",
             ) from error
+        except MemoryError as error:
+            raise too_large(self.name(position)) from error
 
 
 class ImageFiles(EncodedImages):

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+
+from pure_nas.data import preprocessing
 
 _CHUNK = 4096
 
@@ -16,7 +17,4 @@ def scaled(images: NDArray[np.uint8], size: int | None) -> Tensor:
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
     if size is None or size == pixels.shape[-1]:
         return pixels
-    chunks = [
-        F.interpolate(chunk, (size, size), mode="bilinear", antialias=True) for chunk in torch.split(pixels, _CHUNK)
-    ]
-    return torch.cat(chunks)
+    return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _CHUNK)])

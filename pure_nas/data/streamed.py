@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from pure_nas.data.augment import Draws
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
+from pure_nas.data.pillow_warnings import ignored
 from pure_nas.data.pixel_source import PixelSource
 from pure_nas.data.windows import bordered, cutter
 from pure_nas.errors import DataError
@@ -52,7 +53,8 @@ class _Reader:
 
     def __getitem__(self, position: int) -> Tensor | _Fault:
         try:
-            pixels = self._source.pixels(position)
+            with ignored():
+                pixels = self._source.pixels(position)
         except DataError as error:
             return error.message, error.hint
         return torch.from_numpy(np.array(pixels))

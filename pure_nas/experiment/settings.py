@@ -21,7 +21,7 @@ from pure_nas.search.workers import Workers, check_workers
 
 SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced", "machine"})
-_CAME_LATER = frozenset({"data.mean", "data.std"})
+_CAME_LATER = frozenset({"data.mean", "data.std", "data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
 

@@ -1,4 +1,4 @@
-"""The source of the classes that an exported file carries."""
+"""The source of the classes and functions that an exported file carries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import inspect
 import pkgutil
 import symtable
 import textwrap
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from pure_nas.errors import PureNasError
 from pure_nas.export.layout import Call, literal
@@ -22,6 +23,9 @@ IMPORTS = {
     "F": "from torch.nn import functional as F",
 }
 """The names that an exported file may import, and how."""
+
+ANNOTATIONS = frozenset({"IO", "Image"})
+"""What it may import for annotations only: from typing, and Pillow's module."""
 
 
 def unit_call(unit: Unit, place: UnitPlace) -> Call:
@@ -57,11 +61,25 @@ def class_source(of: type, carried: Collection[str] = ()) -> str:
     Raises:
         PureNasError: there is none, or it needs names that an exported file does not have.
     """
+    return _source(of, {of.__name__, *carried, *IMPORTS})
+
+
+def function_sources(functions: Sequence[Callable[..., Any]]) -> list[str]:
+    """The sources of functions that may call each other.
+
+    Raises:
+        PureNasError: as `class_source`.
+    """
+    known = {each.__name__ for each in functions} | IMPORTS.keys() | ANNOTATIONS
+    return [_source(each, known) for each in functions]
+
+
+def _source(of: type | Callable[..., Any], known: set[str]) -> str:
     try:
         source = textwrap.dedent(inspect.getsource(of)).strip("\n")
     except (OSError, TypeError) as error:
         raise PureNasError(f"{of.__module__}.{of.__qualname__} cannot be exported: it has no source file.") from error
-    foreign = sorted(names_used(source) - {of.__name__, *carried} - set(IMPORTS) - set(dir(builtins)))
+    foreign = sorted(names_used(source) - known - set(dir(builtins)))
     if foreign:
         raise PureNasError(
             f"{of.__module__}.{of.__qualname__} cannot be exported: its source uses {', '.join(foreign)}.",

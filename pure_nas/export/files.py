@@ -29,6 +29,8 @@ def write_export(
     classes: Sequence[str] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    decoded_size: int | None = None,
+    stored_size: int | None = None,
     title: str = "",
     notes: Sequence[str] = (),
     overwrite: bool = False,
@@ -41,7 +43,7 @@ def write_export(
         state_dict: its weights; only the format "json" does without.
         format: "python" for network.py with weights and architecture, "safetensors" for weights and
             architecture, "json" for the architecture alone.
-        classes: as in `python_source`, like `mean`, `std`, `title` and `notes`.
+        classes: as in `python_source`, like `mean`, `std`, `decoded_size`, `stored_size`, `title` and `notes`.
         overwrite: whether files with other contents may be replaced.
 
     Raises:
@@ -50,7 +52,16 @@ def write_export(
     """
     files: dict[str, bytes] = {}
     if format == "python":
-        source = python_source(architecture, title=title, notes=notes, classes=classes, mean=mean, std=std)
+        source = python_source(
+            architecture,
+            title=title,
+            notes=notes,
+            classes=classes,
+            mean=mean,
+            std=std,
+            decoded_size=decoded_size,
+            stored_size=stored_size,
+        )
         files[NETWORK_FILE] = source.encode()
     if format != "json":
         files[WEIGHTS_FILE] = weights_bytes(architecture, state_dict)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from pure_nas.architecture import Architecture
+from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
-from pure_nas.export.classes import IMPORTS, class_source, names_used, unit_class
+from pure_nas.export.classes import ANNOTATIONS, IMPORTS, class_source, function_sources, names_used, unit_class
 from pure_nas.export.layout import assigned_tuple
 from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
 from pure_nas.nn import blocks
@@ -29,26 +30,56 @@ def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:
     return network.eval()
 '''.strip()
 
-_DEMO = """
+_PREPROCESS = """
+def preprocess(image: Image.Image | str | Path) -> Tensor:
+    \"\"\"What the network is shown of an image, decoded and normalised as in its training; needs Pillow.
+
+    Args:
+        image: a Pillow image of any size and kind, or the path of an image file.
+
+    Returns:
+        (IN_CHANS, IMAGE_SIZE, IMAGE_SIZE), float32. For a batch of one: preprocess(image)[None].
+    \"\"\"
+    if isinstance(image, (str, Path)):
+        with open_image(str(image)) as opened:
+            return preprocess(opened)
+    small = square(in_mode(upright(image), "{mode}"), {decoded})
+    pixels = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8).view({decoded}, {decoded}, IN_CHANS)
+    pixels = pixels.permute(2, 0, 1)
+{fitted}    scale, shift = scale_and_shift({mean}, {std})
+    return pixels.float() * scale + shift
+""".strip()
+
+_COMMAND = """
 if __name__ == "__main__":
     import sys
-
-    from PIL import Image
+    import warnings
 
     if len(sys.argv) != 2:
         sys.exit("usage: python network.py IMAGE")
-    image = Image.open(sys.argv[1]).convert("{mode}").resize((IMAGE_SIZE, IMAGE_SIZE))
-    pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(IMAGE_SIZE, IMAGE_SIZE, IN_CHANS)
-    x = pixels.permute(2, 0, 1) / 255
-{normalisation}    with torch.inference_mode():
+    warnings.filterwarnings("ignore", module="PIL")  # its remarks on a file's metadata
+    try:
+        x = preprocess(sys.argv[1])
+    except ModuleNotFoundError as error:
+        sys.exit(f"Decoding an image needs Pillow (pip install pillow): {{error}}.")
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        sys.exit(f"{{sys.argv[1]}} cannot be decoded: {{error or type(error).__name__}}")
+    with torch.inference_mode():
         probabilities = load()(x[None]).softmax(1)[0]
     for index in probabilities.argsort(descending=True)[:5].tolist():
         print(f"{{probabilities[index]:6.1%}}  {name}")
 """.strip()
 
-_NORMALISATION = "    x = (x - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1)\n"
-_TAKEN = {"Network", "conv3x3", "load"}
 _BASES = (blocks.ResidualBlock.__name__,)
+_DECODING = (
+    preprocessing.open_image,
+    preprocessing.upright,
+    preprocessing.whole_numbers_to_gray,
+    preprocessing.in_mode,
+    preprocessing.square,
+    preprocessing.scale_and_shift,
+)
+_TAKEN = {"Network", "conv3x3", "load", "preprocess", "Image", "scaled", *(each.__name__ for each in _DECODING)}
 _IMAGE_MODES = {1: "L", 3: "RGB"}
 
 
@@ -60,11 +91,14 @@ def python_source(
     classes: Sequence[str] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    decoded_size: int | None = None,
+    stored_size: int | None = None,
 ) -> str:
     """One Python file that defines the network of `architecture` with nothing but PyTorch.
 
     Its class `Network` has the state-dict keys of `pure_nas.nn.Network`; its function `load` reads the
-    safetensors file beside it.
+    safetensors file beside it. Where images have one or three channels, its function
+    `preprocess` gives what the network is shown of an image.
 
     Args:
         architecture: the network.
@@ -73,6 +107,9 @@ def python_source(
         classes: names of the classes, one for each logit.
         mean: what is subtracted from images scaled to 0 ... 1, one value a channel.
         std: what they are then divided by.
+        decoded_size: height and width of the squares that images are decoded to, pixels; None is `stored_size`.
+        stored_size: height and width that these are scaled to, pixels, of which the network is shown the middle; None
+            is its image size.
 
     Raises:
         UsageError: `classes`, `mean` or `std` do not fit the architecture.
@@ -83,8 +120,9 @@ def python_source(
         [
             *_definitions(architecture),
             _constants(architecture, classes, mean, std),
+            *_preprocess(architecture, mean, decoded_size, stored_size),
             _LOAD,
-            *_demo(architecture, classes, mean),
+            *_command(architecture, classes),
         ]
     )
     parts = [_docstring(architecture, title, notes, mean), "from __future__ import annotations", _imports(body)]
@@ -158,14 +196,34 @@ def _constants(
     return "\n".join(lines)
 
 
-def _demo(architecture: Architecture, classes: Sequence[str] | None, mean: Sequence[float] | None) -> Iterator[str]:
-    mode = _IMAGE_MODES.get(architecture.in_chans)
-    if mode is not None:
-        yield _DEMO.format(
-            mode=mode,
-            normalisation="" if mean is None else _NORMALISATION,
-            name="class {index}" if classes is None else "{CLASSES[index]}",
-        )
+def _preprocess(
+    architecture: Architecture, mean: Sequence[float] | None, decoded_size: int | None, stored_size: int | None
+) -> Iterator[str]:
+    """The function `preprocess` and those it calls."""
+    mode, shown = _IMAGE_MODES.get(architecture.in_chans), architecture.image_size
+    if mode is None:
+        return
+    stored = stored_size or shown
+    decoded = decoded_size or stored
+    fitted = ""
+    if decoded != stored:
+        fitted += f"    pixels = scaled(pixels[None], {'IMAGE_SIZE' if stored == shown else stored})[0]\n"
+    if stored != shown:
+        start = (stored - shown) // 2
+        fitted += f"    pixels = pixels[:, {start}:{start + shown}, {start}:{start + shown}]\n"
+    yield from function_sources([*_DECODING, preprocessing.scaled] if decoded != stored else _DECODING)
+    yield _PREPROCESS.format(
+        mode=mode,
+        decoded="IMAGE_SIZE" if decoded == shown else decoded,
+        fitted=fitted,
+        mean="MEAN" if mean is not None else (0.0,) * architecture.in_chans,
+        std="STD" if mean is not None else (1.0,) * architecture.in_chans,
+    )
+
+
+def _command(architecture: Architecture, classes: Sequence[str] | None) -> Iterator[str]:
+    if architecture.in_chans in _IMAGE_MODES:
+        yield _COMMAND.format(name="class {index}" if classes is None else "{CLASSES[index]}")
 
 
 def _docstring(architecture: Architecture, title: str, notes: Sequence[str], mean: Sequence[float] | None) -> str:
@@ -173,16 +231,22 @@ def _docstring(architecture: Architecture, title: str, notes: Sequence[str], mea
     scale = "scaled to 0 ... 1" if mean is None else "scaled to 0 ... 1, less MEAN, over STD"
     paragraphs = [_clean(title) or in_words(architecture), *map(_clean, notes)]
     wrapped = [textwrap.fill(text, 110, break_long_words=False) for text in paragraphs if text]
+    images = architecture.in_chans in _IMAGE_MODES
     usage = "\n".join(
         [
-            "    from network import load",
+            f"    from network import load{', preprocess' if images else ''}",
             f"    network = load()  # reads {WEIGHTS_FILE} beside this file",
+            *(
+                ["    logits = network(preprocess(IMAGE)[None])  # the path of an image file, or a Pillow image"]
+                * images
+            ),
             f"    logits = network(images)  # (N, {channels}, {size}, {size}), {scale}",
         ]
     )
-    size_line = f"{_parameters(architecture):,} parameters. Written by pure-nas; needs only PyTorch (and safetensors)."
-    if architecture.in_chans in _IMAGE_MODES:
-        size_line += "\nTo classify an image file: python network.py IMAGE"
+    needs = "needs PyTorch, and safetensors to load weights"
+    size_line = f"{_parameters(architecture):,} parameters. Written by pure-nas; {needs}."
+    if images:
+        size_line += "\nTo classify an image file, which needs Pillow too: python network.py IMAGE"
     text = "\n\n".join([*wrapped, usage, size_line])
     return f'"""{" " if text.startswith(chr(34)) else ""}{text}\n"""'
 
@@ -200,10 +264,11 @@ def _parameters(architecture: Architecture) -> int:
 
 def _imports(body: str) -> str:
     used = names_used(body)
-    standard = [IMPORTS[name] for name in ("Callable", "Path") if name in used]
-    lines = [IMPORTS["torch"]] if "torch" in used else []
-    members = ", ".join(name for name in ("Tensor", "nn") if name in used)
-    lines.append(f"from torch import {members}")
-    if "F" in used:
-        lines.append(IMPORTS["F"])
-    return "\n".join(standard) + "\n\n" + "\n".join(lines)
+    decodes = used >= ANNOTATIONS
+    lines = [IMPORTS[name] for name in ("Callable", "Path") if name in used]
+    lines += ["from typing import IO, TYPE_CHECKING"] if decodes else []
+    lines += ["", IMPORTS["torch"]] if "torch" in used else [""]
+    lines.append(f"from torch import {', '.join(name for name in ('Tensor', 'nn') if name in used)}")
+    lines += [IMPORTS["F"]] if "F" in used else []
+    lines += ["", "if TYPE_CHECKING:", "    from PIL import Image"] if decodes else []
+    return "\n".join(lines)

@@ -44,6 +44,8 @@ def export_trial(
         classes=data.get("classes"),
         mean=data.get("mean"),
         std=data.get("std"),
+        decoded_size=data.get("decoded_size"),
+        stored_size=data.get("stored_size"),
         title=f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"',
         notes=[f"Validation error {record.error * 100:.2f} % on {data.get('name', 'its dataset')}, a single run."],
         overwrite=overwrite,

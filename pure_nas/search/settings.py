@@ -33,6 +33,8 @@ METRICS: tuple[ObjectiveName, ...] = ("error", "noise_error")
 SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
+_CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
+"""What run.toml of an older run lacks, though nothing differs."""
 _LONGEST_NAME = 200
 
 
@@ -193,7 +195,7 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
         )
     old, new = flat_settings(stored), flat_settings(wanted)
     recorded_only = {key for key in old if key.split(".")[0] not in wanted}
-    keys = sorted((old.keys() | new.keys()) - recorded_only)
+    keys = sorted((old.keys() | new.keys()) - recorded_only - (_CAME_LATER - old.keys()))
     differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
     if differing:
         listed = _causes_first(differing, old, new)

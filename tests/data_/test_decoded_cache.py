@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from dataset_files import picture
+from image_zoo import ZOO
 
-from pure_nas.data import Dataset, decoded_cache, load_dataset
+from pure_nas.data import Dataset, decoded_cache, load_dataset, pillow_warnings
 from pure_nas.errors import DataError
 
 
@@ -44,6 +47,42 @@ def test_a_changed_file_is_decoded_again(folder: Path, data_dir: Path, decodings
     picture(5).save(folder / "train" / "dog" / "000.png")
     assert load(folder, data_dir).fingerprint != first.fingerprint
     assert decodings == [24, 24]
+
+
+def test_what_another_way_of_decoding_has_kept_is_not_used(
+    folder: Path, data_dir: Path, decodings: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(folder, data_dir)
+    monkeypatch.setattr(decoded_cache, "_FORMAT", decoded_cache._FORMAT + 1)
+    assert load(folder, data_dir).fingerprint == first.fingerprint
+    assert decodings == [24, 24]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_pillow_warns_about_becomes_one_line(
+    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        name = folder / "train" / "cat" / f"{number}.jpg"
+        name.write_bytes(ZOO["EXIF with an entry cut short"]())
+    with caplog.at_level(logging.INFO):
+        load(folder, data_dir)
+    (line,) = caplog.messages
+    assert re.fullmatch(r"Pillow warned \d+ times about the images, first of: Corrupt EXIF data\. .*\.", line)
+
+
+def test_nothing_is_said_of_large_images_which_are_read(
+    folder: Path, data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200)
+    with caplog.at_level(logging.INFO):
+        assert len(load(folder, data_dir).train_and_validation()) == 24
+    assert caplog.messages == []
+
+
+def test_warnings_of_others_are_shown_as_ever() -> None:
+    with pytest.warns(UserWarning, match="of mine"), pillow_warnings.counted():
+        warnings.warn("of mine", stacklevel=1)
 
 
 @pytest.mark.parametrize("pattern", ["*.npy", "*.json"])

@@ -65,6 +65,13 @@ def test_the_test_part_stays_when_the_seed_changes(data_dir: Path) -> None:
     assert first.fingerprint != second.fingerprint
 
 
+def test_the_size_of_the_file_is_said_where_another_is_shown(data_dir: Path) -> None:
+    write_galaxy10(data_dir, 20)
+    facts = [load(data_dir, image_size=size).facts for size in (16, None)]
+    assert [each.get("decoded_size") for each in facts] == [256, None]
+    assert "stored_size" not in facts[0]
+
+
 def test_images_too_large_for_memory_are_read_from_the_disk_as_they_are_wanted(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

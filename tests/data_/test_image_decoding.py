@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import io
+import struct
 
 import numpy as np
 import pytest
 from dataset_files import picture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from image_zoo import broken_exif, encoded, gray16, photograph, whole_numbers
 from PIL import Image
 
 from pure_nas.data.decode import CorruptImageError, decode_image, probe_image
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def test_an_image_of_the_right_size_is_kept_as_it_is() -> None:
@@ -92,3 +89,81 @@ def test_pixels_without_a_range_are_refused() -> None:
     image = Image.fromarray(np.zeros((8, 8), dtype=np.float32))
     with pytest.raises(CorruptImageError, match="floating-point"):
         decode_image(encoded(image, "TIFF"), 8, 1)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF|Metadata Warning:UserWarning")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@given(
+    blob=st.binary(max_size=60)
+    | st.builds(
+        lambda start, number, body: start + struct.pack("<H", number) + body,
+        st.sampled_from([b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"II*\0\xff\xff\xff\xff"]),
+        st.integers(0, 3),
+        st.binary(max_size=40),
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_a_sound_image_with_damaged_exif_is_read(kind: str, blob: bytes) -> None:
+    damaged = decode_image(broken_exif(b"Exif\0\0" + blob, kind), 16, 3)
+    sound = decode_image(encoded(photograph(), kind), 16, 3)
+    turns = [np.rot90(sound, quarters, (1, 2)) for quarters in range(4)]
+    assert any((damaged == way).all() for way in [*turns, *(each[:, :, ::-1] for each in turns)])
+
+
+RAMP = np.tile(np.arange(256), (256, 1))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_values_of_fewer_bits_than_their_file_keep_their_contrast(bits: int) -> None:
+    white = 2**bits - 1
+    pixels = decode_image(gray16(RAMP * white // 255), 256, 1)[0]
+    assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16, 20, 24, 30, 31])
+def test_whole_numbers_of_32_bits_keep_their_contrast(bits: int) -> None:
+    white = 2**bits - 1
+    pixels = decode_image(whole_numbers(RAMP * white // 255), 256, 1)[0]
+    assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
+
+
+def test_negative_numbers_keep_their_contrast() -> None:
+    pixels = decode_image(whole_numbers(RAMP * 4095 // 255 - 1024), 256, 1)[0]
+    assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
+
+
+@pytest.mark.parametrize("brightest", [1, 10, 100, 255])
+@pytest.mark.parametrize(("factor", "error"), [(256, 1), (257, 0)])
+def test_eight_bits_widened_to_sixteen_are_those_eight_bits(brightest: int, factor: int, error: int) -> None:
+    dark = RAMP.clip(0, brightest)
+    pixels = decode_image(gray16(dark * factor), 256, 1)[0]
+    assert (np.abs(pixels.astype(int) - dark) <= error).all()
+
+
+def test_sixteen_bits_that_use_their_range_are_divided_by_257() -> None:
+    values = np.arange(65536).reshape(256, 256)
+    assert (decode_image(gray16(values), 256, 1)[0] == (values + 128) // 257).all()
+
+
+def test_a_transparent_shade_of_sixteen_bits_shows_white() -> None:
+    image = Image.fromarray((RAMP * 257).astype(np.uint16))
+    pixels = decode_image(encoded(image, transparency=257), 256, 1)[0]
+    assert (pixels == np.where(RAMP == 1, 255, RAMP)).all()
+
+
+def test_a_very_large_image_is_read_and_pillows_limit_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(photograph(), "JPEG")
+    expected = decode_image(data, 16, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr("pure_nas.data.decode._LARGE_PIXELS", 100)
+    assert (decode_image(data, 16, 3) == expected).all()
+    assert probe_image(data).width == 40
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_an_image_of_more_than_2_to_the_30_pixels_is_refused() -> None:
+    data = bytearray(encoded(Image.new("1", (8, 8)), "BMP"))
+    data[18:26] = struct.pack("<ii", 40_000, 40_000)
+    for read in (probe_image, lambda data: decode_image(data, 16, 3)):
+        with pytest.raises(CorruptImageError, match="1600000000 pixels"):
+            read(bytes(data))

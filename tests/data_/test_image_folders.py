@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from dataset_files import picture, unnormalised, write_classes
+from image_zoo import ZOO
 from PIL import Image
 
 from pure_nas.data import Dataset, StreamedImages, decoded, load_dataset
@@ -214,6 +215,28 @@ def test_a_folder_too_large_for_memory_is_streamed(
     for part in ("train", "validation"):
         assert torch.equal(pixels(getattr(streamed, part)), pixels(getattr(held, part)))
     assert torch.equal(pixels(streamed.test()), pixels(held.test()))
+
+
+def test_streamed_images_bring_no_warnings_of_pillow(
+    folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "train" / "cat" / "000.png").write_bytes(ZOO["EXIF with an entry cut short"]())
+    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    loaded = load_dataset(folder, data_dir=data_dir)
+    assert isinstance(loaded.train, StreamedImages)
+    assert len(pixels(loaded.train_and_validation())) == 24
+
+
+def test_an_image_too_large_for_the_memory_is_named(
+    folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decoded, "decode_image", short)
+    with pytest.raises(DataError, match=r"Memory does not suffice .*000\.png"):
+        load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, data_dir: Path) -> None:

@@ -120,6 +120,13 @@ def test_every_image_has_the_label_of_its_class(archives: Path) -> None:
     assert torch.equal(shown(images, loaded), torch.stack(expected))
 
 
+def test_what_systems_leave_is_no_class_of_imagenet(ours: Path) -> None:
+    before = load(ours).fingerprint
+    (ours / "imagenet" / "train" / "@eaDir").mkdir()
+    (ours / "imagenet" / "train" / "__MACOSX").mkdir()
+    assert load(ours).fingerprint == before
+
+
 def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(ours: Path) -> None:
     picture = Image.linear_gradient("L").resize((500, 375)).convert("RGB")
     for path in (ours / "imagenet" / "train" / TENCH).iterdir():
@@ -128,6 +135,7 @@ def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(ours: Path
     images = loaded.train_and_validation()
     first = torch.tensor([0])
     assert (images.image_size, images.stored_size) == (56, 64)
+    assert (loaded.facts["stored_size"], "decoded_size" in loaded.facts) == (64, False)
     square = torch.from_numpy(
         decode_image((ours / "imagenet" / "train" / TENCH / f"{TENCH}_0.JPEG").read_bytes(), 64, 3).copy()
     )

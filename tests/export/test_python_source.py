@@ -112,6 +112,7 @@ def test_source_imports_only_pytorch_and_the_standard_library_at_its_top() -> No
         "from __future__ import annotations",
         "from collections.abc import Callable",
         "from pathlib import Path",
+        "from typing import IO, TYPE_CHECKING",
         "import torch",
         "from torch import Tensor, nn",
         "from torch.nn import functional as F",

@@ -67,6 +67,12 @@ def test_a_run_goes_on_with_the_same_settings(tmp_path: Path, fields: dict[str, 
     require_same(run, settings.resolved())
 
 
+def test_a_run_that_does_not_say_the_size_of_its_files_goes_on(tmp_path: Path, fields: dict[str, Any]) -> None:
+    settings = settings_for(**fields).resolved()
+    run = started(tmp_path, {**settings, "data": {"name": "digits"}})
+    require_same(run, {**settings, "data": {"name": "digits", "stored_size": 9, "decoded_size": 8}})
+
+
 def test_trials_time_device_and_folders_may_differ(tmp_path: Path, fields: dict[str, Any]) -> None:
     run = started(tmp_path, settings_for(**fields, time_seconds=10.0).resolved())
     changed = settings_for(**fields, trials=100, time_seconds=None, device="cuda:1", data_dir=tmp_path)

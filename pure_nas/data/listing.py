@@ -1,0 +1,207 @@
+"""The image files in folders, and what is passed over in looking for them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pure_nas.data.decode import IMAGE_EXTENSIONS
+from pure_nas.data.split import Positions
+from pure_nas.errors import DataError
+
+_SYSTEM = frozenset(
+    {
+        "__macosx",
+        "__pycache__",
+        "$recycle.bin",
+        "#recycle",
+        "desktop.ini",
+        "lost+found",
+        "system volume information",
+        "thumbnails",
+        "thumbs",
+        "thumbs.db",
+    }
+)
+"""What systems and programs leave in folders without a dot in front, in lower case."""
+_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A file and what tells whether it changed: its size in bytes and its time of change in nanoseconds."""
+
+    path: Path
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Image files of a dataset, by class and then by name, with their labels (N,), int64."""
+
+    root: Path
+    files: tuple[ImageFile, ...]
+    labels: Positions
+
+    def take(self, positions: Positions) -> Listing:
+        """The files at `positions` only."""
+        return Listing(self.root, tuple(self.files[i] for i in positions), self.labels[positions])
+
+    def followed_by(self, other: Listing) -> Listing:
+        """These files and then those of `other`."""
+        return Listing(self.root, self.files + other.files, np.concatenate([self.labels, other.labels]))
+
+    def names(self) -> list[str]:
+        """Paths relative to the dataset's folder, with forward slashes."""
+        return [each.path.relative_to(self.root).as_posix() for each in self.files]
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """What of a folder is not used.
+
+    Attributes:
+        folders: reasons by folder, relative to the dataset's.
+        endings: how many files end in what no image ends in.
+        system: how often each hidden or system file or folder was met.
+        loose: how many images are outside the folders of the classes.
+    """
+
+    folders: dict[str, str] = field(default_factory=dict)
+    endings: Counter[str] = field(default_factory=Counter)
+    system: Counter[str] = field(default_factory=Counter)
+    loose: Counter[str] = field(default_factory=Counter)
+
+    def in_words(self) -> tuple[str, ...]:
+        """One phrase for each kind of thing; none where everything is used."""
+        phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
+        if self.loose:
+            phrases.append(f"images outside the folders of classes: {_counts(self.loose)}")
+        if self.endings:
+            phrases.append(f"files that end in {_counts(self.endings)}")
+        if self.system:
+            phrases.append(f"hidden and system files and folders: {_counts(self.system)}")
+        # Names of files may hold bytes and line breaks that no terminal prints.
+        return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
+
+
+def list_images(root: Path, folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
+    """List the images of every class in `folder`, a part of the dataset in `root`.
+
+    Raises:
+        DataError: a folder cannot be read, or a class has no images.
+    """
+    files: list[ImageFile] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        found = sorted(map(_image_file, _images_below(folder / name, set(), passed_over)), key=lambda each: each.path)
+        if not found:
+            raise DataError(
+                f'The class "{name}" has no images: {folder / name} holds no file that ends in '
+                f"{', '.join(IMAGE_EXTENSIONS)}.",
+                hint="Add images, or remove the folder.",
+            )
+        files += found
+        labels += [label] * len(found)
+    return Listing(root, tuple(files), np.array(labels, dtype=np.int64))
+
+
+def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> int:
+    """How many images the classes in `folder` have.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    return sum(1 for name in classes for _ in _images_below(folder / name, set(), passed_over))
+
+
+def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]:
+    """Names of the folders in a folder, sorted; those of the system are passed over.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    return sorted(entry.name for entry in _entries(folder, passed_over) if entry.is_dir())
+
+
+def images_directly_in(folder: Path) -> int:
+    """How many images a folder holds itself.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return sum(1 for entry in _entries(folder, None) if is_image(entry.name) and not entry.is_dir())
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image, by its ending."""
+    return name.lower().endswith(IMAGE_EXTENSIONS)
+
+
+def of_the_system(name: str) -> bool:
+    """Whether a name is one that systems and programs give to what they leave in folders."""
+    return name.startswith((".", "@")) or name.lower() in _SYSTEM
+
+
+def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except FileNotFoundError as error:
+        raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
+    except NotADirectoryError as error:
+        raise DataError(
+            f"{folder} is a file, not a folder of images.", hint="Give the folder that it is in."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
+        ) from error
+    if passed_over is not None:
+        passed_over.system.update(_shown(entry.name) for entry in found if of_the_system(entry.name))
+    return [entry for entry in found if not of_the_system(entry.name)]
+
+
+def _shown(name: str) -> str:
+    """The name under which a file of the system is counted: macOS leaves one `._` file for each other file."""
+    return "._*" if name.startswith("._") else name
+
+
+def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: PassedOver) -> Iterator[os.DirEntry[str]]:
+    """Image files below a folder; links are followed, but no folder is entered twice."""
+    entries = _entries(folder, passed_over)
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in visited:
+        return
+    visited.add((status.st_dev, status.st_ino))
+    for entry in entries:
+        if entry.is_dir():
+            yield from _images_below(Path(entry.path), visited, passed_over)
+        elif is_image(entry.name):
+            yield entry
+        else:
+            passed_over.endings[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
+
+
+def _image_file(entry: os.DirEntry[str]) -> ImageFile:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        raise DataError(
+            f"The image {entry.path} cannot be read: {error.strerror or error}.",
+            hint="Check that the file is there and that you may read it.",
+        ) from error
+    return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+
+
+def _counts(counter: Counter[str]) -> str:
+    """The most frequent names with how often each was met: `.gif (3), .txt (1) and 2 more`."""
+    ranked = sorted(counter.items(), key=lambda each: (-each[1], each[0]))
+    named = ", ".join(f"{name} ({count:,})" for name, count in ranked[:_NAMED])
+    return f"{named} and {len(ranked) - _NAMED:,} more" if len(ranked) > _NAMED else named

@@ -1,0 +1,193 @@
+"""Folders of images as people have them: how parts are named, what stands around them, and what is left in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from dataset_files import picture, write_classes
+
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.part_names import parts_among
+from pure_nas.errors import DataError
+
+TRAIN, OTHER = {"cat": 12, "dog": 8}, {"cat": 3, "dog": 3}
+
+
+def load(root: Path, **options: object) -> Dataset:
+    return load_dataset(root, data_dir=root.parent / "data", **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "Validation", "Testing"),
+        ("TRAIN", "VALID", "TEST"),
+        ("training_set", "dev_set", "test_set"),
+        ("train_images", "eval_images", "test_images"),
+        ("trainset", "validset", "testset"),
+        ("TrainData", "ValData", "TestData"),
+        ("images-train", "images-val", "images-test"),
+        ("train2017", "val2017", "test2017"),
+        ("seg_train/seg_train", "seg_val/seg_val", "seg_test/seg_test"),
+        ("training/training", "validation/validation", "testing/testing"),
+        ("train/images", "valid/images", "test/images"),
+        ("asl_alphabet_train/asl_alphabet_train", "asl_alphabet_val", "asl_alphabet_test"),
+        ("chest_xray/train", "chest_xray/val", "chest_xray/test"),
+        ("archive/dataset/Train", "archive/dataset/Valid", "archive/dataset/Test"),
+    ],
+)
+def test_parts_are_known_by_the_names_people_use(tmp_path: Path, train: str, validation: str, test: str) -> None:
+    root = tmp_path / "photos"
+    write_classes(root / train, TRAIN)
+    write_classes(root / validation, {"cat": 2, "dog": 2})
+    write_classes(root / test, OTHER)
+    loaded = load(root)
+    assert loaded.classes == ("cat", "dog")
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test()), loaded.test_size) == (20, 4, 6, 6)
+
+
+@pytest.mark.parametrize("test", ["Testing", "valid", "Validation", "dev", "test_set"])
+def test_the_second_part_is_the_test_part_whatever_its_name(tmp_path: Path, test: str) -> None:
+    root = tmp_path / "photos"
+    write_classes(root / "Training", TRAIN)
+    write_classes(root / test, OTHER)
+    loaded = load(root)
+    assert (len(loaded.train_and_validation()), len(loaded.test())) == (20, 6)
+
+
+def test_the_same_images_are_the_same_dataset_however_their_folders_are_called(tmp_path: Path) -> None:
+    prints = set()
+    for number, name in enumerate(["train", "Training", "archive/seg_train/seg_train"]):
+        for label, count in TRAIN.items():
+            folder = tmp_path / str(number) / name / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                picture(100 * len(label) + i).save(folder / f"{i:03d}.png")
+        prints.add(load(tmp_path / str(number)).fingerprint)
+    assert len(prints) == 1
+
+
+@pytest.mark.parametrize("wrapping", ["PetImages", "archive/PlantVillage"])
+def test_classes_in_a_folder_of_their_own_are_found(tmp_path: Path, wrapping: str) -> None:
+    write_classes(tmp_path / "photos" / wrapping, TRAIN)
+    assert load(tmp_path / "photos").classes == ("cat", "dog")
+
+
+def test_a_vehicle_is_no_part(tmp_path: Path) -> None:
+    write_classes(tmp_path / "vehicles", {"bus": 10, "car": 10, "train": 10})
+    assert load(tmp_path / "vehicles").classes == ("bus", "car", "train")
+    write_classes(tmp_path / "tickets", {"valid": 10, "invalid": 10})
+    assert load(tmp_path / "tickets").classes == ("invalid", "valid")
+
+
+@pytest.mark.parametrize(
+    ("folders", "refused"),
+    [
+        (["Training", "Testing"], "Testing and Training without a folder for each class"),
+        (["train", "test", "docs"], "test and train without a folder for each class"),
+        (["train_images", "test_images"], "test_images and train_images without a folder for each class"),
+        (["seg_train/seg_train", "seg_test/seg_test"], "seg_test and seg_train without a folder for each class"),
+        (["Valid", "Test"], "Test and Valid, but no folder train"),
+    ],
+)
+def test_parts_are_never_taken_for_classes(tmp_path: Path, folders: list[str], refused: str) -> None:
+    for number, name in enumerate(folders):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(10):
+            picture(10 * number + i).save(tmp_path / "photos" / name / f"{i}.png")
+    with pytest.raises(DataError, match=refused) as caught:
+        load(tmp_path / "photos")
+    assert "folder/train/<class>/" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("train", "Training"), ("train1", "train2"), ("train_set", "training_images")]
+)
+def test_two_folders_for_one_part_are_named(tmp_path: Path, one: str, other: str) -> None:
+    root = tmp_path / "photos"
+    for name in (one, other, "test"):
+        write_classes(root / name, OTHER)
+    with pytest.raises(DataError, match=f"{min(one, other)} and {max(one, other)}.*train images"):
+        load(root)
+
+
+@pytest.mark.parametrize("name", ["seg_pred/seg_pred", "pred", "test"])
+def test_images_without_labels_beside_parts_are_passed_over_and_said(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "photos"
+    write_classes(root / "train", TRAIN)
+    write_classes(root / "val", OTHER)
+    (root / name).mkdir(parents=True)
+    picture(1).save(root / name / "1.png")
+    loaded = load(root)
+    assert len(loaded.test()) == 6
+    (said,) = loaded.passed_over
+    assert said.startswith(f"the folder {name.partition('/')[0]} (")
+
+
+def test_images_to_predict_are_no_class(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos", {**TRAIN, "pred": 4})
+    loaded = load(tmp_path / "photos")
+    assert loaded.classes == ("cat", "dog")
+    assert loaded.passed_over == ("the folder pred (images without labels)",)
+
+
+def test_what_systems_leave_is_no_class_and_no_image(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    write_classes(root / "train", TRAIN)
+    for left in ("@eaDir", "__MACOSX", ".ipynb_checkpoints", "Thumbnails"):
+        for place in (root, root / "train", root / "train" / "cat"):
+            (place / left / "cat").mkdir(parents=True)
+            picture(1).save(place / left / "cat" / "1.png")
+    picture(2).save(root / "train" / "cat" / "._000.png")
+    picture(2).save(root / "train" / "dog" / "._000.png")
+    (root / "train" / "cat" / "Thumbs.db").write_bytes(b"")
+    loaded = load(root)
+    assert loaded.classes == ("cat", "dog")
+    assert len(loaded.train_and_validation()) == 20
+    (said,) = loaded.passed_over
+    assert said.startswith("hidden and system files and folders: .ipynb_checkpoints (3), @eaDir (3), ")
+    assert "and 2 more" in said
+
+
+def test_files_that_cannot_be_read_are_counted_by_their_ending(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    write_classes(root / "train", TRAIN)
+    write_classes(root / "test", OTHER)
+    for name in ("train/cat/a.gif", "train/dog/b.GIF", "test/dog/c.heic", "train/cat/readme"):
+        (root / name).write_bytes(b"")
+    picture(1).save(root / "train" / "1.png")
+    assert load(root).passed_over == (
+        "images outside the folders of classes: train (1)",
+        "files that end in .gif (2), .heic (1), no ending (1)",
+    )
+
+
+def test_names_that_cannot_be_printed_are_said_all_the_same(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos" / "train", TRAIN)
+    for name in (b"a.\xff", b"b.one\ntwo"):
+        Path(os.fsdecode(os.fsencode(tmp_path / "photos" / "train" / "cat") + b"/" + name)).write_bytes(b"")
+    assert load(tmp_path / "photos").passed_over == ("files that end in .one?two (1), .? (1)",)
+
+
+def test_nothing_is_said_where_everything_is_used(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos" / "train", TRAIN)
+    loaded = load(tmp_path / "photos")
+    assert (loaded.passed_over, loaded.test_size) == ((), 0)
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["flowers_train", "flowers_valid"], {"flowers_train": "train", "flowers_valid": "validation"}),
+        (["freight_train", "passenger_train"], {}),
+        (["crash_test", "road"], {}),
+        (["train_test_split", "trainval"], {}),
+        (["contrainte", "latest", "protest", "Devon"], {}),
+        (["Train (1)", "TEST"], {"Train (1)": "train", "TEST": "test"}),
+    ],
+)
+def test_which_names_read_like_parts(names: list[str], parts: dict[str, str]) -> None:
+    assert parts_among(names) == parts

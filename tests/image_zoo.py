@@ -1,0 +1,148 @@
+"""Image files of many kinds, as cameras, scanners and programs write them."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+WIDTH, HEIGHT = 40, 30
+
+
+def ramps(channels: int, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.uint8]:
+    """A picture in which every quarter turn and every channel looks different: (height, width, channels)."""
+    rows, columns = np.indices((height, width))
+    values = [
+        rows * 255 // max(1, height - 1),
+        columns * 255 // max(1, width - 1),
+        (rows * columns * 7) % 256,
+        rows % 256,
+    ]
+    return np.stack(values[:channels], axis=2).astype(np.uint8)
+
+
+def photograph(mode: str = "RGB", **shape: int) -> Image.Image:
+    """`ramps` as a Pillow image of a mode."""
+    if mode in {"L", "1"}:
+        return Image.fromarray(ramps(1, **shape)[:, :, 0]).convert(mode)
+    return Image.fromarray(ramps(3, **shape)).convert(mode)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """The file that Pillow writes."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gray16(values: NDArray[np.int64]) -> bytes:
+    return encoded(Image.fromarray(values.astype(np.uint16)))
+
+
+def whole_numbers(values: NDArray[np.int64]) -> bytes:
+    return encoded(Image.fromarray(values.astype(np.int32)), "TIFF")
+
+
+def turned(orientation: int, kind: str = "JPEG") -> bytes:
+    """A photograph with the EXIF orientation of a camera that was held so."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(photograph(), kind, exif=exif.tobytes())
+
+
+def translucent(mode: str) -> bytes:
+    alpha = Image.fromarray(ramps(2)[:, :, 1])
+    image = photograph("L" if mode == "LA" else "RGB")
+    image.putalpha(alpha)
+    return encoded(image)
+
+
+def palette_with_transparency() -> bytes:
+    image = photograph().quantize(16)
+    return encoded(image, transparency=bytes(range(0, 256, 16)))
+
+
+def broken_exif(blob: bytes, kind: str = "JPEG") -> bytes:
+    return encoded(photograph(), kind, exif=blob)
+
+
+def rgb16() -> bytes:
+    """A PNG of 16 bits a channel, which Pillow cannot write."""
+    import zlib
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    rows = (ramps(3).astype(">u2") * 257).tobytes()
+    stride = WIDTH * 6
+    lines = b"".join(b"\0" + rows[start : start + stride] for start in range(0, len(rows), stride))
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+_RAMP = ramps(1)[:, :, 0].astype(np.int64)
+
+ZOO: dict[str, Callable[[], bytes]] = {
+    "JPEG": lambda: encoded(photograph(), "JPEG"),
+    "gray JPEG": lambda: encoded(photograph("L"), "JPEG"),
+    "CMYK JPEG": lambda: encoded(photograph("CMYK"), "JPEG"),
+    **{f"orientation {number}": lambda number=number: turned(number) for number in range(10)},  # type: ignore[misc]
+    "turned PNG": lambda: turned(6, "PNG"),
+    "turned WebP": lambda: turned(8, "WEBP"),
+    "turned TIFF": lambda: turned(3, "TIFF"),
+    "EXIF cut short": lambda: broken_exif(b"Exif\0\0II*"),
+    "EXIF of no TIFF": lambda: broken_exif(b"Exif\0\0" + bytes(40)),
+    "EXIF with an offset beyond its end": lambda: broken_exif(b"Exif\0\0MM\0*\xff\xff\xff\xff"),
+    "EXIF with an entry cut short": lambda: broken_exif(b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0"),
+    "PNG with EXIF of no TIFF": lambda: broken_exif(b"Exif\0\0" + bytes(40), "PNG"),
+    "WebP with EXIF of no TIFF": lambda: broken_exif(b"Exif\0\0nothing", "WEBP"),
+    "orientation that is text": lambda: broken_exif(
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x02\0\0\0six\0\0\0\0\0"
+    ),
+    "1 bit": lambda: encoded(photograph("1")),
+    "8 bits": lambda: encoded(photograph("L")),
+    "palette": lambda: encoded(photograph().quantize(16)),
+    "palette with transparency": palette_with_transparency,
+    "palette with one transparent colour": lambda: encoded(photograph().quantize(16), transparency=3),
+    "RGB with a transparent colour": lambda: encoded(photograph(), transparency=(0, 0, 0)),
+    "gray with a transparent shade": lambda: encoded(photograph("L"), transparency=0),
+    "RGBA": lambda: translucent("RGBA"),
+    "LA": lambda: translucent("LA"),
+    "RGBA WebP": lambda: encoded(Image.open(io.BytesIO(translucent("RGBA"))), "WEBP", lossless=True),
+    "RGB of 16 bits": rgb16,
+    "gray of 16 bits": lambda: gray16(_RAMP * 257),
+    "gray of 16 bits with a transparent shade": lambda: encoded(
+        Image.fromarray((_RAMP * 257).astype(np.uint16)), transparency=0
+    ),
+    "dark gray of 16 bits": lambda: gray16(_RAMP // 20 * 257),
+    "gray of 16 bits, big endian": lambda: encoded(Image.fromarray((_RAMP * 257).astype(">u2")), "TIFF"),
+    "12 bits in 16": lambda: gray16(_RAMP * 16),
+    "10 bits in 16": lambda: gray16(_RAMP * 4),
+    "8 bits in 16": lambda: gray16(_RAMP),
+    "whole numbers of 20 bits": lambda: whole_numbers(_RAMP * 4096),
+    "whole numbers of 31 bits": lambda: whole_numbers(_RAMP << 23),
+    "negative whole numbers": lambda: whole_numbers(_RAMP * 16 - 1024),
+    "YCbCr TIFF": lambda: encoded(photograph("YCbCr"), "TIFF"),
+    "CMYK TIFF": lambda: encoded(photograph("CMYK"), "TIFF"),
+    "PGM of 12 bits": lambda: b"P5 40 30 4095\n" + (_RAMP * 16).astype(">u2").tobytes(),
+    "BMP": lambda: encoded(photograph(), "BMP"),
+    "smaller than the network's images": lambda: encoded(photograph(width=5, height=3)),
+    "one pixel": lambda: encoded(photograph(width=1, height=1)),
+    "of the network's size": lambda: encoded(photograph(width=16, height=16)),
+    "tall": lambda: encoded(photograph(width=7, height=300)),
+    "wide": lambda: encoded(photograph(width=500, height=9), "JPEG"),
+    "large": lambda: encoded(photograph(width=3000, height=2000), "JPEG"),
+    "animated PNG": lambda: encoded(
+        photograph(), save_all=True, append_images=[photograph().transpose(Image.Transpose.ROTATE_180)]
+    ),
+    "animated WebP": lambda: encoded(
+        photograph(), "WEBP", save_all=True, append_images=[photograph().transpose(Image.Transpose.ROTATE_180)]
+    ),
+    "TIFF of two pages": lambda: encoded(photograph(), "TIFF", save_all=True, append_images=[photograph("L")]),
+}
+"""A name for each kind of file, and what makes it."""
