@@ -14,9 +14,8 @@ from pure_nas.evaluation import load_trained
 from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
-from pure_nas.report.retraining import load_retraining
 from pure_nas.results import load_results
-from pure_nas.retrain import Variant, retrained_folder, variants_of
+from pure_nas.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run_directory import RunDirectory
 from pure_nas.run_images import RunImages, saw_validation
 from pure_nas_cli.architectures import find_architecture, fitted_to
@@ -123,20 +122,26 @@ def find_beside_conv_twin(text: str) -> list[Trained]:
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
             hint=f"Train them first: pure-nas retrain {folder} --trials {trial.number} --seeds 3",
         )
-    own, *twins = variants_of(trial, retraining.epochs)
-    conv = [twin for twin in twins if twin.name.startswith("conv twin")]
+    own = max((row for row in retraining.rows if _is_own(row, trial.number)), key=lambda row: row.epochs)
+    beside = [row for row in retraining.rows if (row.trial, row.epochs) == (own.trial, own.epochs)]
+    conv = [row for row in beside if row.variant.startswith("conv twin")]
     if not conv:
         raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
-    found = [(f"{text}, retrained", own), *((twin.name, twin) for twin in conv)]
-    return [_retrained(run, name, variant, retraining.seeds) for name, variant in found]
+    found = [(f"{text}, retrained", own), *((row.variant, row) for row in conv)]
+    return [_retrained(run, name, row) for name, row in found]
 
 
-def _retrained(run: RunDirectory, name: str, variant: Variant, seeds: int) -> Trained:
-    folders = {seed: retrained_folder(run, variant.candidate, seed) for seed in range(1, seeds + 1)}
-    found = {seed: _from_file(each.weights) for seed, each in folders.items() if each.weights.is_file()}
+def _is_own(row: Row, trial: int) -> bool:
+    return row.trial == trial and row.variant == "trial"
+
+
+def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
+    seeds = len(row.seeds)
+    folders = [retrained_folder(run, row.digest, seed) for seed in row.seeds]
+    found = [_from_file(each.weights) for each in folders if each.weights.is_file()]
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
-    first, *others = found.values()
+    first, *others = found
     which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else show_count(seeds, "seed")
     return replace(first, name=f"{name}, {which}", others=tuple(others))
 

@@ -75,7 +75,7 @@ def _drawings(data: ReportData) -> Iterable[tuple[str, tuple[float, float], Draw
         yield "curves", (6.4, 4.2), partial(draw_curves, data=data)
     retraining = data.retraining
     if retraining and retraining.rows:
-        size = (max(6.4, 2.4 * len(retraining.trials)), 4.2)
+        size = (max(6.4, 2.4 * len(retraining.groups)), 4.2)
         yield "retrained", size, partial(draw_retrained, data=data, retraining=retraining)
 
 

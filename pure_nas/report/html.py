@@ -98,7 +98,9 @@ def _front(data: ReportData) -> Iterable[str]:
     networks = sections.front_table(data) + sections.recipes(data)
     yield sections.section("networks", "Networks on the front", networks, sections.comparison_note())
     if data.retraining and data.retraining.rows:
-        spread = ": mean ± standard deviation over seeds" if data.retraining.seeds > 1 else ""
+        spread = (
+            ": mean ± standard deviation over seeds" if any(len(row.seeds) > 1 for row in data.retraining.rows) else ""
+        )
         note = f"Trained again from scratch and read once on the test split{spread}."
         yield sections.section("retraining", "Retrained", sections.retrained(data, data.retraining), note)
     note = "One cell a residual layer, first layer on the left; beside it every complete trial."

@@ -11,8 +11,9 @@ from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
 from pure_nas.report.front_rows import CAUTION, FrontRow, Versus
 from pure_nas.report.palette import style_of
-from pure_nas.report.retraining import Retraining, seeds_text, variant_kind
+from pure_nas.report.retraining import group_labels, seeds_text, variant_kind
 from pure_nas.report.summaries import product_share
+from pure_nas.retrained import Retraining
 
 MAX_INCOMPLETE = 200
 _TAG_MEANINGS = {
@@ -214,13 +215,15 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
         f"<li><b>Trial {verdict.trial}</b>: {escape(verdict.text)}</li>" for verdict in retraining.verdicts
     )
     kinds = {point.number: point.kind for point in data.points}
+    differ = retraining.epochs_differ
     rows = "".join(
-        f'<tr><th scope="row">{row.trial}</th><td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>'
+        f'<tr><th scope="row">{row.trial}</th>{_figure(f"{row.epochs:,}") if differ else ""}'
+        f"<td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>"
         f'<td class="figure strong">{escape(seeds_text(row))}</td>'
         f'<td class="figure">{wording.count(row.params)}</td><td class="figure">{wording.count(row.flops)}</td></tr>'
         for row in retraining.rows
     )
-    titles = ("trial", "network", "test accuracy", "parameters", "FLOPs")
+    titles = ("trial", *(["epochs"] if differ else []), "network", "test accuracy", "parameters", "FLOPs")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     return (
@@ -229,9 +232,14 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     )
 
 
+def _figure(text: str) -> str:
+    return f'<td class="figure">{text}</td>'
+
+
 def _retrained_convergence(retraining: Retraining, kinds: dict[int, str]) -> str:
+    labels = dict(zip(retraining.groups, group_labels(retraining), strict=True))
     learners = [
-        Learner(f"trial {row.trial}, {row.variant}", variant_kind(row, kinds), row.convergence)
+        Learner(f"{labels[row.trial, row.epochs]}, {row.variant}", variant_kind(row, kinds), row.convergence)
         for row in retraining.rows
     ]
     found = convergence_table(learners)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,17 @@ def test_network_is_compared_with_its_twins(pure_nas: Command, study: Study) -> 
     assert f"report: {study.run / 'report.html'}" in answer.stderr
     again = pure_nas("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu", "--json")
     assert json.loads(again.stdout) == json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+
+
+def test_trials_that_were_retrained_before_stay_in_file_table_and_page(pure_nas: Command, study: Study) -> None:
+    for trial in (1, 2):
+        answer = pure_nas("retrain", study.run, "--trials", trial, "--seeds", 1, "--device", "cpu")
+        assert answer.code == 0
+    found = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+    assert {row["trial"] for row in found["rows"]} == {1, 2}
+    for trial in (1, 2):
+        assert re.search(rf"│ +{trial} │ trial ", answer.stdout)
+        assert f'<th scope="row">{trial}</th><td><i class="cell' in (study.run / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
