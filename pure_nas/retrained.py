@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pure_nas.candidate import Candidate
-from pure_nas.comparison import mean_interval
+from pure_nas.comparison import accuracy_interval
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.recipe import Recipe
@@ -100,9 +100,8 @@ class Row:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean, as far as it is an accuracy; None for one seed, or where none differ."""
-        found = mean_interval(self.test_accuracy)
-        return (max(0.0, found[0]), min(1.0, found[1])) if found and found[0] < found[1] else None
+        """95 % interval of the mean; None for one seed, or where none differ."""
+        return accuracy_interval(self.test_accuracy)
 
     def document(self) -> dict[str, Any]:
         """As retrain.json holds it."""
