@@ -13,7 +13,7 @@ from pure_nas.comparison import accuracy_interval
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.recipe import Recipe
-from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json
 from pure_nas.units import get_unit
 
 RETRAIN_FILE = "retrain.json"
@@ -145,7 +145,11 @@ class Retraining:
         Of several retrainings, that of the most epochs; one of which every seed diverged only where there is no other.
         """
         found = [row for row in self.rows if row.digest and row.digest == _with_epochs(candidate, row.epochs).digest]
-        return max(found, key=lambda row: (bool(row.test_accuracy), row.epochs, len(row.seeds)), default=None)
+        return max(
+            found,
+            key=lambda row: (bool(row.test_accuracy), row.epochs, len(row.seeds), row.variant == "trial"),
+            default=None,
+        )
 
     def document(self) -> dict[str, Any]:
         """As retrain.json holds it."""
@@ -186,16 +190,21 @@ def load_retraining(run: RunDirectory) -> Retraining | None:
     path = run.path / RETRAIN_FILE
     if not path.exists():
         return None
+    hint = "Move it away and give the pure-nas retrain commands again: what was trained is not trained twice."
+    content = read_json(path, hint=hint)
     try:
-        found = _FILE.validate_json(path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+        found = _FILE.validate_python(content)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise RunError(
-            f"{path} is damaged: {faults}.",
-            hint="Move it away and give the pure-nas retrain commands again: what was trained is not trained twice.",
-        ) from error
+        raise RunError(f"{path} is damaged: {faults}.", hint=hint) from error
+    for row, stated in zip(found.rows, content["rows"], strict=True):
+        mean = stated.get("mean")
+        if row.test_accuracy and (not isinstance(mean, int | float) or abs(mean - row.mean) > 1e-9):
+            raise RunError(
+                f"{path} is damaged: trial {row.trial}, {row.variant}, has the mean {mean}, but its seeds have "
+                f"{row.mean}.",
+                hint=hint,
+            )
     rows = found.rows if isinstance(found, _Schema2) else _upgraded(found, run)
     return Retraining(rows=rows, verdicts=found.verdicts)
 

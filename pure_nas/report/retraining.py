@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pure_nas.report import wording
 from pure_nas.retrained import Retraining, Row
 from pure_nas.units import HYBRID
@@ -17,6 +19,29 @@ def group_labels(retraining: Retraining) -> list[str]:
     if not retraining.epochs_differ:
         return [f"trial {trial}" for trial, _ in retraining.groups]
     return [f"trial {trial}, {wording.counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+
+
+def interval_text(row: Row) -> str:
+    """The 95 % interval of the mean in percent; empty where there is none."""
+    return f"{100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f} %" if row.interval else ""
+
+
+def came_through(row: Row) -> str:
+    """How many seeds there were, and how many of them diverged."""
+    seeds = wording.counted(len(row.seeds), "seed")
+    return f"{row.diverged} of {seeds} diverged" if row.diverged else seeds
+
+
+def score_document(row: Row) -> dict[str, Any]:
+    """The test accuracy of a retrained network, as JSON files hold it; None where every seed diverged."""
+    return {
+        "accuracy": row.mean if row.test_accuracy else None,
+        "interval": list(row.interval) if row.interval else None,
+        "accuracies": list(row.test_accuracy),
+        "seeds": len(row.seeds),
+        "diverged": row.diverged,
+        "epochs": row.epochs,
+    }
 
 
 def seeds_text(row: Row) -> str:
