@@ -18,7 +18,7 @@ class Step:
 
 
 def next_steps(run: str, front: Sequence[int], retraining: Retraining | None, *, knee_retrained: bool) -> list[Step]:
-    """Retrain what was not retrained, and take a network out.
+    """Take a network out, and retrain what was not retrained.
 
     Args:
         run: path of the run.
@@ -28,7 +28,9 @@ def next_steps(run: str, front: Sequence[int], retraining: Retraining | None, *,
     folder = shlex.quote(run)
     done = retraining or Retraining()
     left = [number for number in front if number not in done.trials]
-    found = []
+    weights = "its retrained weights" if knee_retrained else "weights"
+    text = f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere"
+    found = [Step(text, f"pure-nas export {folder} --trial knee")]
     if len(left) == len(front):
         text = "Compare the front with its all-conv and all-product twins, several seeds, on the test split"
         found.append(Step(text, f"pure-nas retrain {folder} --seeds 3"))
@@ -37,7 +39,4 @@ def next_steps(run: str, front: Sequence[int], retraining: Retraining | None, *,
         if not done.epochs_differ:
             like_them += f" --epochs {done.rows[0].epochs}"
         found.append(Step("Retrain the rest of the front", f"pure-nas retrain {folder} {like_them}"))
-    weights = "its retrained weights" if knee_retrained else "weights"
-    text = f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere"
-    found.append(Step(text, f"pure-nas export {folder} --trial knee"))
     return found
