@@ -18,6 +18,7 @@ from pure_nas.units import get_unit
 
 RETRAIN_FILE = "retrain.json"
 TWIN_UNITS = ("conv", "product")
+_Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,15 @@ class Row:
         convergence: when the training accuracy first reached usual values; empty in files of older versions.
     """
 
-    trial: int
+    trial: _Count
     variant: str
-    params: int
-    flops: int
+    params: _Count
+    flops: _Count
     test_accuracy: tuple[Annotated[float, Field(ge=0, le=1)], ...]
-    diverged: int = 0
+    diverged: _Count = 0
     convergence: tuple[Convergence, ...] = ()
     digest: str = ""
-    epochs: int = 0
+    epochs: _Count = 0
     seeds: tuple[int, ...] = ()
 
     @property
@@ -172,7 +173,7 @@ class _Schema1:
     """Of one retrain command: all rows have these seeds and epochs."""
 
     schema: Literal[1]
-    seeds: int
+    seeds: Annotated[int, Field(ge=1, le=100_000)]
     rows: tuple[Row, ...]
     epochs: int | None = None
     verdicts: tuple[Verdict, ...] = ()
@@ -199,7 +200,7 @@ def load_retraining(run: RunDirectory) -> Retraining | None:
         raise RunError(f"{path} is damaged: {faults}.", hint=hint) from error
     for row, stated in zip(found.rows, content["rows"], strict=True):
         mean = stated.get("mean")
-        if row.test_accuracy and (not isinstance(mean, int | float) or abs(mean - row.mean) > 1e-9):
+        if row.test_accuracy and (not isinstance(mean, int | float) or not abs(mean - row.mean) < 1e-9):
             raise RunError(
                 f"{path} is damaged: trial {row.trial}, {row.variant}, has the mean {mean}, but its seeds have "
                 f"{row.mean}.",

@@ -80,7 +80,7 @@ def _name(variant: Variant, seed: int) -> str:
 def print_retraining(found: Retraining) -> None:
     """Print the test accuracy of each network beside its twins, and what follows."""
     seeds = {len(row.seeds) for row in found.rows}
-    many = show_count(*seeds, "seed") if len(seeds) == 1 else "several seeds"
+    many = show_count(len(found.rows[0].seeds), "seed") if len(seeds) == 1 else "several seeds"
     title = f"Test accuracy{' of' if seeds == {1} else ', mean and standard deviation of'} {many}"
     if not found.epochs_differ:
         title += f", {show_count(found.rows[0].epochs, 'epoch')}"

@@ -11,7 +11,7 @@ from typing import Literal
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export.chosen_weights import ChosenWeights, accuracy_of, accuracy_text, epochs_text
 from pure_nas.results import TrialRecord, load_results
-from pure_nas.retrained import Row, load_retraining, retrained_folder
+from pure_nas.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
 from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.run_images import RunImages
 
@@ -90,6 +90,11 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
         raise UsageError(f"{trial.capitalize()} was not retrained with seed {seed}, but with {_listed(folders)}.")
     if seed is not None and seed not in complete:
         raise UsageError(f"Seed {seed} of {trial} diverged.", hint=f"Choose another: {_listed(complete)}.")
+    if [accuracy_of(folder) for folder in complete.values()] != list(row.test_accuracy):
+        raise RunError(
+            f"{run.path / RETRAIN_FILE} does not say of {trial} what the results of its seeds say.",
+            hint="Give the pure-nas retrain command again: it reads them anew and trains nothing twice.",
+        )
     chosen = _nearest_to_mean(complete, row.epochs) if seed is None else seed
     images = RunImages.of_run(run)
     diverged = f" ({row.diverged} diverged)" if row.diverged else ""
@@ -142,8 +147,7 @@ def _last_loss(folder: TrialDirectory, epochs: int, seeds: Iterable[int]) -> flo
     Raises:
         RunError: the curve does not say it.
     """
-    last = next((record for record in reversed(folder.curve()) if record.get("epoch") == epochs), {})
-    loss = last.get("train_loss")
+    loss = next((record.get("train_loss") for record in folder.curve() if record.get("epoch") == epochs), None)
     if not isinstance(loss, int | float) or not math.isfinite(loss):
         raise RunError(
             f"{folder.metrics} does not say the training loss of epoch {epochs}, so the seed nearest to the mean is "

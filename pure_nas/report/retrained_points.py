@@ -33,10 +33,10 @@ def retrained_points(points: Sequence[Point]) -> list[RetrainedPoint]:
         row = point.retrained
         if row is None or not row.test_accuracy:
             continue
-        best, worst = (row.interval or (row.mean, row.mean))[::-1]
+        worst, best = row.interval or (row.mean, row.mean)
         detail = ", ".join(filter(None, (interval_text(row), came_through(row), wording.counted(row.epochs, "epoch"))))
         text = f"<b>trial {point.number}</b>, retrained<br>test accuracy {wording.percent(row.mean)}<br>{detail}"
-        found.append(RetrainedPoint(point, *(100 * (1 - accuracy) for accuracy in (row.mean, best, worst)), text))
+        found.append(RetrainedPoint(point, 100 * (1 - row.mean), 100 * (1 - best), 100 * (1 - worst), text))
     return found
 
 

@@ -243,6 +243,13 @@ def test_without_a_training_record_a_seed_has_to_be_chosen(pure_nas: Command, re
     assert pure_nas("export", retrained.run, "--trial", 1, "--seed", 1).code == 0
 
 
+def test_results_that_were_edited_since_are_named(pure_nas: Command, retrained: Study) -> None:
+    changed(seed_folders(retrained)[1] / "result.json", {"metrics": {"accuracy": 0.99}})
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert answer.code == 1
+    assert "does not say of trial 1 what the results of its seeds say. Give the pure-nas retrain" in answer.message
+
+
 def test_a_seed_without_a_score_is_damaged(pure_nas: Command, retrained: Study) -> None:
     changed(seed_folders(retrained)[3] / "result.json", {"metrics": {"accuracy": 52.0}})
     answer = pure_nas("export", retrained.run, "--trial", 1)
