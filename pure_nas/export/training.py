@@ -31,10 +31,10 @@ def weights_of_training(folder: Path) -> ChosenWeights:
         )
     _require_complete(training, folder)
     if run is None:
-        return _of_train(training, images)
+        return _of_train(TrialDirectory(folder, 0), images)
     experiment = run.settings().get("kind") == EXPERIMENT
     if not experiment and place == "trials":
-        return weights_of_trial(run, str(int(training.path.name)), "search")
+        return weights_of_trial(run, training.path.name.lstrip("0") or "0", "search")
     return _of_seed(training, run, images, experiment=experiment)
 
 

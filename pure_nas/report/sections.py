@@ -299,12 +299,12 @@ def incomplete(trials: Sequence[Incomplete]) -> str:
 
 def steps(data: ReportData) -> str:
     """Commands that go on from here."""
-    knee = next((row for row in data.front if "knee" in row.tags), None)
+    knee = next((row.retrained for row in data.front if "knee" in row.tags), None)
     found = next_steps(
         data.path,
         [row.number for row in data.front],
         data.retraining,
-        knee_retrained=knee is not None and knee.retrained is not None,
+        knee_retrained=knee is not None and bool(knee.test_accuracy),
     )
     items = "".join(f"<li>{escape(step.text)}<pre><code>{escape(step.command)}</code></pre></li>" for step in found)
     return f'<ul class="steps">{items}</ul>'
