@@ -149,12 +149,9 @@ def _notes(results: Results, tested: Mapping[int, Row], units: Sequence[str]) ->
         notes.append(f"B{columns[1:]}: the most accurate baseline that costs no more.")
     if tested:
         notes.append("Test accuracy: mean over the seeds of retraining, and its 95 % interval.")
-    notes.append(
-        "Errors are of single runs on the validation split."
-        if len(tested) == len(results.front)
-        else "All are single runs on the validation split: only pure-nas retrain can tell whether a network beats "
-        "another."
-    )
+    to_do = ": only pure-nas retrain can tell whether a network beats another"
+    left = to_do if len(tested) < len(results.front) else ""
+    notes.append(f"Errors are of single runs on the validation split{left}.")
     notes.append(f"Hypervolume: the share of the box up to {corner}.")
     return " ".join(notes)
 
