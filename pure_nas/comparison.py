@@ -38,6 +38,12 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
     return mean - reach, mean + reach
 
 
+def accuracy_interval(accuracies: Sequence[float]) -> tuple[float, float] | None:
+    """`mean_interval`, cut off at 0 and 1; None where all are the same, which says nothing of their spread."""
+    found = mean_interval(accuracies)
+    return (max(0.0, found[0]), min(1.0, found[1])) if found and found[0] < found[1] else None
+
+
 def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     """Compare mean(first) and mean(second) by Welch's test; each needs two values."""
     value = statistics.fmean(first) - statistics.fmean(second)

@@ -3,96 +3,34 @@
 from __future__ import annotations
 
 import json
-import statistics
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from pure_nas.candidate import Candidate
 from pure_nas.comparison import CONFIDENCE, SIGNIFICANCE, Difference, difference, holm
-from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
+from pure_nas.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
-from pure_nas.recipe import Recipe
 from pure_nas.results import Results, TrialRecord
+from pure_nas.retrained import (
+    RETRAIN_FILE,
+    TWIN_UNITS,
+    Retraining,
+    Row,
+    Variant,
+    Verdict,
+    load_retraining,
+    retrained_folder,
+    variants_of,
+)
 from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
 from pure_nas.run_images import RunImages
 from pure_nas.runner import Ended, Executor, Job, Outcome
 from pure_nas.search.workers import Work, Workers, check_workers, plan_workers, start_workers
-from pure_nas.units import get_unit
-
-TWIN_UNITS = ("conv", "product")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One network to retrain.
-
-    Attributes:
-        trial: number of the trial that it is, or is a twin of.
-        name: "trial", or such as "conv twin, usual recipe".
-    """
-
-    trial: int
-    name: str
-    candidate: Candidate
-
-
-@dataclass(frozen=True)
-class Row:
-    """A network and its test accuracies.
-
-    Attributes:
-        test_accuracy: one for each seed that did not diverge.
-        diverged: seeds that did.
-        convergence: when the training accuracy first reached usual values.
-    """
-
-    trial: int
-    variant: str
-    params: int
-    flops: int
-    test_accuracy: list[float]
-    diverged: int = 0
-    convergence: tuple[Convergence, ...] = ()
-
-    @property
-    def mean(self) -> float:
-        """Mean test accuracy; NaN where every seed diverged."""
-        return statistics.fmean(self.test_accuracy) if self.test_accuracy else float("nan")
-
-    @property
-    def std(self) -> float:
-        """Standard deviation over seeds (n - 1); 0 for a single one."""
-        return statistics.stdev(self.test_accuracy) if len(self.test_accuracy) > 1 else 0.0
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """What `retrain` found.
-
-    Attributes:
-        verdicts: for each trial, a sentence on it and each of its twins.
-    """
-
-    seeds: int
-    epochs: int
-    rows: list[Row] = field(default_factory=list)
-    verdicts: list[tuple[int, str]] = field(default_factory=list)
-
-    def document(self) -> dict[str, Any]:
-        """As retrain.json holds it."""
-        return {
-            "schema": 1,
-            "seeds": self.seeds,
-            "epochs": self.epochs,
-            "rows": [{**asdict(row), "mean": _or_none(row.mean), "std": row.std} for row in self.rows],
-            "verdicts": [{"trial": trial, "text": text} for trial, text in self.verdicts],
-        }
 
 
 class Listener(Protocol):
@@ -123,29 +61,6 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
     )
 
 
-def variants_of(trial: TrialRecord, epochs: int | None) -> list[Variant]:
-    """The trial's network and its all-conv and all-product twins, each by its usual recipe and by the trial's.
-
-    Both recipes, because the learning rate alone can decide such a race; a twin that is the trial itself is left
-    out.
-    """
-    recipe = trial.candidate.recipe if epochs is None else trial.candidate.recipe.model_copy(update={"epochs": epochs})
-    own = Candidate(trial.candidate.architecture, recipe)
-    found = [Variant(trial.number, "trial", own)]
-    for unit in TWIN_UNITS:
-        twin = own.architecture.with_unit(unit)
-        usual = Recipe.usual(get_unit(unit))
-        usual = recipe.model_copy(update={"learning_rate": usual.learning_rate, "weight_decay": usual.weight_decay})
-        found.append(Variant(trial.number, f"{unit} twin, usual recipe", Candidate(twin, usual)))
-        found.append(Variant(trial.number, f"{unit} twin, same recipe", Candidate(twin, recipe)))
-    return [variant for variant in found if variant.name == "trial" or variant.candidate.digest != own.digest]
-
-
-def retrained_folder(run: RunDirectory, candidate: Candidate, seed: int) -> TrialDirectory:
-    """Where a network of a run that is retrained with this seed has its files."""
-    return TrialDirectory(run.path / "retrain" / f"{candidate.digest}-seed{seed}", seed)
-
-
 @dataclass(frozen=True)
 class _Wanted:
     """One training."""
@@ -166,44 +81,61 @@ def retrain(
     listener: Listener,
     workers: Workers = 1,
 ) -> Retraining:
-    """Retrain trials of a run and their twins, write retrain.json, and compare them.
+    """Retrain trials of a run and their twins, and compare everything that was retrained in the run so far.
 
-    What was already retrained is taken from its folder, so that the same call again goes on where it stopped. The
-    run must be locked.
+    What was already retrained is taken from its folder, so that the same call again goes on where it stopped.
+    retrain.json keeps what other calls found: other trials, other epochs, further seeds. The run must be locked.
 
     Args:
         workers: networks trained at once.
 
     Raises:
         UsageError: there are no seeds, or the number of workers makes no sense.
-        RunError: a file cannot be written, the images changed, or the device ran out of memory.
+        RunError: retrain.json is damaged, a file cannot be written, the images changed, or the device ran out of
+            memory.
     """
     if seeds < 1:
         raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
     check_workers(workers)
+    earlier = load_retraining(run) or Retraining()
     images = RunImages.of_run(run)
     load = images.loader(data_dir)
     dataset = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
-    variants = [variant for trial in trials for variant in variants_of(trial, epochs)]
-    distinct = {variant.candidate.digest: variant for variant in variants}
-    wanted = {
-        digest: [_Wanted(variant, seed, retrained_folder(run, variant.candidate, seed)) for seed in range(1, seeds + 1)]
-        for digest, variant in distinct.items()
-    }
-    missing = [each for of_digest in wanted.values() for each in of_digest if each.directory.result() is None]
+    variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
+    wanted = [_wanted(run, variant, seeds, earlier) for variant in variants]
+    distinct = {each.directory.path: each for of_variant in wanted for each in of_variant}
+    missing = [each for each in distinct.values() if each.directory.result() is None]
     if missing:
         on = resolve_device(device)
-        work = Work.of_candidates([variant.candidate for variant in distinct.values()], len(missing))
+        candidates = {variant.candidate.digest: variant.candidate for variant in variants}
+        work = Work.of_candidates(list(candidates.values()), len(missing))
         executor, _ = start_workers(plan_workers(workers, work, on), work, dataset, load, on)
-        total = len(distinct) * seeds
-        listener.begin(total - len(missing), total)
+        listener.begin(len(distinct) - len(missing), len(distinct))
         with closing(executor):
             _train(missing, executor, listener)
-    rows = [_row(variant, wanted[variant.candidate.digest]) for variant in variants]
-    used = variants[0].candidate.recipe.epochs
-    found = Retraining(seeds, used, rows, list(_verdicts(rows)))
-    write_whole(run.path / "retrain.json", json.dumps(found.document(), indent=2) + "\n")
+    rows = _merged(earlier.rows, [_row(variant, each) for variant, each in zip(variants, wanted, strict=True)])
+    found = Retraining(rows=rows, verdicts=tuple(_verdicts(rows)))
+    write_whole(run.path / RETRAIN_FILE, json.dumps(found.document(), indent=2) + "\n")
     return found
+
+
+def _wanted(run: RunDirectory, variant: Variant, seeds: int, earlier: Retraining) -> list[_Wanted]:
+    """The trainings of a network: from the first seeds, and from those further ones that it already has."""
+    digest = variant.candidate.digest
+    known = {seed for row in earlier.rows if row.digest == digest and row.trial == variant.trial for seed in row.seeds}
+    folders = {seed: retrained_folder(run, digest, seed) for seed in sorted({*range(1, seeds + 1), *known})}
+    return [
+        _Wanted(variant, seed, folder)
+        for seed, folder in folders.items()
+        if seed <= seeds or folder.result() is not None
+    ]
+
+
+def _merged(earlier: Sequence[Row], rows: Sequence[Row]) -> tuple[Row, ...]:
+    """All rows by trial and epochs; of the same trial and epochs, those of now."""
+    replaced = {(row.trial, row.epochs) for row in rows}
+    kept = [row for row in earlier if (row.trial, row.epochs) not in replaced]
+    return tuple(sorted([*kept, *rows], key=lambda row: (row.trial, row.epochs)))
 
 
 def _train(missing: Sequence[_Wanted], executor: Executor, listener: Listener) -> None:
@@ -249,7 +181,18 @@ def _row(variant: Variant, trained: Sequence[_Wanted]) -> Row:
     kept = [accuracy for each in trained if (accuracy := _test_accuracy(each)) is not None]
     curves = [each.directory.curve() for each in trained]
     convergence = tuple(convergence_of(curves, target, "training") for target in USUAL_TARGETS)
-    return Row(variant.trial, variant.name, cost.params, cost.flops, kept, len(trained) - len(kept), convergence)
+    return Row(
+        trial=variant.trial,
+        variant=variant.name,
+        digest=variant.candidate.digest,
+        epochs=variant.candidate.recipe.epochs,
+        seeds=tuple(each.seed for each in trained),
+        params=cost.params,
+        flops=cost.flops,
+        test_accuracy=tuple(kept),
+        diverged=len(trained) - len(kept),
+        convergence=convergence,
+    )
 
 
 @dataclass(frozen=True)
@@ -262,11 +205,12 @@ class _Comparison:
     text: str = ""
 
 
-def _verdicts(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
+def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
     """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests.
 
-    Nothing is tested where seeds diverged.
+    Nothing is tested where seeds diverged. A trial retrained for several numbers of epochs is compared at each.
     """
+    retrainings = Counter(trial for trial, _ in {(row.trial, row.epochs) for row in rows})
     comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
     tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
     corrected = iter(holm(tested))
@@ -274,12 +218,14 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
         text = each.text
         if each.twin is not None and each.found is not None and each.found.p is not None:
             text = _in_words(each.row, each.twin, each.found, next(corrected), len(tested))
-        yield each.row.trial, text
+        epochs = f"With --epochs {each.row.epochs}: " if retrainings[each.row.trial] > 1 else ""
+        yield Verdict(trial=each.row.trial, text=epochs + text)
 
 
 def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[_Comparison]:
     for unit in TWIN_UNITS:
-        twins = [each for each in rows if each.trial == row.trial and each.variant.startswith(f"{unit} twin")]
+        beside = (each for each in rows if (each.trial, each.epochs) == (row.trial, row.epochs))
+        twins = [each for each in beside if each.variant.startswith(f"{unit} twin")]
         trained = [twin for twin in twins if twin.test_accuracy]
         if not trained:
             if twins:
@@ -325,7 +271,3 @@ def _in_words(row: Row, twin: Row, found: Difference, p: float, tests: int) -> s
     if p < SIGNIFICANCE:
         verdict = "Better than its twin" if found.value > 0 else "Worse than its twin"
     return f"{verdict}: {_facts(row, twin)} ({detail})."
-
-
-def _or_none(value: float) -> float | None:
-    return None if value != value else value  # noqa: PLR0124 - NaN, which JSON has not

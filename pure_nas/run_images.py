@@ -12,6 +12,11 @@ from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
 
+TRAINING_FILE = "training.json"
+"""In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
+_ABOVE = 4
+"""Folders between weights and the run they belong to, at most: RUN/retrain/DIGEST-seed1/weights.safetensors."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunImages:
@@ -95,6 +100,11 @@ class RunImages:
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{file} is damaged: it has no valid {error}.") from error
 
+    @property
+    def name(self) -> str:
+        """What the dataset is called."""
+        return str(self.facts.get("name") or self.dataset)
+
     def loader(
         self,
         data_dir: Path | None = None,
@@ -171,9 +181,35 @@ class RunImages:
         return then.fingerprint == self.fingerprint and now.fingerprint == dataset.fingerprint
 
 
+def run_of(weights: Path) -> RunDirectory | None:
+    """The run to which weights belong; None for those of a single training, or of none that can be found."""
+    if (weights.parent / TRAINING_FILE).is_file():
+        return None
+    folders = weights.resolve().parents[:_ABOVE]
+    return next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
+
+
+def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
+    """The images that weights were trained on, None where nothing says which; and whether validation images too.
+
+    Args:
+        image_size: what their network was made for, pixels; older files do not say it.
+
+    Raises:
+        RunError: what says so is damaged.
+    """
+    training = weights.parent / TRAINING_FILE
+    if training.is_file():
+        return RunImages.of_training(training, image_size), False
+    run = run_of(weights)
+    return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
+
+
 def saw_validation(run: RunDirectory, weights: Path) -> bool:
     """Whether a network of a run, which has these weights, was trained on the validation images too."""
     settings = run.settings()
     if settings.get("kind") == EXPERIMENT:
         return settings.get("split") == "test" and not settings.get("validation_curve")
-    return weights.resolve().relative_to(run.path.resolve()).parts[0] == "retrain"
+    parts = weights.resolve().relative_to(run.path.resolve()).parts
+    # Exports are named by their trial's number, and by their seed as well where it was retrained.
+    return parts[0] == "retrain" or (parts[0] == "export" and not parts[1].isdecimal())

@@ -27,6 +27,7 @@ LAYERS = (
     "convergence",
     "run_directory",
     "results",
+    "retrained",
     "nn",
     "devices",
     "cost",

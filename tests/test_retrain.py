@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,9 @@ from pure_nas.nn import build
 from pure_nas.nn.weights import read_weights
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.results import Results, TrialRecord
-from pure_nas.retrain import (
-    Retraining,
-    Row,
-    Variant,
-    _verdicts,
-    retrain,
-    select_trials,
-    variants_of,
-)
-from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json
+from pure_nas.retrain import _verdicts, retrain, select_trials
+from pure_nas.retrained import Retraining, Row, Variant, load_retraining, retrained_folder, variants_of
+from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
 from pure_nas.run_images import RunImages
 from pure_nas.runner import Outcome
 from pure_nas.search.workers import Work, WorkerPlan
@@ -92,8 +85,12 @@ def retrained(run: RunDirectory, trials: list[TrialRecord], heard: Heard | None 
     return retrain(run, trials, listener=heard or Heard(), **chosen)
 
 
+def variants(record: TrialRecord, epochs: int | None = None) -> list[Variant]:
+    return variants_of(record.number, record.candidate, epochs)
+
+
 def test_twins_are_trained_by_their_usual_recipe_and_by_the_trials() -> None:
-    found = variants_of(trial(), epochs=None)
+    found = variants(trial(), epochs=None)
     assert [variant.name for variant in found] == [
         "trial",
         "conv twin, usual recipe",
@@ -117,20 +114,20 @@ def test_twins_are_trained_by_their_usual_recipe_and_by_the_trials() -> None:
 @pytest.mark.parametrize("unit", [CONV, PRODUCT])
 def test_no_twin_is_the_trial_itself(unit: Any) -> None:
     architecture = MIXED.with_unit(unit.name)
-    names = [variant.name for variant in variants_of(trial(architecture), epochs=None)]
+    names = [variant.name for variant in variants(trial(architecture), epochs=None)]
     assert f"{unit.name} twin, same recipe" not in names
     assert f"{unit.name} twin, usual recipe" in names
     usual = Recipe.usual(unit, epochs=1)
-    names = [variant.name for variant in variants_of(trial(architecture, usual), epochs=None)]
+    names = [variant.name for variant in variants(trial(architecture, usual), epochs=None)]
     assert not [name for name in names if name.startswith(unit.name)]
     # A setting that nothing in the network reads makes no twin.
     if unit is CONV:
         other = architecture.model_copy(update={"threshold_init": (1.5,), "exponent_cap": None})
-        assert not [each for each in variants_of(trial(other, usual), epochs=None) if each.name.startswith("conv")]
+        assert not [each for each in variants(trial(other, usual), epochs=None) if each.name.startswith("conv")]
 
 
 def test_other_epochs_are_those_of_every_variant() -> None:
-    found = variants_of(trial(), epochs=40)
+    found = variants(trial(), epochs=40)
     assert {variant.candidate.recipe.epochs for variant in found} == {40}
 
 
@@ -151,13 +148,13 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
     run, heard = run_on(image_folder, tmp_path / "run"), Heard()
     found = retrained(run, [trial()], heard, seeds=2, epochs=2)
     assert heard.began == (0, 10)
-    assert heard.started == [(variant.name, seed) for variant in variants_of(trial(), 2) for seed in (1, 2)]
+    assert heard.started == [(variant.name, seed) for variant in variants(trial(), 2) for seed in (1, 2)]
     assert heard.ended == heard.started
     assert heard.accuracies == [accuracy for each in found.rows for accuracy in each.test_accuracy]
     dataset = load_dataset(image_folder)
     row = found.rows[0]
     for seed, accuracy in enumerate(row.test_accuracy, start=1):
-        candidate = variants_of(trial(), 2)[0].candidate
+        candidate = variants(trial(), 2)[0].candidate
         folder = run.path / "retrain" / f"{candidate.digest}-seed{seed}"
         network = build(candidate.architecture)
         network.load_state_dict(read_weights(folder / "weights.safetensors"))
@@ -177,7 +174,8 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
 
     written = read_json(run.path / "retrain.json")
     assert written == json.loads(json.dumps(found.document()))
-    assert (written["schema"], written["seeds"], written["epochs"]) == (1, 2, 2)
+    assert written["schema"] == 2
+    assert {(row["epochs"], *row["seeds"]) for row in written["rows"]} == {(2, 1, 2)}
     assert written["rows"][0]["mean"] == pytest.approx(sum(row.test_accuracy) / 2)
     assert [each["trial"] for each in written["verdicts"]] == [3, 3]
 
@@ -212,7 +210,7 @@ def without_times(found: Retraining) -> Retraining:
     rows = [
         replace(row, convergence=tuple(replace(each, seconds=()) for each in row.convergence)) for row in found.rows
     ]
-    return replace(found, rows=rows)
+    return replace(found, rows=tuple(rows))
 
 
 def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +259,7 @@ def test_a_diverged_seed_is_counted_and_has_no_accuracy(
     diverged = {row.variant: row.diverged for row in found.rows}
     assert diverged == {variant: int(variant.startswith("product")) for variant in diverged}
     assert [len(row.test_accuracy) for row in found.rows] == [2, 2, 2, 1, 1]
-    assert any("Seeds diverged, so nothing is tested" in text for _, text in found.verdicts)
+    assert any("Seeds diverged, so nothing is tested" in each.text for each in found.verdicts)
 
 
 def test_running_out_of_memory_is_said_and_tried_again(
@@ -297,13 +295,13 @@ def test_at_least_one_seed_is_needed(image_folder: Path, tmp_path: Path) -> None
 
 
 def row(variant: str, *accuracies: float, diverged: int = 0) -> Row:
-    return Row(trial=3, variant=variant, params=10, flops=100, test_accuracy=list(accuracies), diverged=diverged)
+    return Row(trial=3, variant=variant, params=10, flops=100, test_accuracy=accuracies, diverged=diverged)
 
 
 def verdicts(*rows: Row) -> list[str]:
     found = list(_verdicts(rows))
-    assert {number for number, _ in found} <= {3}
-    return [text for _, text in found]
+    assert {each.trial for each in found} <= {3}
+    return [each.text for each in found]
 
 
 def test_a_trial_is_compared_with_the_better_recipe_of_each_twin() -> None:
@@ -337,7 +335,7 @@ def test_verdicts_count_how_many_comparisons_there_were() -> None:
     (text,) = verdicts(*alone)
     assert text.startswith("Better than its twin")
     assert "corrected" not in text
-    among = dict(_verdicts([*alone, *others]))
+    among = {each.trial: each.text for each in _verdicts([*alone, *others])}
     assert among[3].startswith("No difference shown")
     assert "corrected for 10 comparisons" in among[3]
 
@@ -391,12 +389,109 @@ def test_without_a_twin_there_is_nothing_to_say() -> None:
 def test_rows_have_means_and_deviations_where_they_can() -> None:
     assert (row("trial", 0.5, 0.7).mean, row("trial", 0.5).std) == (pytest.approx(0.6), 0.0)
     assert row("trial", 0.5, 0.7).std == pytest.approx(math.sqrt(0.02))
-    document = Retraining(seeds=2, epochs=1, rows=[row("trial", diverged=2)]).document()
+    document = Retraining(rows=(row("trial", diverged=2),)).document()
     assert document["rows"][0]["mean"] is None
-    assert json.loads(json.dumps(document, allow_nan=False)) == {
-        "schema": 1,
-        "seeds": 2,
-        "epochs": 1,
-        "rows": [{**asdict(row("trial", diverged=2)), "mean": None, "std": 0.0, "convergence": []}],
-        "verdicts": [],
-    }
+    assert json.loads(json.dumps(document, allow_nan=False))["schema"] == 2
+
+
+def test_other_retrainings_are_kept(image_folder: Path, tmp_path: Path) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    other = trial(MIXED.model_copy(update={"units": (("conv", "product"),)}), number=5)
+    first = retrained(run, [other], seeds=2)
+    both = retrained(run, [trial()], seeds=2)
+    assert both.trials == (3, 5)
+    assert [each for each in both.rows if each.trial == 5] == list(first.rows)
+    assert load_retraining(run) == both
+    # Verdicts count everything that was compared, not what was compared last.
+    assert both.verdicts == tuple(_verdicts(both.rows))
+    assert {each.trial for each in both.verdicts} == {3, 5}
+
+
+def test_fewer_seeds_do_not_take_seeds_away(image_folder: Path, tmp_path: Path) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    before = retrained(run, [trial()], seeds=3)
+    assert retrained(run, [trial()], seeds=1) == before
+    shutil.rmtree(retrained_folder(run, before.rows[0].digest, 3).path)
+    after = retrained(run, [trial()], seeds=1)
+    assert [each.seeds for each in after.rows] == [(1, 2), *[(1, 2, 3)] * 4]
+
+
+def test_other_epochs_are_another_retraining(image_folder: Path, tmp_path: Path) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    long = retrained(run, [trial()], seeds=2, epochs=2)
+    found = retrained(run, [trial()], seeds=2)
+    assert found.groups == ((3, 1), (3, 2))
+    assert [each for each in found.rows if each.epochs == 2] == list(long.rows)
+    assert {each.text.split(":")[0] for each in found.verdicts} == {"With --epochs 1", "With --epochs 2"}
+    own = found.row_of(trial().candidate)
+    assert own is not None
+    assert (own.variant, own.epochs) == ("trial", 2)
+
+
+def test_a_network_is_known_again_whichever_trial_it_was_retrained_as(image_folder: Path, tmp_path: Path) -> None:
+    found = retrained(run_on(image_folder, tmp_path / "run"), [trial()], epochs=2)
+    replay = trial(number=8).candidate
+    assert found.row_of(replay) == found.rows[0]
+    twin = Candidate(MIXED.with_unit("conv"), OWN_RECIPE)
+    row = found.row_of(twin)
+    assert row is not None
+    assert row.variant == "conv twin, same recipe"
+    assert found.row_of(Candidate(MIXED.with_unit("log-conv"), OWN_RECIPE)) is None
+
+
+def test_a_retraining_that_is_killed_leaves_the_earlier_ones(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    before = retrained(run, [trial()])
+    original, left = Training.run_epoch, [2]
+
+    def interrupted(self: Training) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return original(self)
+
+    monkeypatch.setattr(Training, "run_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        retrained(run, [trial(number=5)], epochs=2)
+    assert load_retraining(run) == before
+
+
+def as_schema_1(run: RunDirectory, **fields: Any) -> None:
+    """Write retrain.json as older versions did."""
+    document = read_json(run.path / "retrain.json")
+    rows = document["rows"]
+    older = {"schema": 1, "seeds": len(rows[0]["seeds"]), "epochs": rows[0]["epochs"], **fields}
+    for each in rows:
+        for name in ("digest", "epochs", "seeds"):
+            del each[name]
+    write_whole(run.path / "retrain.json", json.dumps({**document, **older}))
+
+
+def test_what_older_versions_wrote_is_read_and_kept(image_folder: Path, tmp_path: Path) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    for record in (trial(), trial(number=5)):
+        run.trial(record.number).write_candidate(record.candidate)
+    before = retrained(run, [trial()], seeds=2, epochs=2)
+    as_schema_1(run)
+    assert load_retraining(run) == before
+    (run.path / "retrain.json").unlink()
+    before = retrained(run, [trial()], seeds=2)
+    as_schema_1(run, epochs=None)  # as the first versions
+    assert load_retraining(run) == before
+    assert retrained(run, [trial(number=5)], seeds=2).trials == (3, 5)
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema": 3}, {"rows": 3}, {"rows": [{"trial": 3}]}, {"seeds": "x"}, {"verdicts": [3]}]
+)
+def test_a_damaged_file_is_refused_before_anything_is_trained(
+    image_folder: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    write_whole(run.path / "retrain.json", json.dumps({"schema": 1, "seeds": 1, "rows": [], **change}))
+    with pytest.raises(RunError, match=r"retrain.json is damaged") as raised:
+        retrained(run, [trial()])
+    assert "Move it away" in raised.value.hint
+    assert not (run.path / "retrain").exists()

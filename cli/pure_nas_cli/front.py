@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from pure_nas.architecture import Architecture
+from pure_nas.report.next_steps import next_steps
+from pure_nas.report.retraining import came_through, interval_text, score_document
 from pure_nas.report.wording import NOISE_ERROR
 from pure_nas.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
+from pure_nas.retrained import Retraining, Row
 from pure_nas.run_directory import RunDirectory
-from pure_nas_cli.console import stdout
+from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.plain_tables import bare_table
 from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds
 
@@ -57,12 +61,19 @@ def describe_trial(record: TrialRecord) -> Text:
     return Text.assemble(shown, "  ", (record.baseline, "dim")) if record.baseline else shown
 
 
-def print_front(results: Results) -> None:
-    """Print the front and what its columns mean."""
+def print_front(results: Results, retraining: Retraining | None = None) -> None:
+    """Print the front, with the test accuracy of what was retrained, and what its columns mean."""
+    tested = {
+        trial.number: row for trial in results.front if retraining and (row := retraining.row_of(trial.candidate))
+    }
     networks = show_count(len(results.groups), "network")
     stdout.print(f"Front: {networks}, hypervolume {results.hypervolume:.4f}", style="italic")
-    stdout.print(_table(results, brief=len(results.objective_names) > 2 and stdout.width < _ROOMY))
-    stdout.print(_notes(results), style="dim")
+    narrow = stdout.width < _ROOMY
+    # Where there is no room for both, test accuracies say more than errors of baselines.
+    units = [] if tested and narrow else _compared_units(results)
+    brief = narrow and (len(results.objective_names) > 2 or bool(tested))
+    stdout.print(_table(results, tested, units, brief=brief))
+    stdout.print(_notes(results, tested, units), style="dim")
 
 
 def _label(name: str) -> str:
@@ -70,7 +81,7 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _table(results: Results, *, brief: bool) -> Table:
+def _table(results: Results, tested: Mapping[int, Row], units: Sequence[str], *, brief: bool) -> Table:
     """The front, lowest error first, beside the best baselines that cost no more; brief: without depth and width."""
     costs = results.objective_names[1:]
     table = bare_table()
@@ -80,11 +91,13 @@ def _table(results: Results, *, brief: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     longest = max(len(stage) for group in results.groups for stage in group[0].candidate.architecture.units)
     table.add_column("placement", min_width=max(longest, len("placement")))
-    units = _compared_units(results)
     for unit in units:
         table.add_column(f"best {unit}", justify="right", min_width=len("12.34 %"))
+    if tested:
+        table.add_column("test accuracy", justify="right", no_wrap=True)
     for group in results.groups:
-        table.add_row(*_row(results, group, units, brief=brief))
+        score = [_score(tested.get(group[0].number))] if tested else []
+        table.add_row(*_row(results, group, units, brief=brief), *score)
     return table
 
 
@@ -92,7 +105,7 @@ def _compared_units(results: Results) -> list[str]:
     return sorted({unit for trial in results.front for unit in results.baselines_within(trial)})
 
 
-def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str], *, brief: bool) -> list[str | Text]:
+def _row(results: Results, group: tuple[TrialRecord, ...], units: Sequence[str], *, brief: bool) -> list[str | Text]:
     trial = group[0]
     architecture = trial.candidate.architecture
     costs = results.objective_names[1:]
@@ -108,7 +121,17 @@ def _row(results: Results, group: tuple[TrialRecord, ...], units: list[str], *, 
     return row
 
 
-def _notes(results: Results) -> str:
+def _score(row: Row | None) -> str:
+    """The mean test accuracy, its interval on a line of its own, and how many seeds diverged."""
+    if row is None:
+        return "-"
+    lines = [show_percent(row.mean)] if row.test_accuracy else []
+    lines += [interval_text(row)] if row.interval else []
+    lines += [came_through(row)] if row.diverged else []
+    return "\n".join(lines)
+
+
+def _notes(results: Results, tested: Mapping[int, Row], units: Sequence[str]) -> str:
     corner = ", ".join(
         f"{_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in zip(results.objective_names, results.reference, strict=True)
@@ -121,12 +144,14 @@ def _notes(results: Results) -> str:
     if any(len(group) > 1 for group in results.groups):
         tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
         notes.append(f"+N: N more trials within {tolerances}.")
-    columns = ", ".join(f"best {unit}" for unit in _compared_units(results))
+    columns = ", ".join(f"best {unit}" for unit in units)
     if columns:
         notes.append(f"B{columns[1:]}: the most accurate baseline that costs no more.")
-    notes.append(
-        "All are single runs on the validation split: only pure-nas retrain can tell whether a network beats another."
-    )
+    if tested:
+        notes.append("Test accuracy: mean over the seeds of retraining, and its 95 % interval.")
+    to_do = ": only pure-nas retrain can tell whether a network beats another"
+    left = to_do if len(tested) < len(results.front) else ""
+    notes.append(f"Errors are of single runs on the validation split{left}.")
     notes.append(f"Hypervolume: the share of the box up to {corner}.")
     return " ".join(notes)
 
@@ -143,8 +168,9 @@ def summary_line(results: Results) -> str:
     return ", ".join(parts)
 
 
-def front_document(results: Results, run: RunDirectory) -> str:
+def front_document(results: Results, run: RunDirectory, retraining: Retraining | None = None) -> str:
     """The front as JSON."""
+    rows = [retraining.row_of(trial.candidate) if retraining else None for trial in results.front]
     return json.dumps(
         {
             "schema": 1,
@@ -159,11 +185,21 @@ def front_document(results: Results, run: RunDirectory) -> str:
                     "baseline": group[0].baseline,
                     "objectives": dict(zip(results.objective_names, group[0].objectives, strict=True)),
                     "cost": group[0].cost,
+                    "test": score_document(row) if row else None,
                     "architecture": json.loads(group[0].candidate.architecture.to_json()),
                     "recipe": json.loads(group[0].candidate.recipe.to_json()),
                 }
-                for group in results.groups
+                for group, row in zip(results.groups, rows, strict=True)
             ],
         },
         indent=2,
     )
+
+
+def print_next_steps(results: Results, run: RunDirectory, retraining: Retraining | None) -> None:
+    """Print the commands that go on from the front."""
+    row = retraining.row_of(results.knee.candidate) if retraining else None
+    front = [trial.number for trial in results.front]
+    steps = next_steps(str(run.path), front, retraining, knee_retrained=row is not None and bool(row.test_accuracy))
+    for index, step in enumerate(steps):
+        stderr.print(f"{'      ' if index else 'next: '}{step.command}", soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.retrain import Retraining, Row, Variant
+from pure_nas.retrained import Retraining, Row, Variant
 from pure_nas.runner import Outcome
 from pure_nas_cli.console import stdout
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
@@ -79,30 +79,38 @@ def _name(variant: Variant, seed: int) -> str:
 
 def print_retraining(found: Retraining) -> None:
     """Print the test accuracy of each network beside its twins, and what follows."""
-    seeds, epochs = show_count(found.seeds, "seed"), show_count(found.epochs, "epoch")
-    of = f", mean and standard deviation of {seeds}" if found.seeds > 1 else f" of {seeds}"
-    stdout.print(f"Test accuracy{of}, {epochs}", style="italic")
-    stdout.print(_table(found))
-    for _, text in found.verdicts:
-        stdout.print(text)
+    seeds = {len(row.seeds) for row in found.rows}
+    many = show_count(len(found.rows[0].seeds), "seed") if len(seeds) == 1 else "several seeds"
+    title = f"Test accuracy{' of' if seeds == {1} else ', mean and standard deviation of'} {many}"
+    if not found.epochs_differ:
+        title += f", {show_count(found.rows[0].epochs, 'epoch')}"
+    stdout.print(title, style="italic")
+    stdout.print(_table(found, show_seeds=len(seeds) > 1))
+    for verdict in found.verdicts:
+        stdout.print(verdict.text)
 
 
-def _table(found: Retraining) -> Table:
+def _table(found: Retraining, *, show_seeds: bool) -> Table:
     table = Table()
     table.add_column("trial", justify="right")
     table.add_column("network")
+    if found.epochs_differ:
+        table.add_column("epochs", justify="right")
+    if show_seeds:
+        table.add_column("seeds", justify="right")
     table.add_column("test accuracy", justify="right")
     table.add_column("flops", justify="right")
     table.add_column("params", justify="right")
-    trial = None
+    group = None
     for row in found.rows:
-        if trial is not None and row.trial != trial:
+        if group is not None and (row.trial, row.epochs) != group:
             table.add_section()
-        trial = row.trial
-        style = "bold" if row.variant == "trial" else None
-        table.add_row(
-            str(row.trial), row.variant, _accuracy(row), show_size(row.flops), show_size(row.params), style=style
-        )
+        group = row.trial, row.epochs
+        cells = [str(row.trial), row.variant]
+        cells += [f"{row.epochs:,}"] if found.epochs_differ else []
+        cells += [str(len(row.seeds))] if show_seeds else []
+        cells += [_accuracy(row), show_size(row.flops), show_size(row.params)]
+        table.add_row(*cells, style="bold" if row.variant == "trial" else None)
     return table
 
 

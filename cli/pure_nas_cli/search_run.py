@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from pure_nas.report import write_report
 from pure_nas.results import Results
+from pure_nas.retrained import load_retraining
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Executor
 from pure_nas.search.samplers import ChosenSampler
@@ -20,7 +20,7 @@ from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import Prepared, opened, prepare
 from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
-from pure_nas_cli.front import front_document, print_front, summary_line
+from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
@@ -193,17 +193,16 @@ def _plan_document(prepared: Prepared, executor: Executor, workers: WorkerPlan) 
 
 def _finish(run: RunDirectory, results: Results, *, as_json: bool) -> None:
     """Print the front, then write the report, which takes longer and may fail; say what to do next."""
+    retraining = load_retraining(run)
     try:
         if as_json:
-            print(front_document(results, run), flush=True)
+            print(front_document(results, run, retraining), flush=True)
         elif results.complete:
-            print_front(results)
+            print_front(results, retraining)
         stderr.print(summary_line(results))
     finally:
         # Whoever reads the front may have left (| head -1): that must not cost the report.
         written = write_report(run)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     if results.complete:
-        folder = shlex.quote(str(run.path))
-        stderr.print(f"next: pure-nas export {folder} --trial knee", soft_wrap=True)
-        stderr.print(f"      pure-nas retrain {folder} --seeds 3", soft_wrap=True)
+        print_next_steps(results, run, retraining)

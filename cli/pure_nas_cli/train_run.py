@@ -17,14 +17,13 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
+from pure_nas.run_images import TRAINING_FILE
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
 from pure_nas.units import get_unit
 from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
 from pure_nas_cli.images_used import show_images
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
-
-FACTS_FILE = "training.json"
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
         result = directory.result()
         if result is None:
             directory.write_candidate(candidate)
-            write_whole(folder / FACTS_FILE, json.dumps(training.facts, indent=2) + "\n")
+            write_whole(folder / TRAINING_FILE, json.dumps(training.facts, indent=2) + "\n")
             result = _train(candidate, training, folder)
             if result["state"] != "failed":  # out of memory: the same command may fare better
                 directory.write_result(result)
@@ -120,12 +119,12 @@ def _require_usable(folder: Path) -> None:
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     harmless = {"run.lock", "owner.json"}
-    if FACTS_FILE not in found and any(name not in harmless and not name.startswith(".") for name in found):
+    if TRAINING_FILE not in found and any(name not in harmless and not name.startswith(".") for name in found):
         raise RunError(f"{folder} holds files, but no training.", hint="Choose another -o DIR.")
 
 
 def _require_same(directory: TrialDirectory, candidate: Candidate, training: Training) -> None:
-    path = directory.path / FACTS_FILE
+    path = directory.path / TRAINING_FILE
     if not path.exists():
         return
     stored = read_json(path)

@@ -14,20 +14,16 @@ from pure_nas.evaluation import load_trained
 from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
-from pure_nas.report.retraining import load_retraining
 from pure_nas.results import load_results
-from pure_nas.retrain import Variant, retrained_folder, variants_of
-from pure_nas.run_directory import RunDirectory
-from pure_nas.run_images import RunImages, saw_validation
+from pure_nas.retrained import Row, load_retraining, retrained_folder
+from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_images import TRAINING_FILE, RunImages, trained_on
 from pure_nas_cli.architectures import find_architecture, fitted_to
 from pure_nas_cli.quantities import show_count
-from pure_nas_cli.train_run import FACTS_FILE
 
 WEIGHTS_FILE = "weights.safetensors"
 _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
-_ABOVE = 4
-"""Folders between weights and the run they belong to, at most: RUN/retrain/DIGEST/weights.safetensors."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +88,24 @@ def find_trained(text: str) -> Trained:
     if colon:
         return _from_trial(text, RunDirectory.open(Path(folder)), which)
     if path.is_dir():
-        raise UsageError(
-            f"{text} is a folder without {WEIGHTS_FILE}.", hint=f"Name a trial of a run, such as {text}:best."
-        )
+        raise UsageError(f"{text} is a folder without {WEIGHTS_FILE}.", hint=_way_to_weights(text, path))
     find_architecture(text)
     raise UsageError(
         f"{text} is a network without weights: there is nothing to judge.",
         hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the folder that it writes; "
         "or give its weights with --weights FILE; or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
     )
+
+
+def _way_to_weights(text: str, folder: Path) -> str:
+    """What to name in place of a folder that has no weights."""
+    if TrialDirectory(folder, 0).has_candidate or (folder / TRAINING_FILE).is_file():
+        return "Its training has not ended or diverged: give the command that began it again, and it goes on."
+    run = RunDirectory(folder)
+    if run.exists and is_experiment(run):
+        names = sorted(path.parent.name for path in (folder / "trials").glob(f"*/{WEIGHTS_FILE}"))
+        return f"Name a training of the experiment, such as {text}:{names[0] if names else 'NETWORK-seed1'}."
+    return f"Name a trial of a run, such as {text}:best."
 
 
 def find_beside_conv_twin(text: str) -> list[Trained]:
@@ -123,20 +128,26 @@ def find_beside_conv_twin(text: str) -> list[Trained]:
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
             hint=f"Train them first: pure-nas retrain {folder} --trials {trial.number} --seeds 3",
         )
-    own, *twins = variants_of(trial, retraining.epochs)
-    conv = [twin for twin in twins if twin.name.startswith("conv twin")]
+    own = max((row for row in retraining.rows if _is_own(row, trial.number)), key=lambda row: row.epochs)
+    beside = [row for row in retraining.rows if (row.trial, row.epochs) == (own.trial, own.epochs)]
+    conv = [row for row in beside if row.variant.startswith("conv twin")]
     if not conv:
         raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
-    found = [(f"{text}, retrained", own), *((twin.name, twin) for twin in conv)]
-    return [_retrained(run, name, variant, retraining.seeds) for name, variant in found]
+    found = [(f"{text}, retrained", own), *((row.variant, row) for row in conv)]
+    return [_retrained(run, name, row) for name, row in found]
 
 
-def _retrained(run: RunDirectory, name: str, variant: Variant, seeds: int) -> Trained:
-    folders = {seed: retrained_folder(run, variant.candidate, seed) for seed in range(1, seeds + 1)}
-    found = {seed: _from_file(each.weights) for seed, each in folders.items() if each.weights.is_file()}
+def _is_own(row: Row, trial: int) -> bool:
+    return row.trial == trial and row.variant == "trial"
+
+
+def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
+    seeds = len(row.seeds)
+    folders = [retrained_folder(run, row.digest, seed) for seed in row.seeds]
+    found = [_from_file(each.weights) for each in folders if each.weights.is_file()]
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
-    first, *others = found.values()
+    first, *others = found
     which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else show_count(seeds, "seed")
     return replace(first, name=f"{name}, {which}", others=tuple(others))
 
@@ -163,23 +174,6 @@ def require_file(weights: Path) -> None:
         raise RunError(
             f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
         )
-
-
-def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
-    """The images that weights were trained on, None where nothing says which; and whether validation images too.
-
-    Args:
-        image_size: what their network was made for, pixels; older files do not say it.
-
-    Raises:
-        RunError: what says so is damaged.
-    """
-    training = weights.parent / FACTS_FILE
-    if training.is_file():
-        return RunImages.of_training(training, image_size), False
-    folders = weights.resolve().parents[:_ABOVE]
-    run = next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
-    return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
 
 
 def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:

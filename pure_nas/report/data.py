@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pure_nas import pareto
 from pure_nas.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.report.front_rows import FrontRow, front_rows
 from pure_nas.report.plain_settings import plain_settings, searched_fields
-from pure_nas.report.retraining import Retraining, load_retraining
 from pure_nas.report.summaries import placement_text, product_share, recipe_text
 from pure_nas.results import Results, TrialRecord, load_results
+from pure_nas.retrained import Retraining, Row, load_retraining
 from pure_nas.run_directory import RunDirectory, read_json
 
 MAX_CURVE_POINTS = 400
@@ -68,6 +68,8 @@ class Point:
         kind: see `Architecture.kind`.
         baseline: label of the baseline it is; empty for a searched trial.
         on_front: whether it represents a group of the front.
+        retrained: how it did on the test split, of trials that are on the front or were chosen for retraining; None
+            where it was not retrained.
     """
 
     number: int
@@ -82,6 +84,7 @@ class Point:
     product_share: float
     placement: str
     recipe_text: str
+    retrained: Row | None = None
 
     @property
     def kind_label(self) -> str:
@@ -158,20 +161,21 @@ def report_data(run: RunDirectory) -> ReportData:
     environment = read_json(environment_path) if environment_path.exists() else {}
     facts = _facts(run, settings, results)
     searched = searched_fields(settings)
-    points = _points(results, searched)
+    retraining = load_retraining(run)
+    points = _points(results, searched, retraining)
     return ReportData(
         path=str(run.path),
         facts=facts,
         objectives=results.objective_names,
         costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
         points=points,
-        front=front_rows(results, facts.validation_images, searched),
+        front=front_rows(results, facts.validation_images, searched, retraining),
         hypervolume_history=tuple(results.hypervolume_history()),
         curves=_curves(results),
         incomplete=_incomplete(results),
         settings=flattened(settings),
         environment=flattened(environment),
-        retraining=load_retraining(run),
+        retraining=retraining,
     )
 
 
@@ -214,10 +218,14 @@ def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Fac
     )
 
 
-def _points(results: Results, searched: frozenset[str]) -> tuple[Point, ...]:
+def _points(results: Results, searched: frozenset[str], retraining: Retraining | None) -> tuple[Point, ...]:
     front = {trial.number for trial in results.front}
+    tested = front | set(retraining.trials) if retraining else set()
     return tuple(
-        _point(trial, results.objective_names, searched, on_front=trial.number in front)
+        replace(
+            _point(trial, results.objective_names, searched, on_front=trial.number in front),
+            retrained=retraining.row_of(trial.candidate) if retraining and trial.number in tested else None,
+        )
         for trial in results.complete
         if all(math.isfinite(value) for value in trial.objectives)
     )

@@ -25,6 +25,7 @@ from pure_nas.report.marks import axis_range, labelled, log_ticks
 from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.report.placement_figure import draw_placement, placement_size
 from pure_nas.report.retrained_figure import draw_retrained
+from pure_nas.report.retrained_points import error_title, retrained_points, shown_errors
 from pure_nas.run_directory import RunDirectory, write_whole
 
 DPI = 160
@@ -75,7 +76,7 @@ def _drawings(data: ReportData) -> Iterable[tuple[str, tuple[float, float], Draw
         yield "curves", (6.4, 4.2), partial(draw_curves, data=data)
     retraining = data.retraining
     if retraining and retraining.rows:
-        size = (max(6.4, 2.4 * len(retraining.trials)), 4.2)
+        size = (max(6.4, 2.4 * len(retraining.groups)), 4.2)
         yield "retrained", size, partial(draw_retrained, data=data, retraining=retraining)
 
 
@@ -114,18 +115,33 @@ def log_axis(axes: Axes, ticks: Sequence[float]) -> None:
 
 def draw_front(axes: Axes, data: ReportData, cost: str) -> None:
     """Error over one cost: every complete trial, the baselines, the front as a step line."""
-    costs, errors = [point.costs[cost] for point in data.points], [100 * point.error for point in data.points]
+    tested = retrained_points(data.points)
+    costs, errors = [point.costs[cost] for point in data.points], shown_errors(data.points, tested)
     line = next(view.line for view in data.costs if view.name == cost)
     xs = [line[0][0], *(value for value, _ in line), max(costs) * 2]
     ys = [max(errors) * 2, *(100 * error for _, error in line), 100 * line[-1][1]]
     axes.step(xs, ys, where="post", color=LIGHT["ink"], linewidth=1.2, label="front", zorder=2)
     for label in sorted({point.kind_label for point in data.points}, key=lambda text: (" baseline" in text, text)):
         _scatter(axes, [point for point in data.points if point.kind_label == label], cost, label)
+    if tested:
+        axes.errorbar(
+            [each.point.costs[cost] for each in tested],
+            [each.error for each in tested],
+            yerr=[[each.error - each.low for each in tested], [each.high - each.error for each in tested]],
+            linestyle="none",
+            marker="x",
+            markersize=5,
+            color=LIGHT["soft"],
+            linewidth=1.0,
+            capsize=2,
+            label="retrained: test error",
+            zorder=6,
+        )
     _mark_front(axes, [point for point in data.points if point.on_front], cost)
     _scale(axes, "x", costs, lambda value: wording.cost(cost, value))
     _scale(axes, "y", errors, lambda value: f"{value:g} %")
     axes.set_xlabel(wording.cost_label(cost))
-    axes.set_ylabel("validation error")
+    axes.set_ylabel(error_title(tested))
     if figure := axes.get_figure(root=True):
         legend_below(figure, axes, columns=4, fontsize=8)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.report.plain_settings import plain_settings
 from pure_nas.report.summaries import placement_text, recipe_text
 from pure_nas.results import Results, TrialRecord
+from pure_nas.retrained import Retraining, Row
 
-CAUTION = (
+_HINT = (
     "Comparisons with baselines are of single training runs on the validation split, which the search has also "
-    "chosen by. They are a hint. Whether a network is better than its baseline needs several seeds and the test "
-    "split: pure-nas retrain."
+    "chosen by. They are a hint."
 )
+_TO_RETRAIN = " Whether a network is better than its baseline needs several seeds and the test split: pure-nas retrain."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class FrontRow:
         architecture: as in architecture.json.
         recipe: as in recipe.json.
         versus: one entry for each baseline unit that has a baseline within its cost, itself left out.
+        retrained: how it did on the test split when it was retrained; None where it was not.
     """
 
     number: int
@@ -76,10 +79,19 @@ class FrontRow:
     architecture: dict[str, Any]
     recipe: dict[str, Any]
     versus: tuple[Versus, ...]
+    retrained: Row | None = None
+
+
+def caution(front: Sequence[FrontRow]) -> str:
+    """What comparisons with baselines are worth, and what to do about it where that is not done."""
+    return _HINT + ("" if all(row.retrained for row in front) and front else _TO_RETRAIN)
 
 
 def front_rows(
-    results: Results, validation_images: int | None, searched: frozenset[str] = frozenset()
+    results: Results,
+    validation_images: int | None,
+    searched: frozenset[str] = frozenset(),
+    retraining: Retraining | None = None,
 ) -> tuple[FrontRow, ...]:
     """One row for each group of the front, lowest error first.
 
@@ -89,10 +101,7 @@ def front_rows(
     if not results.groups:
         return ()
     chosen = {"best": results.best.number, "knee": results.knee.number, "smallest": results.smallest.number}
-    return tuple(
-        _row(results, group, chosen, validation_images, plain_settings(group[0].candidate, searched))
-        for group in results.groups
-    )
+    return tuple(_row(results, group, chosen, validation_images, searched, retraining) for group in results.groups)
 
 
 def _row(
@@ -100,9 +109,11 @@ def _row(
     group: tuple[TrialRecord, ...],
     chosen: dict[str, int],
     validation_images: int | None,
-    settings: dict[str, Any],
+    searched: frozenset[str],
+    retraining: Retraining | None,
 ) -> FrontRow:
     trial = group[0]
+    settings = plain_settings(trial.candidate, searched)
     architecture = trial.candidate.architecture
     members = {member.number for member in group}
     return FrontRow(
@@ -126,6 +137,7 @@ def _row(
         architecture=architecture.model_dump(mode="json", by_alias=True),
         recipe=trial.candidate.recipe.model_dump(mode="json", by_alias=True),
         versus=_comparisons(results, trial, validation_images),
+        retrained=retraining.row_of(trial.candidate) if retraining else None,
     )
 
 

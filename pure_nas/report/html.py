@@ -80,7 +80,7 @@ def _body(data: ReportData) -> Iterable[str]:
     if data.incomplete:
         note = "They are in no plot: they have no objectives."
         yield sections.section("incomplete", "Trials without a result", sections.incomplete(data.incomplete), note)
-    yield sections.section("next", "How to go on", sections.next_steps(data.path))
+    yield sections.section("next", "How to go on", sections.steps(data))
     settings = sections.details("Settings", data.settings) + sections.details("Environment", data.environment)
     yield sections.section("settings", "How it was run", settings)
 
@@ -96,9 +96,11 @@ def _front(data: ReportData) -> Iterable[str]:
     )
     yield sections.section("front", "Front", f'{switch}<div class="views">{views}</div>', _front_note(data))
     networks = sections.front_table(data) + sections.recipes(data)
-    yield sections.section("networks", "Networks on the front", networks, sections.comparison_note())
+    yield sections.section("networks", "Networks on the front", networks, sections.comparison_note(data))
     if data.retraining and data.retraining.rows:
-        spread = ": mean ± standard deviation over seeds" if data.retraining.seeds > 1 else ""
+        spread = (
+            ": mean ± standard deviation over seeds" if any(len(row.seeds) > 1 for row in data.retraining.rows) else ""
+        )
         note = f"Trained again from scratch and read once on the test split{spread}."
         yield sections.section("retraining", "Retrained", sections.retrained(data, data.retraining), note)
     note = "One cell a residual layer, first layer on the left; beside it every complete trial."
@@ -113,6 +115,8 @@ def _front_note(data: ReportData) -> str:
         note += "One multiply-accumulate counts as one FLOP. "
     if any(view.name == "noise_error" for view in data.costs):
         note += f"{wording.NOISE_ERROR} "
+    if any(point.retrained for point in data.points):
+        note += "Crosses are test errors of retrained networks: mean over seeds and 95 % interval. "
     note += "Point at a mark for its recipe, click a ringed one for its row. "
     return note + "Drag to zoom, double-click to see everything again."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 from pure_nas.report import wording
@@ -13,6 +13,7 @@ from pure_nas.report.marks import labelled
 from pure_nas.report.palette import style_of
 from pure_nas.report.plotly_figure import Figure, cost_scale, error_scale, figure
 from pure_nas.report.retrained_plot import retrained_plot
+from pure_nas.report.retrained_points import RetrainedPoint, error_title, retrained_points, shown_errors
 
 HOVER_WIDTH = 58
 """Characters."""
@@ -35,13 +36,14 @@ def all_plots(data: ReportData) -> dict[str, Figure]:
 def front_plot(data: ReportData, cost: str) -> Figure:
     """Error over one cost: every complete trial, the baselines, the front as a step line."""
     points = _point_traces(data, lambda point: point.costs[cost])
-    traces = [_front_line(data, cost), *points, _rings(data, cost), _highlight()]
+    tested = retrained_points(data.points)
+    crosses = [_retrained(tested, cost)] if tested else []
+    traces = [_front_line(data, cost), *points, *crosses, _rings(data, cost), _highlight()]
     costs = [point.costs[cost] for point in data.points]
-    errors = [100 * point.error for point in data.points]
     return figure(
         traces,
         {"title": {"text": wording.cost_label(cost)}, **cost_scale(costs, cost)},
-        {"title": {"text": "validation error"}, **error_scale(errors)},
+        {"title": {"text": error_title(tested)}, **error_scale(shown_errors(data.points, tested))},
     )
 
 
@@ -90,6 +92,28 @@ def _points(label: str, points: list[Point], x_of: Callable[[Point], float]) -> 
         "y": [100 * point.error for point in points],
         "marker": {**symbol, "color": f"@{style.role}"},
         "customdata": [[point.number, _hover(point)] for point in points],
+        "hovertemplate": "%{customdata[1]}<extra></extra>",
+    }
+
+
+def _retrained(tested: Sequence[RetrainedPoint], cost: str) -> Figure:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "retrained: test error",
+        "x": [each.point.costs[cost] for each in tested],
+        "y": [each.error for each in tested],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [each.high - each.error for each in tested],
+            "arrayminus": [each.error - each.low for each in tested],
+            "thickness": 1.5,
+            "width": 4,
+            "color": "@soft",
+        },
+        "marker": {"symbol": "x-thin", "size": 9, "color": "@soft", "line": {"width": 2, "color": "@soft"}},
+        "customdata": [[each.point.number, each.text] for each in tested],
         "hovertemplate": "%{customdata[1]}<extra></extra>",
     }
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from matplotlib.axes import Axes
 
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import LIGHT, style_of
-from pure_nas.report.retraining import Retraining, RetrainRow, variant_kind
+from pure_nas.report.retraining import group_labels, variant_kind
+from pure_nas.retrained import Retraining, Row
 
 
 def draw_retrained(axes: Axes, data: ReportData, retraining: Retraining) -> None:
@@ -18,21 +17,21 @@ def draw_retrained(axes: Axes, data: ReportData, retraining: Retraining) -> None
     for place, variant in enumerate(variants):
         rows = [row for row in retraining.rows if row.variant == variant]
         offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
-        _draw_variant(axes, rows, [retraining.trials.index(row.trial) + offset for row in rows], kinds)
-    axes.set_xticks(range(len(retraining.trials)), [f"trial {number}" for number in retraining.trials])
+        _draw_variant(axes, rows, [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows], kinds)
+    axes.set_xticks(range(len(retraining.groups)), group_labels(retraining))
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_formatter("{x:g} %")
     axes.set_ylabel("test accuracy")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, fontsize=7)
 
 
-def _draw_variant(axes: Axes, rows: list[RetrainRow], places: list[float], kinds: dict[int, str]) -> None:
+def _draw_variant(axes: Axes, rows: list[Row], places: list[float], kinds: dict[int, str]) -> None:
     variant = rows[0].variant
     style = style_of(variant_kind(rows[0], kinds))
     colour = LIGHT[style.role]
     axes.errorbar(
         places,
-        [math.nan if row.mean is None else 100 * row.mean for row in rows],
+        [100 * row.mean for row in rows],
         yerr=[100 * row.std for row in rows],
         linestyle="none",
         marker=style.marker,

@@ -7,7 +7,8 @@ from html import escape
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import Style, style_of
 from pure_nas.report.plotly_figure import Figure, figure
-from pure_nas.report.retraining import Retraining, RetrainRow, seeds_text, variant_kind
+from pure_nas.report.retraining import group_labels, seeds_text, variant_kind
+from pure_nas.retrained import Retraining, Row
 
 
 def retrained_plot(data: ReportData, retraining: Retraining) -> Figure:
@@ -18,14 +19,14 @@ def retrained_plot(data: ReportData, retraining: Retraining) -> Figure:
     for place, variant in enumerate(variants):
         rows = [row for row in retraining.rows if row.variant == variant]
         offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
-        places = [retraining.trials.index(row.trial) + offset for row in rows]
+        places = [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows]
         style = style_of(variant_kind(rows[0], kinds))
         traces += [_means(rows, places, style), _seeds(rows, places, style)]
-    ticks = {"tickvals": list(range(len(retraining.trials))), "ticktext": [f"trial {n}" for n in retraining.trials]}
+    ticks = {"tickvals": list(range(len(retraining.groups))), "ticktext": group_labels(retraining)}
     return figure(traces, {**ticks, "showgrid": False}, {"title": {"text": "test accuracy"}, "ticksuffix": " %"})
 
 
-def _means(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
+def _means(rows: list[Row], places: list[float], style: Style) -> Figure:
     variant = rows[0].variant
     own, same = variant == "trial", "same recipe" in variant
     return {
@@ -33,7 +34,7 @@ def _means(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
         "mode": "markers",
         "name": "the trial itself" if own else escape(variant),
         "x": places,
-        "y": [None if row.mean is None else 100 * row.mean for row in rows],
+        "y": [100 * row.mean if row.test_accuracy else None for row in rows],
         "error_y": {"type": "data", "array": [100 * row.std for row in rows], "thickness": 1.5, "width": 5},
         "marker": {
             "symbol": f"{style.symbol}-open" if same else style.symbol,
@@ -45,7 +46,7 @@ def _means(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
     }
 
 
-def _seeds(rows: list[RetrainRow], places: list[float], style: Style) -> Figure:
+def _seeds(rows: list[Row], places: list[float], style: Style) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers",

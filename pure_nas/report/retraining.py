@@ -1,96 +1,53 @@
-"""Test accuracies of retrained front networks and their twins, where `pure-nas retrain` has left any."""
+"""Words for retrained networks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from pure_nas.convergence import Convergence
-from pure_nas.errors import RunError
 from pure_nas.report import wording
-from pure_nas.run_directory import RunDirectory
+from pure_nas.retrained import Retraining, Row
 from pure_nas.units import HYBRID
 
-FILE_NAME = "retrain.json"
 
-
-@dataclass(frozen=True, kw_only=True)
-class RetrainRow:
-    """One network trained again with several seeds and read on the test split.
-
-    Attributes:
-        trial: number of the front trial that it is, or whose twin it is.
-        variant: "trial", or which twin under which recipe.
-        test_accuracy: one value for each seed that did not diverge.
-        mean: None where every seed diverged.
-        diverged: number of seeds that did.
-        convergence: when the training accuracy first reached usual values; empty in files of older versions.
-    """
-
-    trial: int
-    variant: str
-    params: float
-    flops: float
-    test_accuracy: tuple[float, ...]
-    mean: float | None
-    std: float
-    diverged: int = 0
-    convergence: tuple[Convergence, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What the seeds say about one trial against its twins."""
-
-    trial: int
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retraining:
-    """The content of retrain.json."""
-
-    schema: Literal[1]
-    seeds: int
-    rows: tuple[RetrainRow, ...]
-    epochs: int | None = None
-    verdicts: tuple[Verdict, ...] = ()
-
-    @property
-    def trials(self) -> tuple[int, ...]:
-        """Numbers of the retrained trials, in order."""
-        return tuple(dict.fromkeys(row.trial for row in self.rows))
-
-
-def load_retraining(run: RunDirectory) -> Retraining | None:
-    """Read retrain.json; None where nothing has been retrained.
-
-    Raises:
-        RunError: the file cannot be read or is damaged.
-    """
-    path = run.path / FILE_NAME
-    if not path.exists():
-        return None
-    try:
-        return TypeAdapter(Retraining).validate_json(path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise RunError(f"{path} is damaged: {faults}.", hint="Retrain again, or remove the file.") from error
-
-
-def variant_kind(row: RetrainRow, kinds: dict[int, str]) -> str:
+def variant_kind(row: Row, kinds: dict[int, str]) -> str:
     """What a retrained network is drawn as: its unit's name, or "hybrid"."""
     return kinds.get(row.trial, HYBRID) if row.variant == "trial" else row.variant.split()[0]
 
 
-def seeds_text(row: RetrainRow) -> str:
+def group_labels(retraining: Retraining) -> list[str]:
+    """What each of `Retraining.groups` is called: its trial, with the epochs where they are not all the same."""
+    if not retraining.epochs_differ:
+        return [f"trial {trial}" for trial, _ in retraining.groups]
+    return [f"trial {trial}, {wording.counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+
+
+def interval_text(row: Row) -> str:
+    """The 95 % interval of the mean in percent; empty where there is none."""
+    return f"{100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f} %" if row.interval else ""
+
+
+def came_through(row: Row) -> str:
+    """How many seeds there were, and how many of them diverged."""
+    seeds = wording.counted(len(row.seeds), "seed")
+    return f"{row.diverged} of {seeds} diverged" if row.diverged else seeds
+
+
+def score_document(row: Row) -> dict[str, Any]:
+    """The test accuracy of a retrained network, as JSON files hold it; None where every seed diverged."""
+    return {
+        "accuracy": row.mean if row.test_accuracy else None,
+        "interval": list(row.interval) if row.interval else None,
+        "accuracies": list(row.test_accuracy),
+        "seeds": len(row.seeds),
+        "diverged": row.diverged,
+        "epochs": row.epochs,
+    }
+
+
+def seeds_text(row: Row) -> str:
     """Mean, standard deviation and number of seeds, and how many seeds diverged."""
     diverged = f"; {wording.counted(row.diverged, 'seed')} diverged" if row.diverged else ""
-    if row.mean is None:
+    if not row.test_accuracy:
         return f"no seed came through{diverged}"
     spread = f" ± {100 * row.std:.2f}" if len(row.test_accuracy) > 1 else ""
     return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.test_accuracy), 'seed')}{diverged}"

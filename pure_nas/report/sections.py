@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from pure_nas.report import wording
 from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
-from pure_nas.report.front_rows import CAUTION, FrontRow, Versus
+from pure_nas.report.front_rows import FrontRow, Versus, caution
+from pure_nas.report.next_steps import next_steps
 from pure_nas.report.palette import style_of
-from pure_nas.report.retraining import Retraining, seeds_text, variant_kind
+from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
 from pure_nas.report.summaries import product_share
+from pure_nas.retrained import Retraining, Row
 
 MAX_INCOMPLETE = 200
+_TESTED = " Test accuracy is the mean over the seeds of retraining, with its 95 % interval."
 _TAG_MEANINGS = {
     "best": "the lowest error",
     "knee": "where more cost starts to buy little accuracy",
@@ -120,14 +122,23 @@ def front_table(data: ReportData) -> str:
     names = [view.name for view in data.costs]
     shown = [*names, *(["params"] if "params" not in names and data.front else [])]
     baseline_units = sorted({versus.unit for row in data.front for versus in row.versus})
-    titles = ["trial", "error", *map(wording.cost_label, shown), "depth", "width", "placement"]
+    tested = any(row.retrained for row in data.front)
+    titles = [
+        "trial",
+        "error",
+        *(["test accuracy"] if tested else []),
+        *map(wording.cost_label, shown),
+        "depth",
+        "width",
+        "placement",
+    ]
     titles += [f"vs. {unit} baseline" for unit in baseline_units]
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    rows = "".join(_front_row(row, shown, baseline_units) for row in data.front)
+    rows = "".join(_front_row(row, shown, baseline_units, tested=tested) for row in data.front)
     return f'<div class="scroll"><table class="front"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str]) -> str:
+def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str], *, tested: bool) -> str:
     tags = "".join(f'<span class="tag" title="{_TAG_MEANINGS[tag]}">{tag}</span>' for tag in row.tags)
     baseline = f'<span class="sub">{escape(row.baseline)}</span>' if row.baseline else ""
     values = {**row.cost, **row.objectives}
@@ -136,6 +147,7 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
     cells = [
         f'<th scope="row"><a class="number" href="#trial-{row.number}">{row.number}</a>{tags}{baseline}{twins}</th>',
         f'<td class="figure strong">{wording.percent(row.objectives["error"])}</td>',
+        *([_test_accuracy(row.retrained)] if tested else []),
         *(
             f'<td class="figure">{escape(wording.cost(name, values[name])) if name in values else "–"}</td>'
             for name in costs
@@ -147,6 +159,14 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
     ]
     tip = escape(row.recipe_text)
     return f'<tr id="trial-{row.number}" data-trial="{row.number}" tabindex="0" title="{tip}">{"".join(cells)}</tr>'
+
+
+def _test_accuracy(row: Row | None) -> str:
+    if row is None:
+        return '<td><span class="sub">not retrained</span></td>'
+    mean = wording.percent(row.mean) if row.test_accuracy else "–"
+    detail = ", ".join(filter(None, (interval_text(row), came_through(row))))
+    return f'<td class="figure strong">{mean}<span class="sub">{detail}</span></td>'
 
 
 def recipes(data: ReportData) -> str:
@@ -171,11 +191,12 @@ def _versus(versus: Versus | None, row: FrontRow, unit: str) -> str:
     return f'<td title="{escape(versus.label)}">{escape(versus.text)}<span class="sub">{detail}</span></td>'
 
 
-def comparison_note() -> str:
+def comparison_note(data: ReportData) -> str:
     """What the comparison columns mean, and what they do not."""
     return (
         "Differences in error to the most accurate baseline that costs no more; a minus means fewer errors. "
-        f"{escape(CAUTION)} Twins are other trials as good and as costly."
+        f"{escape(caution(data.front))} Twins are other trials as good and as costly."
+        f"{_TESTED if any(row.retrained for row in data.front) else ''}"
     )
 
 
@@ -214,13 +235,15 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
         f"<li><b>Trial {verdict.trial}</b>: {escape(verdict.text)}</li>" for verdict in retraining.verdicts
     )
     kinds = {point.number: point.kind for point in data.points}
+    differ = retraining.epochs_differ
     rows = "".join(
-        f'<tr><th scope="row">{row.trial}</th><td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>'
+        f'<tr><th scope="row">{row.trial}</th>{_figure(f"{row.epochs:,}") if differ else ""}'
+        f"<td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>"
         f'<td class="figure strong">{escape(seeds_text(row))}</td>'
         f'<td class="figure">{wording.count(row.params)}</td><td class="figure">{wording.count(row.flops)}</td></tr>'
         for row in retraining.rows
     )
-    titles = ("trial", "network", "test accuracy", "parameters", "FLOPs")
+    titles = ("trial", *(["epochs"] if differ else []), "network", "test accuracy", "parameters", "FLOPs")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     return (
@@ -229,9 +252,14 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     )
 
 
+def _figure(text: str) -> str:
+    return f'<td class="figure">{text}</td>'
+
+
 def _retrained_convergence(retraining: Retraining, kinds: dict[int, str]) -> str:
+    labels = dict(zip(retraining.groups, group_labels(retraining), strict=True))
     learners = [
-        Learner(f"trial {row.trial}, {row.variant}", variant_kind(row, kinds), row.convergence)
+        Learner(f"{labels[row.trial, row.epochs]}, {row.variant}", variant_kind(row, kinds), row.convergence)
         for row in retraining.rows
     ]
     found = convergence_table(learners)
@@ -269,20 +297,16 @@ def incomplete(trials: Sequence[Incomplete]) -> str:
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
 
 
-def next_steps(path: str) -> str:
+def steps(data: ReportData) -> str:
     """Commands that go on from here."""
-    run = shlex.quote(path)
-    steps = (
-        (
-            "Compare the front with its all-conv and all-product twins, several seeds, on the test split",
-            f"pure-nas retrain {run}",
-        ),
-        (
-            "Take the knee of the front with you as source, weights and a definition that runs anywhere",
-            f"pure-nas export {run} --trial knee",
-        ),
+    knee = next((row.retrained for row in data.front if "knee" in row.tags), None)
+    found = next_steps(
+        data.path,
+        [row.number for row in data.front],
+        data.retraining,
+        knee_retrained=knee is not None and bool(knee.test_accuracy),
     )
-    items = "".join(f"<li>{text}<pre><code>{escape(command)}</code></pre></li>" for text, command in steps)
+    items = "".join(f"<li>{escape(step.text)}<pre><code>{escape(step.command)}</code></pre></li>" for step in found)
     return f'<ul class="steps">{items}</ul>'
 
 

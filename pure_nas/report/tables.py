@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.front_rows import CAUTION, FrontRow
+from pure_nas.report.front_rows import FrontRow, caution
+from pure_nas.report.retraining import score_document
 from pure_nas.run_directory import RunDirectory, write_whole
 from pure_nas.units import PARAMETER_KINDS
 
@@ -39,7 +40,7 @@ def front_json(data: ReportData) -> str:
         "objectives": list(data.objectives),
         "reference": data.facts.reference,
         "hypervolume": data.facts.hypervolume,
-        "comparison": CAUTION,
+        "comparison": caution(data.front),
         "front": [_entry(row) for row in data.front],
     }
     return json.dumps(_without_nan(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
@@ -56,6 +57,7 @@ def _entry(row: FrontRow) -> dict[str, Any]:
         "metrics": row.metrics,
         "cost": row.cost,
         "seconds": row.seconds,
+        "test": score_document(row.retrained) if row.retrained else None,
         "versus_baselines": [
             {
                 "unit": versus.unit,
@@ -121,6 +123,21 @@ def _line(row: FrontRow, data: ReportData) -> dict[str, Any]:
         **{f"weight_decay_start_{kind}": decays[kind]["start"] for kind in PARAMETER_KINDS},
         **{name: _cell(value) for name, value in row.settings.items()},
         "seconds": row.seconds,
+        **_test_columns(row),
+    }
+
+
+def _test_columns(row: FrontRow) -> dict[str, Any]:
+    """The test accuracy of a retrained network; no column where there is none."""
+    if row.retrained is None:
+        return {}
+    score = score_document(row.retrained)
+    low, high = score["interval"] or ("", "")
+    return {
+        "test_accuracy": "" if score["accuracy"] is None else score["accuracy"],
+        "test_accuracy_low": low,
+        "test_accuracy_high": high,
+        **{f"test_{name}": score[name] for name in ("seeds", "diverged", "epochs")},
     }
 
 

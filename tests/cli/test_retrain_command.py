@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -19,6 +20,38 @@ def test_network_is_compared_with_its_twins(pure_nas: Command, study: Study) -> 
     assert f"report: {study.run / 'report.html'}" in answer.stderr
     again = pure_nas("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu", "--json")
     assert json.loads(again.stdout) == json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+
+
+def test_trials_that_were_retrained_before_stay_in_file_table_and_page(pure_nas: Command, study: Study) -> None:
+    for trial in (1, 2):
+        answer = pure_nas("retrain", study.run, "--trials", trial, "--seeds", 1, "--device", "cpu")
+        assert answer.code == 0
+    found = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+    assert {row["trial"] for row in found["rows"]} == {1, 2}
+    for trial in (1, 2):
+        assert re.search(rf"│ +{trial} │ trial ", answer.stdout)
+        assert f'<th scope="row">{trial}</th><td><i class="cell' in (study.run / "report.html").read_text("utf-8")
+
+
+def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(pure_nas: Command, study: Study) -> None:
+    command = f"pure-nas retrain {study.run} --seeds 3"
+    before = study.go()
+    assert command in before.stderr
+    assert "test accuracy" not in before.stdout
+    retrained = pure_nas("retrain", study.run, "--seeds", 2, "--device", "cpu")
+    assert f"next: pure-nas export {study.run} --trial knee" in retrained.stderr
+    rows = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))["rows"]
+    means = {row["trial"]: row["mean"] for row in rows if row["variant"] == "trial"}
+    after = study.go()
+    assert "pure-nas retrain" not in after.stderr + after.stdout
+    for answer in (after, pure_nas("report", study.run)):
+        for trial, mean in means.items():
+            assert re.search(rf"^ +{trial}b?( \+\d+)? .* {100 * mean:.2f} %", answer.stdout, re.MULTILINE)
+        assert "Test accuracy: mean over the seeds of retraining, and its 95 % interval." in " ".join(
+            answer.stdout.split()
+        )
+    document = json.loads(pure_nas("report", study.run, "--json").stdout)
+    assert {each["trial"]: each["test"]["accuracy"] for each in document["front"]} == means
 
 
 @pytest.mark.parametrize(

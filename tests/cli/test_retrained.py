@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from pure_nas_cli.retrained import RetrainProgress, print_retraining
@@ -11,12 +13,13 @@ from rich.console import Console
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.recipe import Recipe
-from pure_nas.retrain import Retraining, Row, Variant
+from pure_nas.retrained import Retraining, Row, Variant
 from pure_nas.runner import Outcome
 from pure_nas.units import CONV
 
 CANDIDATE = Candidate(Architecture(units=(("conv",),)), Recipe.usual(CONV))
 TRIAL, TWIN = (Variant(7, name, CANDIDATE) for name in ("trial", "conv twin, usual recipe"))
+ROW = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=(0.78,), epochs=2, seeds=(1,))
 FOUND = Outcome(state="complete", metrics={"accuracy": 0.6625}, seconds=75.0)
 
 
@@ -61,8 +64,8 @@ def test_every_training_has_a_line_with_what_it_found() -> None:
 def test_only_several_seeds_have_a_spread(
     accuracies: list[float], title: str, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=accuracies)
-    print_retraining(Retraining(seeds=len(accuracies), epochs=2, rows=[row]))
+    row = replace(ROW, test_accuracy=tuple(accuracies), seeds=tuple(range(1, len(accuracies) + 1)))
+    print_retraining(Retraining(rows=(row,)))
     found = capsys.readouterr().out
     assert found.startswith(title)
     assert shown in found
@@ -70,9 +73,18 @@ def test_only_several_seeds_have_a_spread(
 
 
 def test_of_several_seeds_one_that_came_through_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:
-    row = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=[0.78], diverged=2)
-    print_retraining(Retraining(seeds=3, epochs=2, rows=[row]))
+    print_retraining(Retraining(rows=(replace(ROW, diverged=2, seeds=(1, 2, 3)),)))
     assert "78.00 % (2 diverged)" in capsys.readouterr().out
+
+
+def test_rows_of_other_epochs_and_seeds_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    longer = replace(ROW, epochs=40, seeds=(1, 2), test_accuracy=(0.8, 0.9))
+    print_retraining(Retraining(rows=(ROW, longer)))
+    title, *table = capsys.readouterr().out.splitlines()
+    assert title == "Test accuracy, mean and standard deviation of several seeds"
+    text = "\n".join(table)
+    assert re.search(r"7 │ trial +│ +2 │ +1 │ +78.00 %", text)
+    assert re.search(r"7 │ trial +│ +40 │ +2 │ +85.00 ± 7.07 %", text)
 
 
 def test_time_left_counts_from_what_was_trained_here(clock: list[float]) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_runs import CLASSES, add_complete_trial, add_ended_trial, candidate_of, make_run, start_run
+from made_up_runs import (
+    CLASSES,
+    add_complete_trial,
+    add_ended_trial,
+    candidate_of,
+    make_run,
+    start_run,
+    write_retraining,
+)
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -54,7 +62,8 @@ def page_path(run: RunDirectory, data: ReportData) -> Path:
 
 def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page_path: Path, data: ReportData) -> None:
     opened(browser, page_path)
-    assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
+    assert n_points(browser, "front-flops") == len(data.points) + len(data.front) + 2
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#front-flops .errorbar")) == 2
     assert n_points(browser, "share") == len(data.points)
     assert n_points(browser, "retrained") == 9 + 27
     assert len(browser.find_elements(By.CSS_SELECTOR, "#curves .legend .traces")) == len(data.curves)
@@ -149,8 +158,34 @@ def test_noise_error_is_explained_where_it_is_an_objective(data: ReportData, tmp
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_only_several_seeds_are_said_to_have_a_spread(data: ReportData, seeds: int) -> None:
     assert data.retraining is not None
-    text = page(replace(data, retraining=replace(data.retraining, seeds=seeds)))
+    rows = tuple(replace(row, seeds=row.seeds[:seeds]) for row in data.retraining.rows)
+    text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
     assert ("mean ± standard deviation over seeds" in text) == (seeds > 1)
+
+
+def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) -> None:
+    text = page(data)
+    assert '<th scope="col">test accuracy</th><th scope="col">FLOPs</th>' in text
+    assert '97.53 %<span class="sub">96.41 to 98.65 %, 3 seeds</span>' in text
+    assert '<span class="sub">not retrained</span>' in text
+    assert "Crosses are test errors of retrained networks" in text
+    untested = replace(
+        data,
+        retraining=None,
+        front=tuple(replace(row, retrained=None) for row in data.front),
+        points=tuple(replace(point, retrained=None) for point in data.points),
+    )
+    for words in ("test accuracy", "not retrained", "Crosses are", "crosses: test error"):
+        assert words not in MARKUP.sub("", page(untested))
+
+
+def test_what_is_done_is_no_longer_proposed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8)
+    assert f"pure-nas retrain {run.path} --seeds 3" in page(report_data(run))
+    write_retraining(run, [row.number for row in report_data(run).front])
+    text = page(report_data(run))
+    assert "pure-nas retrain" not in text
+    assert "Take the knee of the front with you as source, its retrained weights" in text
 
 
 def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
@@ -189,7 +224,9 @@ def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path:
 
 def test_a_thousand_trials_stay_a_small_page(browser: Chrome, data: ReportData, tmp_path: Path) -> None:
     points = tuple(
-        replace(data.points[number % 28], number=number, on_front=number < 10, error=0.1 + number / 2000)
+        replace(
+            data.points[number % 28], number=number, on_front=number < 10, error=0.1 + number / 2000, retrained=None
+        )
         for number in range(1000)
     )
     path = tmp_path / "report.html"

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make_run, start_run
+from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make_run, start_run, write_retraining
 
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
 from pure_nas.report.plain_settings import searched_fields
-from pure_nas.report.retraining import RetrainRow, seeds_text
+from pure_nas.report.retrained_points import retrained_points, shown_errors
+from pure_nas.report.retraining import came_through, interval_text, seeds_text
 from pure_nas.results import load_results
+from pure_nas.retrained import Row
 from pure_nas.run_directory import RunDirectory, append_line
 
 CONV = candidate_of((("conv",), ("conv",)))
@@ -235,19 +237,64 @@ def test_retrained_rows_are_read(data: ReportData) -> None:
 
 
 def test_retrained_networks_say_how_many_seeds_diverged() -> None:
-    row = RetrainRow(
-        trial=1, variant="trial", params=1, flops=1, test_accuracy=(0.96, 0.98), mean=0.97, std=0.01, diverged=1
-    )
-    assert seeds_text(row) == "97.00 ± 1.00 % over 2 seeds; 1 seed diverged"
+    scores = (0.96, 0.98)
+    row = Row(trial=1, variant="trial", params=1, flops=1, test_accuracy=scores, diverged=1, seeds=(1, 2, 3), epochs=4)
+    assert seeds_text(row) == "97.00 ± 1.41 % over 2 seeds; 1 seed diverged"
+    assert came_through(row) == "1 of 3 seeds diverged"
+    assert interval_text(row) == "84.29 to 100.00 %"  # Student's, and no more than an accuracy can be
+    assert interval_text(replace(row, test_accuracy=(0.97, 0.97))) == ""
     assert seeds_text(replace(row, test_accuracy=(0.97,), diverged=0)) == "97.00 % over 1 seed"
-    assert seeds_text(replace(row, test_accuracy=(), mean=None, diverged=3)) == "no seed came through; 3 seeds diverged"
+    assert seeds_text(replace(row, test_accuracy=(), diverged=3)) == "no seed came through; 3 seeds diverged"
 
 
-@pytest.mark.parametrize("content", ["{", '{"schema": 2, "seeds": 1, "rows": []}', '{"schema": 1, "rows": []}'])
+def test_retrained_networks_have_their_test_accuracy_on_the_front(data: ReportData) -> None:
+    assert data.retraining is not None
+    tested = {row.number: row.retrained for row in data.front if row.retrained}
+    assert set(tested) == set(data.retraining.trials)
+    assert {point.number: point.retrained for point in data.points if point.retrained} == tested
+    first = tested[data.front[0].number]
+    assert first is not None
+    assert (first.variant, first.epochs, first.seeds) == ("trial", 60, (1, 2, 3))
+    assert first.interval is not None
+    assert first.interval[0] < first.mean < first.interval[1]
+
+
+def test_a_trial_that_diverged_when_it_was_retrained_has_no_test_error(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8, troubles=False)
+    number = report_data(run).front[0].number
+    write_retraining(run, [number])
+    content = json.loads((run.path / "retrain.json").read_text(encoding="utf-8"))
+    content["rows"] = [{**content["rows"][0], "test_accuracy": [], "mean": None, "std": 0.0, "diverged": 3}]
+    (run.path / "retrain.json").write_text(json.dumps(content), encoding="utf-8")
+    data = report_data(run)
+    assert data.front[0].retrained is not None
+    assert retrained_points(data.points) == []
+
+
+def test_an_interval_that_reaches_far_does_not_squeeze_the_plot(data: ReportData) -> None:
+    retrained = next(point.retrained for point in data.points if point.retrained)
+    wide = replace(retrained, test_accuracy=(0.5, 1.0))
+    points = [replace(point, error=0.2, retrained=wide) for point in data.points[:1]]
+    (found,) = retrained_points(points)
+    assert (found.error, found.low, found.high) == (25.0, 0.0, 100.0)
+    assert (min(shown_errors(points, [found])), max(shown_errors(points, [found]))) == (10.0, 50.0)
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema": 3, "rows": []}', '{"schema": 1, "rows": []}', "[]", "3"])
 def test_damaged_retraining_is_named(tmp_path: Path, content: str) -> None:
     run = start_run(tmp_path / "run")
     (run.path / "retrain.json").write_text(content)
     with pytest.raises(RunError, match=r"retrain\.json is damaged"):
+        report_data(run)
+
+
+def test_a_test_accuracy_that_was_edited_is_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8)
+    write_retraining(run, [0])
+    content = json.loads((run.path / "retrain.json").read_text(encoding="utf-8"))
+    content["rows"][0]["test_accuracy"][1] = 0.999
+    (run.path / "retrain.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunError, match=r"trial 0, trial, has the mean 0\.975"):
         report_data(run)
 
 

@@ -48,6 +48,26 @@ def test_front_csv_has_a_column_for_each_setting(data: ReportData) -> None:
     assert [[line[name] for name in settings] for line in lines] == [["none", "True", "- | -2.25"], ["", "False", ""]]
 
 
+def test_test_accuracies_of_retrained_networks_are_in_both_files(data: ReportData) -> None:
+    entries = json.loads(front_json(data))["front"]
+    lines = list(csv.DictReader(front_csv(data).splitlines()))
+    assert [entry["test"] is not None for entry in entries] == [row.retrained is not None for row in data.front]
+    for row, entry, line in zip(data.front, entries, lines, strict=True):
+        if row.retrained is None:
+            assert line["test_accuracy"] == ""
+            continue
+        assert entry["test"]["accuracy"] == float(line["test_accuracy"]) == row.retrained.mean
+        assert entry["test"]["accuracies"] == list(row.retrained.test_accuracy)
+        low, high = float(line["test_accuracy_low"]), float(line["test_accuracy_high"])
+        assert entry["test"]["interval"] == [low, high] == list(row.retrained.interval or ())
+        assert (line["test_seeds"], line["test_diverged"], line["test_epochs"]) == ("3", "0", "60")
+
+
+def test_without_retraining_there_are_no_columns_for_it(data: ReportData) -> None:
+    rows = tuple(replace(row, retrained=None) for row in data.front)
+    assert "test_accuracy" not in front_csv(replace(data, front=rows))
+
+
 def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:
     json_path, csv_path = write_tables(start_run(tmp_path / "run"))
     assert json.loads(json_path.read_text())["front"] == []

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from pure_nas_cli.console import stdout
+from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import Run
 
 
 class Format(StrEnum):
@@ -21,27 +20,62 @@ class Format(StrEnum):
     safetensors = "safetensors"
 
 
+class From(StrEnum):
+    """Whose weights."""
+
+    auto = "auto"
+    search = "search"
+    retrain = "retrain"
+
+
 def export(
-    run: Run,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|FOLDER",
+            help="The folder of a search, such as runs/digits, or of one training, such as pure-nas train writes.",
+        ),
+    ],
     trial: Annotated[
-        str, typer.Option(metavar="best|knee|smallest|N", help="Which network of the front, or a trial's number.")
-    ] = "best",
+        str | None,
+        typer.Option(
+            metavar="best|knee|smallest|N", help="Which network of the front, or a trial's number (default: best)."
+        ),
+    ] = None,
+    origin: Annotated[
+        From,
+        typer.Option(
+            "--from",
+            help="Weights of the search's short run, or retrained ones. auto: retrained ones where there are some.",
+        ),
+    ] = From.auto,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Retrained weights of this seed (default: the seed whose last training loss is nearest to the mean).",
+        ),
+    ] = None,
     kind: Annotated[
         Format,
         typer.Option("--format", help="python: a .py file with weights; json: the architecture; safetensors: weights."),
     ] = Format.python,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder to write; RUN/export/TRIAL by default."),
+        typer.Option("--output", "-o", metavar="DIR", help="Folder to write (default: RUN/export/TRIAL)."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ.")] = False,
 ) -> None:
-    """Write a network of a run so that it works without pure-nas.
+    """Write a trained network so that it works without pure-nas.
 
     Example: [bold]pure-nas export runs/digits --trial best -o my_network[/bold]
     """
     with loading():
-        from pure_nas.export import export_trial
+        from pure_nas.export import choose_weights
 
-    for path in export_trial(run, trial, format=kind.value, directory=output, overwrite=overwrite):
+    chosen = choose_weights(run, trial, origin=origin.value, seed=seed)
+    written = chosen.export(format=kind.value, directory=output, overwrite=overwrite)
+    if kind is not Format.json:
+        stderr.print(f"{chosen.title}. {' '.join(chosen.notes)}", soft_wrap=True)
+    for path in written:
         stdout.print(str(path), soft_wrap=True)

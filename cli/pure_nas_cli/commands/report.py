@@ -16,6 +16,7 @@ def report(run: Run, as_json: Json = False) -> None:
         from pure_nas.experiment.results import is_experiment
         from pure_nas.report import write_report
         from pure_nas.results import load_results
+        from pure_nas.retrained import load_retraining
         from pure_nas.run_directory import RunDirectory
         from pure_nas_cli.experiment_tables import show_findings
         from pure_nas_cli.front import front_document, print_front
@@ -27,11 +28,12 @@ def report(run: Run, as_json: Json = False) -> None:
         return
     results = load_results(opened)
     results.require_complete()
+    retraining = load_retraining(opened)
     try:
         if as_json:
-            print(front_document(results, opened), flush=True)
+            print(front_document(results, opened, retraining), flush=True)
         else:
-            print_front(results)
+            print_front(results, retraining)
     finally:
         # Whoever reads the front may have left (| head -1): that must not cost the report.
         written = write_report(opened)

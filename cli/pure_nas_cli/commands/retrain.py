@@ -39,10 +39,12 @@ def retrain(
         from pure_nas.retrain import retrain as retrain_trials
         from pure_nas.retrain import select_trials
         from pure_nas.run_directory import RunDirectory
+        from pure_nas_cli.front import print_next_steps
         from pure_nas_cli.retrained import RetrainProgress, print_retraining
 
     opened = RunDirectory.open(run)
-    chosen = select_trials(load_results(opened), trials)
+    results = load_results(opened)
+    chosen = select_trials(results, trials)
     with opened.locked():
         with RetrainProgress(stderr) as progress:
             found = retrain_trials(
@@ -61,3 +63,4 @@ def retrain(
             print_retraining(found)
         written = write_report(opened)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
+    print_next_steps(results, opened, found)

@@ -1,0 +1,380 @@
+"""Which trained weights an export hands over, and what it says of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from studies import Answer, Command, Study, invoke
+
+from pure_nas.results import load_results
+from pure_nas.retrain import retrain as retrain_trials
+from pure_nas.retrain import select_trials
+from pure_nas.retrained import Variant
+from pure_nas.run_directory import RunDirectory
+from pure_nas.runner import Outcome
+
+LOSSES = {1: 1.0, 2: 0.4, 3: 0.5}
+"""Last training losses: seed 3 is nearest to their mean."""
+ACCURACIES = {1: 0.5, 2: 0.625, 3: 0.75}
+"""Test accuracies: seed 2 has their mean, seed 3 the highest."""
+
+
+def changed(path: Path, change: Mapping[str, Any]) -> None:
+    """Change a JSON file, or the last line of a .jsonl file."""
+    *before, last = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.suffix == ".jsonl" else [""]
+    content = json.loads(last or path.read_text(encoding="utf-8"))
+    path.write_text("".join(before) + json.dumps({**content, **change}) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def retrained_once(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A search of which trial 1 was retrained with three seeds, whose records are told; not to be changed."""
+    study = finished.copied(tmp_path_factory.mktemp("retrained"))
+    retrain(study)
+    for seed, folder in seed_folders(study).items():
+        changed(folder / "metrics.jsonl", {"train_loss": LOSSES[seed]})
+        changed(folder / "result.json", {"metrics": {"error": 1 - ACCURACIES[seed], "accuracy": ACCURACIES[seed]}})
+    retrain(study)  # trains nothing: reads the records anew
+    return study
+
+
+@pytest.fixture
+def retrained(retrained_once: Study, tmp_path: Path) -> Study:
+    """The same, to be changed."""
+    return retrained_once.copied(tmp_path / "runs")
+
+
+class Silent:
+    """Listens to a retraining and says nothing."""
+
+    def begin(self, done: int, total: int) -> None: ...
+
+    def training_started(self, variant: Variant, seed: int) -> None: ...
+
+    def training_ended(self, variant: Variant, seed: int, outcome: Outcome) -> None: ...
+
+
+def retrain(study: Study, *, seeds: int = 3, epochs: int = 1) -> None:
+    """Retrain trial 1 as the command does, but for the report."""
+    run = RunDirectory.open(study.run)
+    trials = select_trials(load_results(run), "1")
+    retrain_trials(run, trials, seeds=seeds, epochs=epochs, device="cpu", data_dir=None, listener=Silent())
+
+
+def seed_folders(study: Study, epochs: int = 1) -> dict[int, Path]:
+    """Where trial 1 was retrained, by seed."""
+    rows = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))["rows"]
+    (row,) = (row for row in rows if (row["trial"], row["variant"], row["epochs"]) == (1, "trial", epochs))
+    return {seed: study.run / "retrain" / f"{row['digest']}-seed{seed}" for seed in row["seeds"]}
+
+
+def same_weights(exported: Path, trained: Path) -> bool:
+    first, second = (safetensors.torch.load_file(folder / "weights.safetensors") for folder in (exported, trained))
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def exported(answer: Answer) -> Path:
+    """The folder that an export has written."""
+    assert answer.code == 0, answer.message
+    return Path(answer.stdout.splitlines()[0]).parent
+
+
+def test_retrained_weights_are_taken_by_their_training_record(pure_nas: Command, retrained: Study) -> None:
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    folder = exported(answer)
+    assert same_weights(folder, seed_folders(retrained)[3])
+    told = (
+        "Retrained weights: seed 3 of 3, the one whose last training loss is nearest to the mean; 1 epoch on the "
+        "training and validation images."
+    )
+    score = "Test accuracy 75.00 % on shapes0; mean of 3 seeds 62.50 %, 95 % interval 31.45 to 93.55 %."
+    docstring = " ".join((folder / "network.py").read_text(encoding="utf-8").split('"""')[1].split())
+    for text in (answer.message, docstring):
+        assert told in text
+        assert score in text
+
+
+def test_the_choice_does_not_look_at_test_scores(pure_nas: Command, retrained: Study) -> None:
+    for seed, accuracy in zip((1, 2, 3), (0.75, 0.625, 0.5), strict=True):
+        changed(seed_folders(retrained)[seed] / "result.json", {"metrics": {"accuracy": accuracy}})
+    retrain(retrained)
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert same_weights(exported(answer), seed_folders(retrained)[3])
+    assert "Test accuracy 50.00 %" in answer.message
+
+
+def test_of_two_seeds_the_first_is_taken(pure_nas: Command, study: Study) -> None:
+    retrain(study, seeds=2)
+    for losses in ((0.1, 0.7), (0.7, 0.1)):
+        for loss, folder in zip(losses, seed_folders(study).values(), strict=True):
+            changed(folder / "metrics.jsonl", {"train_loss": loss})
+        assert "seed 1 of 2" in pure_nas("export", study.run, "--trial", 1).message
+
+
+def test_a_seed_can_be_chosen(pure_nas: Command, retrained: Study) -> None:
+    answer = pure_nas("export", retrained.run, "--trial", 1, "--seed", 2)
+    assert same_weights(exported(answer), seed_folders(retrained)[2])
+    assert "Retrained weights: seed 2 of 3; 1 epoch" in answer.message
+    assert "Test accuracy 62.50 % on shapes0; mean of 3 seeds 62.50 %" in answer.message
+
+
+def test_weights_of_the_search_can_be_chosen(pure_nas: Command, retrained: Study) -> None:
+    own = exported(pure_nas("export", retrained.run, "--trial", 1))
+    answer = pure_nas("export", retrained.run, "--trial", 1, "--from", "search")
+    folder = exported(answer)
+    assert folder != own
+    trial = retrained.run / "trials" / "0001"
+    assert same_weights(folder, trial)
+    assert "Weights of the search: 1 epoch on the training images." in answer.message
+    error = json.loads((trial / "result.json").read_text(encoding="utf-8"))["metrics"]["error"]
+    assert f"Validation error {100 * error:.2f} % on shapes0, a single run." in answer.message
+    assert "Test accuracy" not in (folder / "network.py").read_text(encoding="utf-8")
+
+
+def test_a_trial_that_was_not_retrained_has_weights_of_the_search_only(pure_nas: Command, retrained: Study) -> None:
+    assert "Weights of the search" in pure_nas("export", retrained.run, "--trial", 2).message
+    for arguments in (("--from", "retrain"), ("--seed", 1)):
+        answer = pure_nas("export", retrained.run, "--trial", 2, *arguments)
+        assert answer.code == 2
+        command = f"Trial 2 was not retrained. Retrain it: pure-nas retrain {retrained.run} --trials 2"
+        assert command.replace(" ", "") in answer.message.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--seed", 7), "Trial 1 was not retrained with seed 7, but with seeds 1, 2, 3."),
+        (("--seed", 2, "--from", "search"), "--seed chooses among retrained weights, but --from search asks"),
+    ],
+)
+def test_a_seed_that_was_not_trained_is_refused(
+    pure_nas: Command, retrained_once: Study, arguments: tuple[object, ...], message: str
+) -> None:
+    answer = pure_nas("export", retrained_once.run, "--trial", 1, *arguments)
+    assert answer.code == 2
+    assert message in answer.message
+
+
+def diverge(study: Study, *seeds: int) -> None:
+    for seed in seeds:
+        folder = seed_folders(study)[seed]
+        changed(folder / "result.json", {"state": "diverged", "reason": "the loss is nan", "metrics": {}})
+        (folder / "weights.safetensors").unlink()
+    retrain(study)
+
+
+def test_seeds_that_diverged_are_left_out_and_counted(pure_nas: Command, retrained: Study) -> None:
+    diverge(retrained, 3)
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert "seed 1 of 3 (1 diverged), the one whose last training loss" in answer.message
+    assert "Test accuracy 50.00 % on shapes0; mean of 2 seeds 56.25 %" in answer.message
+    refused = pure_nas("export", retrained.run, "--trial", 1, "--seed", 3)
+    assert refused.code == 2
+    assert "Seed 3 of trial 1 diverged. Choose another: seeds 1, 2." in refused.message
+
+
+def test_where_every_seed_diverged_the_search_has_the_weights(pure_nas: Command, retrained: Study) -> None:
+    diverge(retrained, 1, 2, 3)
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert same_weights(exported(answer), retrained.run / "trials" / "0001")
+    assert "Retrained for 1 epoch, it diverged with every seed. Weights of the search" in answer.message
+    refused = pure_nas("export", retrained.run, "--trial", 1, "--from", "retrain")
+    assert refused.code == 2
+    assert "Trial 1 diverged with every seed when it was retrained." in refused.message
+
+
+def test_a_trial_that_repeats_another_shares_its_weights(pure_nas: Command, retrained: Study) -> None:
+    trials = retrained.run / "trials"
+    shutil.copytree(trials / "0001", trials / "0006")
+    (trials / "0006" / "weights.safetensors").unlink()
+    changed(trials / "0006" / "result.json", {"replay_of": 1})
+    answer = pure_nas("export", retrained.run, "--trial", 6)
+    assert same_weights(exported(answer), seed_folders(retrained)[3])
+    assert answer.message.startswith('Trial 6 of the pure-nas study "tiny", retrained.')
+    searched = pure_nas("export", retrained.run, "--trial", 6, "--from", "search")
+    assert same_weights(exported(searched), trials / "0001")
+
+
+@pytest.mark.parametrize("order", [(2, 1), (1, 2)])
+def test_of_several_retrainings_the_longest_is_taken(pure_nas: Command, study: Study, order: tuple[int, ...]) -> None:
+    for epochs in order:
+        retrain(study, epochs=epochs, seeds=1)
+    answer = pure_nas("export", study.run, "--trial", 1)
+    folder = exported(answer)
+    assert same_weights(folder, seed_folders(study, epochs=2)[1])
+    judged = pure_nas("evaluate", folder, "--noise", "none", "--json")
+    accuracy = json.loads(judged.stdout)["networks"][0]["evaluation"]["accuracy"]
+    assert f"Test accuracy {100 * accuracy:.2f} % on shapes0, a single run." in answer.message
+    assert "seed 1 of 1; 2 epochs on the training and validation images." in answer.message
+
+
+def test_missing_weights_of_a_seed_are_named_with_the_way_out(pure_nas: Command, retrained: Study) -> None:
+    weights = seed_folders(retrained)[3] / "weights.safetensors"
+    weights.unlink()
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert answer.code == 1
+    assert f"{weights} are missing.".replace(" ", "") in answer.message.replace(" ", "")
+    assert "Choose others with --seed N or --from search; or remove" in answer.message
+    for more in (("--seed", 1), ("--from", "search"), ("--format", "json")):
+        assert pure_nas("export", retrained.run, "--trial", 1, *more).code == 0
+    shutil.rmtree(weights.parent)
+    assert "Give the pure-nas retrain command again" in pure_nas("export", retrained.run, "--trial", 1).message
+
+
+def test_swapped_weights_of_another_network_are_refused(pure_nas: Command, retrained: Study) -> None:
+    target = seed_folders(retrained)[3] / "weights.safetensors"
+    shutil.copy(next(retrained.run.glob("trials/0002/weights.safetensors")), target)
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert answer.code == 1
+    assert "are weights of the architecture" in answer.message
+
+
+@pytest.mark.parametrize("content", ["", '{"epoch": 1}\n', '{"epoch": 1, "train_loss": "x"}\n'])
+def test_without_a_training_record_a_seed_has_to_be_chosen(pure_nas: Command, retrained: Study, content: str) -> None:
+    (seed_folders(retrained)[2] / "metrics.jsonl").write_text(content, encoding="utf-8")
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert answer.code == 1
+    assert "does not say the training loss of epoch 1" in answer.message
+    assert "Choose one with --seed N: seeds 1, 2, 3." in answer.message
+    assert pure_nas("export", retrained.run, "--trial", 1, "--seed", 1).code == 0
+
+
+def test_results_that_were_edited_since_are_named(pure_nas: Command, retrained: Study) -> None:
+    changed(seed_folders(retrained)[1] / "result.json", {"metrics": {"accuracy": 0.99}})
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert answer.code == 1
+    assert "does not say of trial 1 what the results of its seeds say. Give the pure-nas retrain" in answer.message
+
+
+def test_a_seed_without_a_score_is_damaged(pure_nas: Command, retrained: Study) -> None:
+    changed(seed_folders(retrained)[3] / "result.json", {"metrics": {"accuracy": 52.0}})
+    answer = pure_nas("export", retrained.run, "--trial", 1)
+    assert answer.code == 1
+    assert "result.json is damaged" in answer.message
+
+
+def test_folders_of_trainings_are_exported(pure_nas: Command, retrained: Study) -> None:
+    seed = seed_folders(retrained)[2]
+    answer = pure_nas("export", seed)
+    assert same_weights(exported(answer), seed)
+    assert 'A network retrained in the pure-nas study "tiny". Trained with seed 2 for 1 epoch.' in answer.message
+    assert "Test accuracy 62.50 % on shapes0; mean of 3 seeds 62.50 %, 95 % interval 31.45 to" in answer.message
+    trial = retrained.run / "trials" / "0001"
+    answer = pure_nas("export", trial)
+    assert same_weights(exported(answer), trial)
+    assert 'Trial 1 of the pure-nas study "tiny". Weights of the search' in answer.message
+    copy = shutil.copytree(trial, trial.with_name("0001-copy"))
+    assert 'There is no trial "1-copy"' in pure_nas("export", copy).message
+
+
+def train(study: Study, folder: Path) -> Path:
+    answer = invoke("train", f"{study.run}:1", "--dataset", study.dataset, "--device", "cpu", "-o", folder)
+    assert answer.code == 0, answer.stderr
+    return folder
+
+
+def test_what_train_has_trained_is_exported_and_judged(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+    folder = train(finished, tmp_path / "trained")
+    answer = pure_nas("export", folder, "-o", tmp_path / "out")
+    assert same_weights(exported(answer), folder)
+    error = json.loads((folder / "result.json").read_text(encoding="utf-8"))["metrics"]["error"]
+    told = f"seed 0 for 1 epoch on the training images. Validation error {100 * error:.2f} % on shapes0, a single run."
+    assert told in answer.message
+    source = (tmp_path / "out" / "network.py").read_text(encoding="utf-8")
+    data = json.loads((folder / "training.json").read_text(encoding="utf-8"))["data"]
+    assert f"MEAN = ({data['mean'][0]},)" in source
+    assert f"STD = ({data['std'][0]},)" in source
+    assert 'CLASSES = ("circles", "crosses", "stripes")' in source
+    assert exported(pure_nas("export", folder)) == folder / "export"
+    judged = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json")
+    assert json.loads(judged.stdout)["networks"][0]["evaluation"]["error"] == pytest.approx(error)
+
+
+def test_what_an_older_train_left_out_is_read_from_the_images(
+    pure_nas: Command, finished: Study, tmp_path: Path
+) -> None:
+    folder = train(finished, tmp_path / "trained")
+    assert pure_nas("export", folder, "-o", tmp_path / "new").code == 0
+    facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    del facts["data"]
+    (folder / "training.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert pure_nas("export", folder, "-o", tmp_path / "old").code == 0
+    new, old = ((tmp_path / name / "network.py").read_text(encoding="utf-8") for name in ("new", "old"))
+    assert new == old
+
+
+EXPERIMENT = """
+schema = 1
+question = "Which?"
+dataset = "{dataset}"
+[networks.adds]
+base = "resnet8"
+[scales.tiny]
+cost = "a second"
+epochs = 1
+seeds = 2
+batch_size = 16
+base_width = 2
+"""
+
+
+def test_trainings_of_an_experiment_are_exported(pure_nas: Command, image_folder: Path, tmp_path: Path) -> None:
+    file, run = tmp_path / "which.toml", tmp_path / "run"
+    file.write_text(EXPERIMENT.format(dataset=image_folder), encoding="utf-8")
+    assert pure_nas("experiment", file, "--out", run, "--device", "cpu").code == 0
+    folder = run / "trials" / "adds-seed2"
+    answer = pure_nas("export", folder)
+    assert same_weights(exported(answer), folder)
+    assert 'adds of the pure-nas experiment "which". Trained with seed 2 for 1 epoch. Test accuracy' in answer.message
+    assert "; mean of 2 seeds " in answer.message
+    for command, named in (("export", run / "trials" / "adds-seed1"), ("evaluate", f"{run}:adds-seed1")):
+        refused = pure_nas(command, run)
+        assert refused.code in (1, 2)
+        assert f"such as {named}.".replace(" ", "") in refused.message.replace(" ", "")
+
+
+def test_trainings_without_weights_are_refused(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+    folder = train(finished, tmp_path / "trained")
+    changed(folder / "result.json", {"state": "diverged", "reason": "the loss is nan"})
+    assert "is diverged: the loss is nan." in pure_nas("export", folder).message
+    for name in ("result.json", "weights.safetensors"):
+        (folder / name).unlink()
+    unfinished = pure_nas("export", folder)
+    assert unfinished.code == 1
+    assert "has not ended. Give the command that began it again: it goes on." in unfinished.message
+    judged = pure_nas("evaluate", folder)
+    assert judged.code == 2
+    assert "give the command that began it again, and it goes on" in judged.message
+
+
+def test_folders_with_nothing_to_choose_refuse_a_choice(pure_nas: Command, retrained: Study, tmp_path: Path) -> None:
+    folder = seed_folders(retrained)[1]
+    for arguments in (("--trial", 1), ("--seed", 1), ("--from", "retrain")):
+        answer = pure_nas("export", folder, *arguments)
+        assert answer.code == 2
+        assert "holds one trained network, so there is nothing to choose." in answer.message
+    by_name = pure_nas("export", f"{retrained.run}:1")
+    assert by_name.code == 2
+    assert f"{retrained.run} --trial 1.".replace(" ", "") in by_name.message.replace(" ", "")
+    inside = exported(pure_nas("export", retrained.run, "--trial", 1))
+    outside = exported(pure_nas("export", retrained.run, "--trial", 1, "-o", tmp_path / "out"))
+    for exports in (inside, outside):
+        again = pure_nas("export", exports)
+        assert again.code == 1
+        assert "does not say which images its network was trained on" in again.message
+
+
+def test_exported_retrained_weights_are_not_judged_by_images_that_they_saw(pure_nas: Command, retrained: Study) -> None:
+    folder = exported(pure_nas("export", retrained.run, "--trial", 1))
+    answer = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none")
+    assert answer.code == 2
+    assert "was trained on these validation images" in answer.message
+    searched = exported(pure_nas("export", retrained.run, "--trial", 1, "--from", "search"))
+    assert pure_nas("evaluate", searched, "--split", "validation", "--noise", "none").code == 0
