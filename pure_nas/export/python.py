@@ -6,8 +6,6 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from pure_nas.architecture import Architecture
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.export.classes import IMPORTS, class_source, names_used, unit_class
@@ -15,6 +13,7 @@ from pure_nas.export.layout import assigned_tuple
 from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
 from pure_nas.nn import blocks
 from pure_nas.nn.network import Network
+from pure_nas.process_state import global_random_state
 from pure_nas.units import get_unit
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -191,7 +190,7 @@ def _clean(text: str) -> str:
 
 
 def _parameters(architecture: Architecture) -> int:
-    with torch.random.fork_rng(devices=[]):
+    with global_random_state():
         return sum(parameter.numel() for parameter in Network(architecture).parameters())
 
 
