@@ -129,12 +129,19 @@ class Incomplete:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """What a report shows."""
+    """What a report shows.
+
+    Attributes:
+        trials: every one that has ended, by number.
+        searched: fields of which the space holds more than one value.
+    """
 
     path: str
     facts: Facts
     objectives: tuple[str, ...]
     costs: tuple[CostView, ...]
+    trials: tuple[TrialRecord, ...]
+    searched: frozenset[str]
     points: tuple[Point, ...]
     front: tuple[FrontRow, ...]
     hypervolume_history: tuple[tuple[int, float], ...]
@@ -164,6 +171,8 @@ def report_data(run: RunDirectory) -> ReportData:
         facts=facts,
         objectives=results.objective_names,
         costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
+        trials=results.trials,
+        searched=searched,
         points=points,
         front=front_rows(results, facts.validation_images, searched),
         hypervolume_history=tuple(results.hypervolume_history()),
@@ -255,10 +264,9 @@ def _curves(results: Results) -> tuple[Curve, ...]:
 
 
 def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
-    source = trial
-    if not trial.curve and trial.replay_of is not None:
-        source = by_number.get(trial.replay_of, trial)
-    records = [record for record in source.curve if "epoch" in record and "validation_error" in record]
+    records = [
+        record for record in trial.trained_in(by_number).curve if "epoch" in record and "validation_error" in record
+    ]
     stride = -(-len(records) // MAX_CURVE_POINTS) or 1
     kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
     return Curve(

@@ -203,4 +203,6 @@ def test_report_writes_page_tables_and_figures(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=8)
     paths = write_report(run)
     assert all(path.stat().st_size > 0 for path in paths)
-    assert {"front.json", "front.csv", "report.html", "front-flops.svg"} <= {path.name for path in paths}
+    assert {"front.json", "front.csv", "trials.csv", "curves.csv", "report.html", "front-flops.svg"} <= {
+        path.name for path in paths
+    }
