@@ -61,6 +61,11 @@ class Row:
     convergence: tuple[Convergence, ...] = ()
 
     @property
+    def seeds(self) -> int:
+        """Seeds that have ended, those that diverged included."""
+        return len(self.test_accuracy) + self.diverged
+
+    @property
     def mean(self) -> float:
         """Mean test accuracy; NaN where every seed diverged."""
         return statistics.fmean(self.test_accuracy) if self.test_accuracy else float("nan")
@@ -265,8 +270,10 @@ class _Comparison:
 def _verdicts(rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
     """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests.
 
-    Nothing is tested where seeds diverged.
+    Nothing is tested where seeds diverged, and nothing is said where every network has one seed: see `ONE_SEED`.
     """
+    if all(row.seeds < 2 for row in rows):
+        return
     comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
     tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
     corrected = iter(holm(tested))
@@ -310,8 +317,7 @@ def _facts(row: Row, twin: Row) -> str:
 
 def _mean(row: Row) -> str:
     """Of the seeds that came through; how many did not."""
-    seeds = row.diverged + len(row.test_accuracy)
-    lost = f" ({row.diverged} of {seeds} seeds diverged)" if row.diverged else ""
+    lost = f" ({row.diverged} of {row.seeds} seeds diverged)" if row.diverged else ""
     return f"{100 * row.mean:.2f} %{lost}"
 
 

@@ -11,6 +11,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.retrain import Retraining, Row, Variant
 from pure_nas.runner import Outcome
 from pure_nas_cli.console import stdout
@@ -85,6 +86,8 @@ def print_retraining(found: Retraining) -> None:
     stdout.print(_table(found))
     for _, text in found.verdicts:
         stdout.print(text)
+    if all(row.seeds < 2 for row in found.rows):
+        stdout.print(ONE_SEED)
 
 
 def _table(found: Retraining) -> Table:

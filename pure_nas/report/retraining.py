@@ -59,6 +59,11 @@ class Retraining:
     verdicts: tuple[Verdict, ...] = ()
 
     @property
+    def one_seed(self) -> bool:
+        """Whether no network was trained with more than one seed, so that nothing can be compared."""
+        return all(len(row.test_accuracy) + row.diverged < 2 for row in self.rows)
+
+    @property
     def trials(self) -> tuple[int, ...]:
         """Numbers of the retrained trials, in order."""
         return tuple(dict.fromkeys(row.trial for row in self.rows))

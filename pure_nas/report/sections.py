@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.report import wording
 from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
@@ -213,6 +214,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     verdicts = "".join(
         f"<li><b>Trial {verdict.trial}</b>: {escape(verdict.text)}</li>" for verdict in retraining.verdicts
     )
+    compared = f"<p>{ONE_SEED}</p>" if retraining.one_seed else f'<ul class="verdicts">{verdicts}</ul>'
     kinds = {point.number: point.kind for point in data.points}
     rows = "".join(
         f'<tr><th scope="row">{row.trial}</th><td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>'
@@ -224,7 +226,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     return (
-        f'<ul class="verdicts">{verdicts}</ul>{plot("retrained", "Test accuracy of retrained networks")}{table}'
+        f"{compared}{plot('retrained', 'Test accuracy of retrained networks')}{table}"
         f"{_retrained_convergence(retraining, kinds)}"
     )
 

@@ -15,6 +15,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.report import wording, write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.html import page, write_html
@@ -151,6 +152,15 @@ def test_only_several_seeds_are_said_to_have_a_spread(data: ReportData, seeds: i
     assert data.retraining is not None
     text = page(replace(data, retraining=replace(data.retraining, seeds=seeds)))
     assert ("mean ± standard deviation over seeds" in text) == (seeds > 1)
+
+
+def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) -> None:
+    assert data.retraining is not None
+    rows = tuple(replace(row, test_accuracy=row.test_accuracy[:1], diverged=0) for row in data.retraining.rows)
+    text = page(replace(data, retraining=replace(data.retraining, seeds=1, rows=rows)))
+    assert text.count(ONE_SEED) == 1
+    assert '<ul class="verdicts">' not in text
+    assert ONE_SEED not in page(data)
 
 
 def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:

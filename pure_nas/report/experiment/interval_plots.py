@@ -118,6 +118,11 @@ def _arrows(interval: Interval, limits: Interval, line: str, look: Look) -> Iter
             }
 
 
+def has_arrows(plot: Figure | None) -> bool:
+    """Whether an interval of a plot goes on beyond its edge."""
+    return plot is not None and any(trace["marker"].get("symbol") in _ARROWS for trace in plot["data"])
+
+
 def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look]) -> Figure:
     """A line a comparison: the difference and Welch's interval; filled where it is shown."""
     known = [each for each in comparisons if each.difference is not None]

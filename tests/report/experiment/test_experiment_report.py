@@ -19,6 +19,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.experiment.file import ExperimentFile
@@ -278,7 +279,22 @@ def test_intervals_are_whole_or_go_on_with_an_arrow(browser: Chrome, tmp_path: P
     assert shown == pytest.approx(list(limits))
     marked = [trace["x"][0] for trace in traces(browser, "accuracy")[2 * len(rows) :]]
     assert marked == pytest.approx(beyond)
-    assert "(an arrow: it goes on)" in browser.find_element(By.ID, "networks").text
+    assert ("(an arrow: it goes on)" in browser.find_element(By.ID, "networks").text) == bool(arrows)
+
+
+def test_one_seed_is_said_in_one_sentence_and_there_is_no_table_of_it(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", seeds=1)
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    compared = browser.find_element(By.ID, "comparisons")
+    assert compared.text.splitlines() == ["Compared", ONE_SEED]
+    text = browser.find_element(By.TAG_NAME, "main").text
+    assert text.count(ONE_SEED) == 1
+    for what in ("too few seeds", "differences shown", "interval", "standard deviation over", "seeds."):
+        assert what not in text
+    assert browser.find_elements(By.CSS_SELECTOR, "table.comparisons, #differences") == []
+    assert "differences" not in {path.stem for path in run.figures.iterdir()}
+    assert {line["verdict"] for line in lines(run, "comparisons.csv")} == {"too few seeds"}
 
 
 def test_names_in_scripts_that_the_font_lacks_warn_nobody(tmp_path: Path) -> None:
