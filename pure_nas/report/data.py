@@ -116,6 +116,17 @@ class Curve:
     errors: tuple[float | None, ...]
     convergence: tuple[Convergence, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The trial's number and what it is, for legends."""
+        return f"{self.number}: {self.baseline or self.kind}"
+
+    @property
+    def end(self) -> tuple[float, float] | None:
+        """The last epoch with an error, and that error; None where there is none."""
+        known = ((epoch, error) for epoch, error in zip(self.epochs, self.errors, strict=True) if error is not None)
+        return max(known, default=None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Incomplete:

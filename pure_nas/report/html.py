@@ -96,7 +96,7 @@ def _front(data: ReportData) -> Iterable[str]:
     )
     yield sections.section("front", "Front", f'{switch}<div class="views">{views}</div>', _front_note(data))
     networks = sections.front_table(data) + sections.recipes(data)
-    yield sections.section("networks", "Networks on the front", networks, sections.comparison_note())
+    yield sections.section("networks", "Networks on the front", networks, sections.comparison_note(data))
     if data.retraining and data.retraining.rows:
         spread = ": mean ± standard deviation over seeds" if data.retraining.seeds > 1 else ""
         note = f"Trained again from scratch and read once on the test split{spread}."
@@ -113,8 +113,10 @@ def _front_note(data: ReportData) -> str:
         note += "One multiply-accumulate counts as one FLOP. "
     if any(view.name == "noise_error" for view in data.costs):
         note += f"{wording.NOISE_ERROR} "
-    note += "Point at a mark for its recipe, click a ringed one for its row. "
-    return note + "Drag to zoom, double-click to see everything again."
+    return note + sections.on_screen(
+        "Point at a mark for its recipe, click a ringed one for its row. Drag to zoom, double-click to see everything "
+        "again."
+    )
 
 
 def _course(data: ReportData) -> Iterable[str]:
@@ -123,9 +125,16 @@ def _course(data: ReportData) -> Iterable[str]:
     yield sections.section("course", "Progress of the search", sections.plot("hypervolume", description), note)
     if data.curves:
         description = "Validation error over epochs"
-        note = "Front and baselines (dotted). Click an entry of the legend to hide it, double-click to see it alone."
+        baselines = " and baselines (dotted)" if any(curve.baseline for curve in data.curves) else ""
+        note = (
+            f"The front{baselines}; numbers at line ends are trials. "
+            f"{sections.on_screen('Click an entry of the legend to hide it, double-click to see it alone.')}"
+        )
         yield sections.section(
-            "learning", "Learning curves", sections.plot("curves", description) + sections.learned(data), note
+            "learning",
+            "Learning curves",
+            sections.plot("curves", description, f"--lines:{len(data.curves)}") + sections.learned(data),
+            note,
         )
 
 

@@ -29,9 +29,15 @@ def section(identity: str, title: str, body: str, note: str = "") -> str:
     return f'<section id="{identity}"><h2>{escape(title)}</h2>{text}{body}</section>'
 
 
-def plot(identity: str, description: str) -> str:
-    """The element that a plot fills."""
-    return f'<div class="plot" id="{escape(identity)}" role="img" aria-label="{escape(description)}"></div>'
+def on_screen(text: str) -> str:
+    """A part of a note that says what can be done on a screen, which paper leaves out."""
+    return f'<span class="screen">{text}</span>'
+
+
+def plot(identity: str, description: str, style: str = "") -> str:
+    """The element that a plot fills; `style` is CSS."""
+    styled = f' style="{escape(style)}"' if style else ""
+    return f'<div class="plot" id="{escape(identity)}"{styled} role="img" aria-label="{escape(description)}"></div>'
 
 
 def header(data: ReportData) -> str:
@@ -172,12 +178,16 @@ def _versus(versus: Versus | None, row: FrontRow, unit: str) -> str:
     return f'<td title="{escape(versus.label)}">{escape(versus.text)}<span class="sub">{detail}</span></td>'
 
 
-def comparison_note() -> str:
-    """What the comparison columns mean, and what they do not."""
-    return (
+def comparison_note(data: ReportData) -> str:
+    """What the comparison columns mean, and what they do not; what twins are, where there are some."""
+    compared = (
         "Differences in error to the most accurate baseline that costs no more; a minus means fewer errors. "
-        f"{escape(CAUTION)} Twins are other trials as good and as costly."
+        f"{escape(CAUTION)}"
     )
+    twins = any(set(row.twins) - set(row.repeats) for row in data.front)
+    parts = [compared] if any(row.versus for row in data.front) else []
+    parts += ["Twins are other trials with the same error and cost, within the tolerances."] if twins else []
+    return " ".join(parts)
 
 
 def placement_chart(data: ReportData) -> str:
@@ -199,7 +209,7 @@ def placement_chart(data: ReportData) -> str:
     )
     foot = f'<tr><th scope="row" colspan="2">product share</th>{totals}<td></td></tr>'
     titles = f'<tr><th scope="col">trial</th><th scope="col">error</th>{head}<th scope="col">product</th></tr>'
-    kinds = sorted({name for row in data.front for stage in row.units for name in stage} | {"conv", "product"})
+    kinds = sorted({name for row in data.front for stage in row.units for name in stage})
     grid = f'<table class="placement"><thead>{titles}</thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>'
     shares = plot("share", "Validation error over the share of product layers")
     return f'{unit_key(kinds)}<div class="beside"><div class="scroll">{grid}</div><div>{shares}</div></div>'

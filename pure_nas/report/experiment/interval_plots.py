@@ -134,7 +134,7 @@ def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look
         if interval:
             traces += _arrows(interval, limits, escape(compared_text(each)), look)
     labels = [escape(compared_text(each)) for each in known]
-    x_axis = {"title": {"text": "difference, points of accuracy"}, "zeroline": True, "zerolinecolor": "@soft"}
+    x_axis = {"title": {"text": "points of accuracy"}, "zeroline": True, "zerolinecolor": "@soft"}
     return figure(
         traces,
         {**x_axis, "range": list(limits)},

@@ -20,7 +20,7 @@ from pure_nas.report.experiment.interval_plots import has_arrows
 from pure_nas.report.experiment.looks import looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
 from pure_nas.report.html import document
-from pure_nas.report.sections import details, section
+from pure_nas.report.sections import details, on_screen, plot, section
 from pure_nas.run_directory import RunDirectory, read_json, write_whole
 
 _ROW_HEIGHT, _AROUND_ROWS = 34, 90
@@ -82,8 +82,8 @@ def _plot(identity: str, description: str, plots: Mapping[str, Any], rows: int |
     """The element that a plot fills, as high as its rows need; nothing where there is no such plot."""
     if identity not in plots:
         return ""
-    height = f' style="height:{_AROUND_ROWS + _ROW_HEIGHT * rows}px"' if rows else ""
-    return f'<div class="plot" id="{escape(identity)}"{height} role="img" aria-label="{escape(description)}"></div>'
+    lines = sum(trace.get("showlegend", True) for trace in plots[identity]["data"])
+    return plot(identity, description, f"height:{_AROUND_ROWS + _ROW_HEIGHT * rows}px" if rows else f"--lines:{lines}")
 
 
 def _compared(findings: Findings, plots: Mapping[str, Any]) -> str:
@@ -143,10 +143,10 @@ def _curve_note(findings: Findings) -> str:
         else "on the training images, during each epoch: augmented, and before it ends"
     )
     spread = ": mean, and a band from the lowest seed to the highest" if _several(findings) else ""
-    return (
-        f"Accuracy {what}{spread}. Numbers at line ends are those of the legend. Point at a row of a table to see its "
-        "curve alone; click an entry of the legend to hide it."
-    )
+    numbered = any(look.end != look.name for look in looks_of(findings.rows).values())
+    ends = " Numbers at line ends are those of the legend." if numbered else ""
+    hint = on_screen("Point at a row of a table to see its curve alone; click an entry of the legend to hide it.")
+    return f"Accuracy {what}{spread}.{ends} {hint}"
 
 
 def _several(findings: Findings) -> bool:

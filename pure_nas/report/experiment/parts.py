@@ -124,7 +124,9 @@ def _further_columns(rows: Sequence[Row]) -> dict[str, Callable[[Judged], Spread
 def name(row: Row) -> str:
     """A network's unit and label."""
     style = style_of(row.kind)
-    return f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i> {escape(row.label)}'
+    glyph = f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i>'
+    first, blank, rest = row.label.partition(" ")
+    return f'<span class="lead">{glyph} {escape(first)}</span>{blank}{escape(rest)}'
 
 
 def _same(repeated: str | None) -> str:
@@ -188,7 +190,7 @@ def legend(rows: Sequence[Row], looks: Mapping[str, Look]) -> str:
     entries = "".join(
         f'<span style="display:inline-block;margin:0 1.1rem .3rem 0"><svg width="28" height="10" aria-hidden="true">'
         f'<line x1="0" y1="5" x2="28" y2="5" style="stroke:var(--{look.role})" stroke-width="2.5" '
-        f'stroke-opacity="{look.opacity}" stroke-dasharray="{_STROKES[look.dash]}"/></svg> {escape(row.label)}</span>'
+        f'stroke-opacity="{look.opacity}" stroke-dasharray="{_STROKES[look.dash]}"/></svg> {escape(look.name)}</span>'
         for row in rows
         for look in [looks[row.label]]
     )
