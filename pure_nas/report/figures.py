@@ -246,7 +246,7 @@ def label_line_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -
     log = axes.get_yscale() == "log"
     limits = [math.log10(limit) if log else limit for limit in axes.get_ylim()]
     heights = end_labels([y for _, y, _, _ in ends], limits, log=log)
-    firsts = [float(np.min(line.get_xdata())) for line in axes.get_lines() if len(line.get_xdata())]
+    firsts = [float(xs.min()) for line in axes.get_lines() if (xs := np.asarray(line.get_xdata())).size]
     low, place = line_room(firsts, [x for x, _, _, _ in ends], log=axes.get_xscale() == "log")
     for (x, y, text, colour), height in zip(ends, heights, strict=True):
         axes.plot([x, place], [y, height], color=colour, linewidth=0.6, alpha=0.7)

@@ -276,7 +276,7 @@ def incomplete(trials: Sequence[Incomplete]) -> str:
         for trial in trials[:MAX_INCOMPLETE]
     )
     more = len(trials) - MAX_INCOMPLETE
-    rest = f'<p class="note">{more:,} more lie in the trials folder of the run.</p>' if more > 0 else ""
+    rest = f'<p class="note">{more:,} more are in trials.csv.</p>' if more > 0 else ""
     head = "".join(f'<th scope="col">{title}</th>' for title in ("trial", "state", "reason", "placement"))
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
 

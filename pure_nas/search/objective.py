@@ -88,7 +88,7 @@ class Objective:
             space=chosen,
             trials=chosen.run.trials,
             objectives=objective_names(_listed(objectives)),
-            limits=limits if isinstance(limits, Limits) else Limits.of(limits or {}),
+            limits=_limits(limits),
             device=str(device),
             seed=self.seed,
             data_dir=Path(data_dir).expanduser() if data_dir is not None else None,
@@ -200,6 +200,19 @@ def _space(space: SearchSpace | str | os.PathLike[str] | None, dataset: str) -> 
         case os.PathLike():
             return os.fspath(space), SearchSpace.load(Path(space).expanduser())
     raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
+
+
+def _limits(limits: Limits | Mapping[str, float | str | None] | None) -> Limits:
+    match limits:
+        case Limits():
+            return limits
+        case None:
+            return Limits()
+        case Mapping():
+            return Limits.of(limits)
+    raise UsageError(
+        f"Limits are a mapping of costs to bounds, not {limits!r}.", hint='For example {"params": "300k"}.'
+    )
 
 
 def _listed(objectives: str | Sequence[str]) -> str:

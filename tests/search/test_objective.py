@@ -149,6 +149,7 @@ def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny
         ({"objectives": ("error", 3)}, "Objectives are names, not"),
         ({"objectives": 3}, "Objectives are names, not 3"),
         ({"objectives": "error,speed"}, 'no objective "speed"'),
+        ({"limits": 3000}, "Limits are a mapping of costs to bounds, not 3000"),
         ({"limits": {"weight": 3}}, "There is no limit on 'weight'; .*params"),
         ({"limits": {"params": "heavy"}}, 'limit on params cannot be read: "heavy" is not a size such as 300k'),
         ({"limits": {"params": -1}}, "limit on params is a number above 0, not -1"),

@@ -50,7 +50,7 @@ def noise_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Look], 
     )
     plot["layout"]["showlegend"] = False  # One legend stands above all such plots.
     highest = max((value for trace in traces for value in trace["y"]), default=100)
-    plot["layout"]["yaxis"]["range"] = [0, 1.08 * highest]
+    plot["layout"]["yaxis"]["range"] = [0, 1.08 * highest or 1]
     return label_ends(plot, line_ends(traces, looks))
 
 
