@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 1 - CONFIDENCE
+ONE_SEED = (
+    "With one seed a network no difference can be told from chance, so nothing is compared: use --seeds 3 or more."
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -59,6 +59,12 @@ class TrialRecord:
     def counts(self) -> bool:
         """Whether it counts towards the number of trials asked for."""
         return self.state != "rejected"
+
+    def trained_in(self, by_number: Mapping[int, TrialRecord]) -> TrialRecord:
+        """The trial that holds its curve: itself, or the one whose result it repeats."""
+        if self.curve or self.replay_of is None:
+            return self
+        return by_number.get(self.replay_of, self)
 
     @property
     def error(self) -> float:

@@ -208,8 +208,11 @@ class _Comparison:
 def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
     """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests.
 
-    Nothing is tested where seeds diverged. A trial retrained for several numbers of epochs is compared at each.
+    Nothing is tested where seeds diverged, and nothing is said where every network has one seed: see `ONE_SEED`. A
+    trial retrained for several numbers of epochs is compared at each.
     """
+    if Retraining(rows=tuple(rows)).one_seed:
+        return
     retrainings = Counter(trial for trial, _ in {(row.trial, row.epochs) for row in rows})
     comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
     tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
@@ -256,8 +259,7 @@ def _facts(row: Row, twin: Row) -> str:
 
 def _mean(row: Row) -> str:
     """Of the seeds that came through; how many did not."""
-    seeds = row.diverged + len(row.test_accuracy)
-    lost = f" ({row.diverged} of {seeds} seeds diverged)" if row.diverged else ""
+    lost = f" ({row.diverged} of {row.diverged + len(row.test_accuracy)} seeds diverged)" if row.diverged else ""
     return f"{100 * row.mean:.2f} %{lost}"
 
 

@@ -136,6 +136,11 @@ class Retraining:
         return tuple(dict.fromkeys((row.trial, row.epochs) for row in self.rows))
 
     @property
+    def one_seed(self) -> bool:
+        """Whether no network was trained with more than one seed, so that nothing can be compared."""
+        return all(len(row.test_accuracy) + row.diverged < 2 for row in self.rows)
+
+    @property
     def epochs_differ(self) -> bool:
         """Whether networks were retrained for different numbers of epochs."""
         return len({row.epochs for row in self.rows}) > 1

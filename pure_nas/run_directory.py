@@ -4,7 +4,7 @@ run.toml            every setting, resolved             environment.json   versi
 study.db            the Optuna study (by default)       log.jsonl          one event a line
 trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
                     checkpoint.pt (while the trial runs)
-front.json, front.csv, report.html, figures/
+front.json, front.csv, trials.csv, curves.csv, report.html, figures/
 """
 
 from __future__ import annotations

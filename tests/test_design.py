@@ -18,6 +18,8 @@ LAYERS = (
     "errors",
     "plugins",
     "validation",
+    "quantities",
+    "process_state",
     "units",
     "architecture",
     "recipe",

@@ -345,11 +345,15 @@ def test_a_difference_within_the_noise_is_none() -> None:
     assert text.startswith("No difference shown: trial 3 87.00 %, conv twin, same recipe 85.33 % (difference +1.67")
 
 
-@pytest.mark.parametrize("counts", [(1, 3), (3, 1), (1, 1)])
+@pytest.mark.parametrize("counts", [(1, 3), (3, 1)])
 def test_single_seeds_are_not_compared(counts: tuple[int, int]) -> None:
     trial_accuracies, twin_accuracies = ([0.9, 0.91, 0.92][:count] for count in counts)
     (text,) = verdicts(row("trial", *trial_accuracies), row("conv twin, same recipe", *twin_accuracies))
     assert text.startswith("Not enough seeds to compare: trial 3 9")
+
+
+def test_where_every_network_has_one_seed_there_is_no_verdict() -> None:
+    assert verdicts(row("trial", 0.9), row("conv twin, same recipe", 0.8), row("product twin, same recipe", 0.7)) == []
 
 
 def test_divergence_is_said() -> None:

@@ -70,7 +70,7 @@ def _summary(judged: Sequence[Judged]) -> Table:
     views = judged[0].evaluation.views
     brief = stdout.width < _ROOMY
     interval = "interval" if _of_seeds(judged) else "95 % interval"
-    columns = ["accuracy", interval, "top-5", "calibration", *([] if brief else ["macro F1", "loss"])]
+    columns = ["accuracy", interval, "top-5", "calibration error", *([] if brief else ["macro F1", "loss"])]
     table = _table("network", *columns)
     for each in judged:
         table.add_row(each.name, *_figures(each.evaluation.quality)[: len(columns)])
@@ -200,8 +200,8 @@ def _print_intensity(judged: Sequence[Judged]) -> None:
 
 def _notes(evaluation: Evaluation, *, of_seeds: bool) -> str:
     notes = [
-        f"Calibration: the mean distance of confidence and accuracy over {BINS} bins of equal width, weighted by the "
-        "images in them.",
+        f"Calibration error: the mean distance of confidence and accuracy over {BINS} bins of equal width, weighted by "
+        "the images in them.",
     ]
     if of_seeds:
         notes.insert(

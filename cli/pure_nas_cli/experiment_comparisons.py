@@ -125,7 +125,7 @@ def _ratio(found: TimesFewer | None, *, brief: bool) -> str:
 
 def comparison_notes(findings: Findings) -> str:
     """What the differences are, how they were corrected, and what limits them."""
-    notes = ["Differences in points of accuracy, with Welch's 95 % intervals."]
+    notes = ["Differences in points of accuracy, with Welch's 95 % intervals."] if findings.told else []
     if findings.tests > 1:
         notes.append(f"p is corrected for the {findings.tests} tests of the experiment (Holm).")
     if any(each.shown and each.measure.name != "accuracy" for each in findings.comparisons):

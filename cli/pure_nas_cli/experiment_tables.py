@@ -50,16 +50,16 @@ def print_findings(results: ExperimentResults, findings: Findings) -> None:
     """Print accuracies, comparisons and convergence, and what they mean."""
     split, seeds = results.file.split, show_count(results.grid.seeds, "seed")
     epochs = show_count(results.scale.epochs, "epoch")
-    networks = fitting(stdout, (_networks(findings, brief=brief) for brief in (False, True)))
+    spread = any(len(row.accuracies) > 1 for row in findings.rows)
+    networks = fitting(stdout, (_networks(findings, brief=brief) for brief in ((False, True) if spread else (True,))))
     interval = ", 95 % interval" if any(column.header == _INTERVAL for column in networks.columns) else ""
-    stdout.print(
-        f"{split.capitalize()} accuracy, {epochs}, {seeds}: mean ± standard deviation{interval}",
-        style="italic",
-    )
+    what = f": mean ± standard deviation{interval}" if spread else ""
+    stdout.print(f"{split.capitalize()} accuracy, {epochs}, {seeds}{what}", style="italic")
     stdout.print(networks)
     compared = findings.compared_by("accuracy")
     if compared:
         stdout.print(fitting(stdout, comparison_tables(compared)))
+    if findings.comparisons:
         stdout.print(comparison_notes(findings), style="dim")
     for title, judged in _judged(findings):
         if title:
@@ -84,7 +84,7 @@ def _print_convergence(findings: Findings) -> None:
             stdout.print("1/3: of one seed of three; the others never did.", style="dim")
     if never := unreached(findings):
         stdout.print(never)
-    compared = [each for each in findings.compared_by("accuracy") if each.speeds]
+    compared = [each for each in findings.comparisons if each.speeds]
     if compared:
         stdout.print("To the highest accuracy that every seed of both reached", style="italic")
         stdout.print(fitting(stdout, speed_tables(compared)))

@@ -47,9 +47,9 @@ def placement(architecture: Architecture) -> Text:
 
 
 def _key(results: Results) -> str:
-    """What the marks of all trials mean; the first two stand for every search."""
-    occurring = {name for trial in results.trials for name in trial.candidate.architecture.unit_set}
-    listed = [name for name in _MARKS if name in {"product", "conv"} | occurring]
+    """What the marks of the front's networks mean."""
+    occurring = {name for trial in results.front for name in trial.candidate.architecture.unit_set}
+    listed = [name for name in _MARKS if name in occurring]
     others = sorted(occurring - set(_MARKS))
     meanings = [f"{_MARKS[name][0]} {_MARKS[name][2]}" for name in listed]
     return ", ".join([*meanings, *(f"{name[0].upper()} {name}" for name in others), "a group a stage."])

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import math
-import re
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 import typer
 
-_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
-_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-_SECONDS = {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+from pure_nas.quantities import milliseconds_of, seconds_of, size_of
+
+Number = TypeVar("Number", int, float)
 
 
 def parse_size(text: str) -> int:
     """A count: "300k", "1.5M", "2G" or a plain number."""
-    return max(1, round(_parse(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
+    return _parsed(size_of, text)
 
 
 def parse_seconds(text: str) -> float:
     """A time, in seconds: "90s", "30m", "2h"."""
-    return _parse(text, _SECONDS, "a time such as 90s, 30m or 2h")
+    return _parsed(seconds_of, text)
 
 
 def parse_milliseconds(text: str) -> float:
     """A short time, in milliseconds: "2ms", "0.5ms", "1s"; a plain number is milliseconds."""
-    seconds = {**_SECONDS, "": 1e-3}
-    return _parse(text, seconds, "a time such as 2ms or 0.5ms") * 1000
+    return _parsed(milliseconds_of, text)
 
 
 def parse_workers(text: str) -> int | Literal["auto"]:
@@ -38,13 +36,11 @@ def parse_workers(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def _parse(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
-    match = _NUMBER.fullmatch(text.strip())
-    factor = factors.get(match.group(2).lower()) if match else None
-    value = float(match.group(1)) * factor if match and factor is not None else math.nan
-    if not 0 < value < math.inf:
-        raise typer.BadParameter(f'"{text}" is not {wanted}')
-    return value
+def _parsed(parse: Callable[[str], Number], text: str) -> Number:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def show_size(value: float) -> str:

@@ -11,6 +11,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.retrained import Retraining, Row, Variant
 from pure_nas.runner import Outcome
 from pure_nas_cli.console import stdout
@@ -88,6 +89,8 @@ def print_retraining(found: Retraining) -> None:
     stdout.print(_table(found, show_seeds=len(seeds) > 1))
     for verdict in found.verdicts:
         stdout.print(verdict.text)
+    if found.one_seed:
+        stdout.print(ONE_SEED)
 
 
 def _table(found: Retraining, *, show_seeds: bool) -> Table:

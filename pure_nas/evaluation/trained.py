@@ -13,6 +13,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
 from pure_nas.nn import Network
 from pure_nas.nn.weights import read_weights
+from pure_nas.process_state import global_random_state
 
 ARCHITECTURE_FILE = "architecture.json"
 _LONGEST_HEADER = 100_000_000
@@ -41,7 +42,7 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
             f"{weights} are weights of the architecture {wanted}, not of {_called(chosen, name)}.",
             hint=_way_to_architecture(weights, given=architecture is not None),
         )
-    with torch.random.fork_rng(devices=[]):
+    with global_random_state():
         network = Network(chosen)
     try:
         network.load_state_dict(dict(state))

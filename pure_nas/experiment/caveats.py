@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pure_nas.experiment.compared import FEW_SEEDS
+from pure_nas.comparison import ONE_SEED
+from pure_nas.experiment.compared import FEW_SEEDS, Comparison
 from pure_nas.experiment.findings import Findings
 from pure_nas.experiment.results import ExperimentResults
+
+_MOST_PAIRS = 4
+"""Pairs of networks that a sentence names."""
 
 
 def caveats(findings: Findings) -> Iterator[str]:
     """One sentence for each thing that limits what the intervals and comparisons say."""
     compared = findings.comparisons
+    if findings.one_seed:
+        yield ONE_SEED
+        return
+    untested = [each for each in compared if each.untested]
+    if untested:
+        yield _of_one_seed(untested)
     if any(each.is_weak for each in compared):
         yield (
-            f"Comparisons with fewer than {FEW_SEEDS} seeds a side can hardly show anything: with 2 only a huge "
-            "difference passes, with 1 none is tested."
+            f"Comparisons with fewer than {FEW_SEEDS} seeds a side can hardly show anything: only a huge difference "
+            "passes."
         )
     if any(each.verdict == "seeds diverged" for each in compared):
         yield (
@@ -32,6 +42,13 @@ def caveats(findings: Findings) -> Iterator[str]:
         yield "Where all seeds gave the same value there is no spread, so no interval and no test."
     if len(findings.distinct) < len(compared):
         yield "Comparisons of the same two networks under other labels are one test."
+
+
+def _of_one_seed(untested: Sequence[Comparison]) -> str:
+    """Which networks could not be compared because a side has a single seed."""
+    pairs = list(dict.fromkeys(f"{each.label} with {each.reference}" for each in untested))
+    more = f" and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
+    return f"With one seed on a side nothing can be compared: {'; '.join(pairs[:_MOST_PAIRS])}{more}."
 
 
 def judged_on(results: ExperimentResults, findings: Findings) -> str:

@@ -101,10 +101,15 @@ class Comparison:
         return self.verdict in ("better", "worse")
 
     @property
+    def untested(self) -> bool:
+        """Whether a side has a single seed, so that there is nothing to judge a difference by."""
+        return self.verdict == "too few seeds"
+
+    @property
     def is_weak(self) -> bool:
         """Whether there are so few seeds that only a huge difference would show."""
         few = min(self.seeds, self.reference_seeds) < FEW_SEEDS
-        return few and self.difference is not None and not self.of_survivors
+        return few and self.difference is not None and not self.of_survivors and not self.untested
 
 
 def comparisons_of(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:

@@ -29,9 +29,19 @@ class Findings:
     comparisons: tuple[Comparison, ...]
     curve_kind: CurveKind
 
+    @property
+    def one_seed(self) -> bool:
+        """Whether every network has a single seed, so that nothing can be compared."""
+        return bool(self.rows) and all(row.seeds + row.missing < 2 for row in self.rows)
+
+    @property
+    def told(self) -> tuple[Comparison, ...]:
+        """The comparisons that say something: those with a single seed on a side are left out."""
+        return () if self.one_seed else tuple(each for each in self.comparisons if not each.untested)
+
     def compared_by(self, name: MeasureName) -> tuple[Comparison, ...]:
-        """The comparisons by one measure, of every kind."""
-        return tuple(each for each in self.comparisons if each.measure.name == name)
+        """Those of `told` by one measure, of every kind."""
+        return tuple(each for each in self.told if each.measure.name == name)
 
     @property
     def distinct(self) -> tuple[Comparison, ...]:

@@ -6,8 +6,6 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from pure_nas.architecture import Architecture
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
@@ -16,6 +14,7 @@ from pure_nas.export.layout import assigned_tuple
 from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
 from pure_nas.nn import blocks
 from pure_nas.nn.network import Network
+from pure_nas.process_state import global_random_state
 from pure_nas.units import get_unit
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -258,7 +257,7 @@ def _clean(text: str) -> str:
 
 
 def _parameters(architecture: Architecture) -> int:
-    with torch.random.fork_rng(devices=[]):
+    with global_random_state():
         return sum(parameter.numel() for parameter in Network(architecture).parameters())
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from pure_nas.errors import PureNasError
 from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
 from pure_nas.nn.fused_blocks import FusedBasicBlock, FusedBottleneckBlock
 from pure_nas.nn.fused_unit import FusedConvPU
+from pure_nas.process_state import global_random_state
 from pure_nas.units import ParameterKind, Unit, UnitPlace
 
 
@@ -52,7 +52,7 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
     (seed 0 where it is left out) decides every weight.
     """
     generator = generator or torch.Generator().manual_seed(0)
-    with _global_state_from(generator):
+    with global_random_state(_seed_from(generator)):
         network = Network(architecture)
     initialise(network, generator)
     if architecture.zero_gamma:
@@ -84,17 +84,12 @@ def _reset(module: nn.Module, generator: torch.Generator) -> None:
     if "generator" in inspect.signature(reset).parameters:
         reset(generator=generator)
     else:
-        with _global_state_from(generator):
+        with global_random_state(_seed_from(generator)):
             reset()
 
 
-@contextmanager
-def _global_state_from(generator: torch.Generator) -> Iterator[None]:
-    """Let `generator` decide what is drawn from the global random state, which is put back afterwards."""
-    seed = torch.randint(2**62, (), generator=generator, device=generator.device)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(seed))
-        yield
+def _seed_from(generator: torch.Generator) -> int:
+    return int(torch.randint(2**62, (), generator=generator, device=generator.device))
 
 
 def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError, UsageError
 from pure_nas.nn.network import Network
+from pure_nas.process_state import global_random_state
 
 
 def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] | None) -> bytes:
@@ -40,7 +40,7 @@ def _ordered(data: bytes) -> bytes:
 
 
 def _check_fit(architecture: Architecture, state_dict: Mapping[str, Tensor]) -> None:
-    with torch.random.fork_rng(devices=[]):
+    with global_random_state():
         expected = {name: tuple(value.shape) for name, value in Network(architecture).state_dict().items()}
     given = {name: tuple(value.shape) for name, value in state_dict.items()}
     if given == expected:

@@ -119,6 +119,17 @@ class Curve:
     errors: tuple[float | None, ...]
     convergence: tuple[Convergence, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The trial's number and what it is, for legends."""
+        return f"{self.number}: {self.baseline or self.kind}"
+
+    @property
+    def end(self) -> tuple[float, float] | None:
+        """The last epoch with an error, and that error; None where there is none."""
+        known = ((epoch, error) for epoch, error in zip(self.epochs, self.errors, strict=True) if error is not None)
+        return max(known, default=None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Incomplete:
@@ -132,12 +143,19 @@ class Incomplete:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """What a report shows."""
+    """What a report shows.
+
+    Attributes:
+        trials: every one that has ended, by number.
+        searched: fields of which the space holds more than one value.
+    """
 
     path: str
     facts: Facts
     objectives: tuple[str, ...]
     costs: tuple[CostView, ...]
+    trials: tuple[TrialRecord, ...]
+    searched: frozenset[str]
     points: tuple[Point, ...]
     front: tuple[FrontRow, ...]
     hypervolume_history: tuple[tuple[int, float], ...]
@@ -168,6 +186,8 @@ def report_data(run: RunDirectory) -> ReportData:
         facts=facts,
         objectives=results.objective_names,
         costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
+        trials=results.trials,
+        searched=searched,
         points=points,
         front=front_rows(results, facts.validation_images, searched, retraining),
         hypervolume_history=tuple(results.hypervolume_history()),
@@ -263,10 +283,9 @@ def _curves(results: Results) -> tuple[Curve, ...]:
 
 
 def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
-    source = trial
-    if not trial.curve and trial.replay_of is not None:
-        source = by_number.get(trial.replay_of, trial)
-    records = [record for record in source.curve if "epoch" in record and "validation_error" in record]
+    records = [
+        record for record in trial.trained_in(by_number).curve if "epoch" in record and "validation_error" in record
+    ]
     stride = -(-len(records) // MAX_CURVE_POINTS) or 1
     kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
     return Curve(

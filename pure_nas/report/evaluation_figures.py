@@ -108,7 +108,7 @@ def _draw_calibration(figure: Figure, networks: Sequence[Evaluated]) -> None:
         style, quality = style_of(network.kind), network.evaluation.quality
         spots = [(100 * each.confidence, 100 * each.accuracy) for each in quality.bins]
         error = quality.calibration_error
-        label = network.name if error is None else f"{network.name}, error {100 * error:.1f} %"
+        label = network.name if error is None else f"{network.name}, calibration error {100 * error:.1f} %"
         xs, ys = [x for x, _ in spots], [y for _, y in spots]
         axes.plot(xs, ys, color=LIGHT[style.role], linestyle=_line(networks, place), linewidth=1.2)
         sizes = [8 + 110 * each.count / quality.images for each in quality.bins]

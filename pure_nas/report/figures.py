@@ -6,6 +6,7 @@ Drawn with Matplotlib's objects on its Agg canvas, so that no display and no glo
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -13,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pure_nas.report import wording
+from pure_nas.report.curve_looks import CurveLook, curve_looks
 from pure_nas.report.data import Curve, Point, ReportData, report_data
 from pure_nas.report.legend import legend_below
-from pure_nas.report.marks import axis_range, labelled, log_ticks
+from pure_nas.report.marks import axis_range, end_labels, labelled, line_room, log_ticks
 from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.report.placement_figure import draw_placement, placement_size
 from pure_nas.report.retrained_figure import draw_retrained
@@ -73,7 +76,7 @@ def _drawings(data: ReportData) -> Iterable[tuple[str, tuple[float, float], Draw
     if data.front:
         yield "placement", placement_size(data), partial(draw_placement, data=data)
     if data.curves:
-        yield "curves", (6.4, 4.2), partial(draw_curves, data=data)
+        yield "curves", (6.4, 4.8), partial(draw_curves, data=data)
     retraining = data.retraining
     if retraining and retraining.rows:
         size = (max(6.4, 2.4 * len(retraining.groups)), 4.2)
@@ -228,27 +231,66 @@ def draw_hypervolume(axes: Axes, data: ReportData) -> None:
 def draw_curves(axes: Axes, data: ReportData) -> None:
     """Validation error over epochs of the front and the baselines."""
     errors = [100 * error for curve in data.curves for error in curve.errors if error is not None]
-    for curve in data.curves:
-        _draw_curve(axes, curve)
+    looks = curve_looks(data.curves)
+    for curve, look in zip(data.curves, looks, strict=True):
+        _draw_curve(axes, curve, look)
     if errors:
         _scale(axes, "y", errors, lambda value: f"{value:g} %")
+        ends = [
+            (curve.end[0], 100 * curve.end[1], str(curve.number), LIGHT[look.role])
+            for curve, look in zip(data.curves, looks, strict=True)
+            if curve.end is not None
+        ]
+        label_line_ends(axes, ends)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation error")
-    if len(data.curves) <= 24:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=7)
+    figure = axes.get_figure(root=True)
+    if figure and len(data.curves) <= 24:
+        legend_below(figure, axes, columns=3, fontsize=7)
 
 
-def _draw_curve(axes: Axes, curve: Curve) -> None:
+def label_line_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write a label behind the end of each line, none over another; the limits of the y-axis stay.
+
+    Args:
+        ends: x and y of the end, the label, and its colour.
+    """
+    if not ends:
+        return
+    axes.set_ylim(axes.get_ylim())
+    log = axes.get_yscale() == "log"
+    limits = [math.log10(limit) if log else limit for limit in axes.get_ylim()]
+    heights = end_labels([y for _, y, _, _ in ends], limits, log=log)
+    firsts = [float(xs.min()) for line in axes.get_lines() if (xs := np.asarray(line.get_xdata())).size]
+    low, place = line_room(firsts, [x for x, _, _, _ in ends], log=axes.get_xscale() == "log")
+    for (x, y, text, colour), height in zip(ends, heights, strict=True):
+        axes.plot([x, place], [y, height], color=colour, linewidth=0.6, alpha=0.7)
+        axes.annotate(
+            text,
+            (place, height),
+            (2, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=7,
+            annotation_clip=False,
+            parse_math=False,
+        )
+    axes.set_xlim(low, place)
+
+
+def _draw_curve(axes: Axes, curve: Curve, look: CurveLook) -> None:
     style = style_of(curve.kind)
     axes.plot(
         curve.epochs,
         [float("nan") if error is None else 100 * error for error in curve.errors],
-        color=LIGHT[style.role],
-        linestyle=":" if curve.baseline else "-",
+        color=LIGHT[look.role],
+        alpha=look.opacity,
+        linestyle=look.line,
         linewidth=1.1 if curve.baseline else 1.5,
         marker=style.marker,
         markersize=4.5,
         markevery=[len(curve.epochs) - 1],
-        label=curve.baseline or f"trial {curve.number}, {curve.kind}",
+        label=curve.name,
     )

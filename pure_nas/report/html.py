@@ -117,8 +117,10 @@ def _front_note(data: ReportData) -> str:
         note += f"{wording.NOISE_ERROR} "
     if any(point.retrained for point in data.points):
         note += "Crosses are test errors of retrained networks: mean over seeds and 95 % interval. "
-    note += "Point at a mark for its recipe, click a ringed one for its row. "
-    return note + "Drag to zoom, double-click to see everything again."
+    return note + sections.on_screen(
+        "Point at a mark for its recipe, click a ringed one for its row. Drag to zoom, double-click to see everything "
+        "again."
+    )
 
 
 def _course(data: ReportData) -> Iterable[str]:
@@ -127,9 +129,16 @@ def _course(data: ReportData) -> Iterable[str]:
     yield sections.section("course", "Progress of the search", sections.plot("hypervolume", description), note)
     if data.curves:
         description = "Validation error over epochs"
-        note = "Front and baselines (dotted). Click an entry of the legend to hide it, double-click to see it alone."
+        baselines = " and baselines (dotted)" if any(curve.baseline for curve in data.curves) else ""
+        note = (
+            f"The front{baselines}; numbers at line ends are trials. "
+            f"{sections.on_screen('Click an entry of the legend to hide it, double-click to see it alone.')}"
+        )
         yield sections.section(
-            "learning", "Learning curves", sections.plot("curves", description) + sections.learned(data), note
+            "learning",
+            "Learning curves",
+            sections.plot("curves", description, f"--lines:{len(data.curves)}") + sections.learned(data),
+            note,
         )
 
 

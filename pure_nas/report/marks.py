@@ -7,6 +7,11 @@ from collections.abc import Sequence
 
 MARGIN = 0.08
 LABEL_SPACING = 0.045
+"""Share of an axis."""
+_END_SPACING = 0.06
+"""Of labels at the ends of lines, which stand right under each other."""
+_BEFORE, _BEHIND = 0.02, 0.05
+"""Room before the beginning of lines, and behind their ends for the strokes to their labels, as a share of the axis."""
 _MANTISSAS: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0.25, tuple(1 + step / 4 for step in range(36))),
     (0.5, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)),
@@ -38,6 +43,38 @@ def labelled(points: Sequence[tuple[float, float]]) -> set[int]:
         if all(math.dist(spot, spots[other]) > LABEL_SPACING for other in chosen):
             chosen.append(index)
     return set(chosen)
+
+
+def end_labels(ends: Sequence[float], limits: Sequence[float], *, log: bool) -> list[float]:
+    """Where the labels of lines that end at these values go, so that they do not run into each other.
+
+    Args:
+        limits: of the axis, as `axis_range` gives them.
+    """
+    low, high = limits
+    places = [((math.log10(end) if log else end) - low) / (high - low) for end in ends]
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    gap = min(_END_SPACING, 1 / max(len(places), 1))
+    floor = 0.0
+    for index in order:
+        places[index] = floor = max(places[index], floor)
+        floor += gap
+    ceiling = 1.0
+    for index in reversed(order):
+        places[index] = ceiling = min(places[index], ceiling)
+        ceiling -= gap
+    scaled = [low + place * (high - low) for place in places]
+    return [10**value if log else value for value in scaled]
+
+
+def line_room(firsts: Sequence[float], lasts: Sequence[float], *, log: bool) -> tuple[float, float]:
+    """Limits of the x-axis around lines that begin and end there; the labels of their ends go at the upper one."""
+    first, last = ((math.log10(value) if log else value) for value in (min(firsts), max(lasts)))
+    span = last - first or 1.0
+    low, place = first - _BEFORE * span, last + _BEHIND * span
+    if log:
+        low, place = 10**low, 10**place
+    return low, place
 
 
 def _spread(values: Sequence[float]) -> list[float]:

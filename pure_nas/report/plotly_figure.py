@@ -6,11 +6,13 @@ present scheme.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.report import wording
-from pure_nas.report.marks import axis_range, log_ticks
+from pure_nas.report.marks import axis_range, end_labels, line_room, log_ticks
 
 Figure = dict[str, Any]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
@@ -44,6 +46,60 @@ def figure(traces: list[Figure], x_axis: Figure, y_axis: Figure) -> Figure:
         "yaxis": {**axis, **y_axis},
     }
     return {"data": traces, "layout": layout}
+
+
+@dataclass(frozen=True)
+class LineEnd:
+    """The end of a line and what stands there.
+
+    Attributes:
+        trace: the line.
+        text: HTML.
+    """
+
+    trace: Figure
+    x: float
+    y: float
+    text: str
+
+
+def label_ends(plot: Figure, ends: Sequence[LineEnd]) -> Figure:
+    """`plot` with a label at the end of each line, joined to it by a stroke; both go and fade with their line.
+
+    The y-axis of the plot has a range.
+    """
+    if not ends:
+        return plot
+    x_axis, y_axis = plot["layout"]["xaxis"], plot["layout"]["yaxis"]
+    heights = end_labels([end.y for end in ends], y_axis["range"], log=y_axis.get("type") == "log")
+    log = x_axis.get("type") == "log"
+    limits = line_room([end.trace["x"][0] for end in ends], [end.x for end in ends], log=log)
+    for end, height in zip(ends, heights, strict=True):
+        end.trace["legendgroup"] = end.trace["name"]
+        plot["data"].append(_end_label(end, limits[1], height))
+    x_axis["range"] = [math.log10(limit) for limit in limits] if log else list(limits)
+    plot["layout"]["margin"]["r"] = 12 + 7 * max(len(end.text) for end in ends)
+    return plot
+
+
+def _end_label(end: LineEnd, place: float, height: float) -> Figure:
+    colour = end.trace["line"]["color"]
+    return {
+        "type": "scatter",
+        "mode": "lines+text",
+        "name": f"end of {end.trace['name']}",
+        "legendgroup": end.trace["legendgroup"],
+        "meta": end.trace.get("meta"),
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "cliponaxis": False,
+        "x": [end.x, place],
+        "y": [end.y, height],
+        "text": ["", end.text],
+        "textposition": "middle right",
+        "textfont": {"size": 11, "color": colour},
+        "line": {"color": colour, "width": 0.75},
+    }
 
 
 def cost_scale(values: list[float], cost: str) -> Figure:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from pure_nas.report import wording
+from pure_nas.report.curve_looks import CurveLook, curve_looks
 from pure_nas.report.data import Curve, Point, ReportData
 from pure_nas.report.marks import labelled
 from pure_nas.report.palette import style_of
-from pure_nas.report.plotly_figure import Figure, cost_scale, error_scale, figure
+from pure_nas.report.plotly_figure import Figure, LineEnd, cost_scale, error_scale, figure, label_ends
 from pure_nas.report.retrained_plot import retrained_plot
 from pure_nas.report.retrained_points import RetrainedPoint, error_title, retrained_points, shown_errors
 
@@ -214,12 +215,19 @@ def curves_plot(data: ReportData) -> Figure:
     """Validation error over epochs of the front and the baselines."""
     values = [100 * error for curve in data.curves for error in curve.errors if error is not None]
     y_axis = {"title": {"text": "validation error"}, **(error_scale(values) if values else {})}
-    return figure([_curve(curve) for curve in data.curves], {"title": {"text": "epoch"}}, y_axis)
+    traces = [_curve(curve, look) for curve, look in zip(data.curves, curve_looks(data.curves), strict=True)]
+    plot = figure(list(traces), {"title": {"text": "epoch"}}, y_axis)
+    ends = [
+        LineEnd(trace, curve.end[0], 100 * curve.end[1], str(curve.number))
+        for trace, curve in zip(traces, data.curves, strict=True)
+        if curve.end is not None
+    ]
+    return label_ends(plot, ends) if ends else plot
 
 
-def _curve(curve: Curve) -> Figure:
+def _curve(curve: Curve, look: CurveLook) -> Figure:
     style = style_of(curve.kind)
-    name = escape(curve.baseline) or f"trial {curve.number}, {escape(curve.kind)}"
+    name = escape(curve.name)
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -227,16 +235,13 @@ def _curve(curve: Curve) -> Figure:
         "meta": curve.number,
         "x": list(curve.epochs),
         "y": [None if error is None else 100 * error for error in curve.errors],
-        "line": {
-            "color": f"@{style.role}",
-            "width": 1.5 if curve.baseline else 2.25,
-            "dash": "dot" if curve.baseline else "solid",
-        },
+        "opacity": look.opacity,
+        "line": {"color": f"@{look.role}", "width": 1.5 if curve.baseline else 2.25, "dash": look.dash},
         "marker": {
             "symbol": style.symbol,
             "size": [0.0] * (len(curve.epochs) - 1) + [8.0],
             "opacity": 1,
             "color": f"@{style.role}",
         },
-        "hovertemplate": f"{name} (trial {curve.number})<br>epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
+        "hovertemplate": f"trial {name}<br>epoch %{{x}}: %{{y:.2f}} %<extra></extra>",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.report import wording
 from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
@@ -16,7 +17,7 @@ from pure_nas.report.summaries import product_share
 from pure_nas.retrained import Retraining, Row
 
 MAX_INCOMPLETE = 200
-_TESTED = " Test accuracy is the mean over the seeds of retraining, with its 95 % interval."
+_TESTED = "Test accuracy is the mean over the seeds of retraining, with its 95 % interval."
 _TAG_MEANINGS = {
     "best": "the lowest error",
     "knee": "where more cost starts to buy little accuracy",
@@ -30,9 +31,15 @@ def section(identity: str, title: str, body: str, note: str = "") -> str:
     return f'<section id="{identity}"><h2>{escape(title)}</h2>{text}{body}</section>'
 
 
-def plot(identity: str, description: str) -> str:
-    """The element that a plot fills."""
-    return f'<div class="plot" id="{escape(identity)}" role="img" aria-label="{escape(description)}"></div>'
+def on_screen(text: str) -> str:
+    """A part of a note that says what can be done on a screen, which paper leaves out."""
+    return f'<span class="screen">{text}</span>'
+
+
+def plot(identity: str, description: str, style: str = "") -> str:
+    """The element that a plot fills; `style` is CSS."""
+    styled = f' style="{escape(style)}"' if style else ""
+    return f'<div class="plot" id="{escape(identity)}"{styled} role="img" aria-label="{escape(description)}"></div>'
 
 
 def header(data: ReportData) -> str:
@@ -192,12 +199,16 @@ def _versus(versus: Versus | None, row: FrontRow, unit: str) -> str:
 
 
 def comparison_note(data: ReportData) -> str:
-    """What the comparison columns mean, and what they do not."""
-    return (
+    """What the comparison columns mean, and what they do not; what twins are, where there are some."""
+    compared = (
         "Differences in error to the most accurate baseline that costs no more; a minus means fewer errors. "
-        f"{escape(caution(data.front))} Twins are other trials as good and as costly."
-        f"{_TESTED if any(row.retrained for row in data.front) else ''}"
+        f"{escape(caution(data.front))}"
     )
+    twins = any(set(row.twins) - set(row.repeats) for row in data.front)
+    parts = [compared] if any(row.versus for row in data.front) else []
+    parts += ["Twins are other trials with the same error and cost, within the tolerances."] if twins else []
+    parts += [_TESTED] if any(row.retrained for row in data.front) else []
+    return " ".join(parts)
 
 
 def placement_chart(data: ReportData) -> str:
@@ -219,7 +230,7 @@ def placement_chart(data: ReportData) -> str:
     )
     foot = f'<tr><th scope="row" colspan="2">product share</th>{totals}<td></td></tr>'
     titles = f'<tr><th scope="col">trial</th><th scope="col">error</th>{head}<th scope="col">product</th></tr>'
-    kinds = sorted({name for row in data.front for stage in row.units for name in stage} | {"conv", "product"})
+    kinds = sorted({name for row in data.front for stage in row.units for name in stage})
     grid = f'<table class="placement"><thead>{titles}</thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>'
     shares = plot("share", "Validation error over the share of product layers")
     return f'{unit_key(kinds)}<div class="beside"><div class="scroll">{grid}</div><div>{shares}</div></div>'
@@ -234,6 +245,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     verdicts = "".join(
         f"<li><b>Trial {verdict.trial}</b>: {escape(verdict.text)}</li>" for verdict in retraining.verdicts
     )
+    compared = f"<p>{ONE_SEED}</p>" if retraining.one_seed else f'<ul class="verdicts">{verdicts}</ul>'
     kinds = {point.number: point.kind for point in data.points}
     differ = retraining.epochs_differ
     rows = "".join(
@@ -247,7 +259,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     table = f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     return (
-        f'<ul class="verdicts">{verdicts}</ul>{plot("retrained", "Test accuracy of retrained networks")}{table}'
+        f"{compared}{plot('retrained', 'Test accuracy of retrained networks')}{table}"
         f"{_retrained_convergence(retraining, kinds)}"
     )
 
@@ -292,7 +304,7 @@ def incomplete(trials: Sequence[Incomplete]) -> str:
         for trial in trials[:MAX_INCOMPLETE]
     )
     more = len(trials) - MAX_INCOMPLETE
-    rest = f'<p class="note">{more:,} more lie in the trials folder of the run.</p>' if more > 0 else ""
+    rest = f'<p class="note">{more:,} more are in trials.csv.</p>' if more > 0 else ""
     head = "".join(f'<th scope="col">{title}</th>' for title in ("trial", "state", "reason", "placement"))
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}'
 

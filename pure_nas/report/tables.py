@@ -1,34 +1,39 @@
-"""The front as JSON, complete, and as CSV, one line a network."""
+"""The front as JSON, complete, and as CSV, one line a network; every trial and every curve as CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from pathlib import Path
 from typing import Any
 
+from pure_nas.recipe import Recipe
+from pure_nas.report.csv_text import csv_text
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.front_rows import FrontRow, caution
 from pure_nas.report.retraining import score_document
+from pure_nas.report.trial_tables import curves_csv, placement_cell, rate_columns, setting_columns, trials_csv
 from pure_nas.run_directory import RunDirectory, write_whole
-from pure_nas.units import PARAMETER_KINDS
 
 SCHEMA = 1
 
 
 def write_tables(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
-    """Write front.json and front.csv, from `data` where the caller has it already.
+    """Write front.json, front.csv, trials.csv and curves.csv, from `data` where the caller has it already.
 
     Raises:
         RunError: the run is damaged, or a file cannot be written.
     """
     data = data or report_data(run)
-    paths = [run.path / "front.json", run.path / "front.csv"]
-    write_whole(paths[0], front_json(data))
-    write_whole(paths[1], front_csv(data))
-    return paths
+    contents = {
+        "front.json": front_json(data),
+        "front.csv": front_csv(data),
+        "trials.csv": trials_csv(data),
+        "curves.csv": curves_csv(data),
+    }
+    for name, content in contents.items():
+        write_whole(run.path / name, content)
+    return [run.path / name for name in contents]
 
 
 def front_json(data: ReportData) -> str:
@@ -88,24 +93,10 @@ def front_csv(data: ReportData) -> str:
 
     Settings that were searched or are not the default have a column each, empty where the network does not read it.
     """
-    lines = [_line(row, data) for row in data.front]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=_columns(data, lines), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
-
-
-def _columns(data: ReportData, lines: list[dict[str, Any]]) -> list[str]:
-    """The union of all lines' columns in their order; those that are always there if there is no line."""
-    columns = dict.fromkeys(["trial", *data.objectives])
-    for line in lines:
-        columns.update(dict.fromkeys(line))
-    return list(columns)
+    return csv_text([_line(row, data) for row in data.front], ("trial", *data.objectives))
 
 
 def _line(row: FrontRow, data: ReportData) -> dict[str, Any]:
-    rates, decays = row.recipe["learning_rate"], row.recipe["weight_decay"]
     return {
         "trial": row.number,
         **{name: row.objectives[name] for name in data.objectives},
@@ -114,14 +105,13 @@ def _line(row: FrontRow, data: ReportData) -> dict[str, Any]:
         "depth": row.depth,
         "base_width": row.base_width,
         "bottleneck": row.bottleneck,
-        "placement": " | ".join(" ".join(stage) for stage in row.units),
+        "placement": placement_cell(row.units),
         "tags": " ".join(row.tags),
         "twins": " ".join(map(str, row.twins)),
         "baseline": row.baseline,
         **{f"error_minus_{versus.unit}_baseline": versus.difference for versus in row.versus},
-        **{f"learning_rate_{kind}": rates[kind] for kind in PARAMETER_KINDS},
-        **{f"weight_decay_start_{kind}": decays[kind]["start"] for kind in PARAMETER_KINDS},
-        **{name: _cell(value) for name, value in row.settings.items()},
+        **rate_columns(Recipe.model_validate(row.recipe)),
+        **setting_columns(row.settings),
         "seconds": row.seconds,
         **_test_columns(row),
     }
@@ -139,10 +129,3 @@ def _test_columns(row: FrontRow) -> dict[str, Any]:
         "test_accuracy_high": high,
         **{f"test_{name}": score[name] for name in ("seeds", "diverged", "epochs")},
     }
-
-
-def _cell(value: Any) -> Any:
-    """A setting as it is, unless it would leave the cell empty or has one value a stage."""
-    if isinstance(value, tuple):
-        return " | ".join("-" if each is None else str(each) for each in value)
-    return "none" if value is None else value

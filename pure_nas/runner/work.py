@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +19,7 @@ from pure_nas.devices import telling_out_of_memory, threads_for
 from pure_nas.evaluation import evaluate_network, noise_error
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import weights_bytes
+from pure_nas.process_state import global_random_state
 from pure_nas.run_directory import TrialDirectory, append_line, write_whole
 from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started
 from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
@@ -106,7 +106,8 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
     yield Started(job.number, training.epoch)
     saved = time.monotonic()
     while not training.finished:
-        with _random_state_of(job.seed, training.epoch, training.device):
+        # No layer of PURe draws anything from the global random state, but those of another package's unit may.
+        with global_random_state(generator(job.seed, "layers", training.epoch).initial_seed(), training.device):
             metrics = training.run_epoch()
         append_line(folder.metrics, {key: _json_value(value) for key, value in asdict(metrics).items()})
         # After the last epoch it spares who is stopped while scoring, which takes long, that epoch.
@@ -115,17 +116,6 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
             save_checkpoint(folder.checkpoint, training, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
-
-
-@contextmanager
-def _random_state_of(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Let (seed, epoch) decide what layers draw from the global random state, which is put back afterwards.
-
-    No layer of PURe draws anything, but those of another package's unit may.
-    """
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(generator(seed, "layers", epoch).initial_seed())
-        yield
 
 
 def _json_value(value: float | None) -> float | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Self
 
 from pure_nas.architecture import Architecture
 from pure_nas.cost.layers import cost_of
-from pure_nas.errors import UsageError
+from pure_nas.errors import UsageError, nearest
+from pure_nas.quantities import milliseconds_of, size_of
 from pure_nas.search.space import SearchSpace
 
 Latency = Callable[[Architecture], float]
@@ -27,6 +31,26 @@ class Limits:
     params: int | None = None
     flops: int | None = None
     latency_ms: float | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, float | str | None]) -> Self:
+        """Limits from a mapping such as {"params": "300k", "latency": "2ms"}; a plain number is a count, or ms.
+
+        Raises:
+            UsageError: a cost has no limit, or a bound is no number above 0.
+        """
+        known = {"latency": "latency_ms", **{field.name: field.name for field in fields(cls)}}
+        bounds: dict[str, float | None] = {}
+        for name, bound in given.items():
+            if name not in known:
+                raise UsageError(f"There is no limit on {name!r}; {nearest(str(name), known)}.")
+            bounds[known[name]] = None if bound is None else _bound(known[name], bound)
+        return cls(**bounds)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        for name, bound in self.given.items():
+            if not isinstance(bound, Real) or isinstance(bound, bool) or not 0 < bound < math.inf:
+                raise UsageError(f"The limit on {name} is a number above 0, not {bound!r}.")
 
     @property
     def given(self) -> dict[str, float]:
@@ -62,6 +86,17 @@ class Limits:
         if self.latency_ms is not None:
             costs["latency_ms"] = latency(architecture)
         return costs
+
+
+def _bound(name: str, bound: float | str) -> float:
+    """A bound, which may be a NumPy number or written as on the command line, as Python's own number."""
+    try:
+        if isinstance(bound, str):
+            return milliseconds_of(bound) if name == "latency_ms" else size_of(bound)
+        return float(bound) if name == "latency_ms" or not math.isfinite(bound) else int(bound)
+    except (TypeError, ValueError) as error:
+        fault = error if isinstance(bound, str) else f"{bound!r} is no number"
+        raise UsageError(f"The limit on {name} cannot be read: {fault}.") from error
 
 
 def shown(name: str, value: float) -> str:

@@ -53,3 +53,11 @@ def test_a_second_network_adds_a_row(capsys: pytest.CaptureFixture[str]) -> None
         "another",
     ]
     assert "Classes of some" in shown
+
+
+def test_the_calibration_error_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    each = judged(40, 40)
+    print_evaluations([each], "images")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "top-5 calibration error" in shown
+    assert "Calibration error: the mean distance of confidence and accuracy" in shown

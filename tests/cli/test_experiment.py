@@ -128,7 +128,7 @@ def test_a_run_prints_tables_and_leaves_a_report(pure_nas: Command, tiny: Path, 
     rows = [line.split() for line in again.stdout.splitlines()]
     place = rows.index(["vs", "adds"])
     assert rows[place + 1][0] == "multiplies"
-    assert "with 2 only a huge difference passes" in " ".join(again.stdout.split())
+    assert "only a huge difference passes" in " ".join(again.stdout.split())
     document = json.loads(pure_nas("experiment", tiny, "--out", finished, "--device", "cpu", "--json").stdout)
     assert document == json.loads((finished / "experiment.json").read_text(encoding="utf-8"))
     assert document["complete"] == 4
@@ -367,7 +367,7 @@ def test_an_experiment_that_was_stopped_or_killed_goes_on(
 def test_what_networks_were_judged_by_is_printed(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
     judged = tmp_path / "judged.toml"
     head = 'schema = 1\nevaluations = ["quality", "noise", "invariance", "views"]\nnoise = { speckle = [0.5] }'
-    text = tiny.read_text(encoding="utf-8").replace("schema = 1", head, 1).replace("seeds = 2", "seeds = 1")
+    text = tiny.read_text(encoding="utf-8").replace("schema = 1", head, 1)
     judged.write_text(text, encoding="utf-8")
     answer = pure_nas("experiment", judged, "--out", tmp_path / "run", "--device", "cpu")
     assert answer.code == 0, answer.stderr
@@ -387,4 +387,4 @@ def test_what_networks_were_judged_by_is_printed(pure_nas: Command, tiny: Path, 
     assert further.keys() == {("accuracy", ""), ("views", "ten-crop"), ("noise", "speckle"), ("intensity", "")}
     for measure, difference in further.items():
         if measure[0] != "accuracy":
-            assert ["multiplies", f"{100 * difference:+.2f}"] in lines
+            assert ["multiplies", f"{100 * difference:+.2f}"] in [line[:2] for line in lines]

@@ -11,6 +11,7 @@ from pure_nas_cli.experiment_comparisons import comparison_notes, comparison_tab
 from pure_nas_cli.plain_tables import fitting
 from rich.console import Console
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.convergence import Convergence, Speed, TimesFewer
 from pure_nas.experiment.compared import Comparison
 from pure_nas.experiment.findings import Findings
@@ -142,9 +143,9 @@ def test_comparisons_of_the_same_networks_name_what_they_repeat() -> None:
     assert f"twin = {LONG}" in " ".join(printed(120, [PLAIN, again]))
 
 
-def shown(rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> str:
+def shown(rows: list[Row], monkeypatch: pytest.MonkeyPatch, *comparisons: Comparison) -> str:
     """What the terminal shows of made-up rows."""
-    findings = Findings(rows=tuple(rows), comparisons=(), curve_kind="validation")
+    findings = Findings(rows=tuple(rows), comparisons=comparisons, curve_kind="validation")
     file = SimpleNamespace(split="test")
     results = SimpleNamespace(
         file=file,
@@ -202,6 +203,15 @@ def test_convergence_says_what_nobody_reached_and_of_how_many_seeds_a_mean_is(mo
     nobody = shown([row("all", *never)], monkeypatch)
     assert "No network reached 90 or 95 %." in nobody
     assert "Mean epochs" not in nobody
+
+
+def test_one_seed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [replace(row(label), accuracies=(0.5,), interval=None) for label in ("pure8", "resnet8")]
+    single = replace(PLAIN, low=None, high=None, p=None, p_adjusted=None, verdict="too few seeds", seeds=1)
+    weak = replace(single, measure=Measure("noise", "gaussian"))
+    text = " ".join(shown(rows, monkeypatch, single, weak).split())
+    assert text.count(ONE_SEED) == 1
+    assert not any(word in text for word in ("too few", "±", "interval", "compared vs", "Welch"))
 
 
 def test_tables_say_how_many_images_they_are_of_and_which_networks_are_the_same(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
+from pure_nas.comparison import ONE_SEED
 from pure_nas.recipe import Recipe
 from pure_nas.retrained import Retraining, Row, Variant
 from pure_nas.runner import Outcome
@@ -70,6 +71,7 @@ def test_only_several_seeds_have_a_spread(
     assert found.startswith(title)
     assert shown in found
     assert ("±" in found) == (len(accuracies) > 1)
+    assert (ONE_SEED in " ".join(found.split())) == (len(accuracies) == 1)
 
 
 def test_of_several_seeds_one_that_came_through_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from pure_nas.comparison import holm
+from pure_nas.comparison import ONE_SEED, holm
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.experiment.caveats import caveats, includes_plain, judged_on, unreached
@@ -149,6 +149,16 @@ def test_what_cannot_be_compared_is_said(reference: list[Measurement], own: list
     found = comparison(findings, "pure8")
     assert (found.said, found.p_adjusted, findings.tests) == (verdict, None, 0)
     assert (found.low, found.high) == (None, None)
+
+
+def test_pairs_with_a_single_seed_on_a_side_are_said_in_a_sentence_and_left_out_of_tables() -> None:
+    one = {"resnet8": [measured(1, 0.9)], "pure8": [measured(1, 0.8)]}
+    findings = findings_of(results_of({**one, "resnet14": three(0.9, 0.91, 0.92), "pure14": three(0.5, 0.51, 0.52)}))
+    assert "pure8" not in [each.label for each in findings.compared_by("accuracy")]
+    assert "pure14" in [each.label for each in findings.compared_by("accuracy")]
+    assert "With one seed on a side nothing can be compared: pure8 with resnet8." in list(caveats(findings))
+    alone = replace(findings, rows=tuple(row for row in findings.rows if row.seeds == 1))
+    assert (list(caveats(alone)), alone.told) == ([ONE_SEED], ())
 
 
 def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:

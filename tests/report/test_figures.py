@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pure_nas.report.data import ReportData
-from pure_nas.report.figures import DPI, draw_front, write_figures
+from pure_nas.report.figures import DPI, draw_curves, draw_front, write_figures
 from pure_nas.report.palette import LIGHT
 from pure_nas.run_directory import RunDirectory
 
@@ -66,6 +67,21 @@ def test_the_legend_of_a_front_covers_no_point(data: ReportData) -> None:
     box = legend.get_window_extent(canvas.get_renderer())
     assert box.y1 <= axes.get_window_extent(canvas.get_renderer()).y0
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
+def test_curves_of_one_colour_differ_and_their_ends_say_which_trial_they_are(data: ReportData) -> None:
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    draw_curves(axes, data)
+    canvas.draw()
+    curves = axes.get_lines()[: len(data.curves)]
+    looks = {(line.get_color(), str(line._dash_pattern), line.get_alpha()) for line in curves}  # type: ignore[attr-defined]
+    assert len(looks) == len(data.curves)
+    assert sorted(int(text.get_text()) for text in axes.texts) == sorted(curve.number for curve in data.curves)
+    boxes = sorted((text.get_window_extent(canvas.get_renderer()) for text in axes.texts), key=lambda box: box.y0)
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+    assert max(box.x1 for box in boxes) <= figure.bbox.width
 
 
 def test_run_without_complete_trials_has_no_figures(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import json
 import random
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cut_parts import cut_parts
 from made_up_runs import (
     CLASSES,
     add_complete_trial,
@@ -23,6 +25,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.report import wording, write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.html import page, write_html
@@ -110,6 +113,73 @@ def test_page_never_scrolls_sideways(browser: Chrome, page_path: Path, width: in
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.parametrize(("width", "printed"), [(360, False), (400, False), (957, True), (700, True)])
+def test_nothing_is_cut_on_a_narrow_screen_or_on_paper(
+    browser: Chrome, page_path: Path, width: int, printed: bool
+) -> None:
+    assert cut_parts(browser, page_path, width, printed=printed) == []
+
+
+def test_everything_that_is_folded_up_is_printed_and_folds_up_again(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    folded = "return document.querySelectorAll('details:not([open])').length"
+    before = browser.execute_script(folded)
+    assert before > 2
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script(folded) == 0
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(folded) == before
+    assert browser.find_elements(By.CSS_SELECTOR, "svg[viewBox].main-svg") == []
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert "Drag to zoom" not in browser.find_element(By.ID, "front").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert "Drag to zoom" in browser.find_element(By.ID, "front").text
+
+
+def test_curves_of_one_colour_differ_and_their_ends_say_which_trial_they_are(
+    browser: Chrome, page_path: Path, data: ReportData
+) -> None:
+    opened(browser, page_path)
+    curves = browser.execute_script(
+        "return document.getElementById('curves').data.filter((trace) => trace.showlegend !== false)"
+        ".map(({name, line, opacity}) => [name, line.color, line.dash, opacity])"
+    )
+    assert [name for name, *_ in curves] == [f"{curve.number}: {curve.baseline or curve.kind}" for curve in data.curves]
+    assert len({tuple(look) for _, *look in curves}) == len(data.curves) == 12
+    ends = browser.find_elements(By.CSS_SELECTOR, "#curves .textpoint text")
+    assert sorted(int(end.text) for end in ends if end.text) == sorted(curve.number for curve in data.curves)
+    heights = sorted(end.rect["y"] for end in ends if end.text)
+    assert all(lower - upper > 10 for upper, lower in pairwise(heights))
+
+
+def test_a_row_that_the_pointer_has_left_gives_curves_their_shade_back(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    shades = "return document.getElementById('curves').data.map((trace) => trace.opacity ?? 1)"
+    before = browser.execute_script(shades)
+    assert len(set(before)) > 1
+    browser.execute_script("document.querySelector('table.front tbody tr').focus()")
+    assert browser.execute_script(shades) != before
+    browser.execute_script("document.activeElement.blur()")
+    assert browser.execute_script(shades) == before
+
+
+def test_notes_stand_only_where_what_they_explain_stands(data: ReportData) -> None:
+    alone = replace(data, front=tuple(replace(row, twins=(), versus=()) for row in data.front))
+    assert not any(word in page(alone) for word in ("Twins are", "Differences in error to"))
+    twin = replace(data.front[0], twins=(99,))
+    assert "Twins are other trials" in page(replace(data, front=(twin, *data.front[1:])))
+    repeated = replace(twin, repeats=(99,))
+    assert "Twins are" not in page(replace(data, front=(repeated, *alone.front[1:])))
+    assert "conv layer (adds)" in page(data)
+    product = replace(data.front[0], units=(("product",),))
+    assert "conv layer (adds)" not in page(replace(data, front=(product,)))
+    searched = tuple(curve for curve in data.curves if not curve.baseline)
+    assert "baselines (dotted)" in page(data)
+    assert "baselines (dotted)" not in page(replace(data, curves=searched))
+
+
 def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) -> None:
     data = {"classes": [HOSTILE, *CLASSES], "validation": 287}
     settings: dict[str, Any] = {"study": HOSTILE, "dataset": HOSTILE, "space": HOSTILE, "data": data}
@@ -188,6 +258,15 @@ def test_what_is_done_is_no_longer_proposed(tmp_path: Path) -> None:
     assert "Take the knee of the front with you as source, its retrained weights" in text
 
 
+def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) -> None:
+    assert data.retraining is not None
+    rows = tuple(replace(row, test_accuracy=row.test_accuracy[:1], diverged=0) for row in data.retraining.rows)
+    text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
+    assert text.count(ONE_SEED) == 1
+    assert '<ul class="verdicts">' not in text
+    assert ONE_SEED not in page(data)
+
+
 def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
     assert "pure-nas retrain &#x27;/my runs/a&#x27;" in page(replace(data, path="/my runs/a"))
 
@@ -240,4 +319,6 @@ def test_report_writes_page_tables_and_figures(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=8)
     paths = write_report(run)
     assert all(path.stat().st_size > 0 for path in paths)
-    assert {"front.json", "front.csv", "report.html", "front-flops.svg"} <= {path.name for path in paths}
+    assert {"front.json", "front.csv", "trials.csv", "curves.csv", "report.html", "front-flops.svg"} <= {
+        path.name for path in paths
+    }

@@ -1,4 +1,4 @@
-"""front.json and front.csv."""
+"""front.json, front.csv, trials.csv and curves.csv."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from made_up_runs import start_run
+from made_up_runs import make_run, start_run
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.recipe import Recipe
-from pure_nas.report.data import ReportData
+from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.tables import front_csv, front_json, write_tables
-from pure_nas.run_directory import RunDirectory
+from pure_nas.report.trial_tables import curves_csv
+from pure_nas.run_directory import RunDirectory, append_line
 
 
 def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory, data: ReportData) -> None:
@@ -38,6 +39,63 @@ def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
     assert float(first["params"]) == row.cost["params"]
     assert tuple(tuple(stage.split()) for stage in first["placement"].split("|")) == row.units
     assert float(first["learning_rate_exponents"]) == row.recipe["learning_rate"]["exponents"]
+
+
+def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirectory, data: ReportData) -> None:
+    write_tables(run, data)
+    with (run.path / "trials.csv").open(encoding="utf-8", newline="") as file:
+        lines = {int(line["trial"]): line for line in csv.DictReader(file)}
+    assert list(lines) == list(range(30))
+    for number, line in lines.items():
+        trial, result = run.trial(number), run.trial(number).result()
+        assert result is not None
+        candidate = trial.candidate()
+        assert line["state"] == result["state"]
+        assert line["reason"] == result["reason"]
+        assert float(line["seconds"]) == result["seconds"]
+        assert tuple(tuple(stage.split()) for stage in line["placement"].split("|")) == candidate.architecture.units
+        assert float(line["learning_rate_conv"]) == candidate.recipe.learning_rate.conv
+        assert line["weight_decay_schedule_exponents"] == candidate.recipe.weight_decay.exponents.schedule
+        assert int(line["epochs"]) == candidate.recipe.epochs == 12
+        if result["state"] == "complete":
+            assert (float(line["error"]), float(line["flops"])) == tuple(result["objectives"].values())
+            assert float(line["params"]) == result["cost"]["params"]
+        else:
+            assert (line["error"], line["flops"]) == ("", "")
+    assert [number for number, line in lines.items() if line["on_front"] == "True"] == sorted(
+        row.number for row in data.front
+    )
+    assert lines[12]["state"] == "diverged"
+
+
+def test_curves_csv_has_every_epoch_of_every_trial_under_the_names_of_an_experiment(
+    run: RunDirectory, data: ReportData, tmp_path: Path
+) -> None:
+    lines = list(csv.DictReader(curves_csv(data).splitlines()))
+    with_curves = [trial.number for trial in run.trials() if trial.curve()]
+    assert [(int(line["trial"]), int(line["epoch"])) for line in lines] == [
+        (number, epoch) for number in with_curves for epoch in range(1, 13)
+    ]
+    record = run.trial(with_curves[1]).curve()[-1]
+    line = lines[23]
+    assert float(line["validation_accuracy"]) == 1 - record["validation_error"]
+    assert float(line["training_accuracy"]) == record["train_accuracy"]
+    assert float(line["validation_loss"]) == record["validation_loss"]
+    assert float(line["seconds"]) == record["seconds"]
+
+
+def test_a_repeated_trial_has_the_curve_that_it_repeats_and_missing_values_are_empty(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=2, epochs=2)
+    result = run.trial(0).result()
+    assert result is not None
+    run.trial(2).write_candidate(run.trial(0).candidate())
+    run.trial(2).write_result({**result, "replay_of": 0})
+    append_line(run.trial(0).metrics, {"epoch": 3, "validation_error": None, "validation_loss": None})
+    lines = list(csv.DictReader(curves_csv(report_data(run)).splitlines()))
+    own, repeated = ([line for line in lines if line["trial"] == number] for number in ("0", "2"))
+    assert [{**line, "trial": ""} for line in own] == [{**line, "trial": ""} for line in repeated]
+    assert len(own) == 3
+    assert own[2]["validation_accuracy"] == own[2]["training_loss"] == ""
 
 
 def test_front_csv_has_a_column_for_each_setting(data: ReportData) -> None:
@@ -69,6 +127,8 @@ def test_without_retraining_there_are_no_columns_for_it(data: ReportData) -> Non
 
 
 def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:
-    json_path, csv_path = write_tables(start_run(tmp_path / "run"))
-    assert json.loads(json_path.read_text())["front"] == []
-    assert csv_path.read_text() == "trial,error,flops\n"
+    paths = {path.name: path for path in write_tables(start_run(tmp_path / "run"))}
+    assert json.loads(paths["front.json"].read_text())["front"] == []
+    assert paths["front.csv"].read_text() == "trial,error,flops\n"
+    assert paths["trials.csv"].read_text() == "trial,state,error,flops\n"
+    assert paths["curves.csv"].read_text().startswith("trial,epoch,training_accuracy,validation_accuracy,")

@@ -26,8 +26,31 @@
 
   const draw = () => Object.entries(plots).map(([id, figure]) => {
     const { data, layout } = coloured(figure, scheme());
-    return Plotly.react(id, data, layout, config);
+    return Plotly.react(id, data, printing ? { ...layout, ...paperSize(id) } : layout, config);
   });
+
+  // A plot as it is drawn for paper, whose width nobody knows: the drawing is scaled to it. Pixels.
+  const paperSize = (id) => {
+    const element = document.getElementById(id);
+    const paired = element.closest(".views")?.childElementCount > 1;
+    return { width: paired ? 460 : 900, height: paired ? 330 : parseFloat(getComputedStyle(element).height) };
+  };
+
+  const scaleToPaper = () => {
+    for (const svg of document.querySelectorAll(".plot .main-svg")) {
+      if (printing) svg.setAttribute("viewBox", `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`);
+      else svg.removeAttribute("viewBox");
+    }
+  };
+
+  // What is folded up on a screen is read on paper.
+  const unfold = () => {
+    if (printing) for (const part of document.querySelectorAll("details:not([open])")) part.dataset.folded = "yes";
+    for (const part of document.querySelectorAll("details[data-folded]")) {
+      part.open = printing;
+      if (!printing) delete part.dataset.folded;
+    }
+  };
 
   // Ring a trial in every front plot, and let the other learning curves fade.
   const mark = (number) => {
@@ -39,7 +62,7 @@
     if (plots.curves) {
       const curves = plots.curves.data;
       const known = curves.some((curve) => curve.meta === number);
-      const opacity = curves.map((curve) => (known && curve.meta !== number ? 0.15 : 1));
+      const opacity = curves.map((curve) => (known && curve.meta !== number ? 0.15 : curve.opacity ?? 1));
       Plotly.restyle("curves", { opacity });
     }
   };
@@ -114,7 +137,10 @@
   for (const [event, value] of [["beforeprint", true], ["afterprint", false]]) {
     window.addEventListener(event, () => {
       printing = value;
+      unfold();
       draw();
+      if (printing) draw(); // The first time, legends are placed by the margins of the screen.
+      scaleToPaper();
     });
   }
   Promise.all(draw()).then(() => {

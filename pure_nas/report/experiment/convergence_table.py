@@ -23,7 +23,7 @@ def convergence(findings: Findings) -> str:
         return ""
     targets = (f"{100 * found.target:g} %" for found in rows[0].convergence)
     lines = (_line(place, row) for place, row in enumerate(rows))
-    return table(("network", *targets), lines, "convergence") + _speeds(findings.compared_by("accuracy"))
+    return table(("network", *targets), lines, "convergence") + _speeds(findings.comparisons)
 
 
 def _line(place: int, row: Row) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from pure_nas.experiment.judged import Judged, Spread
 from pure_nas.experiment.rows import Row
 from pure_nas.report.experiment.looks import Look
-from pure_nas.report.plotly_figure import Figure, figure
+from pure_nas.report.marks import axis_range
+from pure_nas.report.plotly_figure import Figure, LineEnd, figure, label_ends
 
 _PERCENT = {"ticksuffix": " %"}
 
@@ -45,10 +46,22 @@ def noise_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Look], 
     plot = figure(
         traces,
         {**x_axis, "title": {"text": level_name(kind)}},
-        {"title": {"text": "accuracy"}, "rangemode": "tozero", **_PERCENT},
+        {"title": {"text": "accuracy"}, **_PERCENT},
     )
     plot["layout"]["showlegend"] = False  # One legend stands above all such plots.
-    return plot
+    highest = max((value for trace in traces for value in trace["y"]), default=100)
+    plot["layout"]["yaxis"]["range"] = [0, 1.08 * highest or 1]
+    return label_ends(plot, line_ends(traces, looks))
+
+
+def line_ends(traces: Sequence[Figure], looks: Mapping[str, Look]) -> list[LineEnd]:
+    """Where the lines among `traces` end, and what their looks put there."""
+    texts = {escape(look.name): escape(look.end) for look in looks.values()}
+    return [
+        LineEnd(trace, trace["x"][-1], trace["y"][-1], texts[trace["name"]])
+        for trace in traces
+        if trace.get("name") in texts and trace["x"]
+    ]
 
 
 def level_name(kind: str) -> str:
@@ -77,7 +90,7 @@ def _with_spread(row: Row, look: Look, xs: Sequence[float], ys: Sequence[Spread]
     line: Figure = {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": escape(row.label),
+        "name": escape(look.name),
         "opacity": look.opacity,
         "x": list(xs),
         "y": [each.mean for each in ys],
@@ -110,7 +123,10 @@ def intensity_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Loo
         "tickvals": factors,
         "ticktext": [f"{factor:g}" for factor in factors],
     }
-    y_axis: dict[str, Any] = {"title": {"text": "accuracy"}, "rangemode": "tozero", **_PERCENT}
+    y_axis: dict[str, Any] = {"title": {"text": "accuracy"}, **_PERCENT}
     plot = figure(traces, x_axis, y_axis if what == "accuracy" else {"title": {"text": "cosine of the features"}})
     plot["layout"]["showlegend"] = False
-    return plot
+    values = [value for trace in traces for value in trace["y"]]
+    low, high = axis_range(values, log=False)
+    plot["layout"]["yaxis"]["range"] = [0, high] if what == "accuracy" else [low, high]
+    return label_ends(plot, line_ends(traces, looks))

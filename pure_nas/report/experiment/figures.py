@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,14 +22,17 @@ from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_bey
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.experiment.marks_text import accuracy_text, compared_text
 from pure_nas.report.experiment.plots import AXIS_NAMES, axes_of, is_log
-from pure_nas.report.figures import log_axis, saved
+from pure_nas.report.figures import label_line_ends, log_axis, saved
 from pure_nas.report.legend import legend_below
+from pure_nas.report.marks import axis_range
 from pure_nas.report.palette import LIGHT
 from pure_nas.run_directory import RunDirectory, write_whole
 
 _WIDTH = 6.4
 Looks = Mapping[str, Look]
 Drawing = Callable[[Figure], None]
+LineEnd = tuple[Look, float, float]
+"""How a line is drawn, and where it ends."""
 
 
 def write_figures(run: RunDirectory, results: ExperimentResults, findings: Findings) -> list[Path]:
@@ -173,7 +177,7 @@ def _draw_curves(figure: Figure, findings: Findings, looks: Looks) -> None:
             linestyle=look.line,
             linewidth=1.4,
             marker=look.style.marker if len(epochs) == 1 else "",
-            label=row.label,
+            label=look.name,
         )
         axes.fill_between(
             epochs,
@@ -183,10 +187,19 @@ def _draw_curves(figure: Figure, findings: Findings, looks: Looks) -> None:
             alpha=0.12,
             linewidth=0,
         )
+    values = [100 * value for row in findings.rows for point in row.curve for value in (point.low, point.high)]
+    axes.set_ylim(*axis_range(values, log=False))
+    _label_ends(
+        axes, [(looks[row.label], row.curve[-1].epoch, 100 * row.curve[-1].mean) for row in findings.rows if row.curve]
+    )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     _percent(axes, "y", f"{findings.curve_kind} accuracy")
     _legend(figure, axes)
+
+
+def _label_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
+    label_line_ends(axes, [(x, y, look.end, LIGHT[look.role]) for look, x, y in ends])
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
@@ -196,7 +209,8 @@ def _legend(figure: Figure, axes: Axes) -> None:
 def _draw_convergence(figure: Figure, findings: Findings, looks: Looks) -> None:
     """Epochs until each accuracy was first reached, by those networks that did with every seed."""
     axes = figure.subplots()
-    for line in convergence_lines(findings.rows):
+    lines = convergence_lines(findings.rows)
+    for line in lines:
         look = looks[line.row.label]
         axes.plot(
             [100 * target for target, _ in line.points],
@@ -207,9 +221,10 @@ def _draw_convergence(figure: Figure, findings: Findings, looks: Looks) -> None:
             linewidth=1.4 + 0.6 * line.wider,
             marker=look.style.marker,
             markersize=4 + line.wider,
-            label=line.row.label,
+            label=look.name,
         )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(epochs for line in lines for _, epochs in line.points))
+    _label_ends(axes, [(looks[line.row.label], 100 * line.points[-1][0], line.points[-1][1]) for line in lines])
     axes.set_ylabel("epochs")
     _percent(axes, "x", f"{findings.curve_kind} accuracy to reach")
     _legend(figure, axes)
@@ -219,19 +234,23 @@ def _draw_noise(figure: Figure, rows: Sequence[Row], looks: Looks, kinds: Sequen
     """One plot a kind, no noise at the left, levels at equal distances."""
     columns = min(2, len(kinds))
     plots = list(figure.subplots((len(kinds) + columns - 1) // columns, columns, squeeze=False, sharey=True).flat)
+    ends: defaultdict[Axes, list[LineEnd]] = defaultdict(list)
     for axes, kind in zip(plots, kinds, strict=False):
         texts: list[str] = []
         for row in rows:
             points = row.judged.noise.get(kind, ()) if row.judged else ()
             texts = ["none" if point.level == 0 else f"{point.level:g}" for point in points] or texts
             shares = [_in_percent(point.accuracy) for point in points]
-            _draw_line(axes, row, looks[row.label], range(len(points)), shares)
+            ends[axes] += _draw_line(axes, looks[row.label], range(len(points)), shares)
         axes.set_xticks(range(len(texts)), texts)
         axes.set_xlabel(level_name(kind))
         axes.set_title(f"{kind} noise", fontsize=9, color=LIGHT["ink"])
         _percent(axes, "y", "accuracy")
     for axes in plots[len(kinds) :]:
         axes.remove()
+    # Together, because the plots share an axis.
+    for axes, lines in ends.items():
+        _label_ends(axes, lines)
     _legend(figure, plots[0])
 
 
@@ -239,16 +258,18 @@ def _draw_intensity(figure: Figure, rows: Sequence[Row], looks: Looks) -> None:
     """Accuracy and direction of the features over what intensities are multiplied by."""
     accuracy, cosine = figure.subplots(1, 2)
     factors: list[float] = []
+    ends: defaultdict[Axes, list[LineEnd]] = defaultdict(list)
     for row in rows:
         points = row.judged.intensity if row.judged else ()
         factors = [point.factor for point in points] or factors
         look = looks[row.label]
         shares = [_in_percent(each.accuracy) for each in points]
-        _draw_line(accuracy, row, look, [each.factor for each in points], shares)
+        ends[accuracy] += _draw_line(accuracy, look, [each.factor for each in points], shares)
         known = [(each.factor, each.cosine) for each in points if each.cosine is not None]
-        _draw_line(cosine, row, look, [factor for factor, _ in known], [spread for _, spread in known])
+        ends[cosine] += _draw_line(cosine, look, [factor for factor, _ in known], [spread for _, spread in known])
     for axes in (accuracy, cosine):
         log_axis(axes, factors)
+        _label_ends(axes, ends[axes])
         axes.set_xlabel("intensity, multiplied by")
     _percent(accuracy, "y", "accuracy")
     cosine.set_ylabel("cosine of the features")
@@ -259,10 +280,10 @@ def _in_percent(share: Spread) -> Spread:
     return Spread(mean=100 * share.mean, low=100 * share.low, high=100 * share.high)
 
 
-def _draw_line(axes: Axes, row: Row, look: Look, xs: Sequence[float], ys: Sequence[Spread]) -> None:
-    """A line of means, and a band from the lowest seed to the highest."""
+def _draw_line(axes: Axes, look: Look, xs: Sequence[float], ys: Sequence[Spread]) -> list[LineEnd]:
+    """A line of means, and a band from the lowest seed to the highest; the end of the line, if there is one."""
     if not xs:
-        return
+        return []
     colour = LIGHT[look.role]
     axes.fill_between(list(xs), [each.low for each in ys], [each.high for each in ys], color=colour, alpha=0.12, lw=0)
     axes.plot(
@@ -274,5 +295,6 @@ def _draw_line(axes: Axes, row: Row, look: Look, xs: Sequence[float], ys: Sequen
         marker=look.style.marker,
         markersize=4,
         linewidth=1.4,
-        label=row.label,
+        label=look.name,
     )
+    return [(look, xs[-1], ys[-1].mean)]

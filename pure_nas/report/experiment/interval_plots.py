@@ -118,6 +118,11 @@ def _arrows(interval: Interval, limits: Interval, line: str, look: Look) -> Iter
             }
 
 
+def has_arrows(plot: Figure | None) -> bool:
+    """Whether an interval of a plot goes on beyond its edge."""
+    return plot is not None and any(trace["marker"].get("symbol") in _ARROWS for trace in plot["data"])
+
+
 def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look]) -> Figure:
     """A line a comparison: the difference and Welch's interval; filled where it is shown."""
     known = [each for each in comparisons if each.difference is not None]
@@ -129,7 +134,7 @@ def differences_plot(comparisons: Sequence[Comparison], looks: Mapping[str, Look
         if interval:
             traces += _arrows(interval, limits, escape(compared_text(each)), look)
     labels = [escape(compared_text(each)) for each in known]
-    x_axis = {"title": {"text": "difference, points of accuracy"}, "zeroline": True, "zerolinecolor": "@soft"}
+    x_axis = {"title": {"text": "points of accuracy"}, "zeroline": True, "zerolinecolor": "@soft"}
     return figure(
         traces,
         {**x_axis, "range": list(limits)},

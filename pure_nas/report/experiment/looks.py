@@ -12,6 +12,8 @@ ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
 DASHES = (("solid", "-"), ("dash", "--"), ("dot", ":"), ("dashdot", "-."))
 """Plotly's names and Matplotlib's."""
 _PALEST = 0.35
+_LONGEST_END = 8
+"""Characters that have room at the end of a line."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Look:
         dash: Plotly's name of its line.
         line: Matplotlib's.
         opacity: of its curve; the others of its series have another.
+        end: what stands at the end of its lines: its label, or its number where labels are long.
+        name: in legends.
     """
 
     role: str
@@ -31,6 +35,8 @@ class Look:
     dash: str
     line: str
     opacity: float
+    end: str
+    name: str
 
 
 def looks_of(rows: Sequence[Row]) -> Mapping[str, Look]:
@@ -42,6 +48,7 @@ def looks_of(rows: Sequence[Row]) -> Mapping[str, Look]:
     for row in rows:
         if row.table not in roles:
             roles[row.table] = _role(style_of(row.kind).role, list(roles.values()))
+    names = _names(rows)
     drawn: list[str] = []
     found = {}
     for members in series.values():
@@ -51,8 +58,15 @@ def looks_of(rows: Sequence[Row]) -> Mapping[str, Look]:
         for index, row in enumerate(members):
             share = index / (len(members) - 1) if len(members) > 1 else 1.0
             opacity = round(_PALEST + (1 - _PALEST) * share, 3)
-            found[row.label] = Look(role, style_of(row.kind), dash, line, opacity)
+            found[row.label] = Look(role, style_of(row.kind), dash, line, opacity, *names[row.label])
     return found
+
+
+def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """What each row is called at the ends of its lines and in legends, by its label."""
+    if max((len(row.label) for row in rows), default=0) <= _LONGEST_END:
+        return {row.label: (row.label, row.label) for row in rows}
+    return {row.label: (str(number), f"{number}: {row.label}") for number, row in enumerate(rows, start=1)}
 
 
 def _role(usual: str, taken: Sequence[str]) -> str:

@@ -13,12 +13,14 @@ from pure_nas.experiment.judged import MeasureName
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.report.data import flattened
 from pure_nas.report.experiment import parts
+from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.convergence_table import convergence
 from pure_nas.report.experiment.evaluation_plots import noise_kinds
+from pure_nas.report.experiment.interval_plots import has_arrows
 from pure_nas.report.experiment.looks import looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
 from pure_nas.report.html import document
-from pure_nas.report.sections import details, section
+from pure_nas.report.sections import details, on_screen, plot, section
 from pure_nas.run_directory import RunDirectory, read_json, write_whole
 
 _ROW_HEIGHT, _AROUND_ROWS = 34, 90
@@ -58,9 +60,10 @@ def _body(
     results: ExperimentResults, findings: Findings, plots: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> Iterable[str]:
     yield parts.header(results, findings)
-    yield section("networks", "Networks", _accuracy(findings, plots), _accuracy_note(results, findings))
+    yield section("networks", "Networks", _accuracy(findings, plots), _accuracy_note(results, findings, plots))
     if findings.comparisons:
-        yield section("comparisons", "Compared", _compared(findings, plots), parts.comparison_note(findings))
+        note = parts.comparison_note(findings, arrows=has_arrows(plots.get("differences")))
+        yield section("comparisons", "Compared", _compared(findings, plots), note)
     if "curves" in plots:
         yield section(
             "learning", "Learning curves", _plot("curves", "Accuracy over epochs", plots), _curve_note(findings)
@@ -79,8 +82,8 @@ def _plot(identity: str, description: str, plots: Mapping[str, Any], rows: int |
     """The element that a plot fills, as high as its rows need; nothing where there is no such plot."""
     if identity not in plots:
         return ""
-    height = f' style="height:{_AROUND_ROWS + _ROW_HEIGHT * rows}px"' if rows else ""
-    return f'<div class="plot" id="{escape(identity)}"{height} role="img" aria-label="{escape(description)}"></div>'
+    lines = sum(trace.get("showlegend", True) for trace in plots[identity]["data"])
+    return plot(identity, description, f"height:{_AROUND_ROWS + _ROW_HEIGHT * rows}px" if rows else f"--lines:{lines}")
 
 
 def _compared(findings: Findings, plots: Mapping[str, Any]) -> str:
@@ -107,7 +110,7 @@ def _accuracy(findings: Findings, plots: Mapping[str, Any]) -> str:
     return f"{over}{dots}{parts.networks(findings)}"
 
 
-def _accuracy_note(results: ExperimentResults, findings: Findings) -> str:
+def _accuracy_note(results: ExperimentResults, findings: Findings, plots: Mapping[str, Any]) -> str:
     if results.file.split == "test":
         how = "Trained on training and validation images together"
         if results.file.validation_curve:
@@ -115,12 +118,22 @@ def _accuracy_note(results: ExperimentResults, findings: Findings) -> str:
         note = f"{how} and scored once, after the last epoch, on the test split."
     else:
         note = "Trained on the training images and scored on the validation split, as suits a question of choosing."
-    note += (
-        " Mean ± standard deviation over seeds; bars are Student's 95 % interval of the mean (an arrow: it goes on), "
-        "ticks single seeds. Bars over a number reach from the lowest seed to the highest. No interval: one seed, or "
-        "all the same."
-    )
-    return " ".join(filter(None, (note, judged_on(results, findings))))
+    return " ".join([note, *_mark_notes(findings, plots), judged_on(results, findings)]).strip()
+
+
+def _mark_notes(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
+    """What the marks of the table and of the plots above it mean, as far as they are there."""
+    rows = findings.rows
+    if any(row.std is not None for row in rows):
+        yield "Mean ± standard deviation over seeds."
+        if "accuracy" in plots:
+            arrow = " (an arrow: it goes on)" if has_arrows(plots["accuracy"]) else ""
+            bars = f"bars are Student's 95 % interval of the mean{arrow}, " if any(row.told for row in rows) else ""
+            yield f"In the plot with a line a network, {bars}ticks are single seeds."
+        if any(name.startswith("over-") for name in plots):
+            yield "Bars over a number reach from the lowest seed to the highest."
+    if any(row.told for row in rows) and any(row.mean is not None and not row.told for row in rows):
+        yield "No interval: one seed, or all the same."
 
 
 def _curve_note(findings: Findings) -> str:
@@ -129,26 +142,39 @@ def _curve_note(findings: Findings) -> str:
         if findings.curve_kind == "validation"
         else "on the training images, during each epoch: augmented, and before it ends"
     )
-    return (
-        f"Accuracy {what}: mean, and a band from the lowest seed to the highest. Point at a row of a table to see its "
-        "curve alone; click an entry of the legend to hide it."
-    )
+    spread = ": mean, and a band from the lowest seed to the highest" if _several(findings) else ""
+    numbered = any(look.end != look.name for look in looks_of(findings.rows).values())
+    ends = " Numbers at line ends are those of the legend." if numbered else ""
+    hint = on_screen("Point at a row of a table to see its curve alone; click an entry of the legend to hide it.")
+    return f"Accuracy {what}{spread}.{ends} {hint}"
+
+
+def _several(findings: Findings) -> bool:
+    """Whether some network has several seeds."""
+    return any(row.seeds > 1 for row in findings.rows)
 
 
 def _convergence_note(findings: Findings) -> str:
-    note = (
-        f"Epochs, and seconds of training, until the {findings.curve_kind} accuracy first reached a value: means over "
-        "seeds, in brackets the lowest and the highest. Where not every seed got there, how many did comes first, and "
-        "the mean is theirs. Times fewer are ratios of means; epochs are whole, so ratios of few are coarse. The plot "
-        "shows networks of which every seed got there; of lines that run the same way, those below are wider."
-    )
-    return " ".join(filter(None, (note, unreached(findings))))
+    found = [each for row in findings.rows for each in row.convergence]
+    means = ": means over seeds, in brackets the lowest and the highest" if _several(findings) else ""
+    note = [f"Epochs, and seconds of training, until the {findings.curve_kind} accuracy first reached a value{means}."]
+    if any(each.missed and each.epochs for each in found):
+        note.append("Where not every seed got there, how many did comes first, and the mean is theirs.")
+    if any(each.speeds for each in findings.comparisons):
+        note.append("Times fewer are ratios of means; epochs are whole, so ratios of few are coarse.")
+    drawn = convergence_lines(findings.rows)
+    if drawn:
+        note.append("The plot shows networks of which every seed got there.")
+    if any(line.wider for line in drawn):
+        note.append("Of lines that run the same way, those below are wider.")
+    return " ".join(filter(None, (*note, unreached(findings))))
 
 
 def _judged(results: ExperimentResults, findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
     kinds = noise_kinds(findings.rows)
     limits = " ".join(filter(None, (judged_on(results, findings), includes_plain(findings))))
     legend = parts.legend([row for row in findings.rows if row.judged], looks_of(findings.rows))
+    bands = "Bands reach from the lowest seed to the highest." if _several(findings) else ""
     if kinds:
         views = "".join(
             f"<div><h3>{escape(kind)}</h3>{_plot(f'noise-{kind}', f'Accuracy under {kind} noise', plots)}</div>"
@@ -156,8 +182,7 @@ def _judged(results: ExperimentResults, findings: Findings, plots: Mapping[str, 
         )
         note = (
             "Networks were not trained with noise, and all see the same draws. The table has the mean over the levels "
-            "of a kind, and so have the differences: their p is corrected together with those of all comparisons of "
-            f"this page. {limits} Bands reach from the lowest seed to the highest."
+            f"of a kind.{_corrected(findings, 'noise', ' So have the differences')} {limits} {bands}"
         )
         body = f'{legend}<div class="views small">{views}</div>{parts.noise(findings, kinds)}'
         yield section("noise", "Under noise", body + _further(findings, "noise"), note)
@@ -166,15 +191,22 @@ def _judged(results: ExperimentResults, findings: Findings, plots: Mapping[str, 
             f"<div>{_plot(name, text, plots)}</div>"
             for name, text in (("intensity", "Accuracy over intensity"), ("features", "Change of features"))
         )
+        differ = " Differences are of the mean accuracy over the factors other than 1"
         note = (
             "Accuracy, and the direction of the features before the classifier (cosine 1: unchanged), when all values "
             "of an image are multiplied by a factor. Images are multiplied before they are normalised by the mean and "
             "deviation of the training images, so that a factor is an affine change of what a network sees. As before: "
-            "images whose predicted class stays. Differences are of the mean accuracy over the factors other than 1; "
-            f"their p is corrected together with all others. {limits}"
+            f"images whose predicted class stays.{_corrected(findings, 'intensity', differ)} {limits} {bands}"
         )
         body = f'{legend}<div class="views small">{views}</div>{parts.intensity(findings)}'
         yield section("light", "Brighter and darker", body + _further(findings, "intensity"), note)
+
+
+def _corrected(findings: Findings, name: MeasureName, what: str) -> str:
+    """What the differences by a measure are, and how their p is corrected; empty where there are none."""
+    if not findings.compared_by(name):
+        return ""
+    return f"{what}: their p is corrected together with those of all comparisons of this page."
 
 
 def _settings(results: ExperimentResults, environment: Mapping[str, Any]) -> str:

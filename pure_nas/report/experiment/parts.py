@@ -57,7 +57,7 @@ def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple
         yield f"highest {results.file.split} accuracy", wording.percent(best.mean or 0.0), detail
     else:
         yield f"highest {results.file.split} accuracy", "–", "no training is complete yet"
-    compared = findings.distinct
+    compared = [each for each in findings.told if each.repeats is None]
     if compared:
         verdicts = [each.verdict for each in compared]
         detail = ", ".join(f"{verdict}: {verdicts.count(verdict)}" for verdict in dict.fromkeys(verdicts))
@@ -90,13 +90,14 @@ def table(titles: Cells, rows: Iterable[str], identity: str = "") -> str:
 def networks(findings: Findings) -> str:
     """One row a network."""
     further = _further_columns(findings.rows)
-    titles = ["network", "accuracy", "95 % interval", *further, "parameters", "FLOPs", "depth", "time a training"]
+    interval = ["95 % interval"] if any(row.told for row in findings.rows) else []
+    titles = ["network", "accuracy", *interval, *further, "parameters", "FLOPs", "depth", "time a training"]
     rows = []
     for index, row in enumerate(findings.rows):
         cells = [
             f'<th scope="row">{name(row)}{_same(row.repeats)}</th>',
             _accuracy_cell(row),
-            _interval_cell(row),
+            *([_interval_cell(row)] if interval else []),
             *(_share_cell(read(row.judged) if row.judged else None) for read in further.values()),
             _figure(wording.count(row.params)),
             _figure(wording.count(row.flops)),
@@ -123,7 +124,9 @@ def _further_columns(rows: Sequence[Row]) -> dict[str, Callable[[Judged], Spread
 def name(row: Row) -> str:
     """A network's unit and label."""
     style = style_of(row.kind)
-    return f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i> {escape(row.label)}'
+    glyph = f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i>'
+    first, blank, rest = row.label.partition(" ")
+    return f'<span class="lead">{glyph} {escape(first)}</span>{blank}{escape(rest)}'
 
 
 def _same(repeated: str | None) -> str:
@@ -187,7 +190,7 @@ def legend(rows: Sequence[Row], looks: Mapping[str, Look]) -> str:
     entries = "".join(
         f'<span style="display:inline-block;margin:0 1.1rem .3rem 0"><svg width="28" height="10" aria-hidden="true">'
         f'<line x1="0" y1="5" x2="28" y2="5" style="stroke:var(--{look.role})" stroke-width="2.5" '
-        f'stroke-opacity="{look.opacity}" stroke-dasharray="{_STROKES[look.dash]}"/></svg> {escape(row.label)}</span>'
+        f'stroke-opacity="{look.opacity}" stroke-dasharray="{_STROKES[look.dash]}"/></svg> {escape(look.name)}</span>'
         for row in rows
         for look in [looks[row.label]]
     )
@@ -210,9 +213,21 @@ def _p(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def comparison_note(findings: Findings) -> str:
-    """What the comparisons are, and how they were corrected."""
-    note = "Differences in points of accuracy, with Welch's 95 % interval of each alone (an arrow: it goes on)."
+def comparison_note(findings: Findings, *, arrows: bool) -> str:
+    """What the comparisons are, and how they were corrected.
+
+    Args:
+        arrows: whether intervals go on beyond the plot.
+    """
+    compared = findings.told
+    if not compared:
+        return " ".join(caveats(findings))
+    note = "Differences in points of accuracy"
+    if any(each.p is not None for each in compared):
+        note += ", with Welch's 95 % interval of each alone"
+    if arrows:
+        note += " (an arrow: it goes on)"
+    note += "."
     if findings.tests > 1:
         further = sum(each.p is not None and each.measure.name != "accuracy" for each in findings.distinct)
         others = f" ({further} of them of more than the plain accuracy)" if further else ""
@@ -220,7 +235,9 @@ def comparison_note(findings: Findings) -> str:
             f" {findings.tests} were tested{others}, so a verdict goes by p corrected for their number (Holm): by "
             "chance alone one or more would be shown in at most 5 % of such experiments."
         )
-    return " ".join([note, "Where no difference is shown there may still be one: more seeds tell.", *caveats(findings)])
+    if any(each.verdict == "no difference shown" for each in compared):
+        note += " Where no difference is shown there may still be one: more seeds tell."
+    return " ".join([note, *caveats(findings)])
 
 
 def noise(findings: Findings, kinds: Sequence[str]) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 from pure_nas.experiment.findings import Findings
 from pure_nas.experiment.rows import CurvePoint, Row
 from pure_nas.report.experiment.convergence_lines import convergence_lines
-from pure_nas.report.experiment.evaluation_plots import evaluation_plots
+from pure_nas.report.experiment.evaluation_plots import evaluation_plots, line_ends
 from pure_nas.report.experiment.interval_plots import accuracy_plot, differences_plot
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.experiment.marks_text import hover
-from pure_nas.report.plotly_figure import Figure, figure
+from pure_nas.report.marks import axis_range
+from pure_nas.report.plotly_figure import Figure, figure, label_ends
 
 AXIS_NAMES = {
     "depth": "depth, weighted layers",
@@ -115,7 +116,9 @@ def curves_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
             traces += [_band(row.curve, look, index), _curve(row, look, index)]
     longest = max(len(row.curve) for row in findings.rows)
     x_axis = {"title": {"text": "epoch"}, "tickformat": "d", **({"dtick": 1} if longest <= 12 else {})}
-    return figure(traces, x_axis, {"title": {"text": f"{findings.curve_kind} accuracy"}, **_PERCENT})
+    values = [100 * value for row in findings.rows for point in row.curve for value in (point.low, point.high)]
+    y_axis = {"title": {"text": f"{findings.curve_kind} accuracy"}, **_PERCENT, "range": axis_range(values, log=False)}
+    return label_ends(figure(traces, x_axis, y_axis), line_ends(traces, looks))
 
 
 def _band(curve: Sequence[CurvePoint], look: Look, index: int) -> Figure:
@@ -137,7 +140,7 @@ def _curve(row: Row, look: Look, index: int) -> Figure:
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(row.curve) == 1 else "lines",
-        "name": escape(row.label),
+        "name": escape(look.name),
         "meta": index,
         "opacity": look.opacity,
         "x": [point.epoch for point in row.curve],
@@ -149,14 +152,14 @@ def _curve(row: Row, look: Look, index: int) -> Figure:
 
 def convergence_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
     """Epochs until each accuracy was first reached, by those networks that did with every seed."""
-    traces = []
+    traces: list[Figure] = []
     for line in convergence_lines(findings.rows):
         look, label = looks[line.row.label], escape(line.row.label)
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
-                "name": label,
+                "name": escape(look.name),
                 "opacity": look.opacity,
                 "x": [100 * target for target, _ in line.points],
                 "y": [epochs for _, epochs in line.points],
@@ -166,4 +169,6 @@ def convergence_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
             }
         )
     x_axis = {"title": {"text": f"{findings.curve_kind} accuracy to reach"}, **_PERCENT}
-    return figure(traces, x_axis, {"title": {"text": "epochs"}, "rangemode": "tozero"})
+    highest = max(value for trace in traces for value in trace["y"])
+    plot = figure(traces, x_axis, {"title": {"text": "epochs"}, "range": [0, 1.08 * highest]})
+    return label_ends(plot, line_ends(traces, looks))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from pure_nas.experiment.findings import Findings, document
 from pure_nas.experiment.judged import Judged, Spread, Viewed
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.experiment.rows import Row
+from pure_nas.report.csv_text import csv_text
 from pure_nas.run_directory import RunDirectory, write_whole
 
 
@@ -27,9 +26,9 @@ def write_tables(run: RunDirectory, results: ExperimentResults, findings: Findin
     contents = {
         "experiment.json": json.dumps(document(results, findings), indent=2, allow_nan=False, ensure_ascii=False)
         + "\n",
-        "experiment.csv": _csv([_line(row) for row in findings.rows]),
-        "comparisons.csv": _csv([_comparison_line(each) for each in findings.comparisons], tuple(_COMPARED)),
-        "curves.csv": _csv(list(_curve_lines(findings)), _curve_columns(findings)),
+        "experiment.csv": csv_text([_line(row) for row in findings.rows]),
+        "comparisons.csv": csv_text([_comparison_line(each) for each in findings.comparisons], tuple(_COMPARED)),
+        "curves.csv": csv_text(list(_curve_lines(findings)), _curve_columns(findings)),
     }
     for name, content in contents.items():
         write_whole(run.path / name, content)
@@ -132,13 +131,3 @@ def _curve_lines(findings: Findings) -> Iterable[dict[str, Any]]:
     for row in findings.rows:
         for point in row.curve:
             yield dict(zip(columns, (row.label, point.epoch, point.mean, point.low, point.high), strict=True))
-
-
-def _csv(lines: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
-    """The union of all lines' columns, in their order, after those that a table without lines has too."""
-    names = dict.fromkeys([*columns, *(name for line in lines for name in line)])
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(names), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()

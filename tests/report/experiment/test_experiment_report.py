@@ -9,16 +9,19 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cut_parts import cut_parts
 from PIL import Image
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from pure_nas.comparison import ONE_SEED
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.experiment.file import ExperimentFile
@@ -182,7 +185,8 @@ def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
 def test_rows_of_a_table_single_out_their_curve(browser: Chrome, run: RunDirectory) -> None:
     opened(browser, run.report_path)
     browser.execute_script("document.querySelectorAll('table.networks tbody tr')[2].focus()")
-    opacities = {trace["name"]: trace["opacity"] for trace in traces(browser, "curves") if trace["name"]}
+    named = [trace for trace in traces(browser, "curves") if trace["mode"] == "lines"]
+    opacities = {trace["name"]: trace["opacity"] for trace in named}
     assert opacities["resnet20"] == 1
     assert {value for name, value in opacities.items() if name != "resnet20"} == {0.15}
 
@@ -196,6 +200,32 @@ def test_page_never_scrolls_sideways(browser: Chrome, run: RunDirectory, width: 
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(("width", "printed"), [(360, False), (400, False), (957, True), (700, True)])
+def test_nothing_is_cut_on_a_narrow_screen_or_on_paper(
+    browser: Chrome, run: RunDirectory, width: int, printed: bool
+) -> None:
+    assert cut_parts(browser, run.report_path, width, printed=printed) == []
+
+
+@pytest.mark.parametrize("plot", ["curves", "noise-gaussian", "intensity", "convergence"])
+def test_every_line_has_its_name_at_its_end(browser: Chrome, run: RunDirectory, plot: str) -> None:
+    opened(browser, run.report_path)
+    ends = browser.find_elements(By.CSS_SELECTOR, f"#{plot} .textpoint text")
+    assert {end.text for end in ends if end.text} == {row.label for row in rows_of(run)}
+    heights = sorted(end.rect["y"] for end in ends if end.text)
+    assert all(lower - upper > 9 for upper, lower in pairwise(heights))
+
+
+def test_long_names_have_a_number_at_the_end_of_their_lines_and_in_the_legend(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", base="[networks.alone] -> [networks.alone-with-relu]")
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    ends = browser.find_elements(By.CSS_SELECTOR, "#curves .textpoint text")
+    assert {end.text for end in ends if end.text} == {str(number) for number in range(1, 8)}
+    assert "7: alone-with-relu" in browser.find_element(By.CSS_SELECTOR, "#noise .legend").text
+    assert "Numbers at line ends are those of the legend" in browser.find_element(By.ID, "learning").text
 
 
 def test_page_says_what_diverged_and_what_the_verdicts_count(browser: Chrome, run: RunDirectory) -> None:
@@ -278,7 +308,22 @@ def test_intervals_are_whole_or_go_on_with_an_arrow(browser: Chrome, tmp_path: P
     assert shown == pytest.approx(list(limits))
     marked = [trace["x"][0] for trace in traces(browser, "accuracy")[2 * len(rows) :]]
     assert marked == pytest.approx(beyond)
-    assert "(an arrow: it goes on)" in browser.find_element(By.ID, "networks").text
+    assert ("(an arrow: it goes on)" in browser.find_element(By.ID, "networks").text) == bool(arrows)
+
+
+def test_one_seed_is_said_in_one_sentence_and_there_is_no_table_of_it(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", seeds=1)
+    write_experiment_report(run)
+    opened(browser, run.report_path)
+    compared = browser.find_element(By.ID, "comparisons")
+    assert compared.text.splitlines() == ["Compared", ONE_SEED]
+    text = browser.find_element(By.TAG_NAME, "main").text
+    assert text.count(ONE_SEED) == 1
+    for what in ("too few seeds", "differences shown", "interval", "standard deviation over", "seeds."):
+        assert what not in text
+    assert browser.find_elements(By.CSS_SELECTOR, "table.comparisons, #differences") == []
+    assert "differences" not in {path.stem for path in run.figures.iterdir()}
+    assert {line["verdict"] for line in lines(run, "comparisons.csv")} == {"too few seeds"}
 
 
 def test_names_in_scripts_that_the_font_lacks_warn_nobody(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""What of a page is cut on a narrow screen or on paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.support.ui import WebDriverWait
+
+CUT = """
+const cut = [];
+const inside = (inner, outer) =>
+  inner.left >= outer.left - 1 && inner.right <= outer.right + 1 && inner.top >= outer.top - 1;
+for (const text of document.querySelectorAll(".plot svg text")) {
+  const box = text.getBoundingClientRect();
+  const plot = text.closest(".plot").getBoundingClientRect();
+  if (box.width && !inside(box, plot)) cut.push(`${text.closest(".plot").id}: ${text.textContent}`);
+}
+for (const clip of document.querySelectorAll(".plot .legend .scrollbox")) {
+  const all = clip.getBBox().height, shown = clip.parentNode.querySelector(".bg").getBBox().height;
+  if (all > shown + 1) cut.push(`legend of ${clip.closest(".plot").id}`);
+}
+for (const part of document.querySelectorAll("section, table, p, pre, li")) {
+  const box = part.getBoundingClientRect();
+  const scrolls = part.tagName !== "SECTION" && part.closest(".scroll, pre");
+  if (scrolls && getComputedStyle(scrolls).overflowX === "auto") continue;
+  if (box.right > document.documentElement.clientWidth) cut.push(part.textContent.slice(0, 60));
+}
+return cut;
+"""
+"""Finds what lies outside of its plot or of the page."""
+
+
+def cut_parts(browser: Chrome, path: Path, width: int, *, printed: bool) -> list[str]:
+    """What is cut of a page that is so many pixels wide, on a screen or on paper."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.get(path.resolve().as_uri())
+        WebDriverWait(browser, 20).until(
+            lambda page: page.execute_script("return document.documentElement.dataset.ready") == "yes"
+        )
+        if printed:
+            browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+            browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        return list(browser.execute_script(CUT))
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
