@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal, get_args
 
 from pure_nas.data import dataset_names
@@ -34,6 +35,7 @@ SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
 _LONGEST_NAME = 200
+_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class SearchSettings:
     device: str = "auto"
     workers: Workers = 1
     baselines: bool = True
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
     data_dir: Path | None = None
     image_size: int | None = None
     skip_corrupt: bool = False
@@ -149,6 +151,8 @@ def _check_study_name(name: str) -> None:
         fault = "has characters that cannot be printed"
     elif len(name.encode()) > _LONGEST_NAME:
         fault = f"is longer than {_LONGEST_NAME} bytes"
+    elif _WINDOWS and (set(name) & set('<>:"|?*') or name[-1] in ". " or PureWindowsPath(name).is_reserved()):
+        fault = "cannot be a folder's on Windows"
     if fault:
         raise UsageError(
             f"The study name {shown(name)} {fault}.",
@@ -192,6 +196,9 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
             f"{run.settings_path} has schema {stored.get('schema')!r}; this version of pure-nas reads {SCHEMA_VERSION}."
         )
     old, new = flat_settings(stored), flat_settings(wanted)
+    for settings in (old, new):
+        if "storage" in settings:  # with a password or without: it is the same database
+            settings["storage"] = without_password(str(settings["storage"])).replace(":***@", "@")
     recorded_only = {key for key in old if key.split(".")[0] not in wanted}
     keys = sorted((old.keys() | new.keys()) - recorded_only)
     differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
