@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pure_nas.errors import ConfigError, nearest
+from pure_nas.home import expanded
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,7 +47,7 @@ class Document(FrozenModel):
             ConfigError: the file cannot be read or breaks a rule.
         """
         try:
-            text = path.read_bytes()
+            text = expanded(path).read_bytes()
         except OSError as error:
             raise ConfigError(f"The {cls.__name__.lower()} {path} cannot be read: {error.strerror}.") from error
         return cls.from_json(text, source=str(path))
@@ -63,7 +64,7 @@ def read_text(path: Path, kind: str) -> str:
         ConfigError: it cannot be read or is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        content = expanded(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:

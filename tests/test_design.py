@@ -16,6 +16,7 @@ CLI = ROOT / "cli" / "pure_nas_cli"
 
 LAYERS = (
     "errors",
+    "home",
     "plugins",
     "validation",
     "units",

@@ -13,6 +13,7 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation import load_trained
 from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.results import is_experiment
+from pure_nas.home import expanded
 from pure_nas.nn import Network
 from pure_nas.report.retraining import load_retraining
 from pure_nas.results import load_results
@@ -81,7 +82,7 @@ def find_trained(text: str) -> Trained:
         UsageError: it names no trained network.
         RunError: the weights or the run are missing or damaged.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.suffix in _ENDINGS:
         return _from_file(path)
     # A folder, or the architecture.json in it.

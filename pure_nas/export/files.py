@@ -11,6 +11,7 @@ from torch import Tensor
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
 from pure_nas.export.python import WEIGHTS_FILE, python_source
+from pure_nas.home import expanded
 from pure_nas.nn.weights import weights_bytes
 from pure_nas.run_directory import write_whole
 
@@ -55,6 +56,7 @@ def write_export(
     if format != "json":
         files[WEIGHTS_FILE] = weights_bytes(architecture, state_dict)
     files[ARCHITECTURE_FILE] = architecture.to_json().encode()
+    directory = expanded(directory)
     contents = {directory / name: data for name, data in files.items()}
     if not overwrite:
         for path, data in contents.items():

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from pure_nas.data import dataset_names
 from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.home import expanded
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits
@@ -138,7 +139,7 @@ class SearchSettings:
 
 def _absolute(path: Path | str) -> str:
     """A path that means the same from every folder: a run is taken up again from anywhere."""
-    return str(Path(path).expanduser().resolve())
+    return str(expanded(path).resolve())
 
 
 def _check_study_name(name: str) -> None:

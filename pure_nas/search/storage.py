@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.environment import without_password, without_passwords_of
 from pure_nas.errors import RunError, UsageError
+from pure_nas.home import expanded
 from pure_nas.search.storage_faults import REBUILD, fault_of
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ def _completed(url: str) -> str:
     escaped = f"{user.replace('@', '%40')}{at}{host}{path}{mark}{query.replace('@', '%40')}"
     parsed = make_url(f"{scheme}://{escaped}")
     if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database.startswith("~"):
-        parsed = parsed.set(database=str(Path(parsed.database).expanduser()))
+        parsed = parsed.set(database=str(expanded(parsed.database)))
     text = parsed.render_as_string(hide_password=False)
     return text.replace("{", "{{").replace("}", "}}").replace("{{SCHEMA_VERSION}}", "{SCHEMA_VERSION}")
 

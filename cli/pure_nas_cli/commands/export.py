@@ -10,7 +10,7 @@ import typer
 
 from pure_nas_cli.console import stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import Run
+from pure_nas_cli.options import Run, expand
 
 
 class Format(StrEnum):
@@ -32,7 +32,9 @@ def export(
     ] = Format.python,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder to write; RUN/export/TRIAL by default."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder to write; RUN/export/TRIAL by default.", callback=expand
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ.")] = False,
 ) -> None:
