@@ -28,7 +28,7 @@ import tomli_w
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.recipe import Recipe
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
 
 

@@ -1,4 +1,4 @@
-"""The program: `pure-nas`, or `python -m pure_nas_cli.main`."""
+"""The program: `pure-nas`, or `python -m pure_nas`."""
 
 from __future__ import annotations
 

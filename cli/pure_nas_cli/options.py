@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 
 
 def expand(path: Path | None) -> Path | None:

@@ -15,7 +15,7 @@ from pure_nas.candidate import Candidate
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job

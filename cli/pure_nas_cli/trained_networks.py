@@ -13,8 +13,8 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation import load_trained
 from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.results import is_experiment
-from pure_nas.home import expanded
 from pure_nas.nn import Network
+from pure_nas.paths import expanded
 from pure_nas.report.retraining import load_retraining
 from pure_nas.results import load_results
 from pure_nas.retrain import Variant, retrained_folder, variants_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from pure_nas.data.built_in import BUILT_IN
 from pure_nas.data.spec import DatasetSpec
 from pure_nas.errors import UsageError, nearest
-from pure_nas.home import cache_folder, expanded
+from pure_nas.paths import cache_folder, expanded
 from pure_nas.plugins import registered
 
 ENTRY_POINT_GROUP = "pure_nas.datasets"

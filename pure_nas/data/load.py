@@ -11,7 +11,7 @@ from pure_nas.data.decoded import SMALLEST_IMAGE
 from pure_nas.data.folder_source import load_folder
 from pure_nas.data.named_source import load_named
 from pure_nas.errors import UsageError
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 
 
 def load_dataset(

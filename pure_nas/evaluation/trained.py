@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
-from pure_nas.home import expanded
 from pure_nas.nn import Network
 from pure_nas.nn.weights import read_weights
+from pure_nas.paths import expanded
 
 ARCHITECTURE_FILE = "architecture.json"
 _LONGEST_HEADER = 100_000_000

@@ -10,7 +10,7 @@ from pathlib import Path
 from pure_nas.errors import UsageError, nearest
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.names import is_folder_name
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.validation import read_text
 
 SUFFIX = ".toml"

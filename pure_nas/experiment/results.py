@@ -15,7 +15,7 @@ from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Cell, Grid
 from pure_nas.experiment.scale import Scale
 from pure_nas.experiment.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
 
 State = Literal["complete", "diverged", "missing"]

@@ -14,7 +14,7 @@ from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.scale import MOST_SEEDS, EvaluationName, Scale
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory
 from pure_nas.runner import Judging
 from pure_nas.search.settings import flat_settings, shown_setting

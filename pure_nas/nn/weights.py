@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError, UsageError
-from pure_nas.home import expanded
 from pure_nas.nn.network import Network
+from pure_nas.paths import expanded
 
 
 def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] | None) -> bytes:

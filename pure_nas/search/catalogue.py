@@ -16,7 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError, nearest
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.plugins import described
 from pure_nas.search.space import SearchSpace
 from pure_nas.validation import read_text

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from pure_nas.data import dataset_names
 from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits

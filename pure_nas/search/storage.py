@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.environment import without_password, without_passwords_of
 from pure_nas.errors import RunError, UsageError
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas.search.storage_faults import REBUILD, fault_of
 
 logger = logging.getLogger(__name__)

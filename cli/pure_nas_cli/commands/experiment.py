@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pure_nas.home import expanded
+from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, WORKERS_HELP, DataDir, ImageSize, Json, SkipCorrupt, expand

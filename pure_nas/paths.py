@@ -1,4 +1,4 @@
-"""The user's home directory: what ~ stands for, and where files that outlive a run are kept."""
+"""Paths as users give them: what ~ stands for, and where files are kept that outlive a run."""
 
 from __future__ import annotations
 
@@ -13,15 +13,32 @@ _log = logging.getLogger("pure_nas.data")
 
 
 def expanded(path: Path | str) -> Path:
-    """A path with ~ written out.
+    """A path as it was given, with ~ written out.
 
     Raises:
-        UsageError: nobody knows what ~ stands for.
+        UsageError: nobody knows what ~ stands for, or the path is not UTF-8, which a run's files are.
     """
+    require_utf8(str(path), "The path")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UsageError(f"The ~ in {path} stands for no home directory.", hint="Write the path out.") from error
+
+
+def require_utf8(name: str, subject: str) -> None:
+    """Check that a name on disk can be written into files.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        readable = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise UsageError(
+            f"{subject} {readable} is not UTF-8.",
+            hint="Rename it; where the system's language is the reason (LC_ALL=C), set PYTHONUTF8=1.",
+        ) from error
 
 
 def cache_folder() -> Path:

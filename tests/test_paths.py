@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from pure_nas.data import load_dataset
 from pure_nas.data.catalogue import DATA_DIR_VARIABLE, default_data_dir
 from pure_nas.errors import DataError, UsageError
 from pure_nas.export import write_export
-from pure_nas.home import cache_folder, expanded
+from pure_nas.paths import cache_folder, expanded
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.space import SearchSpace
 
@@ -87,6 +89,27 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "getuid", lambda: mine + 1)
     with pytest.raises(DataError, match="belongs to another user"):
         cache_folder()
+
+
+@pytest.mark.parametrize("use", [RunDirectory.open, load_dataset, Architecture.load, expanded])
+def test_a_path_that_is_not_utf8_is_refused_with_the_way_out(use: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(UsageError, match=r"caf\\xe9 is not UTF-8") as raised:
+        use(path)
+    assert "Rename it" in raised.value.hint
+
+
+def test_a_class_that_is_not_named_in_utf8_is_refused_and_such_images_are_read(
+    image_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(image_folder, tmp_path / "images")
+    folder = tmp_path / "images" / "train" / "circles"
+    (folder / "000.png").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    assert len(load_dataset(tmp_path / "images").train) == len(load_dataset(image_folder).train)
+    for part in ("train", "test"):
+        (tmp_path / "images" / part / "circles").rename(tmp_path / "images" / part / os.fsdecode(b"cercl\xe9s"))
+    with pytest.raises(UsageError, match=r"The name of the class cercl\\xe9s is not UTF-8"):
+        load_dataset(tmp_path / "images")
 
 
 def test_a_home_that_can_be_written_is_used(home: Path) -> None:
