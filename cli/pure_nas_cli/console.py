@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 from typing import IO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 
+_LEAST_COLUMNS = 60
+"""What a front of one cost takes."""
 _REPLACED = "pure-nas-replaced"
 _PLAIN = {
     **dict(zip("●○◆◐◇★·–…±", ["*", "o", "#", "%", "+", ">", ".", "-", "...", "+-"], strict=True)),
@@ -95,5 +97,19 @@ class _Unfailing:
             os.dup2(nowhere.fileno(), stream.fileno())
 
 
-stdout = Console(highlight=False, markup=False, emoji=False)
+class _Data(Console):
+    """Standard output, which wraps tables in a very narrow terminal: cut short, they would lose their numbers."""
+
+    @property
+    def width(self) -> int:
+        """Columns to draw for."""
+        return max(super().width, _LEAST_COLUMNS)
+
+    @property
+    def options(self) -> ConsoleOptions:
+        """How what is printed is drawn."""
+        return super().options.update(width=self.width)
+
+
+stdout = _Data(highlight=False, markup=False, emoji=False)
 stderr = Console(file=cast(IO[str], _Unfailing()), highlight=False, markup=False, emoji=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def test_every_listing_is_printed(arguments: list[str], encoding: str, width: in
     stdout, stderr = given(encoding, *arguments, width=width)
     assert stdout
     assert "Traceback" not in stderr
+
+
+def test_no_number_is_lost_in_a_narrow_terminal(finished: Study) -> None:
+    numbers = [
+        set(re.findall(r"\d[\d.,]*", given("utf-8", "report", finished.run, width=each)[0])) for each in (20, 200)
+    ]
+    assert numbers[0] == numbers[1]
 
 
 def test_letters_that_cannot_be_printed_are_told_apart(finished: Study, tmp_path: Path) -> None:
