@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import IO, cast
 
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleDimensions
 
 _LEAST_COLUMNS = 60
 """What a front of one cost takes."""
@@ -101,14 +101,14 @@ class _Data(Console):
     """Standard output, which wraps tables in a very narrow terminal: cut short, they would lose their numbers."""
 
     @property
-    def width(self) -> int:
-        """Columns to draw for."""
-        return max(super().width, _LEAST_COLUMNS)
+    def size(self) -> ConsoleDimensions:
+        """Of the terminal, or what tables need at least."""
+        found = super().size
+        return ConsoleDimensions(max(found.width, _LEAST_COLUMNS), found.height)
 
-    @property
-    def options(self) -> ConsoleOptions:
-        """How what is printed is drawn."""
-        return super().options.update(width=self.width)
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self.width, self.height = new_size
 
 
 stdout = _Data(highlight=False, markup=False, emoji=False)

@@ -79,7 +79,7 @@ def server() -> Iterator[Server]:
 
 
 class Restarting(Heard):
-    """Stops the server after the first trial; it is back a moment later."""
+    """Stops the server after the first trial and while the second trains; each time it is back a moment later."""
 
     def __init__(self, server: Server) -> None:
         super().__init__()
@@ -88,8 +88,16 @@ class Restarting(Heard):
     def trial_ended(self, record: TrialRecord) -> None:
         super().trial_ended(record)
         if record.number == 0:
-            self._server.stop()
-            threading.Timer(1.0, self._server.start).start()
+            self._restart()
+
+    def trial_started(self, trial: Any, epochs_done: int) -> None:
+        super().trial_started(trial, epochs_done)
+        if trial.number == 1:
+            self._restart()
+
+    def _restart(self) -> None:
+        self._server.stop()
+        threading.Timer(0.5, self._server.start).start()
 
 
 def test_a_server_that_is_stopped_and_started_between_trials_ends_nothing(
