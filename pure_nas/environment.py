@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import torch
 
@@ -27,7 +28,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     return {
         "schema": 1,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": without_password(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "command": shlex.join([Path(sys.argv[0]).name, *map(without_password, sys.argv[1:])]),
         "host": socket.gethostname(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -43,9 +44,23 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def without_password(text: str) -> str:
-    """A text with the passwords of its URLs left out."""
-    return re.sub(r"(://[^:/@\s]*):[^/@\s]+@", r"\1:***@", text)
+_USER = re.compile(r"(:/+[^:/?@]*):(.*)@", re.DOTALL)
+_QUERY = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token|odbc_connect)[^=&]*=)([^&]*)", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """A URL, or a word of a command, with its passwords left out."""
+    return _QUERY.sub(r"\1***", _USER.sub(r"\1:***@", url))
+
+
+def without_passwords_of(url: str, text: str) -> str:
+    """What a library says of a URL, with the URL's passwords left out."""
+    found = [match[2] for pattern in (_USER, _QUERY) for match in pattern.finditer(url) if match[2]]
+    # A raw @ in a password makes what follows it part of the host.
+    ways = {*found, *map(unquote, found), *(f"{each.rpartition('@')[2]}@" for each in found if "@" in each)}
+    for way in sorted(ways, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(way)}(?!\w)" if way[-1] != "@" else re.escape(way), "***", text)
+    return text
 
 
 def installed_version(package: str) -> str:

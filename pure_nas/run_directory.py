@@ -9,16 +9,18 @@ front.json, front.csv, trials.csv, curves.csv, report.html, figures/
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
 import socket
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
 import filelock
 import tomli_w
@@ -26,10 +28,15 @@ import tomli_w
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
+from pure_nas.paths import expanded
 from pure_nas.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 EXPERIMENT = "experiment"
 """The `kind` in the run.toml of an experiment; that of a search has none."""
+_REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
+"""How file systems say that they cannot do something."""
 DAMAGED_HINT = (
     "Put a good copy back. Without one, move the file and study.db (with study.db-wal and study.db-shm) away and give "
     "the search command again: the trial is trained anew, and the study is rebuilt from the others."
@@ -43,29 +50,37 @@ def write_whole(path: Path, data: bytes | str) -> None:
         RunError: the disk is full or the folder cannot be written.
     """
     payload = data.encode() if isinstance(data, str) else data
-    temporary: str | None = None
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
+        # Opened like any new file, so that its rights are what the umask and the folder say.
+        with temporary.open("xb") as file:
             file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+            flush_to_disk(file)
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise RunError(
             f"{path} cannot be written: {error.strerror or error}.",
             hint="Free some space or choose another folder, then give the same command again.",
         ) from error
 
 
+def flush_to_disk(file: IO[bytes]) -> None:
+    """Make what was written to a file survive a power failure, where its file system can do that."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power failure, where the system can open folders."""
-    if os.name == "posix":
+    """Make a rename in `folder` survive a power failure, where the system can do that: network folders may not."""
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -182,7 +197,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = expanded(path)
         self.settings_path = path / "run.toml"
         self.study_path = path / "study.db"
         self.report_path = path / "report.html"
@@ -192,6 +207,7 @@ class RunDirectory:
     def open(cls, path: Path) -> RunDirectory:
         """The run at `path`, which must exist."""
         run = cls(path)
+        path = run.path
         if path.is_file():
             raise RunError(
                 f"{path} is a file, not the folder of a run.", hint="Name a folder that a search has written."
@@ -263,7 +279,11 @@ class RunDirectory:
                 hint=f"Wait for it, stop it, or choose another {instead}.",
             ) from error
         except OSError as error:
-            raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
+            if error.errno not in _REFUSALS | {errno.ENOLCK}:
+                raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
+            logger.warning(
+                "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
+            )
         try:
             write_whole(owner, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}) + "\n")
             yield

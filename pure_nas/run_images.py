@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
+from pure_nas.paths import expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
 
 TRAINING_FILE = "training.json"
@@ -158,7 +159,7 @@ class RunImages:
         """Whether this is how the dataset is called, also where its folder lies elsewhere now."""
         if name_or_folder in dataset_names():
             return name_or_folder == self.dataset
-        same_name = Path(name_or_folder).expanduser().resolve().name == self.facts.get("name")
+        same_name = expanded(name_or_folder).resolve().name == self.facts.get("name")
         return same_name and self.dataset not in dataset_names()
 
     def same_dataset(self, dataset: Dataset) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pure_nas.errors import ConfigError, nearest
+from pure_nas.paths import expanded
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,10 +48,10 @@ class Document(FrozenModel):
             ConfigError: the file cannot be read or breaks a rule.
         """
         try:
-            text = path.read_bytes()
+            content = expanded(path).read_bytes()
         except OSError as error:
             raise ConfigError(f"The {cls.__name__.lower()} {path} cannot be read: {error.strerror}.") from error
-        return cls.from_json(text, source=str(path))
+        return cls.from_json(_decoded(content, f"The {cls.__name__.lower()} {path}"), source=str(path))
 
     def to_json(self) -> str:
         """JSON with a schema version, indented, ending in a newline."""
@@ -63,16 +65,28 @@ def read_text(path: Path, kind: str) -> str:
         ConfigError: it cannot be read or is not UTF-8.
     """
     try:
-        content = path.read_bytes()
+        content = expanded(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
         raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
+    return _decoded(content, f"The {kind} {path}")
+
+
+def _decoded(content: bytes, subject: str) -> str:
+    """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
+
+    Raises:
+        ConfigError: it is something else.
+    """
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"The {kind} {path} is not UTF-8 text (line {line}).") from error
+        raise ConfigError(f"{subject} is not UTF-8 text (line {line}).", hint="Save it as UTF-8.") from error
+    if "\0" in text:
+        raise ConfigError(f"{subject} is not UTF-8 text: it has null characters.", hint="Save it as UTF-8.")
+    return text
 
 
 def from_toml(model: type[M], text: str, *, source: str, hint: str, context: object = None) -> M:

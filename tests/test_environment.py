@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import datetime
@@ -14,7 +15,7 @@ import torch
 
 import pure_nas
 from pure_nas import environment
-from pure_nas.environment import describe_environment
+from pure_nas.environment import describe_environment, without_password
 
 CPU = torch.device("cpu")
 
@@ -68,3 +69,25 @@ def test_without_git_there_is_no_revision(error: Exception, monkeypatch: pytest.
 
     monkeypatch.setattr(environment.subprocess, "run", git)
     assert describe_environment(CPU)["git_revision"] is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("postgresql://me:se@cr:e/t@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:my secret@host/db", "postgresql://me:***@host/db"),
+        ("mysql+pymysql://:secret@host/db", "mysql+pymysql://:***@host/db"),
+        ("postgresql://host/db?user=me&password=secret", "postgresql://host/db?user=me&password=***"),
+        ("postgresql://me@host/db?sslpassword=secret&x=1", "postgresql://me@host/db?sslpassword=***&x=1"),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dsecret", "mssql+pyodbc:///?odbc_connect=***"),
+        ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
+        ("sqlite:////a folder/studies@home.db", "sqlite:////a folder/studies@home.db"),
+        ("runs/a:b@c", "runs/a:b@c"),
+    ],
+)
+def test_passwords_are_left_out_of_urls_and_commands(url: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert without_password(url) == shown
+    for arguments in (["--storage", url], [f"--storage={url}"]):
+        monkeypatch.setattr(sys, "argv", ["pure-nas", "search", *arguments])
+        assert shlex.split(describe_environment(CPU)["command"])[2:] == [each.replace(url, shown) for each in arguments]

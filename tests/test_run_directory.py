@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -38,7 +39,7 @@ def test_a_file_is_written_with_its_folders(tmp_path: Path, data: bytes | str) -
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "chmod"])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -55,6 +56,55 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert "Free some space" in caught.value.hint
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_files_have_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_whole(tmp_path / "file", "text")
+        append_line(tmp_path / "lines.jsonl", {"epoch": 1})
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [mode, mode]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_that_cannot_synchronise_or_change_rights_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for step in ("fsync", "chmod", "fchmod"):
+        monkeypatch.setattr(os, step, refuse)
+    with RunDirectory(tmp_path / "run").locked():
+        write_whole(tmp_path / "run" / "file", "text")
+    assert (tmp_path / "run" / "file").read_text() == "text"
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"file", "run.lock"}
+
+
+def test_a_folder_that_cannot_be_synchronised_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, *_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pure_nas.run_directory.os.open", refuse)
+    write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_a_run_goes_on_where_there_are_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with RunDirectory(tmp_path / "run").locked():
+        assert (tmp_path / "run" / "owner.json").is_file()
+    assert "without locks" in caplog.text
 
 
 def test_a_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:

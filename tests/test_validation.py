@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pure_nas.validation import faults
+from pure_nas.architecture import Architecture
+from pure_nas.errors import ConfigError
+from pure_nas.validation import faults, read_text
 
 
 class Inner(BaseModel):
@@ -75,3 +78,23 @@ def test_damaged_json_is_explained() -> None:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate_json("{")
     assert "\n  not valid JSON: EOF while parsing" in faults(caught.value, Outer, "file.json")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le"])
+def test_files_are_read_as_editors_and_shells_save_them(encoding: str, tmp_path: Path) -> None:
+    mark = "\ufeff" if encoding in ("utf-16-be", "utf-16-le") else ""
+    architecture = Architecture.uniform("product", (1, 1))
+    (tmp_path / "network.json").write_bytes((mark + architecture.to_json()).encode(encoding))
+    assert Architecture.load(tmp_path / "network.json") == architecture
+    text = 'summary = "größer"\n'
+    (tmp_path / "space.toml").write_bytes((mark + text).encode(encoding))
+    assert read_text(tmp_path / "space.toml", "search space") == text
+
+
+@pytest.mark.parametrize("content", ['summary = "größer"'.encode("cp1252"), "schema = 1".encode("utf-16-le")])
+def test_files_in_other_encodings_are_refused_with_the_way_out(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(content)
+    for read in (lambda path: read_text(path, "search space"), Architecture.load):
+        with pytest.raises(ConfigError, match="is not UTF-8 text") as raised:
+            read(tmp_path / "file")
+        assert raised.value.hint == "Save it as UTF-8."

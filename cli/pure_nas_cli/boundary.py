@@ -11,7 +11,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from pure_nas.errors import PureNasError, RunError
-from pure_nas_cli.console import stderr
+from pure_nas_cli.console import print_anything, stderr
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -20,6 +20,11 @@ _FULL_HINT = "Free some space, then give the same command again."
 
 class ExplainedErrors(TyperGroup):
     """Shows a `PureNasError` without a traceback; any other exception keeps its own."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line."""
+        print_anything()
+        return super().main(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""

@@ -1,11 +1,115 @@
 """The two streams: data goes to standard output, everything else to standard error.
 
 Neither reads markup or emoji codes in what it prints: names of studies, datasets and files may look like them.
+Nothing that cannot be printed ends a command: what an encoding lacks is replaced (`print_anything`), and standard error
+falls silent once it cannot be written.
 """
 
 from __future__ import annotations
 
-from rich.console import Console
+import codecs
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import IO, cast
 
-stdout = Console(highlight=False, markup=False, emoji=False)
-stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
+from rich.console import Console, ConsoleDimensions
+
+_LEAST_COLUMNS = 60
+"""What a front of one cost takes."""
+_REPLACED = "pure-nas-replaced"
+_PLAIN = {
+    **dict(zip("●○◆◐◇★·–…±", ["*", "o", "#", "%", "+", ">", ".", "-", "...", "+-"], strict=True)),
+    **dict.fromkeys("─━╴╶╸╺", "-"),
+    **dict.fromkeys("│┃", "|"),
+}
+"""What stands for characters that an encoding lacks."""
+
+
+def print_anything() -> None:
+    """Let both streams replace what their encoding lacks (Windows pipes, LC_ALL=C), where Python would raise."""
+    codecs.register_error(_REPLACED, _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors=_REPLACED)
+
+
+def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A codec's error handler: marks get plainer ones, letters their code, bytes of a file's name their value."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_plain, error.object[error.start : error.end])), error.end
+
+
+def _plain(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python holds the bytes of a name that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    if character.isalnum():
+        return character.encode("ascii", "backslashreplace").decode("ascii")
+    return _PLAIN.get(character, "?")
+
+
+class _Unfailing:
+    """Standard error, silent once it cannot be written: what tells of work must not end it."""
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+            except OSError:
+                self._fall_silent(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        if self._stream is not None:
+            try:
+                self._stream.flush()
+            except OSError:
+                self._fall_silent(self._stream)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream is not None and self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("standard error is closed")
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:
+        """Its encoding."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    @property
+    def _stream(self) -> IO[str] | None:
+        """The stream of now, which tests and rich's live displays replace for a while; None: the process has none."""
+        return cast(IO[str] | None, getattr(sys.stderr, "rich_proxied_file", sys.stderr))
+
+    def _fall_silent(self, stream: IO[str]) -> None:
+        """Send what is still to come nowhere, what Python and other libraries print included."""
+        with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
+class _Data(Console):
+    """Standard output, which wraps tables in a very narrow terminal: cut short, they would lose their numbers."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Of the terminal, or what tables need at least."""
+        found = super().size
+        return ConsoleDimensions(max(found.width, _LEAST_COLUMNS), found.height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self.width, self.height = new_size
+
+
+stdout = _Data(highlight=False, markup=False, emoji=False)
+stderr = Console(file=cast(IO[str], _Unfailing()), highlight=False, markup=False, emoji=False)

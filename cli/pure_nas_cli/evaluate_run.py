@@ -155,12 +155,13 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
 
 
 def _write(out: Path, document: dict[str, Any], judged: Sequence[Judged]) -> list[Path]:
-    """Write the document and its figures; returns their paths."""
+    """Write the document, then its figures, which may fail; returns their paths."""
+    write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
     drawn = [Evaluated(each.name, each.architecture.kind, each.evaluation) for each in judged]
-    files = {DOCUMENT_FILE: (json.dumps(document, indent=2) + "\n").encode(), **evaluation_figures(drawn)}
-    for name, content in files.items():
+    figures = evaluation_figures(drawn)
+    for name, content in figures.items():
         write_whole(out / name, content)
-    return [out / name for name in files]
+    return [out / name for name in (DOCUMENT_FILE, *figures)]
 
 
 class _Progress:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,8 +50,8 @@ def _handled_by(handler: Callable[[int, FrameType | None], NoReturn]) -> Iterato
 
 
 def _quit(signum: int, frame: FrameType | None) -> NoReturn:
-    sys.stderr.write("Interrupted.\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, b"Interrupted.\n")
     os._exit(INTERRUPTED)
 
 

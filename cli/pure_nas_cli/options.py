@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/digits.")]
+from pure_nas.paths import expanded
+
+
+def expand(path: Path | None) -> Path | None:
+    """The callback of every path: shells leave a ~ that stands behind an equals sign or in quotes."""
+    return None if path is None else expanded(path)
+
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/digits.", callback=expand)]
 DEVICE_HELP = "Where to train: cpu, cuda or cuda:N; auto takes a GPU if there is one."
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]
 DataDir = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where datasets lie; $PURE_NAS_DATA or ~/.cache/pure-nas/data.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Where datasets lie; $PURE_NAS_DATA or ~/.cache/pure-nas/data.", callback=expand),
 ]
 SEED_HELP = "Decides splits, weights, order and suggestions."
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP)]

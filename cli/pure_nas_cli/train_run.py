@@ -15,6 +15,7 @@ from pure_nas.candidate import Candidate
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
+from pure_nas.paths import expanded
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
 from pure_nas.run_images import TRAINING_FILE
@@ -59,8 +60,8 @@ class Training:
         """What training.json says: what decides the outcome, and how to load the images again."""
         return {
             **self.decisive,
-            "folder": None if self.name in dataset_names() else str(Path(self.name).expanduser().resolve()),
-            "data_dir": str(self.data_dir.expanduser().resolve()) if self.data_dir else None,
+            "folder": None if self.name in dataset_names() else str(expanded(self.name).resolve()),
+            "data_dir": str(expanded(self.data_dir).resolve()) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,
             "data": self.dataset.facts,

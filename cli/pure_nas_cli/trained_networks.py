@@ -14,6 +14,7 @@ from pure_nas.evaluation import load_trained
 from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
+from pure_nas.paths import expanded
 from pure_nas.results import load_results
 from pure_nas.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run_directory import RunDirectory, TrialDirectory
@@ -77,7 +78,7 @@ def find_trained(text: str) -> Trained:
         UsageError: it names no trained network.
         RunError: the weights or the run are missing or damaged.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.suffix in _ENDINGS:
         return _from_file(path)
     # A folder, or the architecture.json in it.

@@ -14,6 +14,7 @@ from pathlib import Path
 from pure_nas.data.built_in import BUILT_IN
 from pure_nas.data.spec import DatasetSpec
 from pure_nas.errors import UsageError, nearest
+from pure_nas.paths import cache_folder, expanded
 from pure_nas.plugins import registered
 
 ENTRY_POINT_GROUP = "pure_nas.datasets"
@@ -50,9 +51,9 @@ def _installed() -> Mapping[str, DatasetSpec]:
 
 
 def default_data_dir() -> Path:
-    """Where datasets are kept: `$PURE_NAS_DATA`, or `~/.cache/pure-nas/data`."""
+    """Where datasets are kept: `$PURE_NAS_DATA`, or `data` in `cache_folder()`."""
     named = os.environ.get(DATA_DIR_VARIABLE)
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "pure-nas" / "data"
+    return expanded(named) if named else cache_folder() / "data"
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -77,7 +78,7 @@ def get_spec(name: str) -> DatasetSpec:
 
 def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
     """Every dataset that can be named, and whether it is in `data_dir` (default `default_data_dir()`)."""
-    root = default_data_dir() if data_dir is None else data_dir
+    root = default_data_dir() if data_dir is None else expanded(data_dir)
     return [describe(get_spec(name), root) for name in dataset_names()]
 
 

@@ -23,6 +23,7 @@ from pure_nas.data import decoded
 from pure_nas.data.decoded import DecodedImages, decode_listing, pixel_digest
 from pure_nas.data.listing import Listing
 from pure_nas.errors import reason
+from pure_nas.run_directory import flush_to_disk
 
 _FORMAT = 2
 """Changes with how files are decoded."""
@@ -110,8 +111,7 @@ def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     try:
         with temporary.open("xb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            flush_to_disk(file)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from pure_nas.data.resident import resident
 from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
 from pure_nas.data.streamed import StreamedImages
 from pure_nas.errors import DataError, UsageError
+from pure_nas.paths import require_utf8
 
 _SHARE = 0.1
 _NAMED_FAULTS = 5
@@ -35,6 +36,8 @@ def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: boo
         DataError: the folder cannot be used, or files are corrupt and `skip_corrupt` is off.
     """
     layout = find_layout(root)
+    for name in layout.classes:
+        require_utf8(name, "The name of the class")
     reader = _Reader(layout.classes, DecodedCache(data_dir / "decoded"), skip_corrupt)
     files = _list_files(layout, root)
     listing = files.outside_test.take(choice.limited(files.outside_test.labels))

@@ -11,6 +11,7 @@ from pure_nas.data.decoded import SMALLEST_IMAGE
 from pure_nas.data.folder_source import load_folder
 from pure_nas.data.named_source import load_named
 from pure_nas.errors import UsageError
+from pure_nas.paths import expanded
 
 
 def load_dataset(
@@ -45,10 +46,10 @@ def load_dataset(
     """
     _check_sizes(image_size, limit)
     choice = Choice(seed=seed, validation=validation, limit=limit, image_size=image_size)
-    directory = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
+    directory = default_data_dir() if data_dir is None else expanded(data_dir)
     if isinstance(name_or_path, str) and name_or_path in dataset_names():
         return load_named(get_spec(name_or_path), directory, choice, skip_corrupt=skip_corrupt)
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if isinstance(name_or_path, str) and os.path.basename(name_or_path) == name_or_path and not os.path.exists(path):
         get_spec(name_or_path)  # raises: a word that is no folder was meant as a name
     return load_folder(path, directory, choice, skip_corrupt=skip_corrupt)

@@ -26,6 +26,7 @@ from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.pixel_source import PixelSource
 from pure_nas.data.waiting import alone
 from pure_nas.errors import DataError, reason
+from pure_nas.run_directory import flush_to_disk
 
 _SCHEMA = 1
 _log = logging.getLogger(__name__)
@@ -169,8 +170,7 @@ class PixelMaps:
                     before, done = done, done + len(slab)
                     if done * 10 // shape[0] > before * 10 // shape[0]:
                         _log.info("%s: %d of %d.", what, done, shape[0])
-                file.flush()
-                os.fsync(file.fileno())
+                flush_to_disk(file)
             entry = {"schema": _SCHEMA, "bytes": unfinished.stat().st_size, "digest": digest.hexdigest()}
             os.replace(unfinished, path)
             index = path.with_name(f".{path.stem}.json.part")

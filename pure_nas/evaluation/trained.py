@@ -13,6 +13,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
 from pure_nas.nn import Network
 from pure_nas.nn.weights import read_weights
+from pure_nas.paths import expanded
 from pure_nas.process_state import global_random_state
 
 ARCHITECTURE_FILE = "architecture.json"
@@ -33,6 +34,7 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
         RunError: a file is missing, damaged or no safetensors file, or the weights belong to another architecture.
         ConfigError: architecture.json is damaged.
     """
+    weights = expanded(weights)
     _require_safetensors(weights)
     state = read_weights(weights)
     chosen = architecture or _architecture_beside(weights)

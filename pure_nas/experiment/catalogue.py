@@ -10,6 +10,7 @@ from pathlib import Path
 from pure_nas.errors import UsageError, nearest
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.names import is_folder_name
+from pure_nas.paths import expanded
 from pure_nas.validation import read_text
 
 SUFFIX = ".toml"
@@ -31,7 +32,7 @@ def experiment_text(name_or_path: str) -> str:
     if name_or_path in _shipped():
         return _shipped()[name_or_path].read_text(encoding="utf-8")
     if name_or_path.endswith(SUFFIX):
-        return read_text(Path(name_or_path).expanduser(), "experiment")
+        return read_text(expanded(name_or_path), "experiment")
     beside = f"{name_or_path}{SUFFIX}"
     raise UsageError(
         f'There is no experiment "{name_or_path}"; {nearest(name_or_path, experiment_names())}.',
@@ -47,7 +48,7 @@ def experiment_name(name_or_path: str) -> str:
     """
     if name_or_path in _shipped():
         return name_or_path
-    name = Path(name_or_path).expanduser().stem
+    name = expanded(name_or_path).stem
     if not is_folder_name(name):
         raise UsageError(
             f'The run of {name_or_path} would go to a folder called "{name}-...", which is hidden or elsewhere.',
@@ -58,7 +59,7 @@ def experiment_name(name_or_path: str) -> str:
 
 def experiment_folder(name_or_path: str) -> Path | None:
     """The folder that an experiment's file lies in; None for one that ships."""
-    return None if name_or_path in _shipped() else Path(name_or_path).expanduser().resolve().parent
+    return None if name_or_path in _shipped() else expanded(name_or_path).resolve().parent
 
 
 def load_experiment(name_or_path: str) -> ExperimentFile:

@@ -14,6 +14,7 @@ from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.scale import MOST_SEEDS, EvaluationName, Scale
+from pure_nas.paths import expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory
 from pure_nas.runner import Judging
 from pure_nas.search.settings import flat_settings, shown_setting
@@ -79,7 +80,7 @@ class ExperimentSettings:
         name = self.scale.dataset or self.file.dataset
         if name in dataset_names() or self.beside is None:
             return name
-        path = self.beside / Path(name).expanduser()
+        path = self.beside / expanded(name)
         # A word that is no folder there was meant as a name.
         return str(path) if path.exists() or os.path.basename(name) != name else name
 
@@ -151,7 +152,7 @@ class ExperimentSettings:
             "device": self.device,
             "workers": self.workers,
             "skip_corrupt": self.skip_corrupt or None,
-            "data_dir": str(self.data_dir.expanduser().resolve()) if self.data_dir else None,
+            "data_dir": str(expanded(self.data_dir).resolve()) if self.data_dir else None,
             "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
             "recipes": {cell.recipe.label: _written(cell.recipe.settings) for cell in grid.cells},
             "trained": {cell.label: cell.candidate.digest for cell in grid.cells},
@@ -160,7 +161,7 @@ class ExperimentSettings:
 
 def _placed(dataset: str) -> str:
     """A dataset's name, or the whole path of a folder of images."""
-    return dataset if dataset in dataset_names() else str(Path(dataset).expanduser().resolve())
+    return dataset if dataset in dataset_names() else str(expanded(dataset).resolve())
 
 
 def _written(settings: Mapping[str, Any]) -> dict[str, Any]:

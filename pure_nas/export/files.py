@@ -12,6 +12,7 @@ from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
 from pure_nas.export.python import WEIGHTS_FILE, python_source
 from pure_nas.nn.weights import weights_bytes
+from pure_nas.paths import expanded
 from pure_nas.run_directory import write_whole
 
 ExportFormat = Literal["python", "json", "safetensors"]
@@ -66,6 +67,7 @@ def write_export(
     if format != "json":
         files[WEIGHTS_FILE] = weights_bytes(architecture, state_dict)
     files[ARCHITECTURE_FILE] = architecture.to_json().encode()
+    directory = expanded(directory)
     contents = {directory / name: data for name, data in files.items()}
     if not overwrite:
         for path, data in contents.items():

@@ -13,6 +13,7 @@ from torch import Tensor
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError, UsageError
 from pure_nas.nn.network import Network
+from pure_nas.paths import expanded
 from pure_nas.process_state import global_random_state
 
 
@@ -59,7 +60,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
         RunError: it is missing or damaged.
     """
     try:
-        weights: Mapping[str, Tensor] = safetensors.torch.load_file(path)
+        weights: Mapping[str, Tensor] = safetensors.torch.load_file(expanded(path))
     except FileNotFoundError as error:
         raise RunError(f"The weights {path} are missing.", hint="Train the network again: pure-nas retrain.") from error
     except (OSError, SafetensorError) as error:

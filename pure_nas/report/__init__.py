@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.run_directory import RunDirectory
 
 
+def _import_matplotlib() -> None:
+    """Import Matplotlib whatever backend the environment names.
+
+    Notebooks set MPLBACKEND to one that other environments need not have, and Matplotlib refuses to be imported then.
+    Figures here are drawn on Agg and need none; a caller who has that backend keeps it.
+    """
+    wanted = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if wanted is not None:
+            os.environ["MPLBACKEND"] = wanted
+    if wanted:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = wanted
+
+
+if "matplotlib" not in sys.modules:
+    _import_matplotlib()
+
+
+@contextmanager
+def explained_drawing(run: RunDirectory) -> Iterator[None]:
+    """Turn whatever fails while a report is drawn into a RunError that says how to draw it again."""
+    again = f"The run itself is complete. Draw its report again with: pure-nas report {shlex.quote(str(run.path))}"
+    try:
+        yield
+    except PureNasError:
+        raise
+    except Exception as error:
+        raise RunError(
+            f"The report of {run.path} cannot be drawn: {type(error).__name__}: {reason(error)}.", hint=again
+        ) from error
+
+
 def write_report(run: RunDirectory) -> list[Path]:
-    """Write the tables, the figures and the page into the run's folder.
+    """Write the tables, the page and the figures into the run's folder.
 
     Returns:
         The files written.
 
     Raises:
-        RunError: the run is damaged, or a file cannot be written.
+        RunError: the run is damaged, a file cannot be written, or something cannot be drawn.
         ConfigError: a trial's architecture or recipe is damaged.
     """
-    from pure_nas.report.data import report_data
-    from pure_nas.report.figures import write_figures
-    from pure_nas.report.html import write_html
-    from pure_nas.report.tables import write_tables
+    with explained_drawing(run):
+        from pure_nas.report.data import report_data
+        from pure_nas.report.figures import write_figures
+        from pure_nas.report.html import write_html
+        from pure_nas.report.tables import write_tables
 
-    data = report_data(run)
-    return [*write_tables(run, data), *write_figures(run, data), write_html(run, data)]
+        data = report_data(run)
+        return [*write_tables(run, data), write_html(run, data), *write_figures(run, data)]

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -93,7 +93,7 @@ def saved(size: tuple[float, float], drawing: Callable[[Figure], None]) -> dict[
     Args:
         size: inches.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.style.context(["default", _STYLE]):  # whatever style the caller's own plots have
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         drawing(figure)

@@ -15,6 +15,7 @@ import torch
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
+from pure_nas.runner.main_guard import require_main_guard
 from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.runner.orders import Alive, Failed, Go, Ready, Rehearse, Rehearsed, Report, Train, Warm
 from pure_nas.runner.work import outcome_of_lost
@@ -214,6 +215,7 @@ class ProcessExecutor:
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:
+            require_main_guard(gone.process.exitcode)
             self._count_failed_start(fate)
         logger.warning("Worker process %s %s; another one takes its place.", gone.process.pid, fate)
         new = self._workers[place] = self._new_worker(place)

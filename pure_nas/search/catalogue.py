@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError, nearest
+from pure_nas.paths import expanded
 from pure_nas.plugins import described
 from pure_nas.search.space import SearchSpace
 from pure_nas.validation import read_text
@@ -70,7 +71,7 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
     """
     name = str(name_or_path)
     if name.endswith(SPACE_SUFFIX) and name not in _entries():
-        return SearchSpace.load(Path(name).expanduser())
+        return SearchSpace.load(expanded(name))
     text = space_text(name)
     return SearchSpace.from_toml(text, source=f'search space "{name}" ({_entries()[name].source})')
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal, get_args
 
 from pure_nas.data import dataset_names
 from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.paths import expanded
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits
@@ -36,6 +38,7 @@ _MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_di
 _CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
 _LONGEST_NAME = 200
+_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ class SearchSettings:
     device: str = "auto"
     workers: Workers = 1
     baselines: bool = True
-    storage: str | None = None
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
     data_dir: Path | None = None
     image_size: int | None = None
     skip_corrupt: bool = False
@@ -138,7 +141,7 @@ class SearchSettings:
 
 def _absolute(path: Path | str) -> str:
     """A path that means the same from every folder: a run is taken up again from anywhere."""
-    return str(Path(path).expanduser().resolve())
+    return str(expanded(path).resolve())
 
 
 def _check_study_name(name: str) -> None:
@@ -151,6 +154,8 @@ def _check_study_name(name: str) -> None:
         fault = "has characters that cannot be printed"
     elif len(name.encode()) > _LONGEST_NAME:
         fault = f"is longer than {_LONGEST_NAME} bytes"
+    elif _WINDOWS and (set(name) & set('<>:"|?*') or name[-1] in ". " or PureWindowsPath(name).is_reserved()):
+        fault = "cannot be a folder's on Windows"
     if fault:
         raise UsageError(
             f"The study name {shown(name)} {fault}.",
@@ -194,6 +199,9 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
             f"{run.settings_path} has schema {stored.get('schema')!r}; this version of pure-nas reads {SCHEMA_VERSION}."
         )
     old, new = flat_settings(stored), flat_settings(wanted)
+    for settings in (old, new):
+        if "storage" in settings:  # with a password or without: it is the same database
+            settings["storage"] = without_password(str(settings["storage"])).replace(":***@", "@")
     recorded_only = {key for key in old if key.split(".")[0] not in wanted}
     keys = sorted((old.keys() | new.keys()) - recorded_only - (_CAME_LATER - old.keys()))
     differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]

@@ -179,13 +179,17 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
     if not run.exists and _holds_something_else(run.path):
         raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
     with ExitStack() as stack:
-        # A storage that cannot be opened must leave no run behind that insists on it.
-        elsewhere = open_storage(run.study_path, settings.storage) if settings.storage else None
+        storage = None
+        if settings.storage is not None:
+            # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
+            storage = open_storage(run.study_path, settings.storage)
+            stack.callback(close_storage, storage)
         stack.enter_context(run.locked())
         if run.exists:
             require_same(run, wanted)
-        storage = elsewhere or open_storage(run.study_path, None)
-        stack.callback(close_storage, storage)
+        if storage is None:
+            storage = open_storage(run.study_path, None)
+            stack.callback(close_storage, storage)
         decided = _decided(run) if run.exists else _decide(prepared)
         sampler = ChosenSampler(**decided["chosen_sampler"])
         study = SearchStudy(

@@ -26,7 +26,7 @@ from pure_nas.errors import RunError
 from pure_nas.results import TrialRecord
 from pure_nas.search.samplers import SamplerName, make_sampler
 from pure_nas.search.space import SearchSpace
-from pure_nas.search.storage import REBUILD, first_line
+from pure_nas.search.storage_faults import REBUILD, fault_of
 
 BASELINE_KEY = "baseline"
 
@@ -170,9 +170,8 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, StorageInternalError, KeyError) as error:
-        full = "disk is full" in str(error)
-        hint = "Free some space, then give the same command again." if full else REBUILD
-        raise RunError(f'The study "{name}" cannot be used: {first_line(error)}.', hint=hint) from error
+        fault = fault_of(error)
+        raise RunError(f'The study "{name}" cannot be used: {fault.cause}.', hint=fault.hint) from error
 
 
 def _running(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pure_nas.errors import RunError
 from pure_nas.nn import Network
+from pure_nas.paths import cache_folder
 from pure_nas.run_directory import write_whole
 
 logger = logging.getLogger(__name__)
@@ -18,11 +19,6 @@ _SCHEMA = 1
 _SHARE_FOR_TRYING = 0.05
 _SECONDS_OF_AN_UNKNOWN_BLOCK = 20.0
 _LEAST_SPEEDUP = 1.03
-
-
-def cache_folder() -> Path:
-    """Where what compiling brought is kept."""
-    return Path.home() / ".cache" / "pure-nas"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,8 +33,9 @@ print(*sorted({"torch", "optuna", "matplotlib", "sklearn", "scipy", "numpy"} & s
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_shows_an_example(pure_nas: Command, name: str) -> None:
-    answer = pure_nas(name, "--help")
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_shows_an_example(pure_nas: Command, name: str, option: str) -> None:
+    answer = pure_nas(name, option)
     assert answer.code == 0
     assert f"Example: pure-nas {name} " in answer.stdout
 
@@ -45,7 +46,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_all_commands_are_listed(pure_nas: Command) -> None:
-    answer = pure_nas("--help")
+    answer = pure_nas("-h")
     assert all(f"│ {name} " in answer.stdout for name in COMMANDS)
 
 

@@ -128,7 +128,5 @@ def test_output_that_is_full_is_explained(program: list[str]) -> None:
 
 
 def test_program_runs_as_a_module() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pure_nas_cli.main", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "pure_nas", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("pure-nas ")

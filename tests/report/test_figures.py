@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 from pathlib import Path
 
+import matplotlib.style
 import numpy as np
 import pytest
 from made_up_runs import make_run, start_run
@@ -90,3 +94,23 @@ def test_run_without_complete_trials_has_no_figures(tmp_path: Path) -> None:
 
 def test_one_trial_is_enough(tmp_path: Path) -> None:
     assert len(write_figures(make_run(tmp_path / "run", trials=1, epochs=1))) == 8
+
+
+def test_figures_do_not_depend_on_the_style_of_the_callers_plots(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=4)
+    usual = {path: path.read_bytes() for path in write_figures(run)}
+    with matplotlib.style.context(["dark_background", {"text.usetex": True, "font.size": 30}]):
+        assert {path: path.read_bytes() for path in write_figures(run)} == usual
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no-such-backend", "svg"])
+def test_a_backend_that_the_environment_names_is_neither_needed_nor_lost(backend: str) -> None:
+    code = (
+        "import os, sys, pure_nas.report, matplotlib\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+        "print(os.environ['MPLBACKEND'], matplotlib.rcParams._get_backend_or_none())"
+    )
+    environment = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [backend, "svg" if backend == "svg" else "None"]

@@ -11,6 +11,7 @@ from searches import settings_for
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.run_directory import RunDirectory
+from pure_nas.search import settings as settings_module
 from pure_nas.search.limits import Limits
 from pure_nas.search.settings import objective_names, require_same
 from pure_nas.search.space import SearchSpace
@@ -130,3 +131,28 @@ def test_a_run_of_another_version_is_refused(schema: int | None, tmp_path: Path)
     run = started(tmp_path, {"schema": schema})
     with pytest.raises(RunError, match="this version of pure-nas reads 1"):
         require_same(run, {"schema": 1})
+
+
+@pytest.mark.parametrize(
+    "again", ["postgresql://me@host/db", "postgresql://me:new@host/db", "postgresql://me:former@host/db"]
+)
+def test_a_run_goes_on_with_its_storage_whatever_the_password(
+    again: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = settings_for(**fields, storage="postgresql://me:former@host/db")
+    assert "former" not in repr(settings)
+    run = started(tmp_path, settings.resolved())
+    assert "former@" not in run.settings_path.read_text(encoding="utf-8")
+    require_same(run, replace(settings, storage=again).resolved())
+    with pytest.raises(RunError, match="storage: 'postgresql://me@host/db' in the run, 'postgresql://me@other/db' now"):
+        require_same(run, replace(settings, storage="postgresql://me:former@other/db").resolved())
+
+
+@pytest.mark.parametrize("name", ["con", "com1.old", "what?", "a:b", "end.", "end "])
+def test_names_that_windows_cannot_hold_are_refused_there(
+    name: str, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_for(**fields, study=name)
+    monkeypatch.setattr(settings_module, "_WINDOWS", True)
+    with pytest.raises(UsageError, match="cannot be a folder's on Windows"):
+        settings_for(**fields, study=name)

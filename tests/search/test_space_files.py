@@ -160,7 +160,7 @@ def test_a_syntax_error_names_the_file_and_the_line(tmp_path: Path) -> None:
         (MINIMAL.encode() + b"threshold_init.per = 0x" + b"f" * 9000, r"threshold_init\.per: int too large to show"),
         (b"architecture = 2020-01-01", "architecture: "),
         (b"recipe = 3\nrun = []\narchitecture = ''", "has 3 faults"),
-        (b"\x00", "is not valid TOML"),
+        (b"\x00", "has null characters"),
     ],
 )
 def test_hostile_files_are_explained(tmp_path: Path, content: bytes, message: str) -> None:

@@ -13,7 +13,7 @@ from searches import results_of, run_search, settings_for
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.search import storage
-from pure_nas.search.storage import file_system, open_storage
+from pure_nas.search.storage import close_storage, file_system, open_storage
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +102,97 @@ def test_a_folder_that_cannot_hold_a_study_is_refused(place: str, tmp_path: Path
         open_storage(tmp_path / place / "study.db", None)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "sqlite:////missing/folder/studies.db", "nosuchdatabase://host/name", ""])
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://host/name", "sqlite:/studies.db", ""])
 def test_a_storage_that_cannot_be_opened_is_refused_with_an_example(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be opened") as raised:
         open_storage(tmp_path / "study.db", url)
     assert "sqlite:///" in raised.value.hint
     assert "\n" not in raised.value.message
     assert not (tmp_path / "study.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "package"),
+    [
+        ("postgresql+psycopg2://searcher:secret@host/name", "psycopg2-binary"),
+        ("mysql://searcher:secret@host/name", "mysqlclient"),
+        ("mysql+pymysql://searcher:secret@host/name", "pymysql"),
+    ],
+)
+def test_a_driver_that_is_missing_is_named(url: str, package: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"its driver \w+ is not installed") as raised:
+        open_storage(tmp_path / "study.db", url)
+    assert raised.value.hint == f"Install it: pip install '{package}'"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://searcher:s3cr@t-one@127.0.0.1:1/name",
+        "postgresql+psycopg://searcher:s3cr/@t-one@127.0.0.1:1/name",
+        "postgresql+psycopg://searcher:s3cr%40t-one@127.0.0.1:1/name",
+        "postgresql+psycopg://searcher:s3cr:t-one@127.0.0.1:1/name",
+        "postgresql+psycopg://searcher@127.0.0.1:1/name?password=s3cr@t-one",
+        "postgresql+psycopg://searcher:s3cr{t-one@127.0.0.1:one/name",
+        "postgresql:/searcher:s3cr@t-one@127.0.0.1/name",
+        "postgresql:searcher:s3crt-one@127.0.0.1/name",
+        "nosuchdatabase://searcher:s3crt-one@127.0.0.1/name",
+    ],
+)
+def test_a_password_is_in_no_error(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        open_storage(tmp_path / "study.db", url)
+    told: BaseException | None = raised.value
+    while told is not None:
+        assert "t-one" not in f"{told} {told!r}"
+        assert "s3cr" not in f"{told} {told!r}"
+        told = told.__cause__
+
+
+def test_tilde_means_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    close_storage(open_storage(tmp_path / "study.db", "sqlite:///~/studies {1}.db"))
+    assert (tmp_path / "studies {1}.db").is_file()
+
+
+@pytest.mark.parametrize("name", ["what?", "100%", "50%41", "a#b", "a b", "a:b", "{a}", "a&b=c", "ä'\"", "con", "end."])
+def test_any_name_of_a_folder_holds_a_study(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    opened = open_storage(Path(name) / "study.db", None)
+    monkeypatch.chdir("/")
+    optuna.create_study(storage=opened, study_name=name).add_trial(optuna.trial.create_trial(value=0.5))
+    close_storage(opened)
+    assert {path.name for path in tmp_path.rglob("*")} == {name, "study.db"}
+    again = open_storage(tmp_path / name / "study.db", None)
+    assert optuna.load_study(storage=again, study_name=name).best_value == 0.5
+    close_storage(again)
+
+
+@pytest.mark.parametrize("revision", ["v2.6.0.a", "v9.9.9"])
+def test_a_storage_of_another_optuna_is_named(revision: str, tmp_path: Path) -> None:
+    database = tmp_path / "study.db"
+    close_storage(open_storage(database, None))
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    for url in (None, f"sqlite:///{database}"):
+        with pytest.raises((RunError, UsageError), match="compatible with the table schema") as raised:
+            open_storage(database, url)
+        assert "Another version of Optuna" in raised.value.hint
+        assert "damaged" not in raised.value.message
+
+
+def test_a_database_that_is_locked_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_LOCKED_SECONDS", 0.01)
+    database = tmp_path / "study.db"
+    close_storage(open_storage(database, None))
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode=DELETE")
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RunError, match="cannot be opened: database is locked") as raised:
+            open_storage(database, None)
+    assert "dashboard" in raised.value.hint
+    assert "move study.db" not in raised.value.hint
 
 
 def test_a_storage_elsewhere_is_used_instead(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
@@ -17,6 +20,7 @@ from pure_nas.search.baselines import baselines
 from pure_nas.search.catalogue import load_space
 from pure_nas.search.samplers import SamplerName
 from pure_nas.search.space import SearchSpace
+from pure_nas.search.storage import close_storage, open_storage
 from pure_nas.search.study import SearchStudy
 
 
@@ -170,3 +174,25 @@ def test_a_trial_with_other_parameters_is_no_candidate(url: str, space: SearchSp
     foreign.suggest_float("something.else", 0, 1)
     with pytest.raises(RunError, match='Trial 0 of the study "study" was not suggested by this search'):
         study_in(url, space).candidate_of(0)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "cause", "way_out"),
+    [
+        ("max_page_count = 1", "database or disk is full", "Free some space"),
+        ("query_only = 1", "attempt to write a readonly database", "can be written"),
+    ],
+)
+def test_the_fault_of_a_storage_is_named(
+    pragma: str, cause: str, way_out: str, space: SearchSpace, tmp_path: Path
+) -> None:
+    storage = open_storage(tmp_path / "study.db", None)
+    study = SearchStudy(storage, "study", space=space, objectives=("error", "flops"), sampler="random", seed=0)
+    event.listen(storage.engine, "begin", lambda connection: connection.exec_driver_sql(f"PRAGMA {pragma}"))
+    # There may be room for a few trials in pages that are there already.
+    with pytest.raises(RunError) as raised:
+        [study.ask() for _ in range(50)]
+    assert f'The study "study" cannot be used: {cause}.' in raised.value.message
+    assert way_out in raised.value.hint
+    assert isinstance(raised.value.__cause__, StorageInternalError | SQLAlchemyError)
+    close_storage(storage)

@@ -10,7 +10,7 @@ import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, ImageSize, Json, SkipCorrupt
+from pure_nas_cli.options import DataDir, ImageSize, Json, SkipCorrupt, expand
 
 if TYPE_CHECKING:
     from pure_nas.evaluation import Noise, NoiseKind
@@ -56,6 +56,7 @@ def evaluate(
             metavar="FILE",
             help="What ARCH is to have: a .safetensors file with the names of an exported network. Needs --dataset "
             "unless pure-nas train has left its training.json beside it.",
+            callback=expand,
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (Split.test),
@@ -106,7 +107,8 @@ def evaluate(
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides the noise.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.", callback=expand),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier evaluation in that folder.")

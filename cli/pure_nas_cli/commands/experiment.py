@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt
+from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand
 from pure_nas_cli.quantities import parse_seconds, parse_workers
 
 
@@ -37,7 +38,8 @@ def experiment(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the run; runs/NAME-SCALE if left out.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the run; runs/NAME-SCALE if left out.", callback=expand),
     ] = None,
     device: Device = "auto",
     workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
@@ -103,5 +105,5 @@ def experiment(
 
 def _default_folder(name: str, scale: str, dataset: str | None) -> Path:
     """Where an experiment goes that was given no folder: each dataset to its own."""
-    parts = [name, scale, *([Path(dataset).expanduser().resolve().name] if dataset else [])]
+    parts = [name, scale, *([expanded(dataset).resolve().name] if dataset else [])]
     return Path("runs") / "-".join(parts)

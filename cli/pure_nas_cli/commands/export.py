@@ -10,6 +10,7 @@ import typer
 
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
+from pure_nas_cli.options import expand
 
 
 class Format(StrEnum):
@@ -34,6 +35,7 @@ def export(
         typer.Argument(
             metavar="RUN|FOLDER",
             help="The folder of a search, such as runs/digits, or of one training, such as pure-nas train writes.",
+            callback=expand,
         ),
     ],
     trial: Annotated[
@@ -62,7 +64,9 @@ def export(
     ] = Format.python,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Folder to write (default: RUN/export/TRIAL)."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder to write (default: RUN/export/TRIAL).", callback=expand
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ.")] = False,
 ) -> None:

@@ -57,10 +57,13 @@ def retrain(
                 listener=progress,
                 workers=workers,
             )
-        if as_json:
-            print(json.dumps(found.document(), indent=2), flush=True)
-        else:
-            print_retraining(found)
-        written = write_report(opened)
+        try:
+            if as_json:
+                print(json.dumps(found.document(), indent=2), flush=True)
+            else:
+                print_retraining(found)
+        finally:
+            # Whoever reads the table may have left (| head -1): that must not cost the report.
+            written = write_report(opened)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     print_next_steps(results, opened, found)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, WORKERS_HELP, DataDir, ImageSize, Json, SkipCorrupt
+from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, WORKERS_HELP, DataDir, ImageSize, Json, SkipCorrupt, expand
 from pure_nas_cli.quantities import parse_milliseconds, parse_seconds, parse_size, parse_workers
 
 
@@ -100,7 +102,7 @@ def search(
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that holds runs.", rich_help_panel=_PLACE)
+        Path, typer.Option(metavar="DIR", help="The folder that holds runs.", rich_help_panel=_PLACE, callback=expand)
     ] = Path("runs"),
     storage: Annotated[
         str | None,
@@ -173,4 +175,6 @@ def search(
 
 def _default_study(dataset: str) -> str:
     """The dataset's name, or the folder's."""
-    return Path(dataset).expanduser().resolve().name if "/" in dataset or dataset.startswith(".") else dataset
+    return (
+        expanded(dataset).resolve().name if set(dataset) & {"/", os.sep} or dataset.startswith((".", "~")) else dataset
+    )

@@ -44,9 +44,10 @@ def spaces(
 
 def _show(name: str, *, as_json: bool) -> None:
     from pure_nas.search.catalogue import load_space, space_text
+    from pure_nas.validation import read_text
 
     space = load_space(name)
-    text = Path(name).read_text(encoding="utf-8") if name.endswith(".toml") else space_text(name)
+    text = read_text(Path(name), "search space") if name.endswith(".toml") else space_text(name)
     count = space.count()
     if as_json:
         print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))

@@ -10,7 +10,7 @@ import typer
 from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
 
 
 def train(
@@ -34,7 +34,10 @@ def train(
     device: Device = "auto",
     seed: Seed = 0,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write; runs/train-ARCH if left out.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder to write; runs/train-ARCH if left out.", callback=expand
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from pure_nas.experiment.findings import Findings
 from pure_nas.experiment.results import ExperimentResults
+from pure_nas.report import explained_drawing
 from pure_nas.run_directory import RunDirectory
 
 
 def write_experiment_report(
     run: RunDirectory, results: ExperimentResults | None = None, findings: Findings | None = None
 ) -> list[Path]:
-    """Write the tables, the figures and the page into the run's folder.
+    """Write the tables, the page and the figures into the run's folder.
 
     Args:
         results: read from the run where they are left out; likewise `findings`.
@@ -21,18 +22,19 @@ def write_experiment_report(
         The files written.
 
     Raises:
-        RunError: the run is damaged, or a file cannot be written.
+        RunError: the run is damaged, a file cannot be written, or something cannot be drawn.
     """
-    from pure_nas.experiment.findings import findings_of
-    from pure_nas.experiment.results import load_experiment_results
-    from pure_nas.report.experiment.figures import write_figures
-    from pure_nas.report.experiment.page import write_page
-    from pure_nas.report.experiment.tables import write_tables
+    with explained_drawing(run):
+        from pure_nas.experiment.findings import findings_of
+        from pure_nas.experiment.results import load_experiment_results
+        from pure_nas.report.experiment.figures import write_figures
+        from pure_nas.report.experiment.page import write_page
+        from pure_nas.report.experiment.tables import write_tables
 
-    results = results or load_experiment_results(run)
-    findings = findings or findings_of(results)
-    return [
-        *write_tables(run, results, findings),
-        *write_figures(run, results, findings),
-        write_page(run, results, findings),
-    ]
+        results = results or load_experiment_results(run)
+        findings = findings or findings_of(results)
+        return [
+            *write_tables(run, results, findings),
+            write_page(run, results, findings),
+            *write_figures(run, results, findings),
+        ]

@@ -1,0 +1,65 @@
+"""Paths as users give them: what ~ stands for, and where files are kept that outlive a run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from pure_nas.errors import DataError, UsageError, reason
+
+_log = logging.getLogger("pure_nas.data")  # whose notices the command line shows
+
+
+def expanded(path: Path | str) -> Path:
+    """A path as it was given, with ~ written out.
+
+    Raises:
+        UsageError: nobody knows what ~ stands for, or the path is not UTF-8, which a run's files are.
+    """
+    require_utf8(str(path), "The path")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"The ~ in {path} stands for no home directory.", hint="Write the path out.") from error
+
+
+def require_utf8(name: str, subject: str) -> None:
+    """Check that a name on disk can be written into files.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        readable = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise UsageError(
+            f"{subject} {readable} is not UTF-8.",
+            hint="Rename it; where the system's language is the reason (LC_ALL=C), set PYTHONUTF8=1.",
+        ) from error
+
+
+def cache_folder() -> Path:
+    """`~/.cache/pure-nas`, or a folder for temporary files where there is no home that can be written; the log says so.
+
+    Raises:
+        DataError: that folder belongs to another user.
+    """
+    try:
+        folder = Path.home() / ".cache" / "pure-nas"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (RuntimeError, OSError) as error:
+        instead = Path(tempfile.gettempdir()) / f"pure-nas-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+        instead.mkdir(mode=0o700, exist_ok=True)
+        if hasattr(os, "getuid") and instead.stat().st_uid != os.getuid():
+            raise DataError(f"{instead} belongs to another user.", hint="Set PURE_NAS_DATA or HOME.") from error
+        _log.warning(
+            "There is no home directory to keep files in (%s): they are kept in %s. Name another place by HOME, or for "
+            "datasets by PURE_NAS_DATA or --data-dir.",
+            reason(error),
+            instead,
+        )
+        return instead
+    return folder

@@ -1,0 +1,38 @@
+"""Scripts that start workers without a main guard are told what they lack."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+from functools import partial
+import torch
+from pure_nas.data import load_dataset
+from pure_nas.errors import PureNasError
+from pure_nas.runner import ProcessExecutor
+{guard}
+with ProcessExecutor(partial(load_dataset, "digits"), "any", torch.device("cpu"), 1, threads=1) as executor:
+    executor.start()
+    try:
+        executor.next_event()
+    except PureNasError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("guard", ["", "if __name__ != '__main__': raise SystemExit(3)"])
+def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path, guard: str) -> None:
+    script = tmp_path / "search my space.py"
+    script.write_text(SCRIPT.format(guard=guard), encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    if guard:
+        assert "could not start: it ended with exit code 3" in done.stdout
+        assert "main guard" not in done.stdout
+    else:
+        assert f"it ran {script} again: that script has no main guard" in done.stdout
+        assert 'if __name__ == "__main__":' in done.stdout
+        assert "memory" not in done.stdout
