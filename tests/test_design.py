@@ -25,6 +25,7 @@ LAYERS = (
     "pareto",
     "comparison",
     "convergence",
+    "run_files",
     "run_directory",
     "results",
     "nn",
