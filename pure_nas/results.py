@@ -11,7 +11,7 @@ from typing import Any
 from pure_nas import pareto
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError, UsageError
-from pure_nas.run_directory import EXPERIMENT, RunDirectory, TrialDirectory
+from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, TrialDirectory
 from pure_nas.run_files import TrialState
 
 ERRORS = ("error", "noise_error")
@@ -238,13 +238,25 @@ def load_results(run: RunDirectory) -> Results:
     settings = run.settings()
     if settings.get("kind") == EXPERIMENT:
         raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
-    try:
-        names = tuple(settings["objectives"])
-        reference = tuple(float(settings["reference"][name]) for name in names)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    names, reference = objectives_of(run)
     records = (read_trial(trial, names) for trial in run.trials())
     return Results(names, reference, tuple(record for record in records if record is not None))
+
+
+def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The objectives of a search and the worst value of each.
+
+    Raises:
+        RunError: run.toml is damaged.
+    """
+    settings = run.settings()
+    names, worst = settings.get("objectives", []), settings.get("reference", {})
+    if names[:1] != ["error"] or len(set(names)) < len(names):
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'objectives'.", hint=SETTINGS_HINT)
+    for name in names:
+        if name not in worst:
+            raise RunError(f"{run.settings_path} is damaged: it has no valid 'reference.{name}'.", hint=SETTINGS_HINT)
+    return tuple(names), tuple(float(worst[name]) for name in names)
 
 
 def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRecord | None:

@@ -20,12 +20,14 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.recipe import Recipe
 from pure_nas.results import Results, TrialRecord
 from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
+from pure_nas.run_files import SCHEMA
 from pure_nas.run_images import RunImages
 from pure_nas.runner import Ended, Executor, Job, Outcome
 from pure_nas.search.workers import Work, Workers, check_workers, plan_workers, start_workers
 from pure_nas.units import get_unit
 
 TWIN_UNITS = ("conv", "product")
+_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the retrain command again."
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,8 @@ def variants_of(trial: TrialRecord, epochs: int | None) -> list[Variant]:
 
 def retrained_folder(run: RunDirectory, candidate: Candidate, seed: int) -> TrialDirectory:
     """Where a network of a run that is retrained with this seed has its files."""
-    return TrialDirectory(run.path / "retrain" / f"{candidate.digest}-seed{seed}", seed)
+    path = run.path / "retrain" / f"{candidate.digest}-seed{seed}"
+    return TrialDirectory(path, seed, damaged_hint=_DAMAGED_HINT)
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ def _keep(trained: _Wanted, outcome: Outcome) -> None:
             f"{folder.name} cannot be trained: {outcome.reason}.",
             hint="Free the device or choose another with --device, then give the same command again.",
         )
-    trained.directory.write_result({"schema": 1, "seed": trained.seed, **asdict(outcome)})
+    trained.directory.finish({"schema": SCHEMA, "seed": trained.seed, **asdict(outcome)})
 
 
 def _test_accuracy(trained: _Wanted) -> float | None:
@@ -241,7 +244,7 @@ def _test_accuracy(trained: _Wanted) -> float | None:
     result = trained.directory.result()
     if result is None:
         raise RunError(f"{trained.directory.path} was removed while it was retrained.")
-    return float(result["metrics"]["accuracy"]) if result["state"] == "complete" else None
+    return trained.directory.number_in(result, "metrics", "accuracy") if result["state"] == "complete" else None
 
 
 def _row(variant: Variant, trained: Sequence[_Wanted]) -> Row:

@@ -47,7 +47,7 @@ DAMAGED_HINT = (
     "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
     "the others."
 )
-_SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
+SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
 _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -97,14 +97,13 @@ def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
         hint: the way out where it is damaged.
 
     Raises:
-        RunError: the file is missing, unreadable, damaged, or of a newer version.
+        RunError: the file is missing, unreadable or damaged.
     """
     try:
         content = decoded(_bytes_of(path))
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
     if model is not None:
-        _require_schema(content, path)
         check(model, content, path, hint=hint)
     return content
 
@@ -140,15 +139,6 @@ def _bytes_of(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason(error)}.") from error
-
-
-def _require_schema(content: Any, path: Path) -> None:
-    schema = content.get("schema", SCHEMA) if isinstance(content, Mapping) else SCHEMA
-    if schema != SCHEMA:
-        raise RunError(
-            f"{path} has schema {shown(schema)}; this version of pure-nas reads {SCHEMA}.",
-            hint="Use the version of pure-nas that wrote it, or a newer one.",
-        )
 
 
 class TrialDirectory:
@@ -243,12 +233,11 @@ class TrialDirectory:
             RunError: it has not.
         """
         value: Any = result
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if not isinstance(value, int | float):
-            raise RunError(
-                f"{self.ended} is damaged: it has no valid '{'.'.join(keys)}'.", hint=self.damaged_hint
-            )
+        for place, key in enumerate(keys, start=1):
+            value = value.get(key)
+            if value is None:
+                missing = ".".join(keys[:place])
+                raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
         return float(value)
 
     @property
@@ -288,6 +277,7 @@ class RunDirectory:
         self.path = path
         self.settings_path = path / "run.toml"
         self.study_path = path / "study.db"
+        self.log_path = path / "log.jsonl"
         self.report_path = path / "report.html"
         self.figures = path / "figures"
 
@@ -335,17 +325,20 @@ class RunDirectory:
             settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
             require_flat(settings)
         except RecursionError as error:
-            raise RunError(f"{self.settings_path} is damaged: it is nested too deeply.", hint=_SETTINGS_HINT) from error
+            raise RunError(f"{self.settings_path} is damaged: it is nested too deeply.", hint=SETTINGS_HINT) from error
         except ValueError as error:
-            raise RunError(f"{self.settings_path} is damaged: {error}.", hint=_SETTINGS_HINT) from error
-        _require_schema(settings, self.settings_path)
-        check(Settings, settings, self.settings_path, hint=_SETTINGS_HINT)
+            raise RunError(f"{self.settings_path} is damaged: {error}.", hint=SETTINGS_HINT) from error
+        if settings.get("schema", SCHEMA) != SCHEMA:
+            raise RunError(
+                f"{self.settings_path} has schema {shown(settings['schema'])}; this version of pure-nas reads {SCHEMA}."
+            )
+        check(Settings, settings, self.settings_path, hint=SETTINGS_HINT)
         return settings
 
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
-        append_line(self.path / "log.jsonl", record)
+        append_line(self.log_path, record)
 
     @contextmanager
     def locked(self, *, instead: str = "--study") -> Iterator[None]:

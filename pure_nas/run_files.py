@@ -18,13 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pure_nas.errors import RunError
 from pure_nas.validation import fault_lines
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 """The version of every file of a run that this package reads and writes."""
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
 died twice;
 rejected: over a limit, never trained and not counted as a trial."""
+
+ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -40,6 +42,8 @@ class RunFile(BaseModel):
     """A table of a file that this package wrote."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
 
 
 class Images(RunFile):
@@ -91,8 +95,8 @@ class Settings(RunFile):
     time_seconds: Amount | None = None
     epochs: Positive | None = None
     batch_size: Positive | None = None
-    objectives: Annotated[list[str], Field(min_length=1)] | None = None
-    reference: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    objectives: Annotated[list[ObjectiveName], Field(min_length=1)] | None = None
+    reference: dict[ObjectiveName, Annotated[float, Field(gt=0)]] | None = None
     limits: dict[str, Amount] | None = None
     sampler: str | None = None
     chosen_sampler: Sampler | None = None

@@ -17,6 +17,7 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
+from pure_nas.run_files import Training as TrainingFile
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
 from pure_nas.units import get_unit
 from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
@@ -24,6 +25,7 @@ from pure_nas_cli.console import stderr
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 FACTS_FILE = "training.json"
+_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the train command again."
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
         RunError: the folder holds something else.
     """
     _require_usable(folder)
-    directory = TrialDirectory(folder, number=0)
+    directory = TrialDirectory(folder, number=0, damaged_hint=_DAMAGED_HINT)
     with RunDirectory(folder).locked():
         _require_same(directory, candidate, training)
         result = directory.result()
@@ -108,7 +110,7 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
             write_whole(folder / FACTS_FILE, json.dumps(training.facts, indent=2) + "\n")
             result = _train(candidate, training, folder)
             if result["state"] != "failed":  # out of memory: the same command may fare better
-                directory.write_result(result)
+                directory.finish(result)
     return result
 
 
@@ -127,9 +129,7 @@ def _require_same(directory: TrialDirectory, candidate: Candidate, training: Tra
     path = directory.path / FACTS_FILE
     if not path.exists():
         return
-    stored = read_json(path)
-    if not isinstance(stored, dict):
-        raise RunError(f"{path} is damaged: it is no JSON object.", hint="Choose another -o DIR.")
+    stored = read_json(path, TrainingFile, hint="Put a good copy back, or choose another -o DIR.")
     differing = [
         f"{key} {stored.get(key)!r} there, {value!r} now"
         for key, value in training.decisive.items()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
 from pure_nas.report import wording
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.run_files import Amount, Count, Positive, Share
 from pure_nas.units import HYBRID
 
 FILE_NAME = "retrain.json"
+_HINT = "Give the retrain command again: what it has trained is taken from its folders."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +34,12 @@ class RetrainRow:
 
     trial: int
     variant: str
-    params: float
-    flops: float
-    test_accuracy: tuple[float, ...]
-    mean: float | None
-    std: float
-    diverged: int = 0
+    params: Amount
+    flops: Amount
+    test_accuracy: tuple[Share, ...]
+    mean: Share | None
+    std: Amount
+    diverged: Count = 0
     convergence: tuple[Convergence, ...] = ()
 
 
@@ -53,9 +56,9 @@ class Retraining:
     """The content of retrain.json."""
 
     schema: Literal[1]
-    seeds: int
+    seeds: Positive
     rows: tuple[RetrainRow, ...]
-    epochs: int | None = None
+    epochs: Positive | None = None
     verdicts: tuple[Verdict, ...] = ()
 
     @property
@@ -73,13 +76,17 @@ def load_retraining(run: RunDirectory) -> Retraining | None:
     path = run.path / FILE_NAME
     if not path.exists():
         return None
-    try:
-        return TypeAdapter(Retraining).validate_json(path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise RunError(f"{path} is damaged: {faults}.", hint="Retrain again, or remove the file.") from error
+    content = read_json(path, Retraining, hint=_HINT)
+    found = TypeAdapter(Retraining).validate_python(content)
+    for row in found.rows:
+        mean = statistics.fmean(row.test_accuracy) if row.test_accuracy else None
+        if mean != row.mean and (mean is None or row.mean is None or abs(mean - row.mean) > 1e-9):
+            raise RunError(
+                f"{path} is damaged: the mean of {row.variant} of trial {row.trial} is {row.mean}, but its seeds say "
+                f"{mean}.",
+                hint=_HINT,
+            )
+    return found
 
 
 def variant_kind(row: RetrainRow, kinds: dict[int, str]) -> str:

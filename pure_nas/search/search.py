@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pure_nas.errors import RunError
 from pure_nas.results import Results, TrialRecord, read_trial
 from pure_nas.run_directory import RunDirectory
+from pure_nas.run_files import SCHEMA
 from pure_nas.runner import Ended, EpochDone, Event, Executor, Job, Outcome, Started, WorkerLost
 from pure_nas.search.baselines import Baseline
 from pure_nas.search.clock import Clock
@@ -309,7 +310,7 @@ class Search:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""
         self._keep_candidate(asked)
         folder = self._run.trial(asked.number)
-        folder.write_result({"schema": 1, "number": asked.number, **result})
+        folder.finish({"schema": SCHEMA, "number": asked.number, **result})
         record = read_trial(folder, self._settings.objectives)
         if record is None:
             raise RunError(f"{folder.path} was removed while the search ran.")

@@ -21,7 +21,9 @@ from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
-from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.results import objectives_of
+from pure_nas.run_directory import SETTINGS_HINT, RunDirectory, write_whole
+from pure_nas.run_files import ObjectiveName
 from pure_nas.runner import Executor
 from pure_nas.runner.worker import Load
 from pure_nas.search.baselines import Baseline, baselines
@@ -29,7 +31,7 @@ from pure_nas.search.clock import STARTED
 from pure_nas.search.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.search.samplers import ChosenSampler, choose_sampler
 from pure_nas.search.search import Listener, Search
-from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
+from pure_nas.search.settings import SearchSettings, require_same
 from pure_nas.search.space import SearchSpace
 from pure_nas.search.storage import close_storage, open_storage
 from pure_nas.search.study import SearchStudy
@@ -239,14 +241,14 @@ def _decide(prepared: Prepared) -> dict[str, Any]:
 
 def _decided(run: RunDirectory) -> dict[str, Any]:
     """What was decided when the run began."""
-    stored = run.settings()
-    try:
-        return {
-            "chosen_sampler": {key: stored["chosen_sampler"][key] for key in ("name", "reason")},
-            "reference": {name: float(stored["reference"][name]) for name in stored["objectives"]},
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    sampler = run.settings().get("chosen_sampler")
+    if sampler is None:
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)
+    names, reference = objectives_of(run)
+    return {
+        "chosen_sampler": {key: sampler[key] for key in ("name", "reason")},
+        "reference": dict(zip(names, reference, strict=True)),
+    }
 
 
 def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
