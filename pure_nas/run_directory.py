@@ -250,6 +250,16 @@ class TrialDirectory:
         digests = (self.result() or {}).get("digests") or {}
         return digests.get(self.weights.name)
 
+    @property
+    def has_its_weights(self) -> bool:
+        """Whether the weights are there and, as far as the result tells, are those that the trial ended with.
+
+        Raises:
+            RunError: the result is damaged.
+        """
+        kept = self.weights_digest
+        return self.weights.is_file() and kept in (None, digest_of(_bytes_of(self.weights)))
+
     def curve(self) -> list[dict[str, Any]]:
         """One record an epoch, from the first.
 

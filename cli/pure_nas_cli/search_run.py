@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import optuna
 from rich.text import Text
 
 from pure_nas.report import write_report
-from pure_nas.results import Results
+from pure_nas.results import Results, TrialRecord
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Executor
 from pure_nas.search.samplers import ChosenSampler
@@ -41,13 +42,14 @@ def plan_only(settings: SearchSettings, *, as_json: bool) -> None:
             _show_estimate(prepared, executor, workers, settings.trials)
 
 
-def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
+def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_weights: bool = False) -> int:
     """Search, show it, and write the report; returns the exit code."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = RunDirectory(out / settings.study)
     prepared = prepare(settings)
     relay = Relay()
-    with opened(prepared, out, relay) as search:
+    with opened(prepared, out, relay, restore_weights=restore_weights) as search:
+        _tell_lost_weights(search)
         if search.left:
             _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
@@ -57,6 +59,19 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
             stderr.print(f"{search.images_per_second:,.0f} training images/s")
         _finish(run, search.results, as_json=as_json)
     return code
+
+
+def _tell_lost_weights(search: Search) -> None:
+    """Say which complete trials have lost their weights, and what is done about it."""
+    if search.lost:
+        _warn(f"{_weights_of(search.lost)} are missing or damaged: what they are of is trained again first.")
+    if search.without_weights:
+        _warn(f"{_weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
+
+
+def _weights_of(trials: Sequence[TrialRecord]) -> str:
+    numbers = ", ".join(str(trial.number) for trial in trials)
+    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"
 
 
 def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
