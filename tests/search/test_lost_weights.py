@@ -71,17 +71,14 @@ def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
 ) -> None:
     best = results_of(out).best
     run = RunDirectory(out / "study")
-    folder = run.trial(99)
-    shutil.copytree(run.trial(best.number).path, folder.path)
-    folder.path.rename(run.trial(5).path)
     repeat = run.trial(5)
+    shutil.copytree(run.trial(best.number).path, repeat.path)
     repeat.weights.unlink()
     repeat.metrics.unlink()
     result = run.trial(best.number).result()
     assert result is not None
-    repeat.finish(
-        {**{key: value for key, value in result.items() if key != "digests"}, "number": 5, "replay_of": best.number}
-    )
+    del result["digests"]
+    repeat.finish({**result, "number": 5, "replay_of": best.number})
     run.trial(best.number).weights.unlink()
     # As on another machine: networks begin with other weights.
     settings = settings_for(image_folder, tiny_space_file, trials=6)
