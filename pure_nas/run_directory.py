@@ -188,7 +188,8 @@ class TrialDirectory:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.ended, json.dumps(result, indent=2) + "\n")
-        self.checkpoint.unlink(missing_ok=True)
+        if not self.checkpoint.is_dir():  # A folder in its place is none of ours.
+            self.checkpoint.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
         """How the trial ended; None while it has not.
@@ -339,11 +340,15 @@ class RunDirectory:
         except ValueError as error:
             raise RunError(f"{self.settings_path} is damaged: {error}.", hint=SETTINGS_HINT) from error
         if settings.get("schema", SCHEMA) != SCHEMA:
-            raise RunError(
-                f"{self.settings_path} has schema {shown(settings['schema'])}; this version of pure-nas reads {SCHEMA}."
-            )
+            raise self.of_another_version(settings)
         check(Settings, settings, self.settings_path, hint=SETTINGS_HINT)
         return settings
+
+    def of_another_version(self, settings: Mapping[str, Any]) -> RunError:
+        """What is wrong with settings that another version has written."""
+        return RunError(
+            f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
+        )
 
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""

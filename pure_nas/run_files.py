@@ -72,7 +72,7 @@ class Sampler(RunFile):
     """The sampler that was chosen, and why."""
 
     name: str
-    reason: str
+    reason: str = ""
 
 
 class Axes(RunFile):

@@ -187,6 +187,8 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     stored = run.settings()
     if stored.get("kind") != EXPERIMENT:
         raise RunError(f"{run.path} holds a search, not an experiment.", hint="Choose another --out.")
+    if "schema" not in stored:
+        raise run.of_another_version(stored)
     old, new = flat_settings(stored), flat_settings(wanted)
     keys = [key for key in dict.fromkeys((*new, *old)) if key.split(".")[0] not in _MAY_DIFFER]
     differing = _causes(

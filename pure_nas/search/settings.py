@@ -186,6 +186,8 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
         RunError: something else differs; the message lists what.
     """
     stored = run.settings()
+    if "schema" not in stored:
+        raise run.of_another_version(stored)
     old, new = flat_settings(stored), flat_settings(wanted)
     recorded_only = {key for key in old if key.split(".")[0] not in wanted}
     keys = sorted((old.keys() | new.keys()) - recorded_only)

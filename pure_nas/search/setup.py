@@ -248,7 +248,7 @@ def _decided(run: RunDirectory) -> dict[str, Any]:
         raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)
     names, reference = objectives_of(run)
     return {
-        "chosen_sampler": {key: sampler[key] for key in ("name", "reason")},
+        "chosen_sampler": {"name": sampler["name"], "reason": sampler.get("reason", "")},
         "reference": dict(zip(names, reference, strict=True)),
     }
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from pure_nas.errors import RunError
 from pure_nas.run_directory import write_whole
 from pure_nas.training.training import Training
 
@@ -44,14 +43,9 @@ def restore_checkpoint(path: Path, training: Training, digest: str, *, known_epo
 
     Args:
         known_epochs: how many epochs there is a record of; a checkpoint after more of them is left aside too.
-
-    Raises:
-        RunError: there is a folder in its place, which no later checkpoint could replace.
     """
     if not path.exists():
         return False
-    if path.is_dir():
-        raise RunError(f"The checkpoint {path} is a folder.", hint="Move it away, then give the same command again.")
     try:
         stored = _read(path)
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
