@@ -202,8 +202,9 @@ class TrialDirectory:
         if not self.ended.exists():
             return None
         result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
-        if result.get("digests"):
-            self._require_unchanged(result, result["digests"])
+        digests = result.get("digests")
+        if digests is not None:
+            self._require_unchanged(result, digests)
         return result
 
     def _require_unchanged(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> None:

@@ -111,7 +111,7 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
             result = _train(candidate, training, folder)
             if result["state"] != "failed":  # out of memory: the same command may fare better
                 directory.finish(result)
-    return result
+    return directory.result() or result
 
 
 def _require_usable(folder: Path) -> None:

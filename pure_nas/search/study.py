@@ -169,7 +169,7 @@ def _explained(name: str) -> Iterator[None]:
     """Turn what goes wrong in the storage of the study `name` into a RunError."""
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, KeyError) as error:
+    except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:
         full = "disk is full" in str(error)
         hint = "Free some space, then give the same command again." if full else REBUILD
         raise RunError(f'The study "{name}" cannot be used: {first_line(error)}.', hint=hint) from error
