@@ -64,13 +64,17 @@ def left(pure_nas: Command, finished: Study, tmp_path_factory: pytest.TempPathFa
     file.write_text(EXPERIMENT.format(dataset=json.dumps(str(study.dataset))), encoding="utf-8")
     for answer in (
         pure_nas("retrain", study.run, "--trials", "1", "--seeds", 1, "--device", "cpu"),
-        pure_nas(
-            "train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "--batch-size", 16, "-o", trained
-        ),
+        pure_nas("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", trained),
         pure_nas("experiment", file, "--out", experiment, "--device", "cpu"),
     ):
         assert answer.code == 0, answer.stderr
     return study, trained, experiment
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time of a report."""
+    monkeypatch.setattr("pure_nas.report.figures.write_figures", lambda run, data: [])
 
 
 def located(run: Path, name: str) -> Path:
@@ -194,13 +198,6 @@ REPORTED = {
 }
 
 
-@pytest.fixture
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time of a report."""
-    monkeypatch.setattr("pure_nas.report.figures.write_figures", lambda run, data: [])
-
-
-@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("what", REPORTED)
 def test_commands_explain_a_file_that_was_changed(pure_nas: Command, study: Study, tmp_path: Path, what: str) -> None:
     name, change, code = REPORTED[what]
@@ -219,7 +216,6 @@ def test_commands_explain_a_file_that_was_changed(pure_nas: Command, study: Stud
         assert not code or name.rpartition("/")[2] in answer.message
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_folders_in_place_of_files_are_explained(pure_nas: Command, study: Study) -> None:
     for name in ("log.jsonl", "environment.json", "trials/0001/result.json", "trials/0001/weights.safetensors"):
         path = study.run / name
@@ -235,10 +231,15 @@ def test_folders_in_place_of_files_are_explained(pure_nas: Command, study: Study
 
 
 def test_a_folder_in_place_of_a_checkpoint_ends_no_search(study: Study) -> None:
-    (study.run / "trials" / "0006" / "checkpoint.pt").mkdir(parents=True)
-    answer = study.go("--trials", 7)
+    trial = study.run / "trials" / "0001"
+    kept = (trial / "weights.safetensors").read_bytes()
+    for path in (trial / "result.json", *study.run.glob("study.db*")):
+        path.unlink()
+    (trial / "checkpoint.pt").mkdir()
+    answer = study.go()
     assert answer.code == 0
-    assert "[7/7] trial 6  complete" in answer.stderr
+    assert "trial 1  complete" in answer.stderr
+    assert (trial / "weights.safetensors").read_bytes() == kept
 
 
 @pytest.mark.parametrize("cut", [1, 2000])
