@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -141,6 +142,12 @@ def summary_line(results: Results) -> str:
     parts.append(f"training time {show_seconds(sum(record.seconds for record in results.trials))}")
     parts.append(f"weights {show_bytes(sum(record.weights_bytes for record in results.trials))}")
     return ", ".join(parts)
+
+
+def weights_of(trials: Sequence[TrialRecord]) -> str:
+    """Whose weights, for messages: "The weights of trials 3, 7"."""
+    numbers = ", ".join(str(trial.number) for trial in trials)
+    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"
 
 
 def front_document(results: Results, run: RunDirectory) -> str:

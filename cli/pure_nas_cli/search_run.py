@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import optuna
 from rich.text import Text
 
 from pure_nas.report import write_report
-from pure_nas.results import Results, TrialRecord
+from pure_nas.results import Results
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Executor
 from pure_nas.search.samplers import ChosenSampler
@@ -21,7 +20,7 @@ from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import Prepared, opened, prepare
 from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
-from pure_nas_cli.front import front_document, print_front, summary_line
+from pure_nas_cli.front import front_document, print_front, summary_line, weights_of
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
 from pure_nas_cli.quantities import show_count, show_seconds, show_size
@@ -64,14 +63,9 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
 def _tell_lost_weights(search: Search) -> None:
     """Say which complete trials have lost their weights, and what is done about it."""
     if search.lost:
-        _warn(f"{_weights_of(search.lost)} are missing or damaged: what they are of is trained again first.")
+        _warn(f"{weights_of(search.lost)} are missing or damaged: what they are of is trained again first.")
     if search.without_weights:
-        _warn(f"{_weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
-
-
-def _weights_of(trials: Sequence[TrialRecord]) -> str:
-    numbers = ", ".join(str(trial.number) for trial in trials)
-    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"
+        _warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
 
 
 def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
