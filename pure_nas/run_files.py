@@ -47,18 +47,29 @@ class RunFile(BaseModel):
 
 
 class Images(RunFile):
-    """What files say of a dataset, as `Dataset.facts` has it, and how many of its images were used."""
+    """What files say of a dataset, as `Dataset.facts` has it, and how many of its images were used.
+
+    Mean and standard deviation are of pixels from 0 to 1.
+    """
 
     name: str | None = None
     fingerprint: str | None = None
     classes: Annotated[list[str], Field(min_length=1)] | None = None
     in_chans: Positive | None = None
     image_size: Positive | None = None
-    mean: list[float] | None = None
-    std: list[Annotated[float, Field(gt=0)]] | None = None
+    mean: list[Share] | None = None
+    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
     train: Count | None = None
     validation: Count | None = None
     scored: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, content: Any) -> Any:
+        for name, value in content.items() if isinstance(content, dict) else ():
+            if value is None:
+                raise ValueError(f"{name} is null")
+        return content
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> Self:

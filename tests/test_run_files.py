@@ -58,6 +58,8 @@ def test_a_result_that_cannot_be_is_named_with_key_and_value(changes: dict[str, 
     [
         ({"data": {"classes": 3}}, "data.classes"),
         ({"data": {"in_chans": 1, "mean": [0.1, 0.2]}}, "mean has 2 values for 1 channels"),
+        ({"data": {"mean": [-1.0]}}, "data.mean.0"),
+        ({"data": {"std": None}}, "std is null"),
         ({"seed": "x"}, "seed"),
         ({"trials": 10**30}, "trials"),
         ({"objectives": ["error", "flop"]}, "objectives.1"),
