@@ -6,17 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pure_nas import pareto
 from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError, UsageError
-from pure_nas.run_directory import DAMAGED_HINT, EXPERIMENT, RunDirectory, TrialDirectory
-
-TrialState = Literal["complete", "diverged", "failed", "rejected"]
-"""complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
-died twice;
-rejected: over a limit, never trained and not counted as a trial."""
+from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, TrialDirectory
+from pure_nas.run_files import TrialState
 
 ERRORS = ("error", "noise_error")
 """The objectives that are shares of images; every other one is a cost."""
@@ -248,48 +244,56 @@ def load_results(run: RunDirectory) -> Results:
     settings = run.settings()
     if settings.get("kind") == EXPERIMENT:
         raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
-    try:
-        names = tuple(settings["objectives"])
-        reference = tuple(float(settings["reference"][name]) for name in names)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    names, reference = objectives_of(run)
     records = (read_trial(trial, names) for trial in run.trials())
     return Results(names, reference, tuple(record for record in records if record is not None))
+
+
+def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The objectives of a search and the worst value of each.
+
+    Raises:
+        RunError: run.toml is damaged.
+    """
+    settings = run.settings()
+    names, worst = settings.get("objectives", []), settings.get("reference", {})
+    if names[:1] != ["error"] or len(set(names)) < len(names):
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'objectives'.", hint=SETTINGS_HINT)
+    for name in names:
+        if name not in worst:
+            raise RunError(f"{run.settings_path} is damaged: it has no valid 'reference.{name}'.", hint=SETTINGS_HINT)
+    return tuple(names), tuple(float(worst[name]) for name in names)
 
 
 def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRecord | None:
     """Read one trial; None while it has not ended.
 
     Raises:
-        RunError: its result is damaged.
+        RunError: its result is damaged, belongs to another trial, or a file was changed since.
         ConfigError: its architecture or recipe is damaged.
     """
     result = trial.result()
     if result is None:
         return None
-    try:
-        if result["state"] not in get_args(TrialState):
-            raise ValueError(f"unknown state {result['state']!r}")
-        values = [float(result["objectives"][name]) for name in objective_names if result["state"] == "complete"]
-        if not all(map(math.isfinite, values)):
-            raise ValueError(f"its objectives are {values}")
-        return TrialRecord(
-            number=trial.number,
-            state=result["state"],
-            candidate=trial.candidate(),
-            baseline=result.get("baseline", ""),
-            objectives=tuple(values),
-            metrics=dict(result.get("metrics") or {}),
-            cost=dict(result.get("cost") or {}),
-            constraints=dict(result.get("constraints") or {}),
-            seconds=float(result.get("seconds", 0.0)),
-            reason=str(result.get("reason", "")),
-            replay_of=result.get("replay_of"),
-            weights_bytes=trial.weights.stat().st_size if trial.weights.exists() else 0,
-            curve=tuple(trial.curve()),
+    if result.get("number", trial.number) != trial.number:
+        raise RunError(
+            f"{trial.ended} is the result of trial {result['number']}, not of trial {trial.number}.",
+            hint=trial.damaged_hint,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, UsageError):
-            raise
-        fault = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise RunError(f"{trial.path / 'result.json'} is damaged: {fault}.", hint=DAMAGED_HINT) from error
+    state: TrialState = result["state"]
+    names = objective_names if state == "complete" else ()
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        candidate=trial.candidate(),
+        baseline=result.get("baseline", ""),
+        objectives=tuple(trial.number_in(result, "objectives", name) for name in names),
+        metrics=result.get("metrics") or {},
+        cost=result.get("cost") or {},
+        constraints=result.get("constraints") or {},
+        seconds=result.get("seconds", 0.0),
+        reason=result.get("reason", ""),
+        replay_of=result.get("replay_of"),
+        weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
+        curve=tuple(trial.curve()),
+    )

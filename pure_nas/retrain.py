@@ -28,6 +28,7 @@ from pure_nas.retrained import (
     variants_of,
 )
 from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
+from pure_nas.run_files import SCHEMA
 from pure_nas.run_images import RunImages
 from pure_nas.runner import Ended, Executor, Job, Outcome
 from pure_nas.search.workers import Work, Workers, check_workers, plan_workers, start_workers
@@ -165,7 +166,7 @@ def _keep(trained: _Wanted, outcome: Outcome) -> None:
             f"{folder.name} cannot be trained: {outcome.reason}.",
             hint="Free the device or choose another with --device, then give the same command again.",
         )
-    trained.directory.write_result({"schema": 1, "seed": trained.seed, **asdict(outcome)})
+    trained.directory.finish({"schema": SCHEMA, "seed": trained.seed, **asdict(outcome)})
 
 
 def _test_accuracy(trained: _Wanted) -> float | None:
@@ -173,7 +174,7 @@ def _test_accuracy(trained: _Wanted) -> float | None:
     result = trained.directory.result()
     if result is None:
         raise RunError(f"{trained.directory.path} was removed while it was retrained.")
-    return float(result["metrics"]["accuracy"]) if result["state"] == "complete" else None
+    return trained.directory.number_in(result, "metrics", "accuracy") if result["state"] == "complete" else None
 
 
 def _row(variant: Variant, trained: Sequence[_Wanted]) -> Row:

@@ -27,9 +27,21 @@ import tomli_w
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, reason
 from pure_nas.paths import expanded
 from pure_nas.recipe import Recipe
+from pure_nas.run_files import (
+    SCHEMA,
+    Epoch,
+    Result,
+    Settings,
+    check,
+    decoded,
+    digest_of,
+    digest_of_document,
+    require_flat,
+)
+from pure_nas.validation import shown
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +50,13 @@ EXPERIMENT = "experiment"
 _REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 """How file systems say that they cannot do something."""
 DAMAGED_HINT = (
-    "Put a good copy back. Without one, move the file and study.db (with study.db-wal and study.db-shm) away and give "
-    "the search command again: the trial is trained anew, and the study is rebuilt from the others."
+    "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
+    "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
+    "the others."
 )
+SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
+_CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
+WEIGHTS_FILE = "weights.safetensors"
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -88,47 +104,56 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def read_json(path: Path, *, hint: str = "") -> Any:
+def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
     """The content of a JSON file.
 
     Args:
+        model: what may stand in it, see `run_files`.
         hint: the way out where it is damaged.
 
     Raises:
         RunError: the file is missing, unreadable or damaged.
     """
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+        content = decoded(_bytes_of(path))
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
+    if model is not None:
+        check(model, content, path, hint=hint)
+    return content
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
+def read_json_lines(path: Path, model: Any = dict[str, Any], *, hint: str = "") -> list[dict[str, Any]]:
     """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none.
+
+    Args:
+        model: what may stand in a record, see `run_files`.
+        hint: the way out where a line is damaged.
 
     Raises:
         RunError: the file cannot be read, or a line before the last is damaged.
     """
     if not path.exists():
         return []
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}.") from error
+    lines = _bytes_of(path).splitlines()
     records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError(f"{line[:40]!r} is no record")
-            records.append(record)
+            record = decoded(line, nan_is_null=True)
         except ValueError as error:
             if number == len(lines):
                 break
-            raise RunError(f"{path}, line {number}, is damaged: {error}.") from error
+            raise RunError(f"{path}, line {number}, is damaged: {error}.", hint=hint) from error
+        check(model, record, f"{path}, line {number},", hint=hint)
+        records.append(record)
     return records
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 class TrialDirectory:
@@ -142,8 +167,9 @@ class TrialDirectory:
         self.path = path
         self.number = number
         self.damaged_hint = damaged_hint
+        self.ended = path / "result.json"
         self.metrics = path / "metrics.jsonl"
-        self.weights = path / "weights.safetensors"
+        self.weights = path / WEIGHTS_FILE
         self.checkpoint = path / "checkpoint.pt"
         self.evaluation = path / "evaluation.json"
 
@@ -165,28 +191,106 @@ class TrialDirectory:
         """Whether what the trial trains is on disk."""
         return (self.path / "architecture.json").exists()
 
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
+        files = (self.metrics, self.evaluation, self.weights)
+        digests = {path.name: digest_of(_bytes_of(path)) for path in files if path.exists()}
+        digests["candidate"] = self.candidate().digest
+        # The last digest is of the result itself, with the others.
+        own = digest_of_document({**result, "digests": digests})
+        self.write_result({**result, "digests": {**digests, self.ended.name: own}})
+
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
-        write_whole(self.path / "result.json", json.dumps(result, indent=2) + "\n")
-        self.checkpoint.unlink(missing_ok=True)
+        write_whole(self.ended, json.dumps(result, indent=2) + "\n")
+        if not self.checkpoint.is_dir():  # A folder in its place is none of ours.
+            self.checkpoint.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
         """How the trial ended; None while it has not.
 
         Raises:
-            RunError: the file is damaged.
+            RunError: the file is damaged, or it or another file of the trial was changed since. Results of older
+                versions have no digests, so that nothing is known of that.
+            ConfigError: what the trial trains is missing or damaged.
         """
-        path = self.path / "result.json"
-        if not path.exists():
+        if not self.ended.exists():
             return None
-        result = read_json(path, hint=self.damaged_hint)
-        if not isinstance(result, dict) or "state" not in result:
-            raise RunError(f"{path} is damaged: it has no state.", hint=self.damaged_hint)
+        result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
+        digests = result.get("digests")
+        if digests is not None:
+            self._require_unchanged(result, digests)
         return result
 
+    def _require_unchanged(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+        others = {name: digest for name, digest in digests.items() if name != self.ended.name}
+        if digest_of_document({**result, "digests": others}) != digests.get(self.ended.name):
+            raise RunError(f"{self.ended} was changed after the trial had ended.", hint=self.damaged_hint)
+        if self.candidate().digest != digests.get("candidate"):
+            raise RunError(
+                f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
+                "say: one of the files was changed, or belongs to another trial.",
+                hint=self.damaged_hint,
+            )
+        for path in (self.metrics, self.evaluation):
+            if path.name not in digests:
+                continue
+            if not path.exists():
+                raise RunError(f"{path} is missing.", hint=self.damaged_hint)
+            if digest_of(_bytes_of(path)) != digests[path.name]:
+                raise RunError(
+                    f"{path} was changed after the trial had ended, or belongs to another trial.",
+                    hint=self.damaged_hint,
+                )
+
+    def number_in(self, result: Mapping[str, Any], *keys: str) -> float:
+        """A number of a result that must have it.
+
+        Raises:
+            RunError: it has not.
+        """
+        value: Any = result
+        for place, key in enumerate(keys, start=1):
+            value = value.get(key)
+            if value is None:
+                missing = ".".join(keys[:place])
+                raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
+        return float(value)
+
+    @property
+    def weights_digest(self) -> str | None:
+        """SHA-256 of the weights that the trial ended with; None where its result does not say, or there is none.
+
+        Raises:
+            RunError: the result is damaged.
+        """
+        digests = (self.result() or {}).get("digests") or {}
+        return digests.get(self.weights.name)
+
+    @property
+    def has_its_weights(self) -> bool:
+        """Whether the weights are there and, as far as the result tells, are those that the trial ended with.
+
+        Raises:
+            RunError: the result is damaged.
+        """
+        kept = self.weights_digest
+        return self.weights.is_file() and kept in (None, digest_of(_bytes_of(self.weights)))
+
     def curve(self) -> list[dict[str, Any]]:
-        """One record an epoch."""
-        return read_json_lines(self.metrics)
+        """One record an epoch, from the first.
+
+        Raises:
+            RunError: the file cannot be read or is damaged.
+        """
+        hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
+        records = read_json_lines(self.metrics, Epoch, hint=hint)
+        for place, record in enumerate(records, start=1):
+            if record["epoch"] != place:
+                raise RunError(
+                    f"{self.metrics}, line {place}, is damaged: it is of epoch {record['epoch']}.", hint=hint
+                )
+        return records
 
 
 class RunDirectory:
@@ -200,6 +304,7 @@ class RunDirectory:
         self.path = path = expanded(path)
         self.settings_path = path / "run.toml"
         self.study_path = path / "study.db"
+        self.log_path = path / "log.jsonl"
         self.report_path = path / "report.html"
         self.figures = path / "figures"
 
@@ -241,19 +346,31 @@ class RunDirectory:
         """Every setting of the run.
 
         Raises:
-            RunError: run.toml is missing or damaged.
+            RunError: run.toml is missing, damaged, or of a newer version.
         """
+        data = _bytes_of(self.settings_path)
         try:
-            return tomllib.loads(self.settings_path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RunError(f"{self.settings_path} cannot be read: {error.strerror}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{self.settings_path} is damaged: {error}.") from error
+            settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
+            require_flat(settings)
+        except RecursionError as error:
+            raise RunError(f"{self.settings_path} is damaged: it is nested too deeply.", hint=SETTINGS_HINT) from error
+        except ValueError as error:
+            raise RunError(f"{self.settings_path} is damaged: {error}.", hint=SETTINGS_HINT) from error
+        if settings.get("schema", SCHEMA) != SCHEMA:
+            raise self.of_another_version(settings)
+        check(Settings, settings, self.settings_path, hint=SETTINGS_HINT)
+        return settings
+
+    def of_another_version(self, settings: Mapping[str, Any]) -> RunError:
+        """What is wrong with settings that another version has written."""
+        return RunError(
+            f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
+        )
 
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
-        append_line(self.path / "log.jsonl", record)
+        append_line(self.log_path, record)
 
     @contextmanager
     def locked(self, *, instead: str = "--study") -> Iterator[None]:
@@ -286,9 +403,11 @@ class RunDirectory:
             )
         try:
             write_whole(owner, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}) + "\n")
-            yield
+            try:
+                yield
+            finally:
+                owner.unlink(missing_ok=True)
         finally:
-            owner.unlink(missing_ok=True)
             lock.release()
 
 
@@ -311,7 +430,7 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
 
 def _described(owner: Path) -> str:
     try:
-        record = json.loads(owner.read_bytes())
+        record = decoded(owner.read_bytes())
         return f" by process {record['pid']} on {record['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return " by another process"

@@ -11,7 +11,10 @@ from typing import Any, Literal, Self
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.paths import expanded
-from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
+from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, read_json
+from pure_nas.run_files import Training
+
+TRAINING_HINT = "Put a good copy back, or train the network again in another folder."
 
 TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
@@ -69,8 +72,8 @@ class RunImages:
                 fingerprint=settings["data"]["fingerprint"],
                 facts=settings["data"],
             )
-        except (KeyError, TypeError) as error:
-            raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+        except KeyError as error:
+            raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.", hint=SETTINGS_HINT) from error
 
     @classmethod
     def of_training(cls, file: Path, image_size: int | None = None) -> Self:
@@ -82,24 +85,21 @@ class RunImages:
         Raises:
             RunError: the file is damaged.
         """
-        found = read_json(file)
-        try:
-            name = found["dataset"]
-            return cls(
-                file=file,
-                made="trained",
-                dataset=found.get("folder") or (name if name in dataset_names() else None),
-                data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
-                seed=found["seed"],
-                limit=None,
-                validation=None,
-                image_size=found.get("image_size", image_size),
-                skip_corrupt=bool(found.get("skip_corrupt")),
-                fingerprint=found["fingerprint"],
-                facts=found.get("data", {"name": name, "image_size": image_size}),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"{file} is damaged: it has no valid {error}.") from error
+        found = read_json(file, Training, hint=TRAINING_HINT)
+        name = found["dataset"]
+        return cls(
+            file=file,
+            made="trained",
+            dataset=found.get("folder") or (name if name in dataset_names() else None),
+            data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
+            seed=found["seed"],
+            limit=None,
+            validation=None,
+            image_size=found.get("image_size", image_size),
+            skip_corrupt=bool(found.get("skip_corrupt")),
+            fingerprint=found["fingerprint"],
+            facts=found.get("data") or {"name": name, "image_size": image_size},
+        )
 
     @property
     def name(self) -> str:

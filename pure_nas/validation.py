@@ -119,10 +119,15 @@ def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:
         model: the model that describes the whole file.
         source: the file, or a description of where the data came from.
     """
-    found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
-    lines = list(dict.fromkeys(_line(details, model) for details in found))
+    lines = fault_lines(error, model)
     count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
     return "\n".join([f"{source} has {count}:", *(f"  {line}" for line in lines)])
+
+
+def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every fault that validating `model` found: the key path, what is wrong, the nearest valid name."""
+    found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
+    return list(dict.fromkeys(_line(details, model) for details in found))
 
 
 def _line(details: Any, model: type[BaseModel]) -> str:

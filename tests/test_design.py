@@ -28,6 +28,7 @@ LAYERS = (
     "pareto",
     "comparison",
     "convergence",
+    "run_files",
     "run_directory",
     "results",
     "retrained",

@@ -15,6 +15,8 @@ from pure_nas_cli.console import print_anything, stderr
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS)
+"""What is wrong with a path, not with the program."""
 _FULL_HINT = "Free some space, then give the same command again."
 
 
@@ -35,13 +37,24 @@ class ExplainedErrors(TyperGroup):
             show(error)
             raise typer.Exit(error.exit_code) from error
         except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            show(RunError(f"{error.filename or 'The output'} cannot be written: {error.strerror}.", hint=_FULL_HINT))
+            show(_explained(error))
             raise typer.Exit(RunError.exit_code) from error
         except KeyboardInterrupt as interrupt:
             stderr.print("Interrupted.")
             raise typer.Exit(INTERRUPTED) from interrupt
+
+
+def _explained(error: OSError) -> RunError:
+    """What the system says of a path, or of a full disk.
+
+    Raises:
+        OSError: it is about something else.
+    """
+    if error.errno in _FULL:
+        return RunError(f"{error.filename or 'The output'} cannot be written: {error.strerror}.", hint=_FULL_HINT)
+    if error.errno in _PATHS and error.filename is not None:
+        return RunError(f"{error.filename} cannot be used: {error.strerror}.", hint="Give another path.")
+    raise error
 
 
 def show(error: PureNasError) -> None:

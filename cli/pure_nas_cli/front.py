@@ -168,6 +168,12 @@ def summary_line(results: Results) -> str:
     return ", ".join(parts)
 
 
+def weights_of(trials: Sequence[TrialRecord]) -> str:
+    """Whose weights, for messages: "The weights of trials 3, 7"."""
+    numbers = ", ".join(str(trial.number) for trial in trials)
+    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"
+
+
 def front_document(results: Results, run: RunDirectory, retraining: Retraining | None = None) -> str:
     """The front as JSON."""
     rows = [retraining.row_of(trial.candidate) if retraining else None for trial in results.front]

@@ -36,6 +36,7 @@ class Progress(Protocol):
     def trial_started(self, trial: Asked, epochs_done: int) -> None: ...
     def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None: ...
     def trial_ended(self, record: TrialRecord) -> None: ...
+    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None: ...
     def __enter__(self) -> Progress: ...
     def __exit__(self, *details: object) -> None: ...
 
@@ -69,6 +70,11 @@ class Relay:
         """Pass it on."""
         if self.target:
             self.target.trial_ended(record)
+
+    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
+        """Pass it on."""
+        if self.target:
+            self.target.weights_restored(before, after, reason)
 
 
 class PlainProgress:
@@ -113,6 +119,10 @@ class PlainProgress:
         if record.reason:
             words.append(record.reason)
         self._console.print(Text("  ".join(words)), soft_wrap=True)
+
+    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
+        """Print what became of it."""
+        _say_restored(self._console, before, after, reason)
 
 
 class LiveProgress:
@@ -166,6 +176,12 @@ class LiveProgress:
         self._ended_here += record.counts and record.replay_of is None
         if record.state != "rejected":
             self._recent.append(record)
+
+    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
+        """Say above the table what became of it."""
+        if after is not None:
+            self._records = [after if record.number == after.number else record for record in self._records]
+        _say_restored(self._live.console, before, after, reason)
 
     def _draw(self) -> Group:
         counted = sum(record.counts for record in self._records)
@@ -237,6 +253,20 @@ def _say_workers(console: Console, workers: WorkerPlan) -> None:
     if workers.measured:
         rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())
         console.print(f"workers {workers.count}: images/s are {rates}", soft_wrap=True)
+
+
+def _say_restored(console: Console, before: TrialRecord, after: TrialRecord | None, reason: str) -> None:
+    """Say what became of a trial whose weights were lost."""
+    if after is None:
+        said = f"cannot be trained again: {reason}"
+    elif after.objectives == before.objectives:
+        said = "trained again, with the same result"
+    else:
+        said = (
+            f"trained again; this machine computes otherwise than the one of then, so that the error is now "
+            f"{show_percent(after.error)}, not {show_percent(before.error)}"
+        )
+    console.print(f"weights of trial {before.number}: {said}", soft_wrap=True)
 
 
 def _state(record: TrialRecord) -> str:

@@ -20,7 +20,7 @@ from pure_nas.search.settings import SearchSettings
 from pure_nas.search.setup import Prepared, opened, prepare
 from pure_nas.search.workers import WorkerPlan
 from pure_nas_cli.console import stderr
-from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line
+from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line, weights_of
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
@@ -42,13 +42,14 @@ def plan_only(settings: SearchSettings, *, as_json: bool) -> None:
             _show_estimate(prepared, executor, workers, settings.trials)
 
 
-def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
+def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_weights: bool = False) -> int:
     """Search, show it, and write the report; returns the exit code."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = RunDirectory(out / settings.study)
     prepared = prepare(settings)
     relay = Relay()
-    with opened(prepared, out, relay) as search:
+    with opened(prepared, out, relay, restore_weights=restore_weights) as search:
+        _tell_lost_weights(search)
         if search.left:
             _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
@@ -58,6 +59,14 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
             stderr.print(f"{search.images_per_second:,.0f} training images/s")
         _finish(run, search.results, as_json=as_json)
     return code
+
+
+def _tell_lost_weights(search: Search) -> None:
+    """Say which complete trials have lost their weights, and what is done about it."""
+    if search.lost:
+        _warn(f"{weights_of(search.lost)} are missing or damaged: what they are of is trained again first.")
+    if search.without_weights:
+        _warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
 
 
 def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from pure_nas.errors import RunError
 from pure_nas.paths import expanded
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
+from pure_nas.run_files import Training as TrainingFile
 from pure_nas.run_images import TRAINING_FILE
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
 from pure_nas.units import get_unit
@@ -25,6 +26,8 @@ from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
 from pure_nas_cli.images_used import show_images
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
+
+_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the train command again."
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
         RunError: the folder holds something else.
     """
     _require_usable(folder)
-    directory = TrialDirectory(folder, number=0)
+    directory = TrialDirectory(folder, number=0, damaged_hint=_DAMAGED_HINT)
     with RunDirectory(folder).locked():
         _require_same(directory, candidate, training)
         result = directory.result()
@@ -109,8 +112,8 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
             write_whole(folder / TRAINING_FILE, json.dumps(training.facts, indent=2) + "\n")
             result = _train(candidate, training, folder)
             if result["state"] != "failed":  # out of memory: the same command may fare better
-                directory.write_result(result)
-    return result
+                directory.finish(result)
+    return directory.result() or result
 
 
 def _require_usable(folder: Path) -> None:
@@ -128,9 +131,7 @@ def _require_same(directory: TrialDirectory, candidate: Candidate, training: Tra
     path = directory.path / TRAINING_FILE
     if not path.exists():
         return
-    stored = read_json(path)
-    if not isinstance(stored, dict):
-        raise RunError(f"{path} is damaged: it is no JSON object.", hint="Choose another -o DIR.")
+    stored = read_json(path, TrainingFile, hint="Put a good copy back, or choose another -o DIR.")
     differing = [
         f"{key} {stored.get(key)!r} there, {value!r} now"
         for key, value in training.decisive.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,15 +9,13 @@ import torch
 from torch import Tensor
 
 from pure_nas.architecture import Architecture
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, reason
 from pure_nas.nn import Network
-from pure_nas.nn.weights import read_weights
+from pure_nas.nn.weights import metadata_in, read_weights
 from pure_nas.paths import expanded
 from pure_nas.process_state import global_random_state
 
 ARCHITECTURE_FILE = "architecture.json"
-_LONGEST_HEADER = 100_000_000
-"""Bytes; what the format allows."""
 _TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")
 """How files of torch.save begin, now and before 1.6."""
 
@@ -65,13 +62,9 @@ def digest_in(weights: Path) -> str | None:
         RunError: the file is missing or damaged.
     """
     try:
-        with weights.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= _LONGEST_HEADER else None
-        metadata = header.get("__metadata__") or {} if isinstance(header, dict) else {}
-        digest = metadata.get("architecture")
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunError(f"The weights {weights} are damaged: {error}.") from error
+        digest = metadata_in(weights.read_bytes()).get("architecture")
+    except (OSError, ValueError) as error:
+        raise RunError(f"The weights {weights} are damaged: {reason(error)}.") from error
     return digest if isinstance(digest, str) else None
 
 

@@ -121,7 +121,7 @@ def judged_of(documents: Sequence[Document]) -> Judged | None:
         return None
     try:
         return _judged(documents)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, statistics.StatisticsError) as error:
         raise RunError(
             f"An evaluation.json of the run is damaged: it has no valid {error}.", hint=TRAINING_DAMAGED_HINT
         ) from error

@@ -16,9 +16,13 @@ from pure_nas.experiment.grid import Cell, Grid
 from pure_nas.experiment.scale import Scale
 from pure_nas.experiment.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
 from pure_nas.paths import expanded
-from pure_nas.run_directory import EXPERIMENT, RunDirectory, read_json
+from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, read_json
+from pure_nas.run_files import Evaluation
 
 State = Literal["complete", "diverged", "missing"]
+_SETTINGS = ("experiment", "scale", "dataset", "seeds", "epochs", "data")
+_IMAGES = ("name", "in_chans", "classes", "image_size", "train", "scored")
+"""What run.toml of an experiment must say, and what of its images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,16 +121,13 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
     if settings.get("kind") != EXPERIMENT:
         raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")
     file = ExperimentFile.of_run(run.path / EXPERIMENT_FILE)
-    try:
-        data = settings["data"]
-        images = {
-            "in_chans": int(data["in_chans"]),
-            "num_classes": len(data["classes"]),
-            "image_size": int(data["image_size"]),
-        }
-        scale, seeds = file.scale(settings["scale"])[1], int(settings["seeds"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    for table, keys in ((settings, _SETTINGS), (settings.get("data", {}), _IMAGES)):
+        for key in keys:
+            if key not in table:
+                raise RunError(f"{run.settings_path} is damaged: it has no valid '{key}'.", hint=SETTINGS_HINT)
+    data = settings["data"]
+    images = {"in_chans": data["in_chans"], "num_classes": len(data["classes"]), "image_size": data["image_size"]}
+    scale, seeds = file.scale(settings["scale"])[1], settings["seeds"]
     grid = Grid.of(file, scale, images, seeds)
     measurements = {
         cell.label: tuple(_measurement(run, grid, cell, seed) for seed in range(1, grid.seeds + 1))
@@ -140,21 +141,16 @@ def _measurement(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Measur
     result, curve = directory.result(), tuple(directory.curve())
     if result is None:
         return Measurement(seed=seed, state="missing", curve=curve)
-    try:
-        complete = result["state"] == "complete"
-        return Measurement(
-            seed=seed,
-            state="complete" if complete else "diverged",
-            accuracy=float(result["metrics"]["accuracy"]) if complete else math.nan,
-            seconds=float(result["seconds"]),
-            reason=str(result["reason"]),
-            execution=str(result.get("execution", "")),
-            curve=curve,
-            evaluation=read_json(directory.evaluation, hint=TRAINING_DAMAGED_HINT)
-            if directory.evaluation.exists()
-            else {},
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{directory.path / 'result.json'} is damaged: it has no valid {error}.", hint=TRAINING_DAMAGED_HINT
-        ) from error
+    complete = result["state"] == "complete"
+    return Measurement(
+        seed=seed,
+        state="complete" if complete else "diverged",
+        accuracy=directory.number_in(result, "metrics", "accuracy") if complete else math.nan,
+        seconds=result.get("seconds", 0.0),
+        reason=result.get("reason", ""),
+        execution=result.get("execution", ""),
+        curve=curve,
+        evaluation=read_json(directory.evaluation, Evaluation, hint=TRAINING_DAMAGED_HINT)
+        if directory.evaluation.exists()
+        else {},
+    )

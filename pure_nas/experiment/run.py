@@ -12,6 +12,7 @@ from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.trainings import Training, trainings_of
 from pure_nas.run_directory import RunDirectory
+from pure_nas.run_files import SCHEMA
 from pure_nas.runner import Ended, EpochDone, Event, Executor, Job, Judging, Outcome, Started, WorkerLost
 from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
@@ -193,6 +194,6 @@ class ExperimentRun:
         if outcome.state == "failed":
             self.failed.append((training, outcome.reason))
         else:
-            training.directory.write_result({"schema": 1, "seed": training.seed, **asdict(outcome)})
+            training.directory.finish({"schema": SCHEMA, "seed": training.seed, **asdict(outcome)})
             self._ended.add(training.name)
         self.run.log("training ended", training=training.name, state=outcome.state, reason=outcome.reason)

@@ -16,11 +16,11 @@ from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.scale import MOST_SEEDS, EvaluationName, Scale
 from pure_nas.paths import expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory
+from pure_nas.run_files import SCHEMA
 from pure_nas.runner import Judging
 from pure_nas.search.settings import flat_settings, shown_setting
 from pure_nas.search.workers import Workers, check_workers
 
-SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced", "machine"})
 _CAME_LATER = frozenset({"data.mean", "data.std", "data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
@@ -128,7 +128,7 @@ class ExperimentSettings:
         """The settings as run.toml holds them."""
         scale, dataset = self.scale, _placed(self.dataset_name)
         return {
-            "schema": SCHEMA_VERSION,
+            "schema": SCHEMA,
             "kind": EXPERIMENT,
             "experiment": self.name,
             "scale": self.file.scale(self.scale_name)[0],
@@ -188,10 +188,8 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     stored = run.settings()
     if stored.get("kind") != EXPERIMENT:
         raise RunError(f"{run.path} holds a search, not an experiment.", hint="Choose another --out.")
-    if stored.get("schema") != SCHEMA_VERSION:
-        raise RunError(
-            f"{run.settings_path} has schema {stored.get('schema')!r}; this version of pure-nas reads {SCHEMA_VERSION}."
-        )
+    if "schema" not in stored:
+        raise run.of_another_version(stored)
     old, new = flat_settings(stored), flat_settings(wanted)
     keys = [key for key in dict.fromkeys((*new, *old)) if key.split(".")[0] not in _MAY_DIFFER]
     differing = _causes(

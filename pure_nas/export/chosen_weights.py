@@ -73,18 +73,7 @@ def accuracy_of(training: TrialDirectory) -> float:
     Raises:
         RunError: the result is damaged.
     """
-    result = training.result() or {}
-    try:
-        accuracy = float(result["metrics"]["accuracy"])
-    except (KeyError, TypeError, ValueError) as error:
-        accuracy, fault = float("nan"), error
-    else:
-        fault = ValueError(f"accuracy {accuracy}")
-    if not 0 <= accuracy <= 1:
-        raise RunError(
-            f"{training.path / 'result.json'} is damaged: it has no valid {fault}.", hint=training.damaged_hint
-        )
-    return accuracy
+    return training.number_in(training.result() or {}, "metrics", "accuracy")
 
 
 def accuracy_text(split: str, accuracy: float, seeds: Sequence[float], dataset: str) -> str:

@@ -92,7 +92,8 @@ class ResidualBlock(nn.Module):
         """Move or convert the block: PyTorch calls this for `half()`, `to()` and the like."""
         if fn(torch.empty(0)).dtype == torch.float16 and hasattr(self.unit, "exponent_bias"):
             self._absorb_scale()
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)
+        return self
 
     @torch.no_grad()
     def _absorb_scale(self) -> None:
@@ -107,8 +108,9 @@ class ResidualBlock(nn.Module):
         shift = (variance.log() * 8).round().clamp_min(0) / 16  # float16 and bfloat16 hold sixteenths exactly
         norm.running_mean.div_(shift.exp())
         norm.running_var.copy_(variance / shift.exp().square() - norm.eps)
-        before = 0 if unit.exponent_bias is None else unit.exponent_bias
-        unit.exponent_bias = before - shift.view(-1, 1, 1)
+        shift = shift.view(-1, 1, 1)
+        before = getattr(unit, "exponent_bias", None)  # there is one where the block was brought to float16 before
+        unit.exponent_bias = -shift if before is None else before - shift
 
 
 class BasicBlock(ResidualBlock):

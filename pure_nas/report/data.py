@@ -19,6 +19,7 @@ from pure_nas.report.summaries import placement_text, product_share, recipe_text
 from pure_nas.results import Results, TrialRecord, load_results
 from pure_nas.retrained import Retraining, Row, load_retraining
 from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.run_files import Environment
 
 MAX_CURVE_POINTS = 400
 
@@ -175,8 +176,7 @@ def report_data(run: RunDirectory) -> ReportData:
     """
     settings = run.settings()
     results = load_results(run)
-    environment_path = run.path / "environment.json"
-    environment = read_json(environment_path) if environment_path.exists() else {}
+    environment = read_environment(run)
     facts = _facts(run, settings, results)
     searched = searched_fields(settings)
     retraining = load_retraining(run)
@@ -197,6 +197,19 @@ def report_data(run: RunDirectory) -> ReportData:
         environment=flattened(environment),
         retraining=retraining,
     )
+
+
+def read_environment(run: RunDirectory) -> dict[str, Any]:
+    """Where a run was computed; empty where its folder does not say.
+
+    Raises:
+        RunError: environment.json is damaged.
+    """
+    path = run.path / "environment.json"
+    found: dict[str, Any] = (
+        read_json(path, Environment, hint="Remove it: only reports show it.") if path.exists() else {}
+    )
+    return found
 
 
 def flattened(value: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:

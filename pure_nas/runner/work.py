@@ -101,7 +101,7 @@ def _training(job: Job, network: Network, dataset: Dataset, device: torch.device
 
 def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Event]:
     digest = f"{job.candidate.digest}-{job.seed}"
-    restore_checkpoint(folder.checkpoint, training, digest)
+    restore_checkpoint(folder.checkpoint, training, digest, known_epochs=len(folder.curve()))
     _keep_curve_up_to(folder, training.epoch)
     yield Started(job.number, training.epoch)
     saved = time.monotonic()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from datetime import datetime
 from itertools import pairwise
 
+from pure_nas.errors import RunError, reason
 from pure_nas.run_directory import RunDirectory
+from pure_nas.run_files import decoded
+
+logger = logging.getLogger(__name__)
 
 STARTED = "search started"
 """The event with which a session begins in the log."""
@@ -36,19 +40,32 @@ class Clock:
 
 
 def _logged_seconds(run: RunDirectory) -> float:
-    path = run.path / "log.jsonl"
-    if not path.exists():
+    if not run.log_path.exists():
         return 0.0
-    events = [event for line in path.read_text("utf-8", "replace").splitlines() if (event := _event(line))]
+    try:
+        lines = run.log_path.read_bytes().splitlines()
+    except OSError as error:
+        raise RunError(
+            f"The log {run.log_path} cannot be read: {reason(error)}.", hint="Move it away: the search begins another."
+        ) from error
+    events = [event for line in lines if (event := _event(line))]
+    # A kill cuts the last line short, and the next session writes on.
+    if len(events) < len(lines) - 1:
+        logger.warning(
+            "%d lines of %s are damaged and are passed over: the time of earlier sessions may be counted short.",
+            len(lines) - len(events),
+            run.log_path,
+        )
     return sum(
         max((after - before).total_seconds(), 0.0) for (_, before), (name, after) in pairwise(events) if name != STARTED
     )
 
 
-def _event(line: str) -> tuple[str, datetime] | None:
+def _event(line: bytes) -> tuple[str, datetime] | None:
     """Name and time of an event; None for a line that a kill or a full disk cut short."""
     try:
-        record = json.loads(line)
-        return str(record["event"]), datetime.fromisoformat(record["time"])
+        record = decoded(line)
+        time = datetime.fromisoformat(record["time"])
+        return None if time.tzinfo is None else (str(record["event"]), time)
     except (ValueError, KeyError, TypeError):
         return None

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Protocol
 
 from pure_nas.errors import RunError
 from pure_nas.results import Results, TrialRecord, read_trial
 from pure_nas.run_directory import RunDirectory
+from pure_nas.run_files import SCHEMA
 from pure_nas.runner import Ended, EpochDone, Event, Executor, Job, Outcome, Started, WorkerLost
 from pure_nas.search.baselines import Baseline
 from pure_nas.search.clock import Clock
 from pure_nas.search.limits import Latency, shown
+from pure_nas.search.lost_weights import finish_moves, have_lost_weights, move_into_place, restored_folder
 from pure_nas.search.reconcile import reconcile
 from pure_nas.search.samplers import ChosenSampler
 from pure_nas.search.settings import SearchSettings, objective_values
@@ -40,6 +43,9 @@ class Listener(Protocol):
     def trial_ended(self, record: TrialRecord) -> None:
         """A trial has ended, was rejected, or repeats another."""
 
+    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
+        """The weights of a trial were lost, and it was trained again; `after` is None where that failed."""
+
 
 class Search:
     """Runs a search in a run directory whose lock is held.
@@ -54,9 +60,12 @@ class Search:
         reference: the worst value of each objective.
         latency: measures an architecture, for a limit on latency.
         train_images: how many an epoch takes.
+        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
 
     Attributes:
         clock: time taken so far.
+        lost: complete trials whose weights are missing or damaged, which are trained again first.
+        without_weights: other complete trials that have none.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class Search:
         latency: Latency,
         train_images: int,
         listener: Listener,
+        restore_weights: bool = False,
     ) -> None:
         self.sampler = sampler
         self.clock = Clock(run)
@@ -88,10 +98,12 @@ class Search:
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
         self._epochs = 0
         self._training_since: float | None = None
+        finish_moves(run)
         self._records, unfinished = reconcile(run, study, settings.objectives, plan)
         self._unfinished = deque(unfinished)
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
         self._plan = deque(baseline for baseline in plan if baseline.label not in begun)
+        self.lost, self.without_weights = have_lost_weights(run, self.results, everything=restore_weights)
 
     @property
     def results(self) -> Results:
@@ -108,8 +120,8 @@ class Search:
     def left(self) -> int:
         """Trials to go, as far as is known; none once the time is used up."""
         if self._used_up() and not self._unfinished:
-            return 0
-        return max(self._settings.trials - self.counted, len(self._unfinished))
+            return len(self.lost)
+        return max(self._settings.trials - self.counted, len(self._unfinished)) + len(self.lost)
 
     def workers(self) -> tuple[Executor, WorkerPlan]:
         """What trains. It starts with the first call, and gets ready while the caller goes on."""
@@ -135,7 +147,7 @@ class Search:
         Raises:
             RunError: a file cannot be written, or nothing that is suggested keeps the limits.
         """
-        stopped = None if self._unfinished else self._used_up()
+        stopped = None if self._unfinished or self.lost else self._used_up()
         if stopped is None:
             stopped = "an error"
             try:
@@ -154,11 +166,52 @@ class Search:
         executor, workers = self.workers()
         self._run.log("workers started", **asdict(workers))
         self._listener.workers_started(workers)
+        self._restore_weights(executor)
         while True:
             exhausted = self._fill(executor)
             if exhausted and not self._running:
                 return exhausted
             self._handle(executor.next_event())
+
+    def _restore_weights(self, executor: Executor) -> None:
+        """Train again what has lost its weights: in a folder of its own, which then takes the place of the trial's."""
+        waiting, running = deque(self.lost), dict[int, TrialRecord]()
+        while waiting or running:
+            while waiting and executor.free > 0:
+                record = waiting.popleft()
+                running[record.number] = record
+                folder = restored_folder(self._run, record.number)
+                folder.write_candidate(record.candidate)
+                executor.submit(self._job(Asked(record.number, record.candidate), folder.path))
+            event = executor.next_event()
+            if isinstance(event, Ended):
+                self._restored(running.pop(event.number), event.outcome)
+        self.lost = ()
+
+    def _restored(self, before: TrialRecord, outcome: Outcome) -> None:
+        if outcome.state != "complete":
+            self._run.log("weights lost", number=before.number, reason=outcome.reason)
+            self._listener.weights_restored(before, None, outcome.reason)
+            return
+        asked = Asked(before.number, before.candidate, before.baseline)
+        folder = restored_folder(self._run, before.number)
+        folder.finish({"schema": SCHEMA, "number": before.number, **self._result(asked, outcome)})
+        move_into_place(self._run, before.number)
+        after = self._read(before.number)
+        for repeat in [each for each in self._records.values() if each.replay_of == before.number]:
+            result = {**self._repeated(after), "baseline": repeat.baseline}
+            self._run.trial(repeat.number).finish({"schema": SCHEMA, "number": repeat.number, **result})
+            self._read(repeat.number)
+        self._run.log("weights restored", number=before.number, error=after.error)
+        self._listener.weights_restored(before, after)
+
+    def _read(self, number: int) -> TrialRecord:
+        """The record of a trial as its folder has it now."""
+        record = read_trial(self._run.trial(number), self._settings.objectives)
+        if record is None:
+            raise RunError(f"{self._run.trial(number).path} was removed while the search ran.")
+        self._records[number] = record
+        return record
 
     def _fill(self, executor: Executor) -> str | None:
         """Give the executor as much as it can begin; says what is used up where nothing more may."""
@@ -170,7 +223,9 @@ class Search:
             else:
                 asked = self._next()
             if not self._needs_no_training(asked):
-                executor.submit(self._job(asked))
+                self._keep_candidate(asked)
+                self._running[asked.number] = asked
+                executor.submit(self._job(asked, self._run.trial(asked.number).path))
         return None
 
     def _used_up(self) -> str | None:
@@ -244,13 +299,11 @@ class Search:
                 return record
         return None
 
-    def _job(self, asked: Asked) -> Job:
-        self._keep_candidate(asked)
-        self._running[asked.number] = asked
+    def _job(self, asked: Asked, directory: Path) -> Job:
         return Job(
             number=asked.number,
             candidate=asked.candidate,
-            directory=self._run.trial(asked.number).path,
+            directory=directory,
             seed=self._settings.seed,
             measures=self._settings.measures,
         )
@@ -309,11 +362,8 @@ class Search:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""
         self._keep_candidate(asked)
         folder = self._run.trial(asked.number)
-        folder.write_result({"schema": 1, "number": asked.number, **result})
-        record = read_trial(folder, self._settings.objectives)
-        if record is None:
-            raise RunError(f"{folder.path} was removed while the search ran.")
+        folder.finish({"schema": SCHEMA, "number": asked.number, **result})
+        record = self._read(asked.number)
         self._study.tell(record)
-        self._records[asked.number] = record
         self._run.log("trial ended", number=asked.number, state=record.state, reason=record.reason)
         self._listener.trial_ended(record)

@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pure_nas.data import dataset_names
 from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.paths import expanded
 from pure_nas.run_directory import RunDirectory
+from pure_nas.run_files import SCHEMA, ObjectiveName
 from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits
 from pure_nas.search.samplers import SAMPLER_CHOICES, SamplerChoice
@@ -20,7 +21,6 @@ from pure_nas.search.space import SearchSpace
 from pure_nas.search.workers import Workers, check_workers
 from pure_nas.validation import shown
 
-ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 COST_KEYS: Mapping[ObjectiveName, str] = {
     "flops": "flops",
@@ -32,7 +32,6 @@ COST_KEYS: Mapping[ObjectiveName, str] = {
 METRICS: tuple[ObjectiveName, ...] = ("error", "noise_error")
 """The objectives that stand among its metrics: shares of images that are classified wrongly."""
 
-SCHEMA_VERSION = 1
 _MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
 _CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
@@ -116,7 +115,7 @@ class SearchSettings:
     def resolved(self) -> dict[str, Any]:
         """The settings as run.toml holds them."""
         return {
-            "schema": SCHEMA_VERSION,
+            "schema": SCHEMA,
             "study": self.study,
             "dataset": self.dataset if self.dataset in dataset_names() else _absolute(self.dataset),
             "space": self.space_name,
@@ -194,10 +193,8 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
         RunError: something else differs; the message lists what.
     """
     stored = run.settings()
-    if stored.get("schema") != SCHEMA_VERSION:
-        raise RunError(
-            f"{run.settings_path} has schema {stored.get('schema')!r}; this version of pure-nas reads {SCHEMA_VERSION}."
-        )
+    if "schema" not in stored:
+        raise run.of_another_version(stored)
     old, new = flat_settings(stored), flat_settings(wanted)
     for settings in (old, new):
         if "storage" in settings:  # with a password or without: it is the same database

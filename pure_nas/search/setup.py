@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -21,15 +21,17 @@ from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
-from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.results import objectives_of
+from pure_nas.run_directory import SETTINGS_HINT, RunDirectory, write_whole
+from pure_nas.run_files import ObjectiveName
 from pure_nas.runner import Executor
 from pure_nas.runner.worker import Load
 from pure_nas.search.baselines import Baseline, baselines
 from pure_nas.search.clock import STARTED
 from pure_nas.search.estimate import nominal_seconds_per_trial, seconds_per_trial
-from pure_nas.search.samplers import ChosenSampler, choose_sampler
+from pure_nas.search.samplers import ChosenSampler, SamplerName, choose_sampler
 from pure_nas.search.search import Listener, Search
-from pure_nas.search.settings import ObjectiveName, SearchSettings, require_same
+from pure_nas.search.settings import SearchSettings, require_same
 from pure_nas.search.space import SearchSpace
 from pure_nas.search.storage import close_storage, open_storage
 from pure_nas.search.study import SearchStudy
@@ -164,11 +166,12 @@ def prepare(settings: SearchSettings) -> Prepared:
 
 
 @contextmanager
-def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search]:
+def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights: bool = False) -> Iterator[Search]:
     """Lock the run, check or write its settings, and yield the search.
 
     Args:
         out: the folder that holds runs; the run is `out / study`.
+        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
 
     Raises:
         RunError: the run is in use, damaged, or was started with other settings.
@@ -211,6 +214,7 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
             latency=prepared.latency,
             train_images=len(prepared.dataset.train),
             listener=listener,
+            restore_weights=restore_weights,
         )
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         _record(run, {**wanted, **decided}, describe_environment(prepared.device))
@@ -243,14 +247,14 @@ def _decide(prepared: Prepared) -> dict[str, Any]:
 
 def _decided(run: RunDirectory) -> dict[str, Any]:
     """What was decided when the run began."""
-    stored = run.settings()
-    try:
-        return {
-            "chosen_sampler": {key: stored["chosen_sampler"][key] for key in ("name", "reason")},
-            "reference": {name: float(stored["reference"][name]) for name in stored["objectives"]},
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.") from error
+    sampler = run.settings().get("chosen_sampler")
+    if sampler is None or sampler["name"] not in get_args(SamplerName):
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)
+    names, reference = objectives_of(run)
+    return {
+        "chosen_sampler": {"name": sampler["name"], "reason": sampler.get("reason", "")},
+        "reference": dict(zip(names, reference, strict=True)),
+    }
 
 
 def _image_shape(architecture: Architecture) -> tuple[int, int, int]:

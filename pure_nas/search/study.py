@@ -169,7 +169,7 @@ def _explained(name: str) -> Iterator[None]:
     """Turn what goes wrong in the storage of the study `name` into a RunError."""
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, KeyError) as error:
+    except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:
         fault = fault_of(error)
         raise RunError(f'The study "{name}" cannot be used: {fault.cause}.', hint=fault.hint) from error
 

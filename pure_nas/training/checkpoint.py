@@ -36,10 +36,13 @@ def save_checkpoint(path: Path, training: Training, digest: str) -> None:
     write_whole(path, hashlib.sha256(content).digest() + content)
 
 
-def restore_checkpoint(path: Path, training: Training, digest: str) -> bool:
+def restore_checkpoint(path: Path, training: Training, digest: str, *, known_epochs: int | None = None) -> bool:
     """Take `training` up where the checkpoint at `path` left it; False where there is none of use.
 
     A damaged checkpoint, or one of another candidate, is reported in the log and left aside: training starts anew.
+
+    Args:
+        known_epochs: how many epochs there is a record of; a checkpoint after more of them is left aside too.
     """
     if not path.exists():
         return False
@@ -50,6 +53,9 @@ def restore_checkpoint(path: Path, training: Training, digest: str) -> bool:
         return False
     if (stored["schema"], stored["digest"]) != (_SCHEMA, digest):
         logger.warning("The checkpoint %s belongs to something else; training starts anew.", path)
+        return False
+    if known_epochs is not None and stored["state"]["epoch"] > known_epochs:
+        logger.warning("The checkpoint %s is of epochs that lack a record; training starts anew.", path)
         return False
     before = copy.deepcopy(training.state_dict())
     try:

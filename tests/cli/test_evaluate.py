@@ -202,12 +202,15 @@ def test_mirror_images_are_refused_where_they_change_the_label(pure_nas: Command
     assert pure_nas("evaluate", tmp_path / "trained", "--views", "five-crop", "--noise", "none").code == 0
 
 
-def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(pure_nas: Command, study: Study) -> None:
-    path = study.run / "trials" / "0001" / "weights.safetensors"
-    weights = safetensors.torch.load_file(path)
+def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(
+    pure_nas: Command, finished: Study, tmp_path: Path
+) -> None:
+    trial = finished.run / "trials" / "0001"
+    shutil.copy(trial / "architecture.json", tmp_path)
+    weights = safetensors.torch.load_file(trial / "weights.safetensors")
     weights["classifier.linear.bias"].fill_(float("nan"))
-    safetensors.torch.save_file(weights, path)
-    answer = pure_nas("evaluate", f"{study.run}:1", "--invariance", "--noise", "gaussian=0.1")
+    safetensors.torch.save_file(weights, tmp_path / "weights.safetensors")
+    answer = pure_nas("evaluate", tmp_path, "--dataset", finished.dataset, "--invariance", "--noise", "gaussian=0.1")
     assert answer.code == 0
     assert "the logits of 24 images are not finite" in " ".join(answer.stdout.split())
     assert "0.00 %" in answer.stdout

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,15 @@ def test_weights_carry_the_digest_of_their_architecture(tmp_path: Path) -> None:
     state = build(SMALL).state_dict()
     write_export(tmp_path, SMALL, state, format="safetensors")
     with safe_open(tmp_path / "weights.safetensors", "pt") as file:
-        assert file.metadata() == {"format": "pt", "architecture": SMALL.digest}
+        metadata = file.metadata()
         assert {name: file.get_tensor(name).shape for name in file.keys()} == {  # noqa: SIM118
             name: value.shape for name, value in state.items()
         }
         assert all(torch.equal(file.get_tensor(name), value) for name, value in state.items())
+    assert (metadata["format"], metadata["architecture"]) == ("pt", SMALL.digest)
+    data = (tmp_path / "weights.safetensors").read_bytes()
+    tensors = data[8 + int.from_bytes(data[:8], "little") :]
+    assert metadata["sha256"] == hashlib.sha256(tensors).hexdigest()
 
 
 def test_same_weights_are_the_same_bytes() -> None:

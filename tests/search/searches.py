@@ -24,6 +24,7 @@ class Heard:
         self.epochs: list[int] = []
         self.ended: list[TrialRecord] = []
         self.workers: list[WorkerPlan] = []
+        self.restored: list[tuple[TrialRecord, TrialRecord | None]] = []
 
     def workers_started(self, workers: WorkerPlan) -> None:
         self.workers.append(workers)
@@ -36,6 +37,9 @@ class Heard:
 
     def trial_ended(self, record: TrialRecord) -> None:
         self.ended.append(record)
+
+    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
+        self.restored.append((before, after))
 
 
 def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> SearchSettings:
@@ -54,8 +58,8 @@ def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> Sear
     return SearchSettings(**fields)
 
 
-def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None) -> str:
-    with opened(prepare(settings), out, heard or Heard()) as search:
+def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None, **options: bool) -> str:
+    with opened(prepare(settings), out, heard or Heard(), **options) as search:
         return search.go()
 
 

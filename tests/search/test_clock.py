@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pure_nas.errors import RunError
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.clock import STARTED, Clock
 
@@ -38,3 +39,18 @@ def test_a_clock_that_was_set_back_and_a_line_that_was_cut_short_do_no_harm(tmp_
     cut = '{"time": "2026-01-01T12:00:00+00:00", "ev'
     run = write_log(tmp_path, (STARTED, "10:00:00"), ("trial ended", "09:00:00"), ("x", "09:00:20"), tail=cut)
     assert Clock(run).seconds == pytest.approx(20, abs=1)
+
+
+def test_damaged_lines_are_passed_over_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = write_log(tmp_path, (STARTED, "10:00:00"), ("trial ended", "10:00:30"))
+    log = run.log_path.read_text(encoding="utf-8")
+    naive = '{"time": "2026-01-01T10:00:40", "event": "x"}\n'
+    run.log_path.write_text(f"[]\n{naive}{'[' * 50_000}\n{log}", encoding="utf-8")
+    assert Clock(run).seconds == pytest.approx(30, abs=1)
+    assert "3 lines of" in caplog.text
+
+
+def test_a_folder_in_place_of_the_log_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(RunError, match=r"log\.jsonl cannot be read"):
+        Clock(RunDirectory(tmp_path))

@@ -104,3 +104,11 @@ def test_saving_replaces_the_file_whole(path: Path) -> None:
     assert again.epoch == 0
     assert [entry.name for entry in path.parent.iterdir()] == ["checkpoint.pt"]
     assert same(weights(again), weights(run))
+
+
+def test_a_checkpoint_of_epochs_without_a_record_is_left_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    saved(path)
+    with caplog.at_level(logging.WARNING):
+        assert not restore_checkpoint(path, training(), "digest", known_epochs=0)
+    assert "lack a record" in caplog.text
+    assert restore_checkpoint(path, training(), "digest", known_epochs=1)

@@ -18,8 +18,9 @@ def report(run: Run, as_json: Json = False) -> None:
         from pure_nas.results import load_results
         from pure_nas.retrained import load_retraining
         from pure_nas.run_directory import RunDirectory
+        from pure_nas.search.lost_weights import have_lost_weights
         from pure_nas_cli.experiment_tables import show_findings
-        from pure_nas_cli.front import front_document, print_front
+        from pure_nas_cli.front import front_document, print_front, weights_of
 
     opened = RunDirectory.open(run)
     if is_experiment(opened):
@@ -29,6 +30,10 @@ def report(run: Run, as_json: Json = False) -> None:
     results = load_results(opened)
     results.require_complete()
     retraining = load_retraining(opened)
+    lost, _ = have_lost_weights(opened, results, everything=False)
+    if lost:
+        said = f"{weights_of(lost)} are missing or damaged: the search command of the run trains them again."
+        stderr.print(said, style="yellow", soft_wrap=True)
     try:
         if as_json:
             print(front_document(results, opened, retraining), flush=True)

@@ -129,6 +129,14 @@ def search(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP, rich_help_panel=_DETAILS)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
+    restore_weights: Annotated[
+        bool,
+        typer.Option(
+            "--restore-weights",
+            help="Train again every complete trial whose weights are missing or damaged, not only those of the front.",
+            rich_help_panel=_DETAILS,
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would cost, and stop.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -170,7 +178,7 @@ def search(
     if dry_run:
         plan_only(settings, as_json=as_json)
     else:
-        raise typer.Exit(run_search(settings, out, as_json=as_json))
+        raise typer.Exit(run_search(settings, out, as_json=as_json, restore_weights=restore_weights))
 
 
 def _default_study(dataset: str) -> str:

@@ -1,0 +1,347 @@
+"""Files of a run that are damaged but can be read: every command explains them, or gives what it gave before."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from damage import damaged
+from studies import Command, Study
+
+from pure_nas.errors import PureNasError
+from pure_nas.experiment.findings import document, findings_of
+from pure_nas.experiment.results import load_experiment_results
+from pure_nas.nn.weights import read_weights
+from pure_nas.report.data import flattened, read_environment, report_data
+from pure_nas.report.retraining import load_retraining
+from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_images import RunImages
+from pure_nas.search.clock import Clock
+
+EXPERIMENT = """
+schema = 1
+question = "Does it train?"
+dataset = {dataset}
+evaluations = ["noise", "invariance"]
+[networks.adds]
+base = "resnet8"
+[scales.tiny]
+cost = "a second"
+epochs = 2
+seeds = 1
+batch_size = 16
+base_width = 2
+"""
+MOST = 40
+TRIAL = ("result.json", "architecture.json", "recipe.json", "metrics.jsonl", "weights.safetensors")
+OF_SEARCH = (
+    "run.toml",
+    "environment.json",
+    "log.jsonl",
+    "retrain.json",
+    *(f"trials/0001/{name}" for name in TRIAL),
+    *(f"retrained/{name}" for name in TRIAL),
+)
+OF_EXPERIMENT = (
+    "run.toml",
+    "experiment.toml",
+    *(f"trials/adds-seed1/{name}" for name in (*TRIAL, "evaluation.json")),
+)
+OF_TRAINING = ("training.json", *TRIAL)
+
+
+@pytest.fixture(scope="module")
+def left(pure_nas: Command, finished: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path, Path]:
+    """A search whose trial 1 was retrained, a training and an experiment; not to be changed."""
+    folder = tmp_path_factory.mktemp("left")
+    study = finished.copied(folder)
+    trained, experiment, file = folder / "trained", folder / "experiment", folder / "file.toml"
+    file.write_text(EXPERIMENT.format(dataset=json.dumps(str(study.dataset))), encoding="utf-8")
+    for answer in (
+        pure_nas("retrain", study.run, "--trials", "1", "--seeds", 1, "--device", "cpu"),
+        pure_nas("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", trained),
+        pure_nas("experiment", file, "--out", experiment, "--device", "cpu"),
+    ):
+        assert answer.code == 0, answer.stderr
+    return study, trained, experiment
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time of a report."""
+    monkeypatch.setattr("pure_nas.report.figures.write_figures", lambda run, data: [])
+
+
+def located(run: Path, name: str) -> Path:
+    """The file of a run that is called so; "retrained" is the folder of trial 1, retrained."""
+    if not name.startswith("retrained/"):
+        return run / name
+    digest = RunDirectory(run).trial(1).candidate().digest
+    return run / "retrain" / f"{digest}-seed1" / name.removeprefix("retrained/")
+
+
+def put(path: Path, content: bytes | None) -> None:
+    if path.is_dir():
+        path.rmdir()
+    if content is None:
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+
+def read_search(run: Path, name: str) -> Any:
+    """What a file of a search gives its readers, with all that could disagree with it."""
+    directory = RunDirectory(run)
+    match name:
+        case "environment.json":
+            return flattened(read_environment(directory))
+        case "log.jsonl":
+            return Clock(directory).seconds >= 0
+        case "retrain.json":
+            return load_retraining(directory)
+    if name.startswith("retrained/"):
+        return read_trial_files(TrialDirectory(located(run, name).parent, 1))
+    data = report_data(directory)
+    images = RunImages.of_run(directory)
+    facts = (data.facts, data.points, data.front, data.curves, images.fingerprint, images.facts)
+    return facts, read_trial_files(directory.trial(1))
+
+
+def read_trial_files(trial: TrialDirectory) -> Any:
+    """What the files of a trial say, but for the digests, which older versions lack."""
+    result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
+    weights = {key: value.tolist() for key, value in read_weights(trial.weights).items()}
+    return result, trial.curve(), trial.candidate().digest, weights
+
+
+def read_experiment(run: Path) -> Any:
+    results = load_experiment_results(RunDirectory(run))
+    images = RunImages.of_run(RunDirectory(run))
+    return document(results, findings_of(results)), images.facts, weights_in(run / "trials" / "adds-seed1")
+
+
+def weights_in(folder: Path) -> Any:
+    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors").items()}
+
+
+def read_training(folder: Path) -> Any:
+    return read_trial_files(TrialDirectory(folder, 0)), RunImages.of_training(folder / "training.json")
+
+
+WITHOUT_DIGEST = {"environment.json", "log.jsonl", "training.json", "run.toml", "experiment.toml", "retrain.json"}
+"""What they say may differ, and is only checked for sense."""
+
+
+def explained(path: Path, read: Callable[[], Any]) -> int:
+    """Damage a file in every way; returns in how many that was explained, and otherwise checks what is read."""
+    good, right, count = path.read_bytes(), read(), 0
+    for name, content in damaged(path, MOST):
+        put(path, content)
+        found = read_or_error(read)
+        put(path, good)
+        if isinstance(found, PureNasError):
+            assert {path.name, path.parent.name} & set(re.split(r"[/ ,:]+", found.message)), f"{name}: {found}"
+            count += 1
+        else:
+            assert found == right or path.name in WITHOUT_DIGEST, f"{path.name}, {name}"
+    return count
+
+
+def read_or_error(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except PureNasError as error:
+        return error
+
+
+@pytest.mark.parametrize("name", OF_SEARCH)
+def test_damaged_files_of_a_search_are_explained_or_do_no_harm(
+    left: tuple[Study, Path, Path], tmp_path: Path, name: str
+) -> None:
+    run = left[0].copied(tmp_path).run
+    few = {"log.jsonl": 1, "environment.json": 5}
+    assert explained(located(run, name), lambda: read_search(run, name)) >= few.get(name, 10)
+
+
+@pytest.mark.parametrize("name", OF_EXPERIMENT)
+def test_damaged_files_of_an_experiment_are_explained_or_do_no_harm(
+    left: tuple[Study, Path, Path], tmp_path: Path, name: str
+) -> None:
+    run = Path(shutil.copytree(left[2], tmp_path / "run"))
+    assert explained(run / name, lambda: read_experiment(run)) >= 10
+
+
+@pytest.mark.parametrize("name", OF_TRAINING)
+def test_damaged_files_of_a_training_are_explained_or_do_no_harm(
+    left: tuple[Study, Path, Path], tmp_path: Path, name: str
+) -> None:
+    folder = Path(shutil.copytree(left[1], tmp_path / "trained"))
+    assert explained(folder / name, lambda: read_training(folder)) >= 10
+
+
+REPORTED = {
+    "a time without its zone": ("log.jsonl", lambda text: text.replace("+00:00", ""), 0),
+    "a log of rubbish": ("log.jsonl", lambda _: "\0\n[]\n3\n", 0),
+    "an environment that is a list": ("environment.json", lambda _: "[]", 1),
+    "classes that are a number": ("run.toml", lambda text: re.sub(r"classes = \[[^]]*\]", "classes = 3", text), 1),
+    "a seed that is a word": ("run.toml", lambda text: text.replace("seed = 0", 'seed = "x"'), 1),
+    "a curve of words": ("trials/0001/metrics.jsonl", lambda text: re.sub(r": [0-9.]+", ': "x"', text), 1),
+    "a curve without its end": ("trials/0001/metrics.jsonl", lambda _: "", 1),
+    "a recipe that was edited": ("trials/0001/recipe.json", lambda text: text.replace('"epochs": 1', '"epochs": 2'), 1),
+    "an error that was edited": ("trials/0001/result.json", lambda text: re.sub(r'"loss": 1', '"loss": 2', text), 1),
+}
+
+
+@pytest.mark.parametrize("what", REPORTED)
+def test_commands_explain_a_file_that_was_changed(pure_nas: Command, study: Study, tmp_path: Path, what: str) -> None:
+    name, change, code = REPORTED[what]
+    before = (study.run / name).read_text(encoding="utf-8")
+    (study.run / name).write_text(change(before), encoding="utf-8")
+    assert (study.run / name).read_text(encoding="utf-8") != before
+    answers = [pure_nas("report", study.run), study.go("--time", "1h")]
+    if name != "environment.json":
+        answers += [
+            pure_nas("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
+            pure_nas("describe", f"{study.run}:1"),
+            pure_nas("evaluate", f"{study.run}:1", "--json"),
+        ]
+    for answer in answers:
+        assert answer.code == code, answer.stderr
+        assert not code or name.rpartition("/")[2] in answer.message
+
+
+def test_folders_in_place_of_files_are_explained(pure_nas: Command, study: Study) -> None:
+    for name in ("log.jsonl", "environment.json", "trials/0001/result.json", "trials/0001/weights.safetensors"):
+        path = study.run / name
+        good = path.read_bytes()
+        put(path, None)
+        for answer in (
+            study.go() if name == "log.jsonl" else pure_nas("report", study.run),
+            pure_nas("export", study.run, "--trial", 1, "-o", study.out / "export", "--overwrite"),
+        ):
+            assert answer.code == 0 or path.name in answer.message
+        assert 1 in (pure_nas("report", study.run).code, answer.code, study.go().code)
+        put(path, good)
+
+
+def test_a_folder_in_place_of_a_checkpoint_ends_no_search(study: Study) -> None:
+    trial = study.run / "trials" / "0001"
+    kept = (trial / "weights.safetensors").read_bytes()
+    for path in (trial / "result.json", *study.run.glob("study.db*")):
+        path.unlink()
+    (trial / "checkpoint.pt").mkdir()
+    answer = study.go()
+    assert answer.code == 0
+    assert "trial 1  complete" in answer.stderr
+    assert (trial / "weights.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize("cut", [1, 2000])
+def test_a_study_that_was_cut_short_is_explained(study: Study, cut: int) -> None:
+    data = (study.run / "study.db").read_bytes()
+    (study.run / "study.db").write_bytes(data[:-cut])
+    answer = study.go("--trials", 7)
+    assert answer.code == 0 or "move study.db" in answer.message
+
+
+def test_weights_with_flipped_bits_are_never_used(pure_nas: Command, study: Study, tmp_path: Path) -> None:
+    path = study.run / "trials" / "0001" / "weights.safetensors"
+    data = bytearray(path.read_bytes())
+    for place in range(4):
+        data[-8 - 4 * place] ^= 64
+    path.write_bytes(data)
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    for name in ("architecture.json", "weights.safetensors"):
+        shutil.copy(path.with_name(name), copied)
+    for answer in (
+        pure_nas("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
+        pure_nas("evaluate", f"{study.run}:1"),
+        pure_nas("evaluate", path),
+        pure_nas("evaluate", copied, "--dataset", study.dataset),
+    ):
+        assert answer.code == 1
+        assert "weights.safetensors are damaged" in answer.message
+    assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.parametrize("name", ["architecture.json", "recipe.json", "result.json", "metrics.jsonl"])
+def test_files_of_another_trial_are_named(pure_nas: Command, study: Study, name: str) -> None:
+    shutil.copy(study.run / "trials" / "0002" / name, study.run / "trials" / "0001" / name)
+    for answer in (pure_nas("report", study.run), study.go()):
+        assert answer.code == 1
+        assert "trials/0001" in answer.message.replace(" ", "")
+
+
+def test_a_search_trains_again_the_weights_that_a_message_misses(pure_nas: Command, study: Study) -> None:
+    weights = study.run / "trials" / "0001" / "weights.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    missing = pure_nas("export", study.run, "--trial", 1)
+    assert missing.code == 1
+    assert "weights.safetensors are missing" in missing.message
+    assert "--restore-weights" in missing.message
+    answer = study.go("--restore-weights")
+    assert answer.code == 0
+    assert "The weights of trial 1 are missing or damaged" in answer.message
+    assert "weights of trial 1: trained again, with the same result" in answer.message
+    assert weights.read_bytes() == kept
+
+
+def test_a_retraining_without_its_metrics_is_explained(
+    pure_nas: Command, left: tuple[Study, Path, Path], tmp_path: Path
+) -> None:
+    run = left[0].copied(tmp_path).run
+    located(run, "retrained/result.json").write_text('{"state": "complete"}', encoding="utf-8")
+    answer = pure_nas("retrain", run, "--trials", "1", "--seeds", 1, "--device", "cpu")
+    assert answer.code == 1
+    assert "result.json is damaged: it has no valid 'metrics'" in answer.message
+
+
+def test_results_of_older_versions_have_no_digests_and_are_read(pure_nas: Command, study: Study) -> None:
+    for path in study.run.glob("trials/*/result.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        del result["digests"]
+        path.write_text(json.dumps(result), encoding="utf-8")
+    assert pure_nas("export", study.run, "--trial", 1).code == 0
+    answer = study.go("--trials", 7)
+    assert answer.code == 0
+    assert "[7/7] trial 6" in answer.stderr
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "--dataset", f"./{LONG}"],
+        ["search", "--dataset", "digits", "--space", f"{LONG}.toml"],
+        ["report", LONG],
+        ["report", "a/" * 3000],
+        ["export", LONG],
+        ["retrain", LONG],
+        ["evaluate", LONG],
+        ["evaluate", f"{LONG}.safetensors"],
+        ["evaluate", f"{LONG}:best"],
+        ["evaluate", "pure20", "--weights", LONG, "--dataset", "digits"],
+        ["describe", f"{LONG}:3"],
+        ["describe", f"{LONG}.json"],
+        ["train", f"{LONG}.json", "--dataset", "digits"],
+        ["train", "resnet8", "--dataset", "digits", "--epochs", "1", "-o", LONG],
+        ["experiment", LONG],
+        ["spaces", f"{LONG}.toml"],
+        ["datasets", "--data-dir", LONG],
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_is_too_long_is_an_error_like_any_other(pure_nas: Command, arguments: list[str]) -> None:
+    answer = pure_nas(*arguments)
+    assert answer.code in (1, 2)
+    assert answer.stderr.count("╭") == 1
