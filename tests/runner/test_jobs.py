@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from jobs import CPU, candidate, events_of, job, outcome_of
@@ -213,14 +215,29 @@ def test_running_out_of_memory_is_an_outcome_wherever_it_strikes(
     assert outcome_of(job(untested, tmp_path), untested).state == "complete"
 
 
+def too_large_for_pytorch(*_: object, **__: object) -> None:
+    torch.empty(2**60)
+
+
+def too_large_for_numpy(*_: object, **__: object) -> None:
+    np.empty(2**50)
+
+
+def too_large_for_onednn(*_: object, **__: object) -> None:
+    raise RuntimeError("could not create a primitive")
+
+
+def too_large_for_python(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    "too_large", [too_large_for_pytorch, too_large_for_numpy, too_large_for_onednn, too_large_for_python]
+)
 def test_a_cpu_that_runs_out_of_memory_is_an_outcome_too(
-    untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    too_large: Callable[..., None], untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch has no error of its own for it."""
-
-    def too_large(*_: object, **__: object) -> None:
-        torch.empty(2**60)
-
+    """There is no one error for it."""
     monkeypatch.setattr(Step, "__call__", too_large)
     outcome = outcome_of(job(untested, tmp_path), untested)
     assert outcome.state == "failed"
