@@ -3,7 +3,7 @@
 run.toml            every setting, resolved             environment.json   versions, device, command line
 study.db            the Optuna study (by default)       log.jsonl          one event a line
 trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
-                    checkpoint.pt (while the trial runs)
+                    checkpoint.pt, attempt.json (while the trial runs)
 front.json, front.csv, report.html, figures/
 """
 
@@ -131,6 +131,7 @@ class TrialDirectory:
         self.weights = path / "weights.safetensors"
         self.checkpoint = path / "checkpoint.pt"
         self.evaluation = path / "evaluation.json"
+        self.attempt = path / "attempt.json"
 
     def write_candidate(self, candidate: Candidate) -> None:
         """Record what the trial trains."""
@@ -154,6 +155,7 @@ class TrialDirectory:
         """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.path / "result.json", json.dumps(result, indent=2) + "\n")
         self.checkpoint.unlink(missing_ok=True)
+        self.attempt.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
         """How the trial ended; None while it has not.
