@@ -13,7 +13,6 @@ from jobs import CPU, events_of, job, outcome_of
 from pure_nas.data import Dataset
 from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner import Ended, Event, InlineExecutor, Job, Started
-
 from pure_nas.training import Training
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")
@@ -103,9 +102,7 @@ def test_an_executor_that_is_closed_leaves_no_mark(untested: Dataset, tmp_path: 
     assert not mark.exists()
 
 
-def test_a_damaged_mark_counts_as_one_death(
-    untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_mark_counts_as_one_death(untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     TrialDirectory(tmp_path, 7).attempt.write_text('{"deaths": ')
     events_of(job(untested, tmp_path), untested, stop_after=2)
     assert TrialDirectory(tmp_path, 7).checkpoint.exists()

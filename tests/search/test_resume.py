@@ -217,13 +217,15 @@ def test_a_trial_that_kills_the_search_twice_has_failed_and_the_search_goes_on(
         return original(job, *arguments)
 
     monkeypatch.setattr(work_module, "_train", deadly)
-    for _ in range(2):
+    ends = []
+    for _ in range(3):
         child = os.fork()
         if child == 0:
             search(settings, tmp_path / "parts")
             os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    after = search(settings, tmp_path / "parts")
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    after = outcomes(tmp_path / "parts" / "study")
     assert [state for _, state, *_ in after] == ["complete", "failed", "complete"]
     assert (after[0], after[2]) == (whole[0], whole[2])
     assert not list(tmp_path.rglob("attempt.json"))
