@@ -17,6 +17,7 @@ CLI = ROOT / "cli" / "pure_nas_cli"
 LAYERS = (
     "errors",
     "plugins",
+    "child_process",
     "validation",
     "units",
     "architecture",

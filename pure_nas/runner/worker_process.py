@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import pickle
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from multiprocessing import connection, resource_tracker
 
 import torch
 
+from pure_nas.child_process import begin
 from pure_nas.errors import RunError
 from pure_nas.runner.messages import Job
 from pure_nas.runner.orders import Order, Rehearsed, Report, Warm
@@ -34,8 +36,9 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         level = logging.getLogger("pure_nas").getEffectiveLevel()
-        arguments = (theirs, load, fingerprint, str(device), workers, level)
-        self.process = context.Process(target=serve, args=arguments, name="pure-nas worker")
+        # Pickled apart: unpickling it imports PyTorch, which takes long.
+        work = pickle.dumps((serve, (load, fingerprint, str(device), workers, level)))
+        self.process = context.Process(target=begin, args=(theirs, work), name="pure-nas worker")
         with _interrupts_held_back():
             self.process.start()
         theirs.close()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -266,9 +266,54 @@ def test_no_worker_survives_a_controller_that_is_killed(image_folder: Path, tmp_
         worker = int(controller.stdout.readline())
         assert alive(worker)
         controller.kill()
-    deadline = time.monotonic() + 20
-    while alive(worker) and time.monotonic() < deadline:
+    wait_while(lambda: alive(worker))
+    assert not alive(worker)
+
+
+def wait_while(condition: Callable[[], bool]) -> None:
+    """Wait while it is true, but not for ever."""
+    deadline = time.monotonic() + 60
+    while condition() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+ENDLESS = """
+import multiprocessing, sys, time
+from pathlib import Path
+
+if multiprocessing.parent_process() is not None:
+    Path(sys.argv[1]).touch()
+    time.sleep(1000)
+
+def load():
+    pass
+"""
+
+STARTING = """
+import time
+import torch
+from pure_nas.runner import ProcessExecutor
+
+if __name__ == "__main__":
+    import endless
+    executor = ProcessExecutor(endless.load, "", torch.device("cpu"), 1, threads=1)
+    executor.start()
+    print(*executor.process_ids, flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_no_worker_that_still_imports_survives_a_controller_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS, encoding="utf-8")
+    script, importing = tmp_path / "controller.py", tmp_path / "importing"
+    script.write_text(STARTING, encoding="utf-8")
+    with subprocess.Popen([sys.executable, script, importing], stdout=subprocess.PIPE, text=True) as controller:
+        assert controller.stdout is not None
+        worker = int(controller.stdout.readline())
+        wait_while(lambda: not importing.exists())
+        assert alive(worker)
+        controller.kill()
+    wait_while(lambda: alive(worker))
     assert not alive(worker)
 
 
