@@ -278,10 +278,10 @@ def wait_while(condition: Callable[[], bool]) -> None:
 
 
 ENDLESS = """
-import multiprocessing, sys, time
+import sys, time
 from pathlib import Path
 
-if multiprocessing.parent_process() is not None:
+if "--multiprocessing-fork" in sys.orig_argv:
     Path(sys.argv[1]).touch()
     time.sleep(1000)
 
@@ -311,8 +311,9 @@ def test_no_worker_that_still_imports_survives_a_controller_that_is_killed(tmp_p
         assert controller.stdout is not None
         worker = int(controller.stdout.readline())
         wait_while(lambda: not importing.exists())
-        assert alive(worker)
+        was_importing = alive(worker)
         controller.kill()
+    assert was_importing
     wait_while(lambda: alive(worker))
     assert not alive(worker)
 
