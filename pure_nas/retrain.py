@@ -165,6 +165,7 @@ def retrain(
     data_dir: Path | None,
     listener: Listener,
     workers: Workers = 1,
+    dataset: str | None = None,
 ) -> Retraining:
     """Retrain trials of a run and their twins, write retrain.json, and compare them.
 
@@ -173,6 +174,7 @@ def retrain(
 
     Args:
         workers: networks trained at once.
+        dataset: where the images of the run are now; None for where they were.
 
     Raises:
         UsageError: there are no seeds, or the number of workers makes no sense.
@@ -182,8 +184,8 @@ def retrain(
         raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
     check_workers(workers)
     images = RunImages.of_run(run)
-    load = images.loader(data_dir)
-    dataset = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
+    load = images.loader(data_dir, dataset=dataset)
+    found_images = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
     variants = [variant for trial in trials for variant in variants_of(trial, epochs)]
     distinct = {variant.candidate.digest: variant for variant in variants}
     wanted = {
@@ -194,7 +196,7 @@ def retrain(
     if missing:
         on = resolve_device(device)
         work = Work.of_candidates([variant.candidate for variant in distinct.values()], len(missing))
-        executor, _ = start_workers(plan_workers(workers, work, on), work, dataset, load, on)
+        executor, _ = start_workers(plan_workers(workers, work, on), work, found_images, load, on)
         total = len(distinct) * seeds
         listener.begin(total - len(missing), total)
         with closing(executor):

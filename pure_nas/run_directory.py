@@ -36,16 +36,25 @@ DAMAGED_HINT = (
 )
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
+_held: dict[Path, tuple[int, int] | None] = {}
+"""Runs that this process has locked, and which folders they were then: another one in their place is never written."""
+
+
+def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:
     """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile.
 
+    Args:
+        new_folders: whether to make its folder where there is none.
+
     Raises:
-        RunError: the disk is full or the folder cannot be written.
+        RunError: the disk is full, the folder cannot be written, or the run was moved or removed.
     """
+    _require_in_place(path)
     payload = data.encode() if isinstance(data, str) else data
     temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if new_folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
             file.write(payload)
@@ -57,10 +66,43 @@ def write_whole(path: Path, data: bytes | str) -> None:
     except OSError as error:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            hint="Free some space or choose another folder, then give the same command again.",
-        ) from error
+        raise _unwritable(path, error, "Free some space or choose another folder") from error
+
+
+def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return _moved(path.parent)
+    return RunError(
+        f"{path} cannot be written: {error.strerror or error}.", hint=f"{way_out}, then give the same command again."
+    )
+
+
+def _require_in_place(path: Path) -> None:
+    """Let nothing be written in the old place of a run that is elsewhere now.
+
+    Raises:
+        RunError: `path` is in a run that was moved or removed after this process locked it.
+    """
+    for run, folder in _held.items():
+        if path.is_relative_to(run) and _identity(run) != folder:
+            raise _moved(run)
+
+
+def _moved(folder: Path) -> RunError:
+    return RunError(
+        f"{folder} was moved or removed while this command wrote into it.",
+        hint="Put the run back, or give its new folder (--study and --out for a search), with the same command; it "
+        "goes on where it stopped.",
+    )
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of the same name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _sync_folder(folder: Path) -> None:
@@ -236,6 +278,14 @@ class RunDirectory:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RunError(f"{self.settings_path} is damaged: {error}.") from error
 
+    def require_in_place(self) -> None:
+        """Check that the run is where it was when it was locked.
+
+        Raises:
+            RunError: it was moved or removed.
+        """
+        _require_in_place(self.path)
+
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
@@ -268,9 +318,12 @@ class RunDirectory:
             raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
         try:
             write_whole(owner, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}) + "\n")
+            _held[self.path] = folder = _identity(self.path)
             yield
         finally:
-            owner.unlink(missing_ok=True)
+            del _held[self.path]
+            if _identity(self.path) == folder:
+                owner.unlink(missing_ok=True)
             lock.release()
 
 
@@ -278,17 +331,14 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append one record to a .jsonl file.
 
     Raises:
-        RunError: the disk is full or the file cannot be written.
+        RunError: the disk is full, the file cannot be written, or its folder was moved or removed.
     """
+    _require_in_place(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
     except OSError as error:
-        raise RunError(
-            f"{path} cannot be written: {error.strerror}.",
-            hint="Free some space, then give the same command again.",
-        ) from error
+        raise _unwritable(path, error, "Free some space") from error
 
 
 def _described(owner: Path) -> str:

@@ -57,7 +57,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                     _judge(job.judging, training, images, dataset.classes, folder)
                 cost |= _measured(job, network, device)
                 if job.keep_weights:
-                    write_whole(folder.weights, weights_bytes(architecture, network.state_dict()))
+                    write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
     except Divergence as divergence:
         outcome = Outcome(
             state="diverged",
@@ -172,7 +172,7 @@ def _judge(
         views=judging.views,
         factors=judging.factors,
     )
-    write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n")
+    write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n", new_folders=False)
 
 
 def _measured(job: Job, network: Network, device: torch.device) -> dict[str, float]:

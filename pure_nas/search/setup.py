@@ -184,13 +184,15 @@ def opened(prepared: Prepared, out: Path, listener: Listener) -> Iterator[Search
         stack.enter_context(run.locked())
         if run.exists:
             require_same(run, wanted)
+            # A run that was renamed keeps the name of its study.
+            wanted["study"] = str(run.settings().get("study", settings.study))
         storage = elsewhere or open_storage(run.study_path, None)
         stack.callback(close_storage, storage)
         decided = _decided(run) if run.exists else _decide(prepared)
         sampler = ChosenSampler(**decided["chosen_sampler"])
         study = SearchStudy(
             storage,
-            settings.study,
+            wanted["study"],
             space=prepared.space,
             objectives=settings.objectives,
             sampler=sampler.name,

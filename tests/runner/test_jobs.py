@@ -15,6 +15,7 @@ from jobs import CPU, candidate, events_of, job, outcome_of
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
+from pure_nas.errors import RunError
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import read_weights
 from pure_nas.recipe import PerKind
@@ -243,6 +244,20 @@ def test_a_cpu_that_runs_out_of_memory_is_an_outcome_too(
     assert outcome.state == "failed"
     assert outcome.reason.startswith("out of memory on cpu at batch 16")
     assert InlineExecutor(untested, CPU).seconds_per_image(candidate(untested), 0.1) is None
+
+
+@pytest.mark.parametrize("every_epoch", [False, True])
+def test_a_job_whose_folder_is_moved_stops_and_does_not_make_it_again(
+    every_epoch: bool, untested: Dataset, tmp_path: Path
+) -> None:
+    executor = InlineExecutor(untested, CPU)
+    executor.submit(job(untested, tmp_path / "run" / "trial", every_epoch=every_epoch))
+    while not isinstance(executor.next_event(), EpochDone):
+        pass
+    (tmp_path / "run").rename(tmp_path / "renamed")
+    with pytest.raises(RunError, match="trial was moved or removed while this command wrote into it"):
+        executor.next_event()
+    assert not (tmp_path / "run").exists()
 
 
 def test_test_images_are_read_once_and_kept(dataset: Dataset) -> None:
