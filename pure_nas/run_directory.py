@@ -36,6 +36,8 @@ DAMAGED_HINT = (
 )
 
 
+_SECONDS_TO_LOCK = 0.5
+
 _held: dict[Path, tuple[int, int] | None] = {}
 """Runs that this process has locked, and which folders they were then: another one in their place is never written."""
 
@@ -291,6 +293,19 @@ class RunDirectory:
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
         append_line(self.path / "log.jsonl", record)
 
+    def user(self) -> str:
+        """Who holds the run now, as a clause such as "by process 7 on host since ..."; empty where nobody does."""
+        path = self.path / "run.lock"
+        if not path.exists():
+            return ""
+        try:
+            with filelock.FileLock(path, blocking=False):
+                return ""
+        except filelock.Timeout:
+            return _described(self.path / "owner.json").strip()
+        except OSError:  # It cannot be told where nothing may be written.
+            return ""
+
     @contextmanager
     def locked(self, *, instead: str = "--study") -> Iterator[None]:
         """Hold the run, so that a second process leaves it alone. The system lets go of the lock of a dead process.
@@ -306,9 +321,10 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"The run directory {self.path} cannot be made: {error.strerror}.") from error
-        lock = filelock.FileLock(self.path / "run.lock", blocking=False)
+        lock = filelock.FileLock(self.path / "run.lock")
         try:
-            lock.acquire()
+            # `user` holds the lock for a moment as it looks.
+            lock.acquire(timeout=_SECONDS_TO_LOCK, poll_interval=0.02)
         except filelock.Timeout as error:
             raise RunError(
                 f"The run {self.path} is in use{_described(owner)}.",
@@ -317,7 +333,9 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
         try:
-            write_whole(owner, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}) + "\n")
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+            write_whole(owner, json.dumps(record) + "\n")
             _held[self.path] = folder = _identity(self.path)
             yield
         finally:
@@ -344,8 +362,10 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
 def _described(owner: Path) -> str:
     try:
         record = json.loads(owner.read_bytes())
-        return f" by process {record['pid']} on {record['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        since = record.get("since")
+        when = f" since {datetime.fromisoformat(since).astimezone():%Y-%m-%d %H:%M}" if since else ""
+        return f" by process {record['pid']} on {record['host']}{when}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return " by another process"
 
 

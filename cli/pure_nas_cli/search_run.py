@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 from rich.text import Text
 
+from pure_nas.errors import UsageError
 from pure_nas.report import write_report
 from pure_nas.results import Results
 from pure_nas.run_directory import RunDirectory
@@ -52,11 +53,26 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
             _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
         code, stopped = _go(search, prepared, relay)
+        _require_a_trial(search, settings)
         stderr.print(f"Stopped: {stopped}.")
         if search.images_per_second:
             stderr.print(f"{search.images_per_second:,.0f} training images/s")
         _finish(run, search.results, as_json=as_json)
     return code
+
+
+def _require_a_trial(search: Search, settings: SearchSettings) -> None:
+    """Check that the time was enough for a trial.
+
+    Raises:
+        UsageError: it was used up before one could begin.
+    """
+    if settings.time_seconds is not None and not search.left and not search.counted:
+        raise UsageError(
+            f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial could "
+            f"begin, after {show_seconds(search.clock.seconds)}.",
+            hint="Give the same command with more --time.",
+        )
 
 
 def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
@@ -158,7 +174,8 @@ def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, 
     unused = max(settings.time_seconds - spent, 0.0)
     if unused < expected:
         enough = int(unused / each * count)
-        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}")
+        longer = "" if enough else ": a trial takes longer"
+        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}{longer}")
 
 
 def _show_idle(prepared: Prepared, left: int) -> None:
