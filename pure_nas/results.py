@@ -16,7 +16,7 @@ from pure_nas.run_directory import DAMAGED_HINT, EXPERIMENT, RunDirectory, Trial
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
-died twice;
+or process died twice;
 rejected: over a limit, never trained and not counted as a trial."""
 
 ERRORS = ("error", "noise_error")

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,31 @@ def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> N
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
         raise _unwritable(path, error, "Free some space or choose another folder") from error
+
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
+"""What `write_whole` calls a file until it is whole."""
+
+_WRITTEN_LOCKED = frozenset(
+    {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
+    | {"architecture.json", "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", "weights.safetensors"}
+    | {"evaluation.json", "result.json"}
+)
+"""Files that only the holder of a run's lock writes."""
+
+
+def _remove_strays(run: Path) -> None:
+    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
+
+    A file of the user, and what `report` may be writing at this moment, is left alone.
+    """
+    for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*")):
+        for path in folder.glob(".*"):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and match["name"] in _WRITTEN_LOCKED and path.is_file():
+                # One that cannot be removed does no harm.
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
@@ -337,6 +363,7 @@ class RunDirectory:
             record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
             write_whole(owner, json.dumps(record) + "\n")
             _held[self.path] = folder = _identity(self.path)
+            _remove_strays(self.path)
             yield
         finally:
             del _held[self.path]

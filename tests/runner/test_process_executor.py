@@ -26,6 +26,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import DataError, RunError
 from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
+from pure_nas.runner.kernel_kills import KernelKills
 from pure_nas.runner.worker import portable
 
 
@@ -133,6 +134,23 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     after = events_in(pool, numbered(dataset, tmp_path, 2))[-1]
     assert isinstance(after, Ended)
     assert after.outcome.state == "complete"
+
+
+def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 4\n")
+    monkeypatch.setattr(pool, "_kills", KernelKills(counter))
+    counter.write_text("oom_kill 6\n")
+    fault.write_text("die\ndie")
+    events = events_in(pool, job(dataset, tmp_path / "job"))
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.outcome.state == "failed"
+    assert ended.outcome.reason == (
+        "out of memory: its worker died twice: it was killed by the kernel because memory ran out"
+    )
 
 
 def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
