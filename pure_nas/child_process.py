@@ -9,9 +9,13 @@ import pickle
 import signal
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_OOM_SCORE = 500
+"""In thousandths of the machine's memory, which the process is taken to use besides its own."""
 
 
 def begin(connection: Connection, work: bytes) -> None:
@@ -22,6 +26,7 @@ def begin(connection: Connection, work: bytes) -> None:
         work: a function and its other arguments, pickled.
     """
     _end_with_parent()
+    _be_killed_first()
     function, arguments = pickle.loads(work)
     function(connection, *arguments)
 
@@ -36,6 +41,13 @@ def _end_with_parent() -> None:
             os._exit(1)
     else:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _be_killed_first() -> None:
+    """Where memory runs out, let Linux kill a process that is replaced, and not its parent, which is not."""
+    with suppress(OSError):
+        adjustment = Path("/proc/self/oom_score_adj")
+        adjustment.write_text(str(max(int(adjustment.read_text()), _OOM_SCORE)))
 
 
 def _end_after(parent: multiprocessing.process.BaseProcess) -> None:

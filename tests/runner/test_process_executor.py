@@ -153,6 +153,15 @@ def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
     )
 
 
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="only Linux chooses so")
+def test_where_memory_runs_out_workers_are_killed_before_their_controller(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path
+) -> None:
+    events_in(pool, *(numbered(dataset, tmp_path, number) for number in (1, 2)))
+    own, *workers = (int(Path(f"/proc/{process}/oom_score_adj").read_text()) for process in ("self", *pool.process_ids))
+    assert all(score >= 500 > own for score in workers)
+
+
 def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
     load = partial(load_with_slow_test, image_folder)
     with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5) as executor:
