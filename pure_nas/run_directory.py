@@ -111,7 +111,7 @@ def _require_in_place(path: Path) -> None:
     Raises:
         RunError: `path` is in a run that was moved or removed after this process locked it.
     """
-    for run, folder in _held.items():
+    for run, folder in list(_held.items()):
         if path.is_relative_to(run) and _identity(run) != folder:
             raise _moved(run)
 
@@ -358,11 +358,11 @@ class RunDirectory:
             ) from error
         except OSError as error:
             raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
+        _held[self.path] = folder = _identity(self.path)
         try:
             since = datetime.now(UTC).isoformat(timespec="seconds")
             record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
             write_whole(owner, json.dumps(record) + "\n")
-            _held[self.path] = folder = _identity(self.path)
             _remove_strays(self.path)
             yield
         finally:

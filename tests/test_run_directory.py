@@ -240,3 +240,16 @@ def test_a_run_is_in_use_while_it_is_locked_and_by_whom_is_told(tmp_path: Path) 
     assert run.user() == ""
     (tmp_path / "owner.json").write_text('{"host": "there", "pid": 7}')
     assert run.user() == ""
+
+
+def test_a_run_that_cannot_be_written_is_let_go_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", fail)
+        with pytest.raises(RunError, match="No space left on device"), RunDirectory(tmp_path).locked():
+            pass
+    assert RunDirectory(tmp_path).user() == ""
+    with RunDirectory(tmp_path).locked():
+        assert RunDirectory(tmp_path).user()

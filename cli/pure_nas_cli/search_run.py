@@ -53,7 +53,8 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool) -> int:
             _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
         code, stopped = _go(search, prepared, relay)
-        _require_a_trial(search, settings)
+        if not code:
+            _require_a_trial(search, settings)
         stderr.print(f"Stopped: {stopped}.")
         if search.images_per_second:
             stderr.print(f"{search.images_per_second:,.0f} training images/s")
@@ -67,7 +68,7 @@ def _require_a_trial(search: Search, settings: SearchSettings) -> None:
     Raises:
         UsageError: it was used up before one could begin.
     """
-    if settings.time_seconds is not None and not search.left and not search.counted:
+    if settings.time_seconds is not None and not search.left and not search.results.trials:
         raise UsageError(
             f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial could "
             f"begin, after {show_seconds(search.clock.seconds)}.",
