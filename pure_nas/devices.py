@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -18,6 +20,15 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, from malloc.h."""
 _FLOPS_PER_THREAD = 1e8
 """Flops of a forward step over a batch from which on another thread helps."""
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc"
+    # cuBLAS, cuDNN and their relatives; and cuDNN once no algorithm found room for its workspace
+    r"|_ALLOC_FAILED|_ALLOCATION_FAILED|unable to find an engine|unable to find a valid cudnn algorithm"
+    # oneDNN; a primitive *descriptor* that cannot be created is one that it does not support
+    r"|could not (create a primitive(?! descriptor)|create a memory object|execute a primitive)",
+    re.IGNORECASE,
+)
+"""What libraries that have no error of their own for it say when memory runs out."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -108,17 +119,25 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def telling_out_of_memory() -> Iterator[None]:
-    """Let a CPU say that memory ran out as a GPU does; PyTorch says so there only in words.
+    """Raise one error wherever memory runs out: Python and each library below PyTorch say it in their own way.
 
     Raises:
-        torch.OutOfMemoryError: memory ran out.
+        torch.OutOfMemoryError: memory ran out, on the device or on the host.
     """
     try:
         yield
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, MemoryError, OSError) as error:
+        if not _says_out_of_memory(error):
             raise
-        raise torch.OutOfMemoryError(str(error)) from error
+        raise torch.OutOfMemoryError(str(error) or type(error).__name__) from error
+
+
+def _says_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
 
 
 def hand_back_freed_memory(device: torch.device) -> None:

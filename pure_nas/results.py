@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -219,8 +220,20 @@ class Results:
             RunError: there are none.
         """
         if not self.complete:
-            raise RunError("No trial of this run is complete yet.", hint="Give the search command again to go on.")
+            raise RunError(
+                f"No trial of this run is complete yet{self._ended_otherwise()}.",
+                hint="Give the search command again to go on, or wait for it where it runs.",
+            )
         return self.complete
+
+    def _ended_otherwise(self) -> str:
+        """How trials ended that are not complete, for messages; empty where none has ended."""
+        if not self.trials:
+            return ""
+        states = Counter(trial.state for trial in self.trials)
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        last = self.trials[-1].reason
+        return f" ({counts}{f'; the last one: {last}' if last else ''})".replace("\n", " ")
 
 
 def _ranges(numbers: Sequence[int]) -> str:

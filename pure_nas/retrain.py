@@ -81,6 +81,7 @@ def retrain(
     data_dir: Path | None,
     listener: Listener,
     workers: Workers = 1,
+    dataset: str | None = None,
 ) -> Retraining:
     """Retrain trials of a run and their twins, and compare everything that was retrained in the run so far.
 
@@ -89,6 +90,7 @@ def retrain(
 
     Args:
         workers: networks trained at once.
+        dataset: where the images of the run are now; None for where they were.
 
     Raises:
         UsageError: there are no seeds, or the number of workers makes no sense.
@@ -100,8 +102,8 @@ def retrain(
     check_workers(workers)
     earlier = load_retraining(run) or Retraining()
     images = RunImages.of_run(run)
-    load = images.loader(data_dir)
-    dataset = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
+    load = images.loader(data_dir, dataset=dataset)
+    found_images = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
     variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
     wanted = [_wanted(run, variant, seeds, earlier) for variant in variants]
     distinct = {each.directory.path: each for of_variant in wanted for each in of_variant}
@@ -110,7 +112,7 @@ def retrain(
         on = resolve_device(device)
         candidates = {variant.candidate.digest: variant.candidate for variant in variants}
         work = Work.of_candidates(list(candidates.values()), len(missing))
-        executor, _ = start_workers(plan_workers(workers, work, on), work, dataset, load, on)
+        executor, _ = start_workers(plan_workers(workers, work, on), work, found_images, load, on)
         listener.begin(len(distinct) - len(missing), len(distinct))
         with closing(executor):
             _train(missing, executor, listener)

@@ -3,7 +3,7 @@
 run.toml            every setting, resolved             environment.json   versions, device, command line
 study.db            the Optuna study (by default)       log.jsonl          one event a line
 trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
-                    checkpoint.pt (while the trial runs)
+                    checkpoint.pt, attempt.json (while the trial runs)
 front.json, front.csv, trials.csv, curves.csv, report.html, figures/
 """
 
@@ -13,6 +13,7 @@ import errno
 import json
 import logging
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -59,16 +60,27 @@ _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network
 WEIGHTS_FILE = "weights.safetensors"
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
+_SECONDS_TO_LOCK = 0.5
+
+_held: dict[Path, tuple[int, int] | None] = {}
+"""Runs that this process has locked, and which folders they were then: another one in their place is never written."""
+
+
+def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:
     """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile.
 
+    Args:
+        new_folders: whether to make its folder where there is none.
+
     Raises:
-        RunError: the disk is full or the folder cannot be written.
+        RunError: the disk is full, the folder cannot be written, or the run was moved or removed.
     """
+    _require_in_place(path)
     payload = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if new_folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
         # Opened like any new file, so that its rights are what the umask and the folder say.
         with temporary.open("xb") as file:
             file.write(payload)
@@ -78,10 +90,68 @@ def write_whole(path: Path, data: bytes | str) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            hint="Free some space or choose another folder, then give the same command again.",
-        ) from error
+        raise _unwritable(path, error, "Free some space or choose another folder") from error
+
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
+"""What `write_whole` calls a file until it is whole."""
+
+_WRITTEN_LOCKED = frozenset(
+    {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
+    | {"architecture.json", "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", "weights.safetensors"}
+    | {"evaluation.json", "result.json"}
+)
+"""Files that only the holder of a run's lock writes."""
+
+
+def _remove_strays(run: Path) -> None:
+    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
+
+    A file of the user, and what `report` may be writing at this moment, is left alone.
+    """
+    for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
+        for path in folder.glob(".*"):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and match["name"] in _WRITTEN_LOCKED and path.is_file():
+                # One that cannot be removed does no harm.
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return _moved(path.parent)
+    return RunError(
+        f"{path} cannot be written: {error.strerror or error}.", hint=f"{way_out}, then give the same command again."
+    )
+
+
+def _require_in_place(path: Path) -> None:
+    """Let nothing be written in the old place of a run that is elsewhere now.
+
+    Raises:
+        RunError: `path` is in a run that was moved or removed after this process locked it.
+    """
+    for run, folder in list(_held.items()):
+        if path.is_relative_to(run) and _identity(run) != folder:
+            raise _moved(run)
+
+
+def _moved(folder: Path) -> RunError:
+    return RunError(
+        f"{folder} was moved or removed while this command wrote into it.",
+        hint="Put the run back, or give its new folder (--study and --out for a search), with the same command; it "
+        "goes on where it stopped.",
+    )
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of the same name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def flush_to_disk(file: IO[bytes]) -> None:
@@ -172,6 +242,7 @@ class TrialDirectory:
         self.weights = path / WEIGHTS_FILE
         self.checkpoint = path / "checkpoint.pt"
         self.evaluation = path / "evaluation.json"
+        self.attempt = path / "attempt.json"
 
     def write_candidate(self, candidate: Candidate) -> None:
         """Record what the trial trains."""
@@ -205,6 +276,7 @@ class TrialDirectory:
         write_whole(self.ended, json.dumps(result, indent=2) + "\n")
         if not self.checkpoint.is_dir():  # A folder in its place is none of ours.
             self.checkpoint.unlink(missing_ok=True)
+        self.attempt.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
         """How the trial ended; None while it has not.
@@ -367,10 +439,31 @@ class RunDirectory:
             f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
         )
 
+    def require_in_place(self) -> None:
+        """Check that the run is where it was when it was locked.
+
+        Raises:
+            RunError: it was moved or removed.
+        """
+        _require_in_place(self.path)
+
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
         append_line(self.log_path, record)
+
+    def user(self) -> str:
+        """Who holds the run now, as a clause such as "by process 7 on host since ..."; empty where nobody does."""
+        path = self.path / "run.lock"
+        if not path.exists():
+            return ""
+        try:
+            with filelock.FileLock(path, blocking=False):
+                return ""
+        except filelock.Timeout:
+            return _described(self.path / "owner.json").strip()
+        except OSError:  # It cannot be told where nothing may be written.
+            return ""
 
     @contextmanager
     def locked(self, *, instead: str = "--study") -> Iterator[None]:
@@ -387,9 +480,10 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"The run directory {self.path} cannot be made: {error.strerror}.") from error
-        lock = filelock.FileLock(self.path / "run.lock", blocking=False)
+        lock = filelock.FileLock(self.path / "run.lock")
         try:
-            lock.acquire()
+            # `user` holds the lock for a moment as it looks.
+            lock.acquire(timeout=_SECONDS_TO_LOCK, poll_interval=0.02)
         except filelock.Timeout as error:
             raise RunError(
                 f"The run {self.path} is in use{_described(owner)}.",
@@ -401,13 +495,19 @@ class RunDirectory:
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )
+        _held[self.path] = folder = _identity(self.path)
         try:
-            write_whole(owner, json.dumps({"host": socket.gethostname(), "pid": os.getpid()}) + "\n")
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+            write_whole(owner, json.dumps(record) + "\n")
             try:
+                _remove_strays(self.path)
                 yield
             finally:
-                owner.unlink(missing_ok=True)
+                if _identity(self.path) == folder:
+                    owner.unlink(missing_ok=True)
         finally:
+            del _held[self.path]
             lock.release()
 
 
@@ -415,24 +515,23 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append one record to a .jsonl file.
 
     Raises:
-        RunError: the disk is full or the file cannot be written.
+        RunError: the disk is full, the file cannot be written, or its folder was moved or removed.
     """
+    _require_in_place(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
     except OSError as error:
-        raise RunError(
-            f"{path} cannot be written: {error.strerror}.",
-            hint="Free some space, then give the same command again.",
-        ) from error
+        raise _unwritable(path, error, "Free some space") from error
 
 
 def _described(owner: Path) -> str:
     try:
         record = decoded(owner.read_bytes())
-        return f" by process {record['pid']} on {record['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        since = record.get("since")
+        when = f" since {datetime.fromisoformat(since).astimezone():%Y-%m-%d %H:%M}" if since else ""
+        return f" by process {record['pid']} on {record['host']}{when}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return " by another process"
 
 

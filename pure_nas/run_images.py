@@ -120,13 +120,19 @@ class RunImages:
             skip_corrupt: leave out corrupt images, also where they were not.
 
         Raises:
-            UsageError: it is not known where they lie.
+            UsageError: it is not known where they are.
+            DataError: their folder is not there.
         """
         name = dataset or self.dataset
         if name is None:
             raise UsageError(
                 f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they lie.',
                 hint="Name their folder: --dataset DIR.",
+            )
+        if dataset is None and name not in dataset_names() and not Path(name).expanduser().is_dir():
+            raise DataError(
+                f"The images of {self.file.parent} are not in {name} any more.",
+                hint="Name the folder where they are now: --dataset DIR.",
             )
         return partial(
             load_dataset,

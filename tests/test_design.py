@@ -18,6 +18,7 @@ LAYERS = (
     "errors",
     "paths",
     "plugins",
+    "child_process",
     "validation",
     "quantities",
     "process_state",

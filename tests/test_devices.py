@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +21,7 @@ from pure_nas.devices import (
     device_name,
     precision,
     resolve_device,
+    telling_out_of_memory,
     threads_for,
 )
 from pure_nas.errors import DeviceError
@@ -152,3 +156,58 @@ def test_freed_memory_is_kept_until_it_is_handed_back(chosen: dict[str, str], ke
         [sys.executable, "-c", MEMORY], env={**environment, **chosen}, check=True, capture_output=True, text=True
     )
     assert done.stdout.split() == [str(kept), "True"]
+
+
+def too_large_for_numpy() -> None:
+    np.empty(2**50)
+
+
+def too_large_for_pytorch() -> None:
+    torch.empty(2**60)
+
+
+@pytest.mark.parametrize("allocate", [too_large_for_numpy, too_large_for_pytorch])
+def test_what_cannot_be_allocated_is_out_of_memory(allocate: Callable[[], None]) -> None:
+    with pytest.raises(torch.OutOfMemoryError, match="allocate"), telling_out_of_memory():
+        allocate()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: not enough memory: you tried to ..."),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not create a memory object"),
+        RuntimeError("could not execute a primitive"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError("FIND was unable to find an engine to execute this computation"),
+    ],
+    ids=str,
+)
+def test_memory_that_runs_out_is_one_error_however_it_is_worded(error: Exception) -> None:
+    with pytest.raises(torch.OutOfMemoryError) as raised, telling_out_of_memory():
+        raise error
+    assert str(raised.value) == (str(error) or "MemoryError")
+    assert raised.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("could not create a primitive descriptor for the convolution forward propagation primitive."),
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        ValueError("out of memory"),
+    ],
+    ids=str,
+)
+def test_other_errors_are_left_as_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, telling_out_of_memory():
+        raise error
+    assert raised.value is error

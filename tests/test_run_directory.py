@@ -239,3 +239,67 @@ def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
     with run.locked():
         pass
     assert not (tmp_path / "owner.json").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked here, to be killed")
+@pytest.mark.parametrize("name", ["run.toml", "trials/0003/checkpoint.pt", "retrain/abc-seed1/result.json"])
+def test_what_a_kill_left_of_a_write_is_removed_by_the_next_that_locks_the_run(name: str, tmp_path: Path) -> None:
+    write_whole(tmp_path / name, "old")
+    child = os.fork()
+    if child == 0:
+        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        write_whole(tmp_path / name, "new")
+    os.waitpid(child, 0)
+    folder = (tmp_path / name).parent
+    assert len(list(folder.iterdir())) == 2
+    with RunDirectory(tmp_path).locked():
+        assert [path.name for path in folder.glob(f"*{Path(name).name}*")] == [Path(name).name]
+    assert (tmp_path / name).read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "name", [".notes.md.original", ".result.json.bak", ".gitignore", "result.json.abcd1234", ".report.html.abcd1234"]
+)
+def test_files_of_the_user_and_of_a_report_being_written_are_left(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("keep me")
+    with RunDirectory(tmp_path).locked():
+        pass
+    assert (tmp_path / name).read_text() == "keep me"
+
+
+def test_who_does_not_hold_the_lock_removes_nothing(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path).locked():
+        stray = tmp_path / ".result.json.abcd1234"
+        stray.write_text("being written")
+        with pytest.raises(RunError, match="is in use"), RunDirectory(tmp_path).locked():
+            pass
+        assert RunDirectory(tmp_path).user()
+        assert stray.exists()
+
+
+def test_a_run_is_in_use_while_it_is_locked_and_by_whom_is_told(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert run.user() == ""
+    with run.locked():
+        assert run.user().startswith(f"by process {os.getpid()} on {socket.gethostname()} since 20")
+        # As an older version, or a program that was just about to write it, leaves it.
+        (tmp_path / "owner.json").write_text('{"host": "there", "pid": 7}')
+        assert run.user() == "by process 7 on there"
+        (tmp_path / "owner.json").write_text("[]")
+        assert run.user() == "by another process"
+    assert run.user() == ""
+    (tmp_path / "owner.json").write_text('{"host": "there", "pid": 7}')
+    assert run.user() == ""
+
+
+def test_a_run_that_cannot_be_written_is_let_go_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", fail)
+        with pytest.raises(RunError, match="No space left on device"), RunDirectory(tmp_path).locked():
+            pass
+    assert RunDirectory(tmp_path).user() == ""
+    with RunDirectory(tmp_path).locked():
+        assert RunDirectory(tmp_path).user()

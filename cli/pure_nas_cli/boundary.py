@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 from typer.core import TyperGroup
 
-from pure_nas.errors import PureNasError, RunError
+from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas_cli.console import print_anything, stderr
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
 
@@ -36,6 +36,9 @@ class ExplainedErrors(TyperGroup):
         except PureNasError as error:
             show(error)
             raise typer.Exit(error.exit_code) from error
+        except MemoryError as error:
+            show(RunError(f"Memory ran out: {reason(error)}.", hint="Close other programs, or take fewer images."))
+            raise typer.Exit(RunError.exit_code) from error
         except OSError as error:
             show(_explained(error))
             raise typer.Exit(RunError.exit_code) from error

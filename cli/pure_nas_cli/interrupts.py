@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what they do while modules load, and afterwards."""
+"""Ctrl-C, SIGTERM and SIGHUP: what they do while modules load, and afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from typing import Any, NoReturn
 
 INTERRUPTED = 130
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    # It comes when a terminal is closed. nohup lets a command ignore it, and go on.
+    _SIGNALS.append(signal.SIGHUP)
 
 
 def end_at_once() -> None:
@@ -31,7 +34,8 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM, as clusters send it before they kill, raise `KeyboardInterrupt` as Ctrl-C does."""
+    """Let SIGTERM, as clusters send it before they kill, and SIGHUP, which comes when a terminal is closed, raise
+    `KeyboardInterrupt` as Ctrl-C does."""
     with _handled_by(_interrupt):
         yield
 

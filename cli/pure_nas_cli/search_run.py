@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 from rich.text import Text
 
+from pure_nas.errors import UsageError
 from pure_nas.report import write_report
 from pure_nas.results import Results
 from pure_nas.retrained import load_retraining
@@ -54,6 +55,8 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
             _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
         code, stopped = _go(search, prepared, relay)
+        if not code:
+            _require_a_trial(search, settings)
         stderr.print(f"Stopped: {stopped}.")
         if search.images_per_second:
             stderr.print(f"{search.images_per_second:,.0f} training images/s")
@@ -67,6 +70,20 @@ def _tell_lost_weights(search: Search) -> None:
         _warn(f"{weights_of(search.lost)} are missing or damaged: what they are of is trained again first.")
     if search.without_weights:
         _warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
+
+
+def _require_a_trial(search: Search, settings: SearchSettings) -> None:
+    """Check that the time was enough for a trial.
+
+    Raises:
+        UsageError: it was used up before one could begin.
+    """
+    if settings.time_seconds is not None and not search.left and not search.results.trials:
+        raise UsageError(
+            f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial could "
+            f"begin, after {show_seconds(search.clock.seconds)}.",
+            hint="Give the same command with more --time.",
+        )
 
 
 def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
@@ -161,7 +178,8 @@ def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, 
     unused = max(settings.time_seconds - spent, 0.0)
     if unused < expected:
         enough = int(unused / each * count)
-        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}")
+        longer = "" if enough else ": a trial takes longer"
+        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}{longer}")
 
 
 def _show_idle(prepared: Prepared, left: int) -> None:

@@ -132,10 +132,12 @@ def _require_same(directory: TrialDirectory, candidate: Candidate, training: Tra
     if not path.exists():
         return
     stored = read_json(path, TrainingFile, hint="Put a good copy back, or choose another -o DIR.")
+    same_images = stored.get("fingerprint") == training.decisive["fingerprint"]
     differing = [
         f"{key} {stored.get(key)!r} there, {value!r} now"
         for key, value in training.decisive.items()
-        if stored.get(key) != value
+        # A folder of the same images may be called otherwise here.
+        if stored.get(key) != value and not (key == "dataset" and same_images)
     ]
     if directory.has_candidate and directory.candidate() != candidate:
         differing.append("another network or recipe")

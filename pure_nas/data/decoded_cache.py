@@ -11,6 +11,8 @@ import hashlib
 import json
 import logging
 import os
+import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,8 @@ from pure_nas.run_directory import flush_to_disk
 
 _FORMAT = 2
 """Changes with how files are decoded."""
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(npy|json)\.[0-9a-f]{32}")
+_LONGEST_WRITE_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
@@ -84,6 +88,7 @@ class DecodedCache:
         pixels = images.pixels
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._remove_strays()
             if pixels is not None:
                 _write_whole(self.folder / f"{key}.npy", lambda file: np.save(file, pixels))
             _write_whole(self.folder / f"{key}.json", lambda file: file.write(text.encode()))
@@ -93,6 +98,12 @@ class DecodedCache:
                 self.folder,
                 reason(error),
             )
+
+    def _remove_strays(self) -> None:
+        """Remove what a kill cut short, which may be gigabytes; what is young may be written at this moment."""
+        for path in self.folder.glob(".*"):
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LONGEST_WRITE_SECONDS:
+                path.unlink(missing_ok=True)
 
 
 def _key(listing: Listing, image_size: int | None, in_chans: int | None) -> str:

@@ -12,9 +12,9 @@ from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.devices import hand_back_freed_memory, threads_for
+from pure_nas.runner.attempt import attempt
 from pure_nas.runner.messages import Ended, Event, Job
 from pure_nas.runner.rehearsal import Rehearsal
-from pure_nas.runner.work import work
 
 
 class Executor(Protocol):
@@ -62,7 +62,7 @@ class InlineExecutor:
 
     def submit(self, job: Job) -> None:
         """Take a job; it advances only in `next_event`."""
-        self._running.append(work(job, self._dataset, self._device))
+        self._running.append(attempt(job, self._dataset, self._device))
 
     def next_event(self) -> Event:
         """Run the job up to its next event."""

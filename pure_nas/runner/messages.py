@@ -67,7 +67,7 @@ class Outcome:
     """How a job ended.
 
     Attributes:
-        state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory, or its worker died twice).
+        state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory, or its process died twice).
         reason: why it is not complete.
         metrics: error, accuracy and loss of the last epoch; noise_error where it was to be measured.
         cost: params, flops and their parts, and what was measured.

@@ -15,12 +15,13 @@ import torch
 from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
+from pure_nas.runner.kernel_kills import KernelKills
 from pure_nas.runner.main_guard import require_main_guard
 from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.runner.orders import Alive, Failed, Go, Ready, Rehearse, Rehearsed, Report, Train, Warm
 from pure_nas.runner.work import outcome_of_lost
 from pure_nas.runner.worker import Load
-from pure_nas.runner.worker_process import WorkerProcess, stop
+from pure_nas.runner.worker_process import MEMORY_RAN_OUT, WorkerProcess, stop
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class ProcessExecutor:
         self._events: deque[Event] = deque()
         self._lost: dict[int, str] = {}
         self._failed_starts = 0
+        self._kills = KernelKills()
         # Python waits for its child processes when it ends; before that, these are stopped.
         self._at_exit = util.Finalize(self, stop, args=(self._workers,), exitpriority=10)
 
@@ -182,7 +184,7 @@ class ProcessExecutor:
             for report in reports:
                 self._take(worker, report)
             if ended:
-                self._replace(place, worker.fate)
+                self._replace(place, worker.fate(self._kills))
             elif worker.hangs:
                 worker.end()
                 what = "took no batch" if worker.ready else "said nothing"
@@ -233,7 +235,8 @@ class ProcessExecutor:
             self._give(new, job)
         else:
             how = fate if fate == before else f"{before}, then {fate}"
-            self._events.append(Ended(job.number, outcome_of_lost(job, f"its worker died twice: it {how}")))
+            what = "out of memory: " if fate == before == MEMORY_RAN_OUT else ""
+            self._events.append(Ended(job.number, outcome_of_lost(job, f"{what}its worker died twice: it {how}")))
 
     def _count_failed_start(self, fate: str) -> None:
         self._failed_starts += 1

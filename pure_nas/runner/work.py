@@ -55,7 +55,9 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                 metrics = _final_metrics(job, training, images, folder)
                 if job.judging is not None:
                     _judge(job.judging, training, images, dataset.classes, folder)
-            cost |= _measured(job, network, device)
+                cost |= _measured(job, network, device)
+                if job.keep_weights:
+                    write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
     except Divergence as divergence:
         outcome = Outcome(
             state="diverged",
@@ -68,8 +70,6 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
         reason = f"out of memory on {device} at batch {job.candidate.recipe.batch_size}: {str(error).splitlines()[0]}"
         outcome = Outcome(state="failed", reason=reason, cost=cost, seconds=_seconds(folder))
     else:
-        if job.keep_weights:
-            write_whole(folder.weights, weights_bytes(architecture, network.state_dict()))
         outcome = Outcome(
             state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder), execution=training.execution
         )
@@ -162,7 +162,7 @@ def _judge(
         views=judging.views,
         factors=judging.factors,
     )
-    write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n")
+    write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n", new_folders=False)
 
 
 def _measured(job: Job, network: Network, device: torch.device) -> dict[str, float]:

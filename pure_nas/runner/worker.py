@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import logging
 import os
 import pickle
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +37,6 @@ Load = Callable[[], Dataset]
 SECONDS_TO_LOAD = 1800.0
 """How long reading images may take, which says nothing meanwhile."""
 
-_PR_SET_PDEATHSIG = 1
 _SECONDS_BETWEEN_SIGNS = 1.0
 
 
@@ -53,7 +50,6 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
         workers: how many there are, this one included, to share the CPUs.
         log_level: what is logged from here on, in the controller.
     """
-    _end_with_parent()
     _leave_interrupts_to_parent()
     controller = _Controller(connection)
     logging.getLogger().handlers = [_Forward(controller)]
@@ -227,12 +223,6 @@ class _Forward(QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         self.queue.tell(record)  # type: ignore[attr-defined]
-
-
-def _end_with_parent() -> None:
-    """Let Linux kill this process when its parent dies; elsewhere it ends with the next thing it has to say."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _leave_interrupts_to_parent() -> None:

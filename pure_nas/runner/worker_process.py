@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import pickle
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +12,15 @@ from multiprocessing import connection, resource_tracker
 
 import torch
 
+from pure_nas.child_process import begin
 from pure_nas.errors import RunError
+from pure_nas.runner.kernel_kills import KernelKills
 from pure_nas.runner.messages import Job
 from pure_nas.runner.orders import Order, Rehearsed, Report, Warm
 from pure_nas.runner.worker import SECONDS_TO_LOAD, Load, serve
+
+MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"
+"""The fate of such a worker."""
 
 _SECONDS_TO_DIE = 10.0
 
@@ -34,8 +40,9 @@ class WorkerProcess:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         level = logging.getLogger("pure_nas").getEffectiveLevel()
-        arguments = (theirs, load, fingerprint, str(device), workers, level)
-        self.process = context.Process(target=serve, args=arguments, name="pure-nas worker")
+        # Pickled apart: unpickling it imports PyTorch, which takes long.
+        work = pickle.dumps((serve, (load, fingerprint, str(device), workers, level)))
+        self.process = context.Process(target=begin, args=(theirs, work), name="pure-nas worker")
         with _interrupts_held_back():
             self.process.start()
         theirs.close()
@@ -51,15 +58,16 @@ class WorkerProcess:
         """What becomes readable when the worker reports or ends."""
         return [self.process.sentinel] if self.connection.closed else [self.connection, self.process.sentinel]
 
-    @property
-    def fate(self) -> str:
-        """How the process ended, as a clause."""
+    def fate(self, kills: KernelKills) -> str:
+        """How the process ended, as a clause; `kills` tells whether the kernel killed it."""
         code = self.process.exitcode or 0
         if code >= 0:
             return f"ended with exit code {code}"
         names = {number.value: number.name for number in signal.Signals}
         name = names.get(-code, f"signal {-code}")
-        return f"was killed by {name}" + (" (usually memory ran out)" if name == "SIGKILL" else "")
+        if name != "SIGKILL":
+            return f"was killed by {name}"
+        return MEMORY_RAN_OUT if kills.another() else "was killed by SIGKILL (usually memory ran out)"
 
     @property
     def hangs(self) -> bool:

@@ -216,6 +216,7 @@ class Search:
     def _fill(self, executor: Executor) -> str | None:
         """Give the executor as much as it can begin; says what is used up where nothing more may."""
         while executor.free > 0:
+            self._run.require_in_place()
             if self._unfinished:
                 asked = self._unfinished.popleft()
             elif used_up := self._used_up():

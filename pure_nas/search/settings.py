@@ -32,7 +32,7 @@ COST_KEYS: Mapping[ObjectiveName, str] = {
 METRICS: tuple[ObjectiveName, ...] = ("error", "noise_error")
 """The objectives that stand among its metrics: shares of images that are classified wrongly."""
 
-_MAY_DIFFER = frozenset({"trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
+_MAY_DIFFER = frozenset({"study", "trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
 _CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
@@ -187,7 +187,7 @@ def objective_values(
 def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     """Check that a run may go on with the settings `wanted`.
 
-    Trials, time, device, workers and data directory may differ.
+    Trials, time, device, workers, data directory and the names of study, dataset and space may differ.
 
     Raises:
         RunError: something else differs; the message lists what.
@@ -202,6 +202,8 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
     recorded_only = {key for key in old if key.split(".")[0] not in wanted}
     keys = sorted((old.keys() | new.keys()) - recorded_only - (_CAME_LATER - old.keys()))
     differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
+    if differing == ["data.name"]:  # equal images, in a folder that is called otherwise here
+        return
     if differing:
         listed = _causes_first(differing, old, new)
         if all(key.startswith("data.") for key in listed):

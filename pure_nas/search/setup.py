@@ -190,6 +190,8 @@ def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights
         stack.enter_context(run.locked())
         if run.exists:
             require_same(run, wanted)
+            # A run that was renamed keeps the name of its study.
+            wanted["study"] = str(run.settings().get("study", settings.study))
         if storage is None:
             storage = open_storage(run.study_path, None)
             stack.callback(close_storage, storage)
@@ -197,7 +199,7 @@ def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights
         sampler = ChosenSampler(**decided["chosen_sampler"])
         study = SearchStudy(
             storage,
-            settings.study,
+            wanted["study"],
             space=prepared.space,
             objectives=settings.objectives,
             sampler=sampler.name,

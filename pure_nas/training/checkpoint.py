@@ -33,7 +33,7 @@ def save_checkpoint(path: Path, training: Training, digest: str) -> None:
     buffer = io.BytesIO()
     torch.save({"schema": _SCHEMA, "digest": digest, "state": training.state_dict()}, buffer)
     content = buffer.getvalue()
-    write_whole(path, hashlib.sha256(content).digest() + content)
+    write_whole(path, hashlib.sha256(content).digest() + content, new_folders=False)
 
 
 def restore_checkpoint(path: Path, training: Training, digest: str, *, known_epochs: int | None = None) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.devices import autocast
+from pure_nas.devices import autocast, telling_out_of_memory
 from pure_nas.nn import Network
 from pure_nas.recipe import Recipe
 from pure_nas.training.optimizer import apply_schedules
@@ -150,7 +150,8 @@ class RecordedStep(Step):
     def _compute_odd(self, images: Tensor, labels: Tensor) -> BatchScore:
         """A batch of another size: the memory that the recording keeps for itself must not cost the trial."""
         try:
-            return super()._compute(images, labels)
+            with telling_out_of_memory():
+                return super()._compute(images, labels)
         except torch.OutOfMemoryError:
             if self._recording is None:
                 raise

@@ -50,7 +50,7 @@ def running_in_group(group: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: Study, number: signal.Signals) -> None:
     process = begin("trial 1  complete")
     process.send_signal(number)

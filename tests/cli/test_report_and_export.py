@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 from studies import Command, Study, contents
+
+from pure_nas.run_directory import RunDirectory
 
 
 def test_report_prints_the_front_and_writes_every_file(pure_nas: Command, study: Study) -> None:
@@ -28,6 +32,32 @@ def test_report_as_json_agrees_with_the_csv(pure_nas: Command, study: Study) -> 
         rows = list(csv.DictReader(file))
     numbers = {number for member in found["front"] for number in (member["trial"], *member["twins"])}
     assert {int(row["trial"]) for row in rows} <= numbers
+
+
+def test_run_that_is_being_searched_is_reported_exported_and_evaluated_all_the_same(
+    pure_nas: Command, study: Study, tmp_path: Path
+) -> None:
+    (study.run / "trials" / "0005" / "result.json").unlink()
+    with RunDirectory(study.run).locked():
+        answer = pure_nas("report", study.run)
+        assert answer.code == 0
+        assert answer.stdout.startswith("Front: ")
+        holder = (
+            rf"in use by process {os.getpid()} on \S+ since 20\d\d-\d\d-\d\d \d\d:\d\d: 5 trials ended so far, 1 begun"
+        )
+        assert re.search(holder, answer.stderr)
+        assert pure_nas("export", study.run, "-o", tmp_path / "network").code == 0
+        assert pure_nas("evaluate", f"{study.run}:best", "--noise", "none", "--device", "cpu").code == 0
+    assert "in use" not in pure_nas("report", study.run).stderr
+
+
+def test_report_says_how_trials_ended_where_none_is_complete(pure_nas: Command, study: Study) -> None:
+    for path in study.run.glob("trials/*/result.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({**result, "state": "failed", "reason": "out of memory on cpu", "objectives": {}}))
+    answer = pure_nas("report", study.run)
+    assert answer.code == 1
+    assert "complete yet (6 failed; the last one: out of memory on cpu)." in answer.message
 
 
 @pytest.mark.parametrize("command", ["report", "export", "retrain"])

@@ -84,3 +84,23 @@ def test_images_that_changed_since_the_search_are_refused(pure_nas: Command, new
         assert answer.code == 1
         assert f'The images of "{folder}" have changed since' in answer.message
         assert contents(study.run) == before
+
+
+def test_run_whose_images_are_elsewhere_is_retrained_and_evaluated_with_them(
+    pure_nas: Command, new_study: Study, tmp_path: Path
+) -> None:
+    folder, elsewhere = tmp_path / "images", tmp_path / "another machine"
+    shutil.copytree(new_study.dataset, folder)
+    study = Study(folder, new_study.space, new_study.out, "copied")
+    assert study.go("--trials", 1).code == 0
+    folder.rename(elsewhere)
+    for command in (["retrain", study.run, "--seeds", 1], ["evaluate", f"{study.run}:best", "--noise", "none"]):
+        answer = pure_nas(*command, "--device", "cpu")
+        assert answer.code == 1
+        assert f"The images of {study.run} are not in {folder} any more." in answer.message
+        assert "--dataset DIR" in answer.message
+        assert pure_nas(*command, "--device", "cpu", "--dataset", elsewhere).code == 0
+    (elsewhere / "train" / "crosses" / "001.png").unlink()
+    answer = pure_nas("retrain", study.run, "--dataset", elsewhere)
+    assert answer.code == 1
+    assert "have changed since" in answer.message

@@ -56,6 +56,18 @@ def test_time_is_a_total_of_the_study(study: Study) -> None:
     assert "Stopped: the time is used up." in answer.stderr
 
 
+def test_time_in_which_no_trial_can_begin_is_refused_and_more_of_it_helps(new_study: Study) -> None:
+    for _ in range(2):
+        answer = new_study.go("--trials", 2, "--time", "1ms")
+        assert answer.code == 2
+        assert "Nothing fits into --time 0.0 s" in answer.message
+        assert "more --time" in answer.message
+        assert "Stopped" not in answer.stderr
+    answer = new_study.go("--trials", 2, "--time", "10m")
+    assert answer.code == 0
+    assert "Stopped: all 2 trials are done." in answer.stderr
+
+
 def test_finished_search_trains_nothing_more(study: Study) -> None:
     before = {path: data for path, data in contents(study.run).items() if path.startswith("trials/")}
     answer = study.go("--trials", 3)

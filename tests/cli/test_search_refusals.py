@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 from studies import Command, Study, contents
 
@@ -181,3 +182,10 @@ def test_limits_that_reject_suggestions_do_not_count_them(new_study: Study) -> N
     assert answer.code == 0
     assert "rejected" in answer.stderr
     assert "2 trials, " in answer.stderr
+
+
+def test_images_that_do_not_fit_into_memory_are_explained(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pure_nas.search.setup.load_dataset", lambda *_, **__: np.empty(2**50))
+    answer = new_study.go()
+    assert answer.code == 1
+    assert "Memory ran out: Unable to allocate" in answer.message

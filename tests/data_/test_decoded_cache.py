@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import warnings
 from pathlib import Path
@@ -131,3 +132,15 @@ def test_a_full_disk_is_not_fatal_and_leaves_no_pieces(
         load(folder, data_dir)
     assert "No space left on device" in caplog.text
     assert list((data_dir / "decoded").iterdir()) == []
+
+
+def test_what_a_kill_left_long_ago_is_removed_with_the_next_entry(folder: Path, data_dir: Path) -> None:
+    decoded = data_dir / "decoded"
+    decoded.mkdir(parents=True)
+    names = [f".{letter * 32}.npy.{'0' * 32}" for letter in "ab"]
+    for name in (*names, ".keep.me"):
+        (decoded / name).touch()
+        os.utime(decoded / name, (0, 0))
+    os.utime(decoded / names[1])  # another process writes it
+    load(folder, data_dir)
+    assert {path.name for path in decoded.glob(".*")} == {names[1], ".keep.me"}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from jobs import CPU, candidate, events_of, job, outcome_of
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
+from pure_nas.errors import RunError
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import read_weights
 from pure_nas.recipe import PerKind
@@ -213,19 +216,48 @@ def test_running_out_of_memory_is_an_outcome_wherever_it_strikes(
     assert outcome_of(job(untested, tmp_path), untested).state == "complete"
 
 
+def too_large_for_pytorch(*_: object, **__: object) -> None:
+    torch.empty(2**60)
+
+
+def too_large_for_numpy(*_: object, **__: object) -> None:
+    np.empty(2**50)
+
+
+def too_large_for_onednn(*_: object, **__: object) -> None:
+    raise RuntimeError("could not create a primitive")
+
+
+def too_large_for_python(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    "too_large", [too_large_for_pytorch, too_large_for_numpy, too_large_for_onednn, too_large_for_python]
+)
 def test_a_cpu_that_runs_out_of_memory_is_an_outcome_too(
-    untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    too_large: Callable[..., None], untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PyTorch has no error of its own for it."""
-
-    def too_large(*_: object, **__: object) -> None:
-        torch.empty(2**60)
-
+    """There is no one error for it."""
     monkeypatch.setattr(Step, "__call__", too_large)
     outcome = outcome_of(job(untested, tmp_path), untested)
     assert outcome.state == "failed"
     assert outcome.reason.startswith("out of memory on cpu at batch 16")
     assert InlineExecutor(untested, CPU).seconds_per_image(candidate(untested), 0.1) is None
+
+
+@pytest.mark.parametrize("every_epoch", [False, True])
+def test_a_job_whose_folder_is_moved_stops_and_does_not_make_it_again(
+    every_epoch: bool, untested: Dataset, tmp_path: Path
+) -> None:
+    executor = InlineExecutor(untested, CPU)
+    executor.submit(job(untested, tmp_path / "run" / "trial", every_epoch=every_epoch))
+    while not isinstance(executor.next_event(), EpochDone):
+        pass
+    (tmp_path / "run").rename(tmp_path / "renamed")
+    with pytest.raises(RunError, match="trial was moved or removed while this command wrote into it"):
+        executor.next_event()
+    assert not (tmp_path / "run").exists()
 
 
 def test_test_images_are_read_once_and_kept(dataset: Dataset) -> None:

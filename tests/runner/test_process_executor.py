@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import DataError, RunError
 from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
+from pure_nas.runner.kernel_kills import KernelKills
 from pure_nas.runner.worker import portable
 
 
@@ -133,6 +134,32 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     after = events_in(pool, numbered(dataset, tmp_path, 2))[-1]
     assert isinstance(after, Ended)
     assert after.outcome.state == "complete"
+
+
+def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 4\n")
+    monkeypatch.setattr(pool, "_kills", KernelKills(counter))
+    counter.write_text("oom_kill 6\n")
+    fault.write_text("die\ndie")
+    events = events_in(pool, job(dataset, tmp_path / "job"))
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.outcome.state == "failed"
+    assert ended.outcome.reason == (
+        "out of memory: its worker died twice: it was killed by the kernel because memory ran out"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="only Linux chooses so")
+def test_where_memory_runs_out_workers_are_killed_before_their_controller(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path
+) -> None:
+    events_in(pool, *(numbered(dataset, tmp_path, number) for number in (1, 2)))
+    own, *workers = (int(Path(f"/proc/{process}/oom_score_adj").read_text()) for process in ("self", *pool.process_ids))
+    assert all(score >= 500 > own for score in workers)
 
 
 def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
@@ -266,9 +293,55 @@ def test_no_worker_survives_a_controller_that_is_killed(image_folder: Path, tmp_
         worker = int(controller.stdout.readline())
         assert alive(worker)
         controller.kill()
-    deadline = time.monotonic() + 20
-    while alive(worker) and time.monotonic() < deadline:
+    wait_while(lambda: alive(worker))
+    assert not alive(worker)
+
+
+def wait_while(condition: Callable[[], bool]) -> None:
+    """Wait while it is true, but not for ever."""
+    deadline = time.monotonic() + 60
+    while condition() and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+ENDLESS = """
+import sys, time
+from pathlib import Path
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    Path(sys.argv[1]).touch()
+    time.sleep(1000)
+
+def load():
+    pass
+"""
+
+STARTING = """
+import time
+import torch
+from pure_nas.runner import ProcessExecutor
+
+if __name__ == "__main__":
+    import endless
+    executor = ProcessExecutor(endless.load, "", torch.device("cpu"), 1, threads=1)
+    executor.start()
+    print(*executor.process_ids, flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_no_worker_that_still_imports_survives_a_controller_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS, encoding="utf-8")
+    script, importing = tmp_path / "controller.py", tmp_path / "importing"
+    script.write_text(STARTING, encoding="utf-8")
+    with subprocess.Popen([sys.executable, script, importing], stdout=subprocess.PIPE, text=True) as controller:
+        assert controller.stdout is not None
+        worker = int(controller.stdout.readline())
+        wait_while(lambda: not importing.exists())
+        was_importing = alive(worker)
+        controller.kill()
+    assert was_importing
+    wait_while(lambda: alive(worker))
     assert not alive(worker)
 
 

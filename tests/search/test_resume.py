@@ -18,6 +18,8 @@ import pytest
 
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.runner import Job
+from pure_nas.runner import work as work_module
 from pure_nas.search.catalogue import load_space
 from pure_nas.search.limits import Limits
 from pure_nas.search.settings import SearchSettings
@@ -199,6 +201,34 @@ def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(
         curve.write('{"epoch": 1, "train_')
     assert search(settings, tmp_path) == before
     assert [json.loads(line)["epoch"] for line in (trial / "metrics.jsonl").read_text().splitlines()] == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")
+def test_a_trial_that_kills_the_search_twice_has_failed_and_the_search_goes_on(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=3, sampler="random")
+    whole = search(settings, tmp_path / "whole")
+    original = work_module._train
+
+    def deadly(job: Job, *arguments: Any) -> object:
+        if job.number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(job, *arguments)
+
+    monkeypatch.setattr(work_module, "_train", deadly)
+    ends = []
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            search(settings, tmp_path / "parts")
+            os._exit(0)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    after = outcomes(tmp_path / "parts" / "study")
+    assert [state for _, state, *_ in after] == ["complete", "failed", "complete"]
+    assert (after[0], after[2]) == (whole[0], whole[2])
+    assert not list(tmp_path.rglob("attempt.json"))
 
 
 def set_running(database: Path, number: int) -> None:

@@ -106,8 +106,11 @@ def test_memory_that_runs_out_while_recording_need_not_end_the_trial() -> None:
     assert step.kind == "eager (recording failed: CUDA out of memory. Tried to allocate 2 GiB)"
 
 
+@pytest.mark.parametrize(
+    "failure", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")]
+)
 def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_it(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    failure: RuntimeError, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, taped = network(), network()
     step = recorded(Tape(taped), taped)
@@ -116,7 +119,7 @@ def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_i
     def scarce(self: Network, x: torch.Tensor) -> torch.Tensor:
         if self is taped and len(x) == 4 and failures[0]:
             failures[0] -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise failure
         return forward(self, x)
 
     monkeypatch.setattr(Network, "forward", scarce)

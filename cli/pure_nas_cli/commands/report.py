@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import Json, Run
+from pure_nas_cli.quantities import show_count
+
+if TYPE_CHECKING:
+    from pure_nas.run_directory import RunDirectory
 
 
 def report(run: Run, as_json: Json = False) -> None:
@@ -23,6 +29,7 @@ def report(run: Run, as_json: Json = False) -> None:
         from pure_nas_cli.front import front_document, print_front, weights_of
 
     opened = RunDirectory.open(run)
+    _tell_user(opened)
     if is_experiment(opened):
         for path in show_findings(opened, as_json=as_json):
             stderr.print(str(path), soft_wrap=True)
@@ -44,3 +51,18 @@ def report(run: Run, as_json: Json = False) -> None:
         written = write_report(opened)
     for path in written:
         stderr.print(str(path), soft_wrap=True)
+
+
+def _tell_user(run: RunDirectory) -> None:
+    """Say so where the run is not at rest, and how far it is."""
+    user = run.user()
+    if not user:
+        return
+    folders = [path for path in run.path.glob("trials/*") if path.is_dir()]
+    ended = sum((path / "result.json").is_file() for path in folders)
+    begun = len(folders) - ended
+    stderr.print(
+        f"The run is in use {user}: {show_count(ended, 'trial')} ended so far, {begun} begun. This is what there is.",
+        style="yellow",
+        soft_wrap=True,
+    )

@@ -24,6 +24,12 @@ def retrain(
     ] = None,
     device: Device = "auto",
     workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR", help="Where the run's images are now (default: where they were); others are refused."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -56,6 +62,7 @@ def retrain(
                 data_dir=data_dir,
                 listener=progress,
                 workers=workers,
+                dataset=dataset,
             )
         try:
             if as_json:
