@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.environment import describe_environment, installed_version
-from pure_nas.run_directory import write_whole
+from pure_nas.files import write_whole
 
 Row = Mapping[str, Any]
 """A line of a table: words and numbers by column."""

@@ -30,9 +30,9 @@ from pure_nas.cost.count import count_architecture
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import PureNasError
+from pure_nas.files import read_json_lines
 from pure_nas.nn import Network, build
 from pure_nas.recipe import Recipe
-from pure_nas.run_directory import read_json_lines
 from pure_nas.runner import Ended, EpochDone, Executor, InlineExecutor, Job, ProcessExecutor, Started
 from pure_nas.search.catalogue import load_space
 from pure_nas.training import Training

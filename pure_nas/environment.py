@@ -38,6 +38,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device_name": device_name(device),
         "precision": precision(device),
         "product_unit": product_unit_path(device),
+        "instruction_set": _instruction_set(),
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
         "git_revision": _git_revision(),
@@ -46,6 +47,13 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 
 _USER = re.compile(r"(:/+[^:/?@]*):(.*)@", re.DOTALL)
 _QUERY = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token|odbc_connect)[^=&]*=)([^&]*)", re.IGNORECASE)
+
+
+def _instruction_set() -> str:
+    """What PyTorch computes with on this CPU, and what its convolutions are held to where a variable says so."""
+    found = torch.backends.cpu.get_cpu_capability()
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA")
+    return f"{found}, oneDNN at most {most}" if most else found
 
 
 def without_password(url: str) -> str:

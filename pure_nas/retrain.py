@@ -15,6 +15,7 @@ from pure_nas.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
+from pure_nas.files import write_whole
 from pure_nas.results import Results, TrialRecord
 from pure_nas.retrained import (
     RETRAIN_FILE,
@@ -27,7 +28,7 @@ from pure_nas.retrained import (
     retrained_folder,
     variants_of,
 )
-from pure_nas.run_directory import RunDirectory, TrialDirectory, write_whole
+from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.run_files import SCHEMA
 from pure_nas.run_images import RunImages
 from pure_nas.runner import Ended, Executor, Job, Outcome

@@ -12,8 +12,9 @@ from pure_nas.candidate import Candidate
 from pure_nas.comparison import accuracy_interval
 from pure_nas.convergence import Convergence
 from pure_nas.errors import RunError
+from pure_nas.files import read_json
 from pure_nas.recipe import Recipe
-from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json
+from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.units import get_unit
 
 RETRAIN_FILE = "retrain.json"

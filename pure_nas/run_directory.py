@@ -1,4 +1,4 @@
-"""What a run leaves on disk, the lock on it, and how its files are written.
+"""What a run leaves on disk, and the lock on it.
 
 run.toml            every setting, resolved             environment.json   versions, device, command line
 study.db            the Optuna study (by default)       log.jsonl          one event a line
@@ -13,22 +13,31 @@ import errno
 import json
 import logging
 import os
-import re
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
-from uuid import uuid4
+from typing import Any
 
 import filelock
 import tomli_w
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
-from pure_nas.errors import RunError, reason
+from pure_nas.errors import RunError
+from pure_nas.files import (
+    REFUSALS,
+    TEMPORARY,
+    append_line,
+    bytes_of,
+    held,
+    read_json,
+    read_json_lines,
+    require_in_place,
+    write_whole,
+)
 from pure_nas.paths import expanded
 from pure_nas.recipe import Recipe
 from pure_nas.run_files import (
@@ -48,8 +57,6 @@ logger = logging.getLogger(__name__)
 
 EXPERIMENT = "experiment"
 """The `kind` in the run.toml of an experiment; that of a search has none."""
-_REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
-"""How file systems say that they cannot do something."""
 DAMAGED_HINT = (
     "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
     "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
@@ -58,172 +65,13 @@ DAMAGED_HINT = (
 SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
 _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
 WEIGHTS_FILE = "weights.safetensors"
-
-
 _SECONDS_TO_LOCK = 0.5
-
-_held: dict[Path, tuple[int, int] | None] = {}
-"""Runs that this process has locked, and which folders they were then: another one in their place is never written."""
-
-
-def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile.
-
-    Args:
-        new_folders: whether to make its folder where there is none.
-
-    Raises:
-        RunError: the disk is full, the folder cannot be written, or the run was moved or removed.
-    """
-    _require_in_place(path)
-    payload = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
-    try:
-        if new_folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        # Opened like any new file, so that its rights are what the umask and the folder say.
-        with temporary.open("xb") as file:
-            file.write(payload)
-            flush_to_disk(file)
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise _unwritable(path, error, "Free some space or choose another folder") from error
-
-
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
-"""What `write_whole` calls a file until it is whole."""
-
 _WRITTEN_LOCKED = frozenset(
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
     | {"architecture.json", "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", "weights.safetensors"}
     | {"evaluation.json", "result.json"}
 )
 """Files that only the holder of a run's lock writes."""
-
-
-def _remove_strays(run: Path) -> None:
-    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
-
-    A file of the user, and what `report` may be writing at this moment, is left alone.
-    """
-    for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
-        for path in folder.glob(".*"):
-            match = _TEMPORARY.fullmatch(path.name)
-            if match and match["name"] in _WRITTEN_LOCKED and path.is_file():
-                # One that cannot be removed does no harm.
-                with suppress(OSError):
-                    path.unlink()
-
-
-def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
-    if isinstance(error, FileNotFoundError) and not path.parent.exists():
-        return _moved(path.parent)
-    return RunError(
-        f"{path} cannot be written: {error.strerror or error}.", hint=f"{way_out}, then give the same command again."
-    )
-
-
-def _require_in_place(path: Path) -> None:
-    """Let nothing be written in the old place of a run that is elsewhere now.
-
-    Raises:
-        RunError: `path` is in a run that was moved or removed after this process locked it.
-    """
-    for run, folder in list(_held.items()):
-        if path.is_relative_to(run) and _identity(run) != folder:
-            raise _moved(run)
-
-
-def _moved(folder: Path) -> RunError:
-    return RunError(
-        f"{folder} was moved or removed while this command wrote into it.",
-        hint="Put the run back, or give its new folder (--study and --out for a search), with the same command; it "
-        "goes on where it stopped.",
-    )
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another of the same name; None where there is none."""
-    try:
-        found = folder.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def flush_to_disk(file: IO[bytes]) -> None:
-    """Make what was written to a file survive a power failure, where its file system can do that."""
-    file.flush()
-    try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power failure, where the system can do that: network folders may not."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
-    """The content of a JSON file.
-
-    Args:
-        model: what may stand in it, see `run_files`.
-        hint: the way out where it is damaged.
-
-    Raises:
-        RunError: the file is missing, unreadable or damaged.
-    """
-    try:
-        content = decoded(_bytes_of(path))
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
-    if model is not None:
-        check(model, content, path, hint=hint)
-    return content
-
-
-def read_json_lines(path: Path, model: Any = dict[str, Any], *, hint: str = "") -> list[dict[str, Any]]:
-    """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none.
-
-    Args:
-        model: what may stand in a record, see `run_files`.
-        hint: the way out where a line is damaged.
-
-    Raises:
-        RunError: the file cannot be read, or a line before the last is damaged.
-    """
-    if not path.exists():
-        return []
-    lines = _bytes_of(path).splitlines()
-    records: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = decoded(line, nan_is_null=True)
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise RunError(f"{path}, line {number}, is damaged: {error}.", hint=hint) from error
-        check(model, record, f"{path}, line {number},", hint=hint)
-        records.append(record)
-    return records
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 class TrialDirectory:
@@ -265,7 +113,7 @@ class TrialDirectory:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
         files = (self.metrics, self.evaluation, self.weights)
-        digests = {path.name: digest_of(_bytes_of(path)) for path in files if path.exists()}
+        digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
         digests["candidate"] = self.candidate().digest
         # The last digest is of the result itself, with the others.
         own = digest_of_document({**result, "digests": digests})
@@ -309,7 +157,7 @@ class TrialDirectory:
                 continue
             if not path.exists():
                 raise RunError(f"{path} is missing.", hint=self.damaged_hint)
-            if digest_of(_bytes_of(path)) != digests[path.name]:
+            if digest_of(bytes_of(path)) != digests[path.name]:
                 raise RunError(
                     f"{path} was changed after the trial had ended, or belongs to another trial.",
                     hint=self.damaged_hint,
@@ -347,7 +195,7 @@ class TrialDirectory:
             RunError: the result is damaged.
         """
         kept = self.weights_digest
-        return self.weights.is_file() and kept in (None, digest_of(_bytes_of(self.weights)))
+        return self.weights.is_file() and kept in (None, digest_of(bytes_of(self.weights)))
 
     def curve(self) -> list[dict[str, Any]]:
         """One record an epoch, from the first.
@@ -420,7 +268,7 @@ class RunDirectory:
         Raises:
             RunError: run.toml is missing, damaged, or of a newer version.
         """
-        data = _bytes_of(self.settings_path)
+        data = bytes_of(self.settings_path)
         try:
             settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
             require_flat(settings)
@@ -445,7 +293,7 @@ class RunDirectory:
         Raises:
             RunError: it was moved or removed.
         """
-        _require_in_place(self.path)
+        require_in_place(self.path)
 
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""
@@ -490,39 +338,38 @@ class RunDirectory:
                 hint=f"Wait for it, stop it, or choose another {instead}.",
             ) from error
         except OSError as error:
-            if error.errno not in _REFUSALS | {errno.ENOLCK}:
+            if error.errno not in REFUSALS | {errno.ENOLCK}:
                 raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )
-        _held[self.path] = folder = _identity(self.path)
         try:
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
-            write_whole(owner, json.dumps(record) + "\n")
-            try:
-                _remove_strays(self.path)
-                yield
-            finally:
-                if _identity(self.path) == folder:
-                    owner.unlink(missing_ok=True)
+            with held(self.path) as in_place:
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+                write_whole(owner, json.dumps(record) + "\n")
+                try:
+                    _remove_strays(self.path)
+                    yield
+                finally:
+                    if in_place():
+                        owner.unlink(missing_ok=True)
         finally:
-            del _held[self.path]
             lock.release()
 
 
-def append_line(path: Path, record: Mapping[str, Any]) -> None:
-    """Append one record to a .jsonl file.
+def _remove_strays(run: Path) -> None:
+    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
 
-    Raises:
-        RunError: the disk is full, the file cannot be written, or its folder was moved or removed.
+    A file of the user, and what `report` may be writing at this moment, is left alone.
     """
-    _require_in_place(path)
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-    except OSError as error:
-        raise _unwritable(path, error, "Free some space") from error
+    for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
+        for path in folder.glob(".*"):
+            match = TEMPORARY.fullmatch(path.name)
+            if match and match["name"] in _WRITTEN_LOCKED and path.is_file():
+                # One that cannot be removed does no harm.
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _described(owner: Path) -> str:

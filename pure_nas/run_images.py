@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
+from pure_nas.files import read_json
 from pure_nas.paths import expanded
-from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, read_json
+from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
 from pure_nas.run_files import Training
 
 TRAINING_HINT = "Put a good copy back, or train the network again in another folder."

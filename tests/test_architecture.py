@@ -128,7 +128,8 @@ def test_canonical_form_is_stable_and_keeps_the_digest(architecture: Architectur
     canonical = architecture.canonical()
     assert canonical.canonical() == canonical
     assert canonical.digest == architecture.digest
-    assert list(canonical.blocks()) == list(architecture.blocks()) or architecture.unit_set != {"product"}
+    read = architecture.model_copy(update={"softening": canonical.softening})  # product units do not read it
+    assert list(canonical.blocks()) == list(read.blocks()) or architecture.unit_set != {"product"}
 
 
 @pytest.mark.parametrize("settings_", PRODUCT_SETTINGS)

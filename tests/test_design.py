@@ -30,6 +30,7 @@ LAYERS = (
     "comparison",
     "convergence",
     "run_files",
+    "files",
     "run_directory",
     "results",
     "retrained",

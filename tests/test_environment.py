@@ -36,6 +36,15 @@ def test_versions_machine_and_command_are_recorded(monkeypatch: pytest.MonkeyPat
     assert datetime.fromisoformat(found["started"]).tzinfo is not None
 
 
+def test_the_instruction_set_is_recorded_with_what_limits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    of_the_cpu = torch.backends.cpu.get_cpu_capability()
+    assert describe_environment(CPU)["instruction_set"] == of_the_cpu
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert describe_environment(CPU)["instruction_set"] == f"{of_the_cpu}, oneDNN at most AVX2"
+
+
 def test_a_package_that_is_missing_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_PACKAGES", ("numpy", "no-such-package"))
     assert describe_environment(CPU)["packages"]["no-such-package"] == "not installed"

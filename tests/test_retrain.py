@@ -20,13 +20,14 @@ from pure_nas.convergence import USUAL_TARGETS
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import RunError, UsageError
+from pure_nas.files import read_json, write_whole
 from pure_nas.nn import build
 from pure_nas.nn.weights import read_weights
 from pure_nas.recipe import PerKind, Recipe
 from pure_nas.results import Results, TrialRecord
 from pure_nas.retrain import _verdicts, retrain, select_trials
 from pure_nas.retrained import Retraining, Row, Variant, load_retraining, retrained_folder, variants_of
-from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
+from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.run_images import RunImages
 from pure_nas.runner import Outcome
 from pure_nas.search.workers import Work, WorkerPlan

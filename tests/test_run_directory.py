@@ -16,8 +16,9 @@ import pytest
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
 from pure_nas.errors import ConfigError, RunError
+from pure_nas.files import append_line, read_json, read_json_lines, write_whole
 from pure_nas.recipe import Recipe
-from pure_nas.run_directory import RunDirectory, append_line, read_json, read_json_lines, write_whole
+from pure_nas.run_directory import RunDirectory
 from pure_nas.units import get_unit
 
 CANDIDATE = Candidate(Architecture.uniform("conv", (1, 1)), Recipe.usual(get_unit("conv")))
@@ -90,7 +91,7 @@ def test_a_folder_that_cannot_be_synchronised_is_written_all_the_same(
     def refuse(path: object, *_: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("pure_nas.run_directory.os.open", refuse)
+    monkeypatch.setattr("pure_nas.files.os.open", refuse)
     write_whole(tmp_path / "file", "text")
     assert (tmp_path / "file").read_text() == "text"
 
@@ -112,7 +113,7 @@ def test_a_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:
     texts = ("a" * 300_000, "b" * 200_000)
     write_whole(path, texts[0])
     program = (
-        "import sys; from pathlib import Path; from pure_nas.run_directory import write_whole\n"
+        "import sys; from pathlib import Path; from pure_nas.files import write_whole\n"
         "for step in range(40): write_whole(Path(sys.argv[1]), 'ba'[step % 2] * (200_000, 300_000)[step % 2])"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(path)]) as writer:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.errors import RunError
-from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.files import read_json
+from pure_nas.run_directory import RunDirectory
 from pure_nas.run_files import Evaluation, Result, Settings, check, decoded, digest_of_document
 
 COMPLETE = {

@@ -15,9 +15,10 @@ from pure_nas.candidate import Candidate
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
+from pure_nas.files import read_json, write_whole
 from pure_nas.paths import expanded
 from pure_nas.recipe import PerKind, Recipe
-from pure_nas.run_directory import RunDirectory, TrialDirectory, read_json, write_whole
+from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.run_files import Training as TrainingFile
 from pure_nas.run_images import TRAINING_FILE
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job

@@ -25,7 +25,7 @@ from pure_nas.data import decoded
 from pure_nas.data.decoded import DecodedImages, decode_listing, pixel_digest
 from pure_nas.data.listing import Listing
 from pure_nas.errors import reason
-from pure_nas.run_directory import flush_to_disk
+from pure_nas.files import flush_to_disk
 
 _FORMAT = 2
 """Changes with how files are decoded."""

@@ -26,7 +26,7 @@ from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.pixel_source import PixelSource
 from pure_nas.data.waiting import alone
 from pure_nas.errors import DataError, reason
-from pure_nas.run_directory import flush_to_disk
+from pure_nas.files import flush_to_disk
 
 _SCHEMA = 1
 _log = logging.getLogger(__name__)

@@ -15,8 +15,9 @@ from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Cell, Grid
 from pure_nas.experiment.scale import Scale
 from pure_nas.experiment.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
+from pure_nas.files import read_json
 from pure_nas.paths import expanded
-from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, read_json
+from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
 from pure_nas.run_files import Evaluation
 
 State = Literal["complete", "diverged", "missing"]

@@ -22,7 +22,8 @@ from pure_nas.experiment.run import ExperimentRun
 from pure_nas.experiment.scale import Scale
 from pure_nas.experiment.settings import ExperimentSettings, require_same
 from pure_nas.experiment.trainings import EXPERIMENT_FILE, Training, seconds_of_epochs
-from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.files import write_whole
+from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Executor, Judging
 from pure_nas.runner.worker import Load
 from pure_nas.search.workers import Work, WorkerPlan, plan_workers, start_workers

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.run_directory import RunDirectory
-
-
-def _import_matplotlib() -> None:
-    """Import Matplotlib whatever backend the environment names.
-
-    Notebooks set MPLBACKEND to one that other environments need not have, and Matplotlib refuses to be imported then.
-    Figures here are drawn on Agg and need none; a caller who has that backend keeps it.
-    """
-    wanted = os.environ.pop("MPLBACKEND", None)
-    try:
-        import matplotlib
-    finally:
-        if wanted is not None:
-            os.environ["MPLBACKEND"] = wanted
-    if wanted:
-        with suppress(ValueError):
-            matplotlib.rcParams["backend"] = wanted
-
-
-if "matplotlib" not in sys.modules:
-    _import_matplotlib()
 
 
 @contextmanager

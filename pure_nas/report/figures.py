@@ -13,6 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pure_nas.report.any_backend  # noqa: F401 - before Matplotlib
+
+# isort: split
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,6 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from pure_nas.files import write_whole
 from pure_nas.report import wording
 from pure_nas.report.curve_looks import CurveLook, curve_looks
 from pure_nas.report.data import Curve, Point, ReportData, report_data
@@ -29,7 +33,7 @@ from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.report.placement_figure import draw_placement, placement_size
 from pure_nas.report.retrained_figure import draw_retrained
 from pure_nas.report.retrained_points import error_title, retrained_points, shown_errors
-from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.run_directory import RunDirectory
 
 DPI = 160
 _STYLE: dict[Any, Any] = {

@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 
 from pure_nas.data import Dataset
-from pure_nas.run_directory import TrialDirectory, write_whole
+from pure_nas.files import write_whole
+from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner.messages import Ended, Event, Job
 from pure_nas.runner.work import outcome_of_lost, work
 

@@ -17,10 +17,11 @@ from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.devices import telling_out_of_memory, threads_for
 from pure_nas.evaluation import evaluate_network, noise_error
+from pure_nas.files import append_line, write_whole
 from pure_nas.nn import Network, build
 from pure_nas.nn.weights import weights_bytes
 from pure_nas.process_state import global_random_state
-from pure_nas.run_directory import TrialDirectory, append_line, write_whole
+from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started
 from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
 from pure_nas.training.evaluation import evaluate

@@ -20,9 +20,10 @@ from pure_nas.devices import resolve_device
 from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
+from pure_nas.files import write_whole
 from pure_nas.nn import build
 from pure_nas.results import objectives_of
-from pure_nas.run_directory import SETTINGS_HINT, RunDirectory, write_whole
+from pure_nas.run_directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run_files import ObjectiveName
 from pure_nas.runner import Executor
 from pure_nas.runner.worker import Load

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from pure_nas.run_directory import write_whole
+from pure_nas.files import write_whole
 from pure_nas.training.training import Training
 
 logger = logging.getLogger(__name__)

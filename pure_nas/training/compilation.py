@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pure_nas.errors import RunError
+from pure_nas.files import write_whole
 from pure_nas.nn import Network
 from pure_nas.paths import cache_folder
-from pure_nas.run_directory import write_whole
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pure_nas_cli.console import stderr
 from pure_nas_cli.root import app
 from typer.testing import CliRunner
 
@@ -31,6 +32,7 @@ Command = Callable[..., Answer]
 
 def invoke(*arguments: object) -> Answer:
     """Give a command; an exception that is not explained is raised."""
+    stderr.width = 500  # no path in a message is wrapped
     done = CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "120"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception

@@ -18,7 +18,7 @@ from pure_nas.experiment.findings import document, findings_of
 from pure_nas.experiment.results import load_experiment_results
 from pure_nas.nn.weights import read_weights
 from pure_nas.report.data import flattened, read_environment, report_data
-from pure_nas.report.retraining import load_retraining
+from pure_nas.retrained import load_retraining
 from pure_nas.run_directory import RunDirectory, TrialDirectory
 from pure_nas.run_images import RunImages
 from pure_nas.search.clock import Clock

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from studies import Command, Study, contents
 
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run_directory import RunDirectory, TrialDirectory
 
 
 def test_report_prints_the_front_and_writes_every_file(pure_nas: Command, study: Study) -> None:
@@ -53,8 +53,9 @@ def test_run_that_is_being_searched_is_reported_exported_and_evaluated_all_the_s
 
 def test_report_says_how_trials_ended_where_none_is_complete(pure_nas: Command, study: Study) -> None:
     for path in study.run.glob("trials/*/result.json"):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        path.write_text(json.dumps({**result, "state": "failed", "reason": "out of memory on cpu", "objectives": {}}))
+        trial = TrialDirectory(path.parent, 0)
+        result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
+        trial.finish({**result, "state": "failed", "reason": "out of memory on cpu", "objectives": {}})
     answer = pure_nas("report", study.run)
     assert answer.code == 1
     assert "complete yet (6 failed; the last one: out of memory on cpu)." in answer.message

@@ -73,7 +73,7 @@ def test_letters_that_cannot_be_printed_are_told_apart(finished: Study, tmp_path
 
 def test_explained_failures_are_printed_too(tmp_path: Path) -> None:
     done = CliRunner(charset="ascii").invoke(app, ["report", str(tmp_path / "fehlt-ä-\udcff")])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert isinstance(done.exception, SystemExit)
     assert "fehlt-\\xe4-\\xff" in "".join(done.stderr.split("\n"))
 

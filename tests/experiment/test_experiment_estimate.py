@@ -12,7 +12,7 @@ from experiment_files import go, results_of, settings_of
 
 from pure_nas.candidate import Candidate
 from pure_nas.experiment.setup import opened, prepare
-from pure_nas.run_directory import read_json_lines
+from pure_nas.files import read_json_lines
 from pure_nas.runner import InlineExecutor
 
 

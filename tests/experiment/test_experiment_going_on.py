@@ -14,7 +14,8 @@ from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.experiment.findings import findings_of
 from pure_nas.experiment.results import load_experiment_results
 from pure_nas.experiment.setup import opened, prepare
-from pure_nas.run_directory import RunDirectory, read_json_lines
+from pure_nas.files import read_json_lines
+from pure_nas.run_directory import RunDirectory
 from pure_nas.training import Training
 
 

@@ -14,9 +14,10 @@ from interleaved import Interleaved
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.experiment.findings import findings_of
 from pure_nas.experiment.run import TIME_IS_UP
+from pure_nas.files import read_json
 from pure_nas.nn import build
 from pure_nas.nn.weights import read_weights
-from pure_nas.run_directory import RunDirectory, read_json
+from pure_nas.run_directory import RunDirectory
 from pure_nas.search.workers import Work, WorkerPlan
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate

@@ -11,8 +11,9 @@ from typing import Any
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
+from pure_nas.files import append_line, write_whole
 from pure_nas.recipe import PerKind, Recipe, WeightDecay
-from pure_nas.run_directory import RunDirectory, append_line, write_whole
+from pure_nas.run_directory import RunDirectory
 from pure_nas.units import get_unit
 
 SIZES = {"small": (1, 1, 1), "medium": (2, 2, 2), "large": (3, 3, 3)}

@@ -107,7 +107,7 @@ def test_figures_do_not_depend_on_the_style_of_the_callers_plots(tmp_path: Path)
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no-such-backend", "svg"])
 def test_a_backend_that_the_environment_names_is_neither_needed_nor_lost(backend: str) -> None:
     code = (
-        "import os, sys, pure_nas.report, matplotlib\n"
+        "import os, sys, pure_nas.report.figures, matplotlib\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "print(os.environ['MPLBACKEND'], matplotlib.rcParams._get_backend_or_none())"
     )

@@ -13,8 +13,9 @@ from pure_nas.experiment.findings import Findings, document
 from pure_nas.experiment.judged import Judged, Spread, Viewed
 from pure_nas.experiment.results import ExperimentResults
 from pure_nas.experiment.rows import Row
+from pure_nas.files import write_whole
 from pure_nas.report.csv_text import csv_text
-from pure_nas.run_directory import RunDirectory, write_whole
+from pure_nas.run_directory import RunDirectory
 
 
 def write_tables(run: RunDirectory, results: ExperimentResults, findings: Findings) -> list[Path]:

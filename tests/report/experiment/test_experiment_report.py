@@ -30,11 +30,12 @@ from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.results import load_experiment_results
 from pure_nas.experiment.rows import Row
 from pure_nas.experiment.trainings import trainings_of
+from pure_nas.files import append_line, write_whole
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
 from pure_nas.report.experiment.looks import joined, looks_of
-from pure_nas.run_directory import EXPERIMENT, RunDirectory, append_line, write_whole
+from pure_nas.run_directory import EXPERIMENT, RunDirectory
 
 IMAGES = {"in_chans": 1, "num_classes": 10, "image_size": 8}
 HEAD = 'schema = 1\nquestion = "{question}"\npaper = "It says so."\ndataset = "digits"\nvalidation_curve = true\n'
@@ -91,6 +92,7 @@ def make_run(
             "product" in training.cell.candidate.architecture.unit_set,
         )
         accuracy = 0.8 + depth / 400 + 0.02 * product + 0.004 * training.seed
+        training.directory.path.mkdir(parents=True, exist_ok=True)
         for epoch in range(1, 5):
             error = 1 - accuracy * epoch / 4
             record = {"epoch": epoch, "train_accuracy": 0.5, "validation_error": error, "seconds": 2.0}

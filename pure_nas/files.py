@@ -1,0 +1,192 @@
+"""Files that are written whole or not at all, and never in the old place of a folder that was moved."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from pure_nas.errors import RunError, reason
+from pure_nas.run_files import check, decoded
+
+REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
+"""How file systems say that they cannot do something."""
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
+"""What `write_whole` calls a file until it is whole."""
+
+_held: dict[Path, tuple[int, int] | None] = {}
+"""Folders that this process holds, and which they were then: another one in their place is never written."""
+
+
+def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:
+    """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile.
+
+    Args:
+        new_folders: whether to make its folder where there is none.
+
+    Raises:
+        RunError: the disk is full, the folder cannot be written, or the run was moved or removed.
+    """
+    require_in_place(path)
+    payload = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        if new_folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        # Opened like any new file, so that its rights are what the umask and the folder say.
+        with temporary.open("xb") as file:
+            file.write(payload)
+            flush_to_disk(file)
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _unwritable(path, error, "Free some space or choose another folder") from error
+
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one record to a .jsonl file.
+
+    Raises:
+        RunError: the disk is full, the file cannot be written, or its folder was moved or removed.
+    """
+    require_in_place(path)
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+    except OSError as error:
+        raise _unwritable(path, error, "Free some space") from error
+
+
+def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
+    """The content of a JSON file.
+
+    Args:
+        model: what may stand in it, see `run_files`.
+        hint: the way out where it is damaged.
+
+    Raises:
+        RunError: the file is missing, unreadable or damaged.
+    """
+    try:
+        content = decoded(bytes_of(path))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
+    if model is not None:
+        check(model, content, path, hint=hint)
+    return content
+
+
+def read_json_lines(path: Path, model: Any = dict[str, Any], *, hint: str = "") -> list[dict[str, Any]]:
+    """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none.
+
+    Args:
+        model: what may stand in a record, see `run_files`.
+        hint: the way out where a line is damaged.
+
+    Raises:
+        RunError: the file cannot be read, or a line before the last is damaged.
+    """
+    if not path.exists():
+        return []
+    lines = bytes_of(path).splitlines()
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = decoded(line, nan_is_null=True)
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise RunError(f"{path}, line {number}, is damaged: {error}.", hint=hint) from error
+        check(model, record, f"{path}, line {number},", hint=hint)
+        records.append(record)
+    return records
+
+
+def bytes_of(path: Path) -> bytes:
+    """The contents of a file.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {reason(error)}.") from error
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Let nothing be written below `folder` once it was moved, removed or replaced.
+
+    Yields:
+        What tells whether it is still in its place.
+    """
+    _held[folder] = identity = _identity(folder)
+    try:
+        yield lambda: _identity(folder) == identity
+    finally:
+        del _held[folder]
+
+
+def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return _moved(path.parent)
+    return RunError(
+        f"{path} cannot be written: {error.strerror or error}.", hint=f"{way_out}, then give the same command again."
+    )
+
+
+def require_in_place(path: Path) -> None:
+    """Check that no folder that is held, in which `path` is, was moved or removed.
+
+    Raises:
+        RunError: one was.
+    """
+    for run, folder in list(_held.items()):
+        if path.is_relative_to(run) and _identity(run) != folder:
+            raise _moved(run)
+
+
+def _moved(folder: Path) -> RunError:
+    return RunError(
+        f"{folder} was moved or removed while this command wrote into it.",
+        hint="Put the run back, or give its new folder (--study and --out for a search), with the same command; it "
+        "goes on where it stopped.",
+    )
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of the same name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def flush_to_disk(file: IO[bytes]) -> None:
+    """Make what was written to a file survive a power failure, where its file system can do that."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power failure, where the system can do that: network folders may not."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
