@@ -28,6 +28,13 @@ class ProductUnit2d(nn.Conv2d):
             return torch.exp(exponent.clamp(max=self.exponent_cap))
 
 
+class Projection(nn.Conv2d):
+    """A 1x1 convolution that drops pixels first: PyTorch's, with a stride, can write past its memory on a CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.avg_pool2d(x, 1, self.stride), self.weight)
+
+
 class BasicBlock(nn.Module):
     """ResNet's block, or PURe's: a product unit as its second operation and no ReLU."""
 
@@ -42,7 +49,7 @@ class BasicBlock(nn.Module):
         self.downsample = nn.Sequential()
         if stride != 1 or in_channels != channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                Projection(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
             )
 
     def forward(self, x: Tensor) -> Tensor:

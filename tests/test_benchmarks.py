@@ -11,7 +11,7 @@ import optuna
 import pytest
 import torch
 
-from benchmarks import product_unit, search, step, trial
+from benchmarks import product_unit, projection, search, step, trial
 from benchmarks.document import Target
 from benchmarks.images import pixels_of
 from benchmarks.measure import Timings, interleaved, resident_bytes, slope
@@ -35,7 +35,9 @@ def _global_settings() -> Iterator[None]:
     optuna.logging.set_verbosity(verbosity)
 
 
-@pytest.mark.parametrize("benchmark", [product_unit, step, trial, search], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "benchmark", [product_unit, projection, step, trial, search], ids=lambda module: module.__name__
+)
 def test_a_benchmark_runs_and_writes_its_document(
     benchmark: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

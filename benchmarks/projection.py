@@ -1,0 +1,62 @@
+"""Ways to convolve single pixels with a stride: as PyTorch does, and with the pixels dropped beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.command import run_command
+from benchmarks.comparison import Shape, Variants, compare
+from benchmarks.document import Document, Target
+from benchmarks.setting import Setting
+from pure_nas.devices import keep_freed_memory
+
+
+class Sliced(nn.Conv2d):
+    """Drops pixels by slicing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x[:, :, :: self.stride[0], :: self.stride[1]], self.weight)
+
+
+class Averaged(nn.Conv2d):
+    """Drops pixels by an average over windows of one, as `ProjectionShortcut` does where it is narrow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.avg_pool2d(x, 1, self.stride), self.weight)
+
+
+def projections(channels: int) -> Variants:
+    """To twice the channels at half the size; the first is what the others are compared with."""
+    kinds = {"strided": nn.Conv2d, "averaged": Averaged, "sliced": Sliced}
+    return {name: lambda of=of: of(channels, 2 * channels, 1, 2, bias=False) for name, of in kinds.items()}
+
+
+def main(
+    threads: int = 1,
+    rounds: int = 15,
+    quick: Annotated[bool, typer.Option(help="One tiny shape: does it work?")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the JSON document goes.")] = None,
+) -> None:
+    """Forward and backward, on a CPU, of 16 channels and more: with fewer, the strided form writes past its memory."""
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    setting = Setting(channels_last=True, bfloat16=False, device=torch.device("cpu"))
+    rounds = 3 if quick else rounds
+    document = Document("projection", setting.device, {"rounds": rounds, "quick": quick})
+    shapes = [Shape(2, 16, 8)] if quick else [Shape(128, 16, 32), Shape(128, 32, 16), Shape(32, 16, 64)]
+    found = compare("Projection", document, setting, shapes, projections, rounds=rounds, graphs=False)
+    document.target(Target("averaged / strided, geometric mean", found.mean_ratio("averaged"), "at most", 1.5, "x"))
+    document.target(
+        Target("averaged / sliced", found.mean_ratio("averaged") / found.mean_ratio("sliced"), "at most", 1, "x")
+    )
+    document.write(json_file)
+
+
+if __name__ == "__main__":
+    run_command(main)
