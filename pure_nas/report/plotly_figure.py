@@ -33,7 +33,7 @@ def figure(traces: list[Figure], x_axis: Figure, y_axis: Figure) -> Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 13, "color": "@soft"},
         "margin": {"l": 60, "r": 16, "t": 16, "b": 48},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "tracegroupgap": 0, "font": {"color": "@ink"}},
         "hoverlabel": {
             "bgcolor": "@card",
             "bordercolor": "@soft",

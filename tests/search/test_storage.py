@@ -130,6 +130,7 @@ def test_a_driver_that_is_missing_is_named(url: str, package: str, tmp_path: Pat
     [
         "postgresql+psycopg://searcher:s3cr@t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher:s3cr/@t-one@127.0.0.1:1/name",
+        "postgresql+psycopg://searcher:s3cr?t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher:s3cr%40t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher:s3cr:t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher@127.0.0.1:1/name?password=s3cr@t-one",
