@@ -64,8 +64,9 @@ def without_password(url: str) -> str:
 def without_passwords_of(url: str, text: str) -> str:
     """What a library says of a URL, with the URL's passwords left out."""
     found = [match[2] for pattern in (_USER, _QUERY) for match in pattern.finditer(url) if match[2]]
-    # A raw @ in a password makes what follows it part of the host.
+    # A raw @ in a password makes what follows it part of the host, and a raw / or ? ends the host.
     ways = {*found, *map(unquote, found), *(f"{each.rpartition('@')[2]}@" for each in found if "@" in each)}
+    ways.update(piece for each in found for piece in re.split("[/?]", each) if piece)
     for way in sorted(ways, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(way)}(?!\w)" if way[-1] != "@" else re.escape(way), "***", text)
     return text

@@ -16,7 +16,7 @@ def app() -> None:
     end_at_once()
     from pure_nas_cli.root import app as root
 
-    root()
+    root(prog_name="pure-nas")
 
 
 def _open_standard_descriptors() -> None:

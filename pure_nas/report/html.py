@@ -104,7 +104,7 @@ def _front(data: ReportData) -> Iterable[str]:
         )
         note = f"Trained again from scratch and read once on the test split{spread}."
         yield sections.section("retraining", "Retrained", sections.retrained(data, data.retraining), note)
-    note = "One cell a residual layer, first layer on the left; beside it every complete trial."
+    note = "Each cell is one residual layer, first layer on the left. The plot shows all completed trials."
     yield sections.section("placement", "Where the product layers sit", sections.placement_chart(data), note)
 
 

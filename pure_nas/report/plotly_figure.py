@@ -15,6 +15,7 @@ from pure_nas.report import wording
 from pure_nas.report.marks import axis_range, end_labels, line_room, log_ticks
 
 Figure = dict[str, Any]
+_MOST_EPOCH_TICKS = 12
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
@@ -33,7 +34,14 @@ def figure(traces: list[Figure], x_axis: Figure, y_axis: Figure) -> Figure:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 13, "color": "@soft"},
         "margin": {"l": 60, "r": 16, "t": 16, "b": 48},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"color": "@ink"}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "tracegroupgap": 0,
+            "font": {"color": "@ink"},
+        },
         "hoverlabel": {
             "bgcolor": "@card",
             "bordercolor": "@soft",
@@ -98,8 +106,13 @@ def _end_label(end: LineEnd, place: float, height: float) -> Figure:
         "text": ["", end.text],
         "textposition": "middle right",
         "textfont": {"size": 11, "color": colour},
-        "line": {"color": colour, "width": 0.75},
+        "line": {"color": colour, "width": 0.75, "dash": "dot"},
     }
+
+
+def epoch_axis(longest: int) -> Figure:
+    """The axis of learning curves, the longest of so many epochs: ticks at whole epochs."""
+    return {"title": {"text": "epoch"}, "tickformat": "d", **({"dtick": 1} if longest <= _MOST_EPOCH_TICKS else {})}
 
 
 def cost_scale(values: list[float], cost: str) -> Figure:

@@ -12,7 +12,7 @@ from pure_nas.report.curve_looks import CurveLook, curve_looks
 from pure_nas.report.data import Curve, Point, ReportData
 from pure_nas.report.marks import labelled
 from pure_nas.report.palette import style_of
-from pure_nas.report.plotly_figure import Figure, LineEnd, cost_scale, error_scale, figure, label_ends
+from pure_nas.report.plotly_figure import Figure, LineEnd, cost_scale, epoch_axis, error_scale, figure, label_ends
 from pure_nas.report.retrained_plot import retrained_plot
 from pure_nas.report.retrained_points import RetrainedPoint, error_title, retrained_points, shown_errors
 
@@ -182,7 +182,8 @@ def hypervolume_plot(data: ReportData) -> Figure:
         "hovertemplate": "after trial %{x}: %{y:.4f}<extra></extra>",
         "showlegend": False,
     }
-    plot = figure([trace], {"title": {"text": "trial"}}, {"title": {"text": "hypervolume"}})
+    x_axis = {"title": {"text": "trial"}, "tickformat": "d", "range": [-0.5, numbers[-1] + 0.5]}
+    plot = figure([trace], x_axis, {"title": {"text": "hypervolume"}})
     baselines = [point.number for point in data.points if point.baseline]
     if baselines and max(baselines) < numbers[-1]:
         plot["layout"]["shapes"] = [_band(-0.5, max(baselines) + 0.5)]
@@ -216,7 +217,7 @@ def curves_plot(data: ReportData) -> Figure:
     values = [100 * error for curve in data.curves for error in curve.errors if error is not None]
     y_axis = {"title": {"text": "validation error"}, **(error_scale(values) if values else {})}
     traces = [_curve(curve, look) for curve, look in zip(data.curves, curve_looks(data.curves), strict=True)]
-    plot = figure(list(traces), {"title": {"text": "epoch"}}, y_axis)
+    plot = figure(list(traces), epoch_axis(max(len(curve.epochs) for curve in data.curves)), y_axis)
     ends = [
         LineEnd(trace, curve.end[0], 100 * curve.end[1], str(curve.number))
         for trace, curve in zip(traces, data.curves, strict=True)

@@ -15,7 +15,7 @@ def require_main_guard(exit_code: int | None) -> None:
         exit_code: of the worker; below zero where a signal killed it.
 
     Raises:
-        RunError: the script has no main guard.
+        RunError: the script has no main guard, or is no file (`python - < script.py`).
     """
     if exit_code is None or exit_code < 0:
         return
@@ -23,6 +23,12 @@ def require_main_guard(exit_code: int | None) -> None:
     script = spawn.get_preparation_data("worker").get("init_main_from_path")
     try:
         source = Path(script).read_text(encoding="utf-8", errors="replace") if script else ""
+    except FileNotFoundError as error:
+        raise RunError(
+            f"A worker process could not start, because it runs this program again, and there is no file {script}.",
+            hint='Save the program as a file, with what it does under  if __name__ == "__main__":  or take one worker, '
+            "which needs no process of its own.",
+        ) from error
     except OSError:
         return
     if source and "__name__" not in source:

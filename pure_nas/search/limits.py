@@ -91,6 +91,8 @@ class Limits:
 def _bound(name: str, bound: float | str) -> float:
     """A bound, which may be a NumPy number or written as on the command line, as Python's own number."""
     try:
+        if isinstance(bound, bool):
+            raise TypeError
         if isinstance(bound, str):
             return milliseconds_of(bound) if name == "latency_ms" else size_of(bound)
         return float(bound) if name == "latency_ms" or not math.isfinite(bound) else int(bound)

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from pure_nas.candidate import Candidate
 from pure_nas.errors import UsageError, reason
+from pure_nas.paths import expanded
 from pure_nas.process_state import usual_defaults
 from pure_nas.runner import Ended, InlineExecutor, Job, Outcome
 from pure_nas.search.catalogue import default_space_for, load_space
@@ -77,7 +78,7 @@ class Objective:
         seed: int | None = 0,
         data_dir: Path | str | None = None,
     ) -> None:
-        dataset = os.fspath(dataset)
+        dataset = _path("dataset", dataset)
         name, chosen = _space(space, dataset)
         chosen = chosen.with_run(epochs=None if epochs is None else _whole("epochs", epochs))
         self.seed = secrets.randbelow(_ANY_SEED) if seed is None else _whole("seed", seed)
@@ -91,7 +92,7 @@ class Objective:
             limits=_limits(limits),
             device=str(device),
             seed=self.seed,
-            data_dir=Path(data_dir).expanduser() if data_dir is not None else None,
+            data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
         )
         with usual_defaults():
             self._prepared = prepare(settings)
@@ -198,7 +199,7 @@ def _space(space: SearchSpace | str | os.PathLike[str] | None, dataset: str) -> 
         case str():
             return space, load_space(space)
         case os.PathLike():
-            return os.fspath(space), SearchSpace.load(Path(space).expanduser())
+            return os.fspath(space), SearchSpace.load(expanded(os.fspath(space)))
     raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
 
 
@@ -222,6 +223,14 @@ def _listed(objectives: str | Sequence[str]) -> str:
         raise UsageError(
             f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").'
         ) from error
+
+
+def _path(name: str, value: str | os.PathLike[str]) -> str:
+    """A name or path, which may be an object of `pathlib`."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str) or not path:
+        raise UsageError(f"{name} is a name or the path of a folder, not {value!r}.")
+    return path
 
 
 def _whole(name: str, value: SupportsIndex) -> int:

@@ -78,7 +78,10 @@ def _open_file(database: Path) -> RDBStorage:
 
 
 def _open_url(url: str) -> RDBStorage:
-    example = "Give an SQLAlchemy URL such as sqlite:///studies.db or postgresql://user@host/name."
+    example = (
+        "Give an SQLAlchemy URL such as sqlite:///studies.db or postgresql://user@host/name; in a password, write / as "
+        "%2F, ? as %3F and @ as %40."
+    )
     if not re.match(r"[\w+]+://", url):
         shown = url if url.count(":") < 2 and "@" not in url else f"{url.partition(':')[0]}:..."
         raise UsageError(f'The storage "{shown}" cannot be opened: it is no URL.', hint=example)

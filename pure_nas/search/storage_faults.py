@@ -23,6 +23,7 @@ _HINTS = (
     (r"disk i/o error", f"Check the disk: its free space, its quota and its permissions, {_AGAIN}"),
     (r"locked", f"Close what holds the database, such as a dashboard or another search, {_AGAIN}"),
     (r"read-?only|permission denied|unable to open", f"See that its folder exists and can be written, {_AGAIN}"),
+    (r"connection option|bad value for", "Check what is behind the ? of --storage."),
     (r"password|authentication|access denied|no pg_hba", "Check the user and the password of --storage."),
     (r"compatible with the table schema|no such column|undefinedcolumn", _OUTDATED),
 )

@@ -120,6 +120,17 @@ def test_nothing_is_cut_on_a_narrow_screen_or_on_paper(
     assert cut_parts(browser, page_path, width, printed=printed) == []
 
 
+@pytest.mark.parametrize("width", [360, 400])
+def test_a_long_legend_is_not_cut_on_a_narrow_screen(
+    browser: Chrome, data: ReportData, tmp_path: Path, width: int
+) -> None:
+    curves = tuple(replace(curve, number=100 * copy + curve.number) for copy in range(1, 4) for curve in data.curves)
+    path = tmp_path / "report.html"
+    path.write_text(page(replace(data, curves=curves)), encoding="utf-8")
+    assert len(curves) > 12
+    assert cut_parts(browser, path, width, printed=False) == []
+
+
 def test_everything_that_is_folded_up_is_printed_and_folds_up_again(browser: Chrome, page_path: Path) -> None:
     opened(browser, page_path)
     folded = "return document.querySelectorAll('details:not([open])').length"

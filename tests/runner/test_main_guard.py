@@ -36,3 +36,12 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path, guard: str) ->
         assert f"it ran {script} again: that script has no main guard" in done.stdout
         assert 'if __name__ == "__main__":' in done.stdout
         assert "memory" not in done.stdout
+
+
+def test_a_program_from_standard_input_is_told_that_workers_need_a_file(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-"], input=SCRIPT.format(guard=""), capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert f"there is no file {tmp_path / '<stdin>'}" in done.stdout
+    assert "Save the program as a file" in done.stdout
+    assert "memory" not in done.stdout

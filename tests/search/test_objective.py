@@ -159,12 +159,19 @@ def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny
         ({"seed": "x"}, "seed is a whole number, not 'x'"),
         ({"seed": True}, "seed is a whole number, not True"),
         ({"seed": -1}, "A seed is 0 or more"),
+        ({"limits": {"params": True}}, "limit on params cannot be read: True is no number"),
+        ({"dataset": 3}, "dataset is a name or the path of a folder, not 3"),
+        ({"dataset": b"digits"}, "dataset is a name or the path of a folder, not b'digits'"),
+        ({"dataset": ""}, "dataset is a name or the path of a folder, not ''"),
+        ({"data_dir": 3}, "data_dir is a name or the path of a folder, not 3"),
+        ({"data_dir": "~no-such-user/data"}, "The ~ in ~no-such-user/data stands for no home directory"),
+        ({"space": Path("~no-such-user/space.toml")}, "stands for no home directory"),
         ({"space": 3}, "A space is a SearchSpace, a name or the path of a file, not 3"),
     ],
 )
 def test_arguments_of_a_wrong_type_are_explained(arguments: dict[str, Any], words: str, image_folder: Path) -> None:
     with pytest.raises(UsageError, match=words):
-        Objective(str(image_folder), device="cpu", **arguments)
+        Objective(**{"dataset": str(image_folder), "device": "cpu", **arguments})
 
 
 def test_a_space_may_be_an_object_a_name_or_a_file_and_a_path_is_that_file(

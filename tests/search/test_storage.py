@@ -125,11 +125,18 @@ def test_a_driver_that_is_missing_is_named(url: str, package: str, tmp_path: Pat
     assert raised.value.hint == f"Install it: pip install '{package}'"
 
 
+def test_an_option_that_is_none_of_the_driver_is_looked_for_in_the_url(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='invalid connection option "colour"') as raised:
+        open_storage(tmp_path / "study.db", "postgresql+psycopg://127.0.0.1:1/name?colour=red")
+    assert raised.value.hint == "Check what is behind the ? of --storage."
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "postgresql+psycopg://searcher:s3cr@t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher:s3cr/@t-one@127.0.0.1:1/name",
+        "postgresql+psycopg://searcher:s3cr?t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher:s3cr%40t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher:s3cr:t-one@127.0.0.1:1/name",
         "postgresql+psycopg://searcher@127.0.0.1:1/name?password=s3cr@t-one",

@@ -73,7 +73,7 @@ def _body(
         yield section("converged", "How fast they learn", body, _convergence_note(findings))
     yield from _judged(results, findings, plots)
     command = str(environment.get("command", "pure-nas experiment"))
-    note = f"The run lies in {escape(str(results.path))}; <code>{escape(command)}</code> began it."
+    note = f"The run is in {escape(str(results.path))}; <code>{escape(command)}</code> began it."
     yield section("settings", "How it was run", _settings(results, environment), note)
 
 
@@ -128,7 +128,7 @@ def _mark_notes(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
         if "accuracy" in plots:
             arrow = " (an arrow: it goes on)" if has_arrows(plots["accuracy"]) else ""
             bars = f"bars are Student's 95 % interval of the mean{arrow}, " if any(row.told for row in rows) else ""
-            yield f"In the plot with a line a network, {bars}ticks are single seeds."
+            yield f"In the plot with one line per network, {bars}ticks are single seeds."
         if any(name.startswith("over-") for name in plots):
             yield "Bars over a number reach from the lowest seed to the highest."
     if any(row.told for row in rows) and any(row.mean is not None and not row.told for row in rows):

@@ -14,7 +14,7 @@ from pure_nas.report.experiment.interval_plots import accuracy_plot, differences
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.experiment.marks_text import hover
 from pure_nas.report.marks import axis_range
-from pure_nas.report.plotly_figure import Figure, figure, label_ends
+from pure_nas.report.plotly_figure import Figure, epoch_axis, figure, label_ends
 
 AXIS_NAMES = {
     "depth": "depth, weighted layers",
@@ -115,10 +115,9 @@ def curves_plot(findings: Findings, looks: Mapping[str, Look]) -> Figure:
             look = looks[row.label]
             traces += [_band(row.curve, look, index), _curve(row, look, index)]
     longest = max(len(row.curve) for row in findings.rows)
-    x_axis = {"title": {"text": "epoch"}, "tickformat": "d", **({"dtick": 1} if longest <= 12 else {})}
     values = [100 * value for row in findings.rows for point in row.curve for value in (point.low, point.high)]
     y_axis = {"title": {"text": f"{findings.curve_kind} accuracy"}, **_PERCENT, "range": axis_range(values, log=False)}
-    return label_ends(figure(traces, x_axis, y_axis), line_ends(traces, looks))
+    return label_ends(figure(traces, epoch_axis(longest), y_axis), line_ends(traces, looks))
 
 
 def _band(curve: Sequence[CurvePoint], look: Look, index: int) -> Figure:
