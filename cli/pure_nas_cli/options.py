@@ -20,7 +20,11 @@ DEVICE_HELP = "Where to train: cpu, cuda or cuda:N; auto takes a GPU if there is
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]
 DataDir = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where datasets lie; $PURE_NAS_DATA or ~/.cache/pure-nas/data.", callback=expand),
+    typer.Option(
+        metavar="DIR",
+        help="Directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).",
+        callback=expand,
+    ),
 ]
 SEED_HELP = "Decides splits, weights, order and suggestions."
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP)]
