@@ -15,6 +15,7 @@ from pure_nas.errors import RunError
 from pure_nas.files import read_json
 from pure_nas.recipe import Recipe
 from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_files import digest_of_document
 from pure_nas.units import get_unit
 
 RETRAIN_FILE = "retrain.json"
@@ -58,10 +59,30 @@ def _with_epochs(candidate: Candidate, epochs: int) -> Candidate:
     return Candidate(candidate.architecture, candidate.recipe.model_copy(update={"epochs": epochs}))
 
 
+class _RetrainedDirectory(TrialDirectory):
+    """Is named for what it holds."""
+
+    def result(self) -> dict[str, Any] | None:
+        """As of any trial.
+
+        Raises:
+            RunError: it is damaged, or of another network or seed.
+            ConfigError: what was trained is missing or damaged.
+        """
+        result = super().result()
+        if result is not None:
+            held = f"{self.candidate().digest}-seed{result.get('seed', self.number)}"
+            if held != self.path.name:
+                raise RunError(
+                    f"{self.path} holds the training of another network or seed, {held}.", hint=self.damaged_hint
+                )
+        return result
+
+
 def retrained_folder(run: RunDirectory, digest: str, seed: int) -> TrialDirectory:
     """Where the candidate with this digest, retrained with this seed, has its files."""
     hint = "Put a good copy back, or remove this folder and give the pure-nas retrain command again."
-    return TrialDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed, damaged_hint=hint)
+    return _RetrainedDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed, damaged_hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,12 +180,13 @@ class Retraining:
         )
 
     def document(self) -> dict[str, Any]:
-        """As retrain.json holds it."""
-        return {
+        """As retrain.json holds it, with a digest: a file that changes later is noticed."""
+        content = {
             "schema": 2,
             "rows": [row.document() for row in self.rows],
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
         }
+        return {**content, "digest": digest_of_document(content)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +226,9 @@ def load_retraining(run: RunDirectory) -> Retraining | None:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise RunError(f"{path} is damaged: {faults}.", hint=hint) from error
+    # Older versions wrote no digest.
+    if "digest" in content and content.pop("digest") != digest_of_document(content):
+        raise RunError(f"{path} was changed after it had been written.", hint=hint)
     for row, stated in zip(found.rows, content["rows"], strict=True):
         mean = stated.get("mean")
         if row.test_accuracy and (not isinstance(mean, int | float) or not abs(mean - row.mean) < 1e-9):

@@ -27,6 +27,13 @@ died twice;
 rejected: over a limit, never trained and not counted as a trial."""
 
 ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
+COST_KEYS: Mapping[str, str] = {
+    "flops": "flops",
+    "params": "params",
+    "latency": "latency_ms",
+    "memory": "memory_bytes",
+}
+"""Where an objective stands among the costs of a trial; the others stand among its metrics."""
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -155,7 +162,7 @@ class Result(RunFile):
     number: Count | None = None
     seed: int | None = None
     baseline: str = ""
-    objectives: dict[str, float] | None = None
+    objectives: dict[str, Amount] | None = None
     metrics: Metrics | None = None
     cost: dict[str, Amount] | None = None
     constraints: dict[str, float] | None = None
@@ -166,11 +173,16 @@ class Result(RunFile):
     digests: dict[str, str] | None = None
 
     @model_validator(mode="after")
-    def _objectives_are_its_metrics(self) -> Self:
-        for name in ("error", "noise_error"):
-            objective, metric = (self.objectives or {}).get(name), getattr(self.metrics, name, None)
-            if objective is not None and metric is not None and objective != metric:
-                raise ValueError(f"the objective {name} is {objective}, but the metric is {metric}")
+    def _objectives_are_what_was_measured(self) -> Self:
+        for name, objective in (self.objectives or {}).items():
+            if name in COST_KEYS:
+                what, measured = "cost", (self.cost or {}).get(COST_KEYS[name])
+            else:
+                what, measured = "metric", getattr(self.metrics, name, None)
+                if objective > 1:
+                    raise ValueError(f"the objective {name} is {objective}, more than all images")
+            if measured is not None and objective != measured:
+                raise ValueError(f"the objective {name} is {objective}, but the {what} is {measured}")
         return self
 
 

@@ -463,10 +463,35 @@ def test_a_retraining_that_is_killed_leaves_the_earlier_ones(
     assert load_retraining(run) == before
 
 
+def test_edited_accuracies_of_retrained_networks_are_not_believed(image_folder: Path, tmp_path: Path) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    retrained(run, [trial()], seeds=1)
+    document = read_json(run.path / "retrain.json")
+    document["rows"][0] |= {"test_accuracy": [0.99], "mean": 0.99}
+    write_whole(run.path / "retrain.json", json.dumps(document))
+    with pytest.raises(RunError, match=r"retrain\.json was changed after it had been written"):
+        load_retraining(run)
+
+
+def test_retrained_networks_under_the_name_of_others_are_named(image_folder: Path, tmp_path: Path) -> None:
+    run = run_on(image_folder, tmp_path / "run")
+    retrained(run, [trial()], seeds=2)
+    first, second = sorted((run.path / "retrain").glob("*-seed1"))[:2]
+    for folder, other in ((first, first.with_name(first.name[:-1] + "2")), (first, second)):
+        kept = folder.rename(tmp_path / "kept")
+        shutil.copytree(other, folder)
+        with pytest.raises(RunError, match="holds the training of another network or seed"):
+            retrained(run, [trial()], seeds=2)
+        shutil.rmtree(folder)
+        kept.rename(folder)
+    retrained(run, [trial()], seeds=2)
+
+
 def as_schema_1(run: RunDirectory, **fields: Any) -> None:
     """Write retrain.json as older versions did."""
     document = read_json(run.path / "retrain.json")
     rows = document["rows"]
+    del document["digest"]
     older = {"schema": 1, "seeds": len(rows[0]["seeds"]), "epochs": rows[0]["epochs"], **fields}
     for each in rows:
         for name in ("digest", "epochs", "seeds"):

@@ -37,6 +37,13 @@ JSON = st.recursive(
         ({"metrics": {"error": 1.25}}, "metrics.error: input should be less than or equal to 1, got 1.25"),
         ({"metrics": {"error": 0.25, "accuracy": 0.5}}, "error 0.25 and accuracy 0.5 do not add up to 1"),
         ({"metrics": {"error": 0.5}}, "the objective error is 0.25, but the metric is 0.5"),
+        ({"cost": {"flops": 90}}, "the objective flops is 100.0, but the cost is 90.0"),
+        (
+            {"objectives": {"error": 0.25, "latency": 2}, "cost": {"latency_ms": 3}},
+            "latency is 2.0, but the cost is 3.0",
+        ),
+        ({"objectives": {"error": 0.25, "flops": -5}, "cost": {}}, "objectives.flops: input should be greater than or"),
+        ({"objectives": {"error": 1.25}, "metrics": {}}, "the objective error is 1.25, more than all images"),
         ({"seconds": -1}, "seconds: input should be greater than or equal to 0, got -1"),
         ({"seconds": "3"}, "seconds: input should be a valid number, got '3'"),
         ({"state": "lost"}, "state: 'lost' is not valid"),

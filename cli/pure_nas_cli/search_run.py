@@ -67,7 +67,7 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
 def _tell_lost_weights(search: Search) -> None:
     """Say which complete trials have lost their weights, and what is done about it."""
     if search.lost:
-        _warn(f"{weights_of(search.lost)} are missing or damaged: what they are of is trained again first.")
+        _warn(f"{weights_of(search.lost)} are missing or damaged and are trained again first.")
     if search.without_weights:
         _warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
 

@@ -108,6 +108,10 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
     with RunDirectory(folder).locked():
         _require_same(directory, candidate, training)
         result = directory.result()
+        if result is not None and result["state"] == "complete" and not directory.has_its_weights:
+            stderr.print("The weights are missing or damaged: the network is trained again.")
+            directory.ended.unlink()
+            result = None
         if result is None:
             directory.write_candidate(candidate)
             write_whole(folder / TRAINING_FILE, json.dumps(training.facts, indent=2) + "\n")

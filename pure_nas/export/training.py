@@ -60,7 +60,7 @@ def _of_train(training: TrialDirectory, images: RunImages) -> ChosenWeights:
             f"Validation error {100 * (1 - accuracy_of(training)):.2f} % on {images.name}, a single run.",
         ),
         directory=training.path / "export",
-        way_out="Remove result.json beside them and give the pure-nas train command again.",
+        way_out="Give the pure-nas train command again: it trains them again.",
     )
 
 

@@ -21,8 +21,8 @@ from pure_nas.run_files import decoded, digest_of
 _CHECKSUM = "sha256"
 """The name, among a file's metadata, of the digest of its tensors."""
 _TRAIN_AGAIN = (
-    "Put a good copy back, or train them again: the search command of the run does so with --restore-weights, the same "
-    "retrain, train or experiment command once the folder is moved away."
+    "Put a good copy back, or train them again: those of a search by its command with --restore-weights, others by the "
+    "command that trained them (retrain, train or experiment) once their folder is moved away."
 )
 
 

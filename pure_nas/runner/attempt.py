@@ -36,10 +36,8 @@ def attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]
         folder.attempt.unlink()
         yield Ended(job.number, outcome_of_lost(job, "its process died twice as it trained (usually memory ran out)"))
         return
-    write_whole(
-        folder.attempt,
-        json.dumps({"schema": 1, "deaths": deaths, "epochs": epochs, "checkpoint": checkpoint}) + "\n",
-    )
+    mark = {"schema": 1, "deaths": deaths, "epochs": epochs, "checkpoint": checkpoint, "folder": _place(folder)}
+    write_whole(folder.attempt, json.dumps(mark) + "\n")
     try:
         # From the first death on, what is trained is kept, so that further ones show whether it gets anywhere.
         yield from work(replace(job, every_epoch=job.every_epoch or deaths > 0), dataset, device)
@@ -51,16 +49,24 @@ def _deaths(folder: TrialDirectory, epochs: int, checkpoint: str) -> int:
     """How many processes in a row died of a training.
 
     One that got as far as another checkpoint, and not to the epoch in which the one before it died, is the first of a
-    new row: somebody may have killed it.
+    new row: somebody may have killed it. A mark that was moved or copied here is of a process that could not remove it,
+    which did not die of that.
     """
     try:
         mark = json.loads(folder.attempt.read_bytes())
         before, got_further = int(mark["deaths"]), checkpoint != mark["checkpoint"] and epochs != mark["epochs"]
+        moved = mark["folder"] != _place(folder)
     except FileNotFoundError:
         return 0
     except (OSError, ValueError, KeyError, TypeError):
         return 1
+    if moved:
+        return before
     return 1 if got_further else before + 1
+
+
+def _place(folder: TrialDirectory) -> str:
+    return str(folder.path.resolve())
 
 
 def _checksum(folder: TrialDirectory) -> str:

@@ -13,7 +13,7 @@ from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.paths import expanded
 from pure_nas.run_directory import RunDirectory
-from pure_nas.run_files import SCHEMA, ObjectiveName
+from pure_nas.run_files import COST_KEYS, SCHEMA, ObjectiveName
 from pure_nas.runner import Measure
 from pure_nas.search.limits import Limits
 from pure_nas.search.samplers import SAMPLER_CHOICES, SamplerChoice
@@ -22,16 +22,6 @@ from pure_nas.search.workers import Workers, check_workers
 from pure_nas.validation import shown
 
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
-COST_KEYS: Mapping[ObjectiveName, str] = {
-    "flops": "flops",
-    "params": "params",
-    "latency": "latency_ms",
-    "memory": "memory_bytes",
-}
-"""Where an objective stands among the costs of a trial."""
-METRICS: tuple[ObjectiveName, ...] = ("error", "noise_error")
-"""The objectives that stand among its metrics: shares of images that are classified wrongly."""
-
 _MAY_DIFFER = frozenset({"study", "trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
 _CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
@@ -181,7 +171,7 @@ def objective_values(
     names: Sequence[ObjectiveName], metrics: Mapping[str, float], cost: Mapping[str, float]
 ) -> tuple[float, ...]:
     """The value of each objective, out of the metrics and costs of a complete trial."""
-    return tuple(metrics[name] if name in METRICS else cost[COST_KEYS[name]] for name in names)
+    return tuple(cost[COST_KEYS[name]] if name in COST_KEYS else metrics[name] for name in names)
 
 
 def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:

@@ -134,7 +134,7 @@ def read_training(folder: Path) -> Any:
     return read_trial_files(TrialDirectory(folder, 0)), RunImages.of_training(folder / "training.json")
 
 
-WITHOUT_DIGEST = {"environment.json", "log.jsonl", "training.json", "run.toml", "experiment.toml", "retrain.json"}
+WITHOUT_DIGEST = {"environment.json", "log.jsonl", "training.json", "run.toml", "experiment.toml"}
 """What they say may differ, and is only checked for sense."""
 
 

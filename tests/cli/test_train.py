@@ -32,6 +32,18 @@ def test_same_command_again_reads_the_result(finished: Study, tmp_path: Path) ->
     assert "epoch 1/1" not in again.stderr
 
 
+@pytest.mark.parametrize("content", [None, b"damaged"])
+def test_same_command_trains_lost_weights_again(finished: Study, tmp_path: Path, content: bytes | None) -> None:
+    train(finished, tmp_path)
+    weights = tmp_path / "weights.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(content) if content else weights.unlink()
+    again = train(finished, tmp_path)
+    assert again.code == 0
+    assert "The weights are missing or damaged: the network is trained again." in again.stderr
+    assert weights.read_bytes() == kept
+
+
 @pytest.mark.parametrize(
     ("changes", "listed"),
     [

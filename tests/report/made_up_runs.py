@@ -14,6 +14,7 @@ from pure_nas.candidate import Candidate
 from pure_nas.files import append_line, write_whole
 from pure_nas.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.run_directory import RunDirectory
+from pure_nas.run_files import COST_KEYS
 from pure_nas.units import get_unit
 
 SIZES = {"small": (1, 1, 1), "medium": (2, 2, 2), "large": (3, 3, 3)}
@@ -110,6 +111,7 @@ def add_complete_trial(
     cost = _cost(candidate.architecture)
     error = _error(candidate.architecture, cost["flops"], randomness)
     measured = {"error": error, "latency": cost["latency_ms"], "memory": cost["memory_bytes"], **cost, **(values or {})}
+    cost |= {key: measured[name] for name, key in COST_KEYS.items()}
     trial = run.trial(number)
     trial.write_candidate(candidate)
     _write_curve(trial.metrics, candidate.recipe.epochs, measured["error"], randomness)

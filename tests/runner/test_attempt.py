@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from jobs import CPU, events_of, job, outcome_of
 
 from pure_nas.data import Dataset
+from pure_nas.errors import RunError
+from pure_nas.files import held
 from pure_nas.run_directory import TrialDirectory
 from pure_nas.runner import Ended, Event, InlineExecutor, Job, Started
 from pure_nas.training import Training
@@ -90,6 +93,20 @@ def test_interrupts_and_errors_are_not_held_against_a_training(
             with pytest.raises(error):
                 events_of(work, untested)
     assert outcome_of(work, untested).state == "complete"
+
+
+def test_moving_a_run_is_not_held_against_the_training_that_it_stops(untested: Dataset, tmp_path: Path) -> None:
+    for place in range(3):
+        folder = tmp_path / str(place)
+        folder.mkdir(exist_ok=True)
+        executor = InlineExecutor(untested, CPU)
+        with held(folder):
+            executor.submit(job(untested, folder))
+            executor.next_event()
+            folder.rename(tmp_path / str(place + 1))
+            with pytest.raises(RunError, match="was moved or removed"):
+                deque(iter(executor.next_event, None), maxlen=0)
+    assert outcome_of(job(untested, tmp_path / "3"), untested).state == "complete"
 
 
 def test_an_executor_that_is_closed_leaves_no_mark(untested: Dataset, tmp_path: Path) -> None:
