@@ -67,7 +67,7 @@ def parts_among(names: Iterable[str]) -> dict[str, FolderPart]:
     without = [name for name, (part, _) in read.items() if part is None]
     shared = {rest for _, rest in read.values()}
     if len(without) == 1 < len(read) and len(shared) == 1 and shared != {()}:
-        read[without[0]] = ("train", *shared)
+        read[without[0]] = ("train", shared.pop())
     sharing: dict[tuple[str, ...], set[FolderPart]] = defaultdict(set)
     for part, rest in read.values():
         if part is not None:
