@@ -55,6 +55,7 @@ def find_layout(root: Path) -> FolderLayout:
     """
     top = _inside_archive(root)
     passed_over = PassedOver()
+    _look_around(root, top, passed_over)
     names = subfolders(top, passed_over)
     named = parts_among(names)
     labelled = {name: inner for name in named if subfolders(inner := _inside_part(top / name, named[name]))}
@@ -65,6 +66,7 @@ def find_layout(root: Path) -> FolderLayout:
             if name.lower() in _UNLABELLED:
                 passed_over.folders[_relative(top / name, root)] = "images without labels"
         classes = _classes(top, [name for name in names if name.lower() not in _UNLABELLED], root, passed_over)
+        _refuse_parts_in_classes(top, classes)
         return FolderLayout(classes, top, validation=None, test=None, whole=True, passed_over=passed_over)
     for name in names:
         if name not in parts.values():
@@ -73,8 +75,9 @@ def find_layout(root: Path) -> FolderLayout:
     folders = {part: labelled[name] for part, name in parts.items()}
     classes = _classes(folders["train"], subfolders(folders["train"], passed_over), root, passed_over)
     for part, folder in folders.items():
+        _look_around(top / parts[part], folder, passed_over)
         if part != "train":
-            _check_same_classes(classes, folders["train"], folder, passed_over)
+            _check_same_classes(classes, folders["train"], folder, root, passed_over)
     validation, test = folders.get("validation"), folders.get("test")
     return FolderLayout(
         classes=classes,
@@ -91,7 +94,15 @@ def _inside_archive(root: Path) -> Path:
     folder = root
     while (name := _only_folder(folder)) and not parts_among([name]):
         folder = folder / name
-    return folder if name or len(subfolders(folder)) > 1 else root
+    inside = name or len(subfolders(folder)) > 1 or reads_like_wrapping(folder.name)
+    return folder if inside else root
+
+
+def _look_around(outer: Path, inner: Path, passed_over: PassedOver) -> None:
+    """Note what is passed over in the folders that stand around `inner`, `outer` the first of them."""
+    while inner != outer:
+        inner = inner.parent
+        subfolders(inner, passed_over)
 
 
 def _inside_part(folder: Path, part: FolderPart) -> Path:
@@ -140,6 +151,7 @@ def _refuse_parts_without_classes(
 def _classes(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> tuple[str, ...]:
     """The classes in a folder, two or more; images beside them are passed over."""
     loose = images_directly_in(folder)
+    names = _without_copies(folder, names, root, passed_over)
     if len(names) >= 2:
         if loose:
             passed_over.loose[_relative(folder, root)] += loose
@@ -153,8 +165,25 @@ def _classes(folder: Path, names: list[str], root: Path, passed_over: PassedOver
     raise DataError(message, hint=LAYOUT_HINT)
 
 
-def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, passed_over: PassedOver) -> None:
-    known, found = set(classes), set(subfolders(part, passed_over))
+def _without_copies(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> list[str]:
+    """The names but for that of a folder that holds all the others once more, as some archives do."""
+    for name in names if len(names) > 2 else ():
+        if set(names) - {name} <= set(subfolders(folder / name)):
+            passed_over.folders[_relative(folder / name, root)] = "holds the other classes once more"
+            return [other for other in names if other != name]
+    return names
+
+
+def _refuse_parts_in_classes(top: Path, names: tuple[str, ...]) -> None:
+    """Raise where a class has training and other images of its own: they must not be mixed."""
+    for name in names:
+        named = parts_among(subfolders(top / name))
+        if "train" in named.values() and len(set(named.values())) > 1:
+            raise DataError(f"{top / name} has {' and '.join(named)}, as if it were a dataset.", hint=LAYOUT_HINT)
+
+
+def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, root: Path, passed_over: PassedOver) -> None:
+    known, found = set(classes), set(_without_copies(part, subfolders(part, passed_over), root, passed_over))
     missing, extra = sorted(known - found), sorted(found - known)
     if missing or extra:
         faults = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("extra", extra)) if names]

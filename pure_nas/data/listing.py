@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pure_nas.data.decode import IMAGE_EXTENSIONS
+from pure_nas.data.part_names import annotations_among
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
@@ -71,18 +72,22 @@ class PassedOver:
         endings: how many files end in what no image ends in.
         system: how often each hidden or system file or folder was met.
         loose: how many images are outside the folders of the classes.
+        annotations: how many folders of masks or annotations stand beside folders of images, by name.
     """
 
     folders: dict[str, str] = field(default_factory=dict)
     endings: Counter[str] = field(default_factory=Counter)
     system: Counter[str] = field(default_factory=Counter)
     loose: Counter[str] = field(default_factory=Counter)
+    annotations: Counter[str] = field(default_factory=Counter)
 
     def in_words(self) -> tuple[str, ...]:
         """One phrase for each kind of thing; none where everything is used."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
         if self.loose:
             phrases.append(f"images outside the folders of classes: {_counts(self.loose)}")
+        if self.annotations:
+            phrases.append(f"folders beside those of images: {_counts(self.annotations)}")
         if self.endings:
             phrases.append(f"files that end in {_counts(self.endings)}")
         if self.system:
@@ -122,12 +127,13 @@ def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver
 
 
 def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]:
-    """Names of the folders in a folder, sorted; those of the system are passed over.
+    """Names of the folders in a folder, sorted; those of the system and of annotations are passed over.
 
     Raises:
         DataError: the folder cannot be read.
     """
-    return sorted(entry.name for entry in _entries(folder, passed_over) if entry.is_dir())
+    names = {entry.name for entry in _entries(folder, passed_over) if entry.is_dir()}
+    return sorted(names - _annotations(names, passed_over))
 
 
 def images_directly_in(folder: Path) -> int:
@@ -168,6 +174,14 @@ def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[s
     return [entry for entry in found if not of_the_system(entry.name)]
 
 
+def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
+    """The folders of annotations among those that stand together."""
+    found = annotations_among(names)
+    if passed_over is not None:
+        passed_over.annotations.update(found)
+    return found
+
+
 def _shown(name: str) -> str:
     """The name under which a file of the system is counted: macOS leaves one `._` file for each other file."""
     return "._*" if name.startswith("._") else name
@@ -180,7 +194,10 @@ def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: Pass
     if (status.st_dev, status.st_ino) in visited:
         return
     visited.add((status.st_dev, status.st_ino))
+    annotations = _annotations({entry.name for entry in entries if entry.is_dir()}, passed_over)
     for entry in entries:
+        if entry.name in annotations:
+            continue
         if entry.is_dir():
             yield from _images_below(Path(entry.path), visited, passed_over)
         elif is_image(entry.name):

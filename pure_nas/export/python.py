@@ -61,8 +61,9 @@ if __name__ == "__main__":
         x = preprocess(sys.argv[1])
     except ModuleNotFoundError as error:
         sys.exit(f"Decoding an image needs Pillow (pip install pillow): {{error}}.")
-    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+    except Exception as error:  # Pillow's readers raise many kinds on damaged files
         sys.exit(f"{{sys.argv[1]}} cannot be decoded: {{error or type(error).__name__}}")
+    sys.stdout.reconfigure(errors="replace")  # names of classes that the terminal lacks letters for
     with torch.inference_mode():
         probabilities = load()(x[None]).softmax(1)[0]
     for index in probabilities.argsort(descending=True)[:5].tolist():
@@ -240,6 +241,7 @@ def _docstring(architecture: Architecture, title: str, notes: Sequence[str], mea
                 * images
             ),
             f"    logits = network(images)  # (N, {channels}, {size}, {size}), {scale}",
+            "    network.half()  # to float16, images likewise: images.half()",
         ]
     )
     needs = "needs PyTorch, and safetensors to load weights"

@@ -95,6 +95,20 @@ class ResidualBlock(nn.Module):
         super()._apply(fn, recurse)
         return self
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        """Take weights of the block before and after it was brought to float16, whichever it is now."""
+        bias, mean, variance = (
+            f"{prefix}{name}" for name in ("unit.exponent_bias", "norm2.running_mean", "norm2.running_var")
+        )
+        ours = getattr(self.unit, "exponent_bias", None)
+        if bias in state_dict and ours is None and hasattr(self.unit, "exponent_bias"):
+            self.unit.exponent_bias = state_dict[bias].to(self.norm2.weight, copy=True)
+        elif bias not in state_dict and ours is not None and mean in state_dict and variance in state_dict:
+            state_dict[mean], state_dict[variance], shift = self._without_scale(state_dict[mean], state_dict[variance])
+            state_dict[bias] = -shift
+        load: Callable[..., None] = super()._load_from_state_dict
+        load(state_dict, prefix, *rest)
+
     @torch.no_grad()
     def _absorb_scale(self) -> None:
         """Divide what the unit gives by the standard deviation of its norm where that is above one.
@@ -104,13 +118,17 @@ class ResidualBlock(nn.Module):
         unit, norm = self.unit, self.norm2
         if norm.running_mean is None or norm.running_var is None:
             return
-        variance = norm.running_var.float() + norm.eps
-        shift = (variance.log() * 8).round().clamp_min(0) / 16  # float16 and bfloat16 hold sixteenths exactly
-        norm.running_mean.div_(shift.exp())
-        norm.running_var.copy_(variance / shift.exp().square() - norm.eps)
-        shift = shift.view(-1, 1, 1)
+        mean, variance, shift = self._without_scale(norm.running_mean, norm.running_var)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
         before = getattr(unit, "exponent_bias", None)  # there is one where the block was brought to float16 before
         unit.exponent_bias = -shift if before is None else before - shift
+
+    def _without_scale(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The statistics of the norm once the unit's exponents are less by the shift, which is the third."""
+        variance = variance.float() + self.norm2.eps
+        shift = (variance.log() * 8).round().clamp_min(0) / 16  # float16 and bfloat16 hold sixteenths exactly
+        return mean / shift.exp(), variance / shift.exp().square() - self.norm2.eps, shift.view(-1, 1, 1)
 
 
 class BasicBlock(ResidualBlock):

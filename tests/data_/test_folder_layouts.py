@@ -13,6 +13,7 @@ from pure_nas.data.part_names import parts_among
 from pure_nas.errors import DataError
 
 TRAIN, OTHER = {"cat": 12, "dog": 8}, {"cat": 3, "dog": 3}
+HORSES = {"horse-or-human": "train", "validation-horse-or-human": "validation"}
 
 
 def load(root: Path, **options: object) -> Dataset:
@@ -37,6 +38,8 @@ def load(root: Path, **options: object) -> Dataset:
         ("asl_alphabet_train/asl_alphabet_train", "asl_alphabet_val", "asl_alphabet_test"),
         ("chest_xray/train", "chest_xray/val", "chest_xray/test"),
         ("archive/dataset/Train", "archive/dataset/Valid", "archive/dataset/Test"),
+        ("training", "validation", "evaluation"),
+        ("rps", "rps-validation", "rps-test-set"),
     ],
 )
 def test_parts_are_known_by_the_names_people_use(tmp_path: Path, train: str, validation: str, test: str) -> None:
@@ -91,6 +94,8 @@ def test_a_vehicle_is_no_part(tmp_path: Path) -> None:
         (["train_images", "test_images"], "test_images and train_images without a folder for each class"),
         (["seg_train/seg_train", "seg_test/seg_test"], "seg_test and seg_train without a folder for each class"),
         (["Valid", "Test"], "Test and Valid, but no folder train"),
+        (["train/images", "train/masks", "val/images", "val/masks"], "train and val without a folder for each class"),
+        (["cat/train", "cat/test", "dog/train", "dog/test"], "cat has test and train, as if it were a dataset"),
     ],
 )
 def test_parts_are_never_taken_for_classes(tmp_path: Path, folders: list[str], refused: str) -> None:
@@ -125,6 +130,46 @@ def test_images_without_labels_beside_parts_are_passed_over_and_said(tmp_path: P
     assert len(loaded.test()) == 6
     (said,) = loaded.passed_over
     assert said.startswith(f"the folder {name.partition('/')[0]} (")
+
+
+def test_masks_and_annotations_beside_images_are_no_images(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        write_classes(tmp_path / "radiographs" / "archive" / name, {"images": 10, "masks": 10})
+    write_classes(tmp_path / "birds" / "images", TRAIN)
+    write_classes(tmp_path / "birds" / "annotations", {"trimaps": 5})
+    found, birds = load(tmp_path / "radiographs"), load(tmp_path / "birds")
+    assert found.classes == birds.classes == ("cat", "dog")
+    assert len(found.train_and_validation()) + len(found.test()) == 20
+    assert found.passed_over == ("folders beside those of images: masks (2)",)
+    assert birds.passed_over == ("folders beside those of images: annotations (1)",)
+
+
+def test_images_beside_masks_are_not_told_from_them(tmp_path: Path) -> None:
+    write_classes(tmp_path / "scans", {"Images": 10, "masks": 10})
+    with pytest.raises(DataError, match="Images holds images, but no folder for each class"):
+        load(tmp_path / "scans")
+
+
+def test_classes_called_mask_stay_classes(tmp_path: Path) -> None:
+    write_classes(tmp_path / "faces", {"mask": 10, "no_mask": 10})
+    assert load(tmp_path / "faces").classes == ("mask", "no_mask")
+
+
+@pytest.mark.parametrize("inside", ["", "train"])
+def test_a_copy_of_all_classes_among_them_is_no_class(tmp_path: Path, inside: str) -> None:
+    root = tmp_path / "flowers"
+    write_classes(root / inside, TRAIN)
+    write_classes(root / inside / "flowers", TRAIN)
+    loaded = load(root)
+    assert loaded.classes == ("cat", "dog")
+    (said,) = loaded.passed_over
+    assert said.endswith("flowers (holds the other classes once more)")
+
+
+def test_what_stands_beside_the_folder_of_an_archive_is_said(tmp_path: Path) -> None:
+    write_classes(tmp_path / "photos" / "archive", TRAIN)
+    (tmp_path / "photos" / "__MACOSX").mkdir()
+    assert load(tmp_path / "photos").passed_over == ("hidden and system files and folders: __MACOSX (1)",)
 
 
 def test_images_to_predict_are_no_class(tmp_path: Path) -> None:
@@ -187,6 +232,9 @@ def test_nothing_is_said_where_everything_is_used(tmp_path: Path) -> None:
         (["train_test_split", "trainval"], {}),
         (["contrainte", "latest", "protest", "Devon"], {}),
         (["Train (1)", "TEST"], {"Train (1)": "train", "TEST": "test"}),
+        (["horse-or-human", "validation-horse-or-human"], HORSES),
+        (["crash", "crash_test", "road"], {}),
+        (["data", "train"], {"train": "train"}),
     ],
 )
 def test_which_names_read_like_parts(names: list[str], parts: dict[str, str]) -> None:

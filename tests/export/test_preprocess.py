@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -162,6 +164,7 @@ def test_source_is_carried_only_as_far_as_it_is_used(tmp_path: Path) -> None:
     [
         (["nothing.jpg"], "", "nothing.jpg cannot be decoded: "),
         (["network.py"], "", "network.py cannot be decoded: "),
+        (["huge.bmp"], "", "huge.bmp cannot be decoded: Image size (1600000000 pixels) exceeds limit"),
         (["white.png"], "sys.modules['PIL'] = None; ", "Decoding an image needs Pillow (pip install pillow)"),
     ],
 )
@@ -170,6 +173,9 @@ def test_command_says_in_one_line_what_is_wrong(
 ) -> None:
     exported(tmp_path)
     Image.new("RGB", (20, 20)).save(tmp_path / "white.png")
+    bitmap = bytearray(encoded(Image.new("RGB", (20, 20)), "BMP"))
+    bitmap[18:26] = struct.pack("<ii", 40_000, 40_000)
+    (tmp_path / "huge.bmp").write_bytes(bitmap)
     run = "runpy.run_path('network.py', run_name='__main__')"
     code = f"import runpy, sys; {before}sys.argv = {['network.py', *arguments]!r}; {run}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -183,5 +189,16 @@ def test_command_prints_no_warning_of_pillow(tmp_path: Path) -> None:
     (tmp_path / "image.jpg").write_bytes(ZOO["EXIF with an entry cut short"]())
     command = [sys.executable, "network.py", "image.jpg"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 5
+
+
+def test_command_prints_names_that_a_terminal_lacks_letters_for(tmp_path: Path) -> None:
+    names = ["Käse", "Fuß", "鳥", *map(str, range(SMALL.num_classes - 3))]
+    exported(tmp_path, classes=names)
+    Image.new("RGB", (20, 20)).save(tmp_path / "white.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "network.py", "white.png"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 5

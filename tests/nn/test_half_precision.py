@@ -75,6 +75,26 @@ def test_float16_networks_agree_with_float32_however_widely_their_units_spread(u
     assert float((again - expected).norm() / expected.norm()) < 0.02
 
 
+@pytest.mark.parametrize("to", [torch.float16, torch.float32])
+@pytest.mark.parametrize("stored", [torch.float16, torch.float32])
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("unit", ["product", "product-complex"])
+def test_weights_stored_in_either_precision_go_into_networks_of_either(
+    unit: str, assign: bool, stored: torch.dtype, to: torch.dtype
+) -> None:
+    network, _ = spread(unit, bottleneck=False)
+    x = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    other = build(network.architecture).to(to).eval()
+    as_stored = copy.deepcopy(network).to(stored)
+    other.load_state_dict(as_stored.state_dict(), assign=assign)
+    dtype = other.classifier.linear.weight.dtype
+    with torch.no_grad():
+        expected = as_stored.to(dtype)(x.to(dtype)).float()
+        found = other(x.to(dtype)).float()
+    assert found.isfinite().all()
+    assert float((found - expected).norm() / expected.norm()) < 0.001
+
+
 def test_a_network_that_stays_in_float32_keeps_its_keys_and_numbers() -> None:
     network, _ = spread("product", bottleneck=False)
     moved = copy.deepcopy(network).to("cpu", torch.float64).float().to(memory_format=torch.channels_last)
