@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import exit_code_of
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
@@ -246,11 +247,12 @@ def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["run.toml", "trials/0003/checkpoint.pt", "retrain/abc-seed1/result.json"])
 def test_what_a_kill_left_of_a_write_is_removed_by_the_next_that_locks_the_run(name: str, tmp_path: Path) -> None:
     write_whole(tmp_path / name, "old")
-    child = os.fork()
-    if child == 0:
+
+    def killed_in_a_write() -> None:
         os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         write_whole(tmp_path / name, "new")
-    os.waitpid(child, 0)
+
+    assert exit_code_of(killed_in_a_write) == -signal.SIGKILL
     folder = (tmp_path / name).parent
     assert len(list(folder.iterdir())) == 2
     with RunDirectory(tmp_path).locked():

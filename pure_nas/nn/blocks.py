@@ -127,7 +127,8 @@ class ResidualBlock(nn.Module):
     def _without_scale(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The statistics of the norm once the unit's exponents are less by the shift, which is the third."""
         variance = variance.float() + self.norm2.eps
-        shift = (variance.log() * 8).round().clamp_min(0) / 16  # float16 and bfloat16 hold sixteenths exactly
+        # float16 and bfloat16 hold sixteenths exactly. A variance that float32 does not hold stays infinite.
+        shift = (variance.log() * 8).round().clamp(0, 640) / 16
         return mean / shift.exp(), variance / shift.exp().square() - self.norm2.eps, shift.view(-1, 1, 1)
 
 

@@ -100,3 +100,15 @@ def test_a_network_that_stays_in_float32_keeps_its_keys_and_numbers() -> None:
     moved = copy.deepcopy(network).to("cpu", torch.float64).float().to(memory_format=torch.channels_last)
     assert moved.state_dict().keys() == network.state_dict().keys()
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in moved.state_dict().items())
+
+
+def test_a_channel_whose_variance_float32_does_not_hold_stays_what_it_is() -> None:
+    network, _ = spread("product", bottleneck=False)
+    block = next(module for module in network.modules() if isinstance(module, ResidualBlock))
+    assert block.norm2.running_var is not None
+    block.norm2.running_var[0] = torch.inf
+    x = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(1)).half()
+    with torch.no_grad():
+        expected, logits = network(x.float()), copy.deepcopy(network).half()(x)
+    assert logits.isfinite().all()
+    assert (logits.argmax(1) == expected.argmax(1)).float().mean() > 0.9

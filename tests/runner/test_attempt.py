@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forked import exit_code_of
 from jobs import CPU, events_of, job, outcome_of
 
 from pure_nas.data import Dataset
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are f
 def die_in(work: Job, dataset: Dataset, epoch: int) -> list[Event]:
     """What a job tells until the process that does it is killed in its `epoch`th epoch (0: when all is done)."""
     read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
+
+    def killed() -> None:
         original = Training.run_epoch
 
         def run_epoch(self: Training) -> object:
@@ -41,8 +42,9 @@ def die_in(work: Job, dataset: Dataset, epoch: int) -> list[Event]:
             os.write(write, f"{event.epoch if isinstance(event, Started) else type(event).__name__}\n".encode())
             if isinstance(event, Ended):
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    assert exit_code_of(killed) == -signal.SIGKILL
     os.close(write)
-    os.waitpid(child, 0)
     with os.fdopen(read) as told:
         return told.read().split()  # type: ignore[return-value]
 

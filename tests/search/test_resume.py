@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
+from forked import exit_code_of
 
 from pure_nas.results import load_results
 from pure_nas.run_directory import RunDirectory, TrialDirectory
@@ -217,13 +218,7 @@ def test_a_trial_that_kills_the_search_twice_has_failed_and_the_search_goes_on(
         return original(job, *arguments)
 
     monkeypatch.setattr(work_module, "_train", deadly)
-    ends = []
-    for _ in range(3):
-        child = os.fork()
-        if child == 0:
-            search(settings, tmp_path / "parts")
-            os._exit(0)
-        ends.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    ends = [exit_code_of(lambda: search(settings, tmp_path / "parts")) for _ in range(3)]
     assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
     after = outcomes(tmp_path / "parts" / "study")
     assert [state for _, state, *_ in after] == ["complete", "failed", "complete"]
