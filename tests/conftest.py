@@ -6,6 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+# Before PyTorch is loaded: tests run side by side, and threads that wait busily take cores from each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import numpy as np
 import pytest
 import torch

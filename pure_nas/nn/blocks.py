@@ -54,7 +54,7 @@ class ProjectionShortcut(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.step > 1:
-            x = F.avg_pool2d(x, 1, self.step)  # every step-th pixel; much faster than slicing and its gradient
+            x = F.avg_pool2d(x, 1, self.step)  # every step-th pixel
         out: Tensor = self.norm(self.conv(x))
         return out
 
