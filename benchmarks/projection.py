@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +37,10 @@ class Averaged(nn.Conv2d):
 
 def projections(channels: int) -> Variants:
     """To twice the channels at half the size; the first is what the others are compared with."""
-    kinds = {"averaged": Averaged, "sliced": Sliced}
+    kinds: dict[str, type[nn.Conv2d]] = {"averaged": Averaged, "sliced": Sliced}
     if channels >= SAFE_CHANNELS:
         kinds = {"strided": nn.Conv2d, **kinds}
-    return {name: lambda of=of: of(channels, 2 * channels, 1, 2, bias=False) for name, of in kinds.items()}
+    return {name: partial(of, channels, 2 * channels, 1, 2, bias=False) for name, of in kinds.items()}
 
 
 def main(
