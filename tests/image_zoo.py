@@ -71,21 +71,21 @@ def broken_exif(blob: bytes, kind: str = "JPEG") -> bytes:
     return encoded(photograph(), kind, exif=blob)
 
 
-def rgb16() -> bytes:
-    """A PNG of 16 bits a channel, which Pillow cannot write."""
+def colours16(values: NDArray[np.int64]) -> bytes:
+    """A PNG of 16 bits a channel, RGB or RGBA, which Pillow cannot write."""
     import zlib
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    rows = (ramps(3).astype(">u2") * 257).tobytes()
-    stride = WIDTH * 6
-    lines = b"".join(b"\0" + rows[start : start + stride] for start in range(0, len(rows), stride))
-    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
+    height, width, channels = values.shape
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
 _RAMP = ramps(1)[:, :, 0].astype(np.int64)
+_COLOURS = ramps(3).astype(np.int64)
 
 ZOO: dict[str, Callable[[], bytes]] = {
     "JPEG": lambda: encoded(photograph(), "JPEG"),
@@ -114,7 +114,10 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "RGBA": lambda: translucent("RGBA"),
     "LA": lambda: translucent("LA"),
     "RGBA WebP": lambda: encoded(Image.open(io.BytesIO(translucent("RGBA"))), "WEBP", lossless=True),
-    "RGB of 16 bits": rgb16,
+    "RGB of 16 bits": lambda: colours16(_COLOURS * 257),
+    "RGB of 12 bits in 16": lambda: colours16(_COLOURS * 16),
+    "RGB of 8 bits in 16": lambda: colours16(_COLOURS),
+    "RGBA of 12 bits in 16": lambda: colours16(np.insert(_COLOURS * 16, 3, 65535, axis=2)),
     "gray of 16 bits": lambda: gray16(_RAMP * 257),
     "gray of 16 bits with a transparent shade": lambda: encoded(
         Image.fromarray((_RAMP * 257).astype(np.uint16)), transparency=0

@@ -35,6 +35,7 @@ def upright(image: Image.Image) -> Image.Image:
 
     from PIL import Image
 
+    image = shallow_colours(image)
     image.load()
     try:
         orientation = image.getexif().get(0x0112)
@@ -52,12 +53,53 @@ def upright(image: Image.Image) -> Image.Image:
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
+def white_of(values: Tensor) -> int:
+    """The largest number of 8, 10, 12, ... 30, 31 or 32 bits: the fewest that hold the largest of `values`.
+
+    Values that are all multiples of 256, or of 257, are 8-bit values that were widened to 16.
+    """
+    bits = int(values.max()).bit_length()
+    widened = bits <= 16 and any(not (values % step).any() for step in (256, 257))
+    depth = 16 if widened else max(8, bits + bits % 2) if bits < 31 else bits
+    return int(2**depth - 1)
+
+
+def shallow_colours(image: Image.Image) -> Image.Image:
+    """Bring a PNG of 16 bits a colour that uses fewer to 8, scaled by the bits that it uses; others stay as they are.
+
+    Pillow gives the upper 8 of 16 bits. The lower ones are what it gives where it is told that bytes are swapped, which
+    takes an image that was opened and not yet loaded.
+    """
+    import io
+
+    from PIL import Image
+
+    tiles, file = getattr(image, "tile", None), getattr(image, "fp", None)
+    swapped = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}.get(str(tiles[0][3])) if tiles else None
+    if swapped is None or file is None:
+        return image
+    place = file.tell()
+    file.seek(0)
+    lower = open_image(io.BytesIO(file.read()))
+    file.seek(place)
+    lower.tile = [(*lower.tile[0][:3], swapped)]
+    pixels = bytearray(image.tobytes())
+    upper = torch.frombuffer(pixels, dtype=torch.uint8).view(-1, len(image.mode))
+    values = upper.long() * 256 + torch.frombuffer(bytearray(lower.tobytes()), dtype=torch.uint8).view(upper.shape)
+    colours = values[:, :3]
+    white = white_of(colours)
+    if white == 2**16 - 1:
+        return image
+    upper[:, :3] = (colours * 255 + white // 2) // white
+    scaled_image = Image.frombytes(image.mode, image.size, bytes(pixels))
+    scaled_image.info.update(image.info)
+    return scaled_image
+
+
 def whole_numbers_to_gray(image: Image.Image) -> Image.Image:
     """Bring pixels of 16 or 32 bits to 8, scaled by the bits that the image uses.
 
-    White is the largest number of 8, 10, 12, ... 30, 31 or 32 bits: the fewest that hold the image's largest value.
-    Values that are all multiples of 256, or of 257, are 8-bit values that were widened to 16. Where values are
-    negative, the smallest power of two that makes none of them negative is added first.
+    Where values are negative, the smallest power of two that makes none of them negative is added first.
     """
     from PIL import Image
 
@@ -66,10 +108,7 @@ def whole_numbers_to_gray(image: Image.Image) -> Image.Image:
     transparent = values == background if isinstance(background, int) else torch.zeros_like(values, dtype=torch.bool)
     if values.min() < 0:
         values += 1 << (-int(values.min()) - 1).bit_length()
-    bits = int(values.max()).bit_length()
-    widened = bits <= 16 and any(not (values % step).any() for step in (256, 257))
-    depth = 16 if widened else max(8, bits + bits % 2) if bits < 31 else bits
-    white = 2**depth - 1
+    white = white_of(values)
     gray = bytearray(len(values))
     torch.frombuffer(gray, dtype=torch.uint8).copy_((values * 255 + white // 2) // white).masked_fill_(transparent, 255)
     return Image.frombytes("L", image.size, bytes(gray))

@@ -73,6 +73,8 @@ if __name__ == "__main__":
 _BASES = (blocks.ResidualBlock.__name__,)
 _DECODING = (
     preprocessing.open_image,
+    preprocessing.white_of,
+    preprocessing.shallow_colours,
     preprocessing.upright,
     preprocessing.whole_numbers_to_gray,
     preprocessing.in_mode,

@@ -7,7 +7,7 @@ import pytest
 from dataset_files import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_zoo import broken_exif, encoded, gray16, photograph, whole_numbers
+from image_zoo import broken_exif, colours16, encoded, gray16, photograph, whole_numbers
 from PIL import Image
 
 from pure_nas.data.decode import CorruptImageError, decode_image, probe_image
@@ -118,6 +118,16 @@ def test_values_of_fewer_bits_than_their_file_keep_their_contrast(bits: int) -> 
     white = 2**bits - 1
     pixels = decode_image(gray16(RAMP * white // 255), 256, 1)[0]
     assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_of_fewer_bits_than_their_file_keep_their_contrast(bits: int, channels: int) -> None:
+    ramps = np.stack([RAMP, RAMP[:, ::-1], RAMP[::-1]], axis=2)
+    values = ramps * (2**bits - 1) // 255
+    opaque = values if channels == 3 else np.insert(values, 3, 65535, axis=2)
+    pixels = decode_image(colours16(opaque), 256, 3).transpose(1, 2, 0)
+    assert (np.abs(pixels.astype(int) - ramps) <= 1).all()
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16, 20, 24, 30, 31])
