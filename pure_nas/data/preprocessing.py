@@ -82,7 +82,7 @@ def shallow_colours(image: Image.Image) -> Image.Image:
     file.seek(0)
     lower = open_image(io.BytesIO(file.read()))
     file.seek(place)
-    lower.tile = [(*lower.tile[0][:3], swapped)]
+    vars(lower)["tile"] = [(*tiles[0][:3], swapped)]
     pixels = bytearray(image.tobytes())
     upper = torch.frombuffer(pixels, dtype=torch.uint8).view(-1, len(image.mode))
     values = upper.long() * 256 + torch.frombuffer(bytearray(lower.tobytes()), dtype=torch.uint8).view(upper.shape)
