@@ -74,8 +74,8 @@ def shallow_colours(image: Image.Image) -> Image.Image:
 
     from PIL import Image
 
-    tiles, file = getattr(image, "tile", None), getattr(image, "fp", None)
-    swapped = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}.get(str(tiles[0][3])) if tiles else None
+    tiles, file = getattr(image, "tile", None) or [(None, None, None, "")], getattr(image, "fp", None)
+    swapped = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}.get(str(tiles[0][3]))
     if swapped is None or file is None:
         return image
     place = file.tell()
