@@ -25,6 +25,11 @@ def end_at_once() -> None:
         signal.signal(number, _quit)
 
 
+def ignore_ctrl_c() -> None:
+    """From now on, let Ctrl-C do nothing: the work is done, and Python's own end would make a death by signal of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextmanager
 def loading() -> Iterator[None]:
     """Let an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pure_nas_cli.interrupts import end_at_once
+from pure_nas_cli.interrupts import end_at_once, ignore_ctrl_c
 
 
 def app() -> None:
@@ -16,7 +16,10 @@ def app() -> None:
     end_at_once()
     from pure_nas_cli.root import app as root
 
-    root(prog_name="pure-nas")
+    try:
+        root(prog_name="pure-nas")
+    finally:
+        ignore_ctrl_c()
 
 
 def _open_standard_descriptors() -> None:
