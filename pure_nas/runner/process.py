@@ -113,7 +113,12 @@ class ProcessExecutor:
         stop(self._workers, keep=workers)
 
     def start(self) -> None:
-        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile."""
+        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile.
+
+        Raises:
+            RunError: this program is a script without a main guard, which every worker would run again.
+        """
+        require_main_guard()
         while len(self._workers) < self._size:
             self._workers.append(self._new_worker(len(self._workers)))
 
@@ -217,7 +222,6 @@ class ProcessExecutor:
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:
-            require_main_guard(gone.process.exitcode)
             self._count_failed_start(fate)
         logger.warning("Worker process %s %s; another one takes its place.", gone.process.pid, fate)
         new = self._workers[place] = self._new_worker(place)
