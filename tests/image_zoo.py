@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +74,6 @@ def broken_exif(blob: bytes, kind: str = "JPEG") -> bytes:
 
 def colours16(values: NDArray[np.int64]) -> bytes:
     """A PNG of 16 bits a channel, RGB or RGBA, which Pillow cannot write."""
-    import zlib
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -82,6 +82,41 @@ def colours16(values: NDArray[np.int64]) -> bytes:
     lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def colours16_tiff(values: NDArray[np.int64], order: str = "<", *, packed: bool = False, orientation: int = 1) -> bytes:
+    """A TIFF of 16 bits a channel in strips of 16 lines, RGB or RGBA, which Pillow cannot write."""
+    height, width, channels = values.shape
+    rows = range(0, height, 16)
+    strips = [values[row : row + 16].astype(f"{order}u2").tobytes() for row in rows]
+    if packed:
+        strips = [zlib.compress(strip) for strip in strips]
+    offsets = [8 + sum(map(len, strips[:place])) for place in range(len(strips))]
+    short, long = "H", "I"
+    tags: list[tuple[int, str, list[int]]] = [
+        (256, long, [width]),
+        (257, long, [height]),
+        (258, short, [16] * channels),
+        (259, short, [8 if packed else 1]),
+        (262, short, [2]),
+        (273, long, offsets),
+        (274, short, [orientation]),
+        (277, short, [channels]),
+        (278, long, [16]),
+        (279, long, [len(strip) for strip in strips]),
+        *([(338, short, [2])] if channels == 4 else []),
+    ]
+    body = b"".join(strips)
+    entries, overflow = b"", b""
+    beyond = 8 + len(body) + 2 + 12 * len(tags) + 4
+    for tag, kind, numbers in tags:
+        value = struct.pack(f"{order}{len(numbers)}{kind}", *numbers)
+        if len(value) > 4:
+            place, overflow = beyond + len(overflow), overflow + value
+            value = struct.pack(f"{order}I", place)
+        entries += struct.pack(f"{order}HHI", tag, {short: 3, long: 4}[kind], len(numbers)) + value.ljust(4, b"\0")
+    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, 8 + len(body))
+    return head + body + struct.pack(f"{order}H", len(tags)) + entries + bytes(4) + overflow
 
 
 _RAMP = ramps(1)[:, :, 0].astype(np.int64)
@@ -118,6 +153,13 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "RGB of 12 bits in 16": lambda: colours16(_COLOURS * 16),
     "RGB of 8 bits in 16": lambda: colours16(_COLOURS),
     "RGBA of 12 bits in 16": lambda: colours16(np.insert(_COLOURS * 16, 3, 65535, axis=2)),
+    "TIFF of 16 bits a colour": lambda: colours16_tiff(_COLOURS * 257),
+    "TIFF of 12 bits in 16": lambda: colours16_tiff(_COLOURS * 16),
+    "TIFF of 12 bits in 16, big endian": lambda: colours16_tiff(_COLOURS * 16, ">"),
+    "packed TIFF of 12 bits in 16": lambda: colours16_tiff(_COLOURS * 16, packed=True),
+    "packed TIFF of 12 bits in 16, big endian": lambda: colours16_tiff(_COLOURS * 16, ">", packed=True),
+    "turned TIFF of 12 bits in 16": lambda: colours16_tiff(_COLOURS * 16, orientation=6),
+    "TIFF of 12 bits in 16 with alpha": lambda: colours16_tiff(np.insert(_COLOURS * 16, 3, 65535, axis=2)),
     "gray of 16 bits": lambda: gray16(_RAMP * 257),
     "gray of 16 bits with a transparent shade": lambda: encoded(
         Image.fromarray((_RAMP * 257).astype(np.uint16)), transparency=0

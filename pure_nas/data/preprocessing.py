@@ -65,24 +65,33 @@ def white_of(values: Tensor) -> int:
 
 
 def shallow_colours(image: Image.Image) -> Image.Image:
-    """Bring a PNG of 16 bits a colour that uses fewer to 8, scaled by the bits that it uses; others stay as they are.
+    """Bring a PNG or TIFF of 16 bits a colour that uses fewer to 8, scaled by the bits that it uses.
 
     Pillow gives the upper 8 of 16 bits. The lower ones are what it gives where it is told that bytes are swapped, which
-    takes an image that was opened and not yet loaded.
+    takes an image that was opened and not yet loaded. Other images stay as they are.
     """
     import io
+    import sys
 
     from PIL import Image
 
-    tiles, file = getattr(image, "tile", None) or [(None, None, None, "")], getattr(image, "fp", None)
-    swapped = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}.get(str(tiles[0][3]))
-    if swapped is None or file is None:
+    def mode_in_file(arguments: str | tuple[object, ...]) -> str:
+        return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+    def swapped(arguments: str | tuple[object, ...]) -> str | tuple[object, ...]:
+        little = {"L": True, "B": False, "N": sys.byteorder == "little"}[mode_in_file(arguments)[-1]]
+        mode = mode_in_file(arguments)[:-1] + ("B" if little else "L")
+        return (mode, *arguments[1:]) if isinstance(arguments, tuple) else mode
+
+    tiles, file = getattr(image, "tile", None), getattr(image, "fp", None)
+    deep = {f"{mode};16{order}" for mode in ("RGB", "RGBA", "RGBX") for order in "LBN"}
+    if not tiles or file is None or mode_in_file(tiles[0][3]) not in deep:
         return image
     place = file.tell()
     file.seek(0)
     lower = open_image(io.BytesIO(file.read()))
     file.seek(place)
-    vars(lower)["tile"] = [(*tiles[0][:3], swapped)]
+    vars(lower)["tile"] = [tuple.__new__(type(tile), (*tile[:3], swapped(tile[3]))) for tile in vars(lower)["tile"]]
     pixels = bytearray(image.tobytes())
     upper = torch.frombuffer(pixels, dtype=torch.uint8).view(-1, len(image.mode))
     values = upper.long() * 256 + torch.frombuffer(bytearray(lower.tobytes()), dtype=torch.uint8).view(upper.shape)

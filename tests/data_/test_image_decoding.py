@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from dataset_files import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_zoo import broken_exif, colours16, encoded, gray16, photograph, whole_numbers
+from image_zoo import broken_exif, colours16, colours16_tiff, encoded, gray16, photograph, whole_numbers
+from numpy.typing import NDArray
 from PIL import Image
 
 from pure_nas.data.decode import CorruptImageError, decode_image, probe_image
@@ -122,11 +125,24 @@ def test_values_of_fewer_bits_than_their_file_keep_their_contrast(bits: int) -> 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_colours_of_fewer_bits_than_their_file_keep_their_contrast(bits: int, channels: int) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        colours16,
+        colours16_tiff,
+        partial(colours16_tiff, order=">"),
+        partial(colours16_tiff, packed=True),
+        partial(colours16_tiff, order=">", packed=True),
+    ],
+    ids=["PNG", "TIFF", "TIFF big endian", "packed TIFF", "packed TIFF big endian"],
+)
+def test_colours_of_fewer_bits_than_their_file_keep_their_contrast(
+    bits: int, channels: int, written: Callable[[NDArray[np.int64]], bytes]
+) -> None:
     ramps = np.stack([RAMP, RAMP[:, ::-1], RAMP[::-1]], axis=2)
     values = ramps * (2**bits - 1) // 255
     opaque = values if channels == 3 else np.insert(values, 3, 65535, axis=2)
-    pixels = decode_image(colours16(opaque), 256, 3).transpose(1, 2, 0)
+    pixels = decode_image(written(opaque), 256, 3).transpose(1, 2, 0)
     assert (np.abs(pixels.astype(int) - ramps) <= 1).all()
 
 
