@@ -40,30 +40,30 @@ def retrain(
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
     with loading():
-        from pure_nas.plans.retrain import retrain as retrain_trials
-        from pure_nas.plans.retrain import select_trials
+        from pure_nas.plans.retrain import Retrain, select_trials
         from pure_nas.report import write_report
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
         from pure_nas_cli.front import print_next_steps
-        from pure_nas_cli.retrained import RetrainProgress, print_retraining
+        from pure_nas_cli.progress import ListProgress
+        from pure_nas_cli.retrained import print_retraining
 
     opened = RunDirectory.open(run)
     results = load_results(opened)
     chosen = select_trials(results, trials)
     with opened.locked():
-        with RetrainProgress(stderr) as progress:
-            found = retrain_trials(
-                opened,
-                chosen,
-                seeds=seeds,
-                epochs=epochs,
-                device=device,
-                data_dir=data_dir,
-                listener=progress,
-                workers=workers,
-                dataset=dataset,
-            )
+        retraining = Retrain(
+            opened,
+            chosen,
+            seeds=seeds,
+            epochs=epochs,
+            device=device,
+            data_dir=data_dir,
+            workers=workers,
+            dataset=dataset,
+        )
+        with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
+            found = retraining.go(progress)
         try:
             if as_json:
                 print(json.dumps(found.document(), indent=2), flush=True)
