@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from pure_nas_cli.retrained import RetrainProgress, print_retraining
+from pure_nas_cli.retrained import print_retraining
 from rich.console import Console
 
 from pure_nas.analysis.statistics import ONE_SEED
@@ -35,24 +35,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def text_of(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-def test_every_training_has_a_line_with_what_it_found() -> None:
-    console = Console(file=io.StringIO(), width=200)
-    with RetrainProgress(console) as progress:
-        progress.begin(30, 33)
-        for variant, seed in ((TRIAL, 1), (TRIAL, 2)):
-            progress.training_started(variant, seed)
-        progress.training_ended(TRIAL, 2, FOUND)
-        progress.training_started(TWIN, 1)
-        progress.training_ended(TRIAL, 1, Outcome(state="diverged", reason="train loss is nan", seconds=3.0))
-        progress.training_ended(TWIN, 1, FOUND)
-    assert text_of(console).splitlines() == [
-        "30 of 33 trainings were done before",
-        "[31/33] trial 7, trial, seed 2  accuracy 66.25 %  1 min 15 s",
-        "[32/33] trial 7, trial, seed 1  diverged  3.0 s",
-        "[33/33] trial 7, conv twin, usual recipe, seed 1  accuracy 66.25 %  1 min 15 s",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -87,17 +69,3 @@ def test_rows_of_other_epochs_and_seeds_say_so(capsys: pytest.CaptureFixture[str
     text = "\n".join(table)
     assert re.search(r"7 │ trial +│ +2 │ +1 │ +78.00 %", text)
     assert re.search(r"7 │ trial +│ +40 │ +2 │ +85.00 ± 7.07 %", text)
-
-
-def test_time_left_counts_from_what_was_trained_here(clock: list[float]) -> None:
-    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
-    with RetrainProgress(console) as progress:
-        clock[0] += 50  # loading
-        progress.begin(30, 33)
-        progress.training_started(TRIAL, 1)
-        assert progress._status is not None
-        assert str(progress._status.status) == "trial 7, trial, seed 1"
-        clock[0] += 100
-        progress.training_ended(TRIAL, 1, FOUND)
-        progress.training_started(TRIAL, 2)
-        assert str(progress._status.status) == "trial 7, trial, seed 2, about 3 min 20 s left"
