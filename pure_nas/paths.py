@@ -57,7 +57,7 @@ def cache_folder() -> Path:
             raise DataError(f"{instead} belongs to another user.", hint="Set PURE_NAS_DATA or HOME.") from error
         _log.warning(
             "There is no home directory to keep files in (%s): they are kept in %s. Name another place by HOME, or for "
-            "datasets by PURE_NAS_DATA or --data-dir.",
+            "datasets by PURE_NAS_DATA or --data-dir (data_dir).",
             reason(error),
             instead,
         )
