@@ -14,6 +14,7 @@ from pure_nas.experiment.trainings import Training
 from pure_nas.runner import Outcome
 from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
+from pure_nas_cli.progress import say_workers
 from pure_nas_cli.quantities import show_percent, show_seconds
 
 _REMARKABLE_SECONDS = 10.0
@@ -52,9 +53,7 @@ class ExperimentProgress:
 
     def workers_started(self, workers: WorkerPlan) -> None:
         """Say how many, where that was measured."""
-        if workers.measured:
-            rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())
-            self._console.print(f"workers {workers.count}: images/s are {rates}", soft_wrap=True)
+        say_workers(self._console, workers)
 
     def training_started(self, training: Training, epochs_done: int) -> None:
         """Say that a training is taken up again."""

@@ -16,6 +16,7 @@ from rich.text import Text
 from pure_nas.architecture import Architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.results import Results, TrialRecord
+from pure_nas.search.search import Listener
 from pure_nas.search.study import Asked
 from pure_nas.search.workers import WorkerPlan
 from pure_nas.training import EpochMetrics
@@ -29,52 +30,11 @@ _RECENT = 12
 _BAR = 40
 
 
-class Progress(Protocol):
+class Progress(Listener, Protocol):
     """Shows a search. Everything it is told comes from one thread."""
 
-    def workers_started(self, workers: WorkerPlan) -> None: ...
-    def trial_started(self, trial: Asked, epochs_done: int) -> None: ...
-    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None: ...
-    def trial_ended(self, record: TrialRecord) -> None: ...
-    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None: ...
     def __enter__(self) -> Progress: ...
     def __exit__(self, *details: object) -> None: ...
-
-
-class Relay:
-    """Passes on to whatever shows the search, once that is known.
-
-    Attributes:
-        target: what is told.
-    """
-
-    def __init__(self) -> None:
-        self.target: Progress | None = None
-
-    def workers_started(self, workers: WorkerPlan) -> None:
-        """Pass it on."""
-        if self.target:
-            self.target.workers_started(workers)
-
-    def trial_started(self, trial: Asked, epochs_done: int) -> None:
-        """Pass it on."""
-        if self.target:
-            self.target.trial_started(trial, epochs_done)
-
-    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None:
-        """Pass it on."""
-        if self.target:
-            self.target.epoch_done(trial, metrics)
-
-    def trial_ended(self, record: TrialRecord) -> None:
-        """Pass it on."""
-        if self.target:
-            self.target.trial_ended(record)
-
-    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
-        """Pass it on."""
-        if self.target:
-            self.target.weights_restored(before, after, reason)
 
 
 class PlainProgress:
@@ -93,7 +53,7 @@ class PlainProgress:
 
     def workers_started(self, workers: WorkerPlan) -> None:
         """Say how many, where that was measured."""
-        _say_workers(self._console, workers)
+        say_workers(self._console, workers)
 
     def trial_started(self, trial: Asked, epochs_done: int) -> None:
         """Say only that a trial is taken up again."""
@@ -157,7 +117,7 @@ class LiveProgress:
 
     def workers_started(self, workers: WorkerPlan) -> None:
         """Say how many above the table, where that was measured."""
-        _say_workers(self._live.console, workers)
+        say_workers(self._live.console, workers)
 
     def trial_started(self, trial: Asked, epochs_done: int) -> None:
         """Add the trial to the table; one whose worker was lost is there already."""
@@ -248,7 +208,7 @@ class _Row:
     error: float | None = None
 
 
-def _say_workers(console: Console, workers: WorkerPlan) -> None:
+def say_workers(console: Console, workers: WorkerPlan) -> None:
     """Say how many networks are trained at once where that was measured; else the plan has said it."""
     if workers.measured:
         rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())

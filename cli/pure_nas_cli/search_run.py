@@ -24,7 +24,7 @@ from pure_nas_cli.console import stderr
 from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line, weights_of
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
-from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
+from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress
 from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
 _LONG_SECONDS = 3600.0
@@ -48,13 +48,12 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = RunDirectory(out / settings.study)
     prepared = prepare(settings)
-    relay = Relay()
-    with opened(prepared, out, relay, restore_weights=restore_weights) as search:
+    with opened(prepared, out, restore_weights=restore_weights) as search:
         _tell_lost_weights(search)
         if search.left:
             _show_plan(prepared, search.sampler, done=search.counted)
             _show_estimate(prepared, *search.workers(), search.left, search.clock.seconds)
-        code, stopped = _go(search, prepared, relay)
+        code, stopped = _go(search, prepared)
         if not code:
             _require_a_trial(search, settings)
         stderr.print(f"Stopped: {stopped}.")
@@ -86,12 +85,11 @@ def _require_a_trial(search: Search, settings: SearchSettings) -> None:
         )
 
 
-def _go(search: Search, prepared: Prepared, relay: Relay) -> tuple[int, str]:
+def _go(search: Search, prepared: Prepared) -> tuple[int, str]:
     """Search until it ends or is interrupted; returns the exit code and why it stopped."""
     with _progress(search, prepared) as progress:
-        relay.target = progress
         try:
-            return 0, search.go()
+            return 0, search.go(progress)
         except KeyboardInterrupt:
             return INTERRUPTED, "interrupted; the same command goes on"
 

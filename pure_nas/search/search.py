@@ -80,7 +80,6 @@ class Search:
         reference: tuple[float, ...],
         latency: Latency,
         train_images: int,
-        listener: Listener,
         restore_weights: bool = False,
     ) -> None:
         self.sampler = sampler
@@ -93,7 +92,7 @@ class Search:
         self._reference = reference
         self._latency = latency
         self._train_images = train_images
-        self._listener = listener
+        self._listener: Listener  # given to `go`
         self._running: dict[int, Asked] = {}
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
         self._epochs = 0
@@ -141,12 +140,16 @@ class Search:
         since = self._training_since
         return self._epochs * self._train_images / (self.clock.session_seconds - since) if since is not None else 0.0
 
-    def go(self) -> str:
+    def go(self, listener: Listener) -> str:
         """Search until the trials or the time are used up; returns which.
+
+        Args:
+            listener: is told what happens.
 
         Raises:
             RunError: a file cannot be written, or nothing that is suggested keeps the limits.
         """
+        self._listener = listener
         stopped = None if self._unfinished or self.lost else self._used_up()
         if stopped is None:
             stopped = "an error"

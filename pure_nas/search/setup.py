@@ -31,7 +31,7 @@ from pure_nas.search.baselines import Baseline, baselines
 from pure_nas.search.clock import STARTED
 from pure_nas.search.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.search.samplers import ChosenSampler, SamplerName, choose_sampler
-from pure_nas.search.search import Listener, Search
+from pure_nas.search.search import Search
 from pure_nas.search.settings import SearchSettings, require_same
 from pure_nas.search.space import SearchSpace
 from pure_nas.search.storage import close_storage, open_storage
@@ -167,7 +167,7 @@ def prepare(settings: SearchSettings) -> Prepared:
 
 
 @contextmanager
-def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights: bool = False) -> Iterator[Search]:
+def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> Iterator[Search]:
     """Lock the run, check or write its settings, and yield the search.
 
     Args:
@@ -216,7 +216,6 @@ def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights
             reference=tuple(decided["reference"][name] for name in settings.objectives),
             latency=prepared.latency,
             train_images=len(prepared.dataset.train),
-            listener=listener,
             restore_weights=restore_weights,
         )
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.

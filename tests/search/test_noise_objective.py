@@ -62,8 +62,8 @@ def test_a_search_that_was_stopped_finds_the_same(
 
         def trial_ended(self, record: object) -> None: ...
 
-    with pytest.raises(Stopped), opened(prepare(settings), tmp_path, Killer()) as search:
-        search.go()
+    with pytest.raises(Stopped), opened(prepare(settings), tmp_path) as search:
+        search.go(Killer())
     run_search(settings, tmp_path)
     assert [trial.objectives for trial in results_of(tmp_path).trials] == [
         trial.objectives for trial in results_of(searched).trials

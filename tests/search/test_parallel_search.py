@@ -68,17 +68,17 @@ def test_workers_get_ready_before_the_search_goes_and_end_with_it(
     image_folder: Path, tiny_space_file: Path, tmp_path: Path
 ) -> None:
     prepared = prepare(settings_for(image_folder, tiny_space_file, trials=3, workers=2))
-    with opened(prepared, tmp_path, Heard()) as search:
+    with opened(prepared, tmp_path) as search:
         executor, plan = search.workers()
         assert isinstance(executor, ProcessExecutor)
         assert plan.count == len(executor.process_ids) == 2
         assert prepared.seconds_per_trial(executor) > 0
         assert search.workers() == (executor, plan)
     assert executor.process_ids == []
-    with opened(prepared, tmp_path, Heard()) as search:
+    with opened(prepared, tmp_path) as search:
         executor, _ = search.workers()
         assert isinstance(executor, ProcessExecutor)
-        assert search.go() == "all 3 trials are done"
+        assert search.go(Heard()) == "all 3 trials are done"
         assert executor.process_ids == []
         assert search.left == 0
 

@@ -62,8 +62,8 @@ def settings_for(folder: Path, space: Path, **changes: Any) -> SearchSettings:
 
 def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
     """Search and return what was found, trial by trial."""
-    with opened(prepare(settings), out, Silent()) as found:
-        found.go()
+    with opened(prepare(settings), out) as found:
+        found.go(Silent())
     return outcomes(out / settings.study)
 
 

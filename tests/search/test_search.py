@@ -264,9 +264,9 @@ def test_a_run_that_another_search_holds_is_refused(image_folder: Path, tiny_spa
     settings = settings_for(image_folder, tiny_space_file, trials=1)
     prepared = prepare(settings)
     with (
-        opened(prepared, tmp_path, Heard()),
+        opened(prepared, tmp_path),
         pytest.raises(RunError, match=r"in use by process \d+"),
-        opened(prepared, tmp_path, Heard()),
+        opened(prepared, tmp_path),
     ):
         pass
     assert run_search(settings, tmp_path) == "all 1 trials are done"
@@ -443,9 +443,9 @@ def test_a_limit_on_latency_rejects_by_what_is_measured(
 def test_the_results_of_a_search_in_progress_are_those_on_disk(
     image_folder: Path, tiny_space_file: Path, tmp_path: Path
 ) -> None:
-    with opened(prepare(settings_for(image_folder, tiny_space_file, trials=2)), tmp_path, Heard()) as search:
+    with opened(prepare(settings_for(image_folder, tiny_space_file, trials=2)), tmp_path) as search:
         assert isinstance(search, Search)
         assert search.counted == 0
-        search.go()
+        search.go(Heard())
         assert search.counted == 2
         assert search.results == results_of(tmp_path)
