@@ -25,6 +25,11 @@ def expanded(path: Path | str) -> Path:
         raise UsageError(f"The ~ in {path} stands for no home directory.", hint="Write the path out.") from error
 
 
+def absolute(path: Path | str) -> str:
+    """A path that means the same from every folder: a run is taken up again from anywhere."""
+    return str(expanded(path).resolve())
+
+
 def require_utf8(name: str, subject: str) -> None:
     """Check that a name on disk can be written into files.
 

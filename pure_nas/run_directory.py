@@ -15,7 +15,7 @@ import logging
 import os
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -247,6 +247,13 @@ class RunDirectory:
     def exists(self) -> bool:
         """Whether a run has been started here."""
         return self.settings_path.is_file()
+
+    def holds_others(self, ours: Iterable[str] = ()) -> bool:
+        """Whether the folder holds anything but hidden files, what its lock leaves, and `ours`."""
+        known = {"run.lock", "owner.json", *ours}
+        return self.path.is_dir() and any(
+            entry.name not in known and not entry.name.startswith(".") for entry in self.path.iterdir()
+        )
 
     def trial(self, number: int) -> TrialDirectory:
         """The folder of trial `number`, which need not exist."""

@@ -16,9 +16,9 @@ from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute
 from pure_nas.recipe import PerKind, Recipe
-from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run_files import Training as TrainingFile
 from pure_nas.run_images import TRAINING_FILE
 from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
@@ -64,8 +64,8 @@ class Training:
         """What training.json says: what decides the outcome, and how to load the images again."""
         return {
             **self.decisive,
-            "folder": None if self.name in dataset_names() else str(expanded(self.name).resolve()),
-            "data_dir": str(expanded(self.data_dir).resolve()) if self.data_dir else None,
+            "folder": None if self.name in dataset_names() else absolute(self.name),
+            "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,
             "data": self.dataset.facts,
@@ -124,11 +124,10 @@ def run_training(candidate: Candidate, training: Training, folder: Path) -> dict
 def _require_usable(folder: Path) -> None:
     """Keep out of folders that hold anything but a training."""
     try:
-        found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+        others = RunDirectory(folder).holds_others()
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    harmless = {"run.lock", "owner.json"}
-    if TRAINING_FILE not in found and any(name not in harmless and not name.startswith(".") for name in found):
+    if others and not (folder / TRAINING_FILE).exists():
         raise RunError(f"{folder} holds files, but no training.", hint="Choose another -o DIR.")
 
 
@@ -183,6 +182,6 @@ def show_outcome(result: dict[str, Any], folder: Path, *, as_json: bool, stdout:
             f"{show_size(result['cost']['params'])} parameters, {show_size(result['cost']['flops'])} flops, "
             f"{show_seconds(result['seconds'])}"
         )
-        stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)
+        stdout.print(f"weights: {folder / WEIGHTS_FILE}", soft_wrap=True)
     else:
         stderr.print(f"{result['state']}: {result['reason']}")

@@ -11,8 +11,6 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.runner import Executor
 
-SCORING_SHARE = 0.35
-"""Time of a scored image relative to a trained one: a forward pass, of three."""
 _SECONDS = 0.25
 """How long each network is timed, once it has taken a step."""
 _TIMES = 2

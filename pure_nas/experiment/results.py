@@ -16,7 +16,7 @@ from pure_nas.experiment.grid import Cell, Grid
 from pure_nas.experiment.scale import Scale
 from pure_nas.experiment.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
 from pure_nas.files import read_json
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute
 from pure_nas.run_directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
 from pure_nas.run_files import Evaluation
 
@@ -75,7 +75,7 @@ class ExperimentResults:
         replaced = self.settings.get("dataset_replaced")
         if replaced is None:  # An older run does not say.
             name = self.scale.dataset or self.file.dataset
-            replaced = self.settings["dataset"] not in (name, str(expanded(name).resolve()))
+            replaced = self.settings["dataset"] not in (name, absolute(name))
         return self.scale.cost if not replaced and self.grid.seeds == self.scale.seeds else None
 
     @property

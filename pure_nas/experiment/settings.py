@@ -14,7 +14,7 @@ from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
 from pure_nas.experiment.file import ExperimentFile
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.scale import MOST_SEEDS, EvaluationName, Scale
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute, expanded
 from pure_nas.run_directory import EXPERIMENT, RunDirectory
 from pure_nas.run_files import SCHEMA
 from pure_nas.runner import Judging
@@ -95,11 +95,6 @@ class ExperimentSettings:
         return replace(self, skip_corrupt=self.skip_corrupt or kept)
 
     @property
-    def targets(self) -> list[float]:
-        """Accuracies of which it is said when they are reached, in ascending order."""
-        return sorted(self.scale.targets or self.file.targets)
-
-    @property
     def evaluations(self) -> list[EvaluationName]:
         """What trained networks are judged by beside the error."""
         return self.file.evaluations if self.scale.evaluations is None else self.scale.evaluations
@@ -152,7 +147,7 @@ class ExperimentSettings:
             "device": self.device,
             "workers": self.workers,
             "skip_corrupt": self.skip_corrupt or None,
-            "data_dir": str(expanded(self.data_dir).resolve()) if self.data_dir else None,
+            "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
             "recipes": {cell.recipe.label: _written(cell.recipe.settings) for cell in grid.cells},
             "trained": {cell.label: cell.candidate.digest for cell in grid.cells},
@@ -161,7 +156,7 @@ class ExperimentSettings:
 
 def _placed(dataset: str) -> str:
     """A dataset's name, or the whole path of a folder of images."""
-    return dataset if dataset in dataset_names() else str(expanded(dataset).resolve())
+    return dataset if dataset in dataset_names() else absolute(dataset)
 
 
 def _written(settings: Mapping[str, Any]) -> dict[str, Any]:

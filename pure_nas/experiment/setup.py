@@ -16,7 +16,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.environment import describe_environment
 from pure_nas.errors import RunError
-from pure_nas.experiment.estimate import SCORING_SHARE, Expected, seconds_per_image
+from pure_nas.experiment.estimate import Expected, seconds_per_image
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.run import ExperimentRun
 from pure_nas.experiment.scale import Scale
@@ -26,6 +26,7 @@ from pure_nas.files import write_whole
 from pure_nas.run_directory import RunDirectory
 from pure_nas.runner import Executor, Judging
 from pure_nas.runner.worker import Load
+from pure_nas.search.estimate import SCORING_SHARE
 from pure_nas.search.workers import Work, WorkerPlan, plan_workers, start_workers
 from pure_nas.training.evaluation import NORM_BATCH
 
@@ -173,7 +174,7 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
     environment = describe_environment(prepared.device)
     machine = {key: environment[key] for key in ("device", "device_name", "threads", "cpus")}
     wanted = {**settings.resolved(prepared.grid), "data": prepared.facts, "machine": machine}
-    if not run.exists and _holds_something_else(folder, settings.text):
+    if not run.exists and _holds_something_else(run, settings.text):
         raise RunError(f"{folder} holds files, but no experiment.", hint="Choose another --out.")
     with run.locked(instead="--out"):
         if run.exists:
@@ -212,12 +213,9 @@ def _holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
 
 
-def _holds_something_else(folder: Path, text: str) -> bool:
-    """Whether `folder` holds what no experiment leaves there that was stopped before it wrote run.toml."""
-    if folder.is_file():
-        raise RunError(f"{folder} is a file, not the folder of a run.", hint="Choose another --out.")
-    ours = {"run.lock", "owner.json", "environment.json"}
-    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if _holds(folder / EXPERIMENT_FILE, text):
-        ours.add(EXPERIMENT_FILE)
-    return any(name not in ours and not name.startswith(".") for name in found)
+def _holds_something_else(run: RunDirectory, text: str) -> bool:
+    """Whether a folder holds what no experiment leaves there that was stopped before it wrote run.toml."""
+    if run.path.is_file():
+        raise RunError(f"{run.path} is a file, not the folder of a run.", hint="Choose another --out.")
+    copy = [EXPERIMENT_FILE] if _holds(run.path / EXPERIMENT_FILE, text) else []
+    return run.holds_others(["environment.json", *copy])

@@ -20,7 +20,7 @@ _SECONDS = 0.25
 """How long each network is timed, once it has taken a step."""
 _TRAINING_PASSES = 3
 _NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
-_SCORING_SHARE = 0.35
+SCORING_SHARE = 0.35
 """Time of a scored image relative to a trained one: a forward pass, of three."""
 
 
@@ -63,7 +63,7 @@ def seconds_per_trial(
     flops = (sum(known) + mean * (trials - len(known))) / trials
     per_image = seconds_small + slope * (flops - _flops(small))
     scored = len(dataset.validation) + min(NORM_BATCH, len(dataset.train))
-    return per_image * ((len(dataset.train) + _SCORING_SHARE * scored) * recipe.epochs + _SCORING_SHARE * scored_after)
+    return per_image * ((len(dataset.train) + SCORING_SHARE * scored) * recipe.epochs + SCORING_SHARE * scored_after)
 
 
 def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torch.device) -> float:

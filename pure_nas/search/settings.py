@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pure_nas.data import dataset_names
 from pure_nas.environment import without_password
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute
 from pure_nas.run_directory import RunDirectory
 from pure_nas.run_files import COST_KEYS, SCHEMA, ObjectiveName
 from pure_nas.runner import Measure
@@ -107,7 +107,7 @@ class SearchSettings:
         return {
             "schema": SCHEMA,
             "study": self.study,
-            "dataset": self.dataset if self.dataset in dataset_names() else _absolute(self.dataset),
+            "dataset": self.dataset if self.dataset in dataset_names() else absolute(self.dataset),
             "space": self.space_name,
             "trials": self.trials,
             "time_seconds": self.time_seconds,
@@ -121,16 +121,11 @@ class SearchSettings:
             "workers": self.workers,
             "baselines": self.baselines,
             "storage": without_password(self.storage) if self.storage else None,
-            "data_dir": _absolute(self.data_dir) if self.data_dir else None,
+            "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,
             "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
         }
-
-
-def _absolute(path: Path | str) -> str:
-    """A path that means the same from every folder: a run is taken up again from anywhere."""
-    return str(expanded(path).resolve())
 
 
 def _check_study_name(name: str) -> None:

@@ -38,6 +38,9 @@ from pure_nas.search.storage import close_storage, open_storage
 from pure_nas.search.study import SearchStudy
 from pure_nas.search.workers import Work, WorkerPlan, Workers, plan_workers, start_workers
 
+_BEFORE_SETTINGS = ("environment.json", "study.db", "study.db-wal", "study.db-shm")
+"""What a search leaves that was stopped before it wrote run.toml."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -180,7 +183,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
     wanted = {**settings.resolved(), "data": prepared.facts}
-    if not run.exists and _holds_something_else(run.path):
+    if not run.exists and run.holds_others(_BEFORE_SETTINGS):
         raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
     with ExitStack() as stack:
         storage = None
@@ -222,13 +225,6 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
         _record(run, {**wanted, **decided}, describe_environment(prepared.device))
         stack.callback(search.close)
         yield search
-
-
-def _holds_something_else(folder: Path) -> bool:
-    """Whether `folder` holds what no search leaves there that was stopped before it wrote run.toml."""
-    ours = {"run.lock", "owner.json", "environment.json", "study.db", "study.db-wal", "study.db-shm"}
-    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    return any(name not in ours and not name.startswith(".") for name in found)
 
 
 def _record(run: RunDirectory, settings: dict[str, Any], environment: dict[str, Any]) -> None:
