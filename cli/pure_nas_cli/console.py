@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from rich.console import Console, ConsoleDimensions
+from rich.text import Text
 
 _LEAST_COLUMNS = 60
 """What a front of one cost takes."""
@@ -113,3 +114,8 @@ class _Data(Console):
 
 stdout = _Data(highlight=False, markup=False, emoji=False)
 stderr = Console(file=cast(IO[str], _Unfailing()), highlight=False, markup=False, emoji=False)
+
+
+def tell(text: str, *, subject: str) -> None:
+    """Print a line on standard error that begins with its subject."""
+    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)

@@ -8,8 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
-
 from pure_nas.experiment.estimate import Expected
 from pure_nas.experiment.grid import Grid
 from pure_nas.experiment.run import TIME_IS_UP, ExperimentRun
@@ -18,7 +16,7 @@ from pure_nas.experiment.setup import Prepared, opened, prepare
 from pure_nas.experiment.trainings import Training, seeds_ended, trainings_of
 from pure_nas.run_directory import RunDirectory
 from pure_nas.search.workers import WorkerPlan
-from pure_nas_cli.console import stderr
+from pure_nas_cli.console import stderr, tell
 from pure_nas_cli.experiment_progress import ExperimentProgress
 from pure_nas_cli.experiment_tables import show_findings
 from pure_nas_cli.images_used import show_classes
@@ -88,30 +86,30 @@ def _go(experiment: ExperimentRun, seconds: float | None) -> tuple[int, str]:
 def _show_changes(experiment: ExperimentRun) -> None:
     """What is otherwise than the run was started, though it may go on."""
     if experiment.file_replaced:
-        _tell("what it says beside the trainings has changed; the run's copy of it now says the same", subject="file")
+        tell("what it says beside the trainings has changed; the run's copy of it now says the same", subject="file")
     ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
     if ended > seeds:
         first = "the first" if seeds == 1 else f"the first {seeds:,}"
-        _tell(f"{ended:,} have been trained; tables and report are of {first}", subject="seeds")
+        tell(f"{ended:,} have been trained; tables and report are of {first}", subject="seeds")
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:
     """What will be trained and on what; `done` trainings have ended before."""
     settings, dataset, grid = prepared.settings, prepared.dataset, prepared.grid
     file, scale = settings.file, settings.scale
-    _tell(file.question, subject=settings.name)
+    tell(file.question, subject=settings.name)
     size = dataset.image_size
     held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
-    _tell(
+    tell(
         f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}; "
         f"{prepared.scored:,}{held_out}",
         subject=dataset.name,
     )
     show_classes(dataset)
     for subject, note in prepared.notes.items():
-        _tell(note, subject=subject)
+        tell(note, subject=subject)
     ended = f"; {done:,} done" if done else ""
-    _tell(
+    tell(
         f"{_networks(grid)}, {show_count(grid.seeds, 'seed')} each: "
         f"{show_count(grid.trainings, 'training')} of {show_count(scale.epochs, 'epoch')}{ended}",
         subject="grid",
@@ -135,10 +133,10 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
     settings, count = prepared.settings, workers.count or 1
     seconds = {name: expected.seconds for name, expected in each.items()}
     if settings.workers != 1:
-        _tell(workers.reason, subject=f"workers {count}")
+        tell(workers.reason, subject=f"workers {count}")
     together = sum(seconds.values()) / count
     shortest, longest = (show_seconds(extreme(seconds.values())) for extreme in (min, max))
-    _tell(
+    tell(
         f"{show_seconds(together)} for {show_count(len(seconds), 'training')} ({shortest} to {longest} each)",
         subject=f"estimated time on {prepared.device}",
     )
@@ -186,10 +184,6 @@ def _show_each(trainings: list[Training], expected: dict[str, Expected]) -> None
             stderr.print(
                 f"  {training.cell.label}: {show_seconds(expected[training.name].seconds)} a training", style="dim"
             )
-
-
-def _tell(text: str, *, subject: str) -> None:
-    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
 
 
 def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, Expected]) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def _say_restored(console: Console, before: TrialRecord, after: TrialRecord | No
         said = "trained again, with the same result"
     else:
         said = (
-            f"trained again; this machine computes otherwise than the one of then, so that the error is now "
+            "trained again; this machine computes differently from the first one, so the error is now "
             f"{show_percent(after.error)}, not {show_percent(before.error)}"
         )
     console.print(f"weights of trial {before.number}: {said}", soft_wrap=True)

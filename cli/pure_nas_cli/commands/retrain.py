@@ -35,7 +35,7 @@ def retrain(
 ) -> None:
     """Train networks from scratch on train + validation and score them once on the test split.
 
-    Its all-conv and all-product twins are trained too. No search reads the test split.
+    Their all-conv and all-product twins are trained too. No search reads the test split.
 
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
