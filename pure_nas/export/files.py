@@ -8,12 +8,12 @@ from typing import Literal
 
 from torch import Tensor
 
-from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
 from pure_nas.export.python import WEIGHTS_FILE, python_source
 from pure_nas.files import write_whole
-from pure_nas.nn.weights import weights_bytes
 from pure_nas.paths import expanded
+from pure_nas.run.weights import weights_bytes
+from pure_nas.space.architecture import Architecture
 
 ExportFormat = Literal["python", "json", "safetensors"]
 
