@@ -204,8 +204,7 @@ def front_document(results: Results, run: RunDirectory, retraining: Retraining |
 
 def print_next_steps(results: Results, run: RunDirectory, retraining: Retraining | None) -> None:
     """Print the commands that go on from the front."""
-    row = retraining.row_of(results.knee.candidate) if retraining else None
+    knee = retraining.row_of(results.knee.candidate) if retraining else None
     front = [trial.number for trial in results.front]
-    steps = next_steps(str(run.path), front, retraining, knee_retrained=row is not None and bool(row.test_accuracy))
-    for index, step in enumerate(steps):
+    for index, step in enumerate(next_steps(str(run.path), front, retraining, knee)):
         stderr.print(f"{'      ' if index else 'next: '}{step.command}", soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import Any
 from pure_nas.data import dataset_names
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import without_password
 
@@ -92,11 +92,6 @@ def record_start(run: RunDirectory, settings: Mapping[str, Any], environment: Ma
 def placed(dataset: str) -> str:
     """A dataset's name, or the whole path of a folder of images: a run is taken up again from anywhere."""
     return dataset if dataset in dataset_names() else absolute(dataset)
-
-
-def absolute(path: Path | str) -> str:
-    """A path that means the same from every folder."""
-    return str(expanded(path).resolve())
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -15,10 +15,11 @@ from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
+from pure_nas.paths import absolute
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver, Listener
 from pure_nas.plans.fixed import FixedPlan, Trained, Training
-from pure_nas.plans.settings import absolute, require_room
+from pure_nas.plans.settings import require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
 from pure_nas.run.schema import SCHEMA

@@ -44,10 +44,14 @@ def convergence_table(learners: Sequence[Learner]) -> str:
 
 def _row(learner: Learner, places: Sequence[int]) -> str:
     marks = "" if learner.number is None else f' data-trial="{learner.number}"'
-    style = style_of(learner.kind)
-    glyph = f'<i class="cell {style.role}" title="{escape(learner.kind)}">{escape(style.glyph)}</i>'
     cells = "".join(convergence_cell(learner.convergence[place]) for place in places)
-    return f'<tr{marks}><th scope="row">{glyph} {escape(learner.name)}</th>{cells}</tr>'
+    return f'<tr{marks}><th scope="row">{unit_cell(learner.kind)} {escape(learner.name)}</th>{cells}</tr>'
+
+
+def unit_cell(kind: str) -> str:
+    """The glyph of a unit, or of a network that has several, on its colour."""
+    style = style_of(kind)
+    return f'<i class="cell {style.role}" title="{escape(kind)}">{escape(style.glyph)}</i>'
 
 
 def convergence_cell(found: Convergence) -> str:

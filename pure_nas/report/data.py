@@ -297,9 +297,7 @@ def _curves(results: Results) -> tuple[Curve, ...]:
 
 
 def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
-    records = [
-        record for record in trial.trained_in(by_number).curve if "epoch" in record and "validation_error" in record
-    ]
+    records = [record for record in trial.trained_in(by_number).curve if "validation_error" in record]
     stride = -(-len(records) // MAX_CURVE_POINTS) or 1
     kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
     return Curve(

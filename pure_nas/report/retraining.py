@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pure_nas.report import wording
@@ -19,6 +20,15 @@ def group_labels(retraining: Retraining) -> list[str]:
     if not retraining.epochs_differ:
         return [f"trial {trial}" for trial, _ in retraining.groups]
     return [f"trial {trial}, {wording.counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+
+
+def side_by_side(retraining: Retraining) -> Iterator[tuple[list[Row], list[float]]]:
+    """The rows of each variant, and where on an axis they stand: around the place of their group."""
+    variants = list(dict.fromkeys(row.variant for row in retraining.rows))
+    for place, variant in enumerate(variants):
+        rows = [row for row in retraining.rows if row.variant == variant]
+        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
+        yield rows, [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows]
 
 
 def interval_text(row: Row) -> str:

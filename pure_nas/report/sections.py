@@ -7,11 +7,10 @@ from html import escape
 
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.report import wording
-from pure_nas.report.converged import Learner, convergence_table
+from pure_nas.report.converged import Learner, convergence_table, unit_cell
 from pure_nas.report.data import Facts, Incomplete, ReportData
 from pure_nas.report.front_rows import FrontRow, Versus, caution
 from pure_nas.report.next_steps import next_steps
-from pure_nas.report.palette import style_of
 from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
 from pure_nas.report.summaries import product_share
 from pure_nas.run.retrained import Retraining, Row
@@ -109,18 +108,13 @@ def unit_key(kinds: Iterable[str]) -> str:
         "log-conv": "log-conv layer (adds logarithms)",
         "plain-conv": "plain-conv layer (adds, no ReLU of its own)",
     }
-    items = "".join(f"<li>{_cell(kind)} {escape(names.get(kind, kind))}</li>" for kind in kinds)
+    items = "".join(f"<li>{unit_cell(kind)} {escape(names.get(kind, kind))}</li>" for kind in kinds)
     return f'<ul class="key">{items}</ul>'
-
-
-def _cell(unit: str) -> str:
-    style = style_of(unit)
-    return f'<i class="cell {style.role}" title="{escape(unit)}">{escape(style.glyph)}</i>'
 
 
 def strip(units: Sequence[Sequence[str]]) -> str:
     """Cells of all layers in one line, stages set apart."""
-    stages = ("".join(_cell(name) for name in stage) for stage in units)
+    stages = ("".join(unit_cell(name) for name in stage) for stage in units)
     return '<span class="strip">' + "".join(f'<span class="stage">{cells}</span>' for cells in stages) + "</span>"
 
 
@@ -250,7 +244,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
     differ = retraining.epochs_differ
     rows = "".join(
         f'<tr><th scope="row">{row.trial}</th>{_figure(f"{row.epochs:,}") if differ else ""}'
-        f"<td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>"
+        f"<td>{unit_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>"
         f'<td class="figure strong">{escape(seeds_text(row))}</td>'
         f'<td class="figure">{wording.count(row.params)}</td><td class="figure">{wording.count(row.flops)}</td></tr>'
         for row in retraining.rows
@@ -312,12 +306,7 @@ def incomplete(trials: Sequence[Incomplete]) -> str:
 def steps(data: ReportData) -> str:
     """Commands that go on from here."""
     knee = next((row.retrained for row in data.front if "knee" in row.tags), None)
-    found = next_steps(
-        data.path,
-        [row.number for row in data.front],
-        data.retraining,
-        knee_retrained=knee is not None and bool(knee.test_accuracy),
-    )
+    found = next_steps(data.path, [row.number for row in data.front], data.retraining, knee)
     items = "".join(f"<li>{escape(step.text)}<pre><code>{escape(step.command)}</code></pre></li>" for step in found)
     return f'<ul class="steps">{items}</ul>'
 

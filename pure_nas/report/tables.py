@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-from pure_nas.files import write_whole
+from pure_nas.files import without_nan, write_whole
 from pure_nas.report.csv_text import csv_text
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.front_rows import FrontRow, caution
@@ -49,7 +48,7 @@ def front_json(data: ReportData) -> str:
         "comparison": caution(data.front),
         "front": [_entry(row) for row in data.front],
     }
-    return json.dumps(_without_nan(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(without_nan(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _entry(row: FrontRow) -> dict[str, Any]:
@@ -78,15 +77,6 @@ def _entry(row: FrontRow) -> dict[str, Any]:
         "architecture": row.architecture,
         "recipe": row.recipe,
     }
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: it becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def front_csv(data: ReportData) -> str:
@@ -123,9 +113,9 @@ def _test_columns(row: FrontRow) -> dict[str, Any]:
     if row.retrained is None:
         return {}
     score = score_document(row.retrained)
-    low, high = score["interval"] or ("", "")
+    low, high = score["interval"] or (None, None)
     return {
-        "test_accuracy": "" if score["accuracy"] is None else score["accuracy"],
+        "test_accuracy": score["accuracy"],
         "test_accuracy_low": low,
         "test_accuracy_high": high,
         **{f"test_{name}": score[name] for name in ("seeds", "diverged", "epochs")},

@@ -88,7 +88,7 @@ def _epochs(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Iterato
     for record, seen, unseen in zip(records, training, validation, strict=True):
         losses = record.get("train_loss"), record.get("validation_loss")
         yield {
-            **dict(zip(_CURVE, (trial.number, record.get("epoch"), seen, unseen, *losses), strict=True)),
+            **dict(zip(_CURVE, (trial.number, record["epoch"], seen, unseen, *losses), strict=True)),
             "learning_rate": record.get("learning_rate"),
             "seconds": record.get("seconds"),
         }

@@ -6,11 +6,7 @@ import math
 from collections.abc import Iterable
 
 _PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""))
-_COST_LABELS = {
-    "flops": "FLOPs",
-    "params": "params",
-    "noise_error": "noise error",
-}
+_COST_LABELS = {"flops": "FLOPs", "noise_error": "noise error"}
 NOISE_ERROR = (
     "Noise error: the error under noise on the same images, averaged over Poisson noise of 100 and 20 photons of a "
     "white pixel, Gaussian noise of 0.05 and 0.15, salt-and-pepper on 2 % and 10 % of the pixels, and speckle of 0.1 "

@@ -36,7 +36,11 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder to write; runs/train-ARCH if left out.", callback=expand
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder to write; runs/train-ARCH-DATASET if left out.",
+            callback=expand,
         ),
     ] = None,
     as_json: Json = False,

@@ -11,11 +11,11 @@ from typing import Any, Self
 from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute, expanded
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.scale import MOST_SEEDS, EvaluationName, Scale
-from pure_nas.plans.settings import absolute, placed, require_same
+from pure_nas.plans.settings import placed, require_same
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.workers import Judging

@@ -9,9 +9,10 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, get_args
 
 from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.paths import absolute
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
-from pure_nas.plans.settings import absolute, placed, require_same
+from pure_nas.plans.settings import placed, require_same
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import COST_KEYS, SCHEMA, ObjectiveName
@@ -69,19 +70,19 @@ class SearchSettings:
         if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
             raise UsageError(
                 f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
-                hint="For example --objectives error,flops",
+                hint="For example error,flops.",
             )
         if len(self.objectives) < 2:
             raise UsageError(
                 "A search needs a cost beside error.",
-                hint="For example --objectives error,params; noise_error counts as one.",
+                hint="For example error,params; noise_error counts as one.",
             )
         if self.sampler not in SAMPLER_CHOICES:
             raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
         if self.trials < 1:
             raise UsageError(f"A study needs at least one trial, but --trials is {self.trials}.")
         if self.seed < 0:
-            raise UsageError(f"A seed is 0 or more, but --seed is {self.seed}.")
+            raise UsageError(f"A seed is 0 or more, not {self.seed}.")
         check_workers(self.workers)
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
