@@ -65,10 +65,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"The image {path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
+        raise unreadable(f"image {path}", error) from error
 
 
 def probe_image(data: bytes) -> Probe:
@@ -109,6 +106,14 @@ def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
     except _DAMAGE as error:
         raise CorruptImageError(_reason(error)) from error
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
+
+
+def unreadable(file: str, error: OSError) -> DataError:
+    """The error for a file, named for people, that the system does not let be read."""
+    return DataError(
+        f"The {file} cannot be read: {error.strerror or error}.",
+        hint="Check that the file is there and that you may read it.",
+    )
 
 
 def too_large(image: object) -> DataError:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pure_nas.data.decode import unreadable
 from pure_nas.data.imagenet_classes import imagenet_classes
 from pure_nas.data.imagenet_files import ArchivePart, named, require_classes
 from pure_nas.errors import DataError
@@ -137,10 +138,7 @@ def _listed(archive: Path, start: int = 0, end: int | None = None, within: str =
         message = f"{within}{archive} is damaged or cut short: {error}."
         raise DataError(message[0].upper() + message[1:] if within else message, hint=_HINT) from error
     except OSError as error:
-        raise DataError(
-            f"The archive {archive} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
+        raise unreadable(f"archive {archive}", error) from error
 
 
 def _files(members: tarfile.TarFile, end: int) -> Iterator[Place]:
