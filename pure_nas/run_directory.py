@@ -64,11 +64,12 @@ DAMAGED_HINT = (
 )
 SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
 _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
+ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
-    | {"architecture.json", "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", "weights.safetensors"}
+    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", WEIGHTS_FILE}
     | {"evaluation.json", "result.json"}
 )
 """Files that only the holder of a run's lock writes."""
@@ -84,6 +85,8 @@ class TrialDirectory:
     def __init__(self, path: Path, number: int, *, damaged_hint: str = DAMAGED_HINT) -> None:
         self.path = path
         self.number = number
+        self.architecture = path / ARCHITECTURE_FILE
+        self.recipe = path / "recipe.json"
         self.damaged_hint = damaged_hint
         self.ended = path / "result.json"
         self.metrics = path / "metrics.jsonl"
@@ -94,8 +97,8 @@ class TrialDirectory:
 
     def write_candidate(self, candidate: Candidate) -> None:
         """Record what the trial trains."""
-        write_whole(self.path / "recipe.json", candidate.recipe.to_json())
-        write_whole(self.path / "architecture.json", candidate.architecture.to_json())
+        write_whole(self.recipe, candidate.recipe.to_json())
+        write_whole(self.architecture, candidate.architecture.to_json())
 
     def candidate(self) -> Candidate:
         """What the trial trains.
@@ -103,12 +106,12 @@ class TrialDirectory:
         Raises:
             ConfigError: a file is missing or damaged.
         """
-        return Candidate(Architecture.load(self.path / "architecture.json"), Recipe.load(self.path / "recipe.json"))
+        return Candidate(Architecture.load(self.architecture), Recipe.load(self.recipe))
 
     @property
     def has_candidate(self) -> bool:
         """Whether what the trial trains is on disk."""
-        return (self.path / "architecture.json").exists()
+        return self.architecture.exists()
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended, with digests of what it has left: files that change later are noticed."""

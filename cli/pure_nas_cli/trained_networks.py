@@ -11,18 +11,16 @@ from pure_nas.architecture import Architecture
 from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation import load_trained
-from pure_nas.evaluation.trained import ARCHITECTURE_FILE
 from pure_nas.experiment.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.results import load_results
 from pure_nas.retrained import Row, load_retraining, retrained_folder
-from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run_directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run_images import TRAINING_FILE, RunImages, trained_on
 from pure_nas_cli.architectures import find_architecture, fitted_to
 from pure_nas_cli.quantities import show_count
 
-WEIGHTS_FILE = "weights.safetensors"
 _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
 

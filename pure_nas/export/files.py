@@ -10,14 +10,14 @@ from torch import Tensor
 
 from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError
-from pure_nas.export.python import WEIGHTS_FILE, python_source
+from pure_nas.export.python import python_source
 from pure_nas.files import write_whole
 from pure_nas.nn.weights import weights_bytes
 from pure_nas.paths import expanded
+from pure_nas.run_directory import ARCHITECTURE_FILE, WEIGHTS_FILE
 
 ExportFormat = Literal["python", "json", "safetensors"]
 
-ARCHITECTURE_FILE = "architecture.json"
 NETWORK_FILE = "network.py"
 
 
