@@ -148,9 +148,7 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
 def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
     if isinstance(error, FileNotFoundError) and not path.parent.exists():
         return _moved(path.parent)
-    return RunError(
-        f"{path} cannot be written: {error.strerror or error}.", hint=f"{way_out}, then give the same command again."
-    )
+    return RunError(f"{path} cannot be written: {reason(error)}.", hint=f"{way_out}, then give the same command again.")
 
 
 def require_in_place(path: Path) -> None:

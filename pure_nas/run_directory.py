@@ -26,7 +26,7 @@ import tomli_w
 
 from pure_nas.architecture import Architecture
 from pure_nas.candidate import Candidate
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, reason
 from pure_nas.files import (
     REFUSALS,
     TEMPORARY,
@@ -330,7 +330,7 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"The run directory {self.path} cannot be made: {error.strerror}.") from error
+            raise RunError(f"The run directory {self.path} cannot be made: {reason(error)}.") from error
         lock = filelock.FileLock(self.path / "run.lock")
         try:
             # `user` holds the lock for a moment as it looks.
@@ -342,7 +342,7 @@ class RunDirectory:
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:
-                raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
+                raise RunError(f"The run directory {self.path} cannot be locked: {reason(error)}.") from error
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pure_nas.errors import ConfigError, nearest
+from pure_nas.errors import ConfigError, nearest, reason
 from pure_nas.paths import expanded
 
 M = TypeVar("M", bound=BaseModel)
@@ -67,7 +67,7 @@ def read_text(path: Path, kind: str) -> str:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
+        raise ConfigError(f"The {kind} {path} cannot be read: {reason(error)}.") from error
     except ValueError as error:
         raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from pure_nas.data.decode import IMAGE_EXTENSIONS, unreadable
 from pure_nas.data.part_names import annotations_among
 from pure_nas.data.split import Positions
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 _SYSTEM = frozenset(
     {
@@ -176,7 +176,7 @@ def entries_in(folder: Path, passed_over: PassedOver | None = None) -> list[os.D
         ) from error
     except OSError as error:
         raise DataError(
-            f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
+            f"The folder {folder} cannot be read: {reason(error)}.", hint="Check its permissions."
         ) from error
     if passed_over is not None:
         passed_over.system.update(_shown(entry.name) for entry in found if _of_the_system(entry.name))
