@@ -35,7 +35,6 @@ from pure_nas.files import (
     held,
     read_json,
     read_json_lines,
-    require_in_place,
     write_whole,
 )
 from pure_nas.paths import expanded
@@ -289,14 +288,6 @@ class RunDirectory:
         return RunError(
             f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
         )
-
-    def require_in_place(self) -> None:
-        """Check that the run is where it was when it was locked.
-
-        Raises:
-            RunError: it was moved or removed.
-        """
-        require_in_place(self.path)
 
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""

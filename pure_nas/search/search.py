@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pure_nas.errors import RunError
+from pure_nas.files import require_in_place
 from pure_nas.results import Results, TrialRecord, read_trial
 from pure_nas.run_directory import RunDirectory
 from pure_nas.run_files import SCHEMA
@@ -216,7 +217,7 @@ class Search:
     def _fill(self, executor: Executor) -> str | None:
         """Give the executor as much as it can begin; says what is used up where nothing more may."""
         while executor.free > 0:
-            self._run.require_in_place()
+            require_in_place(self._run.path)
             if self._unfinished:
                 asked = self._unfinished.popleft()
             elif used_up := self._used_up():
