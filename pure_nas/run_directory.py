@@ -124,7 +124,7 @@ class TrialDirectory:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.ended, json.dumps(result, indent=2) + "\n")
-        if not self.checkpoint.is_dir():  # A folder in its place is none of ours.
+        if not self.checkpoint.is_dir():  # A folder in its place is not ours.
             self.checkpoint.unlink(missing_ok=True)
         self.attempt.unlink(missing_ok=True)
 

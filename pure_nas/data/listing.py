@@ -65,11 +65,11 @@ class Listing:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What of a folder is not used.
+    """What a folder holds that is not used.
 
     Attributes:
         folders: reasons by folder, relative to the dataset's.
-        endings: how many files end in what no image ends in.
+        endings: how many files have each ending that no image has.
         system: how often each hidden or system file or folder was met.
         loose: how many images are outside the folders of the classes.
         annotations: how many folders of masks or annotations stand beside folders of images, by name.
