@@ -14,13 +14,13 @@ import optuna
 from optuna.trial import FixedTrial
 
 from benchmarks.processes import ROOT, environment_of, run_timed
-from pure_nas import pareto
-from pure_nas.candidate import Candidate
+from pure_nas.analysis import pareto
 from pure_nas.cost.layers import cost_of
 from pure_nas.files import read_json_lines
-from pure_nas.run_directory import RunDirectory
-from pure_nas.search.space import SearchSpace
-from pure_nas.search.study import SearchStudy
+from pure_nas.plans.search.study import SearchStudy
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.search_space import SearchSpace
 
 
 @dataclass(frozen=True)

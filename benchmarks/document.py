@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.environment import describe_environment, installed_version
 from pure_nas.files import write_whole
+from pure_nas.run.environment import describe_environment, installed_version
 
 Row = Mapping[str, Any]
 """A line of a table: words and numbers by column."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import pure_nas
-from pure_nas.candidate import Candidate
 from pure_nas.data import Augment, load_dataset
 from pure_nas.nn import build
-from pure_nas.run_directory import TrialDirectory
+from pure_nas.run.directory import TrialDirectory
+from pure_nas.space.candidate import Candidate
 from pure_nas.training.seeds import generator
 
 

@@ -12,9 +12,9 @@ from benchmarks.document import Row
 from benchmarks.measure import Call, interleaved
 from benchmarks.plain_training import plain_network
 from benchmarks.setting import Setting
-from pure_nas.architecture import Architecture
 from pure_nas.nn import build
 from pure_nas.nn.folding import folded
+from pure_nas.space.architecture import Architecture
 
 
 def inference_rows(setting: Setting, depth: int, batch: int, rounds: int) -> list[Row]:

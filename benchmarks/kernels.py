@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.document import Row
 from benchmarks.measure import Call, interleaved
-from pure_nas.nn import triton_passes as passes
+from pure_nas.nn.triton import passes
 
 _CAP = 20.0
 

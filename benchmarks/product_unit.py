@@ -18,11 +18,11 @@ from benchmarks.inference import inference_rows
 from benchmarks.measure import compiled
 from benchmarks.setting import Setting, settings_of
 from pure_nas.devices import keep_freed_memory, resolve_device
-from pure_nas.nn import triton_block
-from pure_nas.nn.blocks import BasicBlock
-from pure_nas.nn.fused_blocks import FusedBasicBlock
-from pure_nas.nn.fused_unit import FusedConvPU
-from pure_nas.nn.product_unit import ConvPU
+from pure_nas.nn.fused.blocks import FusedBasicBlock
+from pure_nas.nn.fused.unit import FusedConvPU
+from pure_nas.nn.plain.blocks import BasicBlock
+from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.triton import block as triton_block
 
 
 def shapes(batch: int, quick: bool) -> list[Shape]:

@@ -24,12 +24,12 @@ from benchmarks.contestants import Contestant, Finished, PlainScript, PureNas, s
 from benchmarks.document import Column, Document, Row, Target
 from benchmarks.images import write_images
 from benchmarks.revisions import compare_first_step, unpack
-from pure_nas.candidate import Candidate
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import PureNasError
-from pure_nas.search.catalogue import load_space, space_text
-from pure_nas.search.space import SearchSpace
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.catalogue import load_space, space_text
+from pure_nas.space.search_space import SearchSpace
 
 _COLUMNS = (
     Column("search", "search"),

@@ -23,9 +23,9 @@ from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
 from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn import build
-from pure_nas.recipe import Recipe
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import CONV, PRODUCT
 from pure_nas.training import Training
-from pure_nas.units import CONV, PRODUCT
 
 
 def one_step(network: nn.Module, work: Work, setting: Setting, mode: str) -> Call:

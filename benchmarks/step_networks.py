@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from benchmarks.plain_training import plain_network
-from pure_nas.architecture import Architecture
 from pure_nas.nn import build
+from pure_nas.space.architecture import Architecture
 
 CLASSES = 10
 OURS = {"ResNet": "resnet", "PURe": "pure"}

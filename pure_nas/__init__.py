@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pure_nas.architecture import Architecture
-    from pure_nas.candidate import Candidate
     from pure_nas.errors import PureNasError
     from pure_nas.nn import ConvPU, build
-    from pure_nas.recipe import Recipe
-    from pure_nas.search.objective import Objective
-    from pure_nas.search.space import SearchSpace
-    from pure_nas.units import Unit
+    from pure_nas.plans.search.objective import Objective
+    from pure_nas.space.architecture import Architecture
+    from pure_nas.space.candidate import Candidate
+    from pure_nas.space.recipe import Recipe
+    from pure_nas.space.search_space import SearchSpace
+    from pure_nas.space.unit import Unit
 
 __version__ = "0.1.0"
 
@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Architecture": "architecture",
-    "Candidate": "candidate",
+    "Architecture": "space.architecture",
+    "Candidate": "space.candidate",
     "ConvPU": "nn",
-    "Objective": "search.objective",
+    "Objective": "plans.search.objective",
     "PureNasError": "errors",
-    "Recipe": "recipe",
-    "SearchSpace": "search.space",
-    "Unit": "units",
+    "Recipe": "space.recipe",
+    "SearchSpace": "space.search_space",
+    "Unit": "space.unit",
     "build": "nn",
 }
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from pydantic import TypeAdapter, ValidationError
+
 from pure_nas.errors import RunError, reason
-from pure_nas.run_files import check, decoded
+from pure_nas.validation import fault_lines
 
 REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 """How file systems say that they cannot do something."""
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 """What `replacing` calls a file until it is whole."""
+
+_DEEPEST = 40
+"""Levels of tables and lists in a file; those of a run have six at most."""
 
 _held: dict[Path, tuple[int, int] | None] = {}
 """Folders that this process holds, and which they were then: another one in their place is never written."""
@@ -78,7 +85,7 @@ def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
     """The content of a JSON file.
 
     Args:
-        model: what may stand in it, see `run_files`.
+        model: what may stand in it, see `run.schema`.
         hint: the way out where it is damaged.
 
     Raises:
@@ -97,7 +104,7 @@ def read_json_lines(path: Path, model: Any = dict[str, Any], *, hint: str = "") 
     """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none.
 
     Args:
-        model: what may stand in a record, see `run_files`.
+        model: what may stand in a record, see `run.schema`.
         hint: the way out where a line is damaged.
 
     Raises:
@@ -197,3 +204,93 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
+    """What JSON says.
+
+    Args:
+        nan_is_null: read NaN and infinity as null, as records of older versions have them.
+
+    Raises:
+        ValueError: it is no JSON in UTF-8, says a name twice, is nested too deeply, or holds a number that is none.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8 text") from error
+    if not text.strip():
+        raise ValueError("it is empty")
+    try:
+        content = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_float=_finite,
+            parse_constant=(lambda _: None) if nan_is_null else _finite,
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    require_flat(content)
+    return content
+
+
+def require_flat(content: Any) -> None:
+    """Check that a document is not nested beyond what can be walked through.
+
+    Raises:
+        ValueError: it is.
+    """
+    level = [content]
+    for _ in range(_DEEPEST):
+        level = [inner for each in level for inner in _within(each)]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
+        raise ValueError(f"{json.dumps(twice[:60])} is there twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no number")
+    return value
+
+
+def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> None:
+    """Check the content of a file.
+
+    Args:
+        model: what may stand in it: a model, or anything else that pydantic validates.
+        file: how messages call it.
+        hint: the way out where a rule is broken.
+
+    Raises:
+        RunError: a rule is broken; every fault is listed.
+    """
+    try:
+        TypeAdapter(model).validate_python(content)
+    except ValidationError as error:
+        raise RunError(f"{file} is damaged: {'; '.join(fault_lines(error, model))}.", hint=hint) from error
+
+
+def digest_of(data: bytes) -> str:
+    """SHA-256 of the bytes of a file, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_document(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what a JSON document says, however it is laid out."""
+    return digest_of(json.dumps(content, sort_keys=True).encode())

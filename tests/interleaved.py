@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import torch
 
-from pure_nas.candidate import Candidate
 from pure_nas.data import Dataset
-from pure_nas.runner import Ended, Event, Job
-from pure_nas.runner.work import work
+from pure_nas.space.candidate import Candidate
+from pure_nas.workers import Ended, Event, Job
+from pure_nas.workers.work import work
 
 
 class Interleaved:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.architecture import Architecture
 from pure_nas.data import load_dataset
-from pure_nas.data.catalogue import DATA_DIR_VARIABLE, default_data_dir
+from pure_nas.data.sources.catalogue import DATA_DIR_VARIABLE, default_data_dir
 from pure_nas.errors import DataError, UsageError
 from pure_nas.export import write_export
 from pure_nas.paths import cache_folder, expanded
-from pure_nas.run_directory import RunDirectory
-from pure_nas.search.space import SearchSpace
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.search_space import SearchSpace
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pure_nas.architecture import Architecture
 from pure_nas.errors import ConfigError
+from pure_nas.space.architecture import Architecture
 from pure_nas.validation import faults, read_text
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pure_nas.errors import UsageError
 
 if TYPE_CHECKING:
-    from pure_nas.architecture import Architecture
-    from pure_nas.candidate import Candidate
     from pure_nas.data import Dataset
+    from pure_nas.space.architecture import Architecture
+    from pure_nas.space.candidate import Candidate
 
 ARCHITECTURE_HELP = (
     "A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
@@ -25,7 +25,7 @@ def find_architecture(text: str) -> Architecture:
         UsageError: nothing is called that.
         PureNasError: the file or the run is damaged.
     """
-    from pure_nas.architecture import Architecture
+    from pure_nas.space.architecture import Architecture
 
     trial = find_trial(text)
     if trial is not None:
@@ -53,7 +53,7 @@ def find_trial(text: str) -> Candidate | None:
     path, colon, which = text.rpartition(":")
     if not colon:
         return None
-    from pure_nas.results import load_results
-    from pure_nas.run_directory import RunDirectory
+    from pure_nas.run.directory import RunDirectory
+    from pure_nas.run.results import load_results
 
     return load_results(RunDirectory.open(Path(path))).select(which).candidate

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.architecture import Architecture
 from pure_nas.evaluation import Evaluation, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
 from pure_nas.evaluation.tally import BINS
+from pure_nas.space.architecture import Architecture
 from pure_nas_cli.console import stdout
 from pure_nas_cli.plain_tables import plain_table
 from pure_nas_cli.quantities import show_count, show_percent

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.convergence import TimesFewer
-from pure_nas.experiment.caveats import caveats
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.judged import MeasureName
+from pure_nas.analysis.convergence import TimesFewer
+from pure_nas.findings.caveats import caveats
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.judged import MeasureName
 from pure_nas_cli.plain_tables import plain_table
 
 _STYLES = {"better": "green", "worse": "red", "seeds diverged": "yellow"}

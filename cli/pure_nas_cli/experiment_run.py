@@ -10,14 +10,14 @@ from typing import Any
 
 from rich.text import Text
 
-from pure_nas.experiment.estimate import Expected
-from pure_nas.experiment.grid import Grid
-from pure_nas.experiment.run import TIME_IS_UP, ExperimentRun
-from pure_nas.experiment.settings import ExperimentSettings
-from pure_nas.experiment.setup import Prepared, opened, prepare
-from pure_nas.experiment.trainings import Training, seeds_ended, trainings_of
-from pure_nas.run_directory import RunDirectory
-from pure_nas.search.workers import WorkerPlan
+from pure_nas.plans.grid.estimate import Expected
+from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.grid.run import TIME_IS_UP, ExperimentRun
+from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.grid.setup import Prepared, opened, prepare
+from pure_nas.plans.grid.trainings import Training, seeds_ended, trainings_of
+from pure_nas.run.directory import RunDirectory
+from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.console import stderr
 from pure_nas_cli.experiment_progress import ExperimentProgress
 from pure_nas_cli.experiment_tables import show_findings

@@ -10,14 +10,14 @@ from typing import Literal
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.convergence import Convergence
-from pure_nas.experiment.caveats import includes_plain, judged_on, unreached
-from pure_nas.experiment.findings import Findings, document, findings_of
-from pure_nas.experiment.judged import Judged, MeasureName, Spread
-from pure_nas.experiment.results import ExperimentResults, load_experiment_results
-from pure_nas.experiment.rows import Row
+from pure_nas.analysis.convergence import Convergence
+from pure_nas.findings.caveats import includes_plain, judged_on, unreached
+from pure_nas.findings.findings import Findings, document, findings_of
+from pure_nas.findings.judged import Judged, MeasureName, Spread
+from pure_nas.findings.results import ExperimentResults, load_experiment_results
+from pure_nas.findings.rows import Row
 from pure_nas.report.experiment import write_experiment_report
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 from pure_nas_cli.console import stdout
 from pure_nas_cli.experiment_comparisons import (
     comparison_notes,

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.data import dataset_names, describe_datasets
-from pure_nas.experiment.catalogue import experiment_names, load_experiment
-from pure_nas.experiment.file import ExperimentFile
-from pure_nas.experiment.grid import Grid
-from pure_nas.experiment.scale import Scale
+from pure_nas.plans.grid.catalogue import experiment_names, load_experiment
+from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.grid.scale import Scale
 from pure_nas_cli.console import stdout
 from pure_nas_cli.quantities import show_count
 

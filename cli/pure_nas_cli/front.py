@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.architecture import Architecture
 from pure_nas.report.next_steps import next_steps
 from pure_nas.report.retraining import came_through, interval_text, score_document
 from pure_nas.report.wording import NOISE_ERROR
-from pure_nas.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
-from pure_nas.retrained import Retraining, Row
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
+from pure_nas.run.retrained import Retraining, Row
+from pure_nas.space.architecture import Architecture
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.plain_tables import bare_table
 from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds

@@ -11,7 +11,7 @@ from pure_nas.data import Dataset, ImageSet, load_dataset
 from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import UsageError
 from pure_nas.evaluation import Views
-from pure_nas.run_images import RunImages
+from pure_nas.run.images import RunImages
 from pure_nas_cli.console import stderr
 from pure_nas_cli.trained_networks import Trained
 

@@ -13,12 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.architecture import Architecture
 from pure_nas.cost.layers import cost_of
-from pure_nas.results import Results, TrialRecord
-from pure_nas.search.study import Asked
-from pure_nas.search.workers import WorkerPlan
+from pure_nas.plans.search.study import Asked
+from pure_nas.run.results import Results, TrialRecord
+from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
+from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.front import describe_trial, placement
 from pure_nas_cli.plain_tables import bare_table
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size

@@ -11,9 +11,9 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from pure_nas.comparison import ONE_SEED
-from pure_nas.retrained import Retraining, Row, Variant
-from pure_nas.runner import Outcome
+from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.run.retrained import Retraining, Row, Variant
+from pure_nas.workers import Outcome
 from pure_nas_cli.console import stdout
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 

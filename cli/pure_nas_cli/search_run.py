@@ -10,16 +10,16 @@ import optuna
 from rich.text import Text
 
 from pure_nas.errors import UsageError
+from pure_nas.plans.search.samplers import ChosenSampler
+from pure_nas.plans.search.search import Search
+from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.plans.search.setup import Prepared, opened, prepare
 from pure_nas.report import write_report
-from pure_nas.results import Results
-from pure_nas.retrained import load_retraining
-from pure_nas.run_directory import RunDirectory
-from pure_nas.runner import Executor
-from pure_nas.search.samplers import ChosenSampler
-from pure_nas.search.search import Search
-from pure_nas.search.settings import SearchSettings
-from pure_nas.search.setup import Prepared, opened, prepare
-from pure_nas.search.workers import WorkerPlan
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import Results
+from pure_nas.run.retrained import load_retraining
+from pure_nas.workers import Executor
+from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.console import stderr
 from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line, weights_of
 from pure_nas_cli.images_used import images_document, show_images

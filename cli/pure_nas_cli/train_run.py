@@ -11,18 +11,18 @@ from typing import Any
 
 from rich.console import Console
 
-from pure_nas.candidate import Candidate
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
 from pure_nas.paths import expanded
-from pure_nas.recipe import PerKind, Recipe
-from pure_nas.run_directory import RunDirectory, TrialDirectory
-from pure_nas.run_files import Training as TrainingFile
-from pure_nas.run_images import TRAINING_FILE
-from pure_nas.runner import Ended, EpochDone, InlineExecutor, Job
-from pure_nas.units import get_unit
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.images import TRAINING_FILE
+from pure_nas.run.schema import Training as TrainingFile
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe
+from pure_nas.space.unit import get_unit
+from pure_nas.workers import Ended, EpochDone, InlineExecutor, Job
 from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
 from pure_nas_cli.images_used import show_images

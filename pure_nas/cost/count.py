@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from pure_nas.architecture import Architecture
 from pure_nas.cost.layers import Cost, cost_of, total_cost
 from pure_nas.errors import PureNasError
 from pure_nas.nn import Network, build
+from pure_nas.space.architecture import Architecture
 
 with warnings.catch_warnings():
     # fvcore scripts an unrelated loss when it is imported, which newer PyTorch deprecates.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pure_nas.architecture import Architecture, Block
+from pure_nas.space.architecture import Architecture, Block
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,23 +8,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pure_nas.data.catalogue import (
+from pure_nas.data.sources.catalogue import (
     DatasetInfo,
     dataset_names,
     default_data_dir,
     describe_datasets,
 )
-from pure_nas.data.spec import DatasetSpec, Download, Part
+from pure_nas.data.sources.spec import DatasetSpec, Download, Part
 
 if TYPE_CHECKING:
     from pure_nas.data.augment import Augment
     from pure_nas.data.dataset import Dataset
     from pure_nas.data.image_set import ImageSet
     from pure_nas.data.large import LargeImages, Opened
-    from pure_nas.data.load import load_dataset
     from pure_nas.data.pixel_source import PixelSource
-    from pure_nas.data.raw import RawImages
     from pure_nas.data.resident import ResidentImages
+    from pure_nas.data.sources.load import load_dataset
+    from pure_nas.data.sources.raw import RawImages
     from pure_nas.data.streamed import StreamedImages
 
 __all__ = [
@@ -54,10 +54,10 @@ _MODULES = {
     "LargeImages": "large",
     "Opened": "large",
     "PixelSource": "pixel_source",
-    "RawImages": "raw",
+    "RawImages": "sources.raw",
     "ResidentImages": "resident",
     "StreamedImages": "streamed",
-    "load_dataset": "load",
+    "load_dataset": "sources.load",
 }
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.errors import UsageError
-from pure_nas.recipe import Recipe
+from pure_nas.space.recipe import Recipe
 
 _LOG_RATIOS = (math.log(3 / 4), math.log(4 / 3))
 _ATTEMPTS = 10

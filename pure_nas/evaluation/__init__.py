@@ -6,7 +6,6 @@ from pure_nas.evaluation.noise import NOISE_KINDS, USUAL_LEVELS, Noise, NoiseKin
 from pure_nas.evaluation.noise_error import NOISE_MIXTURE, noise_error
 from pure_nas.evaluation.pooled import pooled
 from pure_nas.evaluation.quality import ClassQuality, Quality, wilson
-from pure_nas.evaluation.trained import load_trained
 from pure_nas.evaluation.views import CROPS, Crops, Views
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "Quality",
     "Views",
     "evaluate_network",
-    "load_trained",
     "noise_error",
     "pooled",
     "usual_noises",

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from pure_nas.devices import autocast
 from pure_nas.nn import Network
-from pure_nas.nn.blocks import Classifier
 from pure_nas.nn.folding import folded
+from pure_nas.nn.plain.blocks import Classifier
 
 
 class Scorer:

@@ -8,8 +8,8 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.export.chosen_weights import ChosenWeights
 from pure_nas.export.training import weights_of_training
 from pure_nas.export.trial import Origin, weights_of_trial
-from pure_nas.run_directory import EXPERIMENT, WEIGHTS_FILE, RunDirectory, TrialDirectory
-from pure_nas.run_images import TRAINING_FILE
+from pure_nas.run.directory import EXPERIMENT, WEIGHTS_FILE, RunDirectory, TrialDirectory
+from pure_nas.run.images import TRAINING_FILE
 
 
 def choose_weights(

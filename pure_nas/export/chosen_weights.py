@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pure_nas.architecture import Architecture
-from pure_nas.comparison import CONFIDENCE, accuracy_interval
+from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError
-from pure_nas.evaluation.trained import load_trained
 from pure_nas.export.files import ExportFormat, write_export
-from pure_nas.run_directory import TrialDirectory
+from pure_nas.run.directory import TrialDirectory
+from pure_nas.run.trained_network import load_trained
+from pure_nas.space.architecture import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)

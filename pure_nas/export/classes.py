@@ -12,7 +12,7 @@ from typing import Any
 
 from pure_nas.errors import PureNasError
 from pure_nas.export.layout import Call, literal
-from pure_nas.units import Unit, UnitPlace
+from pure_nas.space.unit import Unit, UnitPlace
 
 IMPORTS = {
     "Callable": "from collections.abc import Callable",

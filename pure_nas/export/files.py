@@ -8,13 +8,13 @@ from typing import Literal
 
 from torch import Tensor
 
-from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError, reason
 from pure_nas.export.python import python_source
 from pure_nas.files import write_whole
-from pure_nas.nn.weights import weights_bytes
 from pure_nas.paths import expanded
-from pure_nas.run_directory import ARCHITECTURE_FILE, WEIGHTS_FILE
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE
+from pure_nas.run.weights import weights_bytes
+from pure_nas.space.architecture import Architecture
 
 ExportFormat = Literal["python", "json", "safetensors"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pure_nas.architecture import Architecture, Block
 from pure_nas.export.classes import unit_call
 from pure_nas.export.layout import Call, laid_out, literal
-from pure_nas.units import CONV, Unit, UnitPlace
+from pure_nas.space.architecture import Architecture, Block
+from pure_nas.space.unit import CONV, Unit, UnitPlace
 
 CONV_3X3 = """
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:

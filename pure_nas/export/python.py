@@ -6,17 +6,17 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from pure_nas.architecture import Architecture
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.export.classes import ANNOTATIONS, IMPORTS, class_source, function_sources, names_used, unit_class
 from pure_nas.export.layout import assigned_tuple
 from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
-from pure_nas.nn import blocks
 from pure_nas.nn.network import Network
+from pure_nas.nn.plain import blocks
 from pure_nas.process_state import global_random_state
-from pure_nas.run_directory import WEIGHTS_FILE
-from pure_nas.units import get_unit
+from pure_nas.run.directory import WEIGHTS_FILE
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import get_unit
 
 _LOAD = f'''
 def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:

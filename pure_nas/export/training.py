@@ -10,8 +10,8 @@ from typing import Any
 from pure_nas.errors import RunError
 from pure_nas.export.chosen_weights import ChosenWeights, accuracy_of, accuracy_text, epochs_text
 from pure_nas.export.trial import weights_of_trial
-from pure_nas.run_directory import EXPERIMENT, RunDirectory, TrialDirectory
-from pure_nas.run_images import RunImages, run_of, trained_on
+from pure_nas.run.directory import EXPERIMENT, RunDirectory, TrialDirectory
+from pure_nas.run.images import RunImages, run_of, trained_on
 
 
 def weights_of_training(folder: Path) -> ChosenWeights:

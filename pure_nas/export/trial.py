@@ -10,10 +10,10 @@ from typing import Literal
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export.chosen_weights import ChosenWeights, accuracy_of, accuracy_text, epochs_text
-from pure_nas.results import TrialRecord, load_results
-from pure_nas.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
-from pure_nas.run_directory import RunDirectory, TrialDirectory
-from pure_nas.run_images import RunImages
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.images import RunImages
+from pure_nas.run.results import TrialRecord, load_results
+from pure_nas.run.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
 
 Origin = Literal["auto", "search", "retrain"]
 """Where weights of a trial come from; auto: the retrained ones where there are some, else those of the search."""

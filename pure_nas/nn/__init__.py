@@ -1,11 +1,11 @@
 """Product units and the networks built from them."""
 
-from pure_nas.nn.complex_unit import ComplexConvPU
-from pure_nas.nn.fused_blocks import product_unit_path
-from pure_nas.nn.fused_unit import FusedConvPU
-from pure_nas.nn.log_conv import LogConv
+from pure_nas.nn.fused.blocks import product_unit_path
+from pure_nas.nn.fused.unit import FusedConvPU
 from pure_nas.nn.network import Network, build, parameter_kinds
-from pure_nas.nn.product_unit import ConvPU
+from pure_nas.nn.plain.complex_unit import ComplexConvPU
+from pure_nas.nn.plain.log_conv import LogConv
+from pure_nas.nn.plain.product_unit import ConvPU
 
 __all__ = [
     "ComplexConvPU",

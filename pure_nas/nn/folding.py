@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
-from pure_nas.nn.fused_unit import Floor, FusedConvPU, is_half, is_plain, runs_eagerly, wide
-from pure_nas.nn.log_conv import LogConv
-from pure_nas.nn.logarithm import log2
+from pure_nas.nn.fused.unit import Floor, FusedConvPU, is_half, is_plain, runs_eagerly, wide
 from pure_nas.nn.network import Network
-from pure_nas.nn.product_unit import ConvPU
+from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
+from pure_nas.nn.plain.log_conv import LogConv
+from pure_nas.nn.plain.logarithm import log2
+from pure_nas.nn.plain.product_unit import ConvPU
 
 
 @torch.no_grad()

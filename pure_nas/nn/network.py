@@ -9,13 +9,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from pure_nas.architecture import Architecture, Block
 from pure_nas.errors import PureNasError
-from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
-from pure_nas.nn.fused_blocks import FusedBasicBlock, FusedBottleneckBlock
-from pure_nas.nn.fused_unit import FusedConvPU
+from pure_nas.nn.fused.blocks import FusedBasicBlock, FusedBottleneckBlock
+from pure_nas.nn.fused.unit import FusedConvPU
+from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
 from pure_nas.process_state import global_random_state
-from pure_nas.units import ParameterKind, Unit, UnitPlace
+from pure_nas.space.architecture import Architecture, Block
+from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
 
 
 class Network(nn.Module):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pure_nas.errors import PureNasError, RunError, reason
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 
 @contextmanager

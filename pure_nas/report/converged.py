@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from pure_nas.convergence import Convergence
+from pure_nas.analysis.convergence import Convergence
 from pure_nas.report import wording
 from pure_nas.report.palette import style_of
 

@@ -33,7 +33,7 @@ from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.report.placement_figure import draw_placement, placement_size
 from pure_nas.report.retrained_figure import draw_retrained
 from pure_nas.report.retrained_points import error_title, retrained_points, shown_errors
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 DPI = 160
 _STYLE: dict[Any, Any] = {

@@ -8,8 +8,8 @@ from typing import Any
 
 from pure_nas.report.plain_settings import plain_settings
 from pure_nas.report.summaries import placement_text, recipe_text
-from pure_nas.results import Results, TrialRecord
-from pure_nas.retrained import Retraining, Row
+from pure_nas.run.results import Results, TrialRecord
+from pure_nas.run.retrained import Retraining, Row
 
 _HINT = (
     "Comparisons with baselines are of single training runs on the validation split, which the search has also "

@@ -17,7 +17,7 @@ from pure_nas.files import write_whole
 from pure_nas.report import palette, sections, wording
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.plots import all_plots
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 SCHEME_BUTTON = (
     '<button type="button" id="scheme" aria-label="switch between light and dark">◐</button>'

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pure_nas.retrained import Retraining
+from pure_nas.run.retrained import Retraining
 
 
 @dataclass(frozen=True)

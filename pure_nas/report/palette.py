@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pure_nas.units import HYBRID
+from pure_nas.space.unit import HYBRID
 
 LIGHT: dict[str, str] = {
     "conv": "#0072b2",

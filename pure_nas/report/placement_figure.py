@@ -8,7 +8,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Patch
 from pure_nas.report import wording
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import LIGHT, style_of
-from pure_nas.units import MULTIPLYING
+from pure_nas.space.unit import MULTIPLYING
 
 CELL = 0.22
 """Inches."""

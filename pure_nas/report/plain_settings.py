@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from pure_nas.architecture import Architecture
-from pure_nas.candidate import Candidate
-from pure_nas.recipe import Recipe
-from pure_nas.units import Setting, get_unit
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import Setting, get_unit
 
 _ELSEWHERE = frozenset(
     {

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.report.retraining import group_labels, variant_kind
-from pure_nas.retrained import Retraining, Row
+from pure_nas.run.retrained import Retraining, Row
 
 
 def draw_retrained(axes: Axes, data: ReportData, retraining: Retraining) -> None:

@@ -8,7 +8,7 @@ from pure_nas.report.data import ReportData
 from pure_nas.report.palette import Style, style_of
 from pure_nas.report.plotly_figure import Figure, figure
 from pure_nas.report.retraining import group_labels, seeds_text, variant_kind
-from pure_nas.retrained import Retraining, Row
+from pure_nas.run.retrained import Retraining, Row
 
 
 def retrained_plot(data: ReportData, retraining: Retraining) -> Figure:

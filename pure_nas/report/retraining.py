@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pure_nas.report import wording
-from pure_nas.retrained import Retraining, Row
-from pure_nas.units import HYBRID
+from pure_nas.run.retrained import Retraining, Row
+from pure_nas.space.unit import HYBRID
 
 
 def variant_kind(row: Row, kinds: dict[int, str]) -> str:

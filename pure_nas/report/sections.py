@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from pure_nas.comparison import ONE_SEED
+from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.report import wording
 from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
@@ -14,7 +14,7 @@ from pure_nas.report.next_steps import next_steps
 from pure_nas.report.palette import style_of
 from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
 from pure_nas.report.summaries import product_share
-from pure_nas.retrained import Retraining, Row
+from pure_nas.run.retrained import Retraining, Row
 
 MAX_INCOMPLETE = 200
 _TESTED = "Test accuracy is the mean over the seeds of retraining, with its 95 % interval."

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pure_nas.candidate import Candidate
-from pure_nas.recipe import WeightDecay
 from pure_nas.report.palette import style_of
 from pure_nas.report.plain_settings import setting_label, setting_text
-from pure_nas.units import MULTIPLYING, PARAMETER_KINDS, ParameterKind
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import WeightDecay
+from pure_nas.space.unit import MULTIPLYING, PARAMETER_KINDS, ParameterKind
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:

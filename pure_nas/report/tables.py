@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.files import write_whole
-from pure_nas.recipe import Recipe
 from pure_nas.report.csv_text import csv_text
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.front_rows import FrontRow, caution
 from pure_nas.report.retraining import score_document
 from pure_nas.report.trial_tables import curves_csv, placement_cell, rate_columns, setting_columns, trials_csv
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.recipe import Recipe
 
 SCHEMA = 1
 

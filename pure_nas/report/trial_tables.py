@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pure_nas.convergence import accuracies
-from pure_nas.recipe import Recipe
+from pure_nas.analysis.convergence import accuracies
 from pure_nas.report.csv_text import csv_text
 from pure_nas.report.data import ReportData
 from pure_nas.report.plain_settings import plain_settings
-from pure_nas.results import TrialRecord
-from pure_nas.units import PARAMETER_KINDS
+from pure_nas.run.results import TrialRecord
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PARAMETER_KINDS
 
 _CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "training_loss", "validation_loss")
 

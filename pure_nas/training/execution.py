@@ -10,7 +10,7 @@ import torch
 from pure_nas.devices import device_name, precision
 from pure_nas.nn import Network
 from pure_nas.paths import cache_folder
-from pure_nas.recipe import Recipe
+from pure_nas.space.recipe import Recipe
 from pure_nas.training.compilation import (
     Experience,
     ExperienceFile,

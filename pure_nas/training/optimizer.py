@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from pure_nas.nn import Network, parameter_kinds
-from pure_nas.recipe import Recipe
-from pure_nas.units import PARAMETER_KINDS, ParameterKind
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
 
 
 def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:

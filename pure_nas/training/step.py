@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from pure_nas.devices import autocast, telling_out_of_memory
 from pure_nas.nn import Network
-from pure_nas.recipe import Recipe
+from pure_nas.space.recipe import Recipe
 from pure_nas.training.optimizer import apply_schedules
 
 logger = logging.getLogger(__name__)

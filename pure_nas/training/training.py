@@ -14,7 +14,7 @@ from torch import Tensor
 from pure_nas.data import Augment, ImageSet
 from pure_nas.devices import computing_on
 from pure_nas.nn import Network
-from pure_nas.recipe import Recipe
+from pure_nas.space.recipe import Recipe
 from pure_nas.training.evaluation import NORM_BATCH, NORM_IMAGES, Score, evaluate, reestimate_norms
 from pure_nas.training.execution import Execution, StepChoice
 from pure_nas.training.optimizer import make_optimizer

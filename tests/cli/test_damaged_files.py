@@ -14,14 +14,14 @@ from damage import damaged
 from studies import Command, Study
 
 from pure_nas.errors import PureNasError
-from pure_nas.experiment.findings import document, findings_of
-from pure_nas.experiment.results import load_experiment_results
-from pure_nas.nn.weights import read_weights
+from pure_nas.findings.findings import document, findings_of
+from pure_nas.findings.results import load_experiment_results
+from pure_nas.plans.search.clock import Clock
 from pure_nas.report.data import flattened, read_environment, report_data
-from pure_nas.retrained import load_retraining
-from pure_nas.run_directory import RunDirectory, TrialDirectory
-from pure_nas.run_images import RunImages
-from pure_nas.search.clock import Clock
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.images import RunImages
+from pure_nas.run.retrained import load_retraining
+from pure_nas.run.weights import read_weights
 
 EXPERIMENT = """
 schema = 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from studies import Command, Study
 
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 QUICK = ("--noise", "none", "--device", "cpu")
 

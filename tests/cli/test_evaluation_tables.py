@@ -6,11 +6,11 @@ import pytest
 import torch
 from pure_nas_cli.evaluation_tables import Judged, print_evaluations
 
-from pure_nas.architecture import Architecture
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
 from pure_nas.evaluation import evaluate_network
 from pure_nas.nn import build
+from pure_nas.space.architecture import Architecture
 
 
 def judged(classes: int, seen: int) -> Judged:

@@ -14,11 +14,11 @@ import pytest
 from pure_nas_cli import experiment_run
 from studies import Command, contents
 
-from pure_nas.experiment.catalogue import experiment_names
-from pure_nas.experiment.run import ExperimentRun, Listener
-from pure_nas.experiment.settings import ExperimentSettings
-from pure_nas.experiment.setup import Prepared
-from pure_nas.run_directory import RunDirectory
+from pure_nas.plans.grid.catalogue import experiment_names
+from pure_nas.plans.grid.run import ExperimentRun, Listener
+from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.grid.setup import Prepared
+from pure_nas.run.directory import RunDirectory
 
 TINY = """
 schema = 1

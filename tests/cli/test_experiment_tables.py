@@ -11,12 +11,12 @@ from pure_nas_cli.experiment_comparisons import comparison_notes, comparison_tab
 from pure_nas_cli.plain_tables import fitting
 from rich.console import Console
 
-from pure_nas.comparison import ONE_SEED
-from pure_nas.convergence import Convergence, Speed, TimesFewer
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.judged import Factor, Judged, Measure, Spread, Viewed
-from pure_nas.experiment.rows import Row
+from pure_nas.analysis.convergence import Convergence, Speed, TimesFewer
+from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.judged import Factor, Judged, Measure, Spread, Viewed
+from pure_nas.findings.rows import Row
 
 LONG, OTHER = "product+relu, ResNet's rates", "conv+relu, ResNet's rates"
 PLAIN = Comparison(

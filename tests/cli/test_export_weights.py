@@ -13,12 +13,12 @@ import safetensors.torch
 import torch
 from studies import Answer, Command, Study, invoke
 
-from pure_nas.results import load_results
-from pure_nas.retrain import retrain as retrain_trials
-from pure_nas.retrain import select_trials
-from pure_nas.retrained import Variant
-from pure_nas.run_directory import RunDirectory, TrialDirectory
-from pure_nas.runner import Outcome
+from pure_nas.plans.retrain import retrain as retrain_trials
+from pure_nas.plans.retrain import select_trials
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.results import load_results
+from pure_nas.run.retrained import Variant
+from pure_nas.workers import Outcome
 
 LOSSES = {1: 1.0, 2: 0.4, 3: 0.5}
 """Last training losses: seed 3 is nearest to their mean."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from pure_nas_cli.front import placement
 from studies import invoke
 
-from pure_nas.architecture import Architecture
 from pure_nas.report.wording import NOISE_ERROR
-from pure_nas.units import BUILT_IN
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import BUILT_IN
 
 EVERY_UNIT = """
 [run]

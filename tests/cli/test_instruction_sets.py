@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pure_nas.search.catalogue import space_text
+from pure_nas.space.catalogue import space_text
 
 
 def searched(folder: Path, most: str, *options: object) -> Path:

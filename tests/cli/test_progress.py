@@ -11,11 +11,11 @@ from pure_nas_cli.progress import LiveProgress, PlainProgress
 from rich.console import Console
 from studies import Study
 
-from pure_nas.results import TrialRecord, load_results
-from pure_nas.run_directory import RunDirectory
-from pure_nas.search.study import Asked
-from pure_nas.search.workers import WorkerPlan
+from pure_nas.plans.search.study import Asked
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.training import EpochMetrics
+from pure_nas.workers.count import WorkerPlan
 
 
 @pytest.fixture(scope="module")

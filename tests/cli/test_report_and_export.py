@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from studies import Command, Study, contents
 
-from pure_nas.run_directory import RunDirectory, TrialDirectory
+from pure_nas.run.directory import RunDirectory, TrialDirectory
 
 
 def test_report_prints_the_front_and_writes_every_file(pure_nas: Command, study: Study) -> None:

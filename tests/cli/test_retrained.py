@@ -10,13 +10,13 @@ import pytest
 from pure_nas_cli.retrained import RetrainProgress, print_retraining
 from rich.console import Console
 
-from pure_nas.architecture import Architecture
-from pure_nas.candidate import Candidate
-from pure_nas.comparison import ONE_SEED
-from pure_nas.recipe import Recipe
-from pure_nas.retrained import Retraining, Row, Variant
-from pure_nas.runner import Outcome
-from pure_nas.units import CONV
+from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.run.retrained import Retraining, Row, Variant
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import CONV
+from pure_nas.workers import Outcome
 
 CANDIDATE = Candidate(Architecture(units=(("conv",),)), Recipe.usual(CONV))
 TRIAL, TWIN = (Variant(7, name, CANDIDATE) for name in ("trial", "conv twin, usual recipe"))

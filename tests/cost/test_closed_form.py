@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
-import pure_nas.units
-from pure_nas.architecture import Architecture
+import pure_nas.space.unit
 from pure_nas.cost.count import count, count_architecture
 from pure_nas.cost.layers import Cost, LayerCost, cost_of, layer_costs
 from pure_nas.errors import PureNasError
 from pure_nas.nn import build
-from pure_nas.units import CONV, UnitCost, UnitPlace, unit_names
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import CONV, UnitCost, UnitPlace, unit_names
 
 PARTS = ("params", "macs", "norm", "elementwise", "pooling", "flops")
 CIFAR_MMACS = {20: 40.8, 32: 69.1, 44: 97.4, 56: 125.7, 110: 253.1, 272: 635.4}
@@ -143,7 +143,7 @@ def test_a_product_twin_costs_a_scalar_a_block_and_elementwise_work_only() -> No
 def test_the_closed_form_needs_no_pytorch() -> None:
     code = """
 import sys
-from pure_nas.architecture import Architecture
+from pure_nas.space.architecture import Architecture
 from pure_nas.cost.layers import cost_of, layer_costs
 assert cost_of(Architecture.named("pure20")).params == 272_483
 assert len(list(layer_costs(Architecture.named("pure34"))))
@@ -159,7 +159,7 @@ def test_a_unit_with_a_wrong_cost_is_refused(part: str, monkeypatch: pytest.Monk
         return replace(right, **{part: getattr(right, part) + 1})
 
     wrong = replace(CONV, name="wrong", cost=too_much)
-    monkeypatch.setattr(pure_nas.units, "BUILT_IN", {**pure_nas.units.BUILT_IN, "wrong": wrong})
+    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {**pure_nas.space.unit.BUILT_IN, "wrong": wrong})
     architecture = Architecture(units=(("conv", "wrong"),), base_width=2, image_size=8)
     with pytest.raises(PureNasError, match="closed-form cost") as raised:
         count_architecture(architecture)

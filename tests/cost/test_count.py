@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from pure_nas.architecture import Architecture
 from pure_nas.cost.count import count, count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
 from pure_nas.nn import build
-from pure_nas.units import CONV, PRODUCT, UnitCost, UnitPlace, unit_names
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import CONV, PRODUCT, UnitCost, UnitPlace, unit_names
 
 MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=2, image_size=9)
 
@@ -123,7 +123,7 @@ def test_a_closed_form_that_is_wrong_is_refused_also_where_the_parts_are_known(m
     def wrong(place: UnitPlace) -> UnitCost:
         return replace(PRODUCT.cost(place), macs=1)
 
-    monkeypatch.setattr("pure_nas.units.BUILT_IN", {"conv": CONV, "product": replace(PRODUCT, cost=wrong)})
+    monkeypatch.setattr("pure_nas.space.unit.BUILT_IN", {"conv": CONV, "product": replace(PRODUCT, cost=wrong)})
     with pytest.raises(PureNasError, match="differs from what fvcore counts") as raised:
         count_architecture(MIXED)
     assert "conv, product" in raised.value.hint

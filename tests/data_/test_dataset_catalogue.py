@@ -16,13 +16,13 @@ from pure_nas.data import (
     PixelSource,
     RawImages,
     StreamedImages,
-    catalogue,
     dataset_names,
     decoded,
     default_data_dir,
     describe_datasets,
     load_dataset,
 )
+from pure_nas.data.sources import catalogue
 from pure_nas.errors import DataError, PureNasError, UsageError
 
 
@@ -113,7 +113,7 @@ def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
     ("content", "message"),
     [
         (ImportError("no such module"), "does not load"),
-        ("stripes", "not a pure_nas.data.spec.DatasetSpec"),
+        ("stripes", "not a pure_nas.data.sources.spec.DatasetSpec"),
         (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pure_nas.data import DatasetSpec, Download
-from pure_nas.data.fetch import fetch
+from pure_nas.data.sources.fetch import fetch
 from pure_nas.errors import DataError
 
 CONTENT = bytes(range(256)) * 20_000

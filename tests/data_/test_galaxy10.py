@@ -20,8 +20,9 @@ import pytest
 import torch
 from dataset_files import Pixels, unnormalised, write_galaxy10
 
-from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, galaxy10, load_dataset, pixel_map
-from pure_nas.data.hdf5 import Hdf5Images
+from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, load_dataset
+from pure_nas.data.sources import galaxy10, pixel_map
+from pure_nas.data.sources.hdf5 import Hdf5Images
 from pure_nas.errors import DataError
 
 
@@ -92,7 +93,7 @@ def test_images_too_large_for_memory_are_read_from_the_disk_as_they_are_wanted(
 def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_galaxy10(data_dir, 20)
     first = load(data_dir, image_size=16)
-    monkeypatch.setattr("pure_nas.data.hdf5.Hdf5Images.slabs", lambda self: pytest.fail("unpacked again"))
+    monkeypatch.setattr("pure_nas.data.sources.hdf5.Hdf5Images.slabs", lambda self: pytest.fail("unpacked again"))
     again = load(data_dir, image_size=16)
     assert again.fingerprint == first.fingerprint
     assert len(again.test()) == len(first.test())

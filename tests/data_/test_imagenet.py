@@ -28,13 +28,12 @@ from pure_nas.data import (
     ImageSet,
     ResidentImages,
     StreamedImages,
-    corrupt_index,
     decoded,
-    imagenet_archives,
     load_dataset,
 )
 from pure_nas.data.decode import decode_image
 from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.sources import corrupt_index, imagenet_archives
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
@@ -301,7 +300,7 @@ def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {TENCH: "tench", GOLDFISH: "goldfish"}
     for module in ("imagenet_files", "imagenet_archives"):
         monkeypatch.setattr(f"pure_nas.data.{module}.imagenet_classes", lambda: few)
-    monkeypatch.setattr("pure_nas.data.imagenet.imagenet_names", lambda: tuple(few.values()))
+    monkeypatch.setattr("pure_nas.data.sources.imagenet.imagenet_names", lambda: tuple(few.values()))
 
 
 @pytest.mark.usefixtures("two_classes")

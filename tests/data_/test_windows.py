@@ -18,8 +18,8 @@ from pure_nas.data.pixel_source import ImageFiles
 from pure_nas.data.resident import resident
 from pure_nas.data.windows import Cropper, Scaler
 from pure_nas.errors import UsageError
-from pure_nas.recipe import Recipe
-from pure_nas.units import CONV
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import CONV
 
 CPU = torch.device("cpu")
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)

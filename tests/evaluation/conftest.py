@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from pure_nas.architecture import Architecture
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.nn import Network, build
-from pure_nas.recipe import Recipe
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PRODUCT
 from pure_nas.training import Training
-from pure_nas.units import PRODUCT
 
 
 @pytest.fixture(scope="session")

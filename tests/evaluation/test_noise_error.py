@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from pure_nas.architecture import Architecture
-from pure_nas.candidate import Candidate
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.evaluation import NOISE_KINDS, NOISE_MIXTURE, evaluate_network, load_trained, noise_error
+from pure_nas.evaluation import NOISE_KINDS, NOISE_MIXTURE, evaluate_network, noise_error
 from pure_nas.nn import Network
-from pure_nas.recipe import Recipe
-from pure_nas.runner import Ended, InlineExecutor, Job, Outcome
-from pure_nas.units import PRODUCT
+from pure_nas.run.trained_network import load_trained
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PRODUCT
+from pure_nas.workers import Ended, InlineExecutor, Job, Outcome
 
 CPU = torch.device("cpu")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from pure_nas.architecture import Architecture
-from pure_nas.units import unit_names
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import unit_names
 
 
 @st.composite

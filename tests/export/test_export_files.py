@@ -8,11 +8,11 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from pure_nas.architecture import Architecture
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export import ExportFormat, write_export
 from pure_nas.nn import build
-from pure_nas.nn.weights import weights_bytes
+from pure_nas.run.weights import weights_bytes
+from pure_nas.space.architecture import Architecture
 
 SMALL = Architecture(units=(("product",), ("conv",)), base_width=2, image_size=8)
 

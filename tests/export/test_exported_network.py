@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from small_architectures import small_architectures
 from torch import Tensor, nn
 
-from pure_nas.architecture import Architecture
 from pure_nas.export import write_export
 from pure_nas.nn import Network, build
-from pure_nas.units import BUILT_IN
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import BUILT_IN
 
 Ask = Callable[[Path], dict[str, Any]]
 _folders = itertools.count()

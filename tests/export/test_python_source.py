@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_architectures import small_architectures
 
-from pure_nas.architecture import Architecture
 from pure_nas.errors import UsageError
 from pure_nas.export import python_source
 from pure_nas.export.layout import assigned_tuple, literal
 from pure_nas.nn import build
+from pure_nas.space.architecture import Architecture
 
 HYBRID = Architecture(units=(("product", "conv"), ("conv", "product")), threshold_init=(0.0, -1.5))
 

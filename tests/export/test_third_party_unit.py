@@ -11,12 +11,12 @@ import pytest
 import safetensors.torch
 import torch
 
-import pure_nas.units
-from pure_nas.architecture import Architecture
+import pure_nas.space.unit
 from pure_nas.errors import PureNasError
 from pure_nas.export import python_source, write_export
 from pure_nas.nn import build
-from pure_nas.units import Unit, UnitCost
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import Unit, UnitCost
 
 SOURCE = '''
 import math
@@ -79,7 +79,7 @@ def log_conv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unit]:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, unit: Unit) -> None:
-    monkeypatch.setattr(pure_nas.units, "_installed", lambda: {unit.name: unit})
+    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {unit.name: unit})
 
 
 ARCHITECTURE = {"units": (("log-convolution", "product"),), "base_width": 3, "image_size": 6}

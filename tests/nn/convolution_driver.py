@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pure_nas.architecture import Architecture
 from pure_nas.nn import Network
-from pure_nas.search.catalogue import load_space, space_names
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.catalogue import load_space, space_names
 
 TOLERANCE = 1e-5
 """Relative error of a tensor in float32: sums of 100,000 terms come close to it, wrong ones are off by 0.1 and more."""

@@ -15,11 +15,11 @@ from convolution_driver import Recorder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.architecture import Architecture
 from pure_nas.export import python_source
 from pure_nas.nn import build
-from pure_nas.nn.blocks import ProjectionShortcut
 from pure_nas.nn.folding import folded
+from pure_nas.nn.plain.blocks import ProjectionShortcut
+from pure_nas.space.architecture import Architecture
 
 DRIVER = Path(__file__).parent / "convolution_driver.py"
 

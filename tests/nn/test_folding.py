@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-import pure_nas.units
-from pure_nas.architecture import Architecture
+import pure_nas.space.unit
 from pure_nas.nn import Network, build
 from pure_nas.nn.folding import folded
-from pure_nas.units import CONV
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import CONV
 
 UNITS = (("product", "conv"), ("product", "product"))
 VARIANTS = (("log-conv", "product-complex"), ("plain-conv", "log-conv", "product"))
@@ -178,7 +178,7 @@ def test_units_of_other_packages_keep_their_norm(monkeypatch: pytest.MonkeyPatch
         arguments=lambda place: {"num_groups": 1, "num_channels": place.out_channels},
         parameter_kinds={"weight": "conv", "bias": "conv"},
     )
-    monkeypatch.setattr(pure_nas.units, "_installed", lambda: {"normed": unit})
+    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {"normed": unit})
     network = lived(units=(("normed", "product"),), residual_scale=0.5)
     assert len(norms(folded(network))) == 1
     assert_same(network, images(), 1e-9)

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pure_nas.architecture import Architecture
 from pure_nas.errors import PureNasError
 from pure_nas.nn import ConvPU, FusedConvPU, Network, build, product_unit_path
-from pure_nas.nn.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut
-from pure_nas.nn.fused_blocks import FusedBasicBlock, FusedBottleneckBlock
+from pure_nas.nn.fused.blocks import FusedBasicBlock, FusedBottleneckBlock
+from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut
+from pure_nas.space.architecture import Architecture
 
 PLAIN = {FusedBasicBlock: BasicBlock, FusedBottleneckBlock: BottleneckBlock, FusedConvPU: ConvPU}
 

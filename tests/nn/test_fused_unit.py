@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
 from pure_nas.nn import ConvPU, FusedConvPU
-from pure_nas.nn.fused_unit import Floor
+from pure_nas.nn.fused.unit import Floor
 
 EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, 1.0, -1.0, 1e30, -1e30]
 
@@ -388,7 +388,7 @@ def test_autocast_rounds_nothing_but_the_operands_of_the_backward_convolutions()
 
 
 def test_logarithms_of_pytorch_do_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.nn.logarithm._numpy_is_faster", lambda x: False)
+    monkeypatch.setattr("pure_nas.nn.plain.logarithm._numpy_is_faster", lambda x: False)
     fused, plain = twins(2, 3, dtype=torch.float32)
     x = images(2, 2, 6, 6, dtype=torch.float32)
     assert_same(run(fused, x), run(plain, x), 1e-5)

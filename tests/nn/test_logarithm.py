@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pure_nas.nn import logarithm
+from pure_nas.nn.plain import logarithm
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

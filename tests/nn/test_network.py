@@ -10,13 +10,13 @@ import torch
 import torchvision
 from torch import nn
 
-import pure_nas.units
-from pure_nas.architecture import Architecture
+import pure_nas.space.unit
 from pure_nas.errors import PureNasError
 from pure_nas.nn import ConvPU, Network, build, parameter_kinds
 from pure_nas.nn.folding import folded
 from pure_nas.nn.network import build_unit
-from pure_nas.units import BUILT_IN, CONV, PRODUCT, Unit, UnitPlace
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import BUILT_IN, CONV, PRODUCT, Unit, UnitPlace
 
 CIFAR_COUNTS = {
     20: (272_483, 269_731),
@@ -350,7 +350,7 @@ def normed_unit(monkeypatch: pytest.MonkeyPatch) -> Unit:
         arguments=lambda place: {"num_groups": 1, "num_channels": place.out_channels},
         parameter_kinds={"weight": "conv", "bias": "conv"},
     )
-    monkeypatch.setattr(pure_nas.units, "_installed", lambda: {"normed": unit})
+    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {"normed": unit})
     return unit
 
 
@@ -361,6 +361,6 @@ def test_units_of_pytorch_layers_that_take_no_generator_are_built(normed_unit: U
 
 def test_parameter_without_a_kind_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = replace(CONV, name="biased", parameter_kinds={})
-    monkeypatch.setattr(pure_nas.units, "_installed", lambda: {"biased": unit})
+    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {"biased": unit})
     with pytest.raises(PureNasError, match='unit "biased" does not say of which kind its parameter "weight" is'):
         parameter_kinds(build(Architecture.uniform("biased", (1,), base_width=2)))

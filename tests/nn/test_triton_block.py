@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pure_nas.nn import ConvPU
-from pure_nas.nn.triton_block import available, product_tail
+from pure_nas.nn.triton.block import available, product_tail
 
 triton = pytest.importorskip("triton", reason="Triton has no package for this platform")
 
@@ -54,7 +54,7 @@ def test_is_imported_without_triton() -> None:
         "import torch, importlib.util\n"
         "find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name: None if name == 'triton' else find(name)\n"
-        "from pure_nas.nn.triton_block import available\n"
+        "from pure_nas.nn.triton.block import available\n"
         "print(available(torch.device('cuda')))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -68,7 +68,7 @@ def test_is_imported_without_triton() -> None:
 def test_tiles_cover_a_tensor_and_their_results_are_all_added_up(
     shape: tuple[int, ...], layout: torch.memory_format
 ) -> None:
-    from pure_nas.nn.triton_passes import Tiling
+    from pure_nas.nn.triton.passes import Tiling
 
     tiling = Tiling.of(torch.Size(shape), layout)
     n, channels, height, width = shape
@@ -123,7 +123,7 @@ def compiled(kernel: SimpleNamespace, arguments: tuple[object, ...], options: di
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorder]:
-    from pure_nas.nn import triton_passes
+    from pure_nas.nn.triton import passes as triton_passes
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     recorder = Recorder(triton_passes.kernels)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn import ConvPU, triton_passes
-from pure_nas.nn.triton_block import available, product_tail
+from pure_nas.nn import ConvPU
+from pure_nas.nn.triton import passes as triton_passes
+from pure_nas.nn.triton.block import available, product_tail
 
 DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
 on_a_gpu = pytest.mark.skipif(DEVICE.type == "cpu", reason="no GPU: the interpreter has no streams")

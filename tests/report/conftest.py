@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 BROWSER_ARGUMENTS = (
     "--headless",

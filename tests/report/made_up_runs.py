@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pure_nas.architecture import Architecture
-from pure_nas.candidate import Candidate
 from pure_nas.files import append_line, write_whole
-from pure_nas.recipe import PerKind, Recipe, WeightDecay
-from pure_nas.run_directory import RunDirectory
-from pure_nas.run_files import COST_KEYS
-from pure_nas.units import get_unit
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.schema import COST_KEYS
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
+from pure_nas.space.unit import get_unit
 
 SIZES = {"small": (1, 1, 1), "medium": (2, 2, 2), "large": (3, 3, 3)}
 REFERENCE = {"error": 0.9, "flops": 2_000_000.0, "params": 300_000.0, "latency": 8.0, "memory": 4e6, "noise_error": 0.9}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pure_nas.architecture import Architecture
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
 from pure_nas.evaluation import Noise, evaluate_network, usual_noises
 from pure_nas.nn import build
 from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
+from pure_nas.space.architecture import Architecture
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

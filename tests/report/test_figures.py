@@ -20,7 +20,7 @@ from PIL import Image
 from pure_nas.report.data import ReportData
 from pure_nas.report.figures import DPI, draw_curves, draw_front, write_figures
 from pure_nas.report.palette import LIGHT
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,11 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pure_nas.comparison import ONE_SEED
+from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.report import wording, write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.html import page, write_html
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&\"'"
 MARKUP = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)

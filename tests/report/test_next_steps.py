@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pure_nas.report.next_steps import next_steps
-from pure_nas.retrained import Retraining, Row
+from pure_nas.run.retrained import Retraining, Row
 
 EXPORT = "pure-nas export runs/a --trial knee"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pure_nas.report.palette import DARK, LIGHT, style_of
-from pure_nas.units import BUILT_IN, HYBRID
+from pure_nas.space.unit import BUILT_IN, HYBRID
 
 
 def test_every_unit_has_a_colour_a_marker_and_a_glyph_of_its_own() -> None:

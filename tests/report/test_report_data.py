@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make_run, start_run, write_retraining
 
-from pure_nas.candidate import Candidate
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
 from pure_nas.report.plain_settings import searched_fields
 from pure_nas.report.retrained_points import retrained_points, shown_errors
 from pure_nas.report.retraining import came_through, interval_text, seeds_text
-from pure_nas.results import load_results
-from pure_nas.retrained import Row
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import load_results
+from pure_nas.run.retrained import Row
+from pure_nas.space.candidate import Candidate
 
 CONV = candidate_of((("conv",), ("conv",)))
 HYBRID = candidate_of((("conv",), ("product",)))

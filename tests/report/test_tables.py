@@ -9,14 +9,14 @@ from pathlib import Path
 
 from made_up_runs import make_run, start_run
 
-from pure_nas.architecture import Architecture
-from pure_nas.candidate import Candidate
 from pure_nas.files import append_line
-from pure_nas.recipe import Recipe
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.tables import front_csv, front_json, write_tables
 from pure_nas.report.trial_tables import curves_csv
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 
 
 def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory, data: ReportData) -> None:

@@ -8,8 +8,8 @@ from small_training import CPU, MIXED, recipe, stripes, training
 from torch import nn
 from torch.nn import functional as F
 
-from pure_nas.architecture import Architecture
 from pure_nas.nn import Network
+from pure_nas.space.architecture import Architecture
 from pure_nas.training import evaluation
 from pure_nas.training.evaluation import evaluate, reestimate_norms
 from pure_nas.training.seeds import generator

@@ -10,7 +10,7 @@ from small_training import CPU, MIXED, recipe, same, stripes
 from torch import nn
 
 from pure_nas.nn import Network, build
-from pure_nas.recipe import Recipe
+from pure_nas.space.recipe import Recipe
 from pure_nas.training import Training
 from pure_nas.training.execution import Execution
 from pure_nas.training.optimizer import make_optimizer

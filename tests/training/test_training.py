@@ -12,7 +12,7 @@ from torch import nn
 
 from pure_nas.data import ImageSet
 from pure_nas.nn import build
-from pure_nas.recipe import PerKind
+from pure_nas.space.recipe import PerKind
 from pure_nas.training import EpochMetrics, Training
 from pure_nas.training.evaluation import evaluate, reestimate_norms
 from pure_nas.training.seeds import generator

@@ -64,7 +64,7 @@ def _row(info: DatasetInfo) -> list[str]:
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
-    from pure_nas.data.catalogue import describe, get_spec
+    from pure_nas.data.sources.catalogue import describe, get_spec
 
     spec = get_spec(name)
     info = describe(spec, root)

@@ -14,8 +14,8 @@ from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
 from pure_nas_cli.console import stdout
 
 if TYPE_CHECKING:
-    from pure_nas.architecture import Architecture
     from pure_nas.cost.layers import LayerCost
+    from pure_nas.space.architecture import Architecture
 
 
 def describe(

@@ -66,7 +66,7 @@ def experiment(
         list_experiments(None if name is None else [name], as_json=as_json)
         return
     with loading():
-        from pure_nas.experiment.catalogue import (
+        from pure_nas.plans.grid.catalogue import (
             experiment_folder,
             experiment_name,
             experiment_text,
@@ -79,7 +79,7 @@ def experiment(
             print(text, end="", flush=True)
             return
         stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas.experiment.settings import ExperimentSettings
+        from pure_nas.plans.grid.settings import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(

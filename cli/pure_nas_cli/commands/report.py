@@ -10,7 +10,7 @@ from pure_nas_cli.options import Json, Run
 from pure_nas_cli.quantities import show_count
 
 if TYPE_CHECKING:
-    from pure_nas.run_directory import RunDirectory
+    from pure_nas.run.directory import RunDirectory
 
 
 def report(run: Run, as_json: Json = False) -> None:
@@ -19,12 +19,12 @@ def report(run: Run, as_json: Json = False) -> None:
     Example: [bold]pure-nas report runs/digits[/bold]
     """
     with loading():
-        from pure_nas.experiment.results import is_experiment
+        from pure_nas.findings.results import is_experiment
+        from pure_nas.plans.search.lost_weights import have_lost_weights
         from pure_nas.report import write_report
-        from pure_nas.results import load_results
-        from pure_nas.retrained import load_retraining
-        from pure_nas.run_directory import RunDirectory
-        from pure_nas.search.lost_weights import have_lost_weights
+        from pure_nas.run.directory import RunDirectory
+        from pure_nas.run.results import load_results
+        from pure_nas.run.retrained import load_retraining
         from pure_nas_cli.experiment_tables import show_findings
         from pure_nas_cli.front import front_document, print_front, weights_of
 

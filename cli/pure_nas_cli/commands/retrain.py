@@ -40,11 +40,11 @@ def retrain(
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
     with loading():
+        from pure_nas.plans.retrain import retrain as retrain_trials
+        from pure_nas.plans.retrain import select_trials
         from pure_nas.report import write_report
-        from pure_nas.results import load_results
-        from pure_nas.retrain import retrain as retrain_trials
-        from pure_nas.retrain import select_trials
-        from pure_nas.run_directory import RunDirectory
+        from pure_nas.run.directory import RunDirectory
+        from pure_nas.run.results import load_results
         from pure_nas_cli.front import print_next_steps
         from pure_nas_cli.retrained import RetrainProgress, print_retraining
 

@@ -147,13 +147,13 @@ def search(
     Example: [bold]pure-nas search --dataset cifar10 --max-params 300k --time 2h[/bold]
     """
     with loading():
-        from pure_nas.search.catalogue import default_space_for, load_space
+        from pure_nas.space.catalogue import default_space_for, load_space
 
         name = space or default_space_for(dataset)
         chosen = load_space(name).with_run(trials=trials, epochs=epochs)
         stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas.search.limits import Limits
-        from pure_nas.search.settings import SearchSettings, objective_names
+        from pure_nas.plans.search.limits import Limits
+        from pure_nas.plans.search.settings import SearchSettings, objective_names
         from pure_nas_cli.search_run import plan_only, run_search
 
     settings = SearchSettings(

@@ -21,7 +21,7 @@ def spaces(
 
     Example: [bold]pure-nas spaces digits > my_space.toml[/bold]
     """
-    from pure_nas.search.catalogue import describe_spaces, load_space
+    from pure_nas.space.catalogue import describe_spaces, load_space
 
     if name is not None:
         _show(name, as_json=as_json)
@@ -43,7 +43,7 @@ def spaces(
 
 
 def _show(name: str, *, as_json: bool) -> None:
-    from pure_nas.search.catalogue import load_space, space_text
+    from pure_nas.space.catalogue import load_space, space_text
     from pure_nas.validation import read_text
 
     space = load_space(name)

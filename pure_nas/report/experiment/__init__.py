@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.results import ExperimentResults
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.results import ExperimentResults
 from pure_nas.report import explained_drawing
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 
 def write_experiment_report(
@@ -25,8 +25,8 @@ def write_experiment_report(
         RunError: the run is damaged, a file cannot be written, or something cannot be drawn.
     """
     with explained_drawing(run):
-        from pure_nas.experiment.findings import findings_of
-        from pure_nas.experiment.results import load_experiment_results
+        from pure_nas.findings.findings import findings_of
+        from pure_nas.findings.results import load_experiment_results
         from pure_nas.report.experiment.figures import write_figures
         from pure_nas.report.experiment.page import write_page
         from pure_nas.report.experiment.tables import write_tables

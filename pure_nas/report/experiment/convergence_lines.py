@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pure_nas.experiment.rows import Row
+from pure_nas.findings.rows import Row
 
 _WIDEST = 9.0
 """How much thicker than usual a line is drawn at most, so that those above it leave its edges free."""

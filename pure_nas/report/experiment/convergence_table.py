@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pure_nas.convergence import Speed, TimesFewer
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.rows import Row
+from pure_nas.analysis.convergence import Speed, TimesFewer
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.rows import Row
 from pure_nas.report.converged import convergence_cell
 from pure_nas.report.experiment.parts import name, table
 

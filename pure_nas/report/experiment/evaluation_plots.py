@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pure_nas.experiment.judged import Judged, Spread
-from pure_nas.experiment.rows import Row
+from pure_nas.findings.judged import Judged, Spread
+from pure_nas.findings.rows import Row
 from pure_nas.report.experiment.looks import Look
 from pure_nas.report.marks import axis_range
 from pure_nas.report.plotly_figure import Figure, LineEnd, figure, label_ends

@@ -14,12 +14,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.judged import Spread
-from pure_nas.experiment.results import ExperimentResults
-from pure_nas.experiment.rows import Row
 from pure_nas.files import write_whole
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.judged import Spread
+from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.rows import Row
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import level_name, noise_kinds
 from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
@@ -30,7 +30,7 @@ from pure_nas.report.figures import label_line_ends, log_axis, saved
 from pure_nas.report.legend import legend_below
 from pure_nas.report.marks import axis_range
 from pure_nas.report.palette import LIGHT
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 _WIDTH = 6.4
 Looks = Mapping[str, Look]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from pure_nas.experiment.compared import FEW_SEEDS, Comparison
-from pure_nas.experiment.rows import Row
+from pure_nas.findings.comparisons import FEW_SEEDS, Comparison
+from pure_nas.findings.rows import Row
 from pure_nas.report.experiment.looks import Look
 from pure_nas.report.experiment.marks_text import accuracy_text, compared_text, difference_text, hover
 from pure_nas.report.plotly_figure import Figure, figure

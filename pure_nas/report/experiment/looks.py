@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pure_nas.experiment.rows import Row
+from pure_nas.findings.rows import Row
 from pure_nas.report.palette import Style, style_of
 
 ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")

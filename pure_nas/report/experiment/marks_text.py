@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.rows import Row
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.rows import Row
 from pure_nas.report import wording
 
 

@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pure_nas.experiment.caveats import includes_plain, judged_on, unreached
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.judged import MeasureName
-from pure_nas.experiment.results import ExperimentResults
 from pure_nas.files import write_whole
+from pure_nas.findings.caveats import includes_plain, judged_on, unreached
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.judged import MeasureName
+from pure_nas.findings.results import ExperimentResults
 from pure_nas.report.data import flattened, read_environment
 from pure_nas.report.experiment import parts
 from pure_nas.report.experiment.convergence_lines import convergence_lines
@@ -22,7 +22,7 @@ from pure_nas.report.experiment.looks import looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
 from pure_nas.report.html import document
 from pure_nas.report.sections import details, on_screen, plot, section
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 _ROW_HEIGHT, _AROUND_ROWS = 34, 90
 """Pixels of a plot with a line a network."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 
-from pure_nas.experiment.caveats import caveats
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.judged import Factor, Judged, Spread
-from pure_nas.experiment.results import ExperimentResults
-from pure_nas.experiment.rows import Row
+from pure_nas.findings.caveats import caveats
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.judged import Factor, Judged, Spread
+from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.rows import Row
 from pure_nas.report import wording
 from pure_nas.report.experiment.looks import Look
 from pure_nas.report.experiment.marks_text import accuracy_text

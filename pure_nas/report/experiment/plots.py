@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pure_nas.experiment.findings import Findings
-from pure_nas.experiment.rows import CurvePoint, Row
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.rows import CurvePoint, Row
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.evaluation_plots import evaluation_plots, line_ends
 from pure_nas.report.experiment.interval_plots import accuracy_plot, differences_plot

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pure_nas.experiment.compared import Comparison
-from pure_nas.experiment.findings import Findings, document
-from pure_nas.experiment.judged import Judged, Spread, Viewed
-from pure_nas.experiment.results import ExperimentResults
-from pure_nas.experiment.rows import Row
 from pure_nas.files import write_whole
+from pure_nas.findings.comparisons import Comparison
+from pure_nas.findings.findings import Findings, document
+from pure_nas.findings.judged import Judged, Spread, Viewed
+from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.rows import Row
 from pure_nas.report.csv_text import csv_text
-from pure_nas.run_directory import RunDirectory
+from pure_nas.run.directory import RunDirectory
 
 
 def write_tables(run: RunDirectory, results: ExperimentResults, findings: Findings) -> list[Path]:

@@ -21,21 +21,21 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pure_nas.comparison import ONE_SEED
-from pure_nas.convergence import Convergence
+from pure_nas.analysis.convergence import Convergence
+from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.errors import RunError
-from pure_nas.experiment.file import ExperimentFile
-from pure_nas.experiment.findings import findings_of
-from pure_nas.experiment.grid import Grid
-from pure_nas.experiment.results import load_experiment_results
-from pure_nas.experiment.rows import Row
-from pure_nas.experiment.trainings import trainings_of
 from pure_nas.files import append_line, write_whole
+from pure_nas.findings.findings import findings_of
+from pure_nas.findings.results import load_experiment_results
+from pure_nas.findings.rows import Row
+from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.grid.trainings import trainings_of
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.convergence_lines import convergence_lines
 from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
 from pure_nas.report.experiment.looks import joined, looks_of
-from pure_nas.run_directory import EXPERIMENT, RunDirectory
+from pure_nas.run.directory import EXPERIMENT, RunDirectory
 
 IMAGES = {"in_chans": 1, "num_classes": 10, "image_size": 8}
 HEAD = 'schema = 1\nquestion = "{question}"\npaper = "It says so."\ndataset = "digits"\nvalidation_curve = true\n'

@@ -1,0 +1,1 @@
+"""Numbers about numbers: fronts, intervals and tests, convergence."""

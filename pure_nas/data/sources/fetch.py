@@ -1,0 +1,181 @@
+"""Getting the official files of a dataset into the data directory."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import http.client
+import logging
+import socket
+import tarfile
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.error import HTTPError, URLError
+
+from pure_nas.data.sources.spec import DatasetSpec, Download, Part
+from pure_nas.data.sources.waiting import alone
+from pure_nas.errors import DataError, reason
+
+_TIMEOUT_SECONDS = 30.0
+_PIECE = 2**20
+_RANGE_NOT_SATISFIABLE = 416
+_PARTIAL_CONTENT = 206
+_log = logging.getLogger(__name__)
+
+DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFError, NotImplementedError, OSError)
+"""What readers raise on files that are not what they should be."""
+
+_DOWNLOAD_FAILURES = (*DAMAGE, http.client.HTTPException, tarfile.TarError, zlib.error)
+_STORAGE_ERRORS = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.EEXIST,
+        errno.ENOTDIR,
+        errno.EIO,
+    }
+)
+
+_ELSEWHERE = "choose another data directory: --data-dir or PURE_NAS_DATA."
+
+Fetch = Callable[[tuple[Path, ...]], None]
+"""Puts files in place."""
+
+
+def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
+    """The one file of a part, downloaded first where it is absent.
+
+    Raises:
+        DataError: it cannot be downloaded or stored, or is not the published one.
+    """
+    (path,) = (data_dir / name for name in (spec.files or {})[part])
+    (download,) = (spec.downloads or {})[part]
+    fetch_missing(spec, data_dir, part, lambda missing: _download(download, missing[0]))
+    return path
+
+
+def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> None:
+    """Let `get` put the missing files of a part in place, one process at a time.
+
+    Raises:
+        DataError: they cannot be downloaded or stored.
+    """
+    if not spec.missing(data_dir, part):
+        return
+    try:
+        _require_no_obstacle(spec, data_dir, part)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"), _timeout():
+            # Another process may have fetched them while this one waited.
+            missing = spec.missing(data_dir, part)
+            if missing:
+                get(missing)
+    except _DOWNLOAD_FAILURES as error:
+        if _is_storage_error(error):
+            raise DataError(
+                f"{spec.name} cannot be stored in {data_dir}: {reason(error)}.",
+                hint=f"Free some space there, or {_ELSEWHERE}",
+            ) from error
+        raise DataError(
+            f"{spec.name} is not in {data_dir} and cannot be downloaded: {reason(error)}.",
+            hint=f"Without a network, {by_hand(spec, data_dir, part)}",
+        ) from error
+
+
+def _require_no_obstacle(spec: DatasetSpec, data_dir: Path, part: Part) -> None:
+    for obstacle in filter(None, map(_obstacle, spec.missing(data_dir, part))):
+        raise DataError(
+            f"{spec.name} cannot be stored in {data_dir}: {obstacle}.", hint=f"Move it away, or {_ELSEWHERE}"
+        )
+
+
+def _obstacle(path: Path) -> str:
+    """What lies in the place of a file, or of a folder above it; empty where nothing is in the way."""
+    if path.is_dir():
+        return f"{path} is a folder, not a file"
+    files = [folder for folder in path.parents if folder.is_file()]
+    return f"{files[0]} is a file, not a folder" if files else ""
+
+
+def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
+    """How to put the files of a part in place without this program."""
+    steps = []
+    for download in (spec.downloads or {})[part]:
+        target = data_dir / download.folder / download.name
+        damaged = "; the file there now is damaged or incomplete" if target.is_file() else ""
+        steps.append(f"{target} (from {download.url}{damaged})")
+    return f"put in place: {', '.join(steps)}"
+
+
+def is_published(path: Path, checksum: str) -> bool:
+    """Whether a file has the checksum of a `Download`; any file has an empty one."""
+    algorithm, _, expected = checksum.partition(":")
+    if not expected:
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest() == expected
+
+
+def _download(download: Download, path: Path) -> None:
+    """Fetch a file; what a connection that broke has left is gone on with."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.part")
+    total = _receive(download.url, unfinished)
+    have = unfinished.stat().st_size
+    if total is not None and have < total:
+        raise URLError(f"the connection ended after {have:,} of {total:,} bytes; the same command goes on from there")
+    if not is_published(unfinished, download.checksum):
+        unfinished.unlink()
+        raise URLError(f"what {download.url} gave has not the {download.checksum.partition(':')[0]} that is published")
+    unfinished.replace(path)
+
+
+def _receive(url: str, path: Path) -> int | None:
+    """Append what is missing of a file; its size in full, where the server says it."""
+    start = path.stat().st_size if path.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    try:
+        answer = urllib.request.urlopen(request)
+    except HTTPError as error:
+        error.close()
+        if error.code == _RANGE_NOT_SATISFIABLE and start:
+            return None  # nothing was missing
+        raise
+    with answer, path.open("ab" if answer.status == _PARTIAL_CONTENT else "wb") as file:
+        length = answer.headers.get("Content-Length")
+        total = file.tell() + int(length) if length is not None else None
+        _log.info("%s is downloaded to %s%s.", url, path.parent, f", {total / 1e9:.2f} GB" if total else "")
+        _copy(answer, file, total)
+    return total
+
+
+def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> None:
+    done = file.tell()
+    while piece := answer.read(_PIECE):
+        file.write(piece)
+        before, done = done, done + len(piece)
+        if total and done * 10 // total > before * 10 // total:
+            _log.info("%d %% of %.2f GB.", done * 100 // total, total / 1e9)
+
+
+@contextmanager
+def _timeout() -> Iterator[None]:
+    """Let connections fail after a while: torchvision waits for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _is_storage_error(error: BaseException) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS

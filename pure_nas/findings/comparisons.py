@@ -1,0 +1,198 @@
+"""Networks beside those that they are compared with: differences, one family of tests, and verdicts."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pure_nas.analysis.convergence import Speed, speed_of
+from pure_nas.analysis.statistics import SIGNIFICANCE, difference, holm
+from pure_nas.findings.judged import ACCURACY, Measure
+from pure_nas.findings.rows import Row
+from pure_nas.plans.grid.grid import Cell, Grid
+
+Verdict = Literal[
+    "better",
+    "worse",
+    "no difference shown",
+    "no spread to judge by",
+    "too few seeds",
+    "seeds diverged",
+    "not trained yet",
+]
+FEW_SEEDS = 3
+"""With fewer on a side, a test can hardly show anything."""
+_ROUNDING = 1e-12
+"""Means of equal values may differ by so much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A cell beside the one that it is compared with, by one measure.
+
+    Attributes:
+        measure: what is compared.
+        difference: mean of the seeds that came through less that of the reference; None where one of them has none.
+        low: lower end of Welch's 95 % interval of it, as far as differences of accuracies reach; None where no test
+            was made.
+        high: its upper end.
+        p: of Welch's test; None where it is not made: too few seeds, seeds that diverged (whoever is left was chosen
+            by coming through), or values that do not differ from seed to seed.
+        p_adjusted: corrected for the number of tests of the experiment, by Holm.
+        verdict: "better" or "worse" where the corrected p is below 0.05.
+        seeds: values that the mean is of.
+        diverged: seeds of the cell that diverged.
+        reference_seeds: likewise of the reference.
+        reference_diverged: likewise.
+        repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
+        speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
+    """
+
+    label: str
+    reference: str
+    measure: Measure = ACCURACY
+    difference: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    verdict: Verdict = "too few seeds"
+    seeds: int
+    diverged: int
+    reference_seeds: int
+    reference_diverged: int
+    repeats: tuple[str, str] | None = None
+    speeds: tuple[Speed, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """The verdict in words: how many seeds diverged, where some did."""
+        if self.verdict != "seeds diverged":
+            return self.verdict
+        own, other = (
+            f"{count} of {(ended := count + came_through)} {'seed' if ended == 1 else 'seeds'}" if count else ""
+            for count, came_through in (
+                (self.diverged, self.seeds),
+                (self.reference_diverged, self.reference_seeds),
+            )
+        )
+        if not other:
+            return f"{own} diverged"
+        return f"{own}, and {other} of the reference, diverged" if own else f"{other} of the reference diverged"
+
+    @property
+    def repeated(self) -> str:
+        """What it repeats, in words: the other network where both are beside the same reference; else empty."""
+        if not self.repeats:
+            return ""
+        label, reference = self.repeats
+        return label if reference == self.reference else f"{label} beside {reference}"
+
+    @property
+    def of_survivors(self) -> bool:
+        """Whether the difference leaves out seeds that diverged."""
+        return self.difference is not None and self.verdict == "seeds diverged"
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a difference, by the corrected test."""
+        return self.verdict in ("better", "worse")
+
+    @property
+    def untested(self) -> bool:
+        """Whether a side has a single seed, so that there is nothing to judge a difference by."""
+        return self.verdict == "too few seeds"
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether there are so few seeds that only a huge difference would show."""
+        few = min(self.seeds, self.reference_seeds) < FEW_SEEDS
+        return few and self.difference is not None and not self.of_survivors and not self.untested
+
+
+def comparisons_of(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
+    """Every comparison of an experiment, by accuracy first, then by all else that both were judged by.
+
+    Args:
+        rows: by the label of their cell.
+    """
+    pairs = [(cell, other) for cell in grid.cells for other in grid.references_of(cell)]
+    made = [(_key(cell, other), _compared(rows[cell.label], rows[other.label], ACCURACY)) for cell, other in pairs]
+    for cell, other in pairs:
+        own, reference = rows[cell.label], rows[other.label]
+        made += [(_key(cell, other), _compared(own, reference, measure)) for measure in _measures(own, reference)]
+    return _corrected(made)
+
+
+def _key(cell: Cell, other: Cell) -> frozenset[str]:
+    """Equal for pairs of the same trainings, whichever is the reference."""
+    return frozenset((cell.candidate.digest, other.candidate.digest))
+
+
+def _measures(row: Row, reference: Row) -> Iterator[Measure]:
+    """What both were judged by beside accuracy."""
+    if row.judged and reference.judged:
+        for each in row.judged.by_seed:
+            if reference.judged.values(each.measure):
+                yield each.measure
+
+
+def _values(row: Row, measure: Measure) -> tuple[float, ...]:
+    if measure == ACCURACY:
+        return row.accuracies
+    return row.judged.values(measure) if row.judged else ()
+
+
+def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
+    own, other = _values(row, measure), _values(reference, measure)
+    plain = Comparison(
+        label=row.label,
+        reference=reference.label,
+        measure=measure,
+        difference=statistics.fmean(own) - statistics.fmean(other) if own and other else None,
+        seeds=len(own),
+        diverged=row.diverged,
+        reference_seeds=len(other),
+        reference_diverged=reference.diverged,
+        speeds=_speeds(row, reference) if measure == ACCURACY else (),
+    )
+    if row.diverged or reference.diverged:
+        return replace(plain, verdict="seeds diverged")
+    if not own or not other:
+        return replace(plain, verdict="not trained yet")
+    if min(len(own), len(other)) < 2:
+        return plain
+    found = difference(own, other)
+    if found.p is None:
+        equal = abs(found.value) <= _ROUNDING
+        return replace(plain, verdict="no difference shown" if equal else "no spread to judge by")
+    return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
+
+
+def _speeds(row: Row, reference: Row) -> tuple[Speed, ...]:
+    found = (speed_of(own, other) for own, other in zip(row.convergence, reference.convergence, strict=True))
+    return tuple(each for each in found if each is not None)
+
+
+def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:
+    """With p-values that are corrected for the number of different tests, and the verdicts that follow from those."""
+    first: dict[tuple[frozenset[str], Measure], Comparison] = {}
+    for key, each in made:
+        first.setdefault((key, each.measure), each)
+    tested = [place for place, each in first.items() if each.p is not None]
+    adjusted = dict(zip(tested, holm([p for each in first.values() if (p := each.p) is not None]), strict=True))
+    found = []
+    for key, each in made:
+        original, p = first[key, each.measure], adjusted.get((key, each.measure))
+        repeats = None if original is each else (original.label, original.reference)
+        verdict = each.verdict if p is None else _verdict(each, p)
+        found.append(replace(each, repeats=repeats, p_adjusted=p, verdict=verdict))
+    return tuple(found)
+
+
+def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
+    if p_adjusted >= SIGNIFICANCE or comparison.difference is None:
+        return "no difference shown"
+    return "better" if comparison.difference > 0 else "worse"

@@ -1,0 +1,157 @@
+"""What an experiment has found so far, read from its folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pure_nas.analysis.convergence import CurveKind
+from pure_nas.errors import RunError
+from pure_nas.files import read_json
+from pure_nas.paths import expanded
+from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.grid import Cell, Grid
+from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
+from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
+from pure_nas.run.schema import Evaluation
+
+State = Literal["complete", "diverged", "missing"]
+_SETTINGS = ("experiment", "scale", "dataset", "seeds", "epochs", "data")
+_IMAGES = ("name", "in_chans", "classes", "image_size", "train", "scored")
+"""What run.toml of an experiment must say, and what of its images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one training found.
+
+    Attributes:
+        state: "diverged" where the loss became NaN or infinite; "missing" where it has not ended.
+        accuracy: on the images of the experiment's split, 0 to 1; NaN unless complete.
+        seconds: of training, scoring included.
+        reason: why it is not complete.
+        curve: one record an epoch.
+        evaluation: what else it was judged by, as evaluation.json holds it; empty where nothing.
+    """
+
+    seed: int
+    state: State
+    accuracy: float = math.nan
+    seconds: float = 0.0
+    reason: str = ""
+    execution: str = ""
+    curve: tuple[Mapping[str, Any], ...] = ()
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExperimentResults:
+    """The measurements of an experiment.
+
+    Attributes:
+        settings: of the run, as run.toml holds them.
+        measurements: by the label of their cell, one for each seed.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    file: ExperimentFile
+    grid: Grid
+    measurements: Mapping[str, tuple[Measurement, ...]]
+
+    @property
+    def scale(self) -> Scale:
+        """The scale that was made."""
+        return self.file.scale(self.settings["scale"])[1]
+
+    @property
+    def stated_cost(self) -> str | None:
+        """What the file says that the scale costs; None where this run has another dataset or other seeds."""
+        replaced = self.settings.get("dataset_replaced")
+        if replaced is None:  # An older run does not say.
+            name = self.scale.dataset or self.file.dataset
+            replaced = self.settings["dataset"] not in (name, str(expanded(name).resolve()))
+        return self.scale.cost if not replaced and self.grid.seeds == self.scale.seeds else None
+
+    @property
+    def targets(self) -> list[float]:
+        """Accuracies of which it is said when they are reached, in ascending order."""
+        return sorted(self.scale.targets or self.file.targets)
+
+    @cached_property
+    def complete(self) -> int:
+        """Trainings that ended with a score."""
+        return sum(self._count(cell, "complete") for cell in self.grid.distinct.values())
+
+    @cached_property
+    def diverged(self) -> int:
+        """Trainings of which the loss became NaN or infinite."""
+        return sum(self._count(cell, "diverged") for cell in self.grid.distinct.values())
+
+    @property
+    def curve_kind(self) -> CurveKind:
+        """Which images the curves were scored on."""
+        return "validation" if self.file.split == "validation" or self.file.validation_curve else "training"
+
+    def _count(self, cell: Cell, state: State) -> int:
+        return sum(each.state == state for each in self.measurements[cell.label])
+
+
+def is_experiment(run: RunDirectory) -> bool:
+    """Whether a run is an experiment's.
+
+    Raises:
+        RunError: run.toml is missing or damaged.
+    """
+    return run.settings().get("kind") == EXPERIMENT
+
+
+def load_experiment_results(run: RunDirectory) -> ExperimentResults:
+    """Read the folder of an experiment.
+
+    Raises:
+        RunError: it is none, or a file of it is damaged.
+        ConfigError: the copy of its experiment file is damaged.
+    """
+    settings = run.settings()
+    if settings.get("kind") != EXPERIMENT:
+        raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")
+    file = ExperimentFile.of_run(run.path / EXPERIMENT_FILE)
+    for table, keys in ((settings, _SETTINGS), (settings.get("data", {}), _IMAGES)):
+        for key in keys:
+            if key not in table:
+                raise RunError(f"{run.settings_path} is damaged: it has no valid '{key}'.", hint=SETTINGS_HINT)
+    data = settings["data"]
+    images = {"in_chans": data["in_chans"], "num_classes": len(data["classes"]), "image_size": data["image_size"]}
+    scale, seeds = file.scale(settings["scale"])[1], settings["seeds"]
+    grid = Grid.of(file, scale, images, seeds)
+    measurements = {
+        cell.label: tuple(_measurement(run, grid, cell, seed) for seed in range(1, grid.seeds + 1))
+        for cell in grid.cells
+    }
+    return ExperimentResults(run.path, settings, file, grid, measurements)
+
+
+def _measurement(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Measurement:
+    directory = training_of(run, grid, cell, seed).directory
+    result, curve = directory.result(), tuple(directory.curve())
+    if result is None:
+        return Measurement(seed=seed, state="missing", curve=curve)
+    complete = result["state"] == "complete"
+    return Measurement(
+        seed=seed,
+        state="complete" if complete else "diverged",
+        accuracy=directory.number_in(result, "metrics", "accuracy") if complete else math.nan,
+        seconds=result.get("seconds", 0.0),
+        reason=result.get("reason", ""),
+        execution=result.get("execution", ""),
+        curve=curve,
+        evaluation=read_json(directory.evaluation, Evaluation, hint=TRAINING_DAMAGED_HINT)
+        if directory.evaluation.exists()
+        else {},
+    )

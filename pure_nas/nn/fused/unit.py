@@ -1,0 +1,208 @@
+"""ConvPU as one autograd function that saves two activation-sized tensors.
+
+The unit is the same in every base: y = 2 ** conv(log2(max(x, t)), W). Base 2 is the fastest on a CPU, and with it
+the backward pass needs only the logarithm and y, because max(x, t) is 2 ** logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pure_nas.errors import PureNasError
+from pure_nas.nn.plain.logarithm import log2
+from pure_nas.nn.plain.product_unit import ConvPU
+
+_aten = torch.ops.aten
+_LN_2 = math.log(2)
+
+
+class FusedConvPU(ConvPU):
+    """`ConvPU` in less time and memory: the same parameters, state-dict keys and numbers.
+
+    Where x == t, or where the logarithms of both are within a few roundings, the gradient goes to the threshold (the
+    plain composition halves it). Compiled, exported, traced or transformed by `torch.func`, and with weights of half
+    precision, it is the plain composition. Its gradients cannot be differentiated again.
+
+    Under bfloat16 autocast the forward pass stays in float32, because an error of the exponent is multiplied by its
+    size: bfloat16 exponents put a relative error of 0.1 to 2 % into y. The operands of both backward convolutions are
+    rounded to bfloat16, which puts 0.2 % into the gradients, as in any convolution.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not runs_eagerly(x) or not is_plain(self):
+            return super().forward(x)
+        y: Tensor = _ProductUnit.apply(wide(x), self.weight, self.theta, self)
+        return y
+
+
+def runs_eagerly(x: Tensor) -> bool:
+    """Whether operations on `x` compute at once: nothing compiles, exports, traces, fakes or transforms them."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or type(x) not in (Tensor, nn.Parameter)
+        or torch._C._are_functorch_transforms_active()
+    )
+
+
+def refuse_second_derivative() -> None:
+    """Stop a backward pass that is itself recorded: its second derivative would silently lack terms.
+
+    Raises:
+        PureNasError: it is (create_graph=True).
+    """
+    if torch.is_grad_enabled():
+        raise PureNasError(
+            "Fused product units cannot be differentiated twice (create_graph=True).",
+            hint="Build the network with ConvPU, or differentiate with torch.func or under torch.compile.",
+        )
+
+
+def is_plain(unit: ConvPU) -> bool:
+    """Whether `unit` is as it was built: its weights are not of half precision, nothing is added to its exponents."""
+    return unit.exponent_bias is None and not is_half(unit.weight)
+
+
+def is_half(x: Tensor) -> bool:
+    """Whether `x` is narrower than float32."""
+    return x.dtype in (torch.float16, torch.bfloat16)
+
+
+def wide(x: Tensor) -> Tensor:
+    """`x` in float32 where it is narrower."""
+    return x.float() if is_half(x) else x
+
+
+def backward_dtype(device_type: str) -> torch.dtype | None:
+    """What the operands of backward convolutions are rounded to: bfloat16 under such autocast, else None, nothing."""
+    bfloat16 = torch.is_autocast_enabled(device_type) and torch.get_autocast_dtype(device_type) == torch.bfloat16
+    return torch.bfloat16 if bfloat16 else None
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The threshold t = softplus(theta) + 1e-7 of a unit and what the backward pass asks about it.
+
+    Attributes:
+        t: a number on the CPU where all channels share it; a tensor elsewhere, where reading it would wait for the
+            device, and (C, 1, 1) where each channel has its own.
+    """
+
+    theta: Tensor
+    t: float | Tensor
+
+    @classmethod
+    def of(cls, theta: Tensor) -> Floor:
+        """The floor of a unit with this theta."""
+        t = F.softplus(theta) + 1e-7
+        return cls(theta, t.item() if t.device.type == "cpu" and t.dim() == 0 else t)
+
+    def logarithm_(self, x: Tensor) -> Tensor:
+        """log2(max(`x`, t)) in the memory of `x`."""
+        x = x.clamp_min_(self.t)
+        return log2(x, out=x)
+
+    def gradients(
+        self, d_logarithm: Tensor, floored: Tensor, needs_x: bool, needs_theta: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """dL/dx and dL/dtheta, as far as needed, from dL/d(ln max(x, t)); the memory of both arguments is used up.
+
+        Args:
+            floored: max(x, t) up to roundings: what is that close to t counts as t.
+        """
+        gradient = d_logarithm.div_(floored)
+        d_x = self._where_above(gradient, floored)
+        if not needs_theta:
+            return d_x, None
+        # Gradients of the clamped elements alone, exactly: the difference of two sums over many would lose digits.
+        clamped = gradient.sub_(d_x)
+        d_t = clamped.sum() if self.theta.dim() == 0 else clamped.sum((0, 2, 3)).view_as(self.theta)
+        return d_x if needs_x else None, d_t * torch.sigmoid(self.theta)
+
+    def _where_above(self, gradient: Tensor, floored: Tensor) -> Tensor:
+        """`gradient` where `floored` is above t or NaN, zero elsewhere, in the memory of `floored`."""
+        margin = 4 * torch.finfo(floored.dtype).eps
+        if isinstance(self.t, Tensor):
+            return torch.where(floored <= self.t * (1 + margin * (1 + self.t.log2().abs())), 0, gradient)
+        edge = self.t * (1 + margin * (1 + abs(math.log2(self.t))))
+        d_x: Tensor = _aten.threshold_backward.grad_input(gradient, floored, edge, grad_input=floored)
+        return d_x
+
+
+def power(logarithm: Tensor, weight: Tensor, unit: ConvPU) -> tuple[Tensor, Tensor | None]:
+    """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: everything).
+
+    On the CPU a look at the largest exponent says whether there is anything to cap.
+
+    Shape:
+        logarithm (N, C, H, W) and weight as in `unit`, both float32 or both float64; results (N, C', H', W').
+    """
+    with torch.autocast(logarithm.device.type, enabled=False):
+        exponent = F.conv2d(logarithm, weight, None, unit.stride, unit.padding)
+    if unit.exponent_cap is None or exponent.numel() == 0:
+        return exponent.exp2_(), None
+    limit = unit.exponent_cap / _LN_2
+    if exponent.device.type == "cpu" and exponent.amax().item() <= limit:
+        return exponent.exp2_(), None
+    passed = exponent <= limit
+    return exponent.clamp_max_(limit).exp2_(), passed
+
+
+def power_gradients(
+    d_exponent: Tensor,
+    passed: Tensor | None,
+    logarithm: Tensor,
+    weight: Tensor,
+    unit: ConvPU,
+    needs: tuple[bool, bool],
+    operand_dtype: torch.dtype | None,
+) -> tuple[Tensor | None, Tensor | None]:
+    """dL/d(ln max(x, t)) and dL/dW, each where it is needed, from dL/dy * y, whose memory is used up.
+
+    Args:
+        operand_dtype: what the convolutions' operands are rounded to; None keeps theirs.
+    """
+    if passed is not None:
+        d_exponent.masked_fill_(~passed, 0)
+    dtype = logarithm.dtype
+    stride, padding = [unit.stride] * 2, [unit.padding] * 2
+    rounded = (tensor.to(operand_dtype or dtype) for tensor in (d_exponent, logarithm, weight))
+    d_logarithm, d_weight, _ = _aten.convolution_backward(
+        *rounded, None, stride, padding, [1, 1], False, [0, 0], 1, [*needs, False]
+    )
+    return d_logarithm.to(dtype) if needs[0] else None, d_weight.to(dtype).mul_(_LN_2) if needs[1] else None
+
+
+class _ProductUnit(torch.autograd.Function):
+    """(x, W, theta) -> y; saves log2(max(x, t)) and y."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, theta: Tensor, unit: ConvPU) -> Tensor:
+        floor = Floor.of(theta)
+        logarithm = torch.clamp_min(x, floor.t)
+        y, passed = power(log2(logarithm, out=logarithm), weight, unit)
+        ctx.save_for_backward(logarithm, y, weight, theta, passed)
+        ctx.t, ctx.unit, ctx.operand_dtype = floor.t, unit, backward_dtype(x.device.type)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, d_y: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative()
+        logarithm, y, weight, theta, passed = ctx.saved_tensors
+        needs_x, needs_weight, needs_theta = ctx.needs_input_grad[:3]
+        needs = needs_x or needs_theta, needs_weight
+        d_exponent = d_y * y
+        d_logarithm, d_weight = power_gradients(
+            d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
+        )
+        if d_logarithm is None:
+            return None, d_weight, None, None
+        room = d_exponent if d_exponent.shape == logarithm.shape else None
+        d_x, d_theta = Floor(theta, ctx.t).gradients(d_logarithm, torch.exp2(logarithm, out=room), needs_x, needs_theta)
+        return d_x, d_weight, d_theta, None

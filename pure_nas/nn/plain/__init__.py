@@ -1,0 +1,1 @@
+"""Networks as plain PyTorch: what is counted, exported and compiled."""

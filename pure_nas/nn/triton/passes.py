@@ -1,0 +1,269 @@
+"""The passes of a product-unit block over its tensors on a GPU: one function a Triton kernel, or a kernel and its sums.
+
+Block sizes are fixed, not tuned: a trial then runs the same kernels in every process, and starts without trying them.
+
+Activations (c, z, out, skip and their gradients) are (N, C, H, W), float32 or bfloat16, in the layout of their tiling;
+gamma and beta (C,), theta a number, threshold a float32 number. Gradients of parameters are float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pure_nas.nn.triton import kernels
+
+ELEMENTS = 4096
+"""Of a tile: 16 a thread, two 16-byte loads of bfloat16, at 8 warps."""
+WARPS = 8
+PROGRAMS = 256
+"""At most, of a reduction: two for each of some 130 multiprocessors, and as many partial results per channel."""
+
+OPTIONS = {"enable_fp_fusion": True}
+"""Said to the compiler, because its default depends on Triton's version."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a tensor is cut into tiles.
+
+    Attributes:
+        channels: C.
+        count: elements of a channel, N * H * W.
+        rows: rows of an image; all N * H * W in channels_last, which is one image to the kernels.
+        tiles: tiles of an image.
+        images: 1 in channels_last, else N.
+        channels_last: whether the channels of a row lie side by side, else the rows of a channel.
+        block_rows: rows of a tile.
+        block_channels: channels of a tile.
+    """
+
+    channels: int
+    count: int
+    rows: int
+    tiles: int
+    images: int
+    channels_last: bool
+    block_rows: int
+    block_channels: int
+
+    @classmethod
+    def of(cls, shape: torch.Size, memory_format: torch.memory_format) -> Tiling:
+        """Tiles that are widest along the side whose elements are neighbours in memory."""
+        n, channels, height, width = shape
+        channels_last = memory_format == torch.channels_last
+        images, rows = (1, n * height * width) if channels_last else (n, height * width)
+        if channels_last:
+            block_channels = min(_power_of_two(channels), 128)
+            block_rows = ELEMENTS // block_channels
+        else:
+            block_rows = min(_power_of_two(rows), 1024)
+            block_channels = min(_power_of_two(channels), ELEMENTS // block_rows)
+        tiles = -(-rows // block_rows)
+        return cls(channels, n * height * width, rows, tiles, images, channels_last, block_rows, block_channels)
+
+    @property
+    def all_tiles(self) -> int:
+        return self.tiles * self.images
+
+    @property
+    def channel_blocks(self) -> int:
+        return -(-self.channels // self.block_channels)
+
+    @property
+    def programs(self) -> int:
+        """Programs per block of channels in a reduction."""
+        return min(self.all_tiles, max(1, PROGRAMS // self.channel_blocks))
+
+    @property
+    def block_programs(self) -> int:
+        """Partial results that are added up at once, a power of two: of all programs, for theta."""
+        return max(PROGRAMS, _power_of_two(self.programs * self.channel_blocks))
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What every kernel over tiles is compiled for."""
+        return {
+            "channels": self.channels,
+            "channels_last": self.channels_last,
+            "even": self.rows % self.block_rows == 0 and self.channels % self.block_channels == 0,
+            "block_rows": self.block_rows,
+            "block_channels": self.block_channels,
+            "num_warps": WARPS,
+            **OPTIONS,
+        }
+
+
+Moments = tuple[Tensor, Tensor]
+"""Of each channel of a batch, (C,), float32: the mean and 1 / sqrt(variance + eps)."""
+
+
+def input_moments(c: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, theta: Tensor) -> tuple[Moments, Tensor]:
+    """The moments of c, and the threshold softplus(theta) + 1e-7; moves the running statistics of `norm`."""
+    threshold = c.new_empty((), dtype=torch.float32)
+    return _moments(c, tiling, norm, None, theta, threshold), threshold
+
+
+def power_moments(z: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, cap: float) -> Moments:
+    """The moments of 2 ** min(z, cap); moves the running statistics of `norm`."""
+    return _moments(z, tiling, norm, cap, None, None)
+
+
+def _moments(
+    x: Tensor,
+    tiling: Tiling,
+    norm: nn.BatchNorm2d,
+    cap: float | None,
+    theta: Tensor | None,
+    threshold: Tensor | None,
+) -> Moments:
+    programs, channels = tiling.programs, tiling.channels
+    partial = x.new_empty((2 * channels + 1) * programs, dtype=torch.float32)
+    kernels.moments[programs, tiling.channel_blocks](
+        x, partial, cap, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
+    )
+    mean, rstd = x.new_empty((2, channels), dtype=torch.float32).unbind()
+    cumulative = norm.momentum is None
+    if cumulative:
+        norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+    kernels.finish_moments[channels,](
+        partial,
+        mean,
+        rstd,
+        norm.running_mean,
+        norm.running_var,
+        norm.num_batches_tracked,
+        theta,
+        threshold,
+        programs,
+        norm.eps,
+        norm.momentum or 0.0,
+        channels=channels,
+        cumulative=cumulative,
+        block_programs=tiling.block_programs,
+        **OPTIONS,
+    )
+    return mean, rstd
+
+
+def logarithm(c: Tensor, tiling: Tiling, moments: Moments, gamma: Tensor, beta: Tensor, threshold: Tensor) -> Tensor:
+    """log2(max(norm1(c), threshold))."""
+    out = torch.empty_like(c)
+    kernels.logarithm[tiling.all_tiles, tiling.channel_blocks](
+        c, *moments, gamma, beta, threshold, out, tiling.rows, tiling.tiles, **tiling.constants
+    )
+    return out
+
+
+def output(
+    z: Tensor,
+    tiling: Tiling,
+    moments: Moments,
+    gamma: Tensor,
+    beta: Tensor,
+    skip: Tensor | None,
+    relu: bool,
+    cap: float,
+    dtype: torch.dtype,
+) -> Tensor:
+    """norm2(2 ** min(z, cap)) + skip, through the ReLU where `relu`."""
+    out = torch.empty_like(z, dtype=dtype)
+    kernels.output[tiling.all_tiles, tiling.channel_blocks](
+        z, skip, *moments, gamma, beta, out, cap, tiling.rows, tiling.tiles, relu=relu, **tiling.constants
+    )
+    return out
+
+
+def output_backward(
+    grad: Tensor,
+    out: Tensor | None,
+    z: Tensor,
+    tiling: Tiling,
+    moments: Moments,
+    gamma: Tensor,
+    has_skip: bool,
+    cap: float,
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    """The gradients of z, skip (None where there is none), gamma and beta of `output`.
+
+    Args:
+        out: what `output` returned where a ReLU stood last, else None.
+    """
+    programs, channels = tiling.programs, tiling.channels
+    partial = z.new_empty(2 * channels * programs, dtype=torch.float32)
+    kernels.output_sums[programs, tiling.channel_blocks](
+        grad, out, z, *moments, partial, cap, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
+    )
+    sums = _finish_sums(partial, tiling)
+    grad_z = torch.empty_like(z)
+    masked = torch.empty_like(grad) if has_skip and out is not None else None
+    kernels.output_backward[tiling.all_tiles, tiling.channel_blocks](
+        grad,
+        out,
+        z,
+        *moments,
+        gamma,
+        sums,
+        grad_z,
+        masked,
+        cap,
+        1.0 / tiling.count,
+        tiling.rows,
+        tiling.tiles,
+        **tiling.constants,
+    )
+    grad_skip = grad if has_skip and out is None else masked
+    return grad_z, grad_skip, sums[channels:], sums[:channels]
+
+
+def logarithm_backward(
+    grad: Tensor,
+    c: Tensor,
+    tiling: Tiling,
+    moments: Moments,
+    gamma: Tensor,
+    beta: Tensor,
+    theta: Tensor,
+    threshold: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradients of c, gamma, beta and theta of `logarithm`, from that of what it returned."""
+    programs, channels = tiling.programs, tiling.channels
+    partial = c.new_empty((2 * channels + tiling.channel_blocks) * programs, dtype=torch.float32)
+    saved = (*moments, gamma, beta, threshold)
+    kernels.logarithm_sums[programs, tiling.channel_blocks](
+        grad, c, *saved, partial, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
+    )
+    sums = _finish_sums(partial, tiling, theta, threshold)
+    grad_c = torch.empty_like(c)
+    kernels.logarithm_backward[tiling.all_tiles, tiling.channel_blocks](
+        grad, c, *saved, sums, grad_c, 1.0 / tiling.count, tiling.rows, tiling.tiles, **tiling.constants
+    )
+    return grad_c, sums[channels : 2 * channels], sums[:channels], sums[-1]
+
+
+def _finish_sums(
+    partial: Tensor, tiling: Tiling, theta: Tensor | None = None, threshold: Tensor | None = None
+) -> Tensor:
+    """Two sums of every channel, all of the first kind before those of the second, then theta's gradient if given."""
+    rows = 2 * tiling.channels + (theta is not None)
+    sums = partial.new_empty(rows)
+    kernels.finish_sums[rows,](
+        partial,
+        theta,
+        threshold,
+        sums,
+        tiling.programs,
+        tiling.programs * tiling.channel_blocks,
+        channels=tiling.channels,
+        block_programs=tiling.block_programs,
+        **OPTIONS,
+    )
+    return sums
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest power of two that is not below `number`."""
+    return 1 << (number - 1).bit_length()

@@ -1,0 +1,1 @@
+"""What to train next, and the way from a command to its results."""

@@ -1,0 +1,327 @@
+"""How the tables of an experiment file are written: a value, or `{ each = [...] }` for a network or recipe of each.
+
+Each value is checked against the field of `Architecture` or `Recipe` that it will fill, and every fault of a table is
+found at once. "none" stands for None, which TOML cannot write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import product
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema
+
+from pure_nas.errors import UsageError
+from pure_nas.space.architecture import Architecture, Theta
+from pure_nas.space.field import FieldFaults, Path, field_type, plain_schema
+from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
+from pure_nas.space.unit import PARAMETER_KINDS, get_unit
+
+_DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})
+_USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in (18, 20, 32, 34, 44, 50, 56, 110, 152)]
+_NOT_OF_A_NETWORK = {"schema_version", "units", "threshold_init", "in_chans", "num_classes", "image_size"}
+_NOT_OF_A_RECIPE = {"schema_version", "epochs", "batch_size", "learning_rate", "weight_decay"}
+
+
+@dataclass(frozen=True)
+class Each:
+    """What a file writes for one field.
+
+    Attributes:
+        values: one, or those of `{ each = [...] }` as they are listed.
+        grid: whether it was written as `{ each = [...] }`.
+    """
+
+    values: tuple[Any, ...]
+    grid: bool = False
+
+    def plain(self) -> object:
+        """As a file writes it."""
+        written = ["none" if value is None else value for value in self.values]
+        return {"each": written} if self.grid else written[0]
+
+
+@dataclass(frozen=True)
+class GridTable:
+    """A table of a file: one or more settings, each a value or several.
+
+    Attributes:
+        settings: fields in the order in which they are written.
+        against: what each is compared with; None where the table does not say, empty for nothing.
+        recipes: labels of the recipes that a network is trained by; None for all.
+    """
+
+    settings: Mapping[str, Each] = field(default_factory=dict)
+    against: tuple[str, ...] | None = None
+    recipes: tuple[str, ...] | None = None
+
+    @property
+    def grid(self) -> tuple[str, ...]:
+        """The fields that take several values."""
+        return tuple(name for name, each in self.settings.items() if each.grid)
+
+    def choices(self) -> Iterator[dict[str, Any]]:
+        """Every combination of values; the field that is written last changes fastest."""
+        for values in product(*(each.values for each in self.settings.values())):
+            yield dict(zip(self.settings, values, strict=True))
+
+    def plain(self) -> dict[str, object]:
+        """As a file writes it."""
+        table: dict[str, object] = {name: each.plain() for name, each in self.settings.items()}
+        table |= {"against": list(self.against)} if self.against is not None else {}
+        return table | ({"recipes": list(self.recipes)} if self.recipes is not None else {})
+
+
+class FieldReader:
+    """Reads one field: a value, or several of them.
+
+    Args:
+        value_type: what each value must be.
+    """
+
+    _takes_lists = False
+    """Whether a plain list is one value."""
+
+    def __init__(self, value_type: Any) -> None:
+        self._values: TypeAdapter[Any] = (
+            TypeAdapter(value_type)
+            if isinstance(value_type, type) and issubclass(value_type, BaseModel)
+            else TypeAdapter(value_type, config=ConfigDict(strict=True, allow_inf_nan=False))
+        )
+        self._nullable = type(None) in get_args(value_type)
+
+    def read(self, raw: object, faults: FieldFaults, path: Path) -> Each:
+        """What `raw` says; what is wrong with it goes to `faults`."""
+        if isinstance(raw, Mapping) and "each" in raw:
+            faults.unknown_keys(raw, ("each",), path)
+            return self._each(raw["each"], faults, (*path, "each"))
+        if isinstance(raw, list) and not self._takes_lists:
+            faults.add(path, "several values, each of which is trained, are written { each = [...] }")
+            return Each((None,))
+        return Each((self.value(raw, faults, path),))
+
+    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        """One value."""
+        if self._nullable and raw == "none":
+            return None
+        try:
+            value = self._values.validate_python(raw)
+        except ValidationError as error:
+            faults.extend(path, error)
+            return None
+        return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0.0 are one value
+
+    def _each(self, raw: object, faults: FieldFaults, path: Path) -> Each:
+        if not isinstance(raw, list) or not raw:
+            faults.add(path, "must be a list of at least one value")
+            return Each((None,), grid=True)
+        noted = len(faults)
+        values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
+        if len(faults) == noted:
+            for index, value in enumerate(values):
+                if value in values[:index]:
+                    faults.add((*path, index), f"{value!r} is listed twice")
+        return Each(values, grid=True)
+
+
+class StagesReader(FieldReader):
+    """Reads one value for all stages, a list of one for each, or several of either."""
+
+    _takes_lists = True
+
+    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        """One value."""
+        if not isinstance(raw, list):
+            return super().value(raw, faults, path)
+        return tuple(super(StagesReader, self).value(item, faults, (*path, index)) for index, item in enumerate(raw))
+
+
+def _known_network(name: str) -> str:
+    try:
+        Architecture.named(name)
+    except UsageError as error:
+        meant = _meant(name)
+        nearest = f'{error.message[:-1]}; did you mean "{meant}"?' if meant else error.message
+        raise ValueError(f"{nearest} {error.hint}") from error
+    return name
+
+
+def _meant(network: str) -> str:
+    """The network of the nearest depth, or of a name like this one; empty where there is none."""
+    named = re.fullmatch(r"(pure|resnet)(\d{1,5})", network.strip().lower())
+    if named:
+        return f"{named[1]}{min(_DEPTHS, key=lambda depth: abs(depth - int(named[2])))}"
+    return next(iter(get_close_matches(network, _USUAL_NETWORKS, n=1)), "")
+
+
+def _known_pattern(pattern: str) -> str:
+    parts = [part.split() for part in pattern.split("|")]
+    if not all(parts):
+        raise ValueError(f'"{pattern.strip()[:60]}" has a stage without a unit')
+    for name in dict.fromkeys(name for part in parts for name in part):
+        _known_unit(name)
+    return " | ".join(" ".join(part) for part in parts)
+
+
+def _known_unit(name: str) -> str:
+    try:
+        return get_unit(name).name
+    except UsageError as error:
+        raise ValueError(error.message) from error
+
+
+NETWORK_FIELDS: Mapping[str, FieldReader] = {
+    "base": FieldReader(Annotated[str, AfterValidator(_known_network)]),
+    "units": FieldReader(Annotated[str, AfterValidator(_known_pattern)]),
+    "threshold_init": StagesReader(Theta),
+    **{
+        name: FieldReader(field_type(Architecture, name))
+        for name in Architecture.model_fields
+        if name not in _NOT_OF_A_NETWORK
+    },
+}
+"""Settings of a network: the network it begins with by its usual name, the units in it (a name, or a pattern such as
+"conv | conv product"), and every other field of `Architecture`."""
+
+
+class KindsReader(FieldReader):
+    """Reads one value for every parameter kind, a table of some kinds, or several of either.
+
+    Args:
+        value_type: what the value of a kind must be.
+        table: what a kind's value may also be, as a table.
+    """
+
+    def __init__(self, value_type: Any, table: type[BaseModel] | None = None) -> None:
+        super().__init__(value_type)
+        self._table = FieldReader(table) if table else None
+        self._fields = tuple(table.model_fields) if table else ()
+
+    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        """One value."""
+        if not isinstance(raw, Mapping) or set(raw) & set(self._fields):
+            return self._of_kind(raw, faults, path)
+        faults.unknown_keys(raw, (*PARAMETER_KINDS, *self._fields), path)
+        return {
+            kind: self._of_kind(value, faults, (*path, kind)) for kind, value in raw.items() if kind in PARAMETER_KINDS
+        }
+
+    def _of_kind(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        if self._table and isinstance(raw, Mapping):
+            faults.unknown_keys(raw, self._fields, path)
+            known = {key: value for key, value in raw.items() if key in self._fields}
+            return self._table.value(known, faults, path)
+        return super().value(raw, faults, path)
+
+
+RECIPE_FIELDS: Mapping[str, FieldReader] = {
+    "like": FieldReader(Annotated[str, AfterValidator(_known_unit)]),
+    "learning_rate": KindsReader(LearningRate),
+    "weight_decay": KindsReader(DecayValue, WeightDecay),
+    **{name: FieldReader(field_type(Recipe, name)) for name in Recipe.model_fields if name not in _NOT_OF_A_RECIPE},
+}
+"""Settings of a recipe: the unit whose usual recipe it begins with (the network's own if left out), and every field of
+`Recipe` but the epochs and the batch size, which a scale decides."""
+
+_ELSEWHERE = {
+    "epochs": "epochs belong to a scale: [scales.NAME]",
+    "batch_size": "batch_size belongs to a scale: [scales.NAME]",
+    "in_chans": "the dataset decides in_chans",
+    "num_classes": "the dataset decides num_classes",
+    "image_size": "image_size belongs to a scale: [scales.NAME]",
+}
+
+
+class TableOf:
+    """Annotates a `GridTable` field of a model.
+
+    Args:
+        fields: what may stand in the table.
+        required: what must.
+        check: looks at one combination of values and raises what is wrong with it.
+        more: further keys, "against" and "recipes".
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, FieldReader],
+        check: Callable[[Mapping[str, Any]], object],
+        *,
+        required: tuple[str, ...] = (),
+        more: tuple[str, ...] = (),
+    ) -> None:
+        self._fields = fields
+        self._check = check
+        self._required = required
+        self._more = more
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return plain_schema(self.read, lambda table: table.plain())
+
+    def read(self, raw: object) -> GridTable:
+        """The table that a file writes as `raw`.
+
+        Raises:
+            ValidationError: it breaks a rule; every fault is listed.
+        """
+        if isinstance(raw, GridTable):
+            return raw
+        faults = FieldFaults()
+        if not isinstance(raw, Mapping):
+            faults.add((), "must be a table")
+            faults.raise_any()
+            return GridTable()
+        for key in raw:
+            if key in _ELSEWHERE and key not in self._fields:
+                faults.add((key,), _ELSEWHERE[key])
+        known = {key: value for key, value in raw.items() if key not in _ELSEWHERE or key in self._fields}
+        faults.unknown_keys(known, (*self._fields, *self._more))
+        for key in self._required:
+            if key not in raw:
+                faults.add((key,), "is missing")
+        table = GridTable(
+            {key: self._fields[key].read(value, faults, (key,)) for key, value in known.items() if key in self._fields},
+            self._names("against", raw, faults),
+            self._names("recipes", raw, faults),
+        )
+        faults.raise_any()
+        self._check_choices(table)
+        return table
+
+    def _names(self, key: str, raw: Mapping[str, Any], faults: FieldFaults) -> tuple[str, ...] | None:
+        """A name, or a list of names; None where there is no such key."""
+        given = raw.get(key) if key in self._more else None
+        names = [given] if isinstance(given, str) else given
+        if names is None:
+            return None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            faults.add((key,), "must be a name or a list of names")
+            return None
+        return tuple(names)
+
+    def _check_choices(self, table: GridTable) -> None:
+        """Look at every combination, and say what several have in common once."""
+        faults = FieldFaults()
+        for message in dict.fromkeys(message for choice in table.choices() for message in self._wrong(choice)):
+            faults.add((), message)
+        faults.raise_any()
+
+    def _wrong(self, choice: Mapping[str, Any]) -> list[str]:
+        try:
+            self._check(choice)
+        except ValidationError as error:
+            return [_in_words(details) for details in error.errors()]
+        except ValueError as error:
+            return [str(error)]
+        return []
+
+
+def _in_words(details: Any) -> str:
+    message = str(details["ctx"]["error"]) if details["type"] == "value_error" else str(details["msg"])
+    place = ".".join(str(part) for part in details["loc"])
+    return f"{place}: {message}" if place else message

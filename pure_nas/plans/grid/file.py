@@ -1,0 +1,129 @@
+"""ExperimentFile: what an experiment file says, and every fault of one at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
+
+from pure_nas.errors import UsageError, nearest
+from pure_nas.plans.grid.choices import architecture_of, check_network, recipe_of
+from pure_nas.plans.grid.effects import check_effects
+from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS, GridTable, TableOf
+from pure_nas.plans.grid.members import Member, chosen, members_of
+from pure_nas.plans.grid.names import USUAL, check_names
+from pure_nas.plans.grid.scale import Evaluations, Line, Noises, Scale, Targets, ViewsTable, Words
+from pure_nas.plans.grid.size import check_size
+from pure_nas.space.field import FieldFaults
+from pure_nas.space.tables import Table
+from pure_nas.validation import from_toml, read_text
+
+_NETWORKS = TableOf(NETWORK_FIELDS, check_network, required=("base",), more=("against", "recipes"))
+_RECIPES = TableOf(
+    RECIPE_FIELDS,
+    lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})),
+    more=("against",),
+)
+_HINT = "A field is a value, or { each = [...] } for a network or recipe of every value."
+_TRAINED = "of a run"
+"""What validators are told of a file that was trained by: it is read, not judged."""
+
+
+class ExperimentFile(Table):
+    """A question, and the grid that answers it.
+
+    Attributes:
+        question: what is asked, in a sentence.
+        paper: what the paper reports on it; empty where nothing.
+        dataset: a dataset's name, or the path of a folder of images, relative to the folder of the file.
+        split: "test" trains on train + validation and scores the test images once, at the end; "validation" trains on
+            train and scores the validation images, for questions of choosing.
+        validation_curve: with split = "test", holds the validation images out of training and scores them after each
+            epoch, so that convergence is read off images that nothing was trained on.
+        reference: the network that others are compared with, unless they name another; with a recipe ("name, recipe"),
+            that alone.
+        evaluations: what trained networks are judged by beside the error: "quality" (top-5, calibration), "noise",
+            "invariance" (of intensity) or "views" (crops and sizes averaged over).
+        noise: levels of the kinds of noise; all kinds at their usual levels where it is left out.
+        views: test-time views; ten crops where it is left out.
+        targets: accuracies of which it is said when they are reached, 0 to 1.
+        networks: the networks, by name.
+        recipes: how they are trained, by name; the usual recipe of their units where none is given.
+        scales: how large it is made, by name; the first is taken where none is asked for.
+    """
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    question: Line
+    paper: Words = ""
+    dataset: Line
+    split: Literal["test", "validation"] = "test"
+    validation_curve: bool = False
+    reference: str | None = None
+    evaluations: Evaluations = Field(default_factory=list)
+    noise: Noises = Field(default_factory=dict)
+    views: ViewsTable = ViewsTable(crops="ten-crop")
+    targets: Targets = Field(default_factory=lambda: [0.5, 0.6, 0.7, 0.8, 0.9])
+    networks: Annotated[dict[str, Annotated[GridTable, _NETWORKS]], Field(min_length=1)]
+    recipes: Annotated[dict[str, Annotated[GridTable, _RECIPES]], Field(min_length=1)] = Field(
+        default_factory=lambda: {USUAL: GridTable()}
+    )
+    scales: Annotated[dict[str, Scale], Field(min_length=1)]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_names(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Check names that refer to each other too, also where something else is wrong."""
+        found = FieldFaults()
+        if isinstance(data, Mapping):
+            check_size(data, found)
+            found.raise_any()  # Else all that follows would be done for each of very many.
+            check_names(data, found, _NETWORKS, _RECIPES)
+            if info.context != _TRAINED:
+                check_effects(data, found, _NETWORKS, _RECIPES)
+        try:
+            experiment = handler(data)
+        except ValidationError as error:
+            found.extend((), error)
+            found.raise_any()
+            raise
+        found.raise_any()
+        return experiment
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str = "experiment") -> Self:
+        """Read the text of an experiment file.
+
+        Raises:
+            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
+        """
+        return from_toml(cls, text, source=source, hint=_HINT)
+
+    @classmethod
+    def of_run(cls, path: Path) -> Self:
+        """Read the copy of a file that a run keeps, perhaps of an older version: what has no effect in it did no harm.
+
+        Raises:
+            ConfigError: it cannot be read, is no TOML or breaks a rule.
+        """
+        return from_toml(cls, read_text(path, "experiment"), source=str(path), hint=_HINT, context=_TRAINED)
+
+    def scale(self, name: str | None) -> tuple[str, Scale]:
+        """The scale of that name, or the first, with its name.
+
+        Raises:
+            UsageError: there is no such scale.
+        """
+        wanted = next(iter(self.scales)) if name is None else name
+        if wanted not in self.scales:
+            raise UsageError(f'There is no scale "{wanted}" in this experiment; {nearest(wanted, self.scales)}.')
+        return wanted, self.scales[wanted]
+
+    def network_members(self, scale: Scale) -> list[Member]:
+        """The networks that a scale trains."""
+        return chosen(members_of(self.networks), scale.networks)
+
+    def recipe_members(self, scale: Scale) -> list[Member]:
+        """The recipes that a scale uses."""
+        return chosen(members_of(self.recipes), scale.recipes)

@@ -1,0 +1,152 @@
+"""The grid: every network by every recipe that it is trained by, with what each is compared with."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from pure_nas.errors import ConfigError
+from pure_nas.plans.grid.choices import architecture_of, recipe_of
+from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.members import Member
+from pure_nas.plans.grid.scale import Scale
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.validation import faults
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network with one recipe.
+
+    Attributes:
+        label: its name: the network's, and the recipe's where there are several.
+        network: where it stands among the networks of the file.
+        recipe: likewise among the recipes.
+        candidate: what is trained.
+        folder: what the folders of its trainings begin with; see `Grid.folders`.
+    """
+
+    label: str
+    network: Member
+    recipe: Member
+    candidate: Candidate
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What an experiment trains at one scale.
+
+    Attributes:
+        seeds: trainings of each cell, from seeds 1, 2, ...
+    """
+
+    cells: tuple[Cell, ...]
+    seeds: int
+    reference: str | None = None
+
+    @classmethod
+    def of(cls, file: ExperimentFile, scale: Scale, images: Mapping[str, int], seeds: int | None = None) -> Grid:
+        """The grid of a file at a scale, for images of that kind.
+
+        Args:
+            images: in_chans, num_classes and image_size.
+            seeds: instead of the scale's.
+
+        Raises:
+            ConfigError: a network cannot be built for such images.
+        """
+        fields: dict[str, Any] = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
+        recipes = file.recipe_members(scale)
+        scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
+        cells = []
+        for network in file.network_members(scale):
+            try:
+                architecture = architecture_of(network.settings, **fields)
+            except ValidationError as error:
+                raise ConfigError(faults(error, Architecture, f"The network {network.label}")) from error
+            for recipe in recipes:
+                if network.trained_by(recipe):
+                    label = f"{network.label}, {recipe.label}" if len(recipes) > 1 else network.label
+                    trained_by = recipe_of(scaled[recipe.label], architecture, scale.epochs, scale.batch_size)
+                    cells.append(Cell(label, network, recipe, Candidate(architecture, trained_by)))
+        return cls(tuple(_with_folders(cells)), scale.seeds if seeds is None else seeds, file.reference)
+
+    @cached_property
+    def distinct(self) -> dict[str, Cell]:
+        """The cells that train something different, by digest; others are equal to one of them."""
+        found: dict[str, Cell] = {}
+        for cell in self.cells:
+            found.setdefault(cell.candidate.digest, cell)
+        return found
+
+    @cached_property
+    def folders(self) -> dict[str, list[str]]:
+        """What the folders of a training may begin with, by digest: what its shortest label gives comes first.
+
+        So the order of a file's tables does not decide it. An older version took the first of equal cells.
+        """
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for cell in sorted(self.cells, key=lambda cell: (len(cell.label), cell.label)):
+            found[cell.candidate.digest].append(cell.folder)
+        return found
+
+    @property
+    def trainings(self) -> int:
+        """How many networks are trained."""
+        return len(self.distinct) * self.seeds
+
+    def references_of(self, cell: Cell) -> list[Cell]:
+        """The cells that another is compared with, as far as this scale has them.
+
+        What its network is compared with, by the recipe that is named with it, else by the same; where that is nothing
+        but itself, what its recipe is compared with, with the same network.
+        """
+        network, recipe = cell.network, cell.recipe
+        against = network.against
+        if against is None and self.reference is not None:
+            against = (self.reference,)
+        found = [self._find(name, cell) for name in against or ()]
+        if all(other is None or other.label == cell.label for other in found):
+            found = [
+                other
+                for name in recipe.against or ()
+                for other in self.cells
+                if other.network.label == network.label and other.recipe.named(name, recipe.index)
+            ]
+        own = cell.candidate.digest
+        return [other for other in found if other is not None and other.candidate.digest != own]
+
+    def _find(self, against: str, cell: Cell) -> Cell | None:
+        """The cell that "network" or "network, recipe" means beside another.
+
+        A network alone is meant by the other's recipe if it has that, else by its first.
+        """
+        index = cell.network.index
+        found = [other for other in self.cells if other.network.named(against, index)] or [
+            other
+            for other in self.cells
+            for recipe in (other.recipe.label, other.recipe.table)
+            if against.endswith(f", {recipe}")
+            and other.recipe.named(recipe, cell.recipe.index)
+            and other.network.named(against.removesuffix(f", {recipe}"), index)
+        ]
+        return next((other for other in found if other.recipe.label == cell.recipe.label), found[0] if found else None)
+
+
+def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:
+    """Each with a folder of its own, named like its label as far as files can be."""
+    words = [re.sub(r"[^A-Za-z0-9.+-]+", "-", cell.label).strip("-.")[:80] for cell in cells]
+    counted = Counter(each.lower() for each in words)
+    for cell, name in zip(cells, words, strict=True):
+        alone = name and counted[name.lower()] == 1
+        digest = hashlib.sha256(cell.label.encode()).hexdigest()[:6]
+        yield replace(cell, folder=name if alone else f"{name}-{digest}".strip("-"))

@@ -1,0 +1,117 @@
+"""The networks and recipes that the tables of an experiment file list, each with its label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pure_nas.plans.grid.fields import GridTable
+from pure_nas.space.architecture import Architecture
+
+DEPTH = "depth"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network or recipe of a table.
+
+    Attributes:
+        label: its name in the report and on the command line.
+        table: the table that it is from.
+        index: its place in that table.
+        settings: what the table says of it.
+        axis: the one field in which it differs from the others of its table, where that is a number: "depth" where
+            it is the base; empty otherwise.
+        place: its value there.
+        against: what it is compared with: labels or tables; None where the table does not say.
+        recipes: labels of the recipes that it is trained by; None for all.
+        alone: whether its table has no other.
+    """
+
+    label: str
+    table: str
+    index: int
+    settings: Mapping[str, Any]
+    axis: str = ""
+    place: float | None = None
+    against: tuple[str, ...] | None = None
+    recipes: tuple[str, ...] | None = None
+    alone: bool = False
+
+    def named(self, name: str, index: int) -> bool:
+        """Whether `name` means it beside the member `index` of another table.
+
+        It does by label, and by table where that has no other member, or where this one has the same place there.
+        """
+        return self.label == name or (self.table == name and (self.alone or self.index == index))
+
+    def trained_by(self, recipe: Member) -> bool:
+        """Whether it, a network, is trained by a recipe."""
+        return self.recipes is None or bool({recipe.label, recipe.table} & set(self.recipes))
+
+
+def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
+    """Every network or recipe, in the order of the file."""
+    labels = Counter(_label(name, table, choice) for name, table in tables.items() for choice in table.choices())
+    for name, table in tables.items():
+        choices = list(table.choices())
+        for index, settings in enumerate(choices):
+            axis, place = _place(table, settings)
+            label = _label(name, table, settings)
+            yield Member(
+                label=f"{name} {label}" if table.grid == ("base",) and labels[label] > 1 else label,
+                table=name,
+                index=index,
+                settings=settings,
+                axis=axis,
+                place=place,
+                against=table.against,
+                recipes=table.recipes,
+                alone=len(choices) == 1,
+            )
+
+
+def chosen(members: Iterable[Member], names: Sequence[str] | None) -> list[Member]:
+    """The members that a scale names by label or by table; all where it names none."""
+    return [member for member in members if names is None or {member.label, member.table} & set(names)]
+
+
+def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | None]:
+    if len(table.grid) != 1:
+        return "", None
+    (field,) = table.grid
+    if field == "base":
+        return DEPTH, float(Architecture.named(settings["base"]).depth)
+    numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in table.settings[field].values
+    )
+    return (field, float(settings[field])) if numbers else ("", None)
+
+
+def _label(name: str, table: GridTable, settings: Mapping[str, Any]) -> str:
+    """The table's name and what tells its members apart; for a grid of bases, their names."""
+    if not table.grid:
+        return name
+    rest = [field for field in table.grid if field != "base"]
+    first = settings["base"] if "base" in table.grid else name
+    if len(rest) == 1 and not isinstance(settings[rest[0]], bool | dict):
+        return f"{first} {_text(settings[rest[0]])}"
+    return " ".join([first, *(f"{field} {_text(settings[field])}" for field in rest)])
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return "/".join(_text(inner) for inner in value)
+        case dict():
+            return " ".join(f"{key} {_text(inner)}" for key, inner in value.items())
+        case _:
+            return str(value)

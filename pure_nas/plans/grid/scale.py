@@ -1,0 +1,149 @@
+"""The plain values of an experiment file, and its tables of scales and views."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+
+from pure_nas.space.field import FieldFaults, note_repeats
+from pure_nas.space.tables import Table
+
+MOST_SEEDS = 1000
+_MISLEADING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of writing, or end a line where an editor shows none."""
+_MOST = 1e7
+
+
+def _legible(text: str) -> str:
+    """Characters that control a terminal or turn the direction of writing would show something else than is there."""
+    for character in text:
+        if (unicodedata.category(character) == "Cc" and character != "\t") or character in _MISLEADING:
+            raise ValueError(f"must be a line of text, but has the control character U+{ord(character):04X}")
+    return text
+
+
+def _legible_lines(text: str) -> str:
+    for line in text.split("\n"):
+        _legible(line)
+    return text
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    faults = FieldFaults()
+    note_repeats(values, faults, ())
+    faults.raise_any()
+    return values
+
+
+def _possible(noise: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Note shares above 1 too, also where something else is wrong."""
+    faults = FieldFaults()
+    shares = noise.get("salt-and-pepper") if isinstance(noise, Mapping) else None
+    for index, share in enumerate(shares if isinstance(shares, list) else []):
+        if isinstance(share, int | float) and 1 < share <= _MOST:
+            faults.add(("salt-and-pepper", index), f"is a share of pixels, so at most 1, got {share:g}")
+    try:
+        noise = handler(noise)
+    except ValidationError as error:
+        faults.extend((), error)
+    faults.raise_any()
+    return noise
+
+
+Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_legible)]
+Words = Annotated[str, Field(max_length=1000), AfterValidator(_legible_lines)]
+Accuracy = Annotated[float, Field(gt=0, lt=1)]
+Targets = Annotated[list[Accuracy], Field(min_length=1, max_length=20), AfterValidator(_distinct)]
+EvaluationName = Literal["quality", "noise", "invariance", "views"]
+Evaluations = Annotated[list[EvaluationName], AfterValidator(_distinct)]
+NoiseName = Literal["poisson", "gaussian", "salt-and-pepper", "speckle"]
+"""As `pure_nas.evaluation.NoiseKind`, which comes with PyTorch."""
+_Level = Annotated[float, Field(gt=0, le=_MOST)]
+Noises = Annotated[
+    dict[NoiseName, Annotated[list[_Level], Field(min_length=1), AfterValidator(_distinct)]], WrapValidator(_possible)
+]
+
+
+class ViewsTable(Table):
+    """Test-time views, see `pure_nas.evaluation.Views`.
+
+    Attributes:
+        scales: heights and widths to which an image is brought first, relative to what a network is shown; at least 1
+            where crops are cut. Where it is empty, its own.
+    """
+
+    crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
+    scales: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(max_length=8), AfterValidator(_distinct)] = (
+        Field(default_factory=list)
+    )
+
+    @model_validator(mode="after")
+    def _something_else_than_the_image(self) -> Self:
+        faults = FieldFaults()
+        if self.crops == "whole" and set(self.scales) <= {1.0}:
+            faults.add((), "shows each image once, as it is: ask for other crops, or for scales")
+        if self.crops in ("five-crop", "ten-crop"):
+            for index, scale in enumerate(self.scales):
+                if scale < 1:
+                    faults.add(("scales", index), f"{self.crops} cuts out of at least 1, got {scale:g}")
+        faults.raise_any()
+        return self
+
+
+class Scale(Table):
+    """How large an experiment is made.
+
+    Attributes:
+        cost: what it takes, in words and with the machine.
+        epochs: of every training.
+        seeds: trainings of each network, from seeds 1, 2, ...
+        batch_size: images in a step.
+        networks: labels or tables of the networks to train; all where it is left out.
+        recipes: likewise.
+        dataset: instead of the experiment's.
+        image_size: to bring images to, pixels; their own where it is left out.
+        limit: how many of the images outside test are used; all where it is left out.
+        validation: how many of those are validation images; as the dataset has it where it is left out.
+        base_width: of every network, instead of its own.
+        crop_padding: of every recipe, instead of its own: 4 pixels are much for images of 8.
+        warmup_epochs: of every recipe that has a warm-up, instead of its own: 5 epochs are all that some scales have.
+        targets: instead of the experiment's.
+        evaluations: likewise.
+        evaluated: how many of the scored images the evaluations use; all where it is left out.
+    """
+
+    cost: Line
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
+    networks: Annotated[list[str], Field(min_length=1)] | None = None
+    recipes: Annotated[list[str], Field(min_length=1)] | None = None
+    dataset: Line | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
+    limit: Annotated[int, Field(ge=4)] | None = None
+    validation: Annotated[int, Field(ge=1)] | None = None
+    base_width: Annotated[int, Field(ge=1, le=4096)] | None = None
+    crop_padding: Annotated[int, Field(ge=0, le=64)] | None = None
+    warmup_epochs: Annotated[float, Field(gt=0)] | None = None
+    targets: Targets | None = None
+    evaluations: Evaluations | None = None
+    evaluated: Annotated[int, Field(ge=2)] | None = None
+
+    def scaled(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of a recipe, with what the scale sets in place of its own."""
+        settings = dict(recipe)
+        if self.crop_padding is not None:
+            settings["crop_padding"] = self.crop_padding
+        if self.warmup_epochs is not None and settings.get("warmup_epochs"):
+            settings["warmup_epochs"] = self.warmup_epochs
+        return settings

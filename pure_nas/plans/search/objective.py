@@ -1,0 +1,250 @@
+"""The evaluation of a search as a plain callable, for people who run their own Optuna study."""
+
+from __future__ import annotations
+
+import operator
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import SupportsIndex
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FixedTrial, FrozenTrial, Trial
+from pydantic import ValidationError
+
+from pure_nas.errors import UsageError, reason
+from pure_nas.paths import expanded
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.settings import SearchSettings, objective_names, objective_values
+from pure_nas.plans.search.setup import prepare
+from pure_nas.process_state import usual_defaults
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.catalogue import default_space_for, load_space
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.workers import Ended, InlineExecutor, Job, Outcome
+
+_ANY_SEED = 2**32
+AnyTrial = Trial | FrozenTrial | FixedTrial
+
+
+class Objective:
+    """Suggests a PURe network, trains it, and returns its validation error and costs.
+
+    Each trial gets the user attributes "architecture" and "recipe" (JSON), "params" and "flops". A trial over a
+    limit, or whose loss became NaN, is pruned with a constraint, which samplers learn from. Where a study runs threads
+    (`n_jobs`), one of them trains at a time; for more at once, let several processes share a storage.
+
+    Training is in float32 on `device` whatever PyTorch's default dtype and device are.
+
+    Args:
+        dataset: a dataset's name, or the path of an image folder.
+        space: a search space, its name or file; the one that suits the dataset if left out.
+        objectives: "error" first, then one or more of flops, params, latency, memory and noise_error, as names or as
+            one string ("error,flops"); all are minimised.
+        epochs: epochs of each trial; the space's if left out.
+        limits: what a candidate may cost, also as a mapping: {"params": "300k", "flops": 80e6, "latency": "2ms"}.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        seed: decides the validation split, weights and order; None draws one, which `seed` then tells.
+        data_dir: where datasets are kept.
+
+    Attributes:
+        seed: the seed in use.
+
+    Raises:
+        UsageError: a name or value cannot be used.
+        DataError: the images cannot be had.
+
+    Example:
+        >>> import optuna, pure_nas
+        >>> objective = pure_nas.Objective(dataset="digits", epochs=1)  # doctest: +SKIP
+        >>> study = optuna.create_study(directions=objective.directions)  # doctest: +SKIP
+        >>> study.optimize(objective, n_trials=20)  # doctest: +SKIP
+        >>> objective(study.best_trials[0]) == tuple(study.best_trials[0].values)  # doctest: +SKIP
+        True
+    """
+
+    def __init__(
+        self,
+        dataset: str | os.PathLike[str],
+        space: SearchSpace | str | os.PathLike[str] | None = None,
+        *,
+        objectives: str | Sequence[str] = ("error", "flops"),
+        epochs: int | None = None,
+        limits: Limits | Mapping[str, float | str | None] | None = None,
+        device: str = "auto",
+        seed: int | None = 0,
+        data_dir: Path | str | None = None,
+    ) -> None:
+        dataset = _path("dataset", dataset)
+        name, chosen = _space(space, dataset)
+        chosen = chosen.with_run(epochs=None if epochs is None else _whole("epochs", epochs))
+        self.seed = secrets.randbelow(_ANY_SEED) if seed is None else _whole("seed", seed)
+        settings = SearchSettings(
+            study="objective",
+            dataset=dataset,
+            space_name=name,
+            space=chosen,
+            trials=chosen.run.trials,
+            objectives=objective_names(_listed(objectives)),
+            limits=_limits(limits),
+            device=str(device),
+            seed=self.seed,
+            data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
+        )
+        with usual_defaults():
+            self._prepared = prepare(settings)
+
+    @property
+    def directions(self) -> list[str]:
+        """Directions for `optuna.create_study`: every objective is minimised."""
+        return ["minimize"] * len(self._prepared.settings.objectives)
+
+    def __call__(self, trial: AnyTrial) -> tuple[float, ...]:
+        """Evaluate the candidate that `trial` suggests.
+
+        Args:
+            trial: of a study that runs, or one that has its parameters: one that has ended (such as those in
+                `study.best_trials`) or a `FixedTrial`.
+
+        Raises:
+            optuna.TrialPruned: it is over a limit, diverged, or ran out of memory.
+            UsageError: the study has another number of objectives or maximises one, or the trial's parameters are
+                not those of a candidate of the space.
+        """
+        settings = self._prepared.settings
+        self._check(trial)
+        candidate = self._suggested(trial)
+        trial.set_user_attr("architecture", candidate.architecture.to_json())
+        trial.set_user_attr("recipe", candidate.recipe.to_json())
+        with usual_defaults():
+            constraints = settings.limits.constraints(candidate.architecture, self._prepared.latency)
+            _constrain(trial, constraints)
+            if any(value > 0 for value in constraints.values()):
+                raise optuna.TrialPruned("over a limit")
+            outcome = self._train(candidate, trial.number)
+        if outcome.state != "complete":
+            _constrain(trial, {outcome.state: 1.0})
+            raise optuna.TrialPruned(outcome.reason)
+        for name in ("params", "flops"):
+            trial.set_user_attr(name, outcome.cost[name])
+        return objective_values(settings.objectives, outcome.metrics, outcome.cost)
+
+    def _check(self, trial: AnyTrial) -> None:
+        if not isinstance(trial, AnyTrial):
+            raise UsageError(
+                f"An objective is called with a trial, not with a {type(trial).__name__}.",
+                hint="For parameters of your own: objective(optuna.trial.FixedTrial(parameters)).",
+            )
+        if not isinstance(trial, Trial):
+            return
+        names, directions = self._prepared.settings.objectives, trial.study.directions
+        hint = "Create it with optuna.create_study(directions=objective.directions)."
+        if len(directions) != len(names):
+            raise UsageError(
+                f"The study has {len(directions)} objective(s), but this one returns {len(names)}: {', '.join(names)}.",
+                hint=hint,
+            )
+        for name, direction in zip(names, directions, strict=True):
+            if direction != StudyDirection.MINIMIZE:
+                raise UsageError(f"The study maximises {name}, which is better when it is lower.", hint=hint)
+
+    def _suggested(self, trial: AnyTrial) -> Candidate:
+        try:
+            return self._prepared.space.suggest(trial)
+        except ValueError as error:
+            fault = _faults(error) if isinstance(error, ValidationError) else reason(error)
+            raise UsageError(
+                f"The parameters of trial {trial.number} are not those of a candidate of this space: {fault}.",
+                hint="A trial that is evaluated again, and a FixedTrial, need every parameter of a trial that this "
+                "space has suggested, such as study.best_trials[0].params.",
+            ) from error
+
+    def _train(self, candidate: Candidate, number: int) -> Outcome:
+        settings = self._prepared.settings
+        executor = InlineExecutor(self._prepared.dataset, self._prepared.device)
+        with tempfile.TemporaryDirectory(prefix="pure-nas-") as folder:
+            executor.submit(
+                Job(
+                    number=number,
+                    candidate=candidate,
+                    directory=Path(folder),
+                    seed=settings.seed,
+                    measures=settings.measures,
+                    keep_weights=False,
+                )
+            )
+            while True:
+                event = executor.next_event()
+                if isinstance(event, Ended):
+                    return event.outcome
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc']))} is {each['input']!r}: {each['msg']}" for each in error.errors()
+    )
+
+
+def _space(space: SearchSpace | str | os.PathLike[str] | None, dataset: str) -> tuple[str, SearchSpace]:
+    """The space that was asked for, and what to call it."""
+    match space:
+        case SearchSpace():
+            return "of its own", space
+        case None:
+            name = default_space_for(dataset)
+            return name, load_space(name)
+        case str():
+            return space, load_space(space)
+        case os.PathLike():
+            return os.fspath(space), SearchSpace.load(expanded(os.fspath(space)))
+    raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
+
+
+def _limits(limits: Limits | Mapping[str, float | str | None] | None) -> Limits:
+    match limits:
+        case Limits():
+            return limits
+        case None:
+            return Limits()
+        case Mapping():
+            return Limits.of(limits)
+    raise UsageError(
+        f"Limits are a mapping of costs to bounds, not {limits!r}.", hint='For example {"params": "300k"}.'
+    )
+
+
+def _listed(objectives: str | Sequence[str]) -> str:
+    try:
+        return objectives if isinstance(objectives, str) else ",".join(objectives)
+    except TypeError as error:
+        raise UsageError(
+            f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").'
+        ) from error
+
+
+def _path(name: str, value: str | os.PathLike[str]) -> str:
+    """A name or path, which may be an object of `pathlib`."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str) or not path:
+        raise UsageError(f"{name} is a name or the path of a folder, not {value!r}.")
+    return path
+
+
+def _whole(name: str, value: SupportsIndex) -> int:
+    """A whole number, which may be one of NumPy's."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError as error:
+        raise UsageError(f"{name} is a whole number, not {value!r}.") from error
+
+
+def _constrain(trial: AnyTrial, constraints: Mapping[str, float]) -> None:
+    """Set constraints; a trial that is evaluated again has them already, and Optuna keeps the first."""
+    for key, value in constraints.items():
+        if key not in trial.constraints:
+            trial.set_constraint(key, value)

@@ -1,0 +1,239 @@
+"""What a search was asked to do, and whether a run may go on with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+from typing import Any, get_args
+
+from pure_nas.data import dataset_names
+from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.paths import expanded
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.environment import without_password
+from pure_nas.run.schema import COST_KEYS, SCHEMA, ObjectiveName
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.validation import shown
+from pure_nas.workers import Measure
+from pure_nas.workers.count import Workers, check_workers
+
+OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
+_MAY_DIFFER = frozenset({"study", "trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
+"""Of dataset and space, only their names: images and axes are compared themselves."""
+_CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
+"""What run.toml of an older run lacks, though nothing differs."""
+_LONGEST_NAME = 200
+_WINDOWS = os.name == "nt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """Everything that decides a search.
+
+    Attributes:
+        study: its name; also the name of its folder.
+        dataset: a dataset's name, or the path of an image folder.
+        space_name: where the space came from, for people.
+        space: the space, with the run's epochs and batch size.
+        trials: trials in total, over every session.
+        time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
+        objectives: "error" first, then one or more costs, or "noise_error".
+        workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
+        storage: URL of the Optuna storage; None keeps it in the run's folder.
+    """
+
+    study: str
+    dataset: str
+    space_name: str
+    space: SearchSpace
+    trials: int
+    time_seconds: float | None = None
+    objectives: tuple[ObjectiveName, ...] = ("error", "flops")
+    limits: Limits = field(default_factory=Limits)
+    sampler: SamplerChoice = "auto"
+    seed: int = 0
+    device: str = "auto"
+    workers: Workers = 1
+    baselines: bool = True
+    storage: str | None = field(default=None, repr=False)  # it may hold a password
+    data_dir: Path | None = None
+    image_size: int | None = None
+    skip_corrupt: bool = False
+
+    def __post_init__(self) -> None:
+        _check_study_name(self.study)
+        for name in self.objectives:
+            if name not in OBJECTIVE_NAMES:
+                raise UsageError(f'There is no objective "{name}"; {nearest(name, OBJECTIVE_NAMES)}.')
+        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
+            raise UsageError(
+                f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
+                hint="For example --objectives error,flops",
+            )
+        if len(self.objectives) < 2:
+            raise UsageError(
+                "A search needs a cost beside error.",
+                hint="For example --objectives error,params; noise_error counts as one.",
+            )
+        if self.sampler not in SAMPLER_CHOICES:
+            raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
+        if self.trials < 1:
+            raise UsageError(f"A study needs at least one trial, but --trials is {self.trials}.")
+        if self.seed < 0:
+            raise UsageError(f"A seed is 0 or more, but --seed is {self.seed}.")
+        check_workers(self.workers)
+        if self.workers not in (1, "auto") and self.measures_latency:
+            raise UsageError(
+                f"Latency cannot be measured while {self.workers} networks train at once.",
+                hint="Leave --workers out, or take flops for latency.",
+            )
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What to measure of a trial besides its error."""
+        return tuple(name for name in self.objectives if name != "error")
+
+    @property
+    def measures_latency(self) -> bool:
+        """Whether latencies are measured, which other work on the machine would disturb."""
+        return "latency" in self.objectives or self.limits.latency_ms is not None
+
+    def resolved(self) -> dict[str, Any]:
+        """The settings as run.toml holds them."""
+        return {
+            "schema": SCHEMA,
+            "study": self.study,
+            "dataset": self.dataset if self.dataset in dataset_names() else _absolute(self.dataset),
+            "space": self.space_name,
+            "trials": self.trials,
+            "time_seconds": self.time_seconds,
+            "epochs": self.space.run.epochs,
+            "batch_size": self.space.run.batch_size,
+            "objectives": list(self.objectives),
+            "limits": dict(self.limits.given),
+            "sampler": self.sampler,
+            "seed": self.seed,
+            "device": self.device,
+            "workers": self.workers,
+            "baselines": self.baselines,
+            "storage": without_password(self.storage) if self.storage else None,
+            "data_dir": _absolute(self.data_dir) if self.data_dir else None,
+            "image_size": self.image_size,
+            "skip_corrupt": self.skip_corrupt,
+            "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
+        }
+
+
+def _absolute(path: Path | str) -> str:
+    """A path that means the same from every folder: a run is taken up again from anywhere."""
+    return str(expanded(path).resolve())
+
+
+def _check_study_name(name: str) -> None:
+    fault = ""
+    if not name:
+        fault = "is empty"
+    elif name.startswith(".") or "/" in name or "\\" in name:
+        fault = "begins with a dot or has a slash"
+    elif not name.isprintable():
+        fault = "has characters that cannot be printed"
+    elif len(name.encode()) > _LONGEST_NAME:
+        fault = f"is longer than {_LONGEST_NAME} bytes"
+    elif _WINDOWS and (set(name) & set('<>:"|?*') or name[-1] in ". " or PureWindowsPath(name).is_reserved()):
+        fault = "cannot be a folder's on Windows"
+    if fault:
+        raise UsageError(
+            f"The study name {shown(name)} {fault}.",
+            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
+        )
+
+
+def objective_names(text: str) -> tuple[ObjectiveName, ...]:
+    """Objectives from a list such as "error,flops".
+
+    Raises:
+        UsageError: a name is unknown.
+    """
+    found: list[ObjectiveName] = []
+    for name in text.split(","):
+        known = next((each for each in OBJECTIVE_NAMES if each == name.strip()), None)
+        if known is None:
+            raise UsageError(f'There is no objective "{name.strip()}"; {nearest(name.strip(), OBJECTIVE_NAMES)}.')
+        found.append(known)
+    return tuple(found)
+
+
+def objective_values(
+    names: Sequence[ObjectiveName], metrics: Mapping[str, float], cost: Mapping[str, float]
+) -> tuple[float, ...]:
+    """The value of each objective, out of the metrics and costs of a complete trial."""
+    return tuple(cost[COST_KEYS[name]] if name in COST_KEYS else metrics[name] for name in names)
+
+
+def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
+    """Check that a run may go on with the settings `wanted`.
+
+    Trials, time, device, workers, data directory and the names of study, dataset and space may differ.
+
+    Raises:
+        RunError: something else differs; the message lists what.
+    """
+    stored = run.settings()
+    if "schema" not in stored:
+        raise run.of_another_version(stored)
+    old, new = flat_settings(stored), flat_settings(wanted)
+    for settings in (old, new):
+        if "storage" in settings:  # with a password or without: it is the same database
+            settings["storage"] = without_password(str(settings["storage"])).replace(":***@", "@")
+    recorded_only = {key for key in old if key.split(".")[0] not in wanted}
+    keys = sorted((old.keys() | new.keys()) - recorded_only - (_CAME_LATER - old.keys()))
+    differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
+    if differing == ["data.name"]:  # equal images, in a folder that is called otherwise here
+        return
+    if differing:
+        listed = _causes_first(differing, old, new)
+        if all(key.startswith("data.") for key in listed):
+            raise RunError(
+                f'The images of "{wanted["dataset"]}" have changed since {run.path} was searched.',
+                hint="Put the old ones back, or search again with another --study.",
+            )
+        lines = [
+            f"  {key}: {shown_setting(old.get(key))} in the run, {shown_setting(new.get(key))} now"
+            for key in listed[:20]
+        ]
+        more = [f"  and {len(listed) - 20} more"] if len(listed) > 20 else []
+        raise RunError(
+            "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
+            hint="Give it the same settings to go on, or choose another --study for a new run.",
+        )
+
+
+def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The keys that differ, with the names they follow from; what follows from another dataset is left out."""
+    found = list(differing)
+    for cause, effect in (("space", "search_space"), ("dataset", "data")):
+        if any(key.startswith(f"{effect}.") for key in found) and old.get(cause) != new.get(cause):
+            found = [cause, *(key for key in found if not key.startswith(f"{effect}."))]
+    if any(cause in found for cause in ("dataset", "seed", "image_size", "skip_corrupt")):
+        found = [key for key in found if not key.startswith("data.")]
+    return found
+
+
+def shown_setting(value: object) -> str:
+    """A setting for messages."""
+    return "nothing" if value is None else repr(value)
+
+
+def flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, keys joined by dots; what is None is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flat_settings(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat

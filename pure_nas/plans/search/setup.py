@@ -1,0 +1,264 @@
+"""From settings to a search that is ready to go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from pure_nas.cost.layers import cost_of
+from pure_nas.cost.measure import activation_bytes, latency_ms
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.devices import resolve_device
+from pure_nas.errors import RunError
+from pure_nas.evaluation import NOISE_MIXTURE
+from pure_nas.files import write_whole
+from pure_nas.nn import build
+from pure_nas.plans.search.baselines import Baseline, baselines
+from pure_nas.plans.search.clock import STARTED
+from pure_nas.plans.search.estimate import nominal_seconds_per_trial, seconds_per_trial
+from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
+from pure_nas.plans.search.search import Listener, Search
+from pure_nas.plans.search.settings import SearchSettings, require_same
+from pure_nas.plans.search.storage import close_storage, open_storage
+from pure_nas.plans.search.study import SearchStudy
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
+from pure_nas.run.environment import describe_environment
+from pure_nas.run.results import objectives_of
+from pure_nas.run.schema import ObjectiveName
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.workers import Executor
+from pure_nas.workers.child import Load
+from pure_nas.workers.count import Work, WorkerPlan, Workers, plan_workers, start_workers
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A search of which everything is known but what it will find.
+
+    Attributes:
+        settings: as asked for, with the space fitted to the dataset's images.
+        load: loads the dataset in another process.
+    """
+
+    settings: SearchSettings
+    dataset: Dataset
+    load: Load
+    device: torch.device
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space, fitted to the dataset's images."""
+        return self.settings.space
+
+    @cached_property
+    def plan(self) -> list[Baseline]:
+        """Baselines to train first."""
+        return baselines(self.space) if self.settings.baselines else []
+
+    def seconds_per_trial(self, executor: Executor) -> float:
+        """Expected training time of a trial, measured over a few steps."""
+        planned = [baseline.candidate for baseline in self.plan]
+        return seconds_per_trial(
+            self.space, self.dataset, self.settings.trials, planned, executor, scored_after=self._scored_after
+        )
+
+    @property
+    def _scored_after(self) -> int:
+        """Images that a trial is scored on after its last epoch, for noise_error."""
+        asked = "noise_error" in self.settings.objectives
+        return len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if asked else 0
+
+    def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
+        """How many networks are trained at once while `left` trials are to go, as the settings or `wanted` say."""
+        if self.settings.measures_latency:
+            return WorkerPlan(1, "latency is measured, which other training would disturb")
+        return plan_workers(wanted or self.settings.workers, Work.of_space(self.space, left), self.device)
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        """What trains while `left` trials are to go."""
+        work = Work.of_space(self.space, left)
+        return start_workers(self.workers_for(left), work, self.dataset, self.load, self.device)
+
+    @cached_property
+    def sampler(self) -> ChosenSampler:
+        """What proposes candidates, and why."""
+        seconds = nominal_seconds_per_trial(self.space, self.dataset, self.device)
+        return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
+
+    @property
+    def smallest_params(self) -> int:
+        """Parameters of the space's smallest network."""
+        return min(cost_of(architecture).params for architecture in self.space.smallest_architectures())
+
+    @property
+    def largest_params(self) -> int:
+        """Parameters of the space's largest network."""
+        return max(cost_of(architecture).params for architecture in self.space.largest_architectures())
+
+    @cached_property
+    def reference(self) -> tuple[float, ...]:
+        """The worst value of each objective: chance, and the cost of the space's largest networks."""
+        return tuple(self._worst(name) for name in self.settings.objectives)
+
+    def latency(self, architecture: Architecture) -> float:
+        """Time of one image through `architecture` on the run's device, milliseconds; measured once."""
+        canonical = architecture.canonical()
+        if canonical not in self._latencies:
+            self._latencies[canonical] = latency_ms(build(canonical), _image_shape(canonical), self.device)
+        return self._latencies[canonical]
+
+    @cached_property
+    def _latencies(self) -> dict[Architecture, float]:
+        return {}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.toml says of the images."""
+        dataset = self.dataset
+        return {**dataset.facts, "train": len(dataset.train), "validation": len(dataset.validation)}
+
+    def _worst(self, name: ObjectiveName) -> float:
+        largest = self.space.largest_architectures()
+        match name:
+            case "error" | "noise_error":
+                return 1 - 1 / len(self.dataset.classes)
+            case "latency":
+                return max(self.latency(architecture) for architecture in largest)
+            case "memory":
+                return float(max(activation_bytes(build(each), _image_shape(each)) for each in largest))
+            case "flops":
+                return float(max(cost_of(architecture).flops for architecture in largest))
+            case "params":
+                return float(max(cost_of(architecture).params for architecture in largest))
+
+
+def prepare(settings: SearchSettings) -> Prepared:
+    """Load the images, fit the space to them and check the limits; nothing is written to the run.
+
+    Raises:
+        DataError: the images cannot be had.
+        DeviceError: the device is not there.
+        UsageError: the limits cannot be met.
+    """
+    device = resolve_device(settings.device)
+    load = partial(
+        load_dataset,
+        settings.dataset,
+        data_dir=settings.data_dir,
+        seed=settings.seed,
+        image_size=settings.image_size,
+        skip_corrupt=settings.skip_corrupt,
+    )
+    dataset = load()
+    space = settings.space.with_images(
+        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
+    )
+    prepared = Prepared(replace(settings, space=space), dataset, load, device)
+    settings.limits.require_possible(space, prepared.latency)
+    return prepared
+
+
+@contextmanager
+def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights: bool = False) -> Iterator[Search]:
+    """Lock the run, check or write its settings, and yield the search.
+
+    Args:
+        out: the folder that holds runs; the run is `out / study`.
+        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
+
+    Raises:
+        RunError: the run is in use, damaged, or was started with other settings.
+    """
+    settings = prepared.settings
+    run = RunDirectory(out / settings.study)
+    wanted = {**settings.resolved(), "data": prepared.facts}
+    if not run.exists and _holds_something_else(run.path):
+        raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
+    with ExitStack() as stack:
+        storage = None
+        if settings.storage is not None:
+            # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
+            storage = open_storage(run.study_path, settings.storage)
+            stack.callback(close_storage, storage)
+        stack.enter_context(run.locked())
+        if run.exists:
+            require_same(run, wanted)
+            # A run that was renamed keeps the name of its study.
+            wanted["study"] = str(run.settings().get("study", settings.study))
+        if storage is None:
+            storage = open_storage(run.study_path, None)
+            stack.callback(close_storage, storage)
+        decided = _decided(run) if run.exists else _decide(prepared)
+        sampler = ChosenSampler(**decided["chosen_sampler"])
+        study = SearchStudy(
+            storage,
+            wanted["study"],
+            space=prepared.space,
+            objectives=settings.objectives,
+            sampler=sampler.name,
+            seed=settings.seed,
+        )
+        search = Search(
+            run,
+            settings,
+            study,
+            prepared.start_workers,
+            sampler=sampler,
+            plan=prepared.plan,
+            reference=tuple(decided["reference"][name] for name in settings.objectives),
+            latency=prepared.latency,
+            train_images=len(prepared.dataset.train),
+            listener=listener,
+            restore_weights=restore_weights,
+        )
+        # Last, so that a run whose trials or study turn out to be damaged is left as it was.
+        _record(run, {**wanted, **decided}, describe_environment(prepared.device))
+        stack.callback(search.close)
+        yield search
+
+
+def _holds_something_else(folder: Path) -> bool:
+    """Whether `folder` holds what no search leaves there that was stopped before it wrote run.toml."""
+    ours = {"run.lock", "owner.json", "environment.json", "study.db", "study.db-wal", "study.db-shm"}
+    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    return any(name not in ours and not name.startswith(".") for name in found)
+
+
+def _record(run: RunDirectory, settings: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Write run.toml, and where the run was begun."""
+    if not run.exists:
+        write_whole(run.path / "environment.json", json.dumps(environment, indent=2) + "\n")
+    run.write_settings(settings)
+    run.log(STARTED, trials=settings["trials"], environment=environment)
+
+
+def _decide(prepared: Prepared) -> dict[str, Any]:
+    """What stays as it is for the whole run."""
+    return {
+        "chosen_sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
+        "reference": dict(zip(prepared.settings.objectives, prepared.reference, strict=True)),
+    }
+
+
+def _decided(run: RunDirectory) -> dict[str, Any]:
+    """What was decided when the run began."""
+    sampler = run.settings().get("chosen_sampler")
+    if sampler is None or sampler["name"] not in get_args(SamplerName):
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)
+    names, reference = objectives_of(run)
+    return {
+        "chosen_sampler": {"name": sampler["name"], "reason": sampler.get("reason", "")},
+        "reference": dict(zip(names, reference, strict=True)),
+    }
+
+
+def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
+    return architecture.in_chans, architecture.image_size, architecture.image_size

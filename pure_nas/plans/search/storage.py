@@ -1,0 +1,165 @@
+"""Where the Optuna study is kept."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from pure_nas.errors import RunError, UsageError
+from pure_nas.paths import expanded
+from pure_nas.plans.search.storage_faults import REBUILD, fault_of
+from pure_nas.run.environment import without_password, without_passwords_of
+
+logger = logging.getLogger(__name__)
+
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p", "afs"}
+)
+
+_ROOM_NEEDED = 1_000_000
+"""Bytes without which SQLite's complaints are about the disk, whatever it says."""
+_LOCKED_SECONDS = 60.0
+"""How long SQLite waits for whoever holds a database."""
+_RESTART_SECONDS = 60.0
+"""How long a database server that was there may be away: it is being started again."""
+
+
+def open_storage(database: Path, url: str | None) -> RDBStorage:
+    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`.
+
+    Raises:
+        RunError: the database is damaged or cannot be written.
+        UsageError: the URL cannot be opened.
+    """
+    return _open_file(database) if url is None else _open_url(url)
+
+
+def _open_file(database: Path) -> RDBStorage:
+    """SQLite that writes ahead (WAL), so that a dashboard can read while a search writes.
+
+    That does not work on network file systems; there it keeps a rollback journal, and the log says so.
+    """
+    database = database.absolute()
+    journal = "DELETE" if file_system(database.parent) in _NETWORK_FILE_SYSTEMS else "WAL"
+    if journal == "DELETE":
+        logger.warning("%s is on a network file system, where SQLite's write-ahead log does not work.", database)
+    # By its path: whatever its folders are called, none of it is part of a URL.
+    connect = partial(sqlite3.connect, database, timeout=_LOCKED_SECONDS, check_same_thread=False)
+    try:
+        with closing(connect()) as connection:
+            connection.execute(f"PRAGMA journal_mode={journal}")
+            connection.execute("PRAGMA schema_version")
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise sqlite3.DatabaseError(damage)
+        return RDBStorage("sqlite:///study.db", engine_kwargs={"creator": connect})
+    except (sqlite3.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+        if database.parent.is_dir() and shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
+            raise RunError(
+                f"The study {database} cannot be written: the disk is full.",
+                hint="Free some space, then give the same command again.",
+            ) from error
+        fault = fault_of(error)
+        damaged = "is damaged or cannot" if fault.hint == REBUILD else "cannot"
+        raise RunError(f"The study {database} {damaged} be opened: {fault.cause}.", hint=fault.hint) from error
+
+
+def _open_url(url: str) -> RDBStorage:
+    example = (
+        "Give an SQLAlchemy URL such as sqlite:///studies.db or postgresql://user@host/name; in a password, write / as "
+        "%2F, ? as %3F and @ as %40."
+    )
+    if not re.match(r"[\w+]+://", url):
+        shown = url if url.count(":") < 2 and "@" not in url else f"{url.partition(':')[0]}:..."
+        raise UsageError(f'The storage "{shown}" cannot be opened: it is no URL.', hint=example)
+    on_server = not url.startswith("sqlite")
+    options: dict[str, Any] = {"pool_pre_ping": True} if on_server else {"connect_args": {"timeout": _LOCKED_SECONDS}}
+    try:
+        storage = RDBStorage(_completed(url), engine_kwargs=options)
+    except (
+        ValueError,
+        LookupError,
+        ImportError,
+        SQLAlchemyError,
+        StorageInternalError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        fault = fault_of(error)
+        cause, texts = without_passwords_of(url, fault.cause), "\n".join(map(str, _chain(error)))
+        told = error if without_passwords_of(url, texts) == texts else StorageInternalError(cause)
+        raise UsageError(
+            f'The storage "{without_password(url)}" cannot be opened: {cause}.',
+            hint=example if fault.hint == REBUILD else fault.hint,
+        ) from told
+    if on_server:
+        event.listen(storage.engine, "do_connect", _patient_connect)
+    return storage
+
+
+def _completed(url: str) -> str:
+    """A URL as Optuna needs it: what @ and braces in passwords could be taken for ruled out, ~ written out."""
+    scheme, _, rest = url.partition("://")
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    user, at, host = authority.rpartition("@")
+    path, mark, query = rest[len(authority) :].partition("?")
+    escaped = f"{user.replace('@', '%40')}{at}{host}{path}{mark}{query.replace('@', '%40')}"
+    parsed = make_url(f"{scheme}://{escaped}")
+    if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database.startswith("~"):
+        parsed = parsed.set(database=str(expanded(parsed.database)))
+    text = parsed.render_as_string(hide_password=False)
+    return text.replace("{", "{{").replace("}", "}}").replace("{{SCHEMA_VERSION}}", "{SCHEMA_VERSION}")
+
+
+def _patient_connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    """Connect to a server that was there before, which may be about to start again."""
+    deadline, told = time.monotonic() + _RESTART_SECONDS, False
+    while True:
+        try:
+            return dialect.connect(*arguments, **options)
+        except dialect.loaded_dbapi.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            if not told:
+                logger.warning("The storage does not answer (%s); trying again for a minute.", fault_of(error).cause)
+            told = True
+            time.sleep(1)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and its causes."""
+    return [error, *_chain(error.__cause__)] if error is not None else []
+
+
+def close_storage(storage: RDBStorage) -> None:
+    """Let go of a database, so that SQLite moves its write-ahead log into the file."""
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds `path`, as Linux names it; "unknown" elsewhere."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return "unknown"
+    target = path.resolve()
+    found, kind = -1, "unknown"
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        _, mount, name = line.split(" ")[:3]
+        point = Path(mount.replace("\\040", " "))
+        if target.is_relative_to(point) and len(point.parts) >= found:
+            found, kind = len(point.parts), name
+    return kind

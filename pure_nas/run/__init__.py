@@ -1,0 +1,1 @@
+"""One folder on disk: what a run leaves, and what is read from it again."""

@@ -1,0 +1,379 @@
+"""What a run leaves on disk, and the lock on it.
+
+run.toml            every setting, resolved             environment.json   versions, device, command line
+study.db            the Optuna study (by default)       log.jsonl          one event a line
+trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
+                    checkpoint.pt, attempt.json (while the trial runs)
+front.json, front.csv, trials.csv, curves.csv, report.html, figures/
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import socket
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import tomli_w
+
+from pure_nas.errors import RunError, reason
+from pure_nas.files import (
+    REFUSALS,
+    TEMPORARY,
+    append_line,
+    bytes_of,
+    check,
+    decoded,
+    digest_of,
+    digest_of_document,
+    held,
+    read_json,
+    read_json_lines,
+    require_flat,
+    write_whole,
+)
+from pure_nas.paths import expanded
+from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.validation import shown
+
+logger = logging.getLogger(__name__)
+
+EXPERIMENT = "experiment"
+"""The `kind` in the run.toml of an experiment; that of a search has none."""
+DAMAGED_HINT = (
+    "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
+    "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
+    "the others."
+)
+SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
+_CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
+ARCHITECTURE_FILE = "architecture.json"
+WEIGHTS_FILE = "weights.safetensors"
+_SECONDS_TO_LOCK = 0.5
+_WRITTEN_LOCKED = frozenset(
+    {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
+    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", WEIGHTS_FILE}
+    | {"evaluation.json", "result.json"}
+)
+"""Files that only the holder of a run's lock writes."""
+
+
+class TrialDirectory:
+    """The folder of one trial.
+
+    Attributes:
+        damaged_hint: the way out where its result is damaged.
+    """
+
+    def __init__(self, path: Path, number: int, *, damaged_hint: str = DAMAGED_HINT) -> None:
+        self.path = path
+        self.number = number
+        self.architecture = path / ARCHITECTURE_FILE
+        self.recipe = path / "recipe.json"
+        self.damaged_hint = damaged_hint
+        self.ended = path / "result.json"
+        self.metrics = path / "metrics.jsonl"
+        self.weights = path / WEIGHTS_FILE
+        self.checkpoint = path / "checkpoint.pt"
+        self.evaluation = path / "evaluation.json"
+        self.attempt = path / "attempt.json"
+
+    def write_candidate(self, candidate: Candidate) -> None:
+        """Record what the trial trains."""
+        write_whole(self.recipe, candidate.recipe.to_json())
+        write_whole(self.architecture, candidate.architecture.to_json())
+
+    def candidate(self) -> Candidate:
+        """What the trial trains.
+
+        Raises:
+            ConfigError: a file is missing or damaged.
+        """
+        return Candidate(Architecture.load(self.architecture), Recipe.load(self.recipe))
+
+    @property
+    def has_candidate(self) -> bool:
+        """Whether what the trial trains is on disk."""
+        return self.architecture.exists()
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
+        files = (self.metrics, self.evaluation, self.weights)
+        digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
+        digests["candidate"] = self.candidate().digest
+        # The last digest is of the result itself, with the others.
+        own = digest_of_document({**result, "digests": digests})
+        self.write_result({**result, "digests": {**digests, self.ended.name: own}})
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
+        write_whole(self.ended, json.dumps(result, indent=2) + "\n")
+        if not self.checkpoint.is_dir():  # A folder in its place is not ours.
+            self.checkpoint.unlink(missing_ok=True)
+        self.attempt.unlink(missing_ok=True)
+
+    def result(self) -> dict[str, Any] | None:
+        """How the trial ended; None while it has not.
+
+        Raises:
+            RunError: the file is damaged, or it or another file of the trial was changed since. Results of older
+                versions have no digests, so that nothing is known of that.
+            ConfigError: what the trial trains is missing or damaged.
+        """
+        if not self.ended.exists():
+            return None
+        result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
+        digests = result.get("digests")
+        if digests is not None:
+            self._require_unchanged(result, digests)
+        return result
+
+    def _require_unchanged(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+        others = {name: digest for name, digest in digests.items() if name != self.ended.name}
+        if digest_of_document({**result, "digests": others}) != digests.get(self.ended.name):
+            raise RunError(f"{self.ended} was changed after the trial had ended.", hint=self.damaged_hint)
+        if self.candidate().digest != digests.get("candidate"):
+            raise RunError(
+                f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
+                "say: one of the files was changed, or belongs to another trial.",
+                hint=self.damaged_hint,
+            )
+        for path in (self.metrics, self.evaluation):
+            if path.name not in digests:
+                continue
+            if not path.exists():
+                raise RunError(f"{path} is missing.", hint=self.damaged_hint)
+            if digest_of(bytes_of(path)) != digests[path.name]:
+                raise RunError(
+                    f"{path} was changed after the trial had ended, or belongs to another trial.",
+                    hint=self.damaged_hint,
+                )
+
+    def number_in(self, result: Mapping[str, Any], *keys: str) -> float:
+        """A number of a result that must have it.
+
+        Raises:
+            RunError: it has not.
+        """
+        value: Any = result
+        for place, key in enumerate(keys, start=1):
+            value = value.get(key)
+            if value is None:
+                missing = ".".join(keys[:place])
+                raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
+        return float(value)
+
+    @property
+    def weights_digest(self) -> str | None:
+        """SHA-256 of the weights that the trial ended with; None where its result does not say, or there is none.
+
+        Raises:
+            RunError: the result is damaged.
+        """
+        digests = (self.result() or {}).get("digests") or {}
+        return digests.get(self.weights.name)
+
+    @property
+    def has_its_weights(self) -> bool:
+        """Whether the weights are there and, as far as the result tells, are those that the trial ended with.
+
+        Raises:
+            RunError: the result is damaged.
+        """
+        kept = self.weights_digest
+        return self.weights.is_file() and kept in (None, digest_of(bytes_of(self.weights)))
+
+    def curve(self) -> list[dict[str, Any]]:
+        """One record an epoch, from the first.
+
+        Raises:
+            RunError: the file cannot be read or is damaged.
+        """
+        hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
+        records = read_json_lines(self.metrics, Epoch, hint=hint)
+        for place, record in enumerate(records, start=1):
+            if record["epoch"] != place:
+                raise RunError(
+                    f"{self.metrics}, line {place}, is damaged: it is of epoch {record['epoch']}.", hint=hint
+                )
+        return records
+
+
+class RunDirectory:
+    """The folder of one run.
+
+    Raises:
+        RunError: `open` finds no run there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path = expanded(path)
+        self.settings_path = path / "run.toml"
+        self.study_path = path / "study.db"
+        self.log_path = path / "log.jsonl"
+        self.report_path = path / "report.html"
+        self.figures = path / "figures"
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """The run at `path`, which must exist."""
+        run = cls(path)
+        path = run.path
+        if path.is_file():
+            raise RunError(
+                f"{path} is a file, not the folder of a run.", hint="Name a folder that a search has written."
+            )
+        if not path.is_dir():
+            raise RunError(f"There is no run at {path}.", hint="Runs lie under runs/<study>, or where --out put them.")
+        if not run.settings_path.is_file():
+            raise RunError(f"{path} is no run: it has no run.toml.", hint="Name a folder that a search has written.")
+        return run
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return self.settings_path.is_file()
+
+    def trial(self, number: int) -> TrialDirectory:
+        """The folder of trial `number`, which need not exist."""
+        return TrialDirectory(self.path / "trials" / f"{number:04d}", number)
+
+    def trials(self) -> Iterator[TrialDirectory]:
+        """Every trial on disk, by number."""
+        folder = self.path / "trials"
+        names = (entry.name for entry in folder.iterdir() if entry.name.isdecimal()) if folder.is_dir() else ()
+        yield from (self.trial(number) for number in sorted(int(name) for name in names))
+
+    def write_settings(self, settings: Mapping[str, Any]) -> None:
+        """Record every setting of the run, resolved. Values that are None are left out."""
+        write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting of the run.
+
+        Raises:
+            RunError: run.toml is missing, damaged, or of a newer version.
+        """
+        data = bytes_of(self.settings_path)
+        try:
+            settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
+            require_flat(settings)
+        except RecursionError as error:
+            raise RunError(f"{self.settings_path} is damaged: it is nested too deeply.", hint=SETTINGS_HINT) from error
+        except ValueError as error:
+            raise RunError(f"{self.settings_path} is damaged: {error}.", hint=SETTINGS_HINT) from error
+        if settings.get("schema", SCHEMA) != SCHEMA:
+            raise self.of_another_version(settings)
+        check(Settings, settings, self.settings_path, hint=SETTINGS_HINT)
+        return settings
+
+    def of_another_version(self, settings: Mapping[str, Any]) -> RunError:
+        """What is wrong with settings that another version has written."""
+        return RunError(
+            f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
+        )
+
+    def log(self, event: str, **fields: Any) -> None:
+        """Append one event to log.jsonl."""
+        record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
+        append_line(self.log_path, record)
+
+    def user(self) -> str:
+        """Who holds the run now, as a clause such as "by process 7 on host since ..."; empty where nobody does."""
+        path = self.path / "run.lock"
+        if not path.exists():
+            return ""
+        try:
+            with filelock.FileLock(path, blocking=False):
+                return ""
+        except filelock.Timeout:
+            return _described(self.path / "owner.json").strip()
+        except OSError:  # It cannot be told where nothing may be written.
+            return ""
+
+    @contextmanager
+    def locked(self, *, instead: str = "--study") -> Iterator[None]:
+        """Hold the run, so that a second process leaves it alone. The system lets go of the lock of a dead process.
+
+        Args:
+            instead: the option that chooses another run.
+
+        Raises:
+            RunError: another process holds it; the message says which.
+        """
+        owner = self.path / "owner.json"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"The run directory {self.path} cannot be made: {reason(error)}.") from error
+        lock = filelock.FileLock(self.path / "run.lock")
+        try:
+            # `user` holds the lock for a moment as it looks.
+            lock.acquire(timeout=_SECONDS_TO_LOCK, poll_interval=0.02)
+        except filelock.Timeout as error:
+            raise RunError(
+                f"The run {self.path} is in use{_described(owner)}.",
+                hint=f"Wait for it, stop it, or choose another {instead}.",
+            ) from error
+        except OSError as error:
+            if error.errno not in REFUSALS | {errno.ENOLCK}:
+                raise RunError(f"The run directory {self.path} cannot be locked: {reason(error)}.") from error
+            logger.warning(
+                "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
+            )
+        try:
+            with held(self.path) as in_place:
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+                write_whole(owner, json.dumps(record) + "\n")
+                try:
+                    _remove_strays(self.path)
+                    yield
+                finally:
+                    if in_place():
+                        owner.unlink(missing_ok=True)
+        finally:
+            lock.release()
+
+
+def _remove_strays(run: Path) -> None:
+    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
+
+    A file of the user, and what `report` may be writing at this moment, is left alone.
+    """
+    for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
+        for path in folder.glob(".*"):
+            match = TEMPORARY.fullmatch(path.name)
+            if match and match["name"] in _WRITTEN_LOCKED and path.is_file():
+                # One that cannot be removed does no harm.
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _described(owner: Path) -> str:
+    try:
+        record = decoded(owner.read_bytes())
+        since = record.get("since")
+        when = f" since {datetime.fromisoformat(since).astimezone():%Y-%m-%d %H:%M}" if since else ""
+        return f" by process {record['pid']} on {record['host']}{when}"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return " by another process"
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(inner) for inner in value]
+    return value

@@ -1,0 +1,223 @@
+"""The images that a run, or a single training, was made on, from what its folder says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pure_nas.data import Dataset, dataset_names, load_dataset
+from pure_nas.errors import DataError, RunError, UsageError
+from pure_nas.files import read_json
+from pure_nas.paths import expanded
+from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
+from pure_nas.run.schema import Training
+
+TRAINING_HINT = "Put a good copy back, or train the network again in another folder."
+
+TRAINING_FILE = "training.json"
+"""In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
+_ABOVE = 4
+"""Folders between weights and the run they belong to, at most: RUN/retrain/DIGEST-seed1/weights.safetensors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunImages:
+    """How a run or a training came by its images.
+
+    Attributes:
+        file: what says so, in the folder of the run or training.
+        made: what was done with the images, for messages.
+        dataset: its name, or the path of a folder; None where no more than the name of a folder was kept.
+        data_dir: where datasets lie; None is the usual place.
+        seed: with `limit` and `validation`, decides the split; see `load_dataset`.
+        skip_corrupt: whether corrupt images were left out.
+        fingerprint: of the dataset that this gave.
+        facts: of it, as `Dataset.facts` has them; older files of trainings say less.
+    """
+
+    file: Path
+    made: Literal["searched", "trained"]
+    dataset: str | None
+    data_dir: Path | None
+    seed: int
+    limit: int | None
+    validation: int | float | None
+    image_size: int | None
+    skip_corrupt: bool
+    fingerprint: str
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of_run(cls, run: RunDirectory) -> Self:
+        """Those of a search or an experiment.
+
+        Raises:
+            RunError: run.toml is missing or damaged.
+        """
+        settings = run.settings()
+        experiment = settings.get("kind") == EXPERIMENT
+        try:
+            return cls(
+                file=run.settings_path,
+                made="trained" if experiment else "searched",
+                dataset=settings["dataset"],
+                data_dir=Path(settings["data_dir"]) if "data_dir" in settings else None,
+                seed=0 if experiment else settings["seed"],
+                limit=settings.get("limit"),
+                validation=settings.get("validation"),
+                image_size=settings.get("image_size"),
+                skip_corrupt=bool(settings.get("skip_corrupt")),
+                fingerprint=settings["data"]["fingerprint"],
+                facts=settings["data"],
+            )
+        except KeyError as error:
+            raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.", hint=SETTINGS_HINT) from error
+
+    @classmethod
+    def of_training(cls, file: Path, image_size: int | None = None) -> Self:
+        """Those of a single training, from its training.json.
+
+        Args:
+            image_size: what its network was made for, pixels; older files do not say it.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        found = read_json(file, Training, hint=TRAINING_HINT)
+        name = found["dataset"]
+        return cls(
+            file=file,
+            made="trained",
+            dataset=found.get("folder") or (name if name in dataset_names() else None),
+            data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
+            seed=found["seed"],
+            limit=None,
+            validation=None,
+            image_size=found.get("image_size", image_size),
+            skip_corrupt=bool(found.get("skip_corrupt")),
+            fingerprint=found["fingerprint"],
+            facts=found.get("data") or {"name": name, "image_size": image_size},
+        )
+
+    @property
+    def name(self) -> str:
+        """What the dataset is called."""
+        return str(self.facts.get("name") or self.dataset)
+
+    def loader(
+        self,
+        data_dir: Path | None = None,
+        *,
+        dataset: str | None = None,
+        image_size: int | None = None,
+        skip_corrupt: bool = False,
+    ) -> partial[Dataset]:
+        """Loads the images, split as they were; what is given here takes the place of what the file says.
+
+        Args:
+            skip_corrupt: leave out corrupt images, also where they were not.
+
+        Raises:
+            UsageError: it is not known where they are.
+            DataError: their folder is not there.
+        """
+        name = dataset or self.dataset
+        if name is None:
+            raise UsageError(
+                f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they lie.',
+                hint="Name their folder: --dataset DIR.",
+            )
+        if dataset is None and name not in dataset_names() and not Path(name).expanduser().is_dir():
+            raise DataError(
+                f"The images of {self.file.parent} are not in {name} any more.",
+                hint="Name the folder where they are now: --dataset DIR.",
+            )
+        return partial(
+            load_dataset,
+            name,
+            data_dir=data_dir or self.data_dir,
+            seed=self.seed,
+            limit=self.limit,
+            validation=self.validation,
+            image_size=image_size or self.image_size,
+            skip_corrupt=skip_corrupt or self.skip_corrupt,
+        )
+
+    def require_same(self, dataset: Dataset, *, hint: str) -> Dataset:
+        """The dataset, once it is known to be what was used then; of another size nothing can be known.
+
+        Args:
+            hint: the way out where it is not.
+
+        Raises:
+            RunError: its images have changed since.
+        """
+        same_size = self.facts.get("image_size", dataset.image_size) == dataset.image_size
+        if same_size and self.fingerprint != dataset.fingerprint:
+            raise RunError(
+                f'The images of "{self.dataset}" have changed since {self.file.parent} was {self.made}.', hint=hint
+            )
+        return dataset
+
+    def is_called(self, name_or_folder: str) -> bool:
+        """Whether this is how the dataset is called, also where its folder lies elsewhere now."""
+        if name_or_folder in dataset_names():
+            return name_or_folder == self.dataset
+        same_name = expanded(name_or_folder).resolve().name == self.facts.get("name")
+        return same_name and self.dataset not in dataset_names()
+
+    def same_dataset(self, dataset: Dataset) -> bool:
+        """Whether these were images of that dataset, however it is split, as far as the file tells."""
+        classes = self.facts.get("classes", list(dataset.classes))
+        called = self.facts.get("name") == dataset.name and classes == list(dataset.classes)
+        return called or self.fingerprint == dataset.fingerprint
+
+    def same_split(self, dataset: Dataset, data_dir: Path | None = None) -> bool:
+        """Whether that dataset is known to be these images, split in the same way, at whatever size."""
+        if self.fingerprint == dataset.fingerprint:
+            return True
+        if self.dataset is None or self.facts.get("image_size") == dataset.image_size:
+            return False
+        # Every size has its own fingerprint: load the images as they were, to know them again, and at that size.
+        try:
+            then, now = (self.loader(data_dir, image_size=size)() for size in (None, dataset.image_size))
+        except DataError:
+            return False
+        return then.fingerprint == self.fingerprint and now.fingerprint == dataset.fingerprint
+
+
+def run_of(weights: Path) -> RunDirectory | None:
+    """The run to which weights belong; None for those of a single training, or of none that can be found."""
+    if (weights.parent / TRAINING_FILE).is_file():
+        return None
+    folders = weights.resolve().parents[:_ABOVE]
+    return next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
+
+
+def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
+    """The images that weights were trained on, None where nothing says which; and whether validation images too.
+
+    Args:
+        image_size: what their network was made for, pixels; older files do not say it.
+
+    Raises:
+        RunError: what says so is damaged.
+    """
+    training = weights.parent / TRAINING_FILE
+    if training.is_file():
+        return RunImages.of_training(training, image_size), False
+    run = run_of(weights)
+    return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
+
+
+def saw_validation(run: RunDirectory, weights: Path) -> bool:
+    """Whether a network of a run, which has these weights, was trained on the validation images too."""
+    settings = run.settings()
+    if settings.get("kind") == EXPERIMENT:
+        return settings.get("split") == "test" and not settings.get("validation_curve")
+    parts = weights.resolve().relative_to(run.path.resolve()).parts
+    # Exports are named by their trial's number, and by their seed as well where it was retrained.
+    return parts[0] == "retrain" or (parts[0] == "export" and not parts[1].isdecimal())

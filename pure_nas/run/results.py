@@ -1,0 +1,312 @@
+"""What a run has found so far, read from its folder: trials, front, hypervolume, baselines."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pure_nas.analysis import pareto
+from pure_nas.errors import RunError, UsageError
+from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, TrialDirectory
+from pure_nas.run.schema import TrialState
+from pure_nas.space.candidate import Candidate
+
+ERRORS = ("error", "noise_error")
+"""The objectives that are shares of images; every other one is a cost."""
+ERROR_TOLERANCE = 0.0025
+COST_TOLERANCE = 0.01
+"""Front points are grouped when their errors differ by at most the first (absolute) and their costs by at most
+the second (relative)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One finished trial.
+
+    Attributes:
+        baseline: label of the baseline it is, such as "conv small, usual recipe"; empty for a sampled trial.
+        objectives: one value for each objective of the run; empty unless complete.
+        metrics: error, accuracy and loss on the validation split, and noise_error where it was asked for.
+        cost: params, flops and whatever else was measured.
+        constraints: by how much it breaks each limit, as a share of the limit; at most 0 where it is kept.
+        replay_of: number of the trial whose result it repeats, because both train the same.
+        weights_bytes: size of its weights on disk, 0 where they are not kept.
+        curve: one record an epoch.
+    """
+
+    number: int
+    state: TrialState
+    candidate: Candidate
+    baseline: str = ""
+    objectives: tuple[float, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
+    constraints: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    reason: str = ""
+    replay_of: int | None = None
+    weights_bytes: int = 0
+    curve: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts towards the number of trials asked for."""
+        return self.state != "rejected"
+
+    def trained_in(self, by_number: Mapping[int, TrialRecord]) -> TrialRecord:
+        """The trial that holds its curve: itself, or the one whose result it repeats."""
+        if self.curve or self.replay_of is None:
+            return self
+        return by_number.get(self.replay_of, self)
+
+    @property
+    def error(self) -> float:
+        """Validation error; NaN unless complete."""
+        return self.metrics.get("error", float("nan"))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Trials of a run and what follows from them.
+
+    Attributes:
+        objective_names: "error" and the costs or "noise_error", all minimised.
+        reference: the worst value of each objective, the corner of the hypervolume.
+        trials: every finished trial, by number.
+    """
+
+    objective_names: tuple[str, ...]
+    reference: tuple[float, ...]
+    trials: tuple[TrialRecord, ...]
+
+    @cached_property
+    def complete(self) -> tuple[TrialRecord, ...]:
+        """Trials with objectives."""
+        return tuple(trial for trial in self.trials if trial.state == "complete")
+
+    @cached_property
+    def _values(self) -> list[tuple[float, ...]]:
+        return [trial.objectives for trial in self.complete]
+
+    @cached_property
+    def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
+        """The front, lowest error first; points within the tolerances of each other are one group."""
+        tolerances = [
+            (ERROR_TOLERANCE, 0.0) if name in ERRORS else (0.0, COST_TOLERANCE) for name in self.objective_names
+        ]
+        members = pareto.front(self._values)
+        return tuple(
+            tuple(self.complete[index] for index in group)
+            for group in pareto.grouped(self._values, members, tolerances)
+        )
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """One trial for each group of the front, lowest error first."""
+        return tuple(group[0] for group in self.groups)
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Share, 0 to 1, of the box between zero and the reference that the front dominates."""
+        return self._share(self._values)
+
+    def hypervolume_history(self) -> list[tuple[int, float]]:
+        """(trial number, hypervolume after it) for every complete trial."""
+        history: list[tuple[int, float]] = []
+        kept: list[tuple[float, ...]] = []
+        share = 0.0
+        for trial in self.complete:
+            new = trial.objectives
+            if not any(old == new or pareto.dominates(old, new) for old in kept):
+                kept = [*(old for old in kept if not pareto.dominates(new, old)), new]
+                share = self._share(kept)
+            history.append((trial.number, share))
+        return history
+
+    def _share(self, values: Sequence[tuple[float, ...]]) -> float:
+        box = 1.0
+        for worst in self.reference:
+            box *= worst
+        return pareto.hypervolume(values, self.reference) / box if values and box > 0 else 0.0
+
+    def costs(self, trial: TrialRecord) -> tuple[float, ...]:
+        """What a complete trial costs: its objectives that are costs, or its flops where none of them is."""
+        named = zip(self.objective_names, trial.objectives, strict=True)
+        return tuple(value for name, value in named if name not in ERRORS) or (trial.cost.get("flops", math.inf),)
+
+    @property
+    def best(self) -> TrialRecord:
+        """The trial of the front with the lowest error; the cheapest of several.
+
+        Raises:
+            RunError: no trial is complete.
+        """
+        self.require_complete()
+        members = (trial for group in self.groups for trial in group)
+        return min(members, key=lambda trial: (trial.objectives[0], self.costs(trial), trial.objectives))
+
+    @property
+    def knee(self) -> TrialRecord:
+        """The network of the front closest to the ideal corner (see `pareto.knee`).
+
+        Raises:
+            RunError: no trial is complete.
+        """
+        self.require_complete()
+        # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
+        shifted = [
+            tuple(value - 1 if name in ERRORS else value for name, value in zip(self.objective_names, row, strict=True))
+            for row in self._values
+        ]
+        number = self.complete[pareto.knee(shifted)].number
+        return next(group[0] for group in self.groups if number in {trial.number for trial in group})
+
+    @property
+    def smallest(self) -> TrialRecord:
+        """The network of the front with the lowest cost: the first one that is asked for, or flops.
+
+        Raises:
+            RunError: no trial is complete.
+        """
+        self.require_complete()
+        return min(self.front, key=lambda trial: (self.costs(trial), trial.objectives))
+
+    def select(self, which: str) -> TrialRecord:
+        """The trial called "best", "knee", "smallest", or by its number.
+
+        Raises:
+            UsageError: no such trial, or it was not completed.
+            RunError: no trial is complete.
+        """
+        if which in ("best", "knee", "smallest"):
+            chosen: TrialRecord = getattr(self, which)
+            return chosen
+        known = f"complete trials are {_ranges([trial.number for trial in self.complete])}"
+        if not which.isdecimal():
+            raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
+        for trial in self.trials:
+            if trial.number == int(which):
+                if trial.state != "complete":
+                    raise UsageError(f"Trial {which} is {trial.state}: {trial.reason}", hint=f"The {known}.")
+                return trial
+        raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
+
+    def baselines_within(self, trial: TrialRecord) -> dict[str, TrialRecord]:
+        """For each baseline unit, the most accurate baseline that costs no more than `trial` (see `costs`).
+
+        Baselines are compared at equal cost within the cost tolerance. Keys are unit names.
+        """
+        found: dict[str, TrialRecord] = {}
+        for other in self.complete:
+            if not other.baseline:
+                continue
+            within = all(
+                theirs <= ours * (1 + COST_TOLERANCE)
+                for theirs, ours in zip(self.costs(other), self.costs(trial), strict=True)
+            )
+            unit = other.candidate.architecture.units[0][0]
+            if within and (unit not in found or other.error < found[unit].error):
+                found[unit] = other
+        return found
+
+    def require_complete(self) -> tuple[TrialRecord, ...]:
+        """The complete trials.
+
+        Raises:
+            RunError: there are none.
+        """
+        if not self.complete:
+            raise RunError(
+                f"No trial of this run is complete yet{self._ended_otherwise()}.",
+                hint="Give the search command again to go on, or wait for it where it runs.",
+            )
+        return self.complete
+
+    def _ended_otherwise(self) -> str:
+        """How trials ended that are not complete, for messages; empty where none has ended."""
+        if not self.trials:
+            return ""
+        states = Counter(trial.state for trial in self.trials)
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        last = self.trials[-1].reason
+        return f" ({counts}{f'; the last one: {last}' if last else ''})".replace("\n", " ")
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, runs of them shortened: "0 to 9, 12"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in runs) or "none yet"
+
+
+def load_results(run: RunDirectory) -> Results:
+    """Read every finished trial of a run.
+
+    Raises:
+        RunError: the settings or a trial's result are damaged, or the run is an experiment's.
+        ConfigError: a trial's architecture or recipe is damaged.
+    """
+    settings = run.settings()
+    if settings.get("kind") == EXPERIMENT:
+        raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
+    names, reference = objectives_of(run)
+    records = (read_trial(trial, names) for trial in run.trials())
+    return Results(names, reference, tuple(record for record in records if record is not None))
+
+
+def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The objectives of a search and the worst value of each.
+
+    Raises:
+        RunError: run.toml is damaged.
+    """
+    settings = run.settings()
+    names, worst = settings.get("objectives", []), settings.get("reference", {})
+    if names[:1] != ["error"] or len(set(names)) < len(names):
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'objectives'.", hint=SETTINGS_HINT)
+    for name in names:
+        if name not in worst:
+            raise RunError(f"{run.settings_path} is damaged: it has no valid 'reference.{name}'.", hint=SETTINGS_HINT)
+    return tuple(names), tuple(float(worst[name]) for name in names)
+
+
+def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRecord | None:
+    """Read one trial; None while it has not ended.
+
+    Raises:
+        RunError: its result is damaged, belongs to another trial, or a file was changed since.
+        ConfigError: its architecture or recipe is damaged.
+    """
+    result = trial.result()
+    if result is None:
+        return None
+    if result.get("number", trial.number) != trial.number:
+        raise RunError(
+            f"{trial.ended} is the result of trial {result['number']}, not of trial {trial.number}.",
+            hint=trial.damaged_hint,
+        )
+    state: TrialState = result["state"]
+    names = objective_names if state == "complete" else ()
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        candidate=trial.candidate(),
+        baseline=result.get("baseline", ""),
+        objectives=tuple(trial.number_in(result, "objectives", name) for name in names),
+        metrics=result.get("metrics") or {},
+        cost=result.get("cost") or {},
+        constraints=result.get("constraints") or {},
+        seconds=result.get("seconds", 0.0),
+        reason=result.get("reason", ""),
+        replay_of=result.get("replay_of"),
+        weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
+        curve=tuple(trial.curve()),
+    )

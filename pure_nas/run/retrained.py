@@ -1,0 +1,261 @@
+"""What retraining has left in a run's folder: retrain.json, and a folder for each network and seed."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pure_nas.analysis.convergence import Convergence
+from pure_nas.analysis.statistics import accuracy_interval
+from pure_nas.errors import RunError
+from pure_nas.files import digest_of_document, read_json
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import get_unit
+
+RETRAIN_FILE = "retrain.json"
+TWIN_UNITS = ("conv", "product")
+_Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network to retrain.
+
+    Attributes:
+        trial: number of the trial that it is, or is a twin of.
+        name: "trial", or such as "conv twin, usual recipe".
+    """
+
+    trial: int
+    name: str
+    candidate: Candidate
+
+
+def variants_of(trial: int, candidate: Candidate, epochs: int | None) -> list[Variant]:
+    """The trial's network and its all-conv and all-product twins, each by its usual recipe and by the trial's.
+
+    Both recipes, because the learning rate alone can decide such a race; a twin that is the trial itself is left
+    out.
+    """
+    own = candidate if epochs is None else _with_epochs(candidate, epochs)
+    recipe = own.recipe
+    found = [Variant(trial, "trial", own)]
+    for unit in TWIN_UNITS:
+        twin = own.architecture.with_unit(unit)
+        usual = Recipe.usual(get_unit(unit))
+        usual = recipe.model_copy(update={"learning_rate": usual.learning_rate, "weight_decay": usual.weight_decay})
+        found.append(Variant(trial, f"{unit} twin, usual recipe", Candidate(twin, usual)))
+        found.append(Variant(trial, f"{unit} twin, same recipe", Candidate(twin, recipe)))
+    return [variant for variant in found if variant.name == "trial" or variant.candidate.digest != own.digest]
+
+
+def _with_epochs(candidate: Candidate, epochs: int) -> Candidate:
+    return Candidate(candidate.architecture, candidate.recipe.model_copy(update={"epochs": epochs}))
+
+
+class _RetrainedDirectory(TrialDirectory):
+    """Is named for what it holds."""
+
+    def result(self) -> dict[str, Any] | None:
+        """As of any trial.
+
+        Raises:
+            RunError: it is damaged, or of another network or seed.
+            ConfigError: what was trained is missing or damaged.
+        """
+        result = super().result()
+        if result is not None:
+            held = f"{self.candidate().digest}-seed{result.get('seed', self.number)}"
+            if held != self.path.name:
+                raise RunError(
+                    f"{self.path} holds the training of another network or seed, {held}.", hint=self.damaged_hint
+                )
+        return result
+
+
+def retrained_folder(run: RunDirectory, digest: str, seed: int) -> TrialDirectory:
+    """Where the candidate with this digest, retrained with this seed, has its files."""
+    hint = "Put a good copy back, or remove this folder and give the pure-nas retrain command again."
+    return _RetrainedDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed, damaged_hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A network that was trained again with several seeds, and its scores on the test split.
+
+    Attributes:
+        trial: number of the trial that it is, or is a twin of.
+        variant: "trial", or which twin under which recipe.
+        digest: of the network and its recipe; empty where an older file cannot tell any more.
+        epochs: that each seed was trained for.
+        seeds: those it was trained with, also where they diverged.
+        test_accuracy: one for each seed that did not diverge, 0 to 1.
+        diverged: number of seeds that did.
+        convergence: when the training accuracy first reached usual values; empty in files of older versions.
+    """
+
+    trial: _Count
+    variant: str
+    params: _Count
+    flops: _Count
+    test_accuracy: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    diverged: _Count = 0
+    convergence: tuple[Convergence, ...] = ()
+    digest: str = ""
+    epochs: _Count = 0
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> float:
+        """Mean test accuracy; NaN where every seed diverged."""
+        return statistics.fmean(self.test_accuracy) if self.test_accuracy else float("nan")
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over seeds (n - 1); 0 for a single one."""
+        return statistics.stdev(self.test_accuracy) if len(self.test_accuracy) > 1 else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval of the mean; None for one seed, or where none differ."""
+        return accuracy_interval(self.test_accuracy)
+
+    def document(self) -> dict[str, Any]:
+        """As retrain.json holds it."""
+        mean = self.mean if self.test_accuracy else None  # JSON has no NaN
+        return {**asdict(self), "mean": mean, "std": self.std}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the seeds say about one trial against a twin."""
+
+    trial: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """Everything that was retrained in a run, by trial and epochs."""
+
+    rows: tuple[Row, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def trials(self) -> tuple[int, ...]:
+        """Numbers of the retrained trials, in order."""
+        return tuple(dict.fromkeys(row.trial for row in self.rows))
+
+    @property
+    def groups(self) -> tuple[tuple[int, int], ...]:
+        """Number and epochs of each retrained trial, in order."""
+        return tuple(dict.fromkeys((row.trial, row.epochs) for row in self.rows))
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether no network was trained with more than one seed, so that nothing can be compared."""
+        return all(len(row.test_accuracy) + row.diverged < 2 for row in self.rows)
+
+    @property
+    def epochs_differ(self) -> bool:
+        """Whether networks were retrained for different numbers of epochs."""
+        return len({row.epochs for row in self.rows}) > 1
+
+    def row_of(self, candidate: Candidate) -> Row | None:
+        """How this network did with its recipe, whichever trial it was retrained as.
+
+        Of several retrainings, that of the most epochs; one of which every seed diverged only where there is no other.
+        """
+        found = [row for row in self.rows if row.digest and row.digest == _with_epochs(candidate, row.epochs).digest]
+        return max(
+            found,
+            key=lambda row: (bool(row.test_accuracy), row.epochs, len(row.seeds), row.variant == "trial"),
+            default=None,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As retrain.json holds it, with a digest: a file that changes later is noticed."""
+        content = {
+            "schema": 2,
+            "rows": [row.document() for row in self.rows],
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+        }
+        return {**content, "digest": digest_of_document(content)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Schema2:
+    schema: Literal[2]
+    rows: tuple[Row, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Schema1:
+    """Of one retrain command: all rows have these seeds and epochs."""
+
+    schema: Literal[1]
+    seeds: Annotated[int, Field(ge=1, le=100_000)]
+    rows: tuple[Row, ...]
+    epochs: int | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+_FILE = TypeAdapter[_Schema1 | _Schema2](Annotated[_Schema1 | _Schema2, Field(discriminator="schema")])
+
+
+def load_retraining(run: RunDirectory) -> Retraining | None:
+    """Read retrain.json; None where nothing has been retrained.
+
+    Raises:
+        RunError: the file cannot be read or is damaged.
+    """
+    path = run.path / RETRAIN_FILE
+    if not path.exists():
+        return None
+    hint = "Move it away and give the pure-nas retrain commands again: what was trained is not trained twice."
+    content = read_json(path, hint=hint)
+    try:
+        found = _FILE.validate_python(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise RunError(f"{path} is damaged: {faults}.", hint=hint) from error
+    # Older versions wrote no digest.
+    if "digest" in content and content.pop("digest") != digest_of_document(content):
+        raise RunError(f"{path} was changed after it had been written.", hint=hint)
+    for row, stated in zip(found.rows, content["rows"], strict=True):
+        mean = stated.get("mean")
+        if row.test_accuracy and (not isinstance(mean, int | float) or not abs(mean - row.mean) < 1e-9):
+            raise RunError(
+                f"{path} is damaged: trial {row.trial}, {row.variant}, has the mean {mean}, but its seeds have "
+                f"{row.mean}.",
+                hint=hint,
+            )
+    rows = found.rows if isinstance(found, _Schema2) else _upgraded(found, run)
+    return Retraining(rows=rows, verdicts=found.verdicts)
+
+
+def _upgraded(file: _Schema1, run: RunDirectory) -> tuple[Row, ...]:
+    """The rows with what each of them says itself since."""
+    seeds = tuple(range(1, file.seeds + 1))
+    digests: dict[tuple[int, str], str] = {}
+    epochs: dict[int, int] = {}
+    for number in {row.trial for row in file.rows}:
+        if run.trial(number).has_candidate:
+            variants = variants_of(number, run.trial(number).candidate(), file.epochs)
+            digests.update({(number, variant.name): variant.candidate.digest for variant in variants})
+            epochs[number] = variants[0].candidate.recipe.epochs
+    return tuple(
+        replace(
+            row,
+            digest=digests.get((row.trial, row.variant), ""),
+            epochs=epochs.get(row.trial, file.epochs or 0),
+            seeds=seeds,
+        )
+        for row in file.rows
+    )

@@ -1,0 +1,243 @@
+"""The files of a run as models: what may stand in each, and how what breaks a rule is said.
+
+Older versions wrote less, so most fields may be missing; whoever needs one says so. Fields that are not named here are
+left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA: Literal[1] = 1
+"""The version of every file of a run that this package reads and writes."""
+
+TrialState = Literal["complete", "diverged", "failed", "rejected"]
+"""complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
+died twice; rejected: over a limit, never trained and not counted as a trial."""
+
+ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
+COST_KEYS: Mapping[str, str] = {
+    "flops": "flops",
+    "params": "params",
+    "latency": "latency_ms",
+    "memory": "memory_bytes",
+}
+"""Where an objective stands among the costs of a trial; the others stand among its metrics."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Positive = Annotated[int, Field(ge=1, le=2**53)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0)]
+Table = dict[str, Any]
+
+
+class RunFile(BaseModel):
+    """A table of a file that this package wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+
+
+class Images(RunFile):
+    """What files say of a dataset, as `Dataset.facts` has it, and how many of its images were used.
+
+    Mean and standard deviation are of pixels from 0 to 1.
+    """
+
+    name: str | None = None
+    fingerprint: str | None = None
+    classes: Annotated[list[str], Field(min_length=1)] | None = None
+    in_chans: Positive | None = None
+    image_size: Positive | None = None
+    mean: list[Share] | None = None
+    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
+    train: Count | None = None
+    validation: Count | None = None
+    scored: Count | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, content: Any) -> Any:
+        for name, value in content.items() if isinstance(content, dict) else ():
+            if value is None:
+                raise ValueError(f"{name} is null")
+        return content
+
+    @model_validator(mode="after")
+    def _one_value_a_channel(self) -> Self:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and self.in_chans is not None and len(values) != self.in_chans:
+                raise ValueError(f"{name} has {len(values)} values for {self.in_chans} channels")
+        return self
+
+
+class Sampler(RunFile):
+    """The sampler that was chosen, and why."""
+
+    name: str
+    reason: str = ""
+
+
+class Axes(RunFile):
+    """The search space of a run."""
+
+    architecture: Table | None = None
+    recipe: Table | None = None
+
+
+class Settings(RunFile):
+    """run.toml, of a search or an experiment."""
+
+    kind: Literal["experiment"] | None = None
+    study: str | None = None
+    experiment: str | None = None
+    scale: str | None = None
+    dataset: str | None = None
+    space: str | None = None
+    trials: Positive | None = None
+    time_seconds: Amount | None = None
+    epochs: Positive | None = None
+    batch_size: Positive | None = None
+    objectives: Annotated[list[ObjectiveName], Field(min_length=1)] | None = None
+    reference: dict[ObjectiveName, Annotated[float, Field(gt=0)]] | None = None
+    limits: dict[str, Amount] | None = None
+    sampler: str | None = None
+    chosen_sampler: Sampler | None = None
+    seed: Count | None = None
+    seeds: Positive | None = None
+    device: str | None = None
+    workers: Positive | Literal["auto"] | None = None
+    baselines: bool | None = None
+    storage: str | None = None
+    data_dir: str | None = None
+    image_size: Positive | None = None
+    limit: Positive | None = None
+    validation: Amount | None = None
+    skip_corrupt: bool | None = None
+    split: Literal["test", "validation"] | None = None
+    validation_curve: bool | None = None
+    dataset_replaced: bool | None = None
+    search_space: Axes | None = None
+    data: Images | None = None
+    networks: Table | None = None
+    recipes: Table | None = None
+    trained: Table | None = None
+    machine: Table | None = None
+
+
+class Metrics(RunFile):
+    """Scores of a trained network; the loss is the mean cross-entropy."""
+
+    error: Share | None = None
+    accuracy: Share | None = None
+    loss: float | None = None
+    noise_error: Share | None = None
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Self:
+        if self.error is not None and self.accuracy is not None and abs(self.error + self.accuracy - 1) > 1e-9:
+            raise ValueError(f"error {self.error} and accuracy {self.accuracy} do not add up to 1")
+        return self
+
+
+class Result(RunFile):
+    """result.json, of a trial, a training of an experiment, or a retraining."""
+
+    state: TrialState
+    number: Count | None = None
+    seed: int | None = None
+    baseline: str = ""
+    objectives: dict[str, Amount] | None = None
+    metrics: Metrics | None = None
+    cost: dict[str, Amount] | None = None
+    constraints: dict[str, float] | None = None
+    seconds: Amount = 0.0
+    reason: str = ""
+    execution: str = ""
+    replay_of: Count | None = None
+    digests: dict[str, str] | None = None
+
+    @model_validator(mode="after")
+    def _objectives_are_what_was_measured(self) -> Self:
+        for name, objective in (self.objectives or {}).items():
+            if name in COST_KEYS:
+                what, measured = "cost", (self.cost or {}).get(COST_KEYS[name])
+            else:
+                what, measured = "metric", getattr(self.metrics, name, None)
+                if objective > 1:
+                    raise ValueError(f"the objective {name} is {objective}, more than all images")
+            if measured is not None and objective != measured:
+                raise ValueError(f"the objective {name} is {objective}, but the {what} is {measured}")
+        return self
+
+
+class Epoch(RunFile):
+    """A line of metrics.jsonl; a loss or error that was not a number is null."""
+
+    epoch: Positive
+    train_loss: float | None = None
+    train_accuracy: Share | None = None
+    validation_loss: float | None = None
+    validation_error: Share | None = None
+    learning_rate: Amount | None = None
+    seconds: Amount = 0.0
+
+
+class Environment(RunFile):
+    """environment.json."""
+
+    command: str | None = None
+
+
+class Training(RunFile):
+    """training.json, of `pure-nas train`."""
+
+    dataset: str
+    fingerprint: str
+    seed: int
+    folder: str | None = None
+    data_dir: str | None = None
+    image_size: Positive | None = None
+    skip_corrupt: bool | None = None
+    data: Images | None = None
+
+
+class Scored(RunFile):
+    """Accuracies of a network on some images."""
+
+    accuracy: Share
+    top5: Share | None = None
+
+
+class Viewed(Scored):
+    """Over test-time views."""
+
+    name: str
+
+
+class Noisy(Scored):
+    """At a level of noise."""
+
+    level: Amount
+
+
+class Changed(Scored):
+    """At another intensity."""
+
+    factor: Annotated[float, Field(gt=0)]
+    agreement: Share
+    cosine: Annotated[float, Field(ge=-1.0001, le=1.0001)] | None
+
+
+class Evaluation(Scored):
+    """evaluation.json, of a training of an experiment."""
+
+    images: Positive
+    calibration_error: Amount | None
+    views: Viewed | None
+    noise: dict[str, Annotated[list[Noisy], Field(min_length=2)]]
+    intensity: list[Changed]

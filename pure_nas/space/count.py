@@ -1,0 +1,102 @@
+"""How many architectures a space holds, without listing them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
+from math import comb, prod
+
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.placement import UnitsAxis, expand
+from pure_nas.space.tables import ArchitectureTable
+from pure_nas.space.unit import Setting, get_unit
+from pure_nas.space.walk import SETTINGS
+
+Names = frozenset[str]
+Alive = tuple[str, ...]
+"""What may still be chosen: the patterns that fit all stages so far, or the one unit of the network."""
+
+
+def count_architectures(axes: ArchitectureTable) -> int:
+    """Distinct architectures, as `Architecture.canonical` tells them apart; a range of floats counts once."""
+    shapes = axes.base_width.count * axes.residual_scale.count * axes.zero_gamma.count * _skip_choices(axes)
+    return shapes * sum(_with_settings(axes, blocks) for blocks in _block_choices(axes))
+
+
+def _skip_choices(axes: ArchitectureTable) -> int:
+    """Distinct kinds of blocks and skips, which depend on neither units nor depth."""
+    kinds = product(axes.bottleneck.values, axes.shortcut.values)
+    unit, blocks = axes.units.names[0], (1,) * axes.stages
+    variants = (Architecture.uniform(unit, blocks, bottleneck=kind, shortcut=skip) for kind, skip in kinds)
+    return len({variant.canonical() for variant in variants})
+
+
+def _block_choices(axes: ArchitectureTable) -> list[list[Sequence[int]]]:
+    """Alternatives, each with the independent choices of every stage."""
+    if axes.blocks_per_stage.per == "network":
+        return [[[blocks]] * axes.stages for blocks in axes.blocks_per_stage.at(0).values]
+    return [[axes.blocks_per_stage.at(stage).values for stage in range(axes.stages)]]
+
+
+def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> int:
+    """Placements and the settings that their units read.
+
+    Placements are counted stage by stage; what is kept of the stages so far is what may still be chosen and
+    which units occur, because those decide which settings count.
+    """
+    states: Counter[tuple[Alive, Names]] = Counter(dict.fromkeys(_starts(axes.units), 1))
+    for stage, choices in enumerate(blocks):
+        following: Counter[tuple[Alive, Names]] = Counter()
+        for (alive, used), ways in states.items():
+            for length in choices:
+                for left, names, placements in _placements(axes.units, alive, stage, length):
+                    following[left, used | names] += ways * placements * _stage_thresholds(axes, stage, names)
+        states = following
+    return sum(ways * _network_settings(axes, used) for (_, used), ways in states.items())
+
+
+def _starts(units: UnitsAxis) -> list[tuple[Alive, Names]]:
+    if units.per == "network":
+        return [((name,), frozenset()) for name in units.axis.values]
+    return [(units.axis.values, frozenset())]
+
+
+def _placements(units: UnitsAxis, alive: Alive, stage: int, length: int) -> Iterator[tuple[Alive, Names, int]]:
+    """What is left to choose from, the units that occur and in how many ways, for one stage of `length` blocks."""
+    match units.per:
+        case "layer":
+            for kinds in range(1, min(length, len(alive)) + 1):
+                for names in combinations(alive, kinds):
+                    yield alive, frozenset(names), _surjections(length, kinds)
+        case "stage" | "network":
+            for name in alive:
+                yield alive, frozenset({name}), 1
+        case None:
+            fitting: dict[tuple[str, ...], list[str]] = defaultdict(list)
+            for pattern in alive:
+                fitting[expand(pattern, [0] * stage + [length])[stage]].append(pattern)
+            for layers, patterns in fitting.items():
+                yield tuple(patterns), frozenset(layers), 1
+
+
+def _surjections(length: int, kinds: int) -> int:
+    """Sequences of `length` names in which each of `kinds` names occurs."""
+    return sum((-1) ** missing * comb(kinds, missing) * (kinds - missing) ** length for missing in range(kinds + 1))
+
+
+def _stage_thresholds(axes: ArchitectureTable, stage: int, names: Names) -> int:
+    thresholds = axes.threshold_init
+    return thresholds.at(stage).count if thresholds.per == "stage" and "threshold_init" in _read(names) else 1
+
+
+def _network_settings(axes: ArchitectureTable, names: Names) -> int:
+    read = _read(names)
+    thresholds = axes.threshold_init
+    shared = thresholds.at(0).count if thresholds.per == "network" and "threshold_init" in read else 1
+    others: int = prod(getattr(axes, name).count for name in SETTINGS if name in read)
+    return shared * others
+
+
+def _read(names: Names) -> frozenset[Setting]:
+    return frozenset[Setting]().union(*(get_unit(name).reads for name in names))

@@ -1,0 +1,149 @@
+"""Which unit each residual block holds: the axis of placements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, cycle, islice, pairwise
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from pure_nas.errors import UsageError
+from pure_nas.space.axis import Axis, Choices, Fixed
+from pure_nas.space.field import AxisOf, FieldFaults, note_per, plain_schema
+from pure_nas.space.unit import get_unit
+
+Per = Literal["layer", "stage", "network"]
+Placement = tuple[tuple[str, ...], ...]
+
+
+def _known_unit(name: str) -> str:
+    return get_unit(name).name
+
+
+_UNIT_NAMES = AxisOf(Annotated[str, AfterValidator(_known_unit)])
+
+
+@dataclass(frozen=True)
+class UnitsAxis:
+    """The placements of a space.
+
+    Attributes:
+        axis: unit names, or patterns.
+        per: what one value of `axis` decides: a layer, a stage or the network; None for patterns.
+    """
+
+    axis: Axis[str]
+    per: Per | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every unit that can occur."""
+        if self.per is not None:
+            return self.axis.values
+        names = (name for pattern in self.axis.values for part in _parts(pattern) for name in part)
+        return tuple(dict.fromkeys(names))
+
+    def plain_placements(self, blocks_per_stage: Sequence[int]) -> list[Placement]:
+        """Every pattern, or every unit in all blocks."""
+        patterns = self.axis.values if self.per is None else self.names
+        return list(dict.fromkeys(expand(pattern, blocks_per_stage) for pattern in patterns))
+
+    def plain(self) -> object:
+        """The axis as a search space file writes it."""
+        if self.per is None and isinstance(self.axis, Fixed):
+            return self.axis.value
+        if self.per is None:
+            return {"patterns": list(self.axis.values)}
+        return {"choices": list(self.axis.values), "per": self.per}
+
+
+def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
+    """The placement that a pattern stands for.
+
+    A pattern lists unit names, which repeat over the blocks of a stage; "|" separates stages, and the last part
+    goes on for the stages that follow.
+
+    >>> expand("conv | conv product", [2, 3, 2])
+    (('conv', 'conv'), ('conv', 'product', 'conv'), ('conv', 'product'))
+    """
+    parts = _parts(pattern)
+    return tuple(
+        tuple(islice(cycle(parts[min(stage, len(parts) - 1)]), blocks)) for stage, blocks in enumerate(blocks_per_stage)
+    )
+
+
+def split(names: Sequence[str], blocks_per_stage: Sequence[int]) -> Placement:
+    """Unit names in the order of the blocks, as one tuple a stage."""
+    ends = accumulate(blocks_per_stage, initial=0)
+    return tuple(tuple(names[start:end]) for start, end in pairwise(ends))
+
+
+def _parts(pattern: str) -> list[list[str]]:
+    return [part.split() for part in pattern.split("|")]
+
+
+class UnitsAxisOf:
+    """Annotates a model's `UnitsAxis` field."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return plain_schema(self.read)
+
+    def read(self, raw: object) -> UnitsAxis:
+        """The placements that a file writes as `raw`.
+
+        Raises:
+            ValidationError: it breaks a rule; every fault is listed.
+        """
+        if isinstance(raw, UnitsAxis):
+            return raw
+        faults = FieldFaults()
+        match raw:
+            case str():
+                axis = UnitsAxis(Fixed(_pattern(raw, faults, ())), None)
+            case Mapping() if "patterns" in raw:
+                faults.unknown_keys(raw, ("patterns",))
+                axis = UnitsAxis(_patterns(raw["patterns"], faults), None)
+            case Mapping() if "choices" in raw:
+                axis = self._choices(raw, faults)
+            case _:
+                axis = UnitsAxis(Fixed(""), None)
+                faults.add(
+                    (),
+                    'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }',
+                )
+        faults.raise_any()
+        return axis
+
+    @staticmethod
+    def _choices(raw: Mapping[str, object], faults: FieldFaults) -> UnitsAxis:
+        faults.unknown_keys(raw, ("choices", "per"))
+        per: Any = raw.get("per", "layer")
+        note_per(per, get_args(Per), faults)
+        return UnitsAxis(_UNIT_NAMES.parse({"choices": raw["choices"]}, faults), per)
+
+
+def _patterns(raw: object, faults: FieldFaults) -> Axis[str]:
+    if not isinstance(raw, list) or not raw:
+        faults.add(("patterns",), "must be a list of at least one pattern")
+        return Fixed("")
+    patterns = tuple(_pattern(item, faults, ("patterns", index)) for index, item in enumerate(raw))
+    return Choices(patterns) if len(patterns) > 1 else Fixed(patterns[0])
+
+
+def _pattern(raw: object, faults: FieldFaults, path: tuple[str | int, ...]) -> str:
+    """`raw` with single spaces."""
+    if not isinstance(raw, str):
+        faults.add(path, "must be a pattern: unit names, with | between stages")
+        return ""
+    parts = _parts(raw)
+    if not all(parts):
+        faults.add(path, f'"{raw.strip()[:60]}" has a stage without a unit')
+    for name in dict.fromkeys(name for part in parts for name in part):
+        try:
+            get_unit(name)
+        except UsageError as error:
+            faults.add(path, str(error))
+    return " | ".join(" ".join(part) for part in parts)

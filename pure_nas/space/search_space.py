@@ -1,0 +1,167 @@
+"""SearchSpace: the content of a search space file, and the candidates that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import tomli_w
+from pydantic import Field, PrivateAttr, ValidationError
+
+from pure_nas.errors import ConfigError
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.axis import Suggester
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.count import count_architectures
+from pure_nas.space.extremes import (
+    baseline_architectures,
+    baseline_recipe,
+    depths,
+    largest_architectures,
+    smallest_architectures,
+)
+from pure_nas.space.locate import Located, Lookup, leaves_of
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
+from pure_nas.space.unit import Unit
+from pure_nas.space.walk import IMAGE_FIELDS, Asking, Source, Walk
+from pure_nas.validation import faults, from_toml, read_text
+
+
+class SearchSpace(Table):
+    """The candidates of a search.
+
+    Attributes:
+        summary: one line for listings.
+        run: defaults that the command line overrides.
+        architecture: the axes of the network.
+        recipe: the axes of its training.
+
+    Example:
+        >>> space = SearchSpace.from_toml('''
+        ... [architecture]
+        ... blocks_per_stage = { low = 1, high = 3 }
+        ... units = { choices = ["conv", "product"], per = "layer" }
+        ... ''')
+        >>> space.count()
+        2744
+    """
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    summary: Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")] = ""
+    run: RunTable = RunTable()
+    architecture: ArchitectureTable
+    recipe: RecipeTable = RecipeTable()
+
+    _images: dict[str, int] = PrivateAttr(
+        default_factory=lambda: {name: Architecture.model_fields[name].default for name in IMAGE_FIELDS}
+    )
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str = "search space") -> Self:
+        """Read the text of a search space file.
+
+        Raises:
+            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
+        """
+        hint = "A field is a value, { choices = [...] } or { low = ..., high = ... }."
+        return from_toml(cls, text, source=source, hint=hint)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a search space file.
+
+        Raises:
+            ConfigError: it cannot be read, is no TOML or breaks a rule.
+        """
+        return cls.from_toml(read_text(path, "search space"), source=str(path))
+
+    def to_toml(self) -> str:
+        """A file of this space with every field, also those that the original left to their defaults."""
+        return tomli_w.dumps(self.model_dump(by_alias=True))
+
+    def with_images(self, *, in_chans: int, num_classes: int, image_size: int) -> Self:
+        """This space for images of that kind.
+
+        Raises:
+            ConfigError: there are no such images.
+        """
+        facts = {"in_chans": in_chans, "num_classes": num_classes, "image_size": image_size}
+        try:
+            Architecture.uniform("conv", [1], **facts)
+        except ValidationError as error:
+            raise ConfigError(faults(error, Architecture, "the images")) from error
+        copy = self.model_copy()
+        copy._images = facts
+        return copy
+
+    def with_run(self, *, trials: int | None = None, epochs: int | None = None, batch_size: int | None = None) -> Self:
+        """This space with other run settings; None keeps one.
+
+        Raises:
+            ConfigError: a setting is out of bounds.
+        """
+        given = {"trials": trials, "epochs": epochs, "batch_size": batch_size}
+        changes = {name: value for name, value in given.items() if value is not None}
+        try:
+            run = RunTable.model_validate({**self.run.model_dump(), **changes})
+        except ValidationError as error:
+            raise ConfigError(faults(error, RunTable, "the run")) from error
+        return self.model_copy(update={"run": run})
+
+    @property
+    def images(self) -> Mapping[str, int]:
+        """in_chans, num_classes and image_size of the images."""
+        return dict(self._images)
+
+    def suggest(self, trial: Suggester) -> Candidate:
+        """Let an Optuna trial choose a candidate.
+
+        Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
+        that reads them, rates of parameter kinds that occur. Its architecture is canonical.
+        """
+        return self._walk(Asking(trial))
+
+    def parameters_of(self, candidate: Candidate) -> Located:
+        """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
+        lookup = Lookup(leaves_of(candidate))
+        self._walk(lookup)
+        return lookup.located
+
+    def count(self) -> int:
+        """How many distinct architectures there are; a range of floats counts once."""
+        return count_architectures(self.architecture)
+
+    def depths(self) -> tuple[tuple[int, ...], ...]:
+        """The distinct smallest, middle and largest blocks per stage."""
+        return tuple(depths(self.architecture).values())
+
+    def baseline_architectures(self, units: Sequence[str] = ("conv", "product")) -> list[tuple[str, Architecture]]:
+        """Networks of a single unit at each of `depths`, labelled like "conv small" or "product large".
+
+        All have the middle base width; the other settings are Architecture's defaults, or the nearest that the
+        space holds. Units that do not occur in the space are left out; where none of them does, all of its own are in.
+        """
+        return baseline_architectures(self.architecture, self._images, units)
+
+    def baseline_recipe(self, units: Iterable[Unit]) -> Recipe:
+        """`Recipe.shared` of `units` for this space's run, whatever rates and decays the space searches.
+
+        The other fields are Recipe's defaults, or the nearest that the space holds.
+        """
+        return baseline_recipe(self.recipe, self.run, units)
+
+    def smallest_architectures(self) -> list[Architecture]:
+        """The few networks among which the least parameters and flops of the space must lie.
+
+        This holds as long as one unit is the cheapest at every place, as the built-in ones are.
+        """
+        return smallest_architectures(self.architecture, self._images)
+
+    def largest_architectures(self) -> list[Architecture]:
+        """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
+        return largest_architectures(self.architecture, self._images)
+
+    def _walk(self, source: Source) -> Candidate:
+        return Walk(source, self.run, self.architecture, self.recipe, self._images).candidate()

@@ -1,0 +1,307 @@
+"""Units: what a residual layer's second operation is.
+
+A `Unit` is plain data. It names the class that computes it (imported only when a network is built), says
+which settings of an architecture that class takes, what it costs, and to which parameter kinds its weights
+belong. Networks, cost, search spaces, `describe` and export read everything from here, so a package adds a
+unit by exposing one `Unit` under the entry-point group `pure_nas.space.unit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal, get_args
+
+from pure_nas.errors import UsageError, nearest
+from pure_nas.plugins import registered
+
+ENTRY_POINT_GROUP = "pure_nas.units"
+
+ParameterKind = Literal["trunk", "conv", "product_conv", "exponents", "thresholds"]
+"""What a parameter is, for learning rates and weight decay.
+
+trunk: stem and classifier; conv: the blocks around units that are convolutions, and those units;
+product_conv: convolutions and norms of the blocks around product units; exponents: the weights of product
+units; thresholds: their trainable floors.
+"""
+PARAMETER_KINDS: tuple[ParameterKind, ...] = get_args(ParameterKind)
+
+Setting = Literal[
+    "threshold_init",
+    "threshold_trainable",
+    "threshold_per_channel",
+    "exponent_cap",
+    "softening",
+    "relu_in_block",
+    "relu_after_add",
+]
+"""The fields of an architecture that matter only to the units that read them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitPlace:
+    """Where one unit sits: its shapes and the architecture's settings for it.
+
+    Attributes:
+        in_size: height and width of its input, pixels (images are square).
+        out_size: height and width of its output, pixels.
+    """
+
+    in_channels: int
+    out_channels: int
+    stride: int
+    in_size: int
+    out_size: int
+    kernel_size: int = 3
+    threshold_init: float = 0.0
+    threshold_trainable: bool = True
+    threshold_per_channel: bool = False
+    exponent_cap: float | None = 20.0
+    softening: float = 0.5
+
+    @property
+    def weights(self) -> int:
+        """Elements of a full convolution kernel at this place."""
+        return self.in_channels * self.out_channels * self.kernel_size**2
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a full convolution at this place, one image."""
+        return self.weights * self.out_size**2
+
+    @property
+    def in_elements(self) -> int:
+        """Elements of its input, one image."""
+        return self.in_channels * self.in_size**2
+
+    @property
+    def out_elements(self) -> int:
+        """Elements of its output, one image."""
+        return self.out_channels * self.out_size**2
+
+    @property
+    def thresholds(self) -> int:
+        """Thresholds of a unit that has them."""
+        return self.in_channels if self.threshold_per_channel else 1
+
+
+@dataclass(frozen=True)
+class UnitCost:
+    """What one unit costs for one image.
+
+    Attributes:
+        params: parameters, trainable or not.
+        macs: multiply-accumulates of its convolution.
+        elementwise: elementwise operations, one per element and operation.
+    """
+
+    params: int
+    macs: int
+    elementwise: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One kind of second operation in a residual layer.
+
+    Attributes:
+        name: as written in architectures and search spaces.
+        summary: one line for listings.
+        implementation: "module:Class" of the `nn.Module` that computes it.
+        arguments: constructor arguments of that class at a place; plain values whose `repr` is Python source.
+        cost: its cost at a place, in closed form, equal to what fvcore counts on `implementation`.
+        reads: the architecture settings it takes. A unit that reads `relu_in_block` and `relu_after_add` leaves
+            the block's ReLUs to the architecture; one that does not sits in a block that always has them.
+        block_kind: the parameter kind of the rest of its block.
+        parameter_kinds: the kind of each of its own parameters, by name.
+        usual_learning_rate: what it is usually trained with (SGD, batch 128).
+        usual_weight_decay: likewise.
+        source: "module:Class" whose source an exported file carries; None where `implementation` is part of
+            PyTorch. It may use only `torch`, `nn`, `F` (`torch.nn.functional`) and `Tensor`.
+
+    On a GPU a training step is recorded once and replayed, so what a unit's forward pass does in Python (counting
+    steps, say) happens in the first steps only. State that changes belongs into buffers.
+    """
+
+    name: str
+    summary: str
+    implementation: str
+    arguments: Callable[[UnitPlace], dict[str, object]]
+    cost: Callable[[UnitPlace], UnitCost]
+    reads: frozenset[Setting] = frozenset()
+    block_kind: ParameterKind = "conv"
+    parameter_kinds: Mapping[str, ParameterKind] = field(default_factory=dict)
+    usual_learning_rate: float = 0.1
+    usual_weight_decay: float = 1e-4
+    source: str | None = None
+
+    @property
+    def always_relu(self) -> bool:
+        """Whether its block is a ResNet block with both ReLUs, whatever the architecture's switches say."""
+        return not self.reads & {"relu_in_block", "relu_after_add"}
+
+    @property
+    def kinds(self) -> frozenset[ParameterKind]:
+        """Every parameter kind that a block with this unit holds."""
+        return frozenset({self.block_kind, *self.parameter_kinds.values()})
+
+
+def _conv_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), "bias": False}
+
+
+def _window(place: UnitPlace) -> dict[str, object]:
+    """The arguments that every class of a convolution takes."""
+    return {
+        "in_channels": place.in_channels,
+        "out_channels": place.out_channels,
+        "kernel_size": place.kernel_size,
+        "stride": place.stride,
+        "padding": place.kernel_size // 2,
+    }
+
+
+def _thresholds(place: UnitPlace) -> dict[str, object]:
+    return {
+        "threshold_init": place.threshold_init,
+        "threshold_trainable": place.threshold_trainable,
+        "threshold_per_channel": place.threshold_per_channel,
+    }
+
+
+def _conv_cost(place: UnitPlace) -> UnitCost:
+    return UnitCost(params=place.weights, macs=place.macs, elementwise=0)
+
+
+def _product_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), **_thresholds(place), "exponent_cap": place.exponent_cap}
+
+
+def _product_cost(place: UnitPlace) -> UnitCost:
+    """max and log on every input element, exp (and the cap) on every output element; the thresholds."""
+    after = 1 if place.exponent_cap is None else 2
+    return UnitCost(
+        params=place.weights + place.thresholds,
+        macs=place.macs,
+        elementwise=2 * place.in_elements + after * place.out_elements,
+    )
+
+
+def _log_conv_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), **_thresholds(place)}
+
+
+def _log_conv_cost(place: UnitPlace) -> UnitCost:
+    """max and log on every input element; the thresholds."""
+    return UnitCost(params=place.weights + place.thresholds, macs=place.macs, elementwise=2 * place.in_elements)
+
+
+def _complex_arguments(place: UnitPlace) -> dict[str, object]:
+    return {**_window(place), "exponent_cap": place.exponent_cap, "softening": place.softening}
+
+
+def _complex_cost(place: UnitPlace) -> UnitCost:
+    """Two convolutions; square, sum, log and half before them; exp (and the cap), cosine and two products behind."""
+    after = 4 if place.exponent_cap is None else 5
+    return UnitCost(
+        params=place.weights,
+        macs=2 * place.macs,
+        elementwise=4 * place.in_elements + after * place.out_elements,
+    )
+
+
+CONV = Unit(
+    name="conv",
+    summary="a 3x3 convolution in a ResNet block (ReLUs kept)",
+    implementation="torch.nn:Conv2d",
+    arguments=_conv_arguments,
+    cost=_conv_cost,
+    parameter_kinds={"weight": "conv"},
+)
+
+PRODUCT = Unit(
+    name="product",
+    summary="a 3x3 product unit (ConvPU) in a PURe block (no activations unless asked for)",
+    implementation="pure_nas.nn.fused.unit:FusedConvPU",
+    arguments=_product_arguments,
+    cost=_product_cost,
+    reads=frozenset(get_args(Setting)) - {"softening"},
+    block_kind="product_conv",
+    parameter_kinds={"weight": "exponents", "theta": "thresholds"},
+    usual_learning_rate=0.01,
+    usual_weight_decay=1e-3,
+    source="pure_nas.nn.plain.product_unit:ConvPU",
+)
+
+PRODUCT_COMPLEX = Unit(
+    name="product-complex",
+    summary="a 3x3 product unit with complex logarithms: signs count, |x| is softened, not floored (no activations "
+    "unless asked for)",
+    implementation="pure_nas.nn.plain.complex_unit:ComplexConvPU",
+    arguments=_complex_arguments,
+    cost=_complex_cost,
+    reads=frozenset({"exponent_cap", "softening", "relu_in_block", "relu_after_add"}),
+    block_kind="product_conv",
+    parameter_kinds={"weight": "exponents"},
+    # Measured, as there is no paper: of 0.001 to 0.03 the lowest was best (docs/results.md).
+    usual_learning_rate=0.001,
+    usual_weight_decay=1e-3,
+    source="pure_nas.nn.plain.complex_unit:ComplexConvPU",
+)
+
+LOG_CONV = Unit(
+    name="log-conv",
+    summary="a 3x3 convolution of logarithms: a product unit without its exp (no activations unless asked for)",
+    implementation="pure_nas.nn.plain.log_conv:LogConv",
+    arguments=_log_conv_arguments,
+    cost=_log_conv_cost,
+    reads=frozenset(get_args(Setting)) - {"exponent_cap", "softening"},
+    block_kind="product_conv",
+    parameter_kinds={"weight": "exponents", "theta": "thresholds"},
+    usual_learning_rate=0.01,
+    usual_weight_decay=1e-3,
+    source="pure_nas.nn.plain.log_conv:LogConv",
+)
+
+PLAIN_CONV = Unit(
+    name="plain-conv",
+    summary="a 3x3 convolution in a PURe block (no activations unless asked for)",
+    implementation="torch.nn:Conv2d",
+    arguments=_conv_arguments,
+    cost=_conv_cost,
+    reads=frozenset({"relu_in_block", "relu_after_add"}),
+    parameter_kinds={"weight": "conv"},
+)
+
+BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV)}
+
+
+@cache
+def _installed() -> Mapping[str, Unit]:
+    """Units of other packages, by name."""
+    return registered(ENTRY_POINT_GROUP, Unit, BUILT_IN)
+
+
+def unit_names() -> tuple[str, ...]:
+    """Names of every unit that can be used, the built-in ones first."""
+    return (*BUILT_IN, *sorted(_installed()))
+
+
+def get_unit(name: str) -> Unit:
+    """The unit called `name`.
+
+    Raises:
+        UsageError: no unit has that name.
+    """
+    unit = BUILT_IN.get(name) or _installed().get(name)
+    if unit is None:
+        raise UsageError(f'There is no unit "{name}"; {nearest(name, unit_names())}.')
+    return unit
+
+
+MULTIPLYING = frozenset({PRODUCT.name, PRODUCT_COMPLEX.name})
+"""Units that multiply."""
+
+HYBRID = "hybrid"
+"""The kind of a network whose units are neither all the same nor all multiply."""

@@ -1,0 +1,20 @@
+"""Jobs in, events out: the part that trains, and knows nothing of a search."""
+
+from pure_nas.workers.inline import Executor, InlineExecutor
+from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Judging, Measure, Outcome, Started, WorkerLost
+from pure_nas.workers.pool import ProcessExecutor
+
+__all__ = [
+    "Ended",
+    "EpochDone",
+    "Event",
+    "Executor",
+    "InlineExecutor",
+    "Job",
+    "Judging",
+    "Measure",
+    "Outcome",
+    "ProcessExecutor",
+    "Started",
+    "WorkerLost",
+]

@@ -1,0 +1,180 @@
+"""How many networks are trained at once, and the executor that does it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
+from pure_nas.devices import threads_for
+from pure_nas.errors import UsageError
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import get_unit
+from pure_nas.workers import Executor, InlineExecutor, ProcessExecutor
+from pure_nas.workers.calibration import fewest_sufficient, measure_doubling
+from pure_nas.workers.child import Load
+
+Workers = int | Literal["auto"]
+
+_CALIBRATION_SECONDS = 3.0
+_SHARE_OF_MEMORY = 0.9
+_MOST_PER_CPU = 4
+
+
+def check_workers(workers: Workers) -> None:
+    """Check that a number of workers makes sense on this machine.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if workers == "auto":
+        return
+    cpus = os.cpu_count() or 1
+    if workers < 1:
+        raise UsageError(f"At least one worker is needed, but --workers is {workers}.", hint="Or --workers auto.")
+    if workers > _MOST_PER_CPU * cpus:
+        raise UsageError(
+            f"--workers {workers} is too many for {cpus} CPUs, on which they would wait for each other.",
+            hint=f"Use --workers auto, or {_MOST_PER_CPU * cpus} at most.",
+        )
+
+
+@dataclass(frozen=True)
+class WorkerPlan:
+    """How many workers there will be.
+
+    Attributes:
+        count: None where it will be measured.
+        reason: in words for the user.
+        measured: images a second of all workers together, by their number, where it was measured.
+    """
+
+    count: int | None
+    reason: str
+    measured: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What there is to train.
+
+    Attributes:
+        left: networks to go; more workers are of no use.
+        middle: a candidate of middle cost, to measure with.
+        largest: the candidate that needs most memory.
+    """
+
+    left: int
+    middle: Candidate
+    largest: Candidate
+
+    @classmethod
+    def of_space(cls, space: SearchSpace, left: int) -> Work:
+        """Trials of a search."""
+        networks = [network for _, network in space.baseline_architectures()] or space.smallest_architectures()
+        networks = sorted(networks, key=lambda network: cost_of(network).flops)
+        largest = max(space.largest_architectures(), key=lambda network: cost_of(network).flops)
+        middle, most = (
+            Candidate(network, space.baseline_recipe([get_unit(name) for name in sorted(network.unit_set)]))
+            for network in (networks[len(networks) // 2], largest)
+        )
+        return cls(left, middle, most)
+
+    @classmethod
+    def of_candidates(cls, candidates: Sequence[Candidate], left: int) -> Work:
+        """Given networks."""
+        ordered = sorted(candidates, key=lambda candidate: cost_of(candidate.architecture).flops)
+        return cls(left, ordered[len(ordered) // 2], ordered[-1])
+
+
+def plan_workers(workers: Workers, work: Work, device: torch.device) -> WorkerPlan:
+    """Resolve "auto" as far as it can be without measuring."""
+    if workers != "auto":
+        return WorkerPlan(max(1, min(workers, work.left)), "as asked for")
+    if device.type == "cuda":
+        return WorkerPlan(None, "their number is measured at the start")
+    threads = torch.get_num_threads()
+    with threads_for(cost_of(work.middle.architecture).flops * work.middle.recipe.batch_size):
+        fed = torch.get_num_threads()
+    count = max(1, min(threads // fed, work.left, _fitting_into_memory()))
+    return WorkerPlan(count, f"a training step feeds {fed} of {threads} CPU threads")
+
+
+def start_workers(
+    plan: WorkerPlan, work: Work, dataset: Dataset, load: Load, device: torch.device
+) -> tuple[Executor, WorkerPlan]:
+    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on.
+
+    Args:
+        dataset: for the work in this process.
+        load: loads the same in another.
+    """
+    if plan.count == 1:
+        return InlineExecutor(dataset, device), plan
+    executor = ProcessExecutor(load, dataset.fingerprint, device, plan.count or 1)
+    if plan.count is None:
+        with ExitStack() as stack:
+            stack.callback(executor.close)
+            plan = calibrate(executor, work)
+            stack.pop_all()
+    executor.start()
+    return executor, plan
+
+
+def calibrate(executor: ProcessExecutor, work: Work, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
+    """Give `executor` as many workers as deliver most images a second together, by measurement.
+
+    1, 2, 4, ... workers for each device train the middle network at the same time, as long as more deliver more and
+    the largest network would fit into the device's memory for all of them.
+
+    Args:
+        seconds: of each measurement.
+    """
+    most = min(work.left, os.cpu_count() or 1, _fitting_into_memory())
+    if executor.devices[0].type == "cuda":
+        most = min(most, _fitting_onto_devices(executor, work.largest))
+
+    def rehearse(workers: int) -> float:
+        executor.resize(workers)
+        return executor.rehearse(work.middle, seconds).images_per_second
+
+    measured = measure_doubling(rehearse, len(executor.devices), max(1, most))
+    count = fewest_sufficient(measured)
+    executor.resize(count)
+    return WorkerPlan(count, "the fewest that deliver most images a second together", measured)
+
+
+def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
+    """How many workers the GPUs have memory for when each trains the largest network."""
+    devices = executor.devices
+    free = min(torch.cuda.mem_get_info(device)[0] for device in devices)
+    executor.resize(len(devices))
+    peak = executor.rehearse(largest, seconds=0.0).peak_bytes
+    if peak == 0:
+        # Not even one for each device fits; trials of the largest networks will say so.
+        return len(devices)
+    # What is still taken now that nothing trains: PyTorch itself and the images.
+    kept = free - min(torch.cuda.mem_get_info(device)[0] for device in devices)
+    return len(devices) * int(_SHARE_OF_MEMORY * free / max(peak + kept, 1))
+
+
+def _fitting_into_memory() -> int:
+    """How many processes like this one the machine has memory for, where Linux says so."""
+    meminfo, own = Path("/proc/meminfo"), Path("/proc/self/statm")
+    if not (meminfo.exists() and own.exists()):
+        return sys.maxsize
+    available = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="ascii"))
+    if available is None:
+        return sys.maxsize
+    resident = int(own.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return max(1, int(_SHARE_OF_MEMORY * int(available.group(1)) * 1024 / resident))

@@ -1,0 +1,133 @@
+"""Small experiments on the tiny image folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pure_nas.findings.findings import document, findings_of
+from pure_nas.findings.results import ExperimentResults, load_experiment_results
+from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.run import ExperimentRun
+from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.grid.setup import opened, prepare
+from pure_nas.plans.grid.trainings import Training
+from pure_nas.run.directory import RunDirectory
+from pure_nas.training import EpochMetrics
+from pure_nas.workers import Outcome
+from pure_nas.workers.count import WorkerPlan
+
+PAIR = """
+schema = 1
+question = "Which of two small networks is better?"
+paper = "Says nothing of them."
+dataset = "{dataset}"
+reference = "adds"
+targets = [0.4, 0.6, 0.95]
+
+[networks.adds]
+base = "resnet8"
+
+[networks.multiplies]
+base = "pure8"
+threshold_init = {{ each = [0.0, -2.0] }}
+
+[scales.tiny]
+cost = "seconds"
+epochs = 2
+seeds = 2
+batch_size = 16
+base_width = 2
+crop_padding = 1
+
+[scales.tinier]
+cost = "a second"
+networks = ["adds"]
+epochs = 1
+seeds = 1
+base_width = 2
+"""
+"""Three networks; `.format(dataset=...)`."""
+
+
+class Heard:
+    """Keeps what an experiment tells."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, int]] = []
+        self.ended: list[tuple[str, str]] = []
+        self.epochs = 0
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        self.workers = workers.count
+
+    def training_started(self, training: Training, epochs_done: int) -> None:
+        self.started.append((training.name, epochs_done))
+
+    def epoch_done(self, training: Training, metrics: EpochMetrics) -> None:
+        self.epochs += 1
+
+    def training_ended(self, training: Training, outcome: Outcome) -> None:
+        self.ended.append((training.name, outcome.state))
+
+
+def settings_of(text: str, **fields: Any) -> ExperimentSettings:
+    """Settings of an experiment on the CPU."""
+    file = ExperimentFile.from_toml(text)
+    return ExperimentSettings(name="test", text=text, file=file, **{"device": "cpu", **fields})
+
+
+def go(
+    settings: ExperimentSettings, folder: Path, heard: Heard | None = None, seconds: float | None = None
+) -> tuple[ExperimentRun, str]:
+    """Run an experiment; returns it and why it stopped."""
+    with opened(prepare(settings), folder) as experiment:
+        return experiment, experiment.go(heard or Heard(), seconds)
+
+
+def interrupted(settings: ExperimentSettings, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Run an experiment that is interrupted after so many events."""
+    from pure_nas.workers import InlineExecutor
+
+    original, left = InlineExecutor.next_event, [after]
+
+    def next_event(self: InlineExecutor) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InlineExecutor, "next_event", next_event)
+        with pytest.raises(KeyboardInterrupt):
+            go(settings, folder)
+
+
+def results_of(folder: Path) -> ExperimentResults:
+    """What a run has found so far."""
+    return load_experiment_results(RunDirectory(folder))
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """What was found, but for how long it took."""
+    found = json.loads(json.dumps(document(results_of(folder), findings_of(results_of(folder)))))
+    for network in found["networks"]:
+        network.pop("seconds")
+        for each in network["convergence"]:
+            each.pop("seconds")
+    for comparison in found["comparisons"]:
+        for each in comparison["speeds"]:
+            each.pop("seconds")
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a run but its lock."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "run.lock"
+    }

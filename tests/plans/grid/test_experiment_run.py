@@ -1,0 +1,207 @@
+"""An experiment trains its grid, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from experiment_files import Heard, go, interrupted, numbers, results_of, settings_of
+from interleaved import Interleaved
+
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.files import read_json
+from pure_nas.findings.findings import findings_of
+from pure_nas.nn import build
+from pure_nas.plans.grid.run import TIME_IS_UP
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.weights import read_weights
+from pure_nas.training import Training
+from pure_nas.training.evaluation import evaluate
+from pure_nas.training.step import Step
+from pure_nas.workers.count import Work, WorkerPlan
+
+NAMES = ["adds", "multiplies-0", "multiplies--2"]
+
+
+def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: str, tmp_path: Path) -> None:
+    heard, folder = Heard(), tmp_path / "run"
+    experiment, stopped = go(settings_of(text), folder, heard)
+    assert stopped == "all 6 trainings are done"
+    assert (experiment.done, experiment.failed) == (6, [])
+    # All networks from the first seed before the second.
+    order = [f"{name}-seed{seed}" for seed in (1, 2) for name in NAMES]
+    assert heard.started == [(name, 0) for name in order]
+    assert heard.ended == [(name, "complete") for name in order]
+    assert heard.epochs == 12
+    results = results_of(folder)
+    dataset = load_dataset(results.settings["dataset"])
+    assert results.settings["data"]["train"] == len(dataset.train_and_validation())
+    for cell in results.grid.cells:
+        for measured in results.measurements[cell.label]:
+            trained = folder / "trials" / f"{cell.folder}-seed{measured.seed}"
+            network = build(cell.candidate.architecture)
+            network.load_state_dict(read_weights(trained / "weights.safetensors"))
+            assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
+            assert len(measured.curve) == 2
+            assert measured.curve[-1]["validation_error"] is None
+    assert (folder / "experiment.toml").read_text(encoding="utf-8") == text
+    assert read_json(folder / "environment.json")["device"] == "cpu"
+    assert numbers(folder)["curves"] == "training"
+
+
+def test_an_interrupted_experiment_finds_what_it_would_have_found(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A checkpoint after every epoch, so that a training is taken up in its middle.
+    monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    folder = tmp_path / "run"
+    settings = settings_of(text)
+    interrupted(settings, folder, monkeypatch, after=6)  # one training of four events, and an epoch of the next
+    assert [results.state for results in results_of(folder).measurements["multiplies 0"]] == ["missing", "missing"]
+    heard = Heard()
+    go(settings, folder, heard)
+    assert heard.started[0] == ("multiplies-0-seed1", 1)
+    assert len(heard.ended) == 5
+    assert numbers(folder) == numbers(finished)
+
+
+def test_what_is_done_is_not_trained_again_and_more_seeds_are_added(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    go(settings_of(text, seeds=1), folder)
+    before = numbers(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
+        assert go(settings_of(text, seeds=1), folder)[1] == "all 3 trainings are done"
+    heard = Heard()
+    go(settings_of(text, seeds=2), folder, heard)
+    assert [name for name, _ in heard.started] == [f"{name}-seed2" for name in NAMES]
+    for old, new in zip(before["networks"], numbers(folder)["networks"], strict=True):
+        assert new["accuracies"][:1] == old["accuracies"]
+        assert len(new["accuracies"]) == 2
+
+
+def test_several_at_once_find_the_same(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executors: list[Interleaved] = []
+
+    def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
+        executors.append(Interleaved(dataset, plan.count or 0))
+        return executors[-1], plan
+
+    monkeypatch.setattr("pure_nas.plans.grid.setup.start_workers", start)
+    go(settings_of(text, workers=3), tmp_path / "run")
+    assert executors[0].most == 3
+    assert numbers(tmp_path / "run") == numbers(finished)
+
+
+def test_an_experiment_stops_when_its_time_is_used_up(text: str, finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    experiment, stopped = go(settings_of(text), folder, seconds=0.0)
+    assert stopped == TIME_IS_UP
+    assert experiment.done == 0
+    assert RunDirectory(folder).settings()["kind"] == "experiment"
+    assert go(settings_of(text), folder, seconds=600.0)[1] == "all 6 trainings are done"
+    assert numbers(folder) == numbers(finished)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_sessions_get_further_however_short_they_are(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    if workers > 1:
+
+        def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
+            return Interleaved(dataset, plan.count or 0), plan
+
+        monkeypatch.setattr("pure_nas.plans.grid.setup.start_workers", start)
+    folder, epochs, done = tmp_path / "run", 0, [0]
+    while done[-1] < 6:
+        heard = Heard()
+        experiment, stopped = go(settings_of(text, workers=workers), folder, heard, seconds=0.0)
+        # Every training that was begun has done an epoch more, or has ended.
+        assert heard.epochs >= 1
+        assert set(heard.started) <= {(name, epochs) for name, _ in heard.started for epochs in (0, 1)}
+        epochs += heard.epochs
+        done.append(experiment.done)
+        assert stopped == (TIME_IS_UP if experiment.done < 6 else "all 6 trainings are done")
+    assert len(done) <= 13
+    if workers == 1:
+        assert epochs == 12  # none was trained twice
+    assert numbers(folder) == numbers(finished)
+
+
+def test_a_stop_while_scoring_does_not_cost_the_last_epoch(
+    text: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    folder = tmp_path / "run"
+    interrupted(settings_of(text), folder, monkeypatch, after=3)  # it has started, and done its two epochs
+    heard = Heard()
+    go(settings_of(text), folder, heard)
+    assert heard.started[0] == ("adds-seed1", 2)
+    assert heard.epochs == 10
+    assert numbers(folder) == numbers(finished)
+
+
+def test_what_fails_at_once_is_not_all_that_a_short_session_does(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Step.__call__
+
+    def out_of_memory(self: Step, *arguments: Any) -> object:
+        if "conv" in self._network.architecture.unit_set:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Step, "__call__", out_of_memory)
+    stops = [go(settings_of(text), tmp_path / "run", seconds=0.0) for _ in range(9)]
+    assert stops[0][1] == TIME_IS_UP
+    assert stops[-1][0].done == 4
+    assert stops[-1][1] == "4 of 6 trainings are done"
+
+
+def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Training._train_epoch
+
+    def sick(self: Training) -> object:
+        if self.seed == 1 and "product" in self.network.architecture.unit_set:
+            with torch.no_grad():
+                self.network.classifier.linear.bias.fill_(math.nan)
+        return original(self)
+
+    monkeypatch.setattr(Training, "_train_epoch", sick)
+    experiment, stopped = go(settings_of(text), tmp_path / "run")
+    assert stopped == "all 6 trainings are done"
+    results = results_of(tmp_path / "run")
+    assert (results.complete, results.diverged) == (4, 2)
+    findings = findings_of(results)
+    assert [row.diverged for row in findings.rows] == [0, 1, 1]
+    assert "training loss became nan" in findings.rows[1].reasons[0]
+    assert [comparison.verdict for comparison in findings.compared_by("accuracy")] == ["seeds diverged"] * 2
+    monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
+    assert experiment.missing == go(settings_of(text), tmp_path / "run")[0].missing == []
+
+
+def test_a_training_that_runs_out_of_memory_is_said_and_tried_again(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Step.__call__
+
+    def out_of_memory(self: Step, *arguments: Any) -> object:
+        if "product" in self._network.architecture.unit_set:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "__call__", out_of_memory)
+        experiment, stopped = go(settings_of(text), tmp_path / "run")
+    assert stopped == "2 of 6 trainings are done"
+    assert {training.cell.label for training, _ in experiment.failed} == {"multiplies 0", "multiplies -2"}
+    assert all("out of memory on cpu" in reason for _, reason in experiment.failed)
+    assert go(settings_of(text), tmp_path / "run")[1] == "all 6 trainings are done"

@@ -1,0 +1,130 @@
+"""Which images networks are trained, scored and judged on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from experiment_files import go, numbers, results_of, settings_of
+
+from pure_nas.data import load_dataset
+from pure_nas.errors import DataError, UsageError
+from pure_nas.evaluation import NOISE_KINDS, Noise, Views
+from pure_nas.findings.findings import findings_of
+from pure_nas.nn import build
+from pure_nas.plans.grid.setup import prepare
+from pure_nas.run.weights import read_weights
+from pure_nas.training.evaluation import evaluate
+
+
+def test_a_question_of_choosing_is_asked_on_the_validation_images(text: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    go(settings_of(text.replace("schema = 1", 'schema = 1\nsplit = "validation"'), seeds=1), folder)
+    results = results_of(folder)
+    dataset = load_dataset(results.settings["dataset"])
+    assert results.settings["data"]["train"] == len(dataset.train)
+    assert results.settings["data"]["scored"] == len(dataset.validation)
+    for measurements in results.measurements.values():
+        last = measurements[0].curve[-1]
+        assert measurements[0].accuracy == 1 - last["validation_error"]
+    assert numbers(folder)["curves"] == "validation"
+
+
+def test_curves_on_validation_images_beside_a_score_on_the_test_images(text: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    changed = text.replace("schema = 1", "schema = 1\nvalidation_curve = true")
+    go(settings_of(changed, seeds=1), folder)
+    results = results_of(folder)
+    dataset = load_dataset(results.settings["dataset"])
+    assert results.settings["data"]["train"] == len(dataset.train)
+    cell = results.grid.cells[0]
+    (measured,) = results.measurements[cell.label]
+    network = build(cell.candidate.architecture)
+    network.load_state_dict(read_weights(folder / "trials" / "adds-seed1" / "weights.safetensors"))
+    assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
+    assert evaluate(network, dataset.validation, torch.device("cpu")).error == measured.curve[-1]["validation_error"]
+
+
+def test_networks_are_judged_beside_the_error(text: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    head = 'schema = 1\nevaluations = ["quality", "noise", "invariance", "views"]\nviews = { crops = "flip" }\n'
+    noise = "[noise]\npoisson = [30, 10]\ngaussian = [0.2]\n[scales.tiny]\nevaluated = 15\n"
+    changed = text.replace("schema = 1", head).replace("[scales.tiny]", noise)
+    settings = settings_of(changed, seeds=1)
+    judging = settings.judging(8)
+    assert judging is not None
+    assert judging.noises == (Noise("poisson", 30.0), Noise("poisson", 10.0), Noise("gaussian", 0.2))
+    assert (judging.views, judging.images) == (Views("flip"), 15)
+    assert judging.passes == 1 + 3 + len(judging.factors) + 2
+    go(settings, folder)
+    results = results_of(folder)
+    found = results.measurements["adds"][0].evaluation
+    assert found["images"] == 15
+    assert list(found["noise"]) == ["poisson", "gaussian"]
+    judged = findings_of(results).rows[0].judged
+    assert judged is not None
+    assert [point.level for point in judged.noise["poisson"]] == [0.0, 30.0, 10.0]
+    under = [point["accuracy"] for point in found["noise"]["poisson"][1:]]
+    assert judged.noise_accuracy["poisson"].mean == pytest.approx(sum(under) / 2)
+    assert judged.views is not None
+    assert (judged.views.name, judged.views.accuracy.mean) == ("flip", found["views"]["accuracy"])
+    assert judged.top5 is None  # of three classes
+    assert [point.factor for point in judged.intensity] == sorted([*judging.factors, 1.0])
+
+
+def test_evaluations_are_those_asked_for_and_no_others(text: str) -> None:
+    assert settings_of(text).judging(8) is None
+    noisy = settings_of(text.replace("schema = 1", 'schema = 1\nevaluations = ["noise"]')).judging(8)
+    assert noisy is not None
+    assert {noise.kind for noise in noisy.noises} == set(NOISE_KINDS)
+    assert (noisy.factors, noisy.views) == ((), None)
+    sizes = 'schema = 1\nevaluations = ["views"]\nviews = { crops = "ten-crop", scales = [1.0, 1.25, 1.26] }'
+    viewed = settings_of(text.replace("schema = 1", sizes)).judging(8)
+    assert viewed is not None
+    assert viewed.views == Views("ten-crop", (8, 10))
+    off = text.replace("schema = 1", 'schema = 1\nevaluations = ["noise"]').replace(
+        'cost = "seconds"', 'cost = "seconds"\nevaluations = []'
+    )
+    assert settings_of(off).judging(8) is None
+
+
+def test_mirror_images_are_left_out_where_they_change_the_label(text: str) -> None:
+    head = 'schema = 1\nevaluations = ["views"]\nviews = { crops = "ten-crop", scales = [1.25] }'
+    judged = text.replace("schema = 1", head)
+    kept, dropped = prepare(settings_of(judged)), prepare(settings_of(judged, dataset="digits"))
+    assert kept.judging is not None
+    assert (kept.judging.views, kept.notes) == (Views("ten-crop", (10,)), {})
+    assert dropped.judging is not None
+    assert dropped.judging.views == Views("five-crop", (10,))
+    assert dropped.notes == {
+        "views": "labels of digits do not survive a mirror image: five-crop at 10 in place of ten-crop at 10"
+    }
+
+
+def test_a_folder_that_a_file_names_is_relative_to_it(
+    text: str, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    beside = image_folder.parent
+    for written in (image_folder.name, f"./{image_folder.name}", f"../{beside.name}/{image_folder.name}"):
+        changed = text.replace(str(image_folder), written)
+        assert Path(settings_of(changed, beside=beside).dataset_name).resolve() == image_folder.resolve()
+    absolute = settings_of(text, beside=tmp_path)
+    assert absolute.dataset_name == str(image_folder)
+    # Names stay names, and what the command says is relative to where it is given.
+    assert settings_of(text.replace(str(image_folder), "digits"), beside=beside).dataset_name == "digits"
+    assert settings_of(text, beside=beside, dataset="./mine").dataset_name == "./mine"
+    with pytest.raises(UsageError, match='did you mean "digits"'):
+        prepare(settings_of(text.replace(str(image_folder), "digts"), beside=beside))
+
+
+def test_missing_test_images_are_noticed_before_training(text: str, image_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no test images"):
+        prepare(settings_of(text, dataset=str(_without_test(image_folder, tmp_path))))
+
+
+def _without_test(image_folder: Path, folder: Path) -> Path:
+    shutil.copytree(image_folder / "train", folder / "only" / "train")
+    return folder / "only"

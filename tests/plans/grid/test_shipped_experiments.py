@@ -1,0 +1,204 @@
+"""The experiments that ship: each is valid, is what it says, and runs at its smoke scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from experiment_files import Heard
+
+from pure_nas.errors import UsageError
+from pure_nas.findings.findings import findings_of
+from pure_nas.findings.results import load_experiment_results
+from pure_nas.plans.grid.catalogue import experiment_name, experiment_names, experiment_text, load_experiment
+from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.grid.setup import opened, prepare
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.unit import get_unit
+
+NAMES = experiment_names()
+IMAGES = {"in_chans": 3, "num_classes": 10, "image_size": 32}
+PAPER_EPOCHS = {"imagenet": 90}
+
+
+def grid_of(name: str, scale: str) -> Grid:
+    file = load_experiment(name)
+    return Grid.of(file, file.scales[scale], IMAGES)
+
+
+def test_the_questions_of_the_paper_ship() -> None:
+    assert set(NAMES) == {
+        "activation-removal",
+        "complex-unit",
+        "depth-cifar10",
+        "galaxy10",
+        "imagenet",
+        "noise",
+        "placement",
+        "threshold-init",
+        "very-deep",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_has_three_scales_that_grow_and_say_what_they_cost(name: str) -> None:
+    file = load_experiment(name)
+    assert list(file.scales) == ["smoke", "small", "paper"]
+    grids = [grid_of(name, scale) for scale in file.scales]
+    work = [grid.trainings * scale.epochs for grid, scale in zip(grids, file.scales.values(), strict=True)]
+    assert work[0] <= work[2]
+    assert work[1] <= work[2]
+    for scale in file.scales.values():
+        assert "CPU cores" in scale.cost or "GPU" in scale.cost
+    # Nothing to download.
+    assert file.scales["smoke"].dataset == "digits"
+    assert file.question.endswith("?")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_compares_with_something_and_trains_nothing_twice(name: str) -> None:
+    for scale in load_experiment(name).scales:
+        grid = grid_of(name, scale)
+        # The usual rates of a unit are those of a ResNet or of PURe there: listed under both names, trained once.
+        repeated = 7 if name == "activation-removal" else 0
+        assert len(grid.distinct) == len(grid.cells) - repeated
+        assert any(grid.references_of(cell) for cell in grid.cells)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_paper_scale_trains_as_the_papers_did(name: str) -> None:
+    for cell in grid_of(name, "paper").cells:
+        recipe = cell.candidate.recipe
+        assert recipe.epochs == PAPER_EPOCHS.get(name, 160)
+        assert (recipe.momentum, recipe.learning_rate_schedule, recipe.crop_padding) == (0.9, "step", 4)
+        if {"learning_rate", "like"} & set(cell.recipe.settings):
+            continue
+        units = [get_unit(unit) for unit in cell.candidate.architecture.unit_set]
+        if len(units) == 1:
+            assert recipe.learning_rate.trunk == units[0].usual_learning_rate
+            assert recipe.weight_decay.trunk.start == units[0].usual_weight_decay
+
+
+def test_depths_are_those_of_the_paper_in_pairs() -> None:
+    grid = grid_of("depth-cifar10", "paper")
+    pairs = {cell.label: [other.label for other in grid.references_of(cell)] for cell in grid.cells}
+    for depth in (20, 32, 44, 56, 110, 272):
+        assert pairs[f"pure{depth}"] == [f"resnet{depth}"]
+    assert pairs["pure18-wide"] == ["resnet18-wide"]
+    assert len(pairs) == 14
+    wide = next(cell.candidate.architecture for cell in grid.cells if cell.label == "pure18-wide")
+    assert [block.out_channels for block in wide.blocks()] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert (wide.family, wide.image_size) == ("cifar", 32)
+
+
+def test_thresholds_start_from_minus_6_to_3_in_three_ways() -> None:
+    ways: dict[float, set[tuple[bool, bool]]] = {}
+    for cell in grid_of("threshold-init", "paper").cells:
+        architecture = cell.candidate.architecture
+        if "product" in architecture.unit_set:
+            way = (architecture.threshold_trainable, architecture.threshold_per_channel)
+            ways.setdefault(architecture.threshold_init[0], set()).add(way)
+    assert (min(ways), max(ways)) == (-6.0, 3.0)
+    for found in ways.values():
+        assert found == {(True, False), (False, False), (True, True)}
+
+
+def test_every_unit_is_there_with_its_relus_and_without() -> None:
+    cells = grid_of("activation-removal", "paper").cells
+    found = {
+        (next(iter(architecture.unit_set)), block.relu_in_block, block.relu_after_add)
+        for cell in cells
+        for architecture in [cell.candidate.architecture]
+        for block in architecture.blocks()
+    }
+    assert found == {
+        ("conv", True, True),
+        ("plain-conv", True, False),
+        ("plain-conv", False, False),
+        ("product", True, True),
+        ("product", False, False),
+        ("log-conv", True, True),
+        ("log-conv", False, False),
+    }
+
+
+def test_very_deep_networks_have_each_stabiliser_alone_and_all_together() -> None:
+    cells = [cell for cell in grid_of("very-deep", "paper").cells if cell.candidate.architecture.depth == 488]
+    found = {
+        (
+            architecture.exponent_cap is not None,
+            architecture.zero_gamma,
+            architecture.residual_scale < 1,
+            recipe.gradient_clip_norm is not None,
+            recipe.warmup_epochs > 0,
+        )
+        for cell in cells
+        for architecture, recipe in [(cell.candidate.architecture, cell.candidate.recipe)]
+    }
+    for place in range(5):
+        assert tuple(place == other for other in range(5)) in found
+    assert {(False,) * 5, (True,) * 5} <= found
+
+
+def test_very_deep_networks_are_compared_with_bare_ones_of_the_same_depth() -> None:
+    grid = grid_of("very-deep", "paper")
+    for cell in grid.cells:
+        base = cell.network.settings["base"]
+        bare = f"plain {base}, usual"
+        assert [other.label for other in grid.references_of(cell)] == ([] if cell.label == bare else [bare])
+
+
+def test_noise_is_measured_for_every_kind_of_unit_that_multiplies() -> None:
+    for scale in ("small", "paper"):
+        units = {unit for cell in grid_of("noise", scale).cells for unit in cell.candidate.architecture.unit_set}
+        assert units == {"conv", "product", "log-conv", "product-complex"}
+
+
+def test_warm_ups_of_very_deep_networks_end_at_every_scale() -> None:
+    for scale, expected in {"smoke": 1.0, "small": 1.0, "paper": 5.0}.items():
+        recipes = [cell.candidate.recipe for cell in grid_of("very-deep", scale).cells]
+        assert {recipe.warmup_epochs for recipe in recipes} == {0.0, expected}
+        assert all(recipe.learning_rate_factor(0.4) == 1.0 for recipe in recipes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: Path) -> None:
+    """On the tiny image folder, with one seed and one epoch; what else there is, is as it ships."""
+    text = experiment_text(name)
+    file = load_experiment(name)
+    scale = file.scales["smoke"].model_copy(update={"epochs": 1, "base_width": 2})
+    if scale.warmup_epochs:
+        scale = scale.model_copy(update={"warmup_epochs": 0.5})
+    smaller = file.model_copy(update={"scales": {"smoke": scale}})
+    settings = ExperimentSettings(name=name, text=text, file=smaller, dataset=str(image_folder), seeds=1, device="cpu")
+    with opened(prepare(settings), tmp_path / "run") as experiment:
+        assert experiment.go(Heard()) == f"all {experiment.grid.trainings} trainings are done"
+    results = load_experiment_results(RunDirectory(tmp_path / "run"))
+    assert results.complete + results.diverged == results.grid.trainings
+    wanted = settings.evaluations
+    for row in findings_of(results).rows:
+        if row.accuracies and wanted:
+            assert row.judged is not None
+            assert bool(row.judged.noise) == ("noise" in wanted)
+            assert bool(row.judged.intensity) == ("invariance" in wanted)
+            assert bool(row.judged.views) == ("views" in wanted)
+
+
+def test_an_unknown_experiment_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r'There is no experiment "dept-cifar10"; did you mean "depth-cifar10"\?'):
+        load_experiment("dept-cifar10")
+    with pytest.raises(UsageError, match=r"Or give a \.toml file"):
+        experiment_text("nothing")
+
+
+def test_a_file_that_no_folder_can_be_called_like_is_refused() -> None:
+    with pytest.raises(UsageError, match="would go to a folder called"):
+        experiment_name("some/.hidden.toml")
+
+
+def test_a_file_is_called_as_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(experiment_text("noise"), encoding="utf-8")
+    assert load_experiment(str(path)) == load_experiment("noise")
+    assert (experiment_name(str(path)), experiment_name("noise")) == ("mine", "noise")

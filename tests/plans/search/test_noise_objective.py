@@ -1,0 +1,101 @@
+"""`noise_error` as an objective: alone or with others, resumed, with workers, in one's own study."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from searches import results_of, run_search, settings_for
+
+from pure_nas.plans.search.objective import Objective
+from pure_nas.plans.search.settings import objective_names, objective_values
+from pure_nas.plans.search.setup import opened, prepare
+from pure_nas.report import write_report
+from pure_nas.run.directory import RunDirectory
+
+NAMES = objective_names("error,noise_error,params")
+
+
+@pytest.fixture(scope="module")
+def searched(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished search of three trials; not to be changed."""
+    out = tmp_path_factory.mktemp("noise")
+    run_search(settings_for(image_folder, tiny_space_file, objectives=NAMES), out)
+    return out
+
+
+def test_values_come_from_metrics_and_costs() -> None:
+    metrics, cost = {"error": 0.2, "noise_error": 0.3}, {"params": 7, "latency_ms": 1.5}
+    assert objective_values(("error", "latency", "noise_error", "params"), metrics, cost) == (0.2, 1.5, 0.3, 7)
+
+
+def test_every_trial_has_it_and_chance_is_the_reference(searched: Path) -> None:
+    results = results_of(searched)
+    assert results.objective_names == NAMES
+    assert results.reference[:2] == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    for trial in results.complete:
+        assert 0 <= trial.objectives[1] <= 1
+        assert trial.objectives[1] == trial.metrics["noise_error"]
+    assert len({trial.objectives[1] for trial in results.complete}) > 1
+
+
+def test_a_search_that_was_stopped_finds_the_same(
+    searched: Path, image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, objectives=NAMES)
+
+    class Stopped(Exception):  # noqa: N818 - stands for a kill
+        pass
+
+    class Killer:
+        def workers_started(self, workers: object) -> None: ...
+
+        def trial_started(self, trial: object, epochs_done: int) -> None: ...
+
+        def epoch_done(self, trial: object, metrics: object) -> None:
+            # After the last epoch of the second trial, before noise is added to anything.
+            if trial.number == 1:  # type: ignore[attr-defined]
+                raise Stopped
+
+        def trial_ended(self, record: object) -> None: ...
+
+    with pytest.raises(Stopped), opened(prepare(settings), tmp_path, Killer()) as search:
+        search.go()
+    run_search(settings, tmp_path)
+    assert [trial.objectives for trial in results_of(tmp_path).trials] == [
+        trial.objectives for trial in results_of(searched).trials
+    ]
+
+
+def test_workers_measure_the_same(image_folder: Path, tiny_space_file: Path, searched: Path, tmp_path: Path) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, objectives=NAMES, workers=2, trials=2), tmp_path)
+    alone = {trial.candidate.digest: trial.objectives for trial in results_of(searched).trials}
+    together = {trial.candidate.digest: trial.objectives for trial in results_of(tmp_path).trials}
+    both = alone.keys() & together.keys()
+    assert both
+    assert {digest: together[digest] for digest in both} == {digest: alone[digest] for digest in both}
+
+
+def test_the_report_shows_it(searched: Path) -> None:
+    run = RunDirectory.open(searched / "study")
+    write_report(run)
+    front = results_of(searched).front
+    written = json.loads((run.path / "front.json").read_text(encoding="utf-8"))
+    assert written["front"][0]["objectives"]["noise_error"] == front[0].objectives[1]
+    with (run.path / "front.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["noise_error"]) for row in rows] == [trial.objectives[1] for trial in front]
+    assert (run.figures / "front-noise_error.svg").exists()
+    assert "error under noise" in run.report_path.read_text(encoding="utf-8")
+
+
+def test_it_is_an_objective_of_ones_own_study(image_folder: Path, tiny_space_file: Path) -> None:
+    objective = Objective(str(image_folder), str(tiny_space_file), objectives=("error", "noise_error"), device="cpu")
+    study = optuna.create_study(directions=objective.directions)
+    study.optimize(objective, n_trials=1)
+    (error, under_noise) = study.trials[0].values
+    assert 0 <= error <= 1
+    assert 0 <= under_noise <= 1

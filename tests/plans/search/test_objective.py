@@ -1,0 +1,340 @@
+"""The search's evaluation as an objective of the user's own Optuna study."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+
+import pure_nas
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
+from pure_nas.errors import DataError, DeviceError, UsageError
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.objective import Objective
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.catalogue import load_space
+from pure_nas.space.recipe import Recipe
+from pure_nas.training import Training
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def optimized(objective: Objective, trials: int, sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
+    sampler = sampler or optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(directions=objective.directions, sampler=sampler)
+    study.optimize(objective, n_trials=trials)
+    return study
+
+
+def test_it_is_evaluated_by_a_study_of_the_user(
+    image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Dataset, "test", lambda self: pytest.fail("the test images were read"))
+    objective = pure_nas.Objective(
+        str(image_folder), str(tiny_space_file), device="cpu", objectives=("error", "params")
+    )
+    assert objective.directions == ["minimize", "minimize"]
+    study = optimized(objective, 3)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+    for trial in study.trials:
+        architecture = Architecture.from_json(trial.user_attrs["architecture"])
+        assert Recipe.from_json(trial.user_attrs["recipe"]).epochs == 1
+        cost = cost_of(architecture)
+        assert (trial.user_attrs["params"], trial.user_attrs["flops"]) == (cost.params, cost.flops)
+        error, params = trial.values
+        assert 0 <= error <= 1
+        assert params == cost.params
+        assert (architecture.in_chans, architecture.num_classes, architecture.image_size) == (1, 3, 8)
+
+
+def test_the_same_candidate_has_the_same_values(image_folder: Path, tiny_space_file: Path) -> None:
+    values = []
+    for _ in range(2):
+        objective = Objective(str(image_folder), load_space(str(tiny_space_file)), device="cpu", epochs=2, seed=4)
+        study = optimized(objective, 1)
+        values.append((study.trials[0].params, study.trials[0].values))
+        assert Recipe.from_json(study.trials[0].user_attrs["recipe"]).epochs == 2
+    assert values[0] == values[1]
+
+
+def test_measured_costs_can_be_objectives(image_folder: Path, tiny_space_file: Path) -> None:
+    names = ("error", "memory", "latency")
+    study = optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu", objectives=names), 1)
+    _, memory, latency = study.trials[0].values
+    assert memory > 1000
+    assert 0 < latency < 1000
+
+
+def test_candidates_over_a_limit_are_pruned_untrained_with_a_constraint(
+    image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs: list[int] = []
+    original = Training.run_epoch
+
+    def spy(self: Training) -> object:
+        epochs.append(1)
+        return original(self)
+
+    monkeypatch.setattr(Training, "run_epoch", spy)
+    objective = Objective(str(image_folder), str(tiny_space_file), limits=Limits(params=800), device="cpu")
+    # TPE reads the constraints of every trial from the eleventh on.
+    study = optimized(objective, 14, optuna.samplers.TPESampler(seed=0))
+    for trial in study.trials:
+        params = cost_of(Architecture.from_json(trial.user_attrs["architecture"])).params
+        assert trial.constraints == {"max_params": pytest.approx(params / 800 - 1)}
+        assert trial.state.name == ("PRUNED" if params > 800 else "COMPLETE")
+    complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+    assert 0 < len(complete) < 14
+    assert len(epochs) == len(complete)
+
+
+@pytest.mark.parametrize("state", ["diverged", "failed"])
+def test_a_trial_that_does_not_complete_is_pruned_with_a_constraint(
+    state: str, image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Training._train_epoch
+
+    def sick(self: Training) -> object:
+        if state == "failed":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        with torch.no_grad():
+            self.network.classifier.linear.bias.fill_(math.nan)
+        return original(self)
+
+    monkeypatch.setattr(Training, "_train_epoch", sick)
+    study = optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu"), 1)
+    assert study.trials[0].state.name == "PRUNED"
+    assert study.trials[0].constraints == {state: 1.0}
+
+
+def test_it_leaves_no_files(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu"), 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny_space_file: Path) -> None:
+    images, space = str(image_folder), str(tiny_space_file)
+    with pytest.raises(UsageError, match="no objective"):
+        Objective(images, space, objectives=("error", "speed"))
+    with pytest.raises(UsageError, match="smallest has 365 params"):
+        Objective(images, space, limits=Limits(params=10))
+    with pytest.raises(DeviceError):
+        Objective(images, space, device="tpu")
+    with pytest.raises(UsageError, match="no search space"):
+        Objective(images, "no-such-space")
+    with pytest.raises((DataError, UsageError)):
+        Objective(images + "-missing", space)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"objectives": ("error", 3)}, "Objectives are names, not"),
+        ({"objectives": 3}, "Objectives are names, not 3"),
+        ({"objectives": "error,speed"}, 'no objective "speed"'),
+        ({"limits": 3000}, "Limits are a mapping of costs to bounds, not 3000"),
+        ({"limits": {"weight": 3}}, "There is no limit on 'weight'; .*params"),
+        ({"limits": {"params": "heavy"}}, 'limit on params cannot be read: "heavy" is not a size such as 300k'),
+        ({"limits": {"params": -1}}, "limit on params is a number above 0, not -1"),
+        ({"limits": {"latency": math.nan}}, "limit on latency_ms is a number above 0, not nan"),
+        ({"limits": {"flops": [1]}}, r"limit on flops cannot be read: \[1\] is no number"),
+        ({"epochs": 1.5}, "epochs is a whole number, not 1.5"),
+        ({"seed": "x"}, "seed is a whole number, not 'x'"),
+        ({"seed": True}, "seed is a whole number, not True"),
+        ({"seed": -1}, "A seed is 0 or more"),
+        ({"limits": {"params": True}}, "limit on params cannot be read: True is no number"),
+        ({"dataset": 3}, "dataset is a name or the path of a folder, not 3"),
+        ({"dataset": b"digits"}, "dataset is a name or the path of a folder, not b'digits'"),
+        ({"dataset": ""}, "dataset is a name or the path of a folder, not ''"),
+        ({"data_dir": 3}, "data_dir is a name or the path of a folder, not 3"),
+        ({"data_dir": "~no-such-user/data"}, "The ~ in ~no-such-user/data stands for no home directory"),
+        ({"space": Path("~no-such-user/space.toml")}, "stands for no home directory"),
+        ({"space": 3}, "A space is a SearchSpace, a name or the path of a file, not 3"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_explained(arguments: dict[str, Any], words: str, image_folder: Path) -> None:
+    with pytest.raises(UsageError, match=words):
+        Objective(**{"dataset": str(image_folder), "device": "cpu", **arguments})
+
+
+def test_a_space_may_be_an_object_a_name_or_a_file_and_a_path_is_that_file(
+    image_folder: Path, tiny_space_file: Path
+) -> None:
+    for space in (tiny_space_file, str(tiny_space_file), load_space(tiny_space_file)):
+        objective = Objective(image_folder, space, device="cpu", limits={"params": 3000})
+        params = optuna.create_study(directions=objective.directions).ask()
+        objective(params)
+        assert params.user_attrs["params"] < 3000
+        assert Architecture.from_json(params.user_attrs["architecture"]).base_width in (2, 3, 4)
+    with pytest.raises(UsageError, match="no-such"):
+        Objective(image_folder, Path("no-such.toml"), device="cpu")
+
+
+def test_numbers_of_numpy_a_string_of_objectives_and_a_mapping_of_limits_mean_what_they_say(
+    image_folder: Path, tiny_space_file: Path
+) -> None:
+    plain = Objective(str(image_folder), tiny_space_file, device="cpu", seed=3, epochs=2, limits=Limits(params=1500))
+    other = Objective(
+        str(image_folder),
+        tiny_space_file,
+        device="cpu",
+        objectives="error,flops",
+        seed=np.int64(3),  # type: ignore[arg-type]
+        epochs=np.int32(2),  # type: ignore[arg-type]
+        limits={"params": "1.5k", "flops": np.float64(1e9), "latency": None},
+    )
+    first, second = optimized(plain, 2), optimized(other, 2)
+    assert [trial.values for trial in first.trials] == [trial.values for trial in second.trials]
+    assert [trial.state for trial in first.trials] == [trial.state for trial in second.trials]
+    for trial in second.trials:
+        params = cost_of(Architecture.from_json(trial.user_attrs["architecture"])).params
+        assert trial.constraints["max_params"] == params / 1500 - 1
+
+
+def test_without_a_seed_one_is_drawn_which_repeats_the_values(image_folder: Path, tiny_space_file: Path) -> None:
+    fresh = [Objective(str(image_folder), tiny_space_file, device="cpu", seed=None) for _ in range(2)]
+    assert fresh[0].seed != fresh[1].seed
+    trial = optimized(fresh[0], 1).trials[0]
+    again = Objective(str(image_folder), tiny_space_file, device="cpu", seed=fresh[0].seed)
+    assert list(again(trial)) == trial.values
+
+
+def test_the_best_trial_can_be_run_again(image_folder: Path, tiny_space_file: Path) -> None:
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu", limits={"params": 10**6})
+    best = optimized(objective, 2).best_trials[0]
+    assert list(objective(best)) == best.values
+    fixed = optuna.trial.FixedTrial(best.params)
+    assert list(objective(fixed)) == best.values
+    assert fixed.user_attrs["architecture"] == best.user_attrs["architecture"]
+    assert fixed.constraints == best.constraints
+
+
+def test_parameters_that_are_not_of_this_space_are_refused_with_the_way_out(
+    image_folder: Path, tiny_space_file: Path
+) -> None:
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    params = optimized(objective, 1).trials[0].params
+    without = {name: value for name, value in params.items() if name != "base_width"}
+    faults = [
+        (without, "'base_width' is not found"),
+        ({**params, "base_width": "wide"}, "'wide' not in"),
+        ({**params, "learning_rate.trunk": 1e9}, "learning_rate.trunk is 1000000000.0: Input should be less"),
+    ]
+    for faulty, words in faults:
+        warned = pytest.warns(UserWarning, match="out of the range") if "less" in words else nullcontext()
+        with (
+            warned,
+            pytest.raises(UsageError, match=f"trial 0 are not those of a candidate of this space: .*{words}") as error,
+        ):
+            objective(optuna.trial.FixedTrial(faulty))
+        assert "study.best_trials[0].params" in error.value.hint
+    with pytest.raises(UsageError, match="called with a trial, not with a dict") as error:
+        objective(params)  # type: ignore[arg-type]
+    assert "FixedTrial(parameters)" in error.value.hint
+
+
+@pytest.mark.parametrize("directions", [("maximize", "minimize"), ("minimize", "maximize")])
+def test_a_study_that_maximises_is_refused_before_training(
+    directions: tuple[str, str], image_folder: Path, tiny_space_file: Path
+) -> None:
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    study = optuna.create_study(directions=directions)
+    wrong = ("error", "flops")[directions.index("maximize")]
+    with pytest.raises(UsageError, match=f"The study maximises {wrong}") as error:
+        study.optimize(objective, n_trials=1)
+    assert "directions=objective.directions" in error.value.hint
+
+
+@pytest.fixture
+def _usual_defaults_afterwards() -> Iterator[None]:
+    yield
+    torch.set_default_device(None)
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "device"), [(torch.float64, "cpu"), (torch.bfloat16, "cpu"), (torch.float32, "meta")]
+)
+@pytest.mark.usefixtures("_usual_defaults_afterwards")
+def test_it_trains_in_float32_whatever_the_defaults_of_pytorch_are(
+    dtype: torch.dtype, device: str, image_folder: Path, tiny_space_file: Path
+) -> None:
+    usual = optimized(Objective(str(image_folder), tiny_space_file, device="cpu"), 1).trials[0]
+    torch.set_default_dtype(dtype)
+    torch.set_default_device(device)
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    with torch.no_grad():
+        other = optimized(objective, 1).trials[0]
+    assert (other.params, other.values) == (usual.params, usual.values)
+    assert (torch.get_default_dtype(), torch.get_default_device()) == (dtype, torch.device(device))
+
+
+def test_threads_of_a_study_find_what_one_finds_and_leave_the_global_random_state_alone(
+    image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Training._train_epoch
+
+    def noisy(self: Training) -> object:
+        # As a unit of another package may, of whose draws the global state is the only source.
+        for parameter in self.network.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape)
+        return original(self)
+
+    monkeypatch.setattr(Training, "_train_epoch", noisy)
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu", epochs=3)
+    asked = [trial.params for trial in optimized(objective, 6).trials]
+    found = []
+    for threads in (1, 3):
+        before = torch.get_rng_state()
+        study = optuna.create_study(directions=objective.directions)
+        for params in asked:
+            study.enqueue_trial(params)
+        study.optimize(objective, n_trials=len(asked), n_jobs=threads)
+        assert torch.equal(torch.get_rng_state(), before)
+        found.append({str(trial.params): trial.values for trial in study.trials})
+    assert found[0] == found[1]
+    assert len(found[0]) == len(asked)
+
+
+def test_copies_and_pickles_give_the_same_values(image_folder: Path, tiny_space_file: Path) -> None:
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    trial = optimized(objective, 1).trials[0]
+    for copied in (copy.deepcopy(objective), pickle.loads(pickle.dumps(objective))):
+        assert list(copied(trial)) == trial.values
+
+
+def test_queued_trials_pruners_and_catch_do_as_in_any_study(image_folder: Path, tiny_space_file: Path) -> None:
+    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    study = optuna.create_study(directions=objective.directions, pruner=optuna.pruners.HyperbandPruner())
+    study.enqueue_trial({"base_width": 4})
+    study.enqueue_trial({"learning_rate.trunk": 1e9})
+    with pytest.warns(UserWarning, match="is out of range"):
+        study.optimize(objective, n_trials=3, catch=(UsageError,))
+    assert study.trials[0].params["base_width"] == 4
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+
+
+def test_a_study_with_another_number_of_objectives_is_refused_before_training(
+    image_folder: Path, tiny_space_file: Path
+) -> None:
+    objective = pure_nas.Objective(str(image_folder), str(tiny_space_file), device="cpu")
+    study = optuna.create_study(direction="minimize")
+    with pytest.raises(UsageError, match=r"1 objective\(s\), but this one returns 2: error, flops"):
+        study.optimize(objective, n_trials=1)

@@ -1,0 +1,219 @@
+"""A search that trains several networks at once: nothing lost, nothing twice, never too much."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import torch
+from interleaved import Interleaved
+from searches import Heard, results_of, run_search, settings_for, stored_in
+
+from pure_nas.plans.search.setup import Prepared, opened, prepare
+from pure_nas.run.directory import RunDirectory
+from pure_nas.workers import ProcessExecutor
+from pure_nas.workers import work as work_module
+from pure_nas.workers.count import WorkerPlan
+
+# Six candidates in all.
+SMALL_SPACE = """
+[run]
+trials = 6
+epochs = 2
+batch_size = 16
+[architecture]
+stages = 1
+blocks_per_stage = 1
+base_width = { choices = [2, 3, 4] }
+units = { choices = ["conv", "product"] }
+[recipe]
+crop_padding = 1
+learning_rate = 0.05
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture
+def small_space(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL_SPACE, encoding="utf-8")
+    return path
+
+
+class Interleaving:
+    """Lets searches train in `slots` interleaved jobs."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, slots: int, **fields: Any) -> None:
+        self.executors: list[Interleaved] = []
+
+        def start(prepared: Prepared, left: int) -> tuple[Interleaved, WorkerPlan]:
+            self.executors.append(Interleaved(prepared.dataset, slots, **fields))
+            return self.executors[-1], WorkerPlan(slots, "for a test")
+
+        patch.setattr(Prepared, "start_workers", start)
+
+
+def test_workers_get_ready_before_the_search_goes_and_end_with_it(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    prepared = prepare(settings_for(image_folder, tiny_space_file, trials=3, workers=2))
+    with opened(prepared, tmp_path, Heard()) as search:
+        executor, plan = search.workers()
+        assert isinstance(executor, ProcessExecutor)
+        assert plan.count == len(executor.process_ids) == 2
+        assert prepared.seconds_per_trial(executor) > 0
+        assert search.workers() == (executor, plan)
+    assert executor.process_ids == []
+    with opened(prepared, tmp_path, Heard()) as search:
+        executor, _ = search.workers()
+        assert isinstance(executor, ProcessExecutor)
+        assert search.go() == "all 3 trials are done"
+        assert executor.process_ids == []
+        assert search.left == 0
+
+
+@pytest.mark.parametrize(("slots", "trials"), [(2, 5), (3, 7), (4, 3)])
+def test_a_search_ends_with_as_many_trials_as_asked_for(
+    slots: int, trials: int, image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = Interleaving(monkeypatch, slots)
+    heard = Heard()
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=trials), tmp_path, heard) == (
+        f"all {trials} trials are done"
+    )
+    assert used.executors[0].most == min(slots, trials)
+    assert [trial.number for trial in results_of(tmp_path).trials] == list(range(trials))
+    assert sorted(record.number for record in heard.ended) == list(range(trials))
+    assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * trials
+    assert heard.workers == [WorkerPlan(slots, "for a test")]
+
+
+def test_a_candidate_that_is_being_trained_is_waited_for_and_repeated(
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = Interleaving(monkeypatch, 4)
+    run_search(settings_for(image_folder, small_space, trials=30, sampler="random"), tmp_path)
+    trials = results_of(tmp_path).trials
+    assert len(trials) == 30
+    trained = [job.candidate.digest for job in used.executors[0].submitted]
+    assert len(trained) == len(set(trained)) == 6
+    firsts = {trial.candidate.digest: trial for trial in trials if trial.replay_of is None}
+    for trial in trials:
+        first = firsts[trial.candidate.digest]
+        assert trial.objectives == first.objectives
+        assert trial.replay_of in (None, first.number)
+        assert stored_in(tmp_path)[trial.number].values == list(first.objectives)
+
+
+def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [3]
+    original = work_module.build
+
+    def out_of_memory(*arguments: Any, **named: Any) -> object:
+        if failures[0]:
+            failures[0] -= 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(work_module, "build", out_of_memory)
+    used = Interleaving(monkeypatch, 4)
+    run_search(settings_for(image_folder, small_space, trials=30, sampler="random"), tmp_path)
+    trials = results_of(tmp_path).trials
+    assert len(trials) == 30
+    assert sum(trial.state == "failed" for trial in trials) == 3
+    assert len(used.executors[0].submitted) == 6 + 3
+    assert {trial.candidate.digest for trial in trials if trial.state == "complete"} == {
+        trial.candidate.digest for trial in trials
+    }
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 9])
+@pytest.mark.parametrize("slots_after", [1, 3])
+@pytest.mark.parametrize("lost_study", [False, True])
+def test_every_trial_that_was_begun_goes_on_under_its_own_number(
+    stop_after: int,
+    slots_after: int,
+    lost_study: bool,
+    image_folder: Path,
+    small_space: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = settings_for(image_folder, small_space, trials=12, sampler="random")
+    with monkeypatch.context() as patch:
+        Interleaving(patch, 3, stop_after=stop_after)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(settings, tmp_path)
+    run = RunDirectory(tmp_path / "study")
+    begun = {trial.number: trial.candidate() for trial in run.trials()}
+    assert sum(trial.result() is None for trial in run.trials()) >= 3
+    events = [json.loads(line) for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert (events[-1]["event"], events[-1]["reason"]) == ("search stopped", "interrupted")
+    if lost_study:
+        for path in run.path.glob("study.db*"):
+            path.unlink()
+    with monkeypatch.context() as patch:
+        Interleaving(patch, slots_after)
+        run_search(settings, tmp_path)
+    trials = results_of(tmp_path).trials
+    assert [trial.number for trial in trials] == list(range(12))
+    assert {number: trials[number].candidate for number in begun} == begun
+    assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * 12
+    trained = [trial.candidate.digest for trial in trials if trial.replay_of is None]
+    assert len(trained) == len(set(trained))
+
+
+def test_the_log_tells_how_many_worked_and_how_fast(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Interleaving(monkeypatch, 2)
+    run_search(settings_for(image_folder, tiny_space_file), tmp_path)
+    events = [json.loads(line) for line in (tmp_path / "study" / "log.jsonl").read_text().splitlines()]
+    (started,) = [event for event in events if event["event"] == "workers started"]
+    assert (started["count"], started["reason"]) == (2, "for a test")
+    assert events[-1]["event"] == "search stopped"
+    assert events[-1]["reason"] == "all 3 trials are done"
+    assert events[-1]["images_per_second"] > 0
+
+
+def test_a_killed_search_with_worker_processes_goes_on_with_every_trial(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
+) -> None:
+    options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
+    options += ["--trials", "500", "--device", "cpu", "--out", str(tmp_path), "--workers", "2", "--sampler", "tpe"]
+    process = subprocess.Popen(
+        [*program, "search", *options], env={**os.environ, "OMP_NUM_THREADS": "2"}, stderr=subprocess.DEVNULL
+    )
+    trials = tmp_path / "study" / "trials"
+    deadline = time.monotonic() + 120
+    while not (trials / "0008").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {
+        trial.number: (trial.candidate(), trial.result())
+        for trial in RunDirectory(tmp_path / "study").trials()
+        if trial.has_candidate
+    }
+    assert sum(result is None for _, result in before.values()) <= 2
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=12), tmp_path) == "all 12 trials are done"
+    after = results_of(tmp_path).trials
+    assert len(after) == max(12, len(before))
+    for number, (candidate, result) in before.items():
+        assert after[number].candidate == candidate
+        if result is not None:
+            assert after[number].metrics == result["metrics"]
+    assert {trial.state.name for trial in stored_in(tmp_path)} <= {"COMPLETE", "PRUNED"}

@@ -1,0 +1,236 @@
+"""A search that is stopped and taken up again finds what one that was not would have found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from forked import exit_code_of
+
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.plans.search.setup import opened, prepare
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.results import load_results
+from pure_nas.space.catalogue import load_space
+from pure_nas.workers import Job
+from pure_nas.workers import work as work_module
+
+
+class Silent:
+    """Listens to a search and says nothing."""
+
+    def workers_started(self, workers: object) -> None: ...
+    def trial_started(self, trial: object, epochs_done: int) -> None: ...
+    def epoch_done(self, trial: object, metrics: object) -> None: ...
+    def trial_ended(self, record: object) -> None: ...
+
+
+SAMPLERS = ("tpe", "nsga2", "gp", "random")
+TOTAL, FIRST = 24, 9
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def settings_for(folder: Path, space: Path, **changes: Any) -> SearchSettings:
+    chosen = load_space(str(space))
+    fields: dict[str, Any] = {
+        "study": "study",
+        "dataset": str(folder),
+        "space_name": str(space),
+        "space": chosen,
+        "trials": TOTAL,
+        "baselines": False,
+        "device": "cpu",
+        **changes,
+    }
+    return SearchSettings(**fields)
+
+
+def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
+    """Search and return what was found, trial by trial."""
+    with opened(prepare(settings), out, Silent()) as found:
+        found.go()
+    return outcomes(out / settings.study)
+
+
+def outcomes(path: Path) -> list[tuple[Any, ...]]:
+    results = load_results(RunDirectory.open(path))
+    return [
+        (trial.number, trial.state, trial.candidate.digest, trial.objectives, trial.metrics.get("loss"))
+        for trial in results.trials
+    ]
+
+
+def stored_states(path: Path) -> list[str]:
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{path / 'study.db'}")
+    return [trial.state.name for trial in study.trials]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_resumed_search_equals_an_uninterrupted_one(
+    sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    whole = search(settings_for(image_folder, tiny_space_file, sampler=sampler), tmp_path / "whole")
+    search(settings_for(image_folder, tiny_space_file, sampler=sampler, trials=FIRST), tmp_path / "parts")
+    parts = search(settings_for(image_folder, tiny_space_file, sampler=sampler), tmp_path / "parts")
+    assert len(whole) == TOTAL
+    assert parts == whole
+    assert stored_states(tmp_path / "parts" / "study") == stored_states(tmp_path / "whole" / "study")
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
+def test_a_killed_search_equals_an_uninterrupted_one(
+    sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
+) -> None:
+    options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
+    options += ["--trials", str(TOTAL), "--sampler", sampler, "--device", "cpu", "--out", str(tmp_path / "killed")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    process = subprocess.Popen([*program, "search", *options], env=environment, stderr=subprocess.DEVNULL)
+    trials = tmp_path / "killed" / "study" / "trials"
+    deadline = time.monotonic() + 120
+    while not (trials / f"{FIRST:04d}" / "architecture.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished_before = {trial.name for trial in trials.iterdir() if (trial / "result.json").exists()}
+    assert FIRST <= len(finished_before) < TOTAL
+    written = {name: (trials / name / "result.json").read_bytes() for name in finished_before}
+
+    settings = settings_for(image_folder, tiny_space_file, sampler=sampler)
+    after = search(settings, tmp_path / "killed")
+    whole = search(settings, tmp_path / "whole")
+    assert after == whole
+    assert {name: (trials / name / "result.json").read_bytes() for name in finished_before} == written
+    assert set(stored_states(tmp_path / "killed" / "study")) <= {"COMPLETE", "PRUNED"}
+
+
+def test_a_trial_whose_folder_is_complete_is_told_without_training(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=3)
+    before = search(settings, tmp_path)
+    # A kill between writing the folder and telling the study leaves the trial running there.
+    set_running(tmp_path / "study" / "study.db", 2)
+    result = (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns
+    assert search(settings, tmp_path) == before
+    assert stored_states(tmp_path / "study")[2] in ("COMPLETE", "PRUNED")
+    assert (tmp_path / "study" / "trials" / "0002" / "result.json").stat().st_mtime_ns == result
+
+
+def test_a_trial_that_ended_and_was_stopped_before_it_was_recorded_trains_only_its_last_epoch_again(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    settings = replace(settings, space=settings.space.with_run(epochs=3))
+    whole = search(settings, tmp_path / "whole")
+    parts = tmp_path / "parts"
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialDirectory, "write_result", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            search(settings, parts)
+    first = {entry.name for entry in (parts / "study" / "trials" / "0000").iterdir()}
+    assert "checkpoint.pt" in first
+    assert "result.json" not in first
+    assert search(settings, parts) == whole
+    events = [json.loads(line) for line in (parts / "study" / "log.jsonl").read_text().splitlines()]
+    epochs_done = [event["epochs_done"] for event in events if event["event"] == "trial started"]
+    assert epochs_done == [0, 2, 0]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_lost_study_is_rebuilt_from_the_folders(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=8, sampler="tpe")
+    before = search(settings, tmp_path)
+    for path in (tmp_path / "study").glob("study.db*"):
+        path.unlink()
+    whole = search(settings_for(image_folder, tiny_space_file, trials=12, sampler="tpe"), tmp_path / "whole")
+    after = search(settings_for(image_folder, tiny_space_file, trials=12, sampler="tpe"), tmp_path)
+    assert after[:8] == before
+    assert after == whole
+
+
+def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=4)
+    before = search(settings, tmp_path)
+    set_running(tmp_path / "study" / "study.db", 3)
+    shutil.rmtree(tmp_path / "study" / "trials" / "0003")
+    assert search(settings, tmp_path) == before
+
+
+def test_a_kill_before_a_rejection_is_recorded_rejects_all_the_same(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=4, limits=Limits(params=900))
+    before = search(settings, tmp_path)
+    rejected = [number for number, state, *_ in before if state == "rejected"]
+    assert rejected
+    set_running(tmp_path / "study" / "study.db", rejected[0])
+    shutil.rmtree(tmp_path / "study" / "trials" / f"{rejected[0]:04d}")
+    assert search(settings, tmp_path) == before
+
+
+def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    before = search(settings, tmp_path)
+    set_running(tmp_path / "study" / "study.db", 1)
+    trial = tmp_path / "study" / "trials" / "0001"
+    (trial / "result.json").unlink()
+    (trial / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut")
+    with (trial / "metrics.jsonl").open("a") as curve:
+        curve.write('{"epoch": 1, "train_')
+    assert search(settings, tmp_path) == before
+    assert [json.loads(line)["epoch"] for line in (trial / "metrics.jsonl").read_text().splitlines()] == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")
+def test_a_trial_that_kills_the_search_twice_has_failed_and_the_search_goes_on(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=3, sampler="random")
+    whole = search(settings, tmp_path / "whole")
+    original = work_module._train
+
+    def deadly(job: Job, *arguments: Any) -> object:
+        if job.number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(job, *arguments)
+
+    monkeypatch.setattr(work_module, "_train", deadly)
+    ends = [exit_code_of(lambda: search(settings, tmp_path / "parts")) for _ in range(3)]
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    after = outcomes(tmp_path / "parts" / "study")
+    assert [state for _, state, *_ in after] == ["complete", "failed", "complete"]
+    assert (after[0], after[2]) == (whole[0], whole[2])
+    assert not list(tmp_path.rglob("attempt.json"))
+
+
+def set_running(database: Path, number: int) -> None:
+    """Put a trial back to the state in which a kill leaves it."""
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE number = ?", (number,))
+        connection.execute(
+            "DELETE FROM trial_values WHERE trial_id = (SELECT trial_id FROM trials WHERE number = ?)", (number,)
+        )
+    connection.close()

@@ -1,0 +1,85 @@
+"""The sampler suits the length of the search, and its suggestions follow from the seed alone."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerName, choose_sampler, make_sampler
+
+NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "gp", "random")
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("trials", "seconds", "chosen"),
+    [
+        (150, 30.0, "gp"),
+        (1, 1e6, "gp"),
+        (150, 29.9, "tpe"),
+        (151, 30.0, "tpe"),
+        (500, 1e6, "tpe"),
+        (500, 0.1, "tpe"),
+        (501, 0.1, "nsga2"),
+        (501, 1e6, "nsga2"),
+    ],
+)
+def test_auto_chooses_by_the_number_and_length_of_trials(trials: int, seconds: float, chosen: str) -> None:
+    found = choose_sampler("auto", trials, seconds)
+    assert found.name == chosen
+    assert found.reason not in ("", "as asked for")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_asked_for_is_taken(name: SamplerName) -> None:
+    found = choose_sampler(name, 10_000, 0.0)
+    assert (found.name, found.reason) == (name, "as asked for")
+    assert set(SAMPLER_CHOICES) == {"auto", *NAMES}
+
+
+def suggestions(name: SamplerName, seed: int, *, numbers_from: int = 0) -> list[dict[str, object]]:
+    """What a fresh sampler for every trial suggests in a small study of two objectives."""
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    for number in range(12):
+        study.sampler = make_sampler(name, seed, numbers_from + number)
+        trial = study.ask()
+        x = trial.suggest_float("x", 0, 1)
+        kind = trial.suggest_categorical("kind", ["a", "b", "c"])
+        y = trial.suggest_float("y", 0, 1) if kind == "a" else 0.5
+        study.tell(trial, [x + y, 1 - x])
+    return [trial.params for trial in study.trials]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_suggestions_follow_from_the_seed_and_the_number_of_the_trial(name: SamplerName) -> None:
+    assert suggestions(name, 0) == suggestions(name, 0)
+    assert suggestions(name, 0) != suggestions(name, 1)
+    assert suggestions(name, 0) != suggestions(name, 0, numbers_from=1)
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp"])
+def test_models_begin_to_decide_after_ten_suggestions_besides_those_given(name: SamplerName) -> None:
+    def decided_by_model(trials: int, given: int) -> bool:
+        """Whether what was learned changes what is suggested next."""
+        found = []
+        for best in (0.0, 1.0):
+            study = optuna.create_study(directions=["minimize", "minimize"])
+            for number in range(trials):
+                x = number / trials
+                distributions = {"x": optuna.distributions.FloatDistribution(0, 1)}
+                value = abs(x - best)
+                study.add_trial(
+                    optuna.trial.create_trial(params={"x": x}, distributions=distributions, values=[value, value])
+                )
+            study.sampler = make_sampler(name, 0, trials, given)
+            found.append(study.ask().suggest_float("x", 0, 1))
+        return found[0] != found[1]
+
+    assert not decided_by_model(9, 0)
+    assert decided_by_model(10, 0)
+    assert not decided_by_model(13, 4)
+    assert decided_by_model(14, 4)

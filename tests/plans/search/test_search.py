@@ -1,0 +1,453 @@
+"""What a search trains, rejects, repeats and refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from searches import Heard, results_of, run_search, settings_for, stored_in
+
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
+from pure_nas.errors import RunError, UsageError
+from pure_nas.plans.search import search as search_module
+from pure_nas.plans.search.clock import Clock
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.search import Search
+from pure_nas.plans.search.setup import opened, prepare
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import TrialRecord
+from pure_nas.training import Training
+from pure_nas.workers import work as work_module
+
+TIGHT = Limits(params=800)
+"""Kept by about a third of the tiny space."""
+
+# Six candidates in all, so that a longer search must repeat itself.
+SMALL_SPACE = """
+[run]
+trials = 6
+epochs = 1
+batch_size = 16
+[architecture]
+stages = 1
+blocks_per_stage = 1
+base_width = { choices = [2, 3, 4] }
+units = { choices = ["conv", "product"] }
+[recipe]
+crop_padding = 1
+learning_rate = 0.05
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.fixture
+def small_space(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL_SPACE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digests of the architectures that were trained, an entry an epoch."""
+    found: list[str] = []
+    original = Training.run_epoch
+
+    def spy(self: Training) -> object:
+        found.append(self.network.architecture.digest)
+        return original(self)
+
+    monkeypatch.setattr(Training, "run_epoch", spy)
+    return found
+
+
+def ran(records: tuple[TrialRecord, ...]) -> list[TrialRecord]:
+    return [record for record in records if record.state != "rejected" and record.replay_of is None]
+
+
+def test_a_search_reads_no_test_images_and_ends_with_as_many_trials_as_asked_for(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    def forbidden(self: Dataset) -> None:
+        raise AssertionError("the test images were read")
+
+    monkeypatch.setattr(Dataset, "test", forbidden)
+    heard = Heard()
+    stop = run_search(settings_for(image_folder, tiny_space_file), tmp_path, heard)
+    assert stop == "all 3 trials are done"
+    results = results_of(tmp_path)
+    assert [trial.number for trial in results.trials] == [0, 1, 2]
+    assert len(trained) == len(heard.epochs) == 3
+    assert heard.started == [(0, 0), (1, 0), (2, 0)]
+    assert heard.ended == list(results.trials)
+    for trial, stored in zip(results.trials, stored_in(tmp_path), strict=True):
+        assert trial.objectives == (trial.error, cost_of(trial.candidate.architecture).flops)
+        assert tuple(stored.values) == trial.objectives
+        assert trial.weights_bytes > 0
+        assert len(trial.curve) == 1
+
+
+def test_a_finished_search_is_not_trained_again(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, trained: list[str]
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    run_search(settings, tmp_path)
+    before = results_of(tmp_path)
+    trained.clear()
+    assert run_search(settings, tmp_path) == "all 2 trials are done"
+    assert trained == []
+    assert results_of(tmp_path) == before
+
+
+def test_candidates_over_a_limit_are_rejected_before_any_training(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, trained: list[str]
+) -> None:
+    heard = Heard()
+    run_search(settings_for(image_folder, tiny_space_file, trials=4, limits=TIGHT, sampler="random"), tmp_path, heard)
+    trials = results_of(tmp_path).trials
+    rejected = [trial for trial in trials if trial.state == "rejected"]
+    counted = [trial for trial in trials if trial.counts]
+    assert rejected
+    assert len(counted) == 4
+    assert len(trained) == len(ran(trials))
+    assert len(heard.ended) == len(trials)
+    stored = stored_in(tmp_path)
+    for trial in trials:
+        params = cost_of(trial.candidate.architecture).params
+        assert trial.constraints == {"max_params": pytest.approx(params / 800 - 1)}
+        assert (trial.state == "rejected") == (params > 800)
+        assert stored[trial.number].constraints == trial.constraints
+    for trial in rejected:
+        assert trial.reason == f"{cost_of(trial.candidate.architecture).params:,} params is over 800 params"
+        assert stored[trial.number].state.name == "PRUNED"
+        assert trial.weights_bytes == 0
+        assert trial.curve == ()
+        assert trial.objectives == ()
+
+
+def test_rejections_in_a_row_end_the_search(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    monkeypatch.setattr(search_module, "REJECTIONS_IN_A_ROW", 5)
+    settings = settings_for(image_folder, tiny_space_file, trials=50, limits=Limits(params=380), sampler="random")
+    with pytest.raises(RunError, match=r"5 suggestions in a row were over the limits \(380 params\)"):
+        run_search(settings, tmp_path)
+    states = [trial.state for trial in results_of(tmp_path).trials]
+    assert states[-5:] == ["rejected"] * 5
+    assert ["rejected"] * 5 not in [states[start : start + 5] for start in range(len(states) - 5)]
+
+
+def test_a_baseline_over_the_limit_is_rejected_with_its_label(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, trials=4, limits=TIGHT, baselines=True), tmp_path)
+    by_label = {trial.baseline: trial for trial in results_of(tmp_path).trials}
+    assert {label: trial.state for label, trial in by_label.items() if label} == {
+        "conv small, usual recipe": "complete",
+        "conv small, shared recipe": "complete",
+        "conv large, usual recipe": "rejected",
+        "conv large, shared recipe": "rejected",
+        "product small, usual recipe": "complete",
+        "product small, shared recipe": "complete",
+    }
+
+
+def test_limits_that_nothing_keeps_are_refused_with_the_smallest_cost(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, limits=Limits(params=100))
+    with pytest.raises(UsageError, match=r"--max-params 100 params: the smallest has 365 params") as raised:
+        run_search(settings, tmp_path)
+    assert "Raise --max-params" in raised.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_candidate_that_was_trained_before_is_repeated_for_nothing(
+    image_folder: Path, small_space: Path, tmp_path: Path, trained: list[str]
+) -> None:
+    run_search(settings_for(image_folder, small_space, trials=12, sampler="random"), tmp_path)
+    trials = results_of(tmp_path).trials
+    assert len(trials) == 12
+    assert len(trained) == len(set(trained)) == len(ran(trials)) <= 6
+    repeats = [trial for trial in trials if trial.replay_of is not None]
+    assert len(repeats) == 12 - len(trained)
+    stored = stored_in(tmp_path)
+    for trial in repeats:
+        first = trials[trial.replay_of or 0]
+        assert first.number < trial.number
+        assert first.replay_of is None
+        assert first.candidate.digest == trial.candidate.digest
+        assert (trial.state, trial.objectives, trial.metrics, trial.cost) == (
+            "complete",
+            first.objectives,
+            first.metrics,
+            first.cost,
+        )
+        assert trial.seconds == 0
+        assert trial.weights_bytes == 0
+        assert tuple(stored[trial.number].values) == first.objectives
+
+
+def test_a_candidate_that_diverged_counts_and_is_not_trained_again(
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    original = Training._train_epoch
+
+    def sick(self: Training) -> object:
+        if "product" in self.network.architecture.unit_set:
+            with torch.no_grad():
+                self.network.classifier.linear.bias.fill_(math.nan)
+        return original(self)
+
+    monkeypatch.setattr(Training, "_train_epoch", sick)
+    run_search(settings_for(image_folder, small_space, trials=12, sampler="random"), tmp_path)
+    trials = results_of(tmp_path).trials
+    diverged = [trial for trial in trials if trial.state == "diverged"]
+    assert len(trials) == 12
+    assert all(trial.counts for trial in diverged)
+    assert len(trained) == len(set(trained))
+    assert any(trial.replay_of is not None for trial in diverged)
+    stored = stored_in(tmp_path)
+    for trial in diverged:
+        assert trial.reason == "training loss became nan in epoch 1 of 1"
+        assert trial.objectives == ()
+        assert stored[trial.number].state.name == "PRUNED"
+        assert stored[trial.number].constraints == {"diverged": 1.0}
+    assert {stored[trial.number].state.name for trial in trials if trial.state == "complete"} == {"COMPLETE"}
+
+
+def test_a_trial_that_ran_out_of_memory_counts_and_a_repeat_of_it_is_tried_again(
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    heard = Heard()
+    monkeypatch.setattr(work_module, "build", out_of_memory)
+    run_search(settings_for(image_folder, small_space, trials=8, sampler="random"), tmp_path, heard)
+    trials = results_of(tmp_path).trials
+    assert [trial.state for trial in trials] == ["failed"] * 8
+    assert all(trial.replay_of is None for trial in trials)
+    assert all(trial.reason.startswith("out of memory on cpu at batch 16") for trial in trials)
+    assert {trial.state.name for trial in stored_in(tmp_path)} == {"PRUNED"}
+    assert all(trial.constraints == {"failed": 1.0} for trial in stored_in(tmp_path))
+
+
+def test_baselines_come_first_in_the_order_of_the_plan(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=10, baselines=True)
+    plan = prepare(settings).plan
+    assert len(plan) == 8
+    run_search(settings_for(image_folder, tiny_space_file, trials=3, baselines=True), tmp_path)
+    run_search(settings, tmp_path)
+    trials = results_of(tmp_path).trials
+    assert [trial.baseline for trial in trials] == [*(baseline.label for baseline in plan), "", ""]
+    assert [trial.candidate for trial in trials[:8]] == [baseline.candidate for baseline in plan]
+    assert [trial.user_attrs.get("baseline", "") for trial in stored_in(tmp_path)] == [
+        trial.baseline for trial in trials
+    ]
+
+
+def test_a_run_that_another_search_holds_is_refused(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=1)
+    prepared = prepare(settings)
+    with (
+        opened(prepared, tmp_path, Heard()),
+        pytest.raises(RunError, match=r"in use by process \d+"),
+        opened(prepared, tmp_path, Heard()),
+    ):
+        pass
+    assert run_search(settings, tmp_path) == "all 1 trials are done"
+
+
+def test_a_search_that_was_stopped_before_it_wrote_its_settings_can_begin_again(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=1)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "write_settings", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(settings, tmp_path)
+    (tmp_path / "study" / "run.lock").touch()
+    assert list((tmp_path / "study").iterdir())
+    assert run_search(settings, tmp_path) == "all 1 trials are done"
+
+
+def test_a_folder_of_something_else_is_left_alone(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="holds files, but no run"):
+        run_search(settings_for(image_folder, tiny_space_file), tmp_path)
+    assert [entry.name for entry in (tmp_path / "study").iterdir()] == ["thesis.txt"]
+
+
+def test_other_settings_are_refused_and_other_totals_are_not(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+    stored = (tmp_path / "study" / "run.toml").read_bytes()
+    changed = settings_for(
+        image_folder, tiny_space_file, trials=1, seed=5, objectives=("error", "params"), limits=TIGHT
+    )
+    with pytest.raises(RunError, match="was started with other settings") as raised:
+        run_search(changed, tmp_path)
+    for line in ("seed: 0 in the run, 5 now", "limits.params: nothing in the run, 800 now", "objectives: "):
+        assert line in raised.value.message
+    assert (tmp_path / "study" / "run.toml").read_bytes() == stored
+    more = settings_for(image_folder, tiny_space_file, trials=2, time_seconds=1000.0, device="auto")
+    assert run_search(more, tmp_path) == "all 2 trials are done"
+
+
+def test_changed_images_are_refused(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    shutil.copytree(image_folder, folder)
+    run_search(settings_for(folder, tiny_space_file, trials=1), tmp_path / "out")
+    (folder / "train" / "circles" / "000.png").unlink()
+    with pytest.raises(RunError, match=r"The images of .+ have changed since"):
+        run_search(settings_for(folder, tiny_space_file, trials=2), tmp_path / "out")
+
+
+def tens_of_seconds(monkeypatch: pytest.MonkeyPatch, trained: list[str]) -> None:
+    """Every trial takes ten seconds, and nothing else takes any."""
+    monkeypatch.setattr(work_module, "_seconds", lambda folder: 10.0)
+    monkeypatch.setattr(Clock, "session_seconds", property(lambda self: 10.0 * len(trained)))
+
+
+def test_no_trial_begins_that_would_end_after_the_time(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    tens_of_seconds(monkeypatch, trained)
+    settings = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=35.0)
+    assert run_search(settings, tmp_path) == "the time is used up"
+    assert [trial.seconds for trial in results_of(tmp_path).trials] == [10.0] * 3
+    # The log has the real times, which are short.
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=20, time_seconds=39.0), tmp_path) == (
+        "the time is used up"
+    )
+    assert len(results_of(tmp_path).trials) == 3
+
+
+def test_repeats_do_not_count_as_short_trials(
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    tens_of_seconds(monkeypatch, trained)
+    settings = settings_for(image_folder, small_space, trials=50, time_seconds=69.0, sampler="random", seed=1)
+    assert run_search(settings, tmp_path) == "the time is used up"
+    trials = results_of(tmp_path).trials
+    assert any(trial.replay_of is not None for trial in trials)
+    assert len(ran(trials)) == 6
+
+
+def test_earlier_sessions_count_towards_the_time(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+    log = tmp_path / "study" / "log.jsonl"
+    first = datetime.fromisoformat(json.loads(log.read_text().splitlines()[0])["time"])
+    with log.open("a") as file:
+        file.write(json.dumps({"time": (first + timedelta(hours=1)).isoformat(), "event": "trial ended"}) + "\n")
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3500.0), tmp_path) == (
+        "the time is used up"
+    )
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3700.0), tmp_path) == (
+        "all 2 trials are done"
+    )
+
+
+def test_a_trial_that_was_begun_is_finished_although_the_time_is_used_up(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "run_epoch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(settings_for(image_folder, tiny_space_file), tmp_path)
+    assert run_search(settings_for(image_folder, tiny_space_file, time_seconds=0.0), tmp_path) == (
+        "the time is used up"
+    )
+    assert [trial.state for trial in results_of(tmp_path).trials] == ["complete"]
+
+
+def test_every_cost_can_be_an_objective(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    names = ("error", "params", "latency", "memory", "flops")
+    run_search(settings_for(image_folder, tiny_space_file, trials=2, objectives=names), tmp_path)
+    results = results_of(tmp_path)
+    assert results.objective_names == names
+    for trial in results.trials:
+        cost = cost_of(trial.candidate.architecture)
+        error, params, latency, memory, flops = trial.objectives
+        assert (error, params, flops) == (trial.error, cost.params, cost.flops)
+        assert latency == trial.cost["latency_ms"] > 0
+        assert memory == trial.cost["memory_bytes"] > 1000
+        costs = dict(zip(names, zip(trial.objectives, results.reference, strict=True), strict=True))
+        assert all(costs[name][0] <= costs[name][1] for name in ("params", "memory", "flops"))
+    assert results.reference[0] == pytest.approx(2 / 3)
+
+
+def test_the_reference_and_the_sampler_are_decided_once(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=1, sampler="auto", objectives=("error", "latency"))
+    run_search(settings, tmp_path)
+    decided = RunDirectory(tmp_path / "study").settings()
+    environment = (tmp_path / "study" / "environment.json").read_bytes()
+    assert decided["chosen_sampler"]["name"] == "tpe"
+    monkeypatch.setattr("pure_nas.plans.search.setup.latency_ms", lambda *_: 1e9)
+    monkeypatch.setattr(
+        "pure_nas.plans.search.setup.nominal_seconds_per_trial", lambda *_: pytest.fail("estimated again")
+    )
+    run_search(
+        settings_for(image_folder, tiny_space_file, trials=2, sampler="auto", objectives=("error", "latency")), tmp_path
+    )
+    after = RunDirectory(tmp_path / "study").settings()
+    assert {**after, "trials": 1} == decided
+    assert (tmp_path / "study" / "environment.json").read_bytes() == environment
+    assert results_of(tmp_path).reference == tuple(decided["reference"].values())
+
+
+def test_a_limit_on_latency_rejects_by_what_is_measured(
+    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+) -> None:
+    measured: list[str] = []
+
+    def by_width(network: torch.nn.Module, *_: object) -> float:
+        measured.append(network.architecture.digest)  # type: ignore[union-attr, arg-type]
+        return float(network.architecture.base_width)  # type: ignore[union-attr, arg-type]
+
+    monkeypatch.setattr("pure_nas.plans.search.setup.latency_ms", by_width)
+    settings = settings_for(image_folder, small_space, trials=8, sampler="random", limits=Limits(latency_ms=2.5))
+    run_search(settings, tmp_path)
+    trials = results_of(tmp_path).trials
+    assert {trial.candidate.architecture.base_width for trial in trials if trial.counts} == {2}
+    assert {trial.reason for trial in trials if not trial.counts} <= {
+        "3 ms is over 2.5 ms",
+        "4 ms is over 2.5 ms",
+    }
+    assert len(measured) == len(set(measured)) <= 6
+
+
+def test_the_results_of_a_search_in_progress_are_those_on_disk(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    with opened(prepare(settings_for(image_folder, tiny_space_file, trials=2)), tmp_path, Heard()) as search:
+        assert isinstance(search, Search)
+        assert search.counted == 0
+        search.go()
+        assert search.counted == 2
+        assert search.results == results_of(tmp_path)

@@ -1,0 +1,158 @@
+"""Settings are checked when they are made, and again when a run is taken up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import settings_for
+
+from pure_nas.errors import RunError, UsageError
+from pure_nas.plans.search import settings as settings_module
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.settings import objective_names, require_same
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.search_space import SearchSpace
+
+
+@pytest.fixture
+def fields(tiny_space_file: Path) -> dict[str, Any]:
+    return {"dataset": "digits", "space": tiny_space_file}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"objectives": ("error", "flop")}, 'no objective "flop"; did you mean "flops"'),
+        ({"objectives": ("flops", "error")}, "must begin with error"),
+        ({"objectives": ("error", "flops", "flops")}, "name each cost once"),
+        ({"objectives": ("error",)}, "needs a cost beside error"),
+        ({"sampler": "tep"}, 'no sampler "tep"; did you mean "tpe"'),
+        ({"trials": 0}, "--trials is 0"),
+        ({"seed": -1}, "--seed is -1"),
+        ({"study": ""}, "is empty"),
+        ({"study": "../elsewhere"}, "begins with a dot or has a slash"),
+        ({"study": "a\nb"}, "cannot be printed"),
+        ({"study": "n" * 201}, "is longer than 200 bytes"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(changes: dict[str, Any], words: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as raised:
+        settings_for(**fields, **changes)
+    assert words in raised.value.message
+
+
+def test_objectives_are_read_from_a_list() -> None:
+    assert objective_names("error, params ,latency") == ("error", "params", "latency")
+    with pytest.raises(UsageError, match='There is no objective "speed"'):
+        objective_names("error,speed")
+    with pytest.raises(UsageError, match='There is no objective ""'):
+        objective_names("error,")
+
+
+def test_what_is_measured_are_the_costs_among_the_objectives(fields: dict[str, Any]) -> None:
+    assert settings_for(**fields, objectives=("error", "memory", "params")).measures == ("memory", "params")
+
+
+def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
+    run = RunDirectory(path / "run")
+    run.write_settings({**settings, "chosen_sampler": {"name": "tpe"}, "reference": {"error": 0.9}})
+    return run
+
+
+def test_a_run_goes_on_with_the_same_settings(tmp_path: Path, fields: dict[str, Any]) -> None:
+    settings = settings_for(**fields, limits=Limits(params=1000, latency_ms=1.5), data_dir=tmp_path)
+    run = started(tmp_path, settings.resolved())
+    require_same(run, settings.resolved())
+
+
+def test_a_run_that_does_not_say_the_size_of_its_files_goes_on(tmp_path: Path, fields: dict[str, Any]) -> None:
+    settings = settings_for(**fields).resolved()
+    run = started(tmp_path, {**settings, "data": {"name": "digits"}})
+    require_same(run, {**settings, "data": {"name": "digits", "stored_size": 9, "decoded_size": 8}})
+
+
+def test_trials_time_device_and_folders_may_differ(tmp_path: Path, fields: dict[str, Any]) -> None:
+    run = started(tmp_path, settings_for(**fields, time_seconds=10.0).resolved())
+    changed = settings_for(**fields, trials=100, time_seconds=None, device="cuda:1", data_dir=tmp_path)
+    require_same(run, changed.resolved())
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"seed": 1}, "  seed: 0 in the run, 1 now"),
+        ({"sampler": "gp"}, "  sampler: 'tpe' in the run, 'gp' now"),
+        ({"baselines": True}, "  baselines: False in the run, True now"),
+        ({"objectives": ("error", "params")}, "  objectives: ['error', 'flops'] in the run, ['error', 'params'] now"),
+        ({"limits": Limits(params=5)}, "  limits.params: 1000 in the run, 5 now"),
+        ({"limits": Limits()}, "  limits.params: 1000 in the run, nothing now"),
+        ({"storage": "sqlite:///x.db"}, "  storage: nothing in the run, 'sqlite:///x.db' now"),
+        ({"image_size": 16}, "  image_size: nothing in the run, 16 now"),
+        ({"skip_corrupt": True}, "  skip_corrupt: False in the run, True now"),
+    ],
+)
+def test_other_settings_are_listed(changes: dict[str, Any], line: str, tmp_path: Path, fields: dict[str, Any]) -> None:
+    base = {**fields, "limits": Limits(params=1000)}
+    run = started(tmp_path, settings_for(**base).resolved())
+    with pytest.raises(RunError, match="was started with other settings") as raised:
+        require_same(run, settings_for(**{**base, **changes}).resolved())
+    assert raised.value.message.splitlines()[1:] == [line]
+
+
+def test_a_changed_space_is_told_field_by_field(tmp_path: Path, fields: dict[str, Any]) -> None:
+    settings = settings_for(**fields)
+    run = started(tmp_path, settings.resolved())
+    table = settings.space.model_dump(by_alias=True)
+    table["architecture"]["base_width"] = 5
+    table["run"]["epochs"] = 9
+    changed = replace(settings, space=SearchSpace.model_validate(table))
+    with pytest.raises(RunError) as raised:
+        require_same(run, changed.resolved())
+    lines = raised.value.message.splitlines()[1:]
+    assert "  epochs: 1 in the run, 9 now" in lines
+    assert "  search_space.architecture.base_width: nothing in the run, 5 now" in lines
+    assert all(line.startswith(("  epochs", "  search_space.architecture.base_width")) for line in lines)
+
+
+def test_many_differences_are_cut(tmp_path: Path) -> None:
+    run = started(tmp_path, {"schema": 1, **{f"setting{number:02d}": 0 for number in range(30)}})
+    with pytest.raises(RunError) as raised:
+        require_same(run, {"schema": 1, **{f"setting{number:02d}": 1 for number in range(30)}})
+    lines = raised.value.message.splitlines()
+    assert len(lines) == 22
+    assert lines[-1] == "  and 10 more"
+
+
+@pytest.mark.parametrize("schema", [0, 2, None])
+def test_a_run_of_another_version_is_refused(schema: int | None, tmp_path: Path) -> None:
+    run = started(tmp_path, {"schema": schema})
+    with pytest.raises(RunError, match="this version of pure-nas reads 1"):
+        require_same(run, {"schema": 1})
+
+
+@pytest.mark.parametrize(
+    "again", ["postgresql://me@host/db", "postgresql://me:new@host/db", "postgresql://me:former@host/db"]
+)
+def test_a_run_goes_on_with_its_storage_whatever_the_password(
+    again: str, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = settings_for(**fields, storage="postgresql://me:former@host/db")
+    assert "former" not in repr(settings)
+    run = started(tmp_path, settings.resolved())
+    assert "former@" not in run.settings_path.read_text(encoding="utf-8")
+    require_same(run, replace(settings, storage=again).resolved())
+    with pytest.raises(RunError, match="storage: 'postgresql://me@host/db' in the run, 'postgresql://me@other/db' now"):
+        require_same(run, replace(settings, storage="postgresql://me:former@other/db").resolved())
+
+
+@pytest.mark.parametrize("name", ["con", "com1.old", "what?", "a:b", "end.", "end "])
+def test_names_that_windows_cannot_hold_are_refused_there(
+    name: str, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_for(**fields, study=name)
+    monkeypatch.setattr(settings_module, "_WINDOWS", True)
+    with pytest.raises(UsageError, match="cannot be a folder's on Windows"):
+        settings_for(**fields, study=name)

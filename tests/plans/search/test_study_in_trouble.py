@@ -1,0 +1,164 @@
+"""What becomes of a search whose study another program changes, breaks or takes away."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import optuna
+import pytest
+from searches import Heard, results_of, run_search, settings_for, stored_in, stored_trials
+
+from pure_nas.errors import RunError
+from pure_nas.plans.search.baselines import Baseline
+from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.reconcile import reconcile
+from pure_nas.plans.search.setup import prepare
+from pure_nas.plans.search.storage import open_storage
+from pure_nas.plans.search.study import SearchStudy
+from pure_nas.run.directory import RunDirectory
+
+
+@pytest.fixture(autouse=True)
+def _quiet_optuna() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def add_foreign_trial(database: Path, state: str = "COMPLETE") -> None:
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{database}")
+    if state == "RUNNING":
+        study.ask()
+    else:
+        study.add_trial(optuna.trial.create_trial(values=[0.5, 100.0]))
+
+
+class Meddling(Heard):
+    """Another program adds a trial to the study while the second trial trains."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self.database = database
+
+    def trial_started(self, trial: object, epochs_done: int) -> None:
+        super().trial_started(trial, epochs_done)
+        if len(self.started) == 2:
+            add_foreign_trial(self.database)
+
+
+def test_a_trial_that_another_program_adds_is_refused_and_moving_the_study_away_helps(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=4)
+    with pytest.raises(RunError, match="Another program added trials") as raised:
+        run_search(settings, tmp_path / "met", Meddling(tmp_path / "met" / "study" / "study.db"))
+    assert "move study.db" in raised.value.hint
+    with pytest.raises(RunError, match="Trial 2 is complete in the study, but") as raised:
+        run_search(settings, tmp_path / "met")
+    assert "move study.db away" in raised.value.hint
+    for path in (tmp_path / "met" / "study").glob("study.db*"):
+        path.unlink()
+    run_search(settings, tmp_path / "met")
+    run_search(settings, tmp_path / "alone")
+    digests = [[trial.candidate.digest for trial in results_of(tmp_path / name).trials] for name in ("met", "alone")]
+    assert digests[0] == digests[1]
+
+
+def test_a_running_trial_of_another_program_is_refused(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+    add_foreign_trial(tmp_path / "study" / "study.db", "RUNNING")
+    with pytest.raises(RunError, match=r"Trial 1 of the study .* was not suggested by this search"):
+        run_search(settings_for(image_folder, tiny_space_file, trials=2), tmp_path)
+
+
+class Destroying(Heard):
+    """The study's tables go while the first trial trains."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self.database = database
+
+    def trial_started(self, trial: object, epochs_done: int) -> None:
+        with closing(sqlite3.connect(self.database)) as connection:
+            connection.execute("DROP TABLE trials")
+            connection.commit()
+
+
+def test_a_study_that_breaks_during_the_search_loses_no_trial(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    with pytest.raises(RunError, match='The study "study" cannot be used') as raised:
+        run_search(settings, tmp_path, Destroying(tmp_path / "study" / "study.db"))
+    assert "\n" not in raised.value.message
+    assert len(results_of(tmp_path).trials) == 1
+    for path in (tmp_path / "study").glob("study.db*"):
+        path.unlink()
+    run_search(settings, tmp_path)
+    assert [trial.state for trial in results_of(tmp_path).trials] == ["complete"] * 2
+
+
+def test_a_search_killed_while_it_told_the_limits_tells_the_rest_on_the_next_start(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_for(image_folder, tiny_space_file, trials=1, limits=Limits(params=10_000, flops=10**9))
+    original = optuna.trial.Trial.set_constraint
+    told: list[str] = []
+
+    def killed(self: optuna.trial.Trial, key: str, value: float) -> None:
+        told.append(key)
+        if len(told) == 4:
+            raise KeyboardInterrupt
+        original(self, key, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.trial.Trial, "set_constraint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_search(settings, tmp_path)
+    assert len(stored_in(tmp_path)[0].constraints) == 1
+    run_search(settings, tmp_path)
+    (stored,) = stored_in(tmp_path)
+    assert stored.state.name == "COMPLETE"
+    assert stored.constraints == results_of(tmp_path).trials[0].constraints
+    assert len(stored.constraints) == 2
+
+
+def test_a_study_kept_elsewhere_works_and_goes_on(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    run_search(settings_for(image_folder, tiny_space_file, trials=2, storage=url), tmp_path / "parts")
+    assert not (tmp_path / "parts" / "study" / "study.db").exists()
+    run_search(settings_for(image_folder, tiny_space_file, trials=4, storage=url), tmp_path / "parts")
+    run_search(settings_for(image_folder, tiny_space_file, trials=4), tmp_path / "whole")
+    outcomes = [
+        [(trial.candidate.digest, trial.objectives) for trial in results_of(tmp_path / name).trials]
+        for name in ("parts", "whole")
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert [trial.state.name for trial in stored_trials(url)] == ["COMPLETE"] * 4
+    with pytest.raises(RunError, match="Trial 0 is complete in the study, but"):
+        run_search(settings_for(image_folder, tiny_space_file, storage=url), tmp_path / "another")
+
+
+def test_a_rebuilt_study_takes_for_a_baseline_only_what_was_one(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    """A sampled trial may train what a baseline trains; samplers count it as theirs."""
+    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    run_search(settings, tmp_path / "out")
+    run = RunDirectory(tmp_path / "out" / "study")
+    plan = [Baseline(f"baseline {number}", run.trial(number).candidate()) for number in (0, 1)]
+    (run.trial(1).path / "result.json").unlink()
+    study = SearchStudy(
+        open_storage(tmp_path / "rebuilt.db", None),
+        "study",
+        space=prepare(settings).space,
+        objectives=settings.objectives,
+        sampler="tpe",
+        seed=0,
+    )
+    finished, unfinished = reconcile(run, study, settings.objectives, plan)
+    assert list(finished) == [0]
+    assert [trial.user_attrs for trial in study.trials] == [{}, {"baseline": "baseline 1"}]
+    assert [(asked.number, asked.baseline) for asked in unfinished] == [(1, "baseline 1")]

@@ -1,0 +1,255 @@
+"""What follows from the trials of a run, and how their files are read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pure_nas.errors import ConfigError, RunError, UsageError
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import Results, TrialRecord, load_results, read_trial
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import get_unit
+
+CANDIDATE = Candidate(Architecture.uniform("conv", (1, 1)), Recipe.usual(get_unit("conv")))
+NAMES = ("error", "flops")
+
+
+def trial(number: int, error: float, flops: float, baseline: str = "") -> TrialRecord:
+    return TrialRecord(
+        number=number,
+        state="complete",
+        candidate=Candidate(CANDIDATE.architecture.with_unit(baseline.split(maxsplit=1)[0] or "conv"), CANDIDATE.recipe)
+        if baseline
+        else CANDIDATE,
+        baseline=baseline,
+        objectives=(error, flops),
+        metrics={"error": error},
+    )
+
+
+def results(*trials: TrialRecord) -> Results:
+    return Results(NAMES, (1.0, 1000.0), trials)
+
+
+def ended(number: int, state: Any, reason: str = "") -> TrialRecord:
+    return TrialRecord(number=number, state=state, candidate=CANDIDATE, reason=reason)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    run = RunDirectory(tmp_path)
+    run.write_settings({"objectives": list(NAMES), "reference": {"error": 1.0, "flops": 1000}})
+    return run
+
+
+def write_trial(run: RunDirectory, number: int, **result: Any) -> None:
+    folder = run.trial(number)
+    folder.write_candidate(CANDIDATE)
+    complete = {"state": "complete", "objectives": {"error": 0.5, "flops": 100}, "metrics": {"error": 0.5}}
+    folder.write_result({**complete, **result})
+
+
+def test_front_groups_trials_that_are_close_in_everything() -> None:
+    found = results(trial(0, 0.1, 500), trial(1, 0.102, 497), trial(2, 0.3, 100), trial(3, 0.5, 600))
+    assert [[member.number for member in group] for group in found.groups] == [[0, 1], [2]]
+    assert [member.number for member in found.front] == [0, 2]
+
+
+def test_trials_close_in_error_alone_are_not_grouped() -> None:
+    found = results(trial(0, 0.1, 500), trial(1, 0.102, 100))
+    assert [[member.number for member in group] for group in found.groups] == [[0], [1]]
+
+
+def test_best_knee_and_smallest_are_selected_by_name() -> None:
+    found = results(trial(3, 0.1, 900), trial(4, 0.12, 200), trial(5, 0.6, 100), trial(6, 0.9, 950))
+    assert [found.select(which).number for which in ("best", "knee", "smallest")] == [3, 4, 5]
+    assert found.select("6").number == 6
+
+
+def test_best_is_the_cheapest_of_equally_accurate_trials() -> None:
+    assert results(trial(0, 0.1, 900), trial(1, 0.1, 300)).best.number == 1
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ("9", "There is no trial 9"),
+        ("cheapest", 'There is no trial "cheapest"'),
+        ("-1", 'There is no trial "-1"'),
+        ("1", "Trial 1 is diverged: the loss became infinite"),
+    ],
+)
+def test_selecting_what_cannot_be_selected_lists_what_can(which: str, message: str) -> None:
+    found = results(trial(0, 0.1, 900), ended(1, "diverged", "the loss became infinite"))
+    with pytest.raises(UsageError, match=message) as caught:
+        found.select(which)
+    assert "complete trials are 0" in caught.value.hint
+
+
+@pytest.mark.parametrize("which", ["best", "knee", "smallest"])
+def test_nothing_is_selected_while_no_trial_is_complete(which: str) -> None:
+    with pytest.raises(RunError, match="No trial of this run is complete yet"):
+        results(ended(0, "failed")).select(which)
+
+
+NOISE_NAMES = ("error", "noise_error", "flops")
+
+
+def noisy(number: int, error: float, noise_error: float, flops: float, baseline: str = "") -> TrialRecord:
+    record = trial(number, error, flops, baseline)
+    return replace(record, objectives=(error, noise_error, flops), cost={"flops": flops})
+
+
+def of_errors_alone(*trials: TrialRecord) -> Results:
+    """The same without a cost among the objectives."""
+    names = ("error", "noise_error")
+    return Results(names, (1.0, 1.0), tuple(replace(each, objectives=each.objectives[:2]) for each in trials))
+
+
+def test_smallest_is_the_cheapest_and_not_the_most_robust() -> None:
+    trials = (noisy(0, 0.1, 0.2, 900), noisy(1, 0.3, 0.4, 200), noisy(2, 0.5, 0.6, 100), noisy(3, 0.2, 0.1, 950))
+    assert Results(NOISE_NAMES, (1.0, 1.0, 1000.0), trials).smallest.number == 2
+    found = of_errors_alone(*trials, noisy(4, 0.9, 0.9, 1))
+    assert [each.number for each in found.front] == [0, 3]
+    assert found.smallest.number == 0
+
+
+def test_best_is_the_cheapest_and_not_the_most_robust_of_equally_accurate_trials() -> None:
+    trials = (noisy(0, 0.1, 0.2, 900), noisy(1, 0.1, 0.4, 300), noisy(2, 0.1, 0.2, 700))
+    assert Results(NOISE_NAMES, (1.0, 1.0, 1000.0), trials).best.number == 1
+    # Without a cost among the objectives the cheapest may be beaten in both.
+    assert of_errors_alone(*trials).best.number == 2
+
+
+def test_knee_takes_both_errors_as_they_are() -> None:
+    """By its logarithm, the noise error of the third would seem far from that of the first."""
+    trials = (trial(0, 0.5, 0.001), trial(1, 0.05, 0.5), trial(2, 0.4, 0.1))
+    found = Results(("error", "noise_error"), (1.0, 1.0), trials)
+    assert found.knee.number == 2
+    assert results(*trials).knee.number != 2
+
+
+def test_noise_error_is_no_cost_of_a_baseline() -> None:
+    trials = (
+        noisy(0, 0.4, 0.9, 100, "conv small, usual recipe"),
+        noisy(1, 0.3, 0.1, 900, "product large, usual recipe"),
+        noisy(2, 0.2, 0.3, 500),
+    )
+    found = Results(NOISE_NAMES, (1.0, 1.0, 1000.0), trials)
+    assert {unit: each.number for unit, each in found.baselines_within(trials[2]).items()} == {"conv": 0}
+    by_flops = of_errors_alone(*trials)
+    assert {unit: each.number for unit, each in by_flops.baselines_within(by_flops.trials[2]).items()} == {"conv": 0}
+
+
+def test_hypervolume_is_the_share_of_the_reference_box() -> None:
+    found = results(trial(0, 0.5, 500), ended(1, "failed"), trial(2, 0.25, 750))
+    assert found.hypervolume == pytest.approx(0.25 + 0.25 * 0.25)
+    assert found.hypervolume_history() == [(0, pytest.approx(0.25)), (2, pytest.approx(found.hypervolume))]
+
+
+def test_results_without_complete_trials_have_no_front_and_no_volume() -> None:
+    found = results(ended(0, "rejected"))
+    assert found.groups == found.front == ()
+    assert found.hypervolume == 0.0
+    assert found.hypervolume_history() == []
+
+
+def test_only_rejected_trials_do_not_count() -> None:
+    assert [ended(0, state).counts for state in ("diverged", "failed", "rejected")] == [True, True, False]
+
+
+def test_baselines_within_are_the_most_accurate_that_cost_no_more() -> None:
+    found = results(
+        trial(0, 0.4, 100, "conv small, usual recipe"),
+        trial(1, 0.3, 200, "conv medium, usual recipe"),
+        trial(2, 0.1, 900, "conv large, usual recipe"),
+        trial(3, 0.5, 100, "product small, usual recipe"),
+        trial(4, 0.2, 199, ""),
+    )
+    within = found.baselines_within(found.select("4"))
+    assert {unit: baseline.number for unit, baseline in within.items()} == {"conv": 1, "product": 3}
+    assert found.baselines_within(trial(9, 0.9, 50)) == {}
+
+
+def test_baselines_must_be_within_every_cost() -> None:
+    def costly(number: int, costs: tuple[float, float], baseline: str = "") -> TrialRecord:
+        objectives = (0.1, *costs)
+        return TrialRecord(
+            number=number, state="complete", candidate=CANDIDATE, baseline=baseline, objectives=objectives
+        )
+
+    chosen = costly(1, (100, 5))
+    found = Results(("error", "flops", "latency"), (1, 1000, 10), (costly(0, (90, 6), "conv small"), chosen))
+    assert found.baselines_within(chosen) == {}
+
+
+def test_trials_are_read_from_a_run(run: RunDirectory) -> None:
+    write_trial(run, 0, baseline="conv small, usual recipe", cost={"params": 7}, seconds=2.5)
+    run.trial(0).weights.write_bytes(b"12345")
+    write_trial(run, 12, state="diverged", objectives={}, reason="the loss became infinite")
+    run.trial(13).write_candidate(CANDIDATE)
+    found = load_results(run)
+    assert [record.number for record in found.trials] == [0, 12]
+    first, second = found.trials
+    assert (first.objectives, first.weights_bytes, first.candidate) == ((0.5, 100.0), 5, CANDIDATE)
+    assert (second.state, second.reason, second.objectives) == ("diverged", "the loss became infinite", ())
+    assert read_trial(run.trial(13), NAMES) is None
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"state": "lost"}',
+        '{"state": "complete", "objectives": {"error": 0.1}}',
+        '{"state": "complete", "objectives": {"error": "low", "flops": 1}}',
+        '{"state": "complete", "objectives": [1, 2]}',
+        '{"state": "complete", "metrics": 3}',
+    ],
+)
+def test_a_damaged_result_is_named(run: RunDirectory, result: str) -> None:
+    write_trial(run, 3)
+    path = run.trial(3).path / "result.json"
+    path.write_text(result)
+    with pytest.raises(RunError, match=r"0003/result\.json is damaged"):
+        load_results(run)
+
+
+@pytest.mark.parametrize("name", ["architecture.json", "recipe.json"])
+def test_a_damaged_or_missing_definition_is_named(run: RunDirectory, name: str) -> None:
+    write_trial(run, 3)
+    path = run.trial(3).path / name
+    path.write_text("{")
+    with pytest.raises(ConfigError, match=name):
+        load_results(run)
+    path.unlink()
+    with pytest.raises(ConfigError, match=rf"{name} cannot be read"):
+        load_results(run)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"objectives": ["error"]}, {"objectives": ["error"], "reference": {"error": "high"}}, {"objectives": 3}],
+)
+def test_settings_without_objectives_or_reference_are_damaged(tmp_path: Path, settings: dict[str, Any]) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_settings(settings)
+    with pytest.raises(RunError, match=r"run\.toml is damaged"):
+        load_results(run)
+
+
+def test_a_complete_trial_needs_its_objectives(run: RunDirectory) -> None:
+    write_trial(run, 0)
+    path = run.trial(0).path / "result.json"
+    path.write_text(json.dumps({"state": "complete"}))
+    with pytest.raises(RunError, match=r"result\.json is damaged"):
+        load_results(run)

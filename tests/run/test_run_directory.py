@@ -1,0 +1,308 @@
+"""How a run's files are written, read and locked."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from forked import exit_code_of
+
+from pure_nas.errors import ConfigError, RunError
+from pure_nas.files import append_line, read_json, read_json_lines, write_whole
+from pure_nas.run.directory import RunDirectory
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import get_unit
+
+CANDIDATE = Candidate(Architecture.uniform("conv", (1, 1)), Recipe.usual(get_unit("conv")))
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pure_nas.run.directory import RunDirectory
+with RunDirectory(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("data", ["text ×\n", b"\0bytes"])
+def test_a_file_is_written_with_its_folders(tmp_path: Path, data: bytes | str) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    write_whole(path, data)
+    assert path.read_bytes() == (data.encode() if isinstance(data, str) else data)
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "file"
+    write_whole(path, "old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, step, fail)
+        with pytest.raises(RunError, match="file cannot be written: No space left on device") as caught:
+            write_whole(path, "new")
+    assert "Free some space" in caught.value.hint
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_files_have_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_whole(tmp_path / "file", "text")
+        append_line(tmp_path / "lines.jsonl", {"epoch": 1})
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [mode, mode]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_that_cannot_synchronise_or_change_rights_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for step in ("fsync", "chmod", "fchmod"):
+        monkeypatch.setattr(os, step, refuse)
+    with RunDirectory(tmp_path / "run").locked():
+        write_whole(tmp_path / "run" / "file", "text")
+    assert (tmp_path / "run" / "file").read_text() == "text"
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"file", "run.lock"}
+
+
+def test_a_folder_that_cannot_be_synchronised_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, *_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pure_nas.files.os.open", refuse)
+    write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_a_run_goes_on_where_there_are_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with RunDirectory(tmp_path / "run").locked():
+        assert (tmp_path / "run" / "owner.json").is_file()
+    assert "without locks" in caplog.text
+
+
+def test_a_reader_never_sees_a_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    texts = ("a" * 300_000, "b" * 200_000)
+    write_whole(path, texts[0])
+    program = (
+        "import sys; from pathlib import Path; from pure_nas.files import write_whole\n"
+        "for step in range(40): write_whole(Path(sys.argv[1]), 'ba'[step % 2] * (200_000, 300_000)[step % 2])"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(path)]) as writer:
+        seen = set()
+        while writer.poll() is None:
+            seen.add(path.read_text())
+    assert writer.returncode == 0
+    assert seen <= set(texts)
+
+
+def test_a_folder_that_is_a_file_is_an_explained_failure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        write_whole(tmp_path / "file" / "inner", "text")
+
+
+def test_json_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    with pytest.raises(RunError, match=r"file\.json cannot be read"):
+        read_json(path)
+    path.write_text('{"a": ')
+    with pytest.raises(RunError, match=r"file\.json is damaged"):
+        read_json(path)
+
+
+def test_a_last_line_cut_short_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    append_line(path, {"epoch": 1})
+    append_line(path, {"epoch": 2})
+    with path.open("a") as file:
+        file.write('{"epoch": 3, "err')
+    assert read_json_lines(path) == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_a_missing_file_of_lines_has_no_records(tmp_path: Path) -> None:
+    assert read_json_lines(tmp_path / "lines.jsonl") == []
+
+
+def test_a_damaged_line_before_the_last_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"epoch": 1}\n{"epo\n{"epoch": 3}\n')
+    with pytest.raises(RunError, match=r"lines\.jsonl, line 2, is damaged"):
+        read_json_lines(path)
+
+
+def test_settings_come_back_without_their_nones(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_settings({"trials": 3, "limit": None, "data": {"mean": (0.5,), "std": None}})
+    assert run.settings() == {"trials": 3, "data": {"mean": [0.5]}}
+    assert run.exists
+
+
+def test_damaged_settings_are_named(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    with pytest.raises(RunError, match=r"run\.toml cannot be read"):
+        run.settings()
+    run.settings_path.write_bytes(b"a = \xff")
+    with pytest.raises(RunError, match=r"run\.toml is damaged"):
+        run.settings()
+
+
+def test_opening_what_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="There is no run at"):
+        RunDirectory.open(tmp_path / "nowhere")
+    with pytest.raises(RunError, match=r"is no run: it has no run\.toml"):
+        RunDirectory.open(tmp_path)
+
+
+def test_trials_are_listed_by_number(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert list(run.trials()) == []
+    for number in (12, 3, 10_000):
+        run.trial(number).write_candidate(CANDIDATE)
+    (tmp_path / "trials" / "notes").mkdir()
+    assert [trial.number for trial in run.trials()] == [3, 12, 10_000]
+
+
+def test_a_trial_keeps_its_candidate_and_result(tmp_path: Path) -> None:
+    trial = RunDirectory(tmp_path).trial(7)
+    assert not trial.has_candidate
+    assert trial.result() is None
+    with pytest.raises(ConfigError, match=r"architecture\.json cannot be read"):
+        trial.candidate()
+    trial.write_candidate(CANDIDATE)
+    trial.write_result({"state": "complete"})
+    assert trial.has_candidate
+    assert trial.candidate() == CANDIDATE
+    assert trial.result() == {"state": "complete"}
+    assert trial.path == tmp_path / "trials" / "0007"
+
+
+def test_log_has_a_line_an_event(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.log("started", trial=3)
+    run.log("ended")
+    first, second = read_json_lines(tmp_path / "log.jsonl")
+    assert (first["event"], first["trial"], second["event"]) == ("started", 3, "ended")
+
+
+def held(path: Path) -> subprocess.Popen[str]:
+    """A process that holds the run at `path`."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "locked\n"
+    return process
+
+
+def test_a_second_process_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
+    with held(tmp_path) as process:
+        try:
+            with pytest.raises(RunError, match="is in use") as caught, RunDirectory(tmp_path).locked():
+                pytest.fail("the lock was given twice")
+            assert f"by process {process.pid} on {socket.gethostname()}" in caught.value.message
+        finally:
+            process.send_signal(signal.SIGKILL)
+    with RunDirectory(tmp_path).locked():
+        assert json.loads((tmp_path / "owner.json").read_text())["pid"] == os.getpid()
+
+
+def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    with pytest.raises(ZeroDivisionError), run.locked():
+        raise ZeroDivisionError
+    with run.locked():
+        pass
+    assert not (tmp_path / "owner.json").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked here, to be killed")
+@pytest.mark.parametrize("name", ["run.toml", "trials/0003/checkpoint.pt", "retrain/abc-seed1/result.json"])
+def test_what_a_kill_left_of_a_write_is_removed_by_the_next_that_locks_the_run(name: str, tmp_path: Path) -> None:
+    write_whole(tmp_path / name, "old")
+
+    def killed_in_a_write() -> None:
+        os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        write_whole(tmp_path / name, "new")
+
+    assert exit_code_of(killed_in_a_write) == -signal.SIGKILL
+    folder = (tmp_path / name).parent
+    assert len(list(folder.iterdir())) == 2
+    with RunDirectory(tmp_path).locked():
+        assert [path.name for path in folder.glob(f"*{Path(name).name}*")] == [Path(name).name]
+    assert (tmp_path / name).read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "name", [".notes.md.original", ".result.json.bak", ".gitignore", "result.json.abcd1234", ".report.html.abcd1234"]
+)
+def test_files_of_the_user_and_of_a_report_being_written_are_left(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("keep me")
+    with RunDirectory(tmp_path).locked():
+        pass
+    assert (tmp_path / name).read_text() == "keep me"
+
+
+def test_who_does_not_hold_the_lock_removes_nothing(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path).locked():
+        stray = tmp_path / ".result.json.abcd1234"
+        stray.write_text("being written")
+        with pytest.raises(RunError, match="is in use"), RunDirectory(tmp_path).locked():
+            pass
+        assert RunDirectory(tmp_path).user()
+        assert stray.exists()
+
+
+def test_a_run_is_in_use_while_it_is_locked_and_by_whom_is_told(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert run.user() == ""
+    with run.locked():
+        assert run.user().startswith(f"by process {os.getpid()} on {socket.gethostname()} since 20")
+        # As an older version, or a program that was just about to write it, leaves it.
+        (tmp_path / "owner.json").write_text('{"host": "there", "pid": 7}')
+        assert run.user() == "by process 7 on there"
+        (tmp_path / "owner.json").write_text("[]")
+        assert run.user() == "by another process"
+    assert run.user() == ""
+    (tmp_path / "owner.json").write_text('{"host": "there", "pid": 7}')
+    assert run.user() == ""
+
+
+def test_a_run_that_cannot_be_written_is_let_go_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", fail)
+        with pytest.raises(RunError, match="No space left on device"), RunDirectory(tmp_path).locked():
+            pass
+    assert RunDirectory(tmp_path).user() == ""
+    with RunDirectory(tmp_path).locked():
+        assert RunDirectory(tmp_path).user()

@@ -1,0 +1,130 @@
+"""What may stand in the files of a run, and how what may not is said."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pure_nas.errors import RunError
+from pure_nas.files import check, decoded, digest_of_document, read_json
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.schema import Evaluation, Result, Settings
+
+COMPLETE = {
+    "schema": 1,
+    "state": "complete",
+    "objectives": {"error": 0.25, "flops": 100},
+    "metrics": {"error": 0.25, "accuracy": 0.75, "loss": 1.5},
+    "cost": {"params": 10, "flops": 100},
+    "seconds": 2.5,
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"metrics": {"error": 1.25}}, "metrics.error: input should be less than or equal to 1, got 1.25"),
+        ({"metrics": {"error": 0.25, "accuracy": 0.5}}, "error 0.25 and accuracy 0.5 do not add up to 1"),
+        ({"metrics": {"error": 0.5}}, "the objective error is 0.25, but the metric is 0.5"),
+        ({"cost": {"flops": 90}}, "the objective flops is 100.0, but the cost is 90.0"),
+        (
+            {"objectives": {"error": 0.25, "latency": 2}, "cost": {"latency_ms": 3}},
+            "latency is 2.0, but the cost is 3.0",
+        ),
+        ({"objectives": {"error": 0.25, "flops": -5}, "cost": {}}, "objectives.flops: input should be greater than or"),
+        ({"objectives": {"error": 1.25}, "metrics": {}}, "the objective error is 1.25, more than all images"),
+        ({"seconds": -1}, "seconds: input should be greater than or equal to 0, got -1"),
+        ({"seconds": "3"}, "seconds: input should be a valid number, got '3'"),
+        ({"state": "lost"}, "state: 'lost' is not valid"),
+        ({"replay_of": True}, "replay_of: input should be a valid integer, got True"),
+        ({"schema": 2}, "schema: must be 1, got 2"),
+        ({"cost": {"flops": float("inf")}}, "cost.flops: input should be a finite number"),
+    ],
+)
+def test_a_result_that_cannot_be_is_named_with_key_and_value(changes: dict[str, Any], fault: str) -> None:
+    check(Result, COMPLETE, "result.json")
+    with pytest.raises(RunError) as caught:
+        check(Result, {**COMPLETE, **changes}, "result.json", hint="Put it back.")
+    assert caught.value.message.startswith("result.json is damaged: ")
+    assert fault in caught.value.message
+    assert caught.value.hint == "Put it back."
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"data": {"classes": 3}}, "data.classes"),
+        ({"data": {"in_chans": 1, "mean": [0.1, 0.2]}}, "mean has 2 values for 1 channels"),
+        ({"data": {"mean": [-1.0]}}, "data.mean.0"),
+        ({"data": {"std": None}}, "std is null"),
+        ({"seed": "x"}, "seed"),
+        ({"trials": 10**30}, "trials"),
+        ({"objectives": ["error", "flop"]}, "objectives.1"),
+        ({"reference": {"error": 0}}, "reference.error"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings: dict[str, Any], key: str) -> None:
+    with pytest.raises(RunError, match=key.replace(".", r"\.")):
+        check(Settings, settings, "run.toml")
+
+
+def test_what_a_later_version_adds_is_left_alone() -> None:
+    check(Result, {**COMPLETE, "colour": "blue"}, "result.json")
+    check(Settings, {"colour": "blue", "data": {"colour": 3}}, "run.toml")
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"", "it is empty"),
+        (b'{"a": 1, "a": 2}', '"a" is there twice'),
+        (b'{"a": NaN}', "NaN is no number"),
+        (b'{"a": 1e400}', "1e400 is no number"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 60 + b"1" + b"}" * 60, "nested too deeply"),
+        (b'{"a": "\xff"}', "byte 7 is not UTF-8 text"),
+        ('{"a": 1}'.encode("utf-16"), "not UTF-8 text"),
+        (b'{"a": ', "Expecting value"),
+    ],
+)
+def test_json_is_read_strictly(tmp_path: Path, data: bytes, fault: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(data)
+    with pytest.raises(RunError, match=r"file\.json is damaged") as caught:
+        read_json(path)
+    assert fault in caught.value.message
+
+
+def test_a_byte_order_mark_does_no_harm() -> None:
+    assert decoded(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+@given(JSON)
+def test_whatever_json_holds_is_accepted_or_explained(content: Any) -> None:
+    for model in (Result, Settings, Evaluation):
+        with contextlib.suppress(RunError):
+            check(model, content, "file")
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_a_digest_is_of_what_a_document_says_not_of_how_it_is_laid_out(content: dict[str, Any]) -> None:
+    backwards = dict(reversed(content.items()))
+    assert digest_of_document(json.loads(json.dumps(backwards, indent=3))) == digest_of_document(content)
+
+
+def test_settings_of_a_newer_version_are_refused(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.write_settings({"schema": 2})
+    with pytest.raises(RunError, match="this version of pure-nas reads 1"):
+        run.settings()

@@ -1,0 +1,85 @@
+"""Trained networks from their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pure_nas.errors import RunError
+from pure_nas.nn import Network
+from pure_nas.run.trained_network import load_trained
+from pure_nas.run.weights import weights_bytes
+from pure_nas.space.architecture import Architecture
+
+
+@pytest.fixture
+def weights(trained: Network, tmp_path: Path) -> Path:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(weights_bytes(trained.architecture, trained.state_dict()))
+    (tmp_path / "architecture.json").write_text(trained.architecture.to_json())
+    return path
+
+
+def test_a_network_is_what_was_written(trained: Network, weights: Path) -> None:
+    network = load_trained(weights).eval()
+    images = torch.rand(2, 1, 8, 8)
+    assert network.architecture == trained.architecture
+    with torch.no_grad():
+        assert torch.equal(network(images), trained(images))
+
+
+def test_loading_leaves_the_random_state_alone(weights: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    load_trained(weights)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_an_architecture_that_builds_the_same_network_will_do(trained: Network, weights: Path) -> None:
+    (weights.parent / "architecture.json").unlink()
+    assert load_trained(weights, trained.architecture.canonical()).architecture.digest == trained.architecture.digest
+
+
+def test_weights_without_their_architecture_say_which_it_is(trained: Network, weights: Path) -> None:
+    (weights.parent / "architecture.json").unlink()
+    with pytest.raises(RunError, match=f"weights of the architecture {trained.architecture.digest}, but there is no"):
+        load_trained(weights)
+
+
+def test_another_architecture_is_refused(trained: Network, weights: Path) -> None:
+    other = Architecture(units=(("conv",),), base_width=4, in_chans=1, num_classes=3, image_size=8)
+    words = f"of the architecture {trained.architecture.digest}, not of {other.digest}"
+    with pytest.raises(RunError, match=words) as raised:
+        load_trained(weights, other)
+    assert "architecture.json says which" in raised.value.hint
+    (weights.parent / "architecture.json").write_text(other.to_json())
+    with pytest.raises(RunError, match=words) as raised:
+        load_trained(weights)
+    assert raised.value.hint.startswith("Put the architecture.json of that network beside them")
+
+
+def test_a_file_that_lacks_a_weight_is_refused(trained: Network, weights: Path) -> None:
+    import safetensors.torch
+
+    state = {name: value.contiguous() for name, value in trained.state_dict().items() if name != "stem.norm.bias"}
+    safetensors.torch.save_file(state, weights)
+    with pytest.raises(RunError, match=r"do not fit their architecture: stem\.norm\.bias is missing\."):
+        load_trained(weights)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"{}" * 100])
+def test_damaged_files_are_refused(weights: Path, content: bytes) -> None:
+    weights.write_bytes(content)
+    with pytest.raises(RunError, match="are damaged"):
+        load_trained(weights)
+    weights.write_bytes(weights.read_bytes()[:20])
+    with pytest.raises(RunError, match="are damaged"):
+        load_trained(weights)
+
+
+def test_missing_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="are missing"):
+        load_trained(tmp_path / "weights.safetensors")

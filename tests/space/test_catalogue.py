@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FixedTrial
+
+from pure_nas.errors import ConfigError, PureNasError, UsageError
+from pure_nas.space import catalogue
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.catalogue import default_space_for, describe_spaces, load_space, space_names, space_text
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import get_unit
+
+SHIPPED = ("cifar10-small", "cifar10", "digits", "folder", "galaxy10", "imagenet", "units")
+TEXT = 'summary = "theirs"\n[architecture]\nblocks_per_stage = 1\nunits = "conv"\n'
+
+theirs_as_number = 3
+theirs_as_text = TEXT
+
+
+def theirs() -> str:
+    return TEXT
+
+
+def theirs_broken() -> str:
+    raise KeyError("lost")
+
+
+def theirs_faulty() -> str:
+    return TEXT + "base_width = 0"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_catalogue() -> Iterator[None]:
+    catalogue._entries.cache_clear()
+    yield
+    catalogue._entries.cache_clear()
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Pretends that another package declares an entry point."""
+
+    def declare(name: str, attribute: str) -> None:
+        module = attribute if ":" in attribute else f"{__name__}:{attribute}"
+        point = EntryPoint(name, module, catalogue.ENTRY_POINT_GROUP)
+        monkeypatch.setattr(catalogue, "entry_points", lambda group: [point])
+
+    return declare
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_space_contains_every_baseline_with_its_usual_and_the_shared_recipe(name: str) -> None:
+    space = load_space(name)
+    both = [get_unit("conv"), get_unit("product")]
+    for label, architecture in space.baseline_architectures():
+        for units in ([get_unit(label.split()[0])], both):
+            located = space.parameters_of(Candidate(architecture, space.baseline_recipe(units)))
+            assert located.outside == ()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_space_suggests_what_it_finds_again(name: str) -> None:
+    space = load_space(name)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    for _ in range(20):
+        trial = study.ask()
+        located = space.parameters_of(space.suggest(trial))
+        assert located.params == trial.params
+        assert located.distributions == trial.distributions
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_space_explains_itself(name: str) -> None:
+    text = space_text(name)
+    assert text.startswith("#")
+    assert load_space(name).summary
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_shipped_spaces_are_listed_with_their_summaries() -> None:
+    assert space_names() == SHIPPED
+    assert [(name, source) for name, _, source in describe_spaces()] == [(name, "pure-nas") for name in SHIPPED]
+
+
+def test_the_digits_space_is_small_enough_for_a_cpu() -> None:
+    space = load_space("digits").with_images(in_chans=1, num_classes=10, image_size=8)
+    assert space.depths()[-1] == (3, 3, 3)
+    assert max(architecture.base_width for architecture in space.largest_architectures()) <= 16
+
+
+@pytest.mark.parametrize(
+    ("dataset", "space"),
+    [
+        ("digits", "digits"),
+        ("mnist", "cifar10"),
+        ("cifar100", "cifar10"),
+        ("svhn", "cifar10"),
+        ("galaxy10", "galaxy10"),
+        ("imagenet", "imagenet"),
+        ("/my/photos", "folder"),
+    ],
+)
+def test_each_dataset_has_a_default_space(dataset: str, space: str) -> None:
+    assert default_space_for(dataset) == space
+    assert space in space_names()
+
+
+def test_a_path_ending_in_toml_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(TEXT)
+    assert load_space(path) == load_space(str(path)) == SearchSpace.from_toml(TEXT)
+    with pytest.raises(ConfigError, match=r"missing\.toml cannot be read"):
+        load_space("missing.toml")
+
+
+def test_an_unknown_space_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        load_space("digit")
+    assert str(caught.value) == (
+        'There is no search space "digit"; did you mean "digits"? (known: cifar10, cifar10-small, digits, folder, '
+        "galaxy10, imagenet, units).\n"
+        "Or give a .toml file."
+    )
+    with pytest.raises(UsageError, match="There is no search space"):
+        space_text("nothing/like/it")
+
+
+def test_another_package_can_add_a_space_as_text(install: Callable[[str, str], None]) -> None:
+    install("theirs", "theirs")
+    assert space_names() == (*SHIPPED, "theirs")
+    assert load_space("theirs").suggest(FixedTrial({})).architecture.unit_set == {"conv"}
+    assert describe_spaces()[-1][:2] == ("theirs", "theirs")
+
+
+@pytest.mark.parametrize("as_type", [str, Path])
+def test_another_package_can_add_a_space_as_a_path(
+    install: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, as_type: type
+) -> None:
+    path = tmp_path / "theirs.toml"
+    path.write_text(TEXT)
+    monkeypatch.setattr(f"{__name__}.theirs_as_text", as_type(path))
+    install("theirs", "theirs_as_text")
+    assert space_text("theirs") == TEXT
+    path.unlink()
+    with pytest.raises(PureNasError, match=r'Entry point "theirs" .* cannot be read'):
+        load_space("theirs")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("theirs_broken", 'Entry point "theirs" .* does not load: KeyError'),
+        ("not_there", 'Entry point "theirs" .* does not load: AttributeError'),
+        ("no_such_module:space", 'Entry point "theirs" .* does not load: ModuleNotFoundError'),
+        ("theirs_as_number", 'Entry point "theirs" .* gives a int, not TOML text'),
+        ("theirs_faulty", r'search space "theirs" \(.*\) has 1 fault:\n  architecture.base_width'),
+    ],
+)
+def test_a_faulty_entry_point_is_named(install: Callable[[str, str], None], attribute: str, message: str) -> None:
+    install("theirs", attribute)
+    assert "theirs" in space_names()
+    with pytest.raises(PureNasError, match=message):
+        load_space("theirs")
+
+
+def test_an_entry_point_cannot_take_a_shipped_name(install: Callable[[str, str], None]) -> None:
+    install("digits", "theirs")
+    with pytest.raises(PureNasError, match=r'Entry point "digits" .* a name that is already taken'):
+        space_names()
+
+
+def test_the_installed_package_comes_before_the_folder_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package = tmp_path / "pure_nas"
+    package.mkdir()
+    monkeypatch.setattr(catalogue.resources, "files", lambda name: package)
+    with pytest.raises(PureNasError, match="lacks its search spaces"):
+        space_names()
+    for folder, name in ((tmp_path, "beside"), (package, "inside")):
+        (folder / "search_spaces").mkdir()
+        (folder / "search_spaces" / f"{name}.toml").write_text(TEXT)
+        catalogue._entries.cache_clear()
+        assert space_names() == (name,)

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pure_nas.errors import ConfigError
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import LearningRate, PerKind, Recipe, WeightDecay
+from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
+
+decays = st.floats(0, 10)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    schedules = st.builds(
+        WeightDecay, schedule=st.sampled_from(["linear", "cosine", "step"]), start=decays, end=st.none() | decays
+    ) | st.builds(WeightDecay, start=decays)
+    rates = st.floats(0, 100, exclude_min=True)
+    epochs = draw(st.integers(1, 1000))
+    return Recipe(
+        epochs=epochs,
+        momentum=draw(st.floats(0, 0.99)),
+        learning_rate=PerKind[LearningRate].model_validate({kind: draw(rates) for kind in PARAMETER_KINDS}),
+        weight_decay=PerKind[WeightDecay].model_validate({kind: draw(schedules) for kind in PARAMETER_KINDS}),
+        learning_rate_schedule=draw(st.sampled_from(["constant", "step", "cosine"])),
+        warmup_epochs=draw(st.floats(0, epochs)),
+        gradient_clip_norm=draw(st.none() | st.floats(0.1, 10)),
+        flip=draw(st.booleans()),
+        random_resized_crop=draw(st.none() | st.floats(0, 1, exclude_min=True)),
+        vertical_flip=draw(st.booleans()),
+        quarter_turns=draw(st.booleans()),
+    )
+
+
+@given(recipes())
+@settings(deadline=None)
+def test_json_reads_back_as_the_same_recipe(recipe: Recipe) -> None:
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert hash(Recipe.from_json(recipe.to_json())) == hash(recipe)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "corners"),
+    [
+        ("constant", [(0.0, 1.0), (1.0, 1.0)]),
+        ("step", [(0.0, 1.0), (0.4999, 1.0), (0.5, 0.1), (0.7499, 0.1), (0.75, 0.01), (1.0, 0.01)]),
+        ("cosine", [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)]),
+    ],
+)
+def test_learning_rate_follows_its_schedule(schedule: Any, corners: list[tuple[float, float]]) -> None:
+    recipe = Recipe.usual(CONV, learning_rate_schedule=schedule)
+    for progress, factor in corners:
+        assert recipe.learning_rate_factor(progress) == pytest.approx(factor, abs=1e-12)
+
+
+@pytest.mark.parametrize(("schedule", "after"), [("constant", 1.0), ("step", 1.0), ("cosine", 1.0)])
+def test_warmup_rises_linearly_from_zero(schedule: Any, after: float) -> None:
+    recipe = Recipe.usual(CONV, learning_rate_schedule=schedule, epochs=100, warmup_epochs=10.0)
+    assert recipe.learning_rate_factor(0.0) == 0.0
+    assert recipe.learning_rate_factor(0.05) == pytest.approx(0.5)
+    assert recipe.learning_rate_factor(0.1) == pytest.approx(after)
+
+
+def test_cosine_with_warmup_still_ends_at_zero() -> None:
+    recipe = Recipe.usual(CONV, learning_rate_schedule="cosine", epochs=100, warmup_epochs=10.0)
+    assert recipe.learning_rate_factor(0.55) == pytest.approx(0.5)
+    assert recipe.learning_rate_factor(1.0) == pytest.approx(0.0, abs=1e-12)
+
+
+@given(recipes(), st.floats(0, 1))
+@settings(deadline=None)
+def test_learning_rate_factor_is_a_fraction(recipe: Recipe, progress: float) -> None:
+    assert 0 <= recipe.learning_rate_factor(progress) <= 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "corners"),
+    [
+        ("linear", [(0.0, 4.0), (0.25, 3.5), (1.0, 2.0)]),
+        ("cosine", [(0.0, 4.0), (0.25, 4 - 2 * (1 - math.sqrt(0.5)) / 2), (0.5, 3.0), (1.0, 2.0)]),
+        ("step", [(0.0, 4.0), (0.4999, 4.0), (0.5, 2.0), (1.0, 2.0)]),
+    ],
+)
+def test_weight_decay_runs_from_start_to_end(schedule: Any, corners: list[tuple[float, float]]) -> None:
+    decay = WeightDecay(schedule=schedule, start=4.0, end=2.0)
+    assert [decay.at(progress) for progress, _ in corners] == pytest.approx([value for _, value in corners])
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "step"])
+def test_weight_decay_without_an_end_stays(schedule: Any) -> None:
+    assert {WeightDecay(schedule=schedule, start=3.0).at(progress) for progress in (0.0, 0.3, 1.0)} == {3.0}
+
+
+def test_constant_weight_decay_has_no_other_end() -> None:
+    assert WeightDecay(start=1.0, end=1.0).at(1.0) == 1.0
+    with pytest.raises(ValidationError, match=r'end is 2\.0 but schedule = "constant" keeps 1\.0'):
+        WeightDecay(start=1.0, end=2.0)
+
+
+@pytest.mark.parametrize(("unit", "rate", "decay"), [(CONV, 0.1, 1e-4), (PRODUCT, 0.01, 1e-3)])
+def test_usual_recipe_has_the_values_of_the_papers(unit: Any, rate: float, decay: float) -> None:
+    recipe = Recipe.usual(unit)
+    assert {recipe.learning_rate[kind] for kind in PARAMETER_KINDS} == {rate}
+    assert {recipe.weight_decay[kind].at(0.7) for kind in PARAMETER_KINDS} == {decay}
+    assert (recipe.epochs, recipe.batch_size, recipe.momentum) == (160, 128, 0.9)
+
+
+def test_shared_recipe_lies_between_those_of_its_units() -> None:
+    recipe = Recipe.shared([CONV, PRODUCT])
+    assert recipe.learning_rate.conv == recipe.learning_rate.exponents == 0.0316
+    assert recipe.weight_decay.trunk.start == pytest.approx(3.16e-4)
+    assert Recipe.shared([PRODUCT, CONV]) == recipe
+
+
+def test_fields_override_the_usual_ones() -> None:
+    assert Recipe.usual(PRODUCT, epochs=3, flip=False).epochs == 3
+
+
+def test_files_and_digests_of_recipes_without_later_fields_are_those_of_every_version() -> None:
+    recipe = Recipe.usual(PRODUCT)
+    assert hashlib.sha256(recipe.to_json().encode()).hexdigest()[:16] == "dd32530f11641f2e"
+    assert Candidate(Architecture.uniform("product", (1,)), recipe).digest == "1f129f7a8790"
+    assert Candidate(Architecture.uniform("conv", (1,)), Recipe.usual(CONV)).digest == "7e5b688b7de3"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("random_resized_crop", 0.08), ("vertical_flip", True), ("quarter_turns", True)]
+)
+def test_later_fields_are_written_and_count_where_they_are_set(field: str, value: object) -> None:
+    plain, changed = Recipe.usual(CONV), Recipe.usual(CONV, **{field: value})
+    network = Architecture.uniform("conv", (1,))
+    assert field not in json.loads(plain.to_json())
+    assert json.loads(changed.to_json())[field] == value
+    assert Candidate(network, changed).digest != Candidate(network, plain).digest
+    assert Recipe.from_json(changed.to_json()) == changed
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.01])
+def test_a_resized_crop_covers_a_share_of_the_image(share: float) -> None:
+    with pytest.raises(ValidationError, match="random_resized_crop"):
+        Recipe.usual(CONV, random_resized_crop=share)
+
+
+def test_nesterov_needs_momentum() -> None:
+    with pytest.raises(ValidationError, match="nesterov = true needs momentum > 0"):
+        Recipe.usual(CONV, nesterov=True, momentum=0.0)
+
+
+def test_faults_of_nested_tables_are_listed_with_their_path() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Recipe.from_json(
+            Recipe.usual(CONV)
+            .to_json()
+            .replace('"trunk": 0.1', '"trunk": 0')
+            .replace('"schedule": "constant"', '"schedule": "cosin"', 1)
+            .replace('"epochs"', '"epoch"'),
+            source="recipe.json",
+        )
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "recipe.json has 3 faults:"
+    assert "  learning_rate.trunk: input should be greater than 0, got 0" in lines
+    assert any(line.startswith('  epoch: unknown key "epoch"; did you mean "epochs"?') for line in lines)
+    assert (
+        "  weight_decay.trunk.schedule: 'cosin' is not valid; did you mean \"cosine\"? (known: constant, cosine, "
+        "linear, step)" in lines
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("field", ["learning_rate", "momentum", "gradient_clip_norm", "warmup_epochs"])
+def test_values_that_are_no_finite_number_are_refused(field: str, value: float) -> None:
+    given_: object = dict.fromkeys(PARAMETER_KINDS, value) if field == "learning_rate" else value
+    with pytest.raises(ValidationError, match=field):
+        Recipe.usual(CONV, **{field: given_})

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.trial import FixedTrial, Trial
+from space_samples import SMALL_SPACES, small_space
+
+from pure_nas.errors import ConfigError
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import CONV, PRODUCT
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+RICH = """
+    [run]
+    epochs = 5
+    batch_size = 16
+    [architecture]
+    blocks_per_stage = { low = 1, high = 3 }
+    base_width = { choices = [4, 8] }
+    units = { choices = ["conv", "product"], per = "layer" }
+    threshold_init = { low = -4.0, high = 3.0, per = "stage" }
+    exponent_cap = { choices = [20.0, "none"] }
+    relu_after_add = { choices = [false, true] }
+    [recipe]
+    momentum = { low = 0.5, high = 0.99 }
+    crop_padding = { low = 0, high = 4 }
+    [recipe.learning_rate]
+    conv = { low = 0.01, high = 0.3, log = true }
+    exponents = { low = 0.001, high = 0.1, log = true }
+    [recipe.weight_decay.exponents]
+    schedule = { choices = ["constant", "cosine"] }
+    start = { low = 1e-5, high = 1e-2, log = true }
+    end = { low = 1e-6, high = 1e-2, log = true }
+"""
+SHARED = """
+    [architecture]
+    blocks_per_stage = { low = 1, high = 2, per = "network" }
+    units = { patterns = ["conv", "product", "conv | product"] }
+    threshold_init = { low = -1.0, high = 1.0, per = "network" }
+    [recipe]
+    learning_rate = { low = 0.01, high = 0.1, log = true }
+    weight_decay = { schedule = { choices = ["constant", "step"] }, start = 1e-3, end = { choices = [1e-4, "none"] } }
+"""
+CONV_RATES = {
+    "momentum": 0.9,
+    "crop_padding": 2,
+    "learning_rate.conv": 0.1,
+}
+
+
+def new_trial(seed: int) -> Trial:
+    return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+
+
+def params_of(candidate_toml: str, params: dict[str, Any]) -> Candidate:
+    return SearchSpace.from_toml(candidate_toml).suggest(FixedTrial(params))
+
+
+@pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_suggestion_is_valid_and_its_parameters_are_found_again(text: str, seed: int) -> None:
+    space = SearchSpace.from_toml(text)
+    trial = new_trial(seed)
+    candidate = space.suggest(trial)
+    located = space.parameters_of(candidate)
+    assert located.outside == ()
+    assert candidate.architecture == candidate.architecture.canonical()
+    assert space.suggest(FixedTrial(dict(located.params))) == candidate
+    if space.architecture.units.per is not None:  # of patterns that place the same units the first is found
+        assert located.params == trial.params
+        assert located.distributions == trial.distributions
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_only_what_the_candidate_has_is_suggested(seed: int) -> None:
+    trial = new_trial(seed)
+    architecture = SearchSpace.from_toml(RICH).suggest(trial).architecture
+    layers = {f"units.{stage}.{i}" for stage, names in enumerate(architecture.units) for i in range(len(names))}
+    multiplying = {f"threshold_init.{stage}" for stage, names in enumerate(architecture.units) if "product" in names}
+    product_only = {"exponent_cap", "relu_after_add", "learning_rate.exponents", "weight_decay.exponents.start"}
+    assert {name for name in trial.params if name.startswith("units")} == layers
+    assert {name for name in trial.params if name.startswith("threshold_init")} == multiplying
+    assert product_only & set(trial.params) == (product_only if multiplying else set())
+    assert ("learning_rate.conv" in trial.params) == ("conv" in architecture.unit_set)
+    varies = trial.params.get("weight_decay.exponents.schedule", "constant") != "constant"
+    assert ("weight_decay.exponents.end" in trial.params) == varies
+
+
+def test_a_convolutional_candidate_needs_no_parameters_of_product_units() -> None:
+    ones = {f"blocks_per_stage.{stage}": 1 for stage in range(3)}
+    candidate = params_of(
+        RICH, {**ones, "base_width": 8, **{f"units.{stage}.0": "conv" for stage in range(3)}, **CONV_RATES}
+    )
+    assert candidate.architecture.units == (("conv",),) * 3
+    assert candidate.recipe.learning_rate.conv == 0.1
+    assert candidate.recipe.learning_rate.trunk == 0.0316
+    assert (candidate.recipe.epochs, candidate.recipe.batch_size) == (5, 16)
+
+
+def test_what_is_left_out_has_the_defaults_of_a_shared_recipe() -> None:
+    candidate = params_of('[architecture]\nblocks_per_stage = 3\nunits = "conv | product"', {})
+    assert candidate.recipe == Recipe.shared([CONV, PRODUCT], epochs=30, batch_size=128)
+    assert candidate.architecture.units == (("conv",) * 3, ("product",) * 3, ("product",) * 3)
+    assert candidate.architecture.base_width == 16
+
+
+def test_one_learning_rate_and_one_weight_decay_can_serve_all_kinds() -> None:
+    params = {"blocks_per_stage": 1, "units": "conv | product", "threshold_init": 0.5, "learning_rate": 0.05}
+    decay = {"weight_decay.schedule": "step", "weight_decay.end": 1e-4}
+    recipe = params_of(SHARED, {**params, **decay}).recipe
+    assert set(recipe.learning_rate.model_dump().values()) == {0.05}
+    assert recipe.weight_decay.exponents == recipe.weight_decay.conv
+    assert (recipe.weight_decay.conv.schedule, recipe.weight_decay.conv.end) == ("step", 1e-4)
+
+
+def test_a_plain_number_or_axis_is_a_constant_weight_decay() -> None:
+    text = '[architecture]\nblocks_per_stage = 1\nunits = "product"\n[recipe.weight_decay]\nexponents = 0.5\n'
+    candidate = params_of(text + "trunk = { low = 0.0, high = 1.0 }", {"weight_decay.trunk.start": 0.25})
+    assert candidate.recipe.weight_decay.exponents.start == 0.5
+    assert candidate.recipe.weight_decay.trunk.start == 0.25
+
+
+def test_patterns_repeat_over_the_blocks_and_the_last_part_goes_on() -> None:
+    text = '[architecture]\nfamily = "imagenet"\nblocks_per_stage = [3, 4, 6, 3]\nunits = " conv|  conv product "'
+    units = params_of(text, {}).architecture.units
+    assert units[0] == ("conv",) * 3
+    assert units[1] == ("conv", "product") * 2
+    assert units[3] == ("conv", "product", "conv")
+
+
+@pytest.mark.parametrize(("family", "stages"), [("cifar", 3), ("imagenet", 4)])
+def test_the_family_decides_the_number_of_stages_unless_a_list_does(family: str, stages: int) -> None:
+    text = f'[architecture]\nfamily = "{family}"\nunits = "conv"\nblocks_per_stage = '
+    assert SearchSpace.from_toml(text + "2").depths() == ((2,) * stages,)
+    assert SearchSpace.from_toml(text + "[1, 2]").depths() == ((1, 2),)
+    assert SearchSpace.from_toml(text + "2\nstages = 5").depths() == ((2,) * 5,)
+
+
+def test_images_reach_the_candidates_and_leave_the_space_alone() -> None:
+    space = SearchSpace.from_toml('[architecture]\nblocks_per_stage = 1\nunits = "conv"')
+    grey = space.with_images(in_chans=1, num_classes=7, image_size=28)
+    architecture = grey.suggest(FixedTrial({})).architecture
+    assert (architecture.in_chans, architecture.num_classes, architecture.image_size) == (1, 7, 28)
+    assert grey.with_run(epochs=2).images == {"in_chans": 1, "num_classes": 7, "image_size": 28}
+    assert space.suggest(FixedTrial({})).architecture.in_chans == 3
+    with pytest.raises(ConfigError, match=r"the images has 1 fault:\n  num_classes: .* got 1"):
+        space.with_images(in_chans=1, num_classes=1, image_size=28)
+
+
+def test_run_settings_are_replaced_one_by_one() -> None:
+    space = SearchSpace.from_toml(RICH)
+    changed = space.with_run(trials=3).with_run(batch_size=64)
+    assert (changed.run.trials, changed.run.epochs, changed.run.batch_size) == (3, 5, 64)
+    assert space.run.trials == 100
+    with pytest.raises(ConfigError, match=r"epochs: .* got 0"):
+        space.with_run(epochs=0)
+
+
+def test_the_runs_bounds_are_those_of_a_recipe() -> None:
+    for name in ("epochs", "batch_size"):
+        assert type(SearchSpace.from_toml(RICH).run).model_fields[name].metadata == Recipe.model_fields[name].metadata
+
+
+@pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
+def test_a_space_survives_being_written(text: str) -> None:
+    space = SearchSpace.from_toml(text)
+    assert SearchSpace.from_toml(space.to_toml()) == space
+    assert SearchSpace.model_validate(space.model_dump(mode="json", by_alias=True)) == space
+
+
+def test_a_range_of_one_value_and_a_single_choice_are_fixed() -> None:
+    text = """
+        [architecture]
+        blocks_per_stage = { low = 2, high = 2, per = "network" }
+        base_width = { choices = [8] }
+        units = { choices = ["product"], per = "network" }
+        threshold_init = { low = 1, high = 1.0 }
+    """
+    architecture = params_of(text, {}).architecture
+    assert architecture.threshold_init == (1.0, 1.0, 1.0)
+    space = SearchSpace.from_toml(text)
+    assert SearchSpace.from_toml(space.to_toml()) == space
+    assert space.count() == 1
+
+
+def test_spaces_are_hashable_and_compare_by_content() -> None:
+    space = small_space("one network")
+    assert space == small_space("one network")
+    assert len({space, small_space("one network"), small_space("units per stage")}) == 2

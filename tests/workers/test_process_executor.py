@@ -1,0 +1,379 @@
+"""Jobs in worker processes: equal results, and what happens when a process dies, hangs or raises."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from faulty_images import Unspeakable, load_after_faults, load_faulty, load_not_at_all, load_with_slow_test
+from jobs import CPU, candidate, job, outcome_of
+
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset, load_dataset
+from pure_nas.errors import DataError, RunError
+from pure_nas.run.directory import TrialDirectory
+from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
+from pure_nas.workers.child import portable
+from pure_nas.workers.kernel_kills import KernelKills
+
+
+@pytest.fixture(scope="module")
+def fault(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that says what goes wrong next."""
+    return tmp_path_factory.mktemp("fault") / "fault.txt"
+
+
+@pytest.fixture(scope="module")
+def pool(dataset: Dataset, image_folder: Path, fault: Path) -> Iterator[ProcessExecutor]:
+    """Two workers, for every test that leaves them in order."""
+    load = partial(load_faulty, image_folder, fault)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 2, threads=2) as executor:
+        yield executor
+
+
+def events_in(executor: ProcessExecutor, *jobs: Job) -> list[Event]:
+    """Every event of jobs that are begun together."""
+    for each in jobs:
+        executor.submit(each)
+    events: list[Event] = []
+    while sum(isinstance(event, Ended) for event in events) < len(jobs):
+        events.append(executor.next_event())
+    return events
+
+
+def numbered(dataset: Dataset, folder: Path, number: int, **recipe: object) -> Job:
+    return replace(job(dataset, folder / str(number), candidate(dataset, **recipe)), number=number)  # type: ignore[arg-type]
+
+
+def test_a_job_gives_the_same_in_a_process_whatever_ran_there_before(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path
+) -> None:
+    inline = job(dataset, tmp_path / "inline")
+    expected = outcome_of(inline, dataset)
+    expected_weights = TrialDirectory(inline.directory, 7).weights.read_bytes()
+    others = [numbered(dataset, tmp_path, number, momentum=0.5, epochs=number) for number in (1, 2)]
+    events_in(pool, *others)
+    for name in ("first", "second"):
+        work = replace(inline, directory=tmp_path / name)
+        ended = events_in(pool, work)[-1]
+        assert isinstance(ended, Ended)
+        assert replace(ended.outcome, seconds=0) == replace(expected, seconds=0)
+        assert TrialDirectory(work.directory, 7).weights.read_bytes() == expected_weights
+
+
+def test_jobs_run_side_by_side_and_write_into_their_own_folders(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path
+) -> None:
+    jobs = [numbered(dataset, tmp_path, number) for number in (1, 2)]
+    assert pool.free == 2
+    pool.submit(jobs[0])
+    assert pool.free == 1
+    pool.submit(jobs[1])
+    assert pool.free == 0
+    events: list[Event] = []
+    while sum(isinstance(event, Ended) for event in events) < 2:
+        events.append(pool.next_event())
+        assert pool.free == sum(isinstance(event, Ended) for event in events)
+    for number in (1, 2):
+        own = [event for event in events if event.number == number]
+        assert [type(event) for event in own] == [Started, EpochDone, EpochDone, EpochDone, Ended]
+        # The checkpoint goes once the outcome is on disk.
+        written = {entry.name for entry in (tmp_path / str(number)).iterdir()}
+        assert written == {"metrics.jsonl", "weights.safetensors", "checkpoint.pt"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"1", "2"}
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_job_goes_on_from_the_checkpoint(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = outcome_of(job(dataset, tmp_path / "whole"), dataset)
+    before = pool.process_ids
+    # Each epoch takes the training images twice: to learn from, and to estimate the norms.
+    fault.write_text("die 5")
+    events = events_in(pool, job(dataset, tmp_path / "parts"))
+    assert [event for event in events if isinstance(event, Started)] == [Started(7, 0), Started(7, 2)]
+    assert [event.reason for event in events if isinstance(event, WorkerLost)] == [
+        "was killed by SIGKILL (usually memory ran out)"
+    ]
+    assert [event.metrics.epoch for event in events if isinstance(event, EpochDone)] == [1, 2, 3]
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert replace(ended.outcome, seconds=0) == replace(expected, seconds=0)
+    assert len(set(before) & set(pool.process_ids)) == 1
+    assert "another one takes its place" in caplog.text
+
+
+def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_patience", 1.0)
+    fault.write_text("hang\nleave")
+    bad = numbered(dataset, tmp_path, 1)
+    events = events_in(pool, bad)
+    assert [type(event) for event in events] == [Started, WorkerLost, Started, Ended]
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.outcome.state == "failed"
+    assert re.fullmatch(
+        r"its worker died twice: it took no batch for \d+ s, then ended with exit code 3", ended.outcome.reason
+    )
+    assert ended.outcome.cost["params"] == cost_of(bad.candidate.architecture).params
+    after = events_in(pool, numbered(dataset, tmp_path, 2))[-1]
+    assert isinstance(after, Ended)
+    assert after.outcome.state == "complete"
+
+
+def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 4\n")
+    monkeypatch.setattr(pool, "_kills", KernelKills(counter))
+    counter.write_text("oom_kill 6\n")
+    fault.write_text("die\ndie")
+    events = events_in(pool, job(dataset, tmp_path / "job"))
+    ended = events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.outcome.state == "failed"
+    assert ended.outcome.reason == (
+        "out of memory: its worker died twice: it was killed by the kernel because memory ran out"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="only Linux chooses so")
+def test_where_memory_runs_out_workers_are_killed_before_their_controller(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path
+) -> None:
+    events_in(pool, *(numbered(dataset, tmp_path, number) for number in (1, 2)))
+    own, *workers = (int(Path(f"/proc/{process}/oom_score_adj").read_text()) for process in ("self", *pool.process_ids))
+    assert all(score >= 500 > own for score in workers)
+
+
+def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
+    load = partial(load_with_slow_test, image_folder)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5) as executor:
+        events = events_in(executor, job(dataset, tmp_path, final=True))
+    assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
+
+
+def test_what_a_worker_logs_is_logged_here(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault.write_text("warn")
+    events_in(pool, job(dataset, tmp_path))
+    assert ("pure_nas.somewhere", logging.WARNING, "something is odd") in caplog.record_tuples
+
+
+def test_workers_rehearse_together(pool: ProcessExecutor, dataset: Dataset, tmp_path: Path) -> None:
+    found = pool.rehearse(candidate(dataset), 0.2)
+    assert found.images_per_second > 0
+    assert found.peak_bytes == 0
+    assert pool.seconds_per_image(candidate(dataset), 0.2) == pytest.approx(2 / found.images_per_second, rel=10)
+    assert isinstance(events_in(pool, job(dataset, tmp_path))[-1], Ended)
+
+
+def test_what_a_worker_raises_is_raised_here(
+    pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path
+) -> None:
+    fault.write_text("explain")
+    with pytest.raises(DataError) as raised:
+        events_in(pool, job(dataset, tmp_path / "bad"))
+    assert (raised.value.message, raised.value.hint) == ("The image a.png is gone.", "Put it back.")
+    assert "go_wrong" in raised.value.__notes__[-1]
+    assert isinstance(events_in(pool, job(dataset, tmp_path / "good"))[-1], Ended)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (ZeroDivisionError("a fault of the program"), ZeroDivisionError, "a fault of the program"),
+        (Unspeakable(1, 2), RuntimeError, "Unspeakable: 1 and 2"),
+    ],
+)
+def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Exception], message: str) -> None:
+    try:
+        raise error
+    except Exception as caught:  # noqa: BLE001 - any may come
+        sent = pickle.loads(pickle.dumps(portable(caught)))
+    assert type(sent) is kind
+    assert str(sent) == message
+    assert "test_errors_are_sent_with_their_traceback" in sent.__notes__[-1]
+
+
+def test_workers_that_cannot_start_are_one_clear_error(dataset: Dataset, tmp_path: Path) -> None:
+    load = partial(load_not_at_all, "leave")
+    with (
+        ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor,
+        pytest.raises(RunError, match=r"could not start: it ended with exit code 3 while it .*, as did the 2 before"),
+    ):
+        events_in(executor, job(dataset, tmp_path))
+
+
+def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
+    dataset: Dataset, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when it takes the place of another; and its job, which had no part in it, is not blamed."""
+    fault = tmp_path / "fault.txt"
+    fault.write_text("die\nleave")
+    load = partial(load_after_faults, image_folder, fault)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:
+        events = events_in(executor, numbered(dataset, tmp_path, 1))
+        assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
+        assert caplog.text.count("another one takes its place") == 2
+        fault.write_text("die\nleave")
+        os.kill(executor.process_ids[0], signal.SIGKILL)
+        events = events_in(executor, numbered(dataset, tmp_path, 2))
+        assert [type(event) for event in events] == [WorkerLost, Started, EpochDone, EpochDone, EpochDone, Ended]
+        assert caplog.text.count("another one takes its place") == 5
+
+
+def test_other_images_are_refused(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
+    with (
+        ProcessExecutor(partial(load_dataset, image_folder), "0" * 16, CPU, 1, threads=1) as executor,
+        pytest.raises(DataError, match="changed while they were in use"),
+    ):
+        events_in(executor, job(dataset, tmp_path))
+
+
+def test_workers_end_with_the_executor_that_nobody_closed(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
+    executor = ProcessExecutor(partial(load_dataset, image_folder), dataset.fingerprint, CPU, 1, threads=1)
+    executor.submit(job(dataset, tmp_path))
+    (worker,) = executor.process_ids
+    assert alive(worker)
+    del executor
+    gc.collect()
+    assert not alive(worker)
+
+
+CONTROLLER = """
+import sys, time
+from functools import partial
+from pathlib import Path
+import torch
+from jobs import candidate
+from pure_nas.data import load_dataset
+from pure_nas.workers import Job, ProcessExecutor, Started
+
+def main():
+    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    dataset = load_dataset(folder)
+    executor = ProcessExecutor(partial(load_dataset, folder), dataset.fingerprint, torch.device("cpu"), 1, threads=1)
+    long = candidate(dataset, epochs=10_000)
+    executor.submit(Job(number=1, candidate=long, directory=out, seed=0))
+    assert executor.next_event() == Started(1, 0)
+    print(*executor.process_ids, flush=True)
+    time.sleep(1000)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_no_worker_survives_a_controller_that_is_killed(image_folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "controller.py"
+    script.write_text(CONTROLLER, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, script, image_folder, tmp_path / "job"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as controller:
+        assert controller.stdout is not None
+        worker = int(controller.stdout.readline())
+        assert alive(worker)
+        controller.kill()
+    wait_while(lambda: alive(worker))
+    assert not alive(worker)
+
+
+def wait_while(condition: Callable[[], bool]) -> None:
+    """Wait while it is true, but not for ever."""
+    deadline = time.monotonic() + 60
+    while condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+ENDLESS = """
+import sys, time
+from pathlib import Path
+
+if "--multiprocessing-fork" in sys.orig_argv:
+    Path(sys.argv[1]).touch()
+    time.sleep(1000)
+
+def load():
+    pass
+"""
+
+STARTING = """
+import time
+import torch
+from pure_nas.workers import ProcessExecutor
+
+if __name__ == "__main__":
+    import endless
+    executor = ProcessExecutor(endless.load, "", torch.device("cpu"), 1, threads=1)
+    executor.start()
+    print(*executor.process_ids, flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_no_worker_that_still_imports_survives_a_controller_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS, encoding="utf-8")
+    script, importing = tmp_path / "controller.py", tmp_path / "importing"
+    script.write_text(STARTING, encoding="utf-8")
+    with subprocess.Popen([sys.executable, script, importing], stdout=subprocess.PIPE, text=True) as controller:
+        assert controller.stdout is not None
+        worker = int(controller.stdout.readline())
+        wait_while(lambda: not importing.exists())
+        was_importing = alive(worker)
+        controller.kill()
+    assert was_importing
+    wait_while(lambda: alive(worker))
+    assert not alive(worker)
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody waits for does not."""
+    status = Path(f"/proc/{process}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_cuda_without_a_number_stands_for_every_gpu(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    spread = {
+        name: ProcessExecutor(partial(load_dataset, "digits"), "", torch.device(name), 4).devices
+        for name in ("cuda", "cuda:1", "cpu")
+    }
+    assert spread == {
+        "cuda": [torch.device("cuda", index) for index in range(3)],
+        "cuda:1": [torch.device("cuda", 1)],
+        "cpu": [CPU],
+    }
+
+
+def test_a_worker_that_never_has_its_images_is_not_waited_for(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.workers.worker_process.SECONDS_TO_LOAD", 1.0)
+    load = partial(time.sleep, 1000)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:  # type: ignore[arg-type]
+        executor.submit(job(dataset, tmp_path))
+        with pytest.raises(RunError, match=r"could not start: it said nothing for \d+ s while it loaded"):
+            executor.next_event()
+        assert executor.process_ids
