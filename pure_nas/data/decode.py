@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from pure_nas.data.preprocessing import in_mode, open_image, square, upright
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 Pixels = NDArray[np.uint8]
 
@@ -65,10 +65,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"The image {path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
+        raise unreadable(f"image {path}", error) from error
 
 
 def probe_image(data: bytes) -> Probe:
@@ -81,7 +78,7 @@ def probe_image(data: bytes) -> Probe:
         with _opened(data) as image:
             return Probe(*image.size, gray=image.mode in _GRAY_MODES)
     except _DAMAGE as error:
-        raise CorruptImageError(_reason(error)) from error
+        raise CorruptImageError(_fault(error)) from error
 
 
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
@@ -107,8 +104,16 @@ def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
             image = in_mode(upright(opened), "L" if in_chans == 1 else "RGB")
             pixels = np.asarray(square(image, size))
     except _DAMAGE as error:
-        raise CorruptImageError(_reason(error)) from error
+        raise CorruptImageError(_fault(error)) from error
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
+
+
+def unreadable(file: str, error: OSError) -> DataError:
+    """The error for a file, named for people, that the system does not let be read."""
+    return DataError(
+        f"The {file} cannot be read: {reason(error)}.",
+        hint="Check that the file is there and that you may read it.",
+    )
 
 
 def too_large(image: object) -> DataError:
@@ -130,7 +135,7 @@ def _turn(pixels: int) -> AbstractContextManager[object]:
     return _large if pixels > _LARGE_PIXELS else nullcontext()
 
 
-def _reason(error: BaseException) -> str:
+def _fault(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     return str(error) or type(error).__name__

@@ -48,6 +48,7 @@ class DecodedImages:
     pixels: Pixels | None = None
 
 
+@counted()
 def decode_listing(listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
     """Read every image once, in threads.
 
@@ -60,13 +61,10 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
     Raises:
         DataError: a file cannot be read, no file is an image, or memory does not suffice for one.
     """
-    with counted():
-        return _decode(listing, image_size, in_chans)
-
-
-def _decode(listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
     paths = [each.path for each in listing.files]
-    probes, corrupt = _split_failures(_in_threads(_probe_chunk, paths))
+    probes, corrupt = _split_failures(
+        _in_threads(lambda row: _or_failure(probe_image, read_bytes(paths[row])), len(paths))
+    )
     if not probes:
         raise _no_image(listing, corrupt)
     size = image_size or _choose_size(list(probes.values()))
@@ -91,22 +89,14 @@ def pixel_digest(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _probe_chunk(chunk: Sequence[Path], start: int) -> list[Probe | CorruptImageError]:
-    del start
-    return [_or_failure(probe_image, read_bytes(path)) for path in chunk]
-
-
 def _decode_all(
     paths: Sequence[Path], size: int, channels: int
 ) -> tuple[Pixels | None, dict[int, bytes], dict[int, str]]:
     """The pixels of all files where they fit, what `_decode_into` returned for sound ones, and what ails the others."""
     held = len(paths) * channels * size**2 <= RESIDENT_BYTES
     pixels = np.empty((len(paths), channels, size, size), dtype=np.uint8) if held else None
-
-    def decode_chunk(chunk: Sequence[Path], start: int) -> list[bytes | CorruptImageError]:
-        return [_decode_into(pixels, row, path, size, channels) for row, path in enumerate(chunk, start)]
-
-    return pixels, *_split_failures(_in_threads(decode_chunk, paths))
+    results = _in_threads(lambda row: _decode_into(pixels, row, paths[row], size, channels), len(paths))
+    return pixels, *_split_failures(results)
 
 
 def _decode_into(pixels: Pixels | None, row: int, path: Path, size: int, channels: int) -> bytes | CorruptImageError:
@@ -137,13 +127,13 @@ def _split_failures(results: Sequence[T | CorruptImageError]) -> tuple[dict[int,
     return sound, failures
 
 
-def _in_threads(function: Callable[[Sequence[Path], int], list[T]], paths: Sequence[Path]) -> list[T]:
-    """The results of `function(chunk, position of the chunk)` in order; Pillow decodes outside Python's lock."""
+def _in_threads(function: Callable[[int], T], count: int) -> list[T]:
+    """What `function` returns for 0, 1, ... `count` - 1; Pillow decodes outside Python's lock."""
     pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
     try:
-        starts = range(0, len(paths), _CHUNK)
-        chunks = pool.map(lambda start: function(paths[start : start + _CHUNK], start), starts)
-        return [result for chunk in chunks for result in chunk]
+        chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+        done = pool.map(lambda chunk: [function(row) for row in chunk], chunks)
+        return [result for results in done for result in results]
     finally:
         pool.shutdown(cancel_futures=True)
 

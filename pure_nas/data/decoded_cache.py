@@ -10,14 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from uuid import uuid4
 
 import numpy as np
 
@@ -25,11 +21,11 @@ from pure_nas.data import decoded
 from pure_nas.data.decoded import DecodedImages, decode_listing, pixel_digest
 from pure_nas.data.listing import Listing
 from pure_nas.errors import reason
-from pure_nas.files import flush_to_disk
+from pure_nas.files import replacing
 
 _FORMAT = 2
 """Changes with how files are decoded."""
-_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(npy|json)\.[0-9a-f]{32}")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(npy|json)\.[0-9a-f]{8,32}")
 _LONGEST_WRITE_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
@@ -85,13 +81,14 @@ class DecodedCache:
             "resident": images.pixels is not None,
         }
         text = json.dumps({"sha256": _digest(body), "body": body})
-        pixels = images.pixels
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._remove_strays()
-            if pixels is not None:
-                _write_whole(self.folder / f"{key}.npy", lambda file: np.save(file, pixels))
-            _write_whole(self.folder / f"{key}.json", lambda file: file.write(text.encode()))
+            if images.pixels is not None:
+                with replacing(self.folder / f"{key}.npy") as file:
+                    np.save(file, images.pixels)
+            with replacing(self.folder / f"{key}.json") as file:
+                file.write(text.encode())
         except OSError as error:
             _log.warning(
                 "Decoded images cannot be kept in %s (%s); the next start decodes them again.",
@@ -114,16 +111,3 @@ def _key(listing: Listing, image_size: int | None, in_chans: int | None) -> str:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that others see all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-            flush_to_disk(file)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pure_nas.data.decode import IMAGE_EXTENSIONS
+from pure_nas.data.decode import IMAGE_EXTENSIONS, unreadable
 from pure_nas.data.part_names import annotations_among
 from pure_nas.data.split import Positions
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
 _SYSTEM = frozenset(
     {
@@ -65,11 +65,11 @@ class Listing:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What of a folder is not used.
+    """What a folder holds that is not used.
 
     Attributes:
         folders: reasons by folder, relative to the dataset's.
-        endings: how many files end in what no image ends in.
+        endings: how many files have each ending that no image has.
         system: how often each hidden or system file or folder was met.
         loose: how many images are outside the folders of the classes.
         annotations: how many folders of masks or annotations stand beside folders of images, by name.
@@ -132,8 +132,9 @@ def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]
     Raises:
         DataError: the folder cannot be read.
     """
-    names = {entry.name for entry in _entries(folder, passed_over) if entry.is_dir()}
-    return sorted(names - _annotations(names, passed_over))
+    passed_over = passed_over or PassedOver()
+    entries = entries_in(folder, passed_over)
+    return sorted({entry.name for entry in entries if is_folder(entry)} - _annotations(entries, passed_over))
 
 
 def images_directly_in(folder: Path) -> int:
@@ -142,7 +143,7 @@ def images_directly_in(folder: Path) -> int:
     Raises:
         DataError: it cannot be read.
     """
-    return sum(1 for entry in _entries(folder, None) if is_image(entry.name) and not entry.is_dir())
+    return sum(1 for entry in entries_in(folder) if is_image(entry.name) and not is_folder(entry))
 
 
 def is_image(name: str) -> bool:
@@ -150,12 +151,20 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_EXTENSIONS)
 
 
-def of_the_system(name: str) -> bool:
-    """Whether a name is one that systems and programs give to what they leave in folders."""
-    return name.startswith((".", "@")) or name.lower() in _SYSTEM
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link that cannot be followed is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
-def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[str]]:
+def entries_in(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirEntry[str]]:
+    """What is in a folder, without what is hidden or of the system.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
@@ -167,18 +176,21 @@ def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[s
         ) from error
     except OSError as error:
         raise DataError(
-            f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
+            f"The folder {folder} cannot be read: {reason(error)}.", hint="Check its permissions."
         ) from error
     if passed_over is not None:
-        passed_over.system.update(_shown(entry.name) for entry in found if of_the_system(entry.name))
-    return [entry for entry in found if not of_the_system(entry.name)]
+        passed_over.system.update(_shown(entry.name) for entry in found if _of_the_system(entry.name))
+    return [entry for entry in found if not _of_the_system(entry.name)]
 
 
-def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
-    """The folders of annotations among those that stand together."""
-    found = annotations_among(names)
-    if passed_over is not None:
-        passed_over.annotations.update(found)
+def _of_the_system(name: str) -> bool:
+    return name.startswith((".", "@")) or name.lower() in _SYSTEM
+
+
+def _annotations(entries: list[os.DirEntry[str]], passed_over: PassedOver) -> set[str]:
+    """The folders of annotations among the entries of a folder."""
+    found = annotations_among({entry.name for entry in entries if is_folder(entry)})
+    passed_over.annotations.update(found)
     return found
 
 
@@ -189,16 +201,16 @@ def _shown(name: str) -> str:
 
 def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: PassedOver) -> Iterator[os.DirEntry[str]]:
     """Image files below a folder; links are followed, but no folder is entered twice."""
-    entries = _entries(folder, passed_over)
+    entries = entries_in(folder, passed_over)
     status = folder.stat()
     if (status.st_dev, status.st_ino) in visited:
         return
     visited.add((status.st_dev, status.st_ino))
-    annotations = _annotations({entry.name for entry in entries if entry.is_dir()}, passed_over)
+    annotations = _annotations(entries, passed_over)
     for entry in entries:
         if entry.name in annotations:
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             yield from _images_below(Path(entry.path), visited, passed_over)
         elif is_image(entry.name):
             yield entry
@@ -210,10 +222,7 @@ def _image_file(entry: os.DirEntry[str]) -> ImageFile:
     try:
         status = entry.stat()
     except OSError as error:
-        raise DataError(
-            f"The image {entry.path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
+        raise unreadable(f"image {entry.path}", error) from error
     return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 

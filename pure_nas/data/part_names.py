@@ -88,7 +88,7 @@ def reads_like_wrapping(name: str) -> bool:
 
 
 def annotations_among(names: Collection[str]) -> set[str]:
-    """Of folders that stand together, those of masks or annotations beside one of images: of these nothing is shown."""
+    """Of folders that stand together, those of masks or annotations where one is of images: they hold none."""
     lower = {name.lower() for name in names}
     return {name for name in names if name.lower() in _ANNOTATIONS} if len(lower & _IMAGES) == 1 else set()
 

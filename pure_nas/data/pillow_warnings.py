@@ -28,10 +28,12 @@ def counted() -> Iterator[None]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
     finally:
-        ours = [each for each in heard if "PIL" in Path(each.filename).parts]
-        for other in heard:
-            if other not in ours:
-                warnings.showwarning(other.message, other.category, other.filename, other.lineno)
+        ours = []
+        for each in heard:
+            if "PIL" in Path(each.filename).parts:
+                ours.append(each)
+            else:
+                warnings.showwarning(each.message, each.category, each.filename, each.lineno)
         if ours:
             times = "once" if len(ours) == 1 else f"{len(ours):,} times"
             first = " ".join(str(ours[0].message).split()).rstrip(".")

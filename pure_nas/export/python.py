@@ -14,10 +14,9 @@ from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, networ
 from pure_nas.nn.network import Network
 from pure_nas.nn.plain import blocks
 from pure_nas.process_state import global_random_state
+from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import get_unit
-
-WEIGHTS_FILE = "weights.safetensors"
 
 _LOAD = f'''
 def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:

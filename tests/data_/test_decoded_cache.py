@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import re
+import time
 import warnings
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from dataset_files import picture
 from image_zoo import ZOO
+from PIL import Image
 
 from pure_nas.data import Dataset, decoded_cache, load_dataset, pillow_warnings
 from pure_nas.errors import DataError
@@ -84,6 +86,14 @@ def test_nothing_is_said_of_large_images_which_are_read(
 def test_warnings_of_others_are_shown_as_ever() -> None:
     with pytest.warns(UserWarning, match="of mine"), pillow_warnings.counted():
         warnings.warn("of mine", stacklevel=1)
+
+
+def test_as_many_warnings_as_a_large_folder_has_are_counted_at_once() -> None:
+    started = time.monotonic()
+    with pillow_warnings.counted():
+        for _ in range(30_000):
+            warnings.warn_explicit("Corrupt EXIF data.", UserWarning, Image.__file__, 1, module="PIL.Image")
+    assert time.monotonic() - started < 8
 
 
 @pytest.mark.parametrize("pattern", ["*.npy", "*.json"])

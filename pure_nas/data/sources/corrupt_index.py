@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from pure_nas.data.decode import CorruptImageError
 from pure_nas.data.pillow_warnings import counted
 from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.streamed import usual_workers
+from pure_nas.files import replacing
 
 _SCHEMA = 1
 _CHUNK = 256
@@ -51,11 +50,10 @@ class CorruptIndex:
         facts = [_SCHEMA, digest, hashlib.sha256(np.ascontiguousarray(positions).data).hexdigest()]
         path = self.folder / f"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}.corrupt.json"
         known = self._read(path)
-        if known is not None:
-            with counted():
-                return _damaged(images, known)
-        _log.info("%s are decoded once, to find those that are damaged.", what)
         with counted():
+            if known is not None:
+                return _damaged(images, known)
+            _log.info("%s are decoded once, to find those that are damaged.", what)
             found = _damaged(images, positions.tolist(), tell=what)
         self._write(path, found)
         return found
@@ -70,14 +68,12 @@ class CorruptIndex:
             return None
 
     def _write(self, path: Path, found: dict[int, str]) -> None:
-        temporary = path.with_name(f".{path.name}.{uuid4().hex}")
         text = json.dumps({"schema": _SCHEMA, "corrupt": {str(position): why for position, why in found.items()}})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(text + "\n", encoding="utf-8")
-            os.replace(temporary, path)
+            with replacing(path) as file:
+                file.write(f"{text}\n".encode())
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             _log.warning("The list of damaged images cannot be kept in %s (%s).", self.folder, error)
 
 

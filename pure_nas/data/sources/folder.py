@@ -14,7 +14,7 @@ A class is a folder; images may be in folders inside it. Hidden and system files
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pure_nas.data.listing import PassedOver, images_directly_in, subfolders
@@ -44,7 +44,7 @@ class FolderLayout:
     validation: Path | None
     test: Path | None
     whole: bool
-    passed_over: PassedOver = field(default_factory=PassedOver)
+    passed_over: PassedOver
 
 
 def find_layout(root: Path) -> FolderLayout:

@@ -13,14 +13,15 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pure_nas.data.decode import unreadable
 from pure_nas.data.sources.imagenet_classes import imagenet_classes
 from pure_nas.data.sources.imagenet_files import ArchivePart, named, require_classes
 from pure_nas.errors import DataError
+from pure_nas.files import replacing
 
 _SCHEMA = 2
 _HINT = "Download it again from https://image-net.org/download-images and compare its md5 (pure-nas datasets imagenet)."
@@ -137,10 +138,7 @@ def _listed(archive: Path, start: int = 0, end: int | None = None, within: str =
         message = f"{within}{archive} is damaged or cut short: {error}."
         raise DataError(message[0].upper() + message[1:] if within else message, hint=_HINT) from error
     except OSError as error:
-        raise DataError(
-            f"The archive {archive} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
+        raise unreadable(f"archive {archive}", error) from error
 
 
 def _files(members: tarfile.TarFile, end: int) -> Iterator[Place]:
@@ -198,15 +196,11 @@ def _kept_list(archive: Path, cache: Path) -> ArchivePart | None:
 
 
 def _keep_list(part: ArchivePart, cache: Path) -> None:
-    path = _list_path(part.archive, cache)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with replacing(_list_path(part.archive, cache)) as file:
             np.savez(file, names=part.names, labels=part.labels, starts=part.starts, sizes=part.sizes)
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         _log.warning(
             "The list of %s cannot be kept in %s (%s); the next start makes it again.", part.archive, cache, error
         )

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes
-from pure_nas.data.listing import of_the_system
+from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes, unreadable
+from pure_nas.data.listing import entries_in, is_folder, is_image
 from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.sources.imagenet_classes import imagenet_classes
 from pure_nas.errors import DataError
@@ -106,10 +106,7 @@ class _ArchiveImages(EncodedImages):
                 file.seek(int(part.starts[position]))
                 return file.read(int(part.sizes[position]))
         except OSError as error:
-            raise DataError(
-                f"The archive {part.archive} cannot be read: {error.strerror or error}.",
-                hint="Check that the file is there and that you may read it.",
-            ) from error
+            raise unreadable(f"archive {part.archive}", error) from error
 
 
 def list_folder(folder: Path) -> FolderPart:
@@ -118,11 +115,11 @@ def list_folder(folder: Path) -> FolderPart:
     Raises:
         DataError: a class is missing, is none of ImageNet, or has no images.
     """
-    require_classes({entry.name for entry in _entries(folder) if entry.is_dir()}, folder)
+    require_classes({entry.name for entry in entries_in(folder) if is_folder(entry)}, folder)
     names: list[bytes] = []
     labels: list[int] = []
     for label, identifier in enumerate(imagenet_classes()):
-        found = sorted(os.fsencode(each.name) for each in _entries(folder / identifier) if _is_image(each.name))
+        found = sorted(os.fsencode(each.name) for each in entries_in(folder / identifier) if is_image(each.name))
         if not found:
             raise DataError(
                 f"The class {named(identifier)} has no images: {folder / identifier} holds no file that ends in "
@@ -152,8 +149,8 @@ def require_classes(found: set[str], where: Path) -> None:
     ]
     raise DataError(
         f"The classes in {where} are not the {len(known):,} of ImageNet ({'; '.join(faults)}).",
-        hint="Put back what is missing and move away what is extra. For a subset of ImageNet, or images of "
-        "your own, give the path of the folder in place of the name.",
+        hint="Put back what is missing and move away what is extra. A subset of ImageNet, or your own images, is given "
+        "as a folder: --dataset path/to/folder.",
     )
 
 
@@ -168,17 +165,3 @@ def named(identifier: str) -> str:
     """A class for messages."""
     name = imagenet_classes().get(identifier)
     return f"{identifier} ({name})" if name else f'"{identifier}"'
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if not of_the_system(entry.name)]
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
-        ) from error
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_EXTENSIONS)
