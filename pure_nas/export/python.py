@@ -73,6 +73,7 @@ _BASES = (blocks.ResidualBlock.__name__,)
 _DECODING = (
     preprocessing.open_image,
     preprocessing.white_of,
+    preprocessing.in_eight_bits,
     preprocessing.shallow_colours,
     preprocessing.upright,
     preprocessing.whole_numbers_to_gray,

@@ -67,7 +67,7 @@ def test_preprocess_shows_what_training_is_shown(module: ModuleType, tmp_path: P
     path = tmp_path / "image"
     path.write_bytes(data)
     with Image.open(io.BytesIO(data)) as opened:
-        given = [module.preprocess(path), module.preprocess(str(path)), module.preprocess(opened)]
+        given = [module.preprocess(each) for each in (path, str(path), opened, opened)]  # and once more
     for each in given:
         assert (each.shape, each.dtype) == ((module.IN_CHANS, 16, 16), torch.float32)
         assert torch.equal(each, expected)
