@@ -23,7 +23,7 @@ from pure_nas.data.listing import Listing
 from pure_nas.errors import reason
 from pure_nas.files import replacing
 
-_FORMAT = 2
+_FORMAT = 3
 """Changes with how files are decoded."""
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(npy|json)\.[0-9a-f]{8,32}")
 _LONGEST_WRITE_SECONDS = 24 * 3600.0
