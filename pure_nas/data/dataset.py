@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,23 @@ from pure_nas.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Dataset:
+class _Known:
+    """What is known of images before they are split; `Dataset` says what each is."""
+
+    name: str
+    classes: tuple[str, ...]
+    in_chans: int
+    image_size: int
+    flip: bool
+    turns: bool = False
+    skipped: int = 0
+    decoded_size: int | None = None
+    test_size: int | None = None
+    passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(_Known):
     """Images to search and train with.
 
     Attributes:
@@ -26,35 +42,25 @@ class Dataset:
         classes: names of the classes; labels are indices into them.
         in_chans: channels of an image.
         image_size: height and width of what a network is shown of an image, pixels.
-        mean: of each channel of the training images scaled to 0..1.
-        std: likewise their standard deviation.
         flip: whether a horizontal flip keeps the label.
         turns: whether images have no upright, so that vertical flips and quarter turns keep it too.
-        train: images to train on.
-        validation: images to choose by, none of which is in `train`.
-        fingerprint: changes when the images, the labels, the split or the size change.
         skipped: corrupt files among the training and validation images that were left out.
         decoded_size: height and width of the squares that images are decoded to before they are scaled to those that
             are held, pixels; None where they are held as decoded.
         test_size: how many test images there are, corrupt ones included; None where that is not known yet.
         passed_over: what else was found where the images are and is not used, a phrase for each kind.
+        mean: of each channel of the training images scaled to 0..1.
+        std: likewise their standard deviation.
+        train: images to train on.
+        validation: images to choose by, none of which is in `train`.
+        fingerprint: changes when the images, the labels, the split or the size change.
     """
 
-    name: str
-    classes: tuple[str, ...]
-    in_chans: int
-    image_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    flip: bool
     train: ImageSet
     validation: ImageSet
     fingerprint: str
-    turns: bool = False
-    skipped: int = 0
-    decoded_size: int | None = None
-    test_size: int | None = None
-    passed_over: tuple[str, ...] = ()
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
 
@@ -140,27 +146,17 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Images:
-    """What a source knows of its images before they are split and normalised.
+class Images(_Known):
+    """What a source gives: images that are neither split nor normalised.
 
     Attributes:
-        whole: the images outside test; their normalisation is not used.
+        whole: the images outside test.
         digest: changes when the images change.
         load_test: reads the test images; None where there are none.
     """
 
-    name: str
-    classes: tuple[str, ...]
-    in_chans: int
-    image_size: int
-    flip: bool
-    turns: bool
     whole: ImageSet
     digest: str
-    skipped: int = 0
-    decoded_size: int | None = None
-    test_size: int | None = None
-    passed_over: tuple[str, ...] = ()
     load_test: Callable[[Normalisation], ImageSet] | None
 
     def split(self, train: Positions, validation: Positions, seed: int) -> Dataset:
@@ -169,21 +165,12 @@ class Images:
         normalisation = Normalisation.from_histogram(training.histogram(seed))
         whole = self.whole.normalised(normalisation)
         return Dataset(
-            name=self.name,
-            classes=self.classes,
-            in_chans=self.in_chans,
-            image_size=self.image_size,
+            **{each.name: getattr(self, each.name) for each in fields(_Known)},
             mean=normalisation.mean,
             std=normalisation.std,
-            flip=self.flip,
-            turns=self.turns,
             train=training.normalised(normalisation),
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=self._fingerprint(train, validation),
-            skipped=self.skipped,
-            decoded_size=self.decoded_size,
-            test_size=self.test_size,
-            passed_over=self.passed_over,
             _train_and_validation=whole,
             _load_test=_ReadOnce(partial(self.load_test, normalisation)) if self.load_test else None,
         )
@@ -209,6 +196,20 @@ class _ReadOnce:
         return self._images
 
 
-def unnormalised(in_chans: int) -> Normalisation:
-    """Leaves images scaled to 0..1 as they are."""
-    return Normalisation((0.0,) * in_chans, (1.0,) * in_chans)
+def require_every_class(
+    classes: tuple[str, ...], before: Positions, sound: Positions, *, where: str = "", hint: str
+) -> None:
+    """Check that every class still has images where the corrupt ones are left out.
+
+    Args:
+        before: the labels of all images.
+        sound: the labels of those that are left.
+        where: the images are, for the message.
+
+    Raises:
+        DataError: one has none.
+    """
+    lost = sorted(set(before.tolist()) - set(sound.tolist()))
+    if lost:
+        names = ", ".join(classes[label] for label in lost)
+        raise DataError(f"Every image of these classes{where} is corrupt: {names}.", hint=hint)

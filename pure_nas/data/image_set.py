@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
@@ -40,6 +41,11 @@ class Normalisation:
         # A channel of one value would divide by zero; one step of a pixel is the least that can vary.
         std = variance.sqrt().clamp(min=1 / 255)
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+    @classmethod
+    def none(cls, in_chans: int) -> Normalisation:
+        """Leaves images scaled to 0..1 as they are."""
+        return cls((0.0,) * in_chans, (1.0,) * in_chans)
 
     def normaliser(self, size: int, device: torch.device) -> Callable[[Tensor], Tensor]:
         """A function from (B, C, size, size) uint8 windows in channels_last to normalised float32 ones."""
@@ -164,9 +170,11 @@ class ImageSet(ABC):
     def subset(self, positions: Tensor) -> Self:
         """The images at `positions` (K,), int64, sharing memory with this set."""
 
-    @abstractmethod
     def normalised(self, normalisation: Normalisation) -> Self:
         """The same images, normalised otherwise."""
+        same = copy(self)
+        same.normalisation = normalisation
+        return same
 
     @abstractmethod
     def histogram(self, seed: int) -> Tensor:

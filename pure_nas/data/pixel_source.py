@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, read_bytes, too_large
 from pure_nas.errors import DataError
@@ -41,20 +39,37 @@ class PixelSource(ABC):
         """
 
 
-class EncodedImages(PixelSource):
-    """Images in files of their own, or in a part of an archive: JPEG, PNG and the like."""
+class EncodedFiles(Protocol):
+    """Image files, by their position: JPEG, PNG and the like, each in a file of its own or in a part of an archive."""
 
-    @abstractmethod
+    def __len__(self) -> int: ...
+
     def name(self, position: int) -> str:
-        """Where the image at a position is, for people."""
+        """Where a file is, for people."""
 
-    @abstractmethod
     def contents(self, position: int) -> bytes:
-        """The contents of its file.
+        """The contents of a file.
 
         Raises:
             DataError: they cannot be read, which says nothing about the image in it.
         """
+
+
+class EncodedImages(PixelSource):
+    """Images that are decoded when they are wanted.
+
+    Args:
+        files: that have them.
+        size: height and width to decode them to, pixels.
+        in_chans: 1 for grayscale, 3 for RGB.
+    """
+
+    def __init__(self, files: EncodedFiles, size: int, in_chans: int) -> None:
+        super().__init__(size, in_chans)
+        self._files = files
+
+    def __len__(self) -> int:
+        return len(self._files)
 
     def decoded(self, position: int) -> Pixels:
         """The image at a position, as from `decode_image`.
@@ -63,57 +78,37 @@ class EncodedImages(PixelSource):
             CorruptImageError: it is damaged.
             DataError: it cannot be read.
         """
-        return decode_image(self.contents(position), self.size, self.in_chans)
+        return decode_image(self._files.contents(position), self.size, self.in_chans)
 
     def pixels(self, position: int) -> Pixels:
         try:
             return self.decoded(position)
         except CorruptImageError as error:
             raise DataError(
-                f"The image {self.name(position)} cannot be decoded: {error}.",
+                f"The image {self._files.name(position)} cannot be decoded: {error}.",
                 hint="Restore the file, or leave out what is damaged with --skip-corrupt (skip_corrupt=True).",
             ) from error
         except MemoryError as error:
-            raise too_large(self.name(position)) from error
+            raise too_large(self._files.name(position)) from error
 
 
-class ImageFiles(EncodedImages):
-    """Image files anywhere.
+class ImageFiles:
+    """`EncodedFiles` anywhere on disk."""
 
-    Args:
-        paths: of the files.
-    """
-
-    def __init__(self, paths: Sequence[Path], size: int, in_chans: int) -> None:
-        super().__init__(size, in_chans)
+    def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def name(self, position: int) -> str:
+        """Its path."""
         return str(self._paths[position])
 
     def contents(self, position: int) -> bytes:
+        """The contents of a file.
+
+        Raises:
+            DataError: it cannot be read.
+        """
         return read_bytes(self._paths[position])
-
-
-class SomePixels(PixelSource):
-    """Some images of another source, in another order.
-
-    Args:
-        source: that has them.
-        positions: (N,), int64, of its images.
-    """
-
-    def __init__(self, source: PixelSource, positions: NDArray[np.int64]) -> None:
-        super().__init__(source.size, source.in_chans)
-        self.decodes = source.decodes
-        self._source = source
-        self._positions = positions
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def pixels(self, position: int) -> Pixels:
-        return self._source.pixels(int(self._positions[position]))

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pure_nas.data.augment import Draws
+from pure_nas.data.augment import Draws, bordered, cutter
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.windows import bordered, cutter
 
 _PIECE_BYTES = 2**23
 
@@ -68,9 +67,6 @@ class ResidentImages(ImageSet):
     def subset(self, positions: Tensor) -> ResidentImages:
         chosen = self._positions[positions]
         return ResidentImages(self._store, chosen, self.normalisation, image_size=self._image_size)
-
-    def normalised(self, normalisation: Normalisation) -> ResidentImages:
-        return ResidentImages(self._store, self._positions, normalisation, image_size=self._image_size)
 
     def histogram(self, seed: int) -> Tensor:
         del seed  # every image is counted

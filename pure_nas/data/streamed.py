@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pure_nas.data.augment import Draws
+from pure_nas.data.augment import Draws, bordered, cutter
+from pure_nas.data.decode import pillow_warnings_ignored
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.pillow_warnings import ignored
 from pure_nas.data.pixel_source import PixelSource
-from pure_nas.data.windows import bordered, cutter
 from pure_nas.errors import DataError
 
 _SAMPLE = 1024
@@ -53,7 +52,7 @@ class _Reader:
 
     def __getitem__(self, position: int) -> Tensor | _Fault:
         try:
-            with ignored():
+            with pillow_warnings_ignored():
                 pixels = self._source.pixels(position)
         except DataError as error:
             return error.message, error.hint
@@ -106,17 +105,11 @@ class StreamedImages(ImageSet):
         return self._source.size
 
     def subset(self, positions: Tensor) -> StreamedImages:
-        return self._replaced(self.labels[positions], self._positions[positions], self.normalisation)
-
-    def normalised(self, normalisation: Normalisation) -> StreamedImages:
-        return self._replaced(self.labels, self._positions, normalisation)
-
-    def _replaced(self, labels: Tensor, positions: Tensor, normalisation: Normalisation) -> StreamedImages:
         return StreamedImages(
             self._source,
-            labels,
-            normalisation,
-            positions=positions,
+            self.labels[positions],
+            self.normalisation,
+            positions=self._positions[positions],
             image_size=self._image_size,
             workers=self._workers,
         )

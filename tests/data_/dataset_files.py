@@ -23,7 +23,7 @@ from torch import Tensor
 from torchvision import datasets
 
 from pure_nas.data import Dataset
-from pure_nas.data.sources.imagenet_classes import imagenet_classes
+from pure_nas.data.sources.catalogue import imagenet_classes
 
 Pixels = NDArray[np.uint8]
 

@@ -1,8 +1,10 @@
-"""Getting the official files of a dataset into the data directory."""
+"""Getting the official files of a dataset into the data directory.
+
+Not by pooch, which begins a broken download of gigabytes anew, and lets two processes fetch one file at once.
+"""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import logging
@@ -12,12 +14,13 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError, URLError
 
+from pure_nas.data.disk_cache import alone
 from pure_nas.data.sources.spec import DatasetSpec, Download, Part
-from pure_nas.data.sources.waiting import alone
 from pure_nas.errors import DataError, reason
 
 _TIMEOUT_SECONDS = 30.0
@@ -30,24 +33,7 @@ DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFE
 """What readers raise on files that are not what they should be."""
 
 _DOWNLOAD_FAILURES = (*DAMAGE, http.client.HTTPException, tarfile.TarError, zlib.error)
-_STORAGE_ERRORS = frozenset(
-    {
-        errno.ENOENT,
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.EEXIST,
-        errno.ENOTDIR,
-        errno.EIO,
-    }
-)
-
-_ELSEWHERE = "choose another data directory: --data-dir or PURE_NAS_DATA."
-
-Fetch = Callable[[tuple[Path, ...]], None]
-"""Puts files in place."""
+_STORAGE_ERRORS = {EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS}
 
 
 def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
@@ -62,7 +48,7 @@ def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
     return path
 
 
-def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> None:
+def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Callable[[tuple[Path, ...]], None]) -> None:
     """Let `get` put the missing files of a part in place, one process at a time.
 
     Raises:
@@ -79,11 +65,8 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> 
             if missing:
                 get(missing)
     except _DOWNLOAD_FAILURES as error:
-        if _is_storage_error(error):
-            raise DataError(
-                f"{spec.name} cannot be stored in {data_dir}: {reason(error)}.",
-                hint=f"Free some space there, or {_ELSEWHERE}",
-            ) from error
+        if isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS:
+            raise _not_stored(spec, data_dir, reason(error), "Free some space there") from error
         raise DataError(
             f"{spec.name} is not in {data_dir} and cannot be downloaded: {reason(error)}.",
             hint=f"Without a network, {by_hand(spec, data_dir, part)}",
@@ -91,18 +74,19 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> 
 
 
 def _require_no_obstacle(spec: DatasetSpec, data_dir: Path, part: Part) -> None:
-    for obstacle in filter(None, map(_obstacle, spec.missing(data_dir, part))):
-        raise DataError(
-            f"{spec.name} cannot be stored in {data_dir}: {obstacle}.", hint=f"Move it away, or {_ELSEWHERE}"
-        )
+    """Raise where a folder is in the place of a file, or a file in that of a folder above it."""
+    for path in spec.missing(data_dir, part):
+        files = [folder for folder in path.parents if folder.is_file()]
+        if path.is_dir() or files:
+            obstacle = f"{path} is a folder, not a file" if path.is_dir() else f"{files[0]} is a file, not a folder"
+            raise _not_stored(spec, data_dir, obstacle, "Move it away")
 
 
-def _obstacle(path: Path) -> str:
-    """What lies in the place of a file, or of a folder above it; empty where nothing is in the way."""
-    if path.is_dir():
-        return f"{path} is a folder, not a file"
-    files = [folder for folder in path.parents if folder.is_file()]
-    return f"{files[0]} is a file, not a folder" if files else ""
+def _not_stored(spec: DatasetSpec, data_dir: Path, why: str, way_out: str) -> DataError:
+    return DataError(
+        f"{spec.name} cannot be stored in {data_dir}: {why}.",
+        hint=f"{way_out}, or choose another data directory: --data-dir or PURE_NAS_DATA.",
+    )
 
 
 def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
@@ -175,7 +159,3 @@ def _timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _is_storage_error(error: BaseException) -> bool:
-    return isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 from pure_nas.errors import PureNasError
 
 if TYPE_CHECKING:
-    from pure_nas.data.large import LargeImages
-    from pure_nas.data.sources.raw import RawImages
+    from pure_nas.data.raw_images import LargeImages, RawImages
 
 Part = Literal["train", "test"]
 """The two halves of a dataset; `test` is read only when a final network is judged."""

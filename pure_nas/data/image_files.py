@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,26 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from pure_nas.data.decode import IMAGE_EXTENSIONS
-from pure_nas.data.part_names import annotations_among
+from pure_nas.data.decode import IMAGE_EXTENSIONS, readable
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
-_SYSTEM = frozenset(
-    {
-        "__macosx",
-        "__pycache__",
-        "$recycle.bin",
-        "#recycle",
-        "desktop.ini",
-        "lost+found",
-        "system volume information",
-        "thumbnails",
-        "thumbs",
-        "thumbs.db",
-    }
+_SYSTEM = re.compile(
+    r"[.@].*|__macosx|__pycache__|\$recycle\.bin|#recycle|desktop\.ini|lost\+found|system volume information|"
+    r"thumbnails|thumbs(\.db)?",
+    re.DOTALL,
 )
-"""What systems and programs leave in folders without a dot in front, in lower case."""
+"""What systems and programs leave in folders, in lower case."""
+_IMAGES = re.compile("images?|imgs?|jpegimages|photos|pictures")
+_ANNOTATIONS = re.compile(
+    "annotations?|attributes|bboxes|ground_?truth|gt|imagesets|labels?|masks?|parts|segmentations?|trimaps|xmls?"
+)
 _NAMED = 4
 
 
@@ -107,14 +102,17 @@ def list_images(root: Path, folder: Path, classes: tuple[str, ...], passed_over:
     for label, name in enumerate(classes):
         found = sorted(map(_image_file, _images_below(folder / name, set(), passed_over)), key=lambda each: each.path)
         if not found:
-            raise DataError(
-                f'The class "{name}" has no images: {folder / name} holds no file that ends in '
-                f"{', '.join(IMAGE_EXTENSIONS)}.",
-                hint="Add images, or remove the folder.",
-            )
+            raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
         files += found
         labels += [label] * len(found)
     return Listing(root, tuple(files), np.array(labels, dtype=np.int64))
+
+
+def no_images(what: str, folder: Path, *, hint: str) -> DataError:
+    """The error for a class that has no images in its folder."""
+    return DataError(
+        f"The {what} has no images: {folder} holds no file that ends in {', '.join(IMAGE_EXTENSIONS)}.", hint=hint
+    )
 
 
 def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> int:
@@ -132,7 +130,7 @@ def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]
     Raises:
         DataError: the folder cannot be read.
     """
-    names = {entry.name for entry in _entries(folder, passed_over) if entry.is_dir()}
+    names = {entry.name for entry in entries(folder, passed_over) if entry.is_dir()}
     return sorted(names - _annotations(names, passed_over))
 
 
@@ -142,7 +140,7 @@ def images_directly_in(folder: Path) -> int:
     Raises:
         DataError: it cannot be read.
     """
-    return sum(1 for entry in _entries(folder, None) if is_image(entry.name) and not entry.is_dir())
+    return sum(1 for entry in entries(folder) if is_image(entry.name) and not entry.is_dir())
 
 
 def is_image(name: str) -> bool:
@@ -150,15 +148,15 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_EXTENSIONS)
 
 
-def of_the_system(name: str) -> bool:
-    """Whether a name is one that systems and programs give to what they leave in folders."""
-    return name.startswith((".", "@")) or name.lower() in _SYSTEM
+def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirEntry[str]]:
+    """What is in a folder, but for hidden and system files and folders, which are passed over.
 
-
-def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[str]]:
+    Raises:
+        DataError: the folder cannot be read.
+    """
     try:
-        with os.scandir(folder) as entries:
-            found = list(entries)
+        with os.scandir(folder) as scanned:
+            found = list(scanned)
     except FileNotFoundError as error:
         raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
     except NotADirectoryError as error:
@@ -169,33 +167,32 @@ def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[s
         raise DataError(
             f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
         ) from error
+    system = {entry.name for entry in found if _SYSTEM.fullmatch(entry.name.lower())}
     if passed_over is not None:
-        passed_over.system.update(_shown(entry.name) for entry in found if of_the_system(entry.name))
-    return [entry for entry in found if not of_the_system(entry.name)]
+        # macOS leaves one `._` file for each other file.
+        passed_over.system.update("._*" if name.startswith("._") else name for name in system)
+    return [entry for entry in found if entry.name not in system]
 
 
 def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
-    """The folders of annotations among those that stand together."""
-    found = annotations_among(names)
+    """Of folders that stand together, those of masks or annotations beside one of images: of these nothing is shown."""
+    if len({name.lower() for name in names if _IMAGES.fullmatch(name.lower())}) != 1:
+        return set()
+    found = {name for name in names if _ANNOTATIONS.fullmatch(name.lower())}
     if passed_over is not None:
         passed_over.annotations.update(found)
     return found
 
 
-def _shown(name: str) -> str:
-    """The name under which a file of the system is counted: macOS leaves one `._` file for each other file."""
-    return "._*" if name.startswith("._") else name
-
-
 def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: PassedOver) -> Iterator[os.DirEntry[str]]:
     """Image files below a folder; links are followed, but no folder is entered twice."""
-    entries = _entries(folder, passed_over)
+    found = entries(folder, passed_over)
     status = folder.stat()
     if (status.st_dev, status.st_ino) in visited:
         return
     visited.add((status.st_dev, status.st_ino))
-    annotations = _annotations({entry.name for entry in entries if entry.is_dir()}, passed_over)
-    for entry in entries:
+    annotations = _annotations({entry.name for entry in found if entry.is_dir()}, passed_over)
+    for entry in found:
         if entry.name in annotations:
             continue
         if entry.is_dir():
@@ -207,13 +204,8 @@ def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: Pass
 
 
 def _image_file(entry: os.DirEntry[str]) -> ImageFile:
-    try:
+    with readable(f"image {entry.path}"):
         status = entry.stat()
-    except OSError as error:
-        raise DataError(
-            f"The image {entry.path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
     return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
