@@ -1,4 +1,8 @@
-"""What several seeds say: confidence intervals, differences of means, and how many differences were looked at."""
+"""What several seeds say: confidence intervals, differences of means, and how many differences were looked at.
+
+Means and variances are exact and SciPy gives the distribution: its own t-tests warn of lost precision where seeds agree
+to the last image, which they often do, and take 10 ms a comparison. It has no Holm's correction.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,8 @@ class Difference:
         value: mean of the first less mean of the second.
         low: lower end of Welch's 95 % interval.
         high: its upper end.
-        p: two-sided p-value of Welch's test that there is none; None where neither side varies, so that there is
-            nothing to judge it by.
+        p: two-sided p-value of Welch's test that there is none; None where neither side varies, which says
+            nothing of chance.
     """
 
     value: float

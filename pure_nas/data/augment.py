@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,15 +100,8 @@ class Draws:
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on `device`."""
-        return replace(
-            self,
-            order=self.order.to(device),
-            top=self.top.to(device),
-            left=self.left.to(device),
-            orientation=self.orientation.to(device),
-            height=None if self.height is None else self.height.to(device),
-            width=None if self.width is None else self.width.to(device),
-        )
+        moved: dict[str, Any] = {name: each.to(device) for name, each in vars(self).items() if isinstance(each, Tensor)}
+        return replace(self, **moved)
 
 
 def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:

@@ -22,7 +22,6 @@ from pure_nas.data.decode import (
     decode_image,
     pillow_warnings_counted,
     probe_image,
-    read_bytes,
     too_large,
 )
 from pure_nas.data.disk_cache import digest_of, keep, key_of, read_kept
@@ -85,15 +84,14 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
     Raises:
         DataError: a file cannot be read, no file is an image, or memory does not suffice for one.
     """
-    paths = [each.path for each in listing.files]
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     probes: dict[int, Probe] = {}
 
     def probe(place: int) -> None:
-        probes[place] = probe_image(read_bytes(paths[place]))
+        probes[place] = probe_image(listing.contents(place))
 
     with pillow_warnings_counted():
-        corrupt = corrupt_among(range(len(paths)), probe, threads)
+        corrupt = corrupt_among(range(len(listing)), probe, threads)
         if not probes:
             raise _no_image(listing, corrupt)
         size = image_size or _choose_size(list(probes.values()))
@@ -104,12 +102,12 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
         digests: dict[int, bytes] = {}
 
         def decode(row: int) -> None:
-            path = paths[readable[row]]
-            data = read_bytes(path)
+            place = readable[row]
+            data = listing.contents(place)
             try:
                 image = decode_image(data, size, channels)
             except MemoryError as error:
-                raise too_large(path) from error
+                raise too_large(listing.name(place)) from error
             digests[row] = b"" if held else hashlib.sha256(data).digest()
             if pixels is not None:
                 pixels[row] = image
@@ -174,7 +172,7 @@ def _choose_size(probes: Sequence[Probe]) -> int:
 def _no_image(listing: Listing, corrupt: dict[int, str]) -> DataError:
     first, reason = next(iter(corrupt.items()))
     return DataError(
-        f"None of the {len(listing.files)} files in {listing.root} can be decoded, such as "
+        f"None of the {len(listing)} files in {listing.root} can be decoded, such as "
         f"{listing.names()[first]} ({reason}).",
         hint="Check that they are images.",
     )

@@ -1,4 +1,7 @@
-"""The image files in folders, and what is passed over in looking for them."""
+"""The image files in folders, and what is passed over in looking for them.
+
+What cannot be read is a `DataError` that names it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pure_nas.data.decode import IMAGE_EXTENSIONS, readable
+from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes, readable
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
@@ -45,6 +48,9 @@ class Listing:
     files: tuple[ImageFile, ...]
     labels: Positions
 
+    def __len__(self) -> int:
+        return len(self.files)
+
     def take(self, positions: Positions) -> Listing:
         """The files at `positions` only."""
         return Listing(self.root, tuple(self.files[i] for i in positions), self.labels[positions])
@@ -57,12 +63,21 @@ class Listing:
         """Paths relative to the dataset's folder, with forward slashes."""
         return [each.path.relative_to(self.root).as_posix() for each in self.files]
 
+    def name(self, position: int) -> str:
+        """Where a file is, for people."""
+        return str(self.files[position].path)
+
+    def contents(self, position: int) -> bytes:
+        """The contents of a file."""
+        return read_bytes(self.files[position].path)
+
 
 @dataclass(frozen=True)
 class PassedOver:
     """What of a folder is not used.
 
     Attributes:
+        root: the folder of the dataset.
         folders: reasons by folder, relative to the dataset's.
         endings: how many files end in what no image ends in.
         system: how often each hidden or system file or folder was met.
@@ -70,11 +85,16 @@ class PassedOver:
         annotations: how many folders of masks or annotations stand beside folders of images, by name.
     """
 
+    root: Path
     folders: dict[str, str] = field(default_factory=dict)
     endings: Counter[str] = field(default_factory=Counter)
     system: Counter[str] = field(default_factory=Counter)
     loose: Counter[str] = field(default_factory=Counter)
     annotations: Counter[str] = field(default_factory=Counter)
+
+    def note(self, folder: Path, reason: str) -> None:
+        """Add a folder."""
+        self.folders[folder.relative_to(self.root).as_posix()] = reason
 
     def in_words(self) -> tuple[str, ...]:
         """One phrase for each kind of thing; none where everything is used."""
@@ -91,11 +111,11 @@ class PassedOver:
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
 
-def list_images(root: Path, folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
-    """List the images of every class in `folder`, a part of the dataset in `root`.
+def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
+    """List the images of every class in `folder`, a part of a dataset.
 
     Raises:
-        DataError: a folder cannot be read, or a class has no images.
+        DataError: a class has no images.
     """
     files: list[ImageFile] = []
     labels: list[int] = []
@@ -105,7 +125,7 @@ def list_images(root: Path, folder: Path, classes: tuple[str, ...], passed_over:
             raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
         files += found
         labels += [label] * len(found)
-    return Listing(root, tuple(files), np.array(labels, dtype=np.int64))
+    return Listing(passed_over.root, tuple(files), np.array(labels, dtype=np.int64))
 
 
 def no_images(what: str, folder: Path, *, hint: str) -> DataError:
@@ -116,30 +136,18 @@ def no_images(what: str, folder: Path, *, hint: str) -> DataError:
 
 
 def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> int:
-    """How many images the classes in `folder` have.
-
-    Raises:
-        DataError: a folder cannot be read.
-    """
+    """How many images the classes in `folder` have."""
     return sum(1 for name in classes for _ in _images_below(folder / name, set(), passed_over))
 
 
 def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]:
-    """Names of the folders in a folder, sorted; those of the system and of annotations are passed over.
-
-    Raises:
-        DataError: the folder cannot be read.
-    """
+    """Names of the folders in a folder, sorted; those of the system and of annotations are passed over."""
     names = {entry.name for entry in entries(folder, passed_over) if entry.is_dir()}
     return sorted(names - _annotations(names, passed_over))
 
 
 def images_directly_in(folder: Path) -> int:
-    """How many images a folder holds itself.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """How many images a folder holds itself."""
     return sum(1 for entry in entries(folder) if is_image(entry.name) and not entry.is_dir())
 
 
@@ -149,11 +157,7 @@ def is_image(name: str) -> bool:
 
 
 def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirEntry[str]]:
-    """What is in a folder, but for hidden and system files and folders, which are passed over.
-
-    Raises:
-        DataError: the folder cannot be read.
-    """
+    """What is in a folder, but for hidden and system files and folders, which are passed over."""
     try:
         with os.scandir(folder) as scanned:
             found = list(scanned)

@@ -1,4 +1,4 @@
-"""What trains and judges a network: labelled images that come in normalised batches."""
+"""Labelled images, in normalised batches, that networks are trained and evaluated on."""
 
 from __future__ import annotations
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
-from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, read_bytes, too_large
+from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, too_large
 from pure_nas.errors import DataError
 
 
@@ -90,25 +88,3 @@ class EncodedImages(PixelSource):
             ) from error
         except MemoryError as error:
             raise too_large(self._files.name(position)) from error
-
-
-class ImageFiles:
-    """`EncodedFiles` anywhere on disk."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def name(self, position: int) -> str:
-        """Its path."""
-        return str(self._paths[position])
-
-    def contents(self, position: int) -> bytes:
-        """The contents of a file.
-
-        Raises:
-            DataError: it cannot be read.
-        """
-        return read_bytes(self._paths[position])

@@ -1,4 +1,4 @@
-"""Judging a trained network on labelled images: `evaluate_network`."""
+"""Evaluating a trained network on labelled images: `evaluate_network`, and `noise_error` as an objective."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import ImageSet
 from pure_nas.devices import computing_on, threads_for
 from pure_nas.errors import DataError, UsageError
-from pure_nas.evaluation.intensities import Intensities
 from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
-from pure_nas.evaluation.noise import Noise, NoiseKind, add_noise, noise_seeds
-from pure_nas.evaluation.quality import Quality, quality_of
-from pure_nas.evaluation.scorer import Scorer, log_softmax
-from pure_nas.evaluation.tally import Tally
+from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
+from pure_nas.evaluation.quality import Quality, Tally, quality_of
+from pure_nas.evaluation.scorer import Intensities, Scorer, log_softmax
 from pure_nas.evaluation.views import Views, middle
 from pure_nas.nn import Network
 from pure_nas.training.evaluation import scoring_batch
@@ -108,14 +106,14 @@ def evaluate_network(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge `network` on every image of a set, as it is in evaluation mode.
+    """Evaluate `network` on every image of a set, as it is in evaluation mode.
 
     The images are read once, whatever is asked for. On a CPU the result depends on the seed alone, not on the batch
     size.
 
     Args:
         classes: names of the classes; their numbers where they are left out.
-        noises: under which noise to judge it as well; see `usual_noises`.
+        noises: under which noise to evaluate it as well; see `usual_noises`.
         views: test-time views to average over; none where it is left out.
         factors: what to multiply intensities by for the invariance probe; see `USUAL_FACTORS`.
         seed: decides the noise.
@@ -138,6 +136,22 @@ def evaluate_network(
             if progress:
                 progress(done, len(images))
         return run.result(names)
+
+
+def noise_error(network: Network, images: ImageSet, device: torch.device, seed: int) -> float:
+    """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`.
+
+    A prediction that is not finite counts as wrong.
+
+    Args:
+        seed: decides the noise, which is the same for every network.
+
+    Raises:
+        DataError: there are no images, or one can no longer be read.
+    """
+    found = evaluate_network(network, images, device, noises=NOISE_MIXTURE, seed=seed)
+    errors = [point.quality.error for curve in found.noise for point in curve.points if not point.noise.clean]
+    return sum(errors) / len(errors)
 
 
 class _Run:
@@ -172,7 +186,7 @@ class _Run:
         return self._viewed is not None
 
     def add(self, held: Tensor, labels: Tensor, start: int) -> None:
-        """Judge a batch, whose first image is at place `start` of the set."""
+        """Evaluate a batch, whose first image is at place `start` of the set."""
         batch = middle(held, self._image_size) if self.cuts_views else held
         features, logits = self._scorer.features_and_logits(batch)
         scores = log_softmax(logits)
@@ -230,7 +244,7 @@ def _checked(network: Network, images: ImageSet, classes: Sequence[str]) -> Sequ
     architecture = network.architecture
     count = architecture.num_classes
     if not len(images):
-        raise DataError("There are no images to judge the network by.")
+        raise DataError("There are no images to evaluate the network on.")
     channels = len(images.normalisation.mean)
     if channels != architecture.in_chans:
         raise UsageError(

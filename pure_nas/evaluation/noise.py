@@ -75,6 +75,19 @@ class Noise:
         return 1 / math.sqrt(self.level) if self.kind == "poisson" and self.level else self.level
 
 
+NOISE_MIXTURE = (
+    Noise("poisson", 100.0),
+    Noise("poisson", 20.0),
+    Noise("gaussian", 0.05),
+    Noise("gaussian", 0.15),
+    Noise("salt-and-pepper", 0.02),
+    Noise("salt-and-pepper", 0.1),
+    Noise("speckle", 0.1),
+    Noise("speckle", 0.3),
+)
+"""Each kind at a mild and at a strong level, all with the same weight. Fixed, so that searches can be compared."""
+
+
 def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
     """Each kind at its usual levels."""
     return tuple(Noise(kind, level) for kind in kinds for level in USUAL_LEVELS[kind])

@@ -13,7 +13,7 @@ from pure_nas.data.dataset import Choice, Dataset, Images, require_every_class
 from pure_nas.data.decoded import DecodedImages, decoded_once
 from pure_nas.data.image_files import Listing, PassedOver, count_images, list_images
 from pure_nas.data.image_set import ImageSet, Normalisation
-from pure_nas.data.pixel_source import EncodedImages, ImageFiles
+from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
 from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
@@ -40,17 +40,17 @@ def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: boo
     folder = _Folder(root, layout, data_dir / "decoded", skip_corrupt)
     outside_test, count, test_size = folder.list_files()
     listing = outside_test.take(choice.limited(outside_test.labels))
-    n_train = len(listing.files)
+    n_train = len(listing)
     if layout.validation is not None:
         if choice.validation is not None:
             raise UsageError(
                 f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
                 hint="Leave it out, or move the images of that folder into train.",
             )
-        listing = listing.followed_by(list_images(root, layout.validation, layout.classes, layout.passed_over))
+        listing = listing.followed_by(list_images(layout.validation, layout.classes, layout.passed_over))
     decoded, sound = folder.read(listing, choice.image_size, None)
     if layout.validation is None:
-        train, validation = choice.split(sound.labels, round(_SHARE * count / len(outside_test.files) * n_train))
+        train, validation = choice.split(sound.labels, round(_SHARE * count / len(outside_test) * n_train))
     else:
         kept = n_train - sum(position < n_train for position in decoded.corrupt)
         train, validation = np.arange(kept), np.arange(kept, len(sound.labels))
@@ -83,16 +83,16 @@ class _Folder:
     def list_files(self) -> tuple[Listing, int, int]:
         """The files outside test, and how many files the training folder and the test part have."""
         layout = self.layout
-        listing = list_images(self.root, layout.train, layout.classes, layout.passed_over)
+        listing = list_images(layout.train, layout.classes, layout.passed_over)
         if layout.whole:
             kept, test = _split_test(listing.labels)
-            return listing.take(kept), len(listing.files), len(test)
+            return listing.take(kept), len(listing), len(test)
         test_size = count_images(layout.test, layout.classes, layout.passed_over) if layout.test else 0
-        return listing, len(listing.files), test_size
+        return listing, len(listing), test_size
 
     def load_test(self, size: int, in_chans: int, normalisation: Normalisation) -> ImageSet:
         """The test images, as the others were decoded and normalised."""
-        listing = list_images(self.root, self.layout.test or self.layout.train, self.layout.classes, PassedOver())
+        listing = list_images(self.layout.test or self.layout.train, self.layout.classes, PassedOver(self.root))
         if self.layout.whole:
             listing = listing.take(_split_test(listing.labels)[1])
         return _image_set(*self.read(listing, size, in_chans), normalisation)
@@ -102,7 +102,7 @@ class _Folder:
         decoded = decoded_once(listing, image_size, in_chans, self.cache)
         if decoded.corrupt and not self.skip_corrupt:
             raise _corrupt(listing, decoded.corrupt)
-        sound = listing.take(np.array([i for i in range(len(listing.files)) if i not in decoded.corrupt]))
+        sound = listing.take(np.array([i for i in range(len(listing)) if i not in decoded.corrupt]))
         hint = "Replace the images, or remove the classes."
         where = f" in {listing.root}"
         require_every_class(self.layout.classes, listing.labels, sound.labels, where=where, hint=hint)
@@ -119,8 +119,7 @@ def _image_set(decoded: DecodedImages, sound: Listing, normalisation: Normalisat
     labels = torch.from_numpy(sound.labels)
     if decoded.pixels is not None:
         return resident(torch.from_numpy(decoded.pixels), labels, normalisation)
-    files = ImageFiles([each.path for each in sound.files])
-    return StreamedImages(EncodedImages(files, decoded.image_size, decoded.in_chans), labels, normalisation)
+    return StreamedImages(EncodedImages(sound, decoded.image_size, decoded.in_chans), labels, normalisation)
 
 
 def _corrupt(listing: Listing, corrupt: dict[int, str]) -> DataError:

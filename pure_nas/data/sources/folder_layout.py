@@ -3,8 +3,7 @@
 Two layouts are known.
 
 - `root/train/<class>/*` beside `root/test/<class>/*`, or `root/val` in its place: the test images. Validation images
-  are split off train, unless `test` and `val` are both there: then `val` holds them. `pure_nas.data.part_names` has
-  the names that parts go by.
+  are split off train, unless `test` and `val` are both there: then `val` holds them. Parts go by many names.
 - `root/<class>/*`: everything is split by seed, the test images always in the same way.
 
 A folder may stand around all of this, and around the classes of a part, as archives leave it (`seg_train/seg_train`).
@@ -16,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -25,19 +24,12 @@ from pure_nas.errors import DataError
 
 FolderPart = Literal["train", "validation", "test"]
 
-_PARTS: dict[str, FolderPart] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "validate": "validation",
-    "dev": "validation",
-    "eval": "validation",
-    "evaluation": "validation",
-    "test": "test",
-    "testing": "test",
+_WORDS: dict[FolderPart, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation", "validate", "dev", "eval", "evaluation"),
+    "test": ("test", "testing"),
 }
+_PARTS = {word: part for part, words in _WORDS.items() for word in words}
 _PART = "|".join(sorted(_PARTS, key=len, reverse=True))
 _AFFIX = (
     "sets?|splits?|data|datasets?|images?|imgs?|pics?|pictures?|photos?|samples?|files?|folders?|parts?|class|classes|"
@@ -48,7 +40,6 @@ _COMPOUND = re.compile(rf"({_AFFIX})?({_PART})({_AFFIX})?")
 _USUAL = re.compile(_AFFIX)
 LAYOUT_HINT = "Images belong into folder/train/<class>/ and folder/test/<class>/, or all into folder/<class>/."
 _UNLABELLED = frozenset({"pred", "seg_pred", "predict", "prediction", "predictions", "unlabeled", "unlabelled"})
-_NO_CLASSES = "no folder for each class"
 
 
 @dataclass(frozen=True)
@@ -66,10 +57,10 @@ class FolderLayout:
 
     classes: tuple[str, ...]
     train: Path
-    validation: Path | None
-    test: Path | None
-    whole: bool
-    passed_over: PassedOver = field(default_factory=PassedOver)
+    passed_over: PassedOver
+    validation: Path | None = None
+    test: Path | None = None
+    whole: bool = False
 
 
 def find_layout(root: Path) -> FolderLayout:
@@ -79,7 +70,7 @@ def find_layout(root: Path) -> FolderLayout:
         DataError: the folder cannot be read, follows neither layout, or its parts differ in their classes.
     """
     top = _inside_archive(root)
-    passed_over = PassedOver()
+    passed_over = PassedOver(root)
     _look_around(root, top, passed_over)
     names = subfolders(top, passed_over)
     named = parts_among(names)
@@ -87,30 +78,25 @@ def find_layout(root: Path) -> FolderLayout:
     parts = _one_folder_each(top, {name: named[name] for name in labelled})
     if "train" not in parts:
         _refuse_parts_without_classes(top, names, named, labelled)
-        for name in names:
-            if name.lower() in _UNLABELLED:
-                passed_over.folders[_relative(top / name, root)] = "images without labels"
-        classes = _classes(top, [name for name in names if name.lower() not in _UNLABELLED], root, passed_over)
+        unlabelled = [name for name in names if name.lower() in _UNLABELLED]
+        for name in unlabelled:
+            passed_over.note(top / name, "images without labels")
+        classes = _classes(top, [name for name in names if name not in unlabelled], passed_over)
         _refuse_parts_in_classes(top, classes)
-        return FolderLayout(classes, top, validation=None, test=None, whole=True, passed_over=passed_over)
+        return FolderLayout(classes, top, passed_over, whole=True)
     for name in names:
         if name not in parts.values():
-            reason = _NO_CLASSES if name in named else "neither training, validation nor test"
-            passed_over.folders[_relative(top / name, root)] = reason
+            unused = "no folder for each class" if name in named else "neither training, validation nor test"
+            passed_over.note(top / name, unused)
     folders = {part: labelled[name] for part, name in parts.items()}
-    classes = _classes(folders["train"], subfolders(folders["train"], passed_over), root, passed_over)
+    classes = _classes(folders["train"], subfolders(folders["train"], passed_over), passed_over)
     for part, folder in folders.items():
         _look_around(top / parts[part], folder, passed_over)
         if part != "train":
-            _check_same_classes(classes, folders["train"], folder, root, passed_over)
+            _check_same_classes(classes, folders["train"], folder, passed_over)
     validation, test = folders.get("validation"), folders.get("test")
     return FolderLayout(
-        classes=classes,
-        train=folders["train"],
-        validation=validation if test else None,
-        test=test or validation,
-        whole=False,
-        passed_over=passed_over,
+        classes, folders["train"], passed_over, validation=validation if test else None, test=test or validation
     )
 
 
@@ -144,6 +130,19 @@ def reads_like_wrapping(name: str) -> bool:
     """Whether a folder's name says no more than that there are images in it, as `images` and `dataset` do."""
     words = _WORD.findall(name)
     return any(map(str.isalpha, words)) and all(_USUAL.fullmatch(word.lower()) for word in words)
+
+
+def _read(name: str) -> tuple[FolderPart | None, tuple[str, ...]]:
+    """The one part that a name has a word for, and its words that are no usual addition."""
+    found: set[FolderPart] = set()
+    rest = []
+    for word in map(str.lower, _WORD.findall(name)):
+        compound = _COMPOUND.fullmatch(word)
+        if compound:
+            found.add(_PARTS[compound[2]])
+        elif not _USUAL.fullmatch(word):
+            rest.append(word)
+    return (found.pop() if len(found) == 1 else None), tuple(rest)
 
 
 def _inside_archive(root: Path) -> Path:
@@ -205,13 +204,13 @@ def _refuse_parts_without_classes(
     raise DataError(f"{top} has {' and '.join(named)}, but no folder train.", hint=LAYOUT_HINT)
 
 
-def _classes(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> tuple[str, ...]:
+def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[str, ...]:
     """The classes in a folder, two or more; images beside them are passed over."""
     loose = images_directly_in(folder)
-    names = _without_copies(folder, names, root, passed_over)
+    names = _without_copies(folder, names, passed_over)
     if len(names) >= 2:
         if loose:
-            passed_over.loose[_relative(folder, root)] += loose
+            passed_over.loose[folder.relative_to(passed_over.root).as_posix()] += loose
         return tuple(names)
     if names:
         message = f'{folder} holds one class only, "{names[0]}"; telling classes apart takes two.'
@@ -222,11 +221,11 @@ def _classes(folder: Path, names: list[str], root: Path, passed_over: PassedOver
     raise DataError(message, hint=LAYOUT_HINT)
 
 
-def _without_copies(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> list[str]:
+def _without_copies(folder: Path, names: list[str], passed_over: PassedOver) -> list[str]:
     """The names but for that of a folder that holds all the others once more, as some archives do."""
     for name in names if len(names) > 2 else ():
         if set(names) - {name} <= set(subfolders(folder / name)):
-            passed_over.folders[_relative(folder / name, root)] = "holds the other classes once more"
+            passed_over.note(folder / name, "holds the other classes once more")
             return [other for other in names if other != name]
     return names
 
@@ -239,8 +238,8 @@ def _refuse_parts_in_classes(top: Path, names: tuple[str, ...]) -> None:
             raise DataError(f"{top / name} has {' and '.join(named)}, as if it were a dataset.", hint=LAYOUT_HINT)
 
 
-def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, root: Path, passed_over: PassedOver) -> None:
-    known, found = set(classes), set(_without_copies(part, subfolders(part, passed_over), root, passed_over))
+def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, passed_over: PassedOver) -> None:
+    known, found = set(classes), set(_without_copies(part, subfolders(part, passed_over), passed_over))
     missing, extra = sorted(known - found), sorted(found - known)
     if missing or extra:
         faults = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("extra", extra)) if names]
@@ -248,20 +247,3 @@ def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, root:
             f"The classes of {part} differ from those of {train} ({'; '.join(faults)}).",
             hint="Both folders need one folder of images for each class, with the same names.",
         )
-
-
-def _relative(folder: Path, root: Path) -> str:
-    return folder.relative_to(root).as_posix()
-
-
-def _read(name: str) -> tuple[FolderPart | None, tuple[str, ...]]:
-    """The one part that a name has a word for, and its words that are no usual addition."""
-    found: set[FolderPart] = set()
-    rest = []
-    for word in map(str.lower, _WORD.findall(name)):
-        compound = _COMPOUND.fullmatch(word)
-        if compound:
-            found.add(_PARTS[compound[2]])
-        elif not _USUAL.fullmatch(word):
-            rest.append(word)
-    return (found.pop() if len(found) == 1 else None), tuple(rest)

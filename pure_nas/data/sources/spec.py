@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pure_nas.data.raw_images import LargeImages, RawImages
 
 Part = Literal["train", "test"]
-"""The two halves of a dataset; `test` is read only when a final network is judged."""
+"""The two halves of a dataset; `test` is read only when a final network is evaluated."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
