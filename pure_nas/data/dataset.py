@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,10 @@ class Dataset(_Known):
         Raises:
             DataError: there are none, or they cannot be read.
         """
+        return self._test
+
+    @cached_property
+    def _test(self) -> ImageSet:
         if self._load_test is None:
             raise DataError(
                 f"{self.name} has no test images.", hint="Put them into a folder test beside train, by class."
@@ -172,7 +176,7 @@ class Images(_Known):
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=self._fingerprint(train, validation),
             _train_and_validation=whole,
-            _load_test=_ReadOnce(partial(self.load_test, normalisation)) if self.load_test else None,
+            _load_test=partial(self.load_test, normalisation) if self.load_test else None,
         )
 
     def _fingerprint(self, train: Positions, validation: Positions) -> str:
@@ -181,19 +185,6 @@ class Images(_Known):
         for numbers in (self.whole.labels.numpy(), train, validation):
             digest.update(np.ascontiguousarray(numbers).data)
         return digest.hexdigest()[:16]
-
-
-class _ReadOnce:
-    """Reads images when they are first wanted, and keeps them; can be pickled."""
-
-    def __init__(self, read: Callable[[], ImageSet]) -> None:
-        self._read = read
-        self._images: ImageSet | None = None
-
-    def __call__(self) -> ImageSet:
-        if self._images is None:
-            self._images = self._read()
-        return self._images
 
 
 def require_every_class(

@@ -47,9 +47,6 @@ class _Reader:
     def __init__(self, source: PixelSource) -> None:
         self._source = source
 
-    def __len__(self) -> int:
-        return len(self._source)
-
     def __getitem__(self, position: int) -> Tensor | _Fault:
         try:
             with pillow_warnings_ignored():
@@ -150,16 +147,12 @@ class StreamedImages(ImageSet):
             # Without one of its own the loader draws from the global generator, which is the user's.
             generator=torch.Generator(),
         )
-        batches = iter(loader)
-        while (batch := self._next(batches)) is not None:
-            if not isinstance(batch, Tensor):
-                message, hint = batch
-                raise DataError(message, hint=hint)
-            yield batch
-
-    def _next(self, batches: Iterator[Tensor | _Fault]) -> Tensor | _Fault | None:
         try:
-            return next(batches, None)
+            for batch in loader:
+                if not isinstance(batch, Tensor):
+                    message, hint = batch
+                    raise DataError(message, hint=hint)
+                yield batch
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

@@ -8,12 +8,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import logging
-import socket
 import tarfile
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from errno import EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import IO
@@ -23,7 +21,7 @@ from pure_nas.data.disk_cache import alone
 from pure_nas.data.sources.spec import DatasetSpec, Download, Part
 from pure_nas.errors import DataError, reason
 
-_TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 _PIECE = 2**20
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
@@ -59,7 +57,7 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Callable[[
     try:
         _require_no_obstacle(spec, data_dir, part)
         data_dir.mkdir(parents=True, exist_ok=True)
-        with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"), _timeout():
+        with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"):
             # Another process may have fetched them while this one waited.
             missing = spec.missing(data_dir, part)
             if missing:
@@ -127,7 +125,7 @@ def _receive(url: str, path: Path) -> int | None:
     start = path.stat().st_size if path.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        answer = urllib.request.urlopen(request)
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except HTTPError as error:
         error.close()
         if error.code == _RANGE_NOT_SATISFIABLE and start:
@@ -148,14 +146,3 @@ def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> None:
         before, done = done, done + len(piece)
         if total and done * 10 // total > before * 10 // total:
             _log.info("%d %% of %.2f GB.", done * 100 // total, total / 1e9)
-
-
-@contextmanager
-def _timeout() -> Iterator[None]:
-    """Let connections fail after a while: torchvision waits for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -5,6 +5,7 @@ Each part is read on its own: a search opens, and where it can fetches, the trai
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 
 from pure_nas.data.raw_images import RawImages
 from pure_nas.data.sources.catalogue import BUILT_IN
-from pure_nas.data.sources.fetch import DAMAGE, by_hand, fetch_missing
+from pure_nas.data.sources.fetch import DAMAGE, TIMEOUT_SECONDS, by_hand, fetch_missing
 from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import TEST_SPLIT_SEED, held_out_count, stratified_split
 from pure_nas.errors import DataError, reason
@@ -91,6 +92,9 @@ def _read(name: str, source: Callable[..., Any], data_dir: Path, part: Part, **w
 
 
 def _download(missing: tuple[Path, ...], open_part: Callable[..., object]) -> None:
+    # torchvision waits for ever unless connections are told not to.
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
     try:
         open_part(download=True)
     except BaseException:
@@ -98,3 +102,5 @@ def _download(missing: tuple[Path, ...], open_part: Callable[..., object]) -> No
         for path in missing:
             path.unlink(missing_ok=True)
         raise
+    finally:
+        socket.setdefaulttimeout(before)

@@ -97,7 +97,17 @@ class DatasetSpec:
             DataError: they are absent, damaged, or cannot be downloaded.
             PureNasError: the loader named by the spec does not exist.
         """
-        return self._loader()(data_dir, part)
+        load = self.load
+        if isinstance(load, str):
+            module, _, function = load.partition(":")
+            try:
+                load = cast("Load", getattr(import_module(module), function))
+            except (ImportError, AttributeError, ValueError) as error:
+                raise PureNasError(
+                    f'The loader "{self.load}" of dataset "{self.name}" cannot be imported: {error}',
+                    hint="Reinstall or remove the package that declares it.",
+                ) from error
+        return load(data_dir, part)
 
     def missing(self, data_dir: Path, part: Part) -> tuple[Path, ...]:
         """The files of a part that are not in `data_dir`; none where it is read from elsewhere instead."""
@@ -109,15 +119,3 @@ class DatasetSpec:
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, empty where they come with the images."""
         return self.labels() if callable(self.labels) else self.labels
-
-    def _loader(self) -> Load:
-        if not isinstance(self.load, str):
-            return self.load
-        module, _, function = self.load.partition(":")
-        try:
-            return cast("Load", getattr(import_module(module), function))
-        except (ImportError, AttributeError, ValueError) as error:
-            raise PureNasError(
-                f'The loader "{self.load}" of dataset "{self.name}" cannot be imported: {error}',
-                hint="Reinstall or remove the package that declares it.",
-            ) from error
