@@ -9,8 +9,14 @@ from pure_nas.errors import UsageError
 
 Positions = NDArray[np.int64]
 
-TEST_SPLIT_SEED = 20_211_217
-"""Fixes the test images of datasets without a test part of their own, whatever seed a run has."""
+_TEST_SEED = 20_211_217
+"""Fixes the test images of datasets without a test part of their own."""
+
+
+def split_off_test(labels: Positions, share: float, *, at_least: int = 0) -> tuple[Positions, Positions]:
+    """Everything else, and a share of each class as test images: always the same ones, whatever seed a run has."""
+    room = len(labels) - len(np.unique(labels))
+    return stratified_split(labels, min(round(share * len(labels)), room), _TEST_SEED, at_least=at_least)
 
 
 def stratified_split(labels: Positions, held_out: int, seed: int, *, at_least: int = 0) -> tuple[Positions, Positions]:

@@ -60,21 +60,18 @@ class IntensityChange:
         }
 
 
-def check_factor(factor: float) -> None:
-    """Check that intensity can be multiplied by `factor`.
+class IntensityProbe:
+    """Compares features and predictions of changed images with those of the images as they are, batch by batch.
 
     Raises:
-        UsageError: it is not a positive number.
+        UsageError: the factor is not a positive number.
     """
-    if not (0 < factor < math.inf):
-        raise UsageError(f"Intensity cannot be multiplied by {factor:g}.", hint="Use positive numbers such as 0.5,2.")
-
-
-class IntensityProbe:
-    """Compares features and predictions of changed images with those of the images as they are, batch by batch."""
 
     def __init__(self, factor: float, device: torch.device) -> None:
-        check_factor(factor)
+        if not (0 < factor < math.inf):
+            raise UsageError(
+                f"Intensity cannot be multiplied by {factor:g}.", hint="Use positive numbers such as 0.5,2."
+            )
         self.factor = factor
         self._images = 0
         self._counts = torch.zeros(2, dtype=torch.int64, device=device)

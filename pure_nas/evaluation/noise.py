@@ -8,7 +8,7 @@ networks beside each other, are compared on the same draws (Poisson's draws depe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -119,23 +119,20 @@ def add_noise(images: Tensor, noise: Noise, seeds: Sequence[int]) -> Tensor:
                 rate.copy_(torch.poisson(rate, generator=generator.manual_seed(seed)))
             noisy = rates.div_(noise.level)
         case "gaussian":
-            noisy = _normal(images, seeds, generator).mul_(noise.level).add_(images)
+            noisy = _drawn(images, seeds, generator, Tensor.normal_).mul_(noise.level).add_(images)
         case "speckle":
-            noisy = _normal(images, seeds, generator).mul_(noise.level).add_(1).mul_(images)
+            noisy = _drawn(images, seeds, generator, Tensor.normal_).mul_(noise.level).add_(1).mul_(images)
         case "salt-and-pepper":
             # The lower half of what is drawn below the level turns black, the upper half white.
-            drawn = torch.empty_like(images[:, :1], memory_format=torch.contiguous_format)
-            for pixels, seed in zip(drawn, seeds, strict=True):
-                pixels.uniform_(generator=generator.manual_seed(seed))
+            drawn = _drawn(images[:, :1], seeds, generator, Tensor.uniform_)
             white = (drawn < noise.level).to(images.dtype)
-            black = drawn < noise.level / 2
-            noisy = torch.maximum(images, white).masked_fill(black, 0.0)
+            noisy = torch.maximum(images, white).masked_fill(drawn < noise.level / 2, 0.0)
     return noisy.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _normal(images: Tensor, seeds: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Standard normal numbers in the shape of `images`, those of each image from its seed."""
-    drawn = torch.empty_like(images, memory_format=torch.contiguous_format)
+def _drawn(like: Tensor, seeds: Sequence[int], generator: torch.Generator, draw: Callable[..., Tensor]) -> Tensor:
+    """Random numbers in the shape of `like`, those of each image from its seed."""
+    drawn = torch.empty_like(like, memory_format=torch.contiguous_format)
     for image, seed in zip(drawn, seeds, strict=True):
-        image.normal_(generator=generator.manual_seed(seed))
+        draw(image, generator=generator.manual_seed(seed))
     return drawn

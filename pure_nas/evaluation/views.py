@@ -108,15 +108,12 @@ class Views:
         """
         self.fitting(shown)
         crop = shown if self.scales or shown < held.shape[-1] else max(1, round(shown * _USUAL_SHARE))
-        for image in map(partial(_resized, held), self.scales) if self.scales else self._unscaled(held, shown):
+        unscaled = [held if self._cuts else middle(held, shown)]
+        for image in map(partial(_resized, held), self.scales) if self.scales else unscaled:
             for view in self._cropped(image, crop):
                 yield view
                 if self.mirrored:
                     yield view.flip(3)
-
-    def _unscaled(self, held: Tensor, shown: int) -> Iterator[Tensor]:
-        """What views are cut from where no scale was asked for."""
-        yield held if self._cuts else middle(held, shown)
 
     @property
     def _cuts(self) -> bool:

@@ -16,7 +16,7 @@ from pure_nas.data.image_set import ImageSet, Normalisation
 from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
-from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
+from pure_nas.data.split import split_off_test
 from pure_nas.data.streamed import StreamedImages
 from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import require_utf8
@@ -85,7 +85,7 @@ class _Folder:
         layout = self.layout
         listing = list_images(layout.train, layout.classes, layout.passed_over)
         if layout.whole:
-            kept, test = _split_test(listing.labels)
+            kept, test = split_off_test(listing.labels, _SHARE, at_least=1)
             return listing.take(kept), len(listing), len(test)
         test_size = count_images(layout.test, layout.classes, layout.passed_over) if layout.test else 0
         return listing, len(listing), test_size
@@ -94,7 +94,7 @@ class _Folder:
         """The test images, as the others were decoded and normalised."""
         listing = list_images(self.layout.test or self.layout.train, self.layout.classes, PassedOver(self.root))
         if self.layout.whole:
-            listing = listing.take(_split_test(listing.labels)[1])
+            listing = listing.take(split_off_test(listing.labels, _SHARE, at_least=1)[1])
         return _image_set(*self.read(listing, size, in_chans), normalisation)
 
     def read(self, listing: Listing, image_size: int | None, in_chans: int | None) -> tuple[DecodedImages, Listing]:
@@ -107,12 +107,6 @@ class _Folder:
         where = f" in {listing.root}"
         require_every_class(self.layout.classes, listing.labels, sound.labels, where=where, hint=hint)
         return decoded, sound
-
-
-def _split_test(labels: Positions) -> tuple[Positions, Positions]:
-    """Everything else and the test images of a folder without parts: a tenth of each class, always the same."""
-    room = len(labels) - len(np.unique(labels))
-    return stratified_split(labels, min(round(_SHARE * len(labels)), room), TEST_SPLIT_SEED, at_least=1)
 
 
 def _image_set(decoded: DecodedImages, sound: Listing, normalisation: Normalisation) -> ImageSet:

@@ -17,7 +17,7 @@ from pure_nas.data.sources.catalogue import BUILT_IN, GALAXY10_CLASSES, GALAXY10
 from pure_nas.data.sources.fetch import by_hand, fetch, is_published
 from pure_nas.data.sources.pixel_map import open_pixel_map
 from pure_nas.data.sources.spec import Part
-from pure_nas.data.split import TEST_SPLIT_SEED, Positions, stratified_split
+from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
 
 _TEST_SHARE = 0.1
@@ -42,9 +42,7 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     path = fetch(spec, data_dir, part)
     file = Galaxy10File(path, repair=f"Delete it and start again to download it, or {by_hand(spec, data_dir, part)}")
     labels = file.read_labels()
-    room = len(labels) - len(np.unique(labels))
-    test_size = min(round(_TEST_SHARE * len(labels)), room)
-    chosen = stratified_split(labels, test_size, TEST_SPLIT_SEED)[0 if part == "train" else 1]
+    chosen = split_off_test(labels, _TEST_SHARE)[0 if part == "train" else 1]
 
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
         del positions, skip_corrupt  # the file is unpacked whole, and is sound or is not

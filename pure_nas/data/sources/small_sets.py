@@ -17,7 +17,7 @@ from pure_nas.data.raw_images import RawImages
 from pure_nas.data.sources.catalogue import BUILT_IN
 from pure_nas.data.sources.fetch import DAMAGE, TIMEOUT_SECONDS, by_hand, fetch_missing
 from pure_nas.data.sources.spec import Part
-from pure_nas.data.split import TEST_SPLIT_SEED, held_out_count, stratified_split
+from pure_nas.data.split import split_off_test
 from pure_nas.errors import DataError, reason
 
 _DIGITS_TEST_SHARE = 0.2
@@ -33,8 +33,7 @@ def digits(data_dir: Path, part: Part) -> RawImages:
     del data_dir  # the images come with scikit-learn
     every = load_digits()
     labels = every.target.astype(np.int64)
-    held_out = held_out_count(_DIGITS_TEST_SHARE, len(labels), what="test")
-    chosen = stratified_split(labels, held_out, TEST_SPLIT_SEED)[0 if part == "train" else 1]
+    chosen = split_off_test(labels, _DIGITS_TEST_SHARE)[0 if part == "train" else 1]
     images = (every.images[chosen, None] * 15).astype(np.uint8)
     return RawImages(images, labels[chosen], BUILT_IN["digits"].class_names())
 
