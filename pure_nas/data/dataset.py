@@ -1,4 +1,4 @@
-"""A loaded dataset: images to train on, to choose by, and, on request, to test on."""
+"""A loaded dataset: training, validation and, on request, test images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pure_nas.errors import DataError, UsageError
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Known:
-    """What is known of images before they are split; `Dataset` says what each is."""
+    """What is known before the images are split; see `Dataset`."""
 
     name: str
     classes: tuple[str, ...]
@@ -38,22 +38,22 @@ class Dataset(_Known):
     """Images to search and train with.
 
     Attributes:
-        name: the dataset's name, or that of the folder.
+        name: name of the dataset or of its folder.
         classes: names of the classes; labels are indices into them.
         in_chans: channels of an image.
-        image_size: height and width of what a network is shown of an image, pixels.
-        flip: whether a horizontal flip keeps the label.
-        turns: whether images have no upright, so that vertical flips and quarter turns keep it too.
-        skipped: corrupt files among the training and validation images that were left out.
-        decoded_size: height and width of the squares that images are decoded to before they are scaled to those that
-            are held, pixels; None where they are held as decoded.
-        test_size: how many test images there are, corrupt ones included; None where that is not known yet.
-        passed_over: what else was found where the images are and is not used, a phrase for each kind.
-        mean: of each channel of the training images scaled to 0..1.
-        std: likewise their standard deviation.
-        train: images to train on.
-        validation: images to choose by, none of which is in `train`.
-        fingerprint: changes when the images, the labels, the split or the size change.
+        image_size: height and width that a network sees, pixels.
+        flip: whether labels survive a horizontal flip.
+        turns: whether labels also survive vertical flips and quarter turns.
+        skipped: number of corrupt training and validation files that were left out.
+        decoded_size: height and width that images are decoded to before they are scaled to the stored size, pixels;
+            None if they are stored as decoded.
+        test_size: number of test images, corrupt ones included; None if not known yet.
+        passed_over: what else was found with the images and is not used, one phrase per kind.
+        mean: mean of each channel of the training images, scaled to 0..1.
+        std: standard deviation of each channel of the training images.
+        train: training images.
+        validation: images to select networks by; none of them is in `train`.
+        fingerprint: changes with the images, the labels, the split and the size.
     """
 
     mean: tuple[float, ...]
@@ -66,7 +66,7 @@ class Dataset(_Known):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What files say of it, so that it is known again, and so that other images can be shown as its own are."""
+        """What files store, to recognise the dataset and to prepare other images in the same way."""
         stored, decoded = self.train.stored_size, self.decoded_size
         return {
             "name": self.name,
@@ -81,11 +81,11 @@ class Dataset(_Known):
         }
 
     def train_and_validation(self) -> ImageSet:
-        """Everything but the test images, for the last training of a chosen network."""
+        """All images but the test images, for the final training of a chosen network."""
         return self._train_and_validation
 
     def test(self) -> ImageSet:
-        """The test images, which nothing has opened before the first call; they are kept.
+        """The test images, which are read at the first call.
 
         Raises:
             DataError: there are none, or they cannot be read.
@@ -103,7 +103,7 @@ class Dataset(_Known):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What of a dataset is wanted: the arguments of `load_dataset` that mean the same for every source."""
+    """Arguments of `load_dataset` that mean the same for every source."""
 
     seed: int
     validation: int | float | None
@@ -111,10 +111,10 @@ class Choice:
     image_size: int | None
 
     def limited(self, labels: Positions) -> Positions:
-        """Positions of the images to use: all, or `limit` of them in the same proportion for every class.
+        """Positions of the images to use: all, or `limit` of them, stratified by class.
 
         Raises:
-            UsageError: the limit leaves too few for every class to be trained and chosen by.
+            UsageError: the limit is too small for every class to be in training and validation.
         """
         if self.limit is None or self.limit >= len(labels):
             return np.arange(len(labels))
@@ -130,11 +130,10 @@ class Choice:
 
         Args:
             labels: (N,), int64.
-            usual: how many validation images there are where none are asked for; every class then has at least
-                2 of them where it has 4.
+            usual: default number of validation images; then every class with 4 images or more has at least 2 of them.
 
         Raises:
-            UsageError: what was asked for cannot be set aside.
+            UsageError: that many images cannot be set aside.
             DataError: no class has two images.
         """
         room = len(labels) - len(np.unique(labels))
@@ -151,12 +150,12 @@ class Choice:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Images(_Known):
-    """What a source gives: images that are neither split nor normalised.
+    """Images of a source, neither split nor normalised.
 
     Attributes:
-        whole: the images outside test.
-        digest: changes when the images change.
-        load_test: reads the test images; None where there are none.
+        whole: all but the test images.
+        digest: changes with the images.
+        load_test: reads the test images; None if there are none.
     """
 
     whole: ImageSet
@@ -190,15 +189,12 @@ class Images(_Known):
 def require_every_class(
     classes: tuple[str, ...], before: Positions, sound: Positions, *, where: str = "", hint: str
 ) -> None:
-    """Check that every class still has images where the corrupt ones are left out.
+    """Raise `DataError` if a class has no images left once corrupt ones are skipped.
 
     Args:
-        before: the labels of all images.
-        sound: the labels of those that are left.
-        where: the images are, for the message.
-
-    Raises:
-        DataError: one has none.
+        before: labels of all images.
+        sound: labels of the remaining ones.
+        where: place of the images, for the message.
     """
     lost = sorted(set(before.tolist()) - set(sound.tolist()))
     if lost:

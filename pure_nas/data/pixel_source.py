@@ -1,4 +1,4 @@
-"""Where streamed images come from, one at a time."""
+"""Sources of images that are read one at a time."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pure_nas.errors import DataError
 
 
 class PixelSource(ABC):
-    """Images that can be read in any order, also by worker processes, to which it is sent.
+    """Images that can be read in any order, also by worker processes; it is pickled for them.
 
     Args:
-        size: height and width of every image, pixels.
+        size: height and width of the images, pixels.
         in_chans: 1 for grayscale, 3 for RGB.
     """
 
     decodes = True
-    """Whether reading an image takes so long that other processes should do it."""
+    """Whether reading an image is slow enough for worker processes."""
 
     def __init__(self, size: int, in_chans: int) -> None:
         self.size = size
@@ -26,11 +26,11 @@ class PixelSource(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
 
     @abstractmethod
     def pixels(self, position: int) -> Pixels:
-        """The image at a position, (C, size, size), uint8.
+        """One image, (C, size, size), uint8.
 
         Raises:
             DataError: it cannot be read; the message names it.
@@ -38,29 +38,23 @@ class PixelSource(ABC):
 
 
 class EncodedFiles(Protocol):
-    """Image files, by their position: JPEG, PNG and the like, each in a file of its own or in a part of an archive."""
+    """Encoded images such as JPEG or PNG, in files of their own or inside an archive."""
 
     def __len__(self) -> int: ...
 
     def name(self, position: int) -> str:
-        """Where a file is, for people."""
+        """Where an image is, for messages."""
 
     def contents(self, position: int) -> bytes:
-        """The contents of a file.
+        """The bytes of an encoded image.
 
         Raises:
-            DataError: they cannot be read, which says nothing about the image in it.
+            DataError: they cannot be read.
         """
 
 
 class EncodedImages(PixelSource):
-    """Images that are decoded when they are wanted.
-
-    Args:
-        files: that have them.
-        size: height and width to decode them to, pixels.
-        in_chans: 1 for grayscale, 3 for RGB.
-    """
+    """Images that are decoded when they are read."""
 
     def __init__(self, files: EncodedFiles, size: int, in_chans: int) -> None:
         super().__init__(size, in_chans)
@@ -70,7 +64,7 @@ class EncodedImages(PixelSource):
         return len(self._files)
 
     def decoded(self, position: int) -> Pixels:
-        """The image at a position, as from `decode_image`.
+        """One image, as from `decode_image`.
 
         Raises:
             CorruptImageError: it is damaged.
