@@ -1,8 +1,8 @@
-"""How training images are varied: drawn for each image at the start of an epoch, and cut from batches on the device.
+"""Augmentation: drawn for all images at the start of an epoch, and applied to batches on the device.
 
-Everything is drawn on the CPU, so an epoch is the same on every device, and for images held in memory and streamed.
-A window of the network's own size is one flat gather on uint8: well over 100,000 colour images of 32 pixels a second
-on one CPU thread. A window of another size is scaled by two small matrix products an image.
+Everything is drawn on the CPU, so an epoch is the same on every device, for images in memory and streamed ones.
+A window of the network's own size is one flat gather on uint8: well over 100,000 colour images of 32 pixels per second
+on one CPU thread. A window of another size is scaled by two small matrix products per image.
 """
 
 from __future__ import annotations
@@ -28,14 +28,13 @@ class Augment:
     """How training images are varied.
 
     Attributes:
-        crop_padding: each image gets a black border this wide (zeros before normalisation, as torchvision's
-            `RandomCrop`), pixels; a random window of the network's size is then cut from it. 0 adds no border.
-        flip: mirror every other image, at random.
-        random_resized_crop: cut a window of a random size and shape instead, and scale it to the network's size:
-            at least this share of the image's area, sides 3:4 to 4:3, as torchvision's `RandomResizedCrop`.
-            `crop_padding` is not used then. None: off.
-        vertical_flip: turn every other image upside down, at random.
-        quarter_turns: turn each image by 0, 90, 180 or 270 degrees, at random.
+        crop_padding: width of a black border (zeros before normalisation, as in torchvision's `RandomCrop`), pixels,
+            around the image, from which a random window of the network's size is cut.
+        flip: mirror images with probability 1/2.
+        random_resized_crop: smallest share of the image's area that is cut, with sides 3:4 to 4:3, and scaled to the
+            network's size, as in torchvision's `RandomResizedCrop`; `crop_padding` is then not used. None: off.
+        vertical_flip: turn images upside down with probability 1/2.
+        quarter_turns: rotate images by 0, 90, 180 or 270 degrees.
     """
 
     crop_padding: int = 4
@@ -53,12 +52,7 @@ class Augment:
 
     @classmethod
     def of(cls, recipe: Recipe, *, flip: bool, turns: bool) -> Augment:
-        """What a recipe asks for, as far as a dataset allows it.
-
-        Args:
-            flip: whether labels survive a horizontal flip.
-            turns: whether they survive vertical flips and quarter turns.
-        """
+        """What a recipe asks for and a dataset allows; see `flip` and `turns` of `Dataset`."""
         return cls(
             crop_padding=recipe.crop_padding,
             flip=recipe.flip and flip,
@@ -78,15 +72,15 @@ class Draws:
     """What happens to the images of an epoch, in the order in which they are shown.
 
     Attributes:
-        order: (N,), int64, the position of each image in its set.
-        top: (N,), int64, where its window starts, pixels from the padded image's top.
-        left: likewise from its left.
+        order: (N,), int64, position of each image in its set.
+        top: (N,), int64, first row of its window in the padded image.
+        left: (N,), int64, first column of its window.
         orientation: (N,), int64, 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0:
             mirrored.
-        orientations: 2 where every orientation is 0 or 1, else 8.
-        size: height and width of what is shown, pixels.
-        height: (N,), int64, of each window, which is scaled to `size`; None where all have that size.
-        width: likewise.
+        orientations: 2 if every orientation is 0 or 1, else 8.
+        size: height and width that a network sees, pixels.
+        height: (N,), int64, rows of each window, which is scaled to `size`; None if all have that size.
+        width: (N,), int64, columns of each window; None if all have that size.
     """
 
     order: Tensor
@@ -105,11 +99,11 @@ class Draws:
 
 
 def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
-    """Draw one epoch of `count` images; without a generator they come in order, and without `augment` as they are.
+    """Draw one epoch of `count` images; without a generator they come in order, and without `augment` unchanged.
 
     Args:
-        stored: height and width of the images as they are held, pixels.
-        size: height and width of what is shown, pixels; the middle of the image where nothing else is asked for.
+        stored: height and width of the stored images, pixels.
+        size: height and width that a network sees, pixels: of the centre, without `augment`.
 
     Raises:
         UsageError: `augment` is given without a generator, or the generator is not on the CPU.
@@ -189,19 +183,12 @@ Cut = Callable[[Tensor, slice], Tensor]
 
 
 def bordered(images: Tensor, padding: int) -> Tensor:
-    """(B, C, S, S) `images` with a black border `padding` pixels wide; themselves where it has no width."""
+    """(B, C, S, S) `images` with a black border `padding` pixels wide."""
     return F.pad(images, (padding,) * 4) if padding else images
 
 
 def cutter(draws: Draws, channels: int, padded_size: int, device: torch.device) -> Cut:
-    """What cuts the windows of an epoch.
-
-    Args:
-        draws: of the epoch, on `device`.
-        channels: C.
-        padded_size: height and width of the padded images, pixels.
-        device: where the batches are.
-    """
+    """A function that cuts the windows of an epoch, drawn and moved to `device`, from batches of padded images."""
     top, left, orientation = draws.top, draws.left, draws.orientation
     if draws.height is None or draws.width is None:
         crop = Cropper(channels, padded_size, draws.size, device, orientations=draws.orientations)
@@ -212,14 +199,14 @@ def cutter(draws: Draws, channels: int, padded_size: int, device: torch.device) 
 
 
 class Cropper:
-    """Cuts one window of a fixed size from each image of a padded batch, laid as asked.
+    """Cuts one window of a fixed size from each image of a padded batch, oriented as drawn.
 
     Args:
         channels: C.
         padded_size: height and width of the padded images, pixels.
         size: height and width of a window, pixels.
-        device: where the batches are.
-        orientations: 2 where windows are mirrored at most, else 8; see `Draws`.
+        device: of the batches.
+        orientations: see `Draws`.
     """
 
     def __init__(
@@ -237,38 +224,28 @@ class Cropper:
         self.offsets = torch.stack([way.flatten() for way in ways])
 
     def __call__(self, padded: Tensor, top: Tensor, left: Tensor, orientation: Tensor) -> Tensor:
-        """Windows of a batch.
-
-        Args:
-            padded: (B, C, P, P) with P the padded size, any type.
-            top: (B,), int64, first row of each window.
-            left: (B,), int64, first column of each window.
-            orientation: (B,), int64, how each window is laid.
-
-        Returns:
-            (B, C, size, size), of the type of `padded`, channels_last.
-        """
+        """Windows (B, C, size, size), channels_last, of `padded` images (B, C, P, P); see `Draws` for the others."""
         start = (top * self.padded_size + left).unsqueeze(1)
         index = self.offsets.index_select(0, orientation).add_(start)
         return padded.flatten(1).gather(1, index).view(-1, *self.shape).permute(0, 3, 1, 2)
 
 
 def _laid(pixels: Tensor, orientation: int) -> Tensor:
-    """(size, size, C) `pixels` in one of the eight orientations of `Draws`."""
+    """(size, size, C) `pixels` in an orientation of `Draws`."""
     if orientation & 4:
         pixels = pixels.transpose(0, 1)
     return pixels.flip([axis for axis, bit in ((0, 2), (1, 1)) if orientation & bit])
 
 
 class Scaler:
-    """Cuts one window of any size from each image of a batch, scales it to one size, and lays it as asked.
+    """Cuts one window of any size from each image of a batch, scales it to one size, and orients it as drawn.
 
-    Antialiased and bilinear, as `torch.nn.functional.interpolate(antialias=True)` on each window alone.
+    Antialiased and bilinear, as `torch.nn.functional.interpolate(antialias=True)` on each window.
 
     Args:
         stored: height and width of the images, pixels.
-        size: height and width of what comes out, pixels.
-        device: where the batches are.
+        size: height and width of the result, pixels.
+        device: of the batches.
     """
 
     def __init__(self, stored: int, size: int, device: torch.device) -> None:
@@ -279,12 +256,7 @@ class Scaler:
     def __call__(
         self, images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, orientation: Tensor
     ) -> Tensor:
-        """Scaled windows of a batch; see `Cropper`.
-
-        Args:
-            height: (B,), int64, rows of each window.
-            width: (B,), int64, columns of each window.
-        """
+        """Scaled windows (B, C, size, size), channels_last, of `images` (B, C, S, S); see `Draws` for the others."""
         exchanged, down, across = orientation >= 4, (orientation & 2) > 0, (orientation & 1) > 0
         # What is upside down after rows and columns are exchanged was mirrored before.
         rows = self._weights(top, height, torch.where(exchanged, across, down))
@@ -295,7 +267,7 @@ class Scaler:
         return scaled.round_().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
 
     def _weights(self, start: Tensor, length: Tensor, reverse: Tensor) -> Tensor:
-        """(B, size, S): how much each row, or column, of an image counts for each one of the result."""
+        """(B, size, S): weight of each row, or column, of an image in each one of the result."""
         scale = (length / self.size).unsqueeze(1)
         middle = start.unsqueeze(1) + self._outputs * scale
         middle = torch.where(reverse.unsqueeze(1), middle.flip(1), middle)

@@ -73,11 +73,7 @@ class Probe:
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Explain that `what` cannot be read, which says nothing about the images in it.
-
-    Raises:
-        DataError: it cannot.
-    """
+    """Turn an `OSError` into a `DataError` that says that `what` cannot be read."""
     try:
         yield
     except OSError as error:
@@ -88,21 +84,13 @@ def readable(what: str) -> Iterator[None]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The contents of an image file.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """The contents of an image file, or a `DataError`."""
     with readable(f"image {path}"):
         return path.read_bytes()
 
 
 def probe_image(data: bytes) -> Probe:
-    """Read an image's header.
-
-    Raises:
-        CorruptImageError: there is none.
-    """
+    """Read an image's header, or raise `CorruptImageError`."""
     try:
         with _opened(data) as image:
             return Probe(*image.size, gray=image.mode in _GRAY_MODES)
@@ -178,11 +166,7 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> 
 def corrupt_among(
     positions: Sequence[int], look: Callable[[int], object], threads: int, *, tell: str = ""
 ) -> dict[int, str]:
-    """The positions at which `look` finds a corrupt image, ascending, each with what is wrong with it.
-
-    Args:
-        tell: what is looked at; progress is logged where it is given.
-    """
+    """Positions for which `look` raises `CorruptImageError`, ascending, and the reasons; `tell` logs its progress."""
     found: dict[int, str] = {}
 
     def look_at(chunk: Sequence[int]) -> None:

@@ -41,14 +41,14 @@ _LARGEST_AUTOMATIC = 224
 
 @dataclass(frozen=True, eq=False)
 class DecodedImages:
-    """What reading every file of a listing gave.
+    """The decoded images of a listing.
 
     Attributes:
         image_size: height and width, pixels.
-        in_chans: 1 where every image is grayscale, else 3.
-        digest: sha256 of the pixels where they are held, else of the files.
-        corrupt: what is wrong with each file that cannot be decoded, by its place in the listing.
-        pixels: (N, C, S, S), uint8, of the other files; None where they are too large together.
+        in_chans: 1 for grayscale, 3 for RGB.
+        digest: sha256 of the pixels, or of the files if there are no pixels.
+        corrupt: reasons why files cannot be decoded, by position in the listing.
+        pixels: (N, C, S, S), uint8, of the other files; None if they are too large for memory.
     """
 
     image_size: int
@@ -76,10 +76,9 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
     """Read every image once, in threads.
 
     Args:
-        listing: the files.
-        image_size: height and width of the result; None chooses: the size that all images share where they are
-            squares of 8 to 64 pixels, else the median shorter side, rounded down to a multiple of 8, at most 224.
-        in_chans: 1 or 3; None chooses 1 where every image is grayscale.
+        image_size: height and width of the result (default: the size of the images if all are squares of one size from
+            8 to 64 pixels, else their median shorter side, rounded down to a multiple of 8, at most 224).
+        in_chans: 1 or 3 (default: 1 if every image is grayscale).
 
     Raises:
         DataError: a file cannot be read, no file is an image, or memory does not suffice for one.

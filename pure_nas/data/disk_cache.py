@@ -1,7 +1,7 @@
-"""What follows from images and is kept on disk for the next start: decoded pixels, and lists of files.
+"""Files in the folder `decoded` of the data directory, which save work at the next start.
 
-A file is named after the facts that its contents follow from. One that is damaged is made again; where the folder
-cannot be written, a warning is logged and work goes on.
+The name of a file follows from what its contents depend on. A damaged file is made again; if the folder cannot be
+written, a warning is logged.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def digest_of(value: object) -> str:
 
 
 def key_of(facts: object) -> str:
-    """The name, without its ending, of what follows from `facts`, which JSON can hold."""
+    """Name, without its ending, of a file whose contents depend on `facts`, which JSON can hold."""
     return digest_of(facts)[:32]
 
 
 def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = "it is made") -> T | None:
-    """What `read` makes of a file; None where there is none, or where `read` finds it damaged, which is logged.
+    """What `read` returns for a file; None if there is none, or if it is damaged, which is logged.
 
     Args:
-        what: the file, for people.
-        again: what happens where it is damaged.
+        what: names the file in the warning.
+        again: says in the warning what happens.
     """
     try:
         return read(path)
@@ -60,11 +60,11 @@ def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = 
 
 
 def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: str = "makes it") -> bool:
-    """Write a file so that others see all of it or nothing; returns whether that was possible.
+    """Write a file so that others see all of it or nothing; a failure is logged, and returns False.
 
     Args:
-        what: what it holds, for people.
-        again: what the next start does where it was not.
+        what: names the contents in the warning.
+        again: says in the warning what the next start does.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
@@ -93,12 +93,7 @@ def _remove_strays(folder: Path) -> None:
 
 @contextmanager
 def alone(lock: Path, what: str) -> Iterator[None]:
-    """Hold the file `lock`; where another process holds it, say first what is waited for.
-
-    Args:
-        lock: made where it is absent.
-        what: happens meanwhile, such as "the images are unpacked".
-    """
+    """Hold the lock file `lock`; if another process holds it, log `what` it does, such as "X is downloaded"."""
     waiting = FileLock(lock)
     try:
         held = waiting.acquire(blocking=False)

@@ -56,9 +56,9 @@ class Opened:
     """Images that are ready to be read.
 
     Attributes:
-        source: gives them; its size may be larger than what a network is shown, which is then the middle.
-        digest: changes when the images change.
-        corrupt: what is wrong with each image that is to be left out, by its position.
+        source: of the images; if they are larger than what a network sees, it sees their centre.
+        digest: changes with the images.
+        corrupt: reasons, by position, for leaving images out.
     """
 
     source: PixelSource
@@ -67,7 +67,7 @@ class Opened:
 
 
 Open = Callable[[int, Positions, bool], Opened]
-"""From the size that a network is shown, the positions that will be read, and whether damaged images are left out."""
+"""Takes the size that a network sees, the positions that will be read, and whether to leave out corrupt images."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,8 +78,8 @@ class LargeImages:
         labels: (N,), int64, each an index into `classes`.
         classes: the names of the classes.
         in_chans: 1 for grayscale, 3 for RGB.
-        image_size: height and width that a network is shown where nothing else is asked for, pixels.
-        open: makes the images ready. It raises `DataError` where they cannot be had.
+        image_size: default height and width that a network sees, pixels.
+        open: makes the images ready, or raises `DataError`.
 
     Raises:
         DataError: there are no labels, or one is no index into `classes`.

@@ -252,12 +252,12 @@ class DatasetInfo:
     """One line of a dataset listing.
 
     Attributes:
-        classes: how many.
+        classes: number of classes.
         image_shape: (channels, height, width) as stored.
-        train_size: images in the train part, None where unknown.
-        test_size: likewise for the test part.
-        location: where it is looked for.
-        present: whether its train part can be read now, without a download.
+        train_size: images in the train part, None if unknown.
+        test_size: images in the test part, None if unknown.
+        location: folder of its files.
+        present: whether its train part can be read without a download.
     """
 
     name: str
