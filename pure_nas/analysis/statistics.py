@@ -27,7 +27,7 @@ class Difference:
         low: lower end of Welch's 95 % interval.
         high: its upper end.
         p: two-sided p-value of Welch's test that there is none; None where neither side varies, which says
-            nothing of chance.
+            nothing about chance.
     """
 
     value: float

@@ -1,7 +1,4 @@
-"""The image files in folders, and what is passed over in looking for them.
-
-What cannot be read is a `DataError` that names it.
-"""
+"""Lists the image files in folders, and what else is there; a folder that cannot be read is a `DataError`."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ _NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file and what tells whether it changed: its size in bytes and its time of change in nanoseconds."""
+    """A file with its size in bytes and modification time in nanoseconds, which show whether it changed."""
 
     path: Path
     size: int
@@ -68,21 +65,21 @@ class Listing:
         return str(self.files[position].path)
 
     def contents(self, position: int) -> bytes:
-        """The contents of a file."""
+        """The bytes of a file."""
         return read_bytes(self.files[position].path)
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What of a folder is not used.
+    """What a dataset's folder holds and is not used.
 
     Attributes:
-        root: the folder of the dataset.
-        folders: reasons by folder, relative to the dataset's.
-        endings: how many files end in what no image ends in.
-        system: how often each hidden or system file or folder was met.
-        loose: how many images are outside the folders of the classes.
-        annotations: how many folders of masks or annotations stand beside folders of images, by name.
+        root: folder of the dataset.
+        folders: reasons by folder, relative to `root`.
+        endings: numbers of files that are no images, by their ending.
+        system: numbers of hidden and system files and folders, by name.
+        loose: numbers of images outside the folders of classes, by folder.
+        annotations: numbers of folders with masks or annotations next to folders of images, by name.
     """
 
     root: Path
@@ -97,7 +94,7 @@ class PassedOver:
         self.folders[folder.relative_to(self.root).as_posix()] = reason
 
     def in_words(self) -> tuple[str, ...]:
-        """One phrase for each kind of thing; none where everything is used."""
+        """One phrase per kind."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
         if self.loose:
             phrases.append(f"images outside the folders of classes: {_counts(self.loose)}")
@@ -112,11 +109,7 @@ class PassedOver:
 
 
 def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
-    """List the images of every class in `folder`, a part of a dataset.
-
-    Raises:
-        DataError: a class has no images.
-    """
+    """List the images of every class in `folder`; a class without images is a `DataError`."""
     files: list[ImageFile] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
@@ -129,25 +122,25 @@ def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver)
 
 
 def no_images(what: str, folder: Path, *, hint: str) -> DataError:
-    """The error for a class that has no images in its folder."""
+    """The error for a class without images."""
     return DataError(
         f"The {what} has no images: {folder} holds no file that ends in {', '.join(IMAGE_EXTENSIONS)}.", hint=hint
     )
 
 
 def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> int:
-    """How many images the classes in `folder` have."""
+    """Number of images of the classes in `folder`."""
     return sum(1 for name in classes for _ in _images_below(folder / name, set(), passed_over))
 
 
 def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]:
-    """Names of the folders in a folder, sorted; those of the system and of annotations are passed over."""
+    """Names of the folders in a folder, sorted, without those of the system and of annotations."""
     names = {entry.name for entry in entries(folder, passed_over) if entry.is_dir()}
     return sorted(names - _annotations(names, passed_over))
 
 
 def images_directly_in(folder: Path) -> int:
-    """How many images a folder holds itself."""
+    """Number of images in a folder, not counting its subfolders."""
     return sum(1 for entry in entries(folder) if is_image(entry.name) and not entry.is_dir())
 
 
@@ -157,7 +150,7 @@ def is_image(name: str) -> bool:
 
 
 def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirEntry[str]]:
-    """What is in a folder, but for hidden and system files and folders, which are passed over."""
+    """What is in a folder, without hidden and system files and folders."""
     try:
         with os.scandir(folder) as scanned:
             found = list(scanned)
@@ -179,7 +172,7 @@ def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirE
 
 
 def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
-    """Of folders that stand together, those of masks or annotations beside one of images: of these nothing is shown."""
+    """Among the folders in one folder, those with masks or annotations of the images in another."""
     if len({name.lower() for name in names if _IMAGES.fullmatch(name.lower())}) != 1:
         return set()
     found = {name for name in names if _ANNOTATIONS.fullmatch(name.lower())}

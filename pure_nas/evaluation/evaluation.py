@@ -25,7 +25,6 @@ from pure_nas.training.evaluation import scoring_batch
 SCHEMA_VERSION = 1
 
 Progress = Callable[[int, int], None]
-"""Is told how many images are done, and of how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class NoisePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseCurve:
-    """Quality over the levels of one kind of noise, from none to strong; no noise comes first."""
+    """Quality over the levels of one kind of noise, from none to strong."""
 
     kind: NoiseKind
     points: tuple[NoisePoint, ...]
@@ -58,15 +57,15 @@ class NoiseCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was found of one network on one set of images.
+    """The evaluation of one network on one set of images.
 
     Attributes:
-        quality: on the images as they are, each seen once.
+        quality: on the images as they are.
         views: the test-time views that were asked for.
-        viewed: quality where probabilities are averaged over the views; None where the only view is the image.
-        noise: one curve a kind; images are seen once.
-        intensity: the invariance probe, by rising factor; images are seen once.
-        seed: decided the noise.
+        viewed: quality of probabilities averaged over the views; None if the only view is the image.
+        noise: one curve per kind, without views.
+        intensity: the invariance probe, by increasing factor, without views.
+        seed: of the noise.
         image_size: height and width of the images, pixels.
     """
 
@@ -106,21 +105,21 @@ def evaluate_network(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Evaluate `network` on every image of a set, as it is in evaluation mode.
+    """Evaluate `network` on a set of images, in evaluation mode.
 
-    The images are read once, whatever is asked for. On a CPU the result depends on the seed alone, not on the batch
-    size.
+    The images are read once, whatever is asked for. On a CPU the result depends on the seed, but not on the batch size.
 
     Args:
-        classes: names of the classes; their numbers where they are left out.
-        noises: under which noise to evaluate it as well; see `usual_noises`.
-        views: test-time views to average over; none where it is left out.
-        factors: what to multiply intensities by for the invariance probe; see `USUAL_FACTORS`.
+        classes: names of the classes (default: their numbers).
+        noises: noise to evaluate under as well, such as `usual_noises()`.
+        views: test-time views to average over (default: the image alone).
+        factors: factors of the intensity for the invariance probe, such as `USUAL_FACTORS`.
         seed: decides the noise.
-        batch_size: images at a time; what suits the device where it is left out.
+        batch_size: images per batch (default: as suits the device).
+        progress: is told how many images are done, and of how many.
 
     Raises:
-        UsageError: the images are not what the network reads, or the names are not one a class.
+        UsageError: images or names do not fit the network.
         DataError: there are no images, or one can no longer be read.
     """
     names = _checked(network, images, classes)
@@ -139,12 +138,9 @@ def evaluate_network(
 
 
 def noise_error(network: Network, images: ImageSet, device: torch.device, seed: int) -> float:
-    """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`.
+    """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`; `seed` decides the noise.
 
     A prediction that is not finite counts as wrong.
-
-    Args:
-        seed: decides the noise, which is the same for every network.
 
     Raises:
         DataError: there are no images, or one can no longer be read.
@@ -206,7 +202,7 @@ class _Run:
             probe.add((features, scores), (new_features, log_softmax(new_logits)), labels)
 
     def _over_views(self, held: Tensor) -> Tensor:
-        """Logarithm of the mean probability over the views, (B, C), float64; NaN where a view gives no finite one."""
+        """Logarithm of the mean probability over the views, (B, C), float64; NaN if one is not finite."""
         views = self._views.of(held, self._image_size)
         scores = torch.stack([self._scorer.log_probabilities(view) for view in views])
         return scores.logsumexp(0) - math.log(len(scores))
@@ -235,12 +231,7 @@ class _Run:
 
 
 def _checked(network: Network, images: ImageSet, classes: Sequence[str]) -> Sequence[str]:
-    """The names of the classes, once images and names are known to fit the network.
-
-    Raises:
-        UsageError: they do not.
-        DataError: there are no images.
-    """
+    """The names of the classes, after a check that images and names fit the network."""
     architecture = network.architecture
     count = architecture.num_classes
     if not len(images):

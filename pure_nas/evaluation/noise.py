@@ -1,8 +1,8 @@
-"""Noise on images: four kinds, drawn for each image on its own, so that batches do not matter.
+"""Four kinds of noise on images, drawn for each image separately, so that results do not depend on batches.
 
-Images are scaled to 0..1, and what noise lifts out of that range is clipped, as a sensor does. An image's noise
-follows from a seed, the kind and the image's place in its set, and not from the level: curves over levels, and
-networks beside each other, are compared on the same draws (Poisson's draws depend on the image's values too).
+Images are scaled to 0..1, and noisy ones clipped to that range, as by a sensor. The noise of an image depends on a
+seed, the kind and the image's position in its set, but not on the level, so levels and networks are compared on the
+same draws (those of Poisson noise depend on the image as well).
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ LEVEL_NAMES: Mapping[NoiseKind, str] = {
 }
 
 _STREAM = 7
-"""Sets these draws apart from others of the same seed."""
+"""Separates these draws from others of the same seed."""
 _MOST_PHOTONS = 1e7
 """float32 counts further, but not much."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """One kind of noise at one level; a level of 0 is no noise, whatever the kind.
+    """One kind of noise at one level; a level of 0 is no noise.
 
     Raises:
-        UsageError: the kind is unknown, or the level cannot be had.
+        UsageError: the kind is unknown, or the level is out of its range.
     """
 
     kind: NoiseKind
@@ -71,7 +71,7 @@ class Noise:
 
     @property
     def strength(self) -> float:
-        """A number that grows with the noise: the level, or for Poisson noise its standard deviation on white."""
+        """A number that increases with the noise: the level, or for Poisson noise the standard deviation on white."""
         return 1 / math.sqrt(self.level) if self.kind == "poisson" and self.level else self.level
 
 
@@ -85,7 +85,7 @@ NOISE_MIXTURE = (
     Noise("speckle", 0.1),
     Noise("speckle", 0.3),
 )
-"""Each kind at a mild and at a strong level, all with the same weight. Fixed, so that searches can be compared."""
+"""Each kind at a mild and a strong level, with equal weights. Fixed, so that searches can be compared."""
 
 
 def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
@@ -94,21 +94,13 @@ def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
 
 
 def noise_seeds(seed: int, kind: NoiseKind, count: int) -> list[int]:
-    """A seed for each of `count` images; the first ones are the same whatever the count."""
+    """A seed for each of `count` images; a larger count only adds seeds."""
     sequence = np.random.SeedSequence([seed, _STREAM, NOISE_KINDS.index(kind)])
     return [int(state) >> 1 for state in sequence.generate_state(count, np.uint64)]
 
 
 def add_noise(images: Tensor, noise: Noise, seeds: Sequence[int]) -> Tensor:
-    """Images with noise; the ones given are left alone.
-
-    Args:
-        images: (B, C, H, W), float32, values 0..1.
-        seeds: one an image, see `noise_seeds`.
-
-    Returns:
-        (B, C, H, W), float32, values 0..1, on the device of `images`.
-    """
+    """A noisy copy of `images` (B, C, H, W), float32, values 0..1, with one of `noise_seeds` per image."""
     if noise.clean:
         return images
     generator = torch.Generator(images.device)

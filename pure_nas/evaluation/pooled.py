@@ -1,4 +1,4 @@
-"""What the evaluations of a network that was trained with several seeds say together."""
+"""The evaluations of a network that was trained with several seeds, as one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pure_nas.evaluation.quality import Bin, ClassQuality, Quality
 
 
 def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
-    """Means over the evaluations of at least one seed, on the same images, with the same noise, views and factors.
+    """Means over the evaluations of one or more seeds, on the same images, with the same noise, views and factors.
 
-    An interval then reaches from the lowest accuracy of a seed to the highest. Images are counted once a seed.
+    An interval is then from the lowest accuracy of a seed to the highest. Images count once per seed.
     """
     first = seeds[0]
     if len(seeds) == 1:

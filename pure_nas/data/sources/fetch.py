@@ -35,7 +35,7 @@ _STORAGE_ERRORS = {EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, 
 
 
 def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
-    """The one file of a part, downloaded first where it is absent.
+    """The only file of a part, downloaded if it is not there.
 
     Raises:
         DataError: it cannot be downloaded or stored, or is not the published one.
@@ -72,7 +72,7 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Callable[[
 
 
 def _require_no_obstacle(spec: DatasetSpec, data_dir: Path, part: Part) -> None:
-    """Raise where a folder is in the place of a file, or a file in that of a folder above it."""
+    """Raise if a folder is in the place of a file, or a file in that of a folder above it."""
     for path in spec.missing(data_dir, part):
         files = [folder for folder in path.parents if folder.is_file()]
         if path.is_dir() or files:
@@ -88,7 +88,7 @@ def _not_stored(spec: DatasetSpec, data_dir: Path, why: str, way_out: str) -> Da
 
 
 def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
-    """How to put the files of a part in place without this program."""
+    """How to put the files of a part in place by hand."""
     steps = []
     for download in (spec.downloads or {})[part]:
         target = data_dir / download.folder / download.name
@@ -98,7 +98,7 @@ def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
 
 
 def is_published(path: Path, checksum: str) -> bool:
-    """Whether a file has the checksum of a `Download`; any file has an empty one."""
+    """Whether a file has the checksum of a `Download`; an empty checksum fits any file."""
     algorithm, _, expected = checksum.partition(":")
     if not expected:
         return True
@@ -107,7 +107,7 @@ def is_published(path: Path, checksum: str) -> bool:
 
 
 def _download(download: Download, path: Path) -> None:
-    """Fetch a file; what a connection that broke has left is gone on with."""
+    """Download a file, resuming what a broken connection left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")
     total = _receive(download.url, unfinished)
@@ -121,7 +121,7 @@ def _download(download: Download, path: Path) -> None:
 
 
 def _receive(url: str, path: Path) -> int | None:
-    """Append what is missing of a file; its size in full, where the server says it."""
+    """Append what is missing of a file; returns its full size if the server tells it."""
     start = path.stat().st_size if path.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:

@@ -26,9 +26,7 @@ _NAMED_FAULTS = 5
 
 
 def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: bool) -> Dataset:
-    """Load a folder of images, of either layout that `pure_nas.data.sources.folder_layout` knows.
-
-    Flips and turns are taken to keep the label: only the recipe decides on them.
+    """Load a folder of images; labels are assumed to survive flips and turns, which the recipe decides on.
 
     Raises:
         UsageError: the choice cannot be met.
@@ -81,7 +79,7 @@ class _Folder:
     skip_corrupt: bool
 
     def list_files(self) -> tuple[Listing, int, int]:
-        """The files outside test, and how many files the training folder and the test part have."""
+        """The files outside test, and the numbers of files in the training folder and in the test part."""
         layout = self.layout
         listing = list_images(layout.train, layout.classes, layout.passed_over)
         if layout.whole:

@@ -49,10 +49,10 @@ class FolderLayout:
     Attributes:
         classes: names of the classes, sorted.
         train: folder of the training images.
-        validation: folder of the validation images; None where they are split off train.
-        test: folder of the test images; None where there is none.
-        whole: whether `train` holds everything, so that test images too are split off it.
-        passed_over: what beside these is not used; what is found in them is added to it.
+        passed_over: what is not used; what is found in the folders of images is added to it.
+        validation: folder of the validation images; None if they are split off train.
+        test: folder of the test images; None if there is none.
+        whole: whether `train` holds everything, so that the test images are split off it as well.
     """
 
     classes: tuple[str, ...]
@@ -101,12 +101,12 @@ def find_layout(root: Path) -> FolderLayout:
 
 
 def parts_among(names: Iterable[str]) -> dict[str, FolderPart]:
-    """Of folders that stand together, those whose names read like parts, in their order.
+    """The parts among the folders in one folder, by their names.
 
-    A name reads like a part where it is a word for one with nothing but usual additions, in any case: `Train`,
+    A name reads like a part if it is a word for one, with no more than usual additions, in any case: `Train`,
     `test_set`, `seg_train`, `valid_images`, `TrainingData2`. Other additions have to be shared with a folder of
-    another part: `flowers_train` and `flowers_test`. Where all folders share them, one of them may say no part and is
-    train: `flowers` and `flowers_test`. Beside `validation`, `evaluation` is test where nothing else is.
+    another part: `flowers_train` and `flowers_test`. If all folders share them, one of them may name no part and is
+    train: `flowers` and `flowers_test`. Next to `validation`, `evaluation` is test if nothing else is.
     """
     read = {name: _read(name) for name in names}
     without = [name for name, (part, _) in read.items() if part is None]
@@ -127,13 +127,13 @@ def parts_among(names: Iterable[str]) -> dict[str, FolderPart]:
 
 
 def reads_like_wrapping(name: str) -> bool:
-    """Whether a folder's name says no more than that there are images in it, as `images` and `dataset` do."""
+    """Whether a folder's name only says that there are images in it, like `images` and `dataset`."""
     words = _WORD.findall(name)
     return any(map(str.isalpha, words)) and all(_USUAL.fullmatch(word.lower()) for word in words)
 
 
 def _read(name: str) -> tuple[FolderPart | None, tuple[str, ...]]:
-    """The one part that a name has a word for, and its words that are no usual addition."""
+    """The one part that a name has a word for, and the words that are no usual addition."""
     found: set[FolderPart] = set()
     rest = []
     for word in map(str.lower, _WORD.findall(name)):
@@ -146,7 +146,7 @@ def _read(name: str) -> tuple[FolderPart | None, tuple[str, ...]]:
 
 
 def _inside_archive(root: Path) -> Path:
-    """The folder with the parts or classes, where folders stand around it that hold nothing else."""
+    """The folder with the parts or classes, inside folders that hold nothing else."""
     folder = root
     while (name := _only_folder(folder)) and not parts_among([name]):
         folder = folder / name
@@ -155,14 +155,14 @@ def _inside_archive(root: Path) -> Path:
 
 
 def _look_around(outer: Path, inner: Path, passed_over: PassedOver) -> None:
-    """Note what is passed over in the folders that stand around `inner`, `outer` the first of them."""
+    """Note what is passed over in the folders around `inner`, up to `outer`."""
     while inner != outer:
         inner = inner.parent
         subfolders(inner, passed_over)
 
 
 def _inside_part(folder: Path, part: FolderPart) -> Path:
-    """The folder with the classes of a part, where folders stand around it that say the part again, or nothing."""
+    """The folder with the classes of a part, inside folders whose names repeat the part or say nothing."""
     while name := _only_folder(folder):
         again = name == folder.name or parts_among([name]).get(name) == part
         if not again and not reads_like_wrapping(name):
@@ -172,13 +172,13 @@ def _inside_part(folder: Path, part: FolderPart) -> Path:
 
 
 def _only_folder(folder: Path) -> str:
-    """The name of the one folder in a folder that has no images itself; empty where that is not so."""
+    """The name of the only folder in a folder without images of its own; else empty."""
     names = subfolders(folder)
     return names[0] if len(names) == 1 and not images_directly_in(folder) else ""
 
 
 def _one_folder_each(top: Path, named: dict[str, FolderPart]) -> dict[FolderPart, str]:
-    """The folder of each part that there is."""
+    """The folder of each part."""
     folders: dict[FolderPart, list[str]] = defaultdict(list)
     for name, part in named.items():
         folders[part].append(name)
@@ -194,7 +194,7 @@ def _one_folder_each(top: Path, named: dict[str, FolderPart]) -> dict[FolderPart
 def _refuse_parts_without_classes(
     top: Path, names: list[str], named: dict[str, FolderPart], labelled: dict[str, Path]
 ) -> None:
-    """Raise where folders that read like parts would be taken for classes."""
+    """Raise if folders that read like parts would be taken for classes."""
     parts = set(named.values())
     if not named or not (len(named) == len(names) or ("train" in parts and len(parts) > 1)):
         return
@@ -222,7 +222,7 @@ def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[s
 
 
 def _without_copies(folder: Path, names: list[str], passed_over: PassedOver) -> list[str]:
-    """The names but for that of a folder that holds all the others once more, as some archives do."""
+    """The names without that of a folder that holds copies of all the others, as some archives do."""
     for name in names if len(names) > 2 else ():
         if set(names) - {name} <= set(subfolders(folder / name)):
             passed_over.note(folder / name, "holds the other classes once more")
@@ -231,7 +231,7 @@ def _without_copies(folder: Path, names: list[str], passed_over: PassedOver) -> 
 
 
 def _refuse_parts_in_classes(top: Path, names: tuple[str, ...]) -> None:
-    """Raise where a class has training and other images of its own: they must not be mixed."""
+    """Raise if a class has training and other images of its own, which must not be mixed."""
     for name in names:
         named = parts_among(subfolders(top / name))
         if "train" in named.values() and len(set(named.values())) > 1:

@@ -33,10 +33,10 @@ _log = logging.getLogger(__name__)
 def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     """Colour images of 256 pixels.
 
-    There is no official test part: it is a tenth of each class, always the same images, whatever seed a run has.
-    The file is compressed in pieces that hold parts of many images, so its images are unpacked once, at the size that
-    is asked for, into a map beside the decoded folders. Before that it is compared with the published checksum: another
-    file of the same form is taken, but said to be another.
+    There is no official test part: it is a tenth of each class, the same images for every seed of a run.
+    The file is compressed in chunks with parts of many images, so the images are unpacked once, at the size that is
+    asked for, into a map in the folder of decoded images. Another file of the same form than the published one is
+    used, with a warning.
     """
     spec = BUILT_IN["galaxy10"]
     path = fetch(spec, data_dir, part)
@@ -47,7 +47,7 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
         del positions, skip_corrupt  # the file is unpacked whole, and is sound or is not
         status = path.stat()
-        # They tell the file from others without reading all of it, and stay when the data directory is moved.
+        # They identify the file without reading all of it, and do not change when the data directory is moved.
         facts = {
             "bytes": status.st_size,
             "changed": status.st_mtime_ns,
@@ -69,7 +69,7 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
 
 
 def _unpacked(file: Galaxy10File, image_size: int) -> Iterator[Pixels]:
-    """All images, slab by slab; says so first where the file is not the published one."""
+    """All images, slab by slab; warns if the file is not the published one."""
     published = GALAXY10_FILE.checksum
     if not is_published(file.path, published):
         _log.warning(
@@ -85,7 +85,7 @@ class Galaxy10File:
 
     Args:
         path: of the file.
-        repair: the way out where it is damaged.
+        repair: what to do if it is damaged.
     """
 
     def __init__(self, path: Path, *, repair: str) -> None:
@@ -106,7 +106,7 @@ class Galaxy10File:
         return values
 
     def slabs(self) -> Iterator[Pixels]:
-        """All images in order, (n, C, S, S) with n as many as a few chunks of the file hold.
+        """All images in order, (n, C, S, S), a few chunks of the file at a time.
 
         Raises:
             DataError: the file is damaged.
@@ -148,7 +148,7 @@ class Galaxy10File:
 
 
 def _form_fault(images: h5py.Dataset, labels: h5py.Dataset) -> str:
-    """What is wrong with the types, shapes and pieces of the arrays; empty where nothing is."""
+    """What is wrong with the types, shapes and chunks of the arrays, or nothing."""
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != _SHAPE:
         wanted = ", ".join(map(str, _SHAPE))
         return f'"{_IMAGES}" must be uint8 of shape (N, {wanted}), but is {images.dtype} {images.shape}'
@@ -180,7 +180,7 @@ def _label_fault(values: Positions) -> str:
 
 
 def _rows_at_once(images: h5py.Dataset) -> int:
-    """Images read at once: whole chunks, since each chunk is unpacked whole, as long as memory allows."""
+    """Number of images to read at once: whole chunks, since each is unpacked as a whole, if memory allows."""
     row = int(np.prod(images.shape[1:]))
     chunk = images.chunks[0] if images.chunks else 1
     if chunk * row > _MOST_BYTES:

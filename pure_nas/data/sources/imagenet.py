@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 def imagenet(data_dir: Path, part: Part) -> LargeImages:
     """ImageNet; its official validation images are the test part.
 
-    Images are scaled until their shorter side is 8/7 of what a network is shown (256 for 224), and the square in their
-    middle is held: scoring shows the middle of that, and training a window of it.
+    The shorter side of images is scaled to 8/7 of what a network sees (256 for 224), and their central square is used:
+    evaluation takes the centre of it, and training a random window.
 
-    An image is decoded when it is wanted, so one that is damaged is found out, and named, only then; where damaged
-    images are to be left out, all are decoded once beforehand.
+    Images are decoded when they are read, so a damaged one is found, and named, only then; to leave damaged images
+    out, all are decoded once beforehand.
     """
     cache = data_dir / "decoded"
     files = find_files(data_dir / "imagenet", part, cache)
@@ -48,23 +48,17 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
 
 
 def _tell_count(files: ImagenetFiles, part: Part) -> None:
-    """Say where images lack or are too many: fewer of each class may be meant, and may be a copy that broke off."""
+    """Log a number of images that is not the published one: it may be a subset, or a copy that broke off."""
     published = _SPEC.train_size if part == "train" else _SPEC.test_size
     if published is not None and len(files) != published:
         _log.info("%s holds %s images; ILSVRC2012 has %s there.", files.path, f"{len(files):,}", f"{published:,}")
 
 
 def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Path) -> dict[int, str]:
-    """What is wrong with each damaged image among those at `positions`.
+    """The damaged images among those at `positions`, with reasons.
 
-    All are decoded the first time, and the damaged ones are listed in the folder `cache`. Later those are looked at
-    again, so that one that was restored comes back; one that was damaged since is not noticed here.
-
-    Args:
-        digest: changes with the images.
-
-    Raises:
-        DataError: an image cannot be read.
+    All images are decoded the first time, and the damaged ones are listed in the folder `cache`. Later only those are
+    decoded again, so that restored ones come back; images that were damaged since are not noticed.
     """
     key = key_of([_CORRUPT_SCHEMA, digest, hashlib.sha256(np.ascontiguousarray(positions).data).hexdigest()])
     path, what = cache / f"{key}.corrupt.json", "The images of ImageNet"

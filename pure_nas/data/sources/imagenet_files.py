@@ -60,21 +60,17 @@ class ImagenetFiles:
 
     @cached_property
     def digest(self) -> str:
-        """Changes when an image is added, removed or renamed; the same for a folder and an archive of the same."""
+        """Changes when images are added, removed or renamed; equal for a folder and an archive of the same images."""
         changes = hashlib.sha256(np.ascontiguousarray(self.labels).data)
         changes.update(b"\n".join(self.names.tolist()))
         return changes.hexdigest()
 
     def name(self, position: int) -> str:
-        """Where a file is, for people."""
+        """Where a file is, for messages."""
         return str(self._file(position))
 
     def contents(self, position: int) -> bytes:
-        """The contents of a file.
-
-        Raises:
-            DataError: they cannot be read.
-        """
+        """The bytes of a file, or a `DataError`."""
         return read_bytes(self._file(position))
 
     def _file(self, position: int) -> Path:
@@ -104,13 +100,13 @@ class ArchivedFiles(ImagenetFiles):
 
 
 def find_files(root: Path, part: Part, cache: Path) -> ImagenetFiles:
-    """The files of a part: those in `train` or `val` in `root` where that is there, else those in its archive.
+    """The files of a part: in the folder `train` or `val` of `root` if there is one, else in its archive.
 
     Args:
-        cache: the folder in which the list of an archive is kept.
+        cache: folder to keep the list of an archive in.
 
     Raises:
-        DataError: there are none, they cannot be read, or they are not those of the classes of ImageNet.
+        DataError: there are none, they cannot be read, or their classes are not those of ImageNet.
     """
     folder = root / ("train" if part == "train" else "val")
     archive, *kit = (root.parent / file for file in (BUILT_IN["imagenet"].files or {})[part])
@@ -141,11 +137,7 @@ def _list_folder(folder: Path) -> ImagenetFiles:
 
 
 def _require_classes(found: set[str], where: Path) -> None:
-    """Check that exactly ImageNet's classes were found.
-
-    Raises:
-        DataError: one is missing, or is none of ImageNet.
-    """
+    """Raise `DataError` unless exactly ImageNet's classes were found."""
     known = imagenet_classes()
     missing, extra = sorted(known.keys() - found), sorted(found - known.keys())
     if not missing and not extra:
@@ -164,7 +156,7 @@ def _require_classes(found: set[str], where: Path) -> None:
 
 
 def _named(identifier: str) -> str:
-    """A class for messages."""
+    """A class, for messages."""
     name = imagenet_classes().get(identifier)
     return f"{identifier} ({name})" if name else f'"{identifier}"'
 
@@ -249,14 +241,7 @@ def _validation_labels(kit: Path) -> Positions:
 
 
 def _listed(archive: Path, start: int = 0, end: int | None = None, within: str = "") -> list[Place]:
-    """The files between two places of `archive`, all of it where they are left out, by name; places are those in it.
-
-    Args:
-        within: the archive that is there, for messages.
-
-    Raises:
-        DataError: it is damaged, cut short, or cannot be read.
-    """
+    """The files of `archive`, or of an archive inside it from `start` to `end`, by name; messages call it `within`."""
     try:
         with readable(f"archive {archive}"), archive.open("rb") as file:
             end = file.seek(0, os.SEEK_END) if end is None else end
@@ -282,11 +267,7 @@ def _files(members: tarfile.TarFile, end: int) -> Iterator[Place]:
 
 
 def _require_end(file: BinaryIO, place: int, end: int) -> None:
-    """Check that an archive ends at `place`: zeros alone, a block of them at least, fill it up to `end`.
-
-    Raises:
-        tarfile.ReadError: it does not.
-    """
+    """Raise `ReadError` unless an archive ends at `place`: only zeros, at least a block of them, fill it to `end`."""
     if end - place < _BLOCK:
         raise tarfile.ReadError(_ENDLESS)
     file.seek(place)

@@ -41,18 +41,17 @@ def load_dataset(
     """Load a dataset without reading its test images.
 
     Args:
-        name_or_path: a name out of `dataset_names()`, or the path of a folder of images (`./digits` is a folder
-            even though `digits` is a name).
-        data_dir: where datasets and decoded images are kept; default `default_data_dir()`.
-        seed: decides which images are set aside for validation, in the same proportion for every class.
-        validation: how many images are set aside, or what share of them; default as the dataset has it, for a
-            folder a tenth, at least 2 of each class that has 4.
-        image_size: scale images to this height and width, pixels; default as stored, for a folder see
-            `decode_listing`.
-        skip_corrupt: leave out images that cannot be decoded instead of raising. Where images are decoded as they
-            are wanted (imagenet), all are decoded once to find out; the result is kept.
-        limit: use only so many of the images outside test, in the same proportion for every class; the
-            images of a validation folder are used whole.
+        name_or_path: one of `dataset_names()`, or the path of a folder of images (`./digits` is a folder although
+            `digits` is a name).
+        data_dir: directory of datasets and decoded images (default: `default_data_dir()`).
+        seed: decides which images are set aside for validation, stratified by class.
+        validation: number or share of the images to set aside (default: that of the dataset; for a folder a tenth, at
+            least 2 of each class that has 4).
+        image_size: height and width to scale images to, pixels (default: as stored; for a folder see
+            `decode_listing`).
+        skip_corrupt: leave out images that cannot be decoded instead of raising. If images are decoded only when they
+            are read (imagenet), all are decoded once to find out, and the result is kept.
+        limit: maximum number of images outside test, stratified by class; a validation folder is always used whole.
 
     Raises:
         UsageError: no dataset has that name, or an argument cannot be used.
@@ -117,10 +116,7 @@ def _load_test(
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """Images of one part with their labels; `skipped` damaged ones are left out. What fits is held in memory.
-
-    `decoded_size` is as in `Dataset`.
-    """
+    """Images of one part, in memory if they fit, without `skipped` corrupt ones; `decoded_size` is as in `Dataset`."""
 
     labels: Positions
     images: ImageSet
@@ -151,7 +147,7 @@ def _opened(raw: LargeImages, chosen: Positions, size: int, *, skip_corrupt: boo
         images = resident(_held(source, kept), of_kept, plain, image_size=size)
     else:
         images = StreamedImages(source, of_kept, plain, positions=torch.from_numpy(kept), image_size=size)
-    # Files are decoded to the size that is held. Other sources have images of one size, which they scale.
+    # Encoded images are decoded at the stored size. Other sources have images of one size, which they scale.
     scales = not isinstance(source, EncodedImages) and size == source.size != raw.image_size
     return _Read(labels, images, opened.digest, len(chosen) - len(kept), raw.image_size if scales else None)
 

@@ -35,12 +35,12 @@ Shape = tuple[int, int, int, int]
 
 
 class StoredPixels(PixelSource):
-    """Images in a .npy file, each read when it is wanted.
+    """Images in a .npy file of uint8, read one at a time.
 
     Args:
-        path: of the file, (N, C, S, S), uint8.
-        shape: of its contents.
-        chosen: (K,), int64, which of them there are, in order.
+        path: of the file.
+        shape: (N, C, S, S), of its contents.
+        chosen: (K,), int64, positions in the file.
     """
 
     decodes = False
@@ -95,15 +95,15 @@ def open_pixel_map(
     what: str,
     chosen: Positions,
 ) -> tuple[PixelSource, str]:
-    """Some of the images that `slabs` gives, and the sha256 of all their pixels; the map is made where there is none.
+    """Open a map of the images that `slabs` yields, which is made if there is none, with the sha256 of all its pixels.
 
     Args:
-        folder: where maps are; made where it is absent.
-        facts: what the pixels follow from.
-        shape: (N, C, S, S) of all of them.
-        slabs: gives them in order, a few at a time.
-        what: the images, for people.
-        chosen: (K,), int64, which of them are wanted, in order.
+        folder: of the maps.
+        facts: what the pixels depend on.
+        shape: (N, C, S, S) of all images.
+        slabs: yields them in order, a few at a time.
+        what: names the images in messages.
+        chosen: (K,), int64, positions of the images to open.
 
     Raises:
         DataError: they are too large for memory and cannot be stored.
