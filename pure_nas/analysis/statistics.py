@@ -58,7 +58,8 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     variance = of_first + of_second
     if variance == 0:
         return Difference(value, value, value, None)
-    freedom = variance**2 / (of_first**2 / (len(first) - 1) + of_second**2 / (len(second) - 1))
+    # Shares of the variance: the squares of tiny variances would be zero.
+    freedom = 1 / ((of_first / variance) ** 2 / (len(first) - 1) + (of_second / variance) ** 2 / (len(second) - 1))
     error = math.sqrt(variance)
     reach = _quantile(freedom) * error
     return Difference(value, value - reach, value + reach, _two_sided(abs(value) / error, freedom))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -154,11 +155,11 @@ def scaled(images: NDArray[np.uint8], size: int | None) -> Tensor:
     return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _SCALED_AT_ONCE)])
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """What `function` returns for each item, in order; Pillow decodes outside Python's lock."""
+def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
+    """What `function` returns for each item; Pillow decodes outside Python's lock."""
     pool = ThreadPoolExecutor(max_workers=max(1, threads))
     try:
-        yield from pool.map(function, items)
+        return list(pool.map(function, items))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -168,6 +169,8 @@ def corrupt_among(
 ) -> dict[int, str]:
     """Positions for which `look` raises `CorruptImageError`, ascending, and the reasons; `tell` logs its progress."""
     found: dict[int, str] = {}
+    chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
+    numbers = count(1)
 
     def look_at(chunk: Sequence[int]) -> None:
         for position in chunk:
@@ -175,11 +178,11 @@ def corrupt_among(
                 look(position)
             except CorruptImageError as error:
                 found[position] = str(error) or "damaged"
-
-    chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
-    for number, _ in enumerate(in_threads(look_at, chunks, threads), 1):
+        number = next(numbers)
         if tell and number * 10 // len(chunks) > (number - 1) * 10 // len(chunks):
             _log.info("%s: %d %%, %d damaged.", tell, number * 100 // len(chunks), len(found))
+
+    in_threads(look_at, chunks, threads)
     return dict(sorted(found.items()))
 
 

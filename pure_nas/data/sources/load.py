@@ -160,6 +160,5 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
         pixels[row] = source.pixels(int(positions[row]))
 
     with pillow_warnings_counted():
-        for _ in in_threads(read, range(len(positions)), usual_workers()):
-            pass  # raises what a read has raised
+        in_threads(read, range(len(positions)), usual_workers())
     return torch.from_numpy(pixels)
