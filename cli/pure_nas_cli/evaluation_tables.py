@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pure_nas.evaluation import Evaluation, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
-from pure_nas.evaluation.tally import BINS
+from pure_nas.evaluation.quality import BINS
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.console import stdout
 from pure_nas_cli.plain_tables import plain_table

@@ -9,7 +9,7 @@ import pytest
 from dataset_files import picture, write_classes
 
 from pure_nas.data import Dataset, load_dataset
-from pure_nas.data.part_names import parts_among
+from pure_nas.data.sources.folder_layout import parts_among
 from pure_nas.errors import DataError
 
 TRAIN, OTHER = {"cat": 12, "dog": 8}, {"cat": 3, "dog": 3}

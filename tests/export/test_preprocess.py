@@ -22,10 +22,9 @@ from test_exported_network import imported
 from torch import Tensor
 
 from pure_nas.data import Dataset, load_dataset
-from pure_nas.data.decode import decode_image
+from pure_nas.data.decode import decode_image, scaled
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
-from pure_nas.data.scaling import scaled
 from pure_nas.export import write_export
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
