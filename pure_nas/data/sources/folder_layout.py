@@ -83,6 +83,7 @@ def find_layout(root: Path) -> FolderLayout:
             passed_over.note(top / name, "images without labels")
         classes = _classes(top, [name for name in names if name not in unlabelled], passed_over)
         _refuse_parts_in_classes(top, classes)
+        _refuse_parts_of_other_names(top, classes)
         return FolderLayout(classes, top, passed_over, whole=True)
     for name in names:
         if name not in parts.values():
@@ -90,6 +91,13 @@ def find_layout(root: Path) -> FolderLayout:
             passed_over.note(top / name, unused)
     folders = {part: labelled[name] for part, name in parts.items()}
     classes = _classes(folders["train"], subfolders(folders["train"], passed_over), passed_over)
+    for name in set(names) - set(named):
+        if set(classes) <= set(subfolders(top / name)):
+            raise DataError(
+                f"{top / name} has the classes of {folders['train']}, but its name says neither train, validation nor "
+                "test.",
+                hint="Give it such a name, add its images to one of those folders, or move it out of the dataset.",
+            )
     for part, folder in folders.items():
         _look_around(top / parts[part], folder, passed_over)
         if part != "train":
@@ -236,6 +244,18 @@ def _refuse_parts_in_classes(top: Path, names: tuple[str, ...]) -> None:
         named = parts_among(subfolders(top / name))
         if "train" in named.values() and len(set(named.values())) > 1:
             raise DataError(f"{top / name} has {' and '.join(named)}, as if it were a dataset.", hint=LAYOUT_HINT)
+
+
+def _refuse_parts_of_other_names(top: Path, names: tuple[str, ...]) -> None:
+    """Raise if all classes hold the same folders and nothing else: these are the classes, in parts of any name."""
+    inner = {tuple(subfolders(top / name)) for name in names}
+    if len(inner) == 1 and len(found := inner.pop()) > 1 and not any(images_directly_in(top / name) for name in names):
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise DataError(
+            f"{top} has {shown}, all with the same folders ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}) "
+            "and no other images: they read like parts of a dataset, not like classes.",
+            hint=LAYOUT_HINT,
+        )
 
 
 def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, passed_over: PassedOver) -> None:
