@@ -19,12 +19,12 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Noise, Views, evaluate_network, pooled
 from pure_nas.files import write_whole
+from pure_nas.quantities import counted, show_seconds
 from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
 from pure_nas.run.images import trained_on
 from pure_nas_cli.console import stderr
 from pure_nas_cli.evaluation_tables import Judged, print_evaluations
 from pure_nas_cli.judged_images import Split, WantedImages, images_for, load_wanted, normalised_for
-from pure_nas_cli.quantities import show_count, show_seconds
 from pure_nas_cli.trained_networks import (
     Trained,
     find_all_trained,
@@ -76,9 +76,9 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        print_evaluations(judged, f"{dataset.name}, {show_count(len(images), f'{wanted.images.split} image')}")
+        print_evaluations(judged, f"{dataset.name}, {counted(len(images), f'{wanted.images.split} image')}")
     if written:
-        stderr.print(f"written: {written[0]} and {show_count(len(written) - 1, 'figure file')}", soft_wrap=True)
+        stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
 
 
 def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Trained], Dataset]:
@@ -174,7 +174,7 @@ class _Progress:
         self._status: Status | None = None
 
     def __enter__(self) -> _Progress:
-        text = f"{self._name}: {show_count(self._images, 'image')} ..."
+        text = f"{self._name}: {counted(self._images, 'image')} ..."
         if stderr.is_terminal and not stderr.is_dumb_terminal:
             self._status = stderr.status(Text(text))
             self._status.start()
@@ -193,7 +193,7 @@ class _Progress:
             return
         self._said = now
         left = (now - self._began) / done * (total - done)
-        text = f"{self._name}: {done:,} of {show_count(total, 'image')}, about {show_seconds(left)} left"
+        text = f"{self._name}: {done:,} of {counted(total, 'image')}, about {show_seconds(left)} left"
         if self._status:
             self._status.update(Text(text))
         else:

@@ -11,10 +11,10 @@ from rich.text import Text
 from pure_nas.evaluation import Evaluation, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
 from pure_nas.evaluation.tally import BINS
+from pure_nas.quantities import counted, show_percent
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.console import stdout
 from pure_nas_cli.plain_tables import plain_table
-from pure_nas_cli.quantities import show_count, show_percent
 
 _MOST_CLASSES = 30
 """Classes that are all listed; of more, those that fare worst."""
@@ -100,7 +100,7 @@ def _note_faults(judged: Judged) -> None:
     quality = judged.evaluation.quality
     if quality.unpredicted:
         stdout.print(
-            f"{judged.name}: the logits of {show_count(quality.unpredicted, 'image')} are not finite. They count as "
+            f"{judged.name}: the logits of {counted(quality.unpredicted, 'image')} are not finite. They count as "
             "wrong, and there is no calibration error and no loss.",
             style="yellow",
         )
@@ -217,7 +217,7 @@ def _notes(evaluation: Evaluation, *, of_seeds: bool) -> str:
         notes.append("Top-5 says nothing of five classes or fewer.")
     if evaluation.viewed:
         notes.append(
-            f"{evaluation.views.name}: probabilities averaged over {show_count(evaluation.views.count, 'view')} of an "
+            f"{evaluation.views.name}: probabilities averaged over {counted(evaluation.views.count, 'view')} of an "
             "image; classes and confusions are theirs. Noise is seen once."
         )
     if evaluation.noise:

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from pure_nas.plans.grid.trainings import Training
+from pure_nas.quantities import show_percent, show_seconds
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Outcome
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.quantities import show_percent, show_seconds
 
 _REMARKABLE_SECONDS = 10.0
 

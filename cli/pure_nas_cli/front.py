@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from pure_nas.quantities import counted, show_bytes, show_cost, show_percent, show_seconds
+from pure_nas.report.front_rows import NOISE_ERROR
 from pure_nas.report.next_steps import next_steps
 from pure_nas.report.retraining import came_through, interval_text, score_document
-from pure_nas.report.wording import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.plain_tables import bare_table
-from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds
 
 PRODUCT_COLOUR, CONV_COLOUR, OTHER_COLOUR = "dark_orange", "dodger_blue1", "magenta"
 
@@ -66,7 +66,7 @@ def print_front(results: Results, retraining: Retraining | None = None) -> None:
     tested = {
         trial.number: row for trial in results.front if retraining and (row := retraining.row_of(trial.candidate))
     }
-    networks = show_count(len(results.groups), "network")
+    networks = counted(len(results.groups), "network")
     stdout.print(f"Front: {networks}, hypervolume {results.hypervolume:.4f}", style="italic")
     narrow = stdout.width < _ROOMY
     # Where there is no room for both, test accuracies say more than errors of baselines.
@@ -160,7 +160,7 @@ def summary_line(results: Results) -> str:
     """How many trials ended in which way, how long they took, and what their weights occupy."""
     states = [record.state for record in results.trials]
     replays = sum(record.replay_of is not None for record in results.trials)
-    parts = [show_count(sum(record.counts for record in results.trials), "trial")]
+    parts = [counted(sum(record.counts for record in results.trials), "trial")]
     parts += [f"{states.count(state)} {state}" for state in ("diverged", "failed", "rejected") if state in states]
     parts += [f"{replays} repeated"] if replays else []
     parts.append(f"training time {show_seconds(sum(record.seconds for record in results.trials))}")

@@ -15,13 +15,13 @@ from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.plans.search.study import Asked
+from pure_nas.quantities import show_number, show_percent, show_seconds
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.front import describe_trial, placement
 from pure_nas_cli.plain_tables import bare_table
-from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
@@ -111,8 +111,8 @@ class PlainProgress:
             words += [
                 f"error {show_percent(record.error)}",
                 *([f"noise error {show_percent(record.metrics[_NOISE])}"] if _NOISE in record.metrics else []),
-                f"flops {show_size(record.cost['flops'])}",
-                f"params {show_size(record.cost['params'])}",
+                f"flops {show_number(record.cost['flops'])}",
+                f"params {show_number(record.cost['params'])}",
                 show_seconds(record.seconds),
             ]
         words.append(describe_trial(record).plain)
@@ -184,12 +184,12 @@ class LiveProgress:
         _say_restored(self._live.console, before, after, reason)
 
     def _draw(self) -> Group:
-        counted = sum(record.counts for record in self._records)
+        done = sum(record.counts for record in self._records)
         line = Table.grid(padding=(0, 2))
         line.add_row(
-            ProgressBar(total=self._total, completed=min(counted, self._total), width=_BAR),
-            f"{counted} of {show_count(self._total, 'trial')}",
-            self._time_left(counted),
+            ProgressBar(total=self._total, completed=min(done, self._total), width=_BAR),
+            f"{done} of {counted(self._total, 'trial')}",
+            self._time_left(done),
         )
         return Group(Text(self._title, "bold", overflow="ellipsis", no_wrap=True), line, self._table())
 
@@ -225,8 +225,8 @@ class LiveProgress:
             f"epoch {row.epoch}/{self._epochs}",
             show_percent(row.error) if row.error is not None else "",
             *([""] if noise else []),
-            show_size(cost.flops),
-            show_size(cost.params),
+            show_number(cost.flops),
+            show_number(cost.params),
             _clock(time.monotonic() - row.began),
             _network(architecture, row.trial.baseline),
         ]
@@ -280,8 +280,8 @@ def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str 
         _state(record),
         show_percent(record.error) if complete else "",
         *([show_percent(record.metrics[_NOISE]) if _NOISE in record.metrics else ""] if noise else []),
-        show_size(record.cost["flops"]) if complete else "",
-        show_size(record.cost["params"]) if complete else "",
+        show_number(record.cost["flops"]) if complete else "",
+        show_number(record.cost["params"]) if complete else "",
         _clock(record.seconds) if record.seconds else "",
         _network(record.candidate.architecture, record.baseline),
     ]

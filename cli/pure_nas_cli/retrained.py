@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.run.retrained import Retraining, Row, Variant
 from pure_nas.workers import Outcome
 from pure_nas_cli.console import stdout
-from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 
 class RetrainProgress:
@@ -81,10 +81,10 @@ def _name(variant: Variant, seed: int) -> str:
 def print_retraining(found: Retraining) -> None:
     """Print the test accuracy of each network beside its twins, and what follows."""
     seeds = {len(row.seeds) for row in found.rows}
-    many = show_count(len(found.rows[0].seeds), "seed") if len(seeds) == 1 else "several seeds"
+    many = counted(len(found.rows[0].seeds), "seed") if len(seeds) == 1 else "several seeds"
     title = f"Test accuracy{' of' if seeds == {1} else ', mean and standard deviation of'} {many}"
     if not found.epochs_differ:
-        title += f", {show_count(found.rows[0].epochs, 'epoch')}"
+        title += f", {counted(found.rows[0].epochs, 'epoch')}"
     stdout.print(title, style="italic")
     stdout.print(_table(found, show_seeds=len(seeds) > 1))
     for verdict in found.verdicts:
@@ -112,7 +112,7 @@ def _table(found: Retraining, *, show_seeds: bool) -> Table:
         cells = [str(row.trial), row.variant]
         cells += [f"{row.epochs:,}"] if found.epochs_differ else []
         cells += [str(len(row.seeds))] if show_seeds else []
-        cells += [_accuracy(row), show_size(row.flops), show_size(row.params)]
+        cells += [_accuracy(row), show_number(row.flops), show_number(row.params)]
         table.add_row(*cells, style="bold" if row.variant == "trial" else None)
     return table
 

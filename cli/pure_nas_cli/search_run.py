@@ -14,6 +14,7 @@ from pure_nas.plans.search.samplers import ChosenSampler
 from pure_nas.plans.search.search import Search
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import Prepared, opened, prepare
+from pure_nas.quantities import counted, show_number, show_seconds
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results
@@ -25,7 +26,6 @@ from pure_nas_cli.front import front_document, print_front, print_next_steps, su
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
-from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
 _LONG_SECONDS = 3600.0
 
@@ -109,16 +109,16 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     settings = prepared.settings
     show_images(prepared.dataset)
     _tell(
-        f"{show_size(settings.space.count())} architectures of {show_size(prepared.smallest_params)} to "
-        f"{show_size(prepared.largest_params)} parameters",
+        f"{show_number(settings.space.count())} architectures of {show_number(prepared.smallest_params)} to "
+        f"{show_number(prepared.largest_params)} parameters",
         subject=f"space {settings.space_name}",
     )
     _tell(sampler.reason, subject=f"sampler {sampler.name}")
     planned = min(len(prepared.plan), settings.trials)
     baselines = f", {planned} of them baselines" if planned else ""
-    ended = f"; {show_count(done, 'trial')} done" if done else ""
+    ended = f"; {counted(done, 'trial')} done" if done else ""
     stderr.print(
-        f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}{ended}"
+        f"{counted(settings.trials, 'trial')} of {counted(settings.space.run.epochs, 'epoch')}{baselines}{ended}"
     )
     _hint_at_baselines_alone(prepared)
     _hint_at_long_warmups(prepared)
@@ -144,7 +144,7 @@ def _hint_at_long_warmups(prepared: Prepared) -> None:
     longest, epochs = prepared.space.recipe.warmup_epochs.largest, prepared.space.run.epochs
     if longest >= epochs:
         _warn(
-            f"warmup_epochs of this space go up to {longest:g}: in {show_count(epochs, 'epoch')} such a warm-up does "
+            f"warmup_epochs of this space go up to {longest:g}: in {counted(epochs, 'epoch')} such a warm-up does "
             "not end, and learning rates stay below their peak. Take more --epochs."
         )
 
@@ -179,7 +179,7 @@ def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, 
     if unused < expected:
         enough = int(unused / each * count)
         longer = "" if enough else ": a trial takes longer"
-        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}{longer}")
+        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {counted(enough, 'trial')}{longer}")
 
 
 def _show_idle(prepared: Prepared, left: int) -> None:

@@ -16,6 +16,7 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
 from pure_nas.paths import expanded
+from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
 from pure_nas.run.schema import Training as TrainingFile
@@ -26,7 +27,6 @@ from pure_nas.workers import Ended, EpochDone, InlineExecutor, Job
 from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
 from pure_nas_cli.images_used import show_images
-from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 _DAMAGED_HINT = "Put a good copy back, or remove the folder and give the train command again."
 
@@ -155,7 +155,7 @@ def _require_same(directory: TrialDirectory, candidate: Candidate, training: Tra
 def _train(candidate: Candidate, training: Training, folder: Path) -> dict[str, Any]:
     dataset, device = training.dataset, resolve_device(training.device)
     show_images(dataset)
-    stderr.print(f"{show_count(candidate.recipe.epochs, 'epoch')} on {device}; the test images are not read")
+    stderr.print(f"{counted(candidate.recipe.epochs, 'epoch')} on {device}; the test images are not read")
     executor = InlineExecutor(dataset, device)
     executor.submit(Job(number=0, candidate=candidate, directory=folder, seed=training.seed))
     while True:
@@ -180,7 +180,7 @@ def show_outcome(result: dict[str, Any], folder: Path, *, as_json: bool, stdout:
     elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "
-            f"{show_size(result['cost']['params'])} parameters, {show_size(result['cost']['flops'])} flops, "
+            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
             f"{show_seconds(result['seconds'])}"
         )
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from pure_nas.analysis.convergence import Convergence
-from pure_nas.report import wording
+from pure_nas.quantities import counted, show_seconds
 from pure_nas.report.palette import style_of
 
 
@@ -56,10 +56,10 @@ def convergence_cell(found: Convergence) -> str:
         return f'<td><span class="sub">{"never" if found.missed else "–"}</span></td>'
     epochs = f"{found.mean_epochs:.3g} {'epoch' if found.mean_epochs == 1 else 'epochs'}"
     epochs += _spread(found.epochs, str)
-    seconds = wording.duration(found.mean_seconds or 0.0) + _spread(found.seconds, wording.duration)
+    seconds = show_seconds(found.mean_seconds or 0.0) + _spread(found.seconds, show_seconds)
     if not found.missed:
         return f'<td class="figure">{epochs}<span class="sub">{seconds}</span></td>'
-    part = f"{len(found.epochs)} of {wording.counted(len(found.epochs) + found.missed, 'seed')}"
+    part = f"{len(found.epochs)} of {counted(len(found.epochs) + found.missed, 'seed')}"
     return f'<td class="figure verdict diverged">{part}<span class="sub">{epochs}; {seconds}</span></td>'
 
 

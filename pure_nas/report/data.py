@@ -15,8 +15,9 @@ from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
 from pure_nas.report.front_rows import FrontRow, front_rows
+from pure_nas.report.palette import placement_text
 from pure_nas.report.plain_settings import plain_settings, searched_fields
-from pure_nas.report.summaries import placement_text, product_share, recipe_text
+from pure_nas.report.summaries import product_share, recipe_text
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining

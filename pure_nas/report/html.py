@@ -14,8 +14,10 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from pure_nas.files import write_whole
-from pure_nas.report import palette, sections, wording
+from pure_nas.quantities import cost_label
+from pure_nas.report import palette, sections
 from pure_nas.report.data import ReportData, report_data
+from pure_nas.report.front_rows import NOISE_ERROR
 from pure_nas.report.plots import all_plots
 from pure_nas.run.directory import RunDirectory
 
@@ -92,8 +94,7 @@ def _front(data: ReportData) -> Iterable[str]:
         '<button type="button" data-scale="linear">linear</button></p>'
     )
     views = "".join(
-        sections.plot(f"front-{view.name}", f"Validation error over {wording.cost_label(view.name)}")
-        for view in data.costs
+        sections.plot(f"front-{view.name}", f"Validation error over {cost_label(view.name)}") for view in data.costs
     )
     yield sections.section("front", "Front", f'{switch}<div class="views">{views}</div>', _front_note(data))
     networks = sections.front_table(data) + sections.recipes(data)
@@ -115,7 +116,7 @@ def _front_note(data: ReportData) -> str:
     if any(view.name == "flops" for view in data.costs):
         note += "One multiply-accumulate counts as one FLOP. "
     if any(view.name == "noise_error" for view in data.costs):
-        note += f"{wording.NOISE_ERROR} "
+        note += f"{NOISE_ERROR} "
     if any(point.retrained for point in data.points):
         note += "Crosses are test errors of retrained networks: mean over seeds and 95 % interval. "
     return note + sections.on_screen(

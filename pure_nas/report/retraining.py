@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pure_nas.report import wording
+from pure_nas.quantities import counted
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import HYBRID
 
@@ -18,7 +18,7 @@ def group_labels(retraining: Retraining) -> list[str]:
     """What each of `Retraining.groups` is called: its trial, with the epochs where they are not all the same."""
     if not retraining.epochs_differ:
         return [f"trial {trial}" for trial, _ in retraining.groups]
-    return [f"trial {trial}, {wording.counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+    return [f"trial {trial}, {counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
 
 
 def interval_text(row: Row) -> str:
@@ -28,7 +28,7 @@ def interval_text(row: Row) -> str:
 
 def came_through(row: Row) -> str:
     """How many seeds there were, and how many of them diverged."""
-    seeds = wording.counted(len(row.seeds), "seed")
+    seeds = counted(len(row.seeds), "seed")
     return f"{row.diverged} of {seeds} diverged" if row.diverged else seeds
 
 
@@ -46,8 +46,8 @@ def score_document(row: Row) -> dict[str, Any]:
 
 def seeds_text(row: Row) -> str:
     """Mean, standard deviation and number of seeds, and how many seeds diverged."""
-    diverged = f"; {wording.counted(row.diverged, 'seed')} diverged" if row.diverged else ""
+    diverged = f"; {counted(row.diverged, 'seed')} diverged" if row.diverged else ""
     if not row.test_accuracy:
         return f"no seed came through{diverged}"
     spread = f" ± {100 * row.std:.2f}" if len(row.test_accuracy) > 1 else ""
-    return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.test_accuracy), 'seed')}{diverged}"
+    return f"{100 * row.mean:.2f}{spread} % over {counted(len(row.test_accuracy), 'seed')}{diverged}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.report import wording
+from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_number, show_percent, show_seconds
 from pure_nas.report.converged import Learner, convergence_table
 from pure_nas.report.data import Facts, Incomplete, ReportData
 from pure_nas.report.front_rows import FrontRow, Versus, caution
@@ -79,16 +79,16 @@ def _key_facts(data: ReportData) -> Iterable[tuple[str, str, str]]:
     if facts.best_error is None:
         yield "lowest validation error", "–", "no trial is complete yet"
     else:
-        yield "lowest validation error", wording.percent(facts.best_error), _best_text(data)
+        yield "lowest validation error", show_percent(facts.best_error), _best_text(data)
     complete = facts.states.get("complete", 0)
-    yield "networks on the front", str(facts.front_size), f"of {wording.counted(complete, 'complete trial')}"
+    yield "networks on the front", str(facts.front_size), f"of {counted(complete, 'complete trial')}"
     box = ", ".join(
-        f"error {value:g}" if name == "error" else f"{wording.cost_label(name)} {wording.cost(name, value)}"
+        f"error {value:g}" if name == "error" else f"{cost_label(name)} {show_cost(name, value)}"
         for name, value in facts.reference.items()
     )
     yield "hypervolume", f"{facts.hypervolume:.3f}", f"share of the box up to {box}"
-    weights = f"; weights take {wording.size(facts.weights_bytes)}" if facts.weights_bytes else ""
-    yield "training time", wording.duration(facts.seconds), f"{trial_counts(facts)}{weights}"
+    weights = f"; weights take {show_bytes(facts.weights_bytes)}" if facts.weights_bytes else ""
+    yield "training time", show_seconds(facts.seconds), f"{trial_counts(facts)}{weights}"
 
 
 def trial_counts(facts: Facts) -> str:
@@ -134,7 +134,7 @@ def front_table(data: ReportData) -> str:
         "trial",
         "error",
         *(["test accuracy"] if tested else []),
-        *map(wording.cost_label, shown),
+        *map(cost_label, shown),
         "depth",
         "width",
         "placement",
@@ -153,10 +153,10 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
     twins = f'<span class="sub">{_twins_text(row)}</span>' if row.twins else ""
     cells = [
         f'<th scope="row"><a class="number" href="#trial-{row.number}">{row.number}</a>{tags}{baseline}{twins}</th>',
-        f'<td class="figure strong">{wording.percent(row.objectives["error"])}</td>',
+        f'<td class="figure strong">{show_percent(row.objectives["error"])}</td>',
         *([_test_accuracy(row.retrained)] if tested else []),
         *(
-            f'<td class="figure">{escape(wording.cost(name, values[name])) if name in values else "–"}</td>'
+            f'<td class="figure">{escape(show_cost(name, values[name])) if name in values else "–"}</td>'
             for name in costs
         ),
         f'<td class="figure">{row.depth}</td>',
@@ -171,7 +171,7 @@ def _front_row(row: FrontRow, costs: Sequence[str], baseline_units: Sequence[str
 def _test_accuracy(row: Row | None) -> str:
     if row is None:
         return '<td><span class="sub">not retrained</span></td>'
-    mean = wording.percent(row.mean) if row.test_accuracy else "–"
+    mean = show_percent(row.mean) if row.test_accuracy else "–"
     detail = ", ".join(filter(None, (interval_text(row), came_through(row))))
     return f'<td class="figure strong">{mean}<span class="sub">{detail}</span></td>'
 
@@ -184,8 +184,8 @@ def recipes(data: ReportData) -> str:
 
 def _twins_text(row: FrontRow) -> str:
     others = [number for number in row.twins if number not in row.repeats]
-    parts = [f"twins {wording.numbers(others)}"] if others else []
-    parts += [f"repeated by {wording.numbers(row.repeats)}"] if row.repeats else []
+    parts = [f"twins {', '.join(map(str, others))}"] if others else []
+    parts += [f"repeated by {', '.join(map(str, row.repeats))}"] if row.repeats else []
     return "; ".join(parts)
 
 
@@ -194,7 +194,7 @@ def _versus(versus: Versus | None, row: FrontRow, unit: str) -> str:
         text = "is the baseline" if row.baseline.startswith(f"{unit} ") else "none as cheap"
         return f'<td><span class="sub">{text}</span></td>'
     images = "" if versus.images is None else f"{versus.images:+d} images; ".replace("-", "−")
-    detail = f"{images}trial {versus.number}: {wording.percent(versus.error)}"
+    detail = f"{images}trial {versus.number}: {show_percent(versus.error)}"
     return f'<td title="{escape(versus.label)}">{escape(versus.text)}<span class="sub">{detail}</span></td>'
 
 
@@ -217,7 +217,7 @@ def placement_chart(data: ReportData) -> str:
     head = "".join(f'<th scope="col">stage {stage + 1}</th>' for stage in range(n_stages))
     body = "".join(
         f'<tr data-trial="{row.number}"><th scope="row">{row.number}</th>'
-        f'<td class="figure">{wording.percent(row.objectives["error"])}</td>'
+        f'<td class="figure">{show_percent(row.objectives["error"])}</td>'
         + "".join(
             f"<td>{strip([row.units[stage]]) if stage < len(row.units) else ''}</td>" for stage in range(n_stages)
         )
@@ -252,7 +252,7 @@ def retrained(data: ReportData, retraining: Retraining) -> str:
         f'<tr><th scope="row">{row.trial}</th>{_figure(f"{row.epochs:,}") if differ else ""}'
         f"<td>{_cell(variant_kind(row, kinds))} {escape(row.variant)}</td>"
         f'<td class="figure strong">{escape(seeds_text(row))}</td>'
-        f'<td class="figure">{wording.count(row.params)}</td><td class="figure">{wording.count(row.flops)}</td></tr>'
+        f'<td class="figure">{show_number(row.params)}</td><td class="figure">{show_number(row.flops)}</td></tr>'
         for row in retraining.rows
     )
     titles = ("trial", *(["epochs"] if differ else []), "network", "test accuracy", "parameters", "FLOPs")

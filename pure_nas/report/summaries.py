@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pure_nas.report.palette import style_of
 from pure_nas.report.plain_settings import setting_label, setting_text
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import WeightDecay
 from pure_nas.space.unit import MULTIPLYING, PARAMETER_KINDS, ParameterKind
-
-
-def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
-    """One glyph a layer, stages set apart.
-
-    >>> placement_text((("conv", "product"), ("product",)))
-    '+× ×'
-    """
-    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)
 
 
 def product_share(names: Sequence[str]) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pure_nas.quantities import counted
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import Json, Run
-from pure_nas_cli.quantities import show_count
 
 if TYPE_CHECKING:
     from pure_nas.run.directory import RunDirectory
@@ -62,7 +62,7 @@ def _tell_user(run: RunDirectory) -> None:
     ended = sum((path / "result.json").is_file() for path in folders)
     begun = len(folders) - ended
     stderr.print(
-        f"The run is in use {user}: {show_count(ended, 'trial')} ended so far, {begun} begun. This is what there is.",
+        f"The run is in use {user}: {counted(ended, 'trial')} ended so far, {begun} begun. This is what there is.",
         style="yellow",
         soft_wrap=True,
     )

@@ -9,8 +9,7 @@ import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, Run
-from pure_nas_cli.quantities import parse_workers
+from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, Run, parse_workers
 
 
 def retrain(
