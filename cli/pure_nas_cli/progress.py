@@ -15,13 +15,13 @@ from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.plans.search.study import Asked
-from pure_nas.quantities import show_number, show_percent, show_seconds
+from pure_nas.quantities import counted, show_number, show_percent, show_seconds
+from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.front import describe_trial, placement
-from pure_nas_cli.plain_tables import bare_table
+from pure_nas_cli.terminal_table import bare_table, placement
 
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
@@ -115,7 +115,7 @@ class PlainProgress:
                 f"params {show_number(record.cost['params'])}",
                 show_seconds(record.seconds),
             ]
-        words.append(describe_trial(record).plain)
+        words += [placement_text(record.candidate.architecture.units), *([record.baseline] if record.baseline else [])]
         if record.reason:
             words.append(record.reason)
         self._console.print(Text("  ".join(words)), soft_wrap=True)
@@ -289,7 +289,7 @@ def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str 
 
 def _network(architecture: Architecture, baseline: str) -> Text:
     """The placement and the baseline's label, cut at the edge of the terminal."""
-    text = placement(architecture)
+    text = placement(architecture.units)
     if baseline:
         text.append(f"  {baseline}", "dim")
     text.no_wrap, text.overflow = True, "ellipsis"

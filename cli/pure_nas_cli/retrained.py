@@ -1,4 +1,4 @@
-"""Showing a retraining: its progress and its table."""
+"""The progress of a retraining."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import Self
 
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
 from rich.text import Text
 
-from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.quantities import counted, show_number, show_percent, show_seconds
-from pure_nas.run.retrained import Retraining, Row, Variant
+from pure_nas.quantities import show_percent, show_seconds
+from pure_nas.run.retrained import Variant
 from pure_nas.workers import Outcome
-from pure_nas_cli.console import stdout
 
 
 class RetrainProgress:
@@ -76,50 +73,3 @@ class RetrainProgress:
 
 def _name(variant: Variant, seed: int) -> str:
     return f"trial {variant.trial}, {variant.name}, seed {seed}"
-
-
-def print_retraining(found: Retraining) -> None:
-    """Print the test accuracy of each network beside its twins, and what follows."""
-    seeds = {len(row.seeds) for row in found.rows}
-    many = counted(len(found.rows[0].seeds), "seed") if len(seeds) == 1 else "several seeds"
-    title = f"Test accuracy{' of' if seeds == {1} else ', mean and standard deviation of'} {many}"
-    if not found.epochs_differ:
-        title += f", {counted(found.rows[0].epochs, 'epoch')}"
-    stdout.print(title, style="italic")
-    stdout.print(_table(found, show_seeds=len(seeds) > 1))
-    for verdict in found.verdicts:
-        stdout.print(verdict.text)
-    if found.one_seed:
-        stdout.print(ONE_SEED)
-
-
-def _table(found: Retraining, *, show_seeds: bool) -> Table:
-    table = Table()
-    table.add_column("trial", justify="right")
-    table.add_column("network")
-    if found.epochs_differ:
-        table.add_column("epochs", justify="right")
-    if show_seeds:
-        table.add_column("seeds", justify="right")
-    table.add_column("test accuracy", justify="right")
-    table.add_column("flops", justify="right")
-    table.add_column("params", justify="right")
-    group = None
-    for row in found.rows:
-        if group is not None and (row.trial, row.epochs) != group:
-            table.add_section()
-        group = row.trial, row.epochs
-        cells = [str(row.trial), row.variant]
-        cells += [f"{row.epochs:,}"] if found.epochs_differ else []
-        cells += [str(len(row.seeds))] if show_seeds else []
-        cells += [_accuracy(row), show_number(row.flops), show_number(row.params)]
-        table.add_row(*cells, style="bold" if row.variant == "trial" else None)
-    return table
-
-
-def _accuracy(row: Row) -> str:
-    if not row.test_accuracy:
-        return "diverged"
-    spread = f" ± {row.std * 100:.2f}" if len(row.test_accuracy) > 1 else ""
-    text = f"{row.mean * 100:.2f}{spread} %"
-    return f"{text} ({row.diverged} diverged)" if row.diverged else text

@@ -14,15 +14,13 @@ from pure_nas.plans.search.samplers import ChosenSampler
 from pure_nas.plans.search.search import Search
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import Prepared, opened, prepare
-from pure_nas.quantities import counted, show_number, show_seconds
-from pure_nas.report import write_report
+from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
+from pure_nas.report.data import report_data
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results
-from pure_nas.run.retrained import load_retraining
 from pure_nas.workers import Executor
 from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.console import stderr
-from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line, weights_of
+from pure_nas_cli.front import print_front, print_next_steps, report_written_after, weights_of
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import LiveProgress, PlainProgress, Progress, Relay
@@ -60,7 +58,7 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
         stderr.print(f"Stopped: {stopped}.")
         if search.images_per_second:
             stderr.print(f"{search.images_per_second:,.0f} training images/s")
-        _finish(run, search.results, as_json=as_json)
+        _finish(run, as_json=as_json)
     return code
 
 
@@ -218,18 +216,14 @@ def _plan_document(prepared: Prepared, executor: Executor, workers: WorkerPlan) 
     }
 
 
-def _finish(run: RunDirectory, results: Results, *, as_json: bool) -> None:
-    """Print the front, then write the report, which takes longer and may fail; say what to do next."""
-    retraining = load_retraining(run)
-    try:
-        if as_json:
-            print(front_document(results, run, retraining), flush=True)
-        elif results.complete:
-            print_front(results, retraining)
-        stderr.print(summary_line(results))
-    finally:
-        # Whoever reads the front may have left (| head -1): that must not cost the report.
-        written = write_report(run)
+def _finish(run: RunDirectory, *, as_json: bool) -> None:
+    """Print the front, then write the report; say what to do next."""
+    data = report_data(run)
+    facts = data.facts
+    with report_written_after(run, data) as written:
+        print_front(data, as_json=as_json)
+        seconds, weights = show_seconds(facts.seconds), show_bytes(facts.weights_bytes)
+        stderr.print(f"{facts.trials_text}, training time {seconds}, weights {weights}")
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
-    if results.complete:
-        print_next_steps(results, run, retraining)
+    if data.front:
+        print_next_steps(data)

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
+from pure_nas.quantities import counted
 from pure_nas.report.front_rows import FrontRow, front_rows
+from pure_nas.report.next_steps import Step, next_steps
 from pure_nas.report.palette import placement_text
-from pure_nas.report.plain_settings import plain_settings, searched_fields
-from pure_nas.report.summaries import product_share, recipe_text
+from pure_nas.report.settings_text import plain_settings, recipe_text, searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
+from pure_nas.space.unit import MULTIPLYING
 
 MAX_CURVE_POINTS = 400
 
@@ -32,6 +34,7 @@ class Facts:
 
     Attributes:
         states: number of trials in each state that occurs.
+        repeated: number of trials whose result was copied from an equal one.
         unfinished: trials on disk without a result.
         asked: number of trials asked for; None where the settings do not say.
         best_error: lowest validation error; None while no trial is complete.
@@ -44,7 +47,6 @@ class Facts:
     study: str
     dataset: str
     space: str
-    device: str
     n_classes: int | None
     image_size: int | None
     in_chans: int | None
@@ -52,14 +54,24 @@ class Facts:
     validation_images: int | None
     asked: int | None
     states: dict[str, int]
+    repeated: int
     unfinished: int
     best_error: float | None
-    best_number: int | None
-    front_size: int
     hypervolume: float
     reference: dict[str, float]
     seconds: float
     weights_bytes: int
+
+    @property
+    def trials_text(self) -> str:
+        """How many trials there are, and how they ended that are not complete."""
+        count = sum(self.states.values()) - self.states.get("rejected", 0)
+        parts = [counted(count, "trial")]
+        parts += [f"{number:,} {state}" for state, number in sorted(self.states.items()) if state != "complete"]
+        parts += [f"{self.repeated:,} repeated"] if self.repeated else []
+        parts += [f"{self.unfinished:,} unfinished"] if self.unfinished else []
+        asked = f" ({self.asked:,} asked for)" if self.asked not in (None, count) else ""
+        return ", ".join(parts) + asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,16 +147,6 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Incomplete:
-    """A trial that has no result to show."""
-
-    number: int
-    state: str
-    reason: str
-    placement: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """What a report shows.
 
@@ -163,21 +165,38 @@ class ReportData:
     front: tuple[FrontRow, ...]
     hypervolume_history: tuple[tuple[int, float], ...]
     curves: tuple[Curve, ...]
-    incomplete: tuple[Incomplete, ...]
     settings: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, str], ...]
     retraining: Retraining | None
 
+    @property
+    def kinds(self) -> dict[int, str]:
+        """What each complete trial is, by number: a unit's name, or "hybrid"."""
+        return {point.number: point.kind for point in self.points}
 
-def report_data(run: RunDirectory) -> ReportData:
-    """Read a run's folder.
+    @property
+    def incomplete(self) -> tuple[TrialRecord, ...]:
+        """Trials that ended without a result."""
+        return tuple(trial for trial in self.trials if trial.state != "complete")
+
+    @property
+    def next_steps(self) -> list[Step]:
+        """What is left to do with the front."""
+        knee = next((row.retrained for row in self.front if "knee" in row.tags), None)
+        numbers = [row.number for row in self.front]
+        retrained = knee is not None and bool(knee.test_accuracy)
+        return next_steps(self.path, numbers, self.retraining, knee_retrained=retrained)
+
+
+def report_data(run: RunDirectory, results: Results | None = None) -> ReportData:
+    """Read a run's folder, but for its trials where the caller has them already.
 
     Raises:
         RunError: the settings, a trial's result, environment.json or retrain.json is damaged.
         ConfigError: a trial's architecture or recipe is damaged.
     """
     settings = run.settings()
-    results = load_results(run)
+    results = results or load_results(run)
     environment = read_environment(run)
     facts = _facts(run, settings, results)
     searched = searched_fields(settings)
@@ -194,7 +213,6 @@ def report_data(run: RunDirectory) -> ReportData:
         front=front_rows(results, facts.validation_images, searched, retraining),
         hypervolume_history=tuple(results.hypervolume_history()),
         curves=_curves(results),
-        incomplete=_incomplete(results),
         settings=flattened(settings),
         environment=flattened(environment),
         retraining=retraining,
@@ -234,7 +252,6 @@ def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Fac
         study=str(settings.get("study", run.path.name)),
         dataset=str(settings.get("dataset", "")),
         space=str(settings.get("space", "")),
-        device=str(settings.get("device", "")),
         n_classes=len(classes) if classes else None,
         image_size=data.get("image_size"),
         in_chans=data.get("in_chans"),
@@ -242,10 +259,9 @@ def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Fac
         validation_images=data.get("validation"),
         asked=settings.get("trials"),
         states=dict(Counter(trial.state for trial in results.trials)),
+        repeated=sum(trial.replay_of is not None for trial in results.trials),
         unfinished=sum(1 for _ in run.trials()) - len(results.trials),
         best_error=best.objectives[0] if best else None,
-        best_number=best.number if best else None,
-        front_size=len(results.front),
         hypervolume=results.hypervolume,
         reference=dict(zip(results.objective_names, results.reference, strict=True)),
         seconds=sum(trial.seconds for trial in results.trials if trial.replay_of is None),
@@ -257,8 +273,11 @@ def _points(results: Results, searched: frozenset[str], retraining: Retraining |
     front = {trial.number for trial in results.front}
     tested = front | set(retraining.trials) if retraining else set()
     return tuple(
-        replace(
-            _point(trial, results.objective_names, searched, on_front=trial.number in front),
+        _point(
+            trial,
+            results.objective_names,
+            searched,
+            on_front=trial.number in front,
             retrained=retraining.row_of(trial.candidate) if retraining and trial.number in tested else None,
         )
         for trial in results.complete
@@ -266,7 +285,9 @@ def _points(results: Results, searched: frozenset[str], retraining: Retraining |
     )
 
 
-def _point(trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str], *, on_front: bool) -> Point:
+def _point(
+    trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str], *, on_front: bool, retrained: Row | None
+) -> Point:
     architecture = trial.candidate.architecture
     return Point(
         number=trial.number,
@@ -281,7 +302,13 @@ def _point(trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str],
         product_share=product_share([name for stage in architecture.units for name in stage]),
         placement=placement_text(architecture.units),
         recipe_text=recipe_text(trial.candidate, plain_settings(trial.candidate, searched)),
+        retrained=retrained,
     )
+
+
+def product_share(names: Sequence[str]) -> float:
+    """The fraction of layers that multiply."""
+    return sum(name in MULTIPLYING for name in names) / len(names)
 
 
 def _line(points: tuple[Point, ...], cost: str) -> tuple[tuple[float, float], ...]:
@@ -315,16 +342,3 @@ def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _incomplete(results: Results) -> tuple[Incomplete, ...]:
-    return tuple(
-        Incomplete(
-            number=trial.number,
-            state=trial.state,
-            reason=trial.reason,
-            placement=placement_text(trial.candidate.architecture.units),
-        )
-        for trial in results.trials
-        if trial.state != "complete"
-    )

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pure_nas.report.palette import placement_text, style_of
@@ -22,6 +22,7 @@ class Column:
         key: its name in files, and that of its cells in a row.
         title: its name for people; empty: it is for files only.
         detail: whether, and how early, it is left out where a terminal has no room: the highest number first; 0: never.
+        brief: whether the smaller lines of its cells are left out.
         files: whether its values go into CSV and JSON.
     """
 
@@ -29,6 +30,7 @@ class Column:
     title: str = ""
     align: Literal["left", "right"] = "right"
     detail: int = 0
+    brief: bool = False
     files: bool = True
 
 
@@ -112,13 +114,6 @@ class Table:
     def shown(self) -> tuple[Column, ...]:
         """The columns for people."""
         return tuple(column for column in self.columns if column.title)
-
-    def without_detail(self) -> Table | None:
-        """The same without the detail that is left out first; None where nothing can be left out."""
-        most = max((column.detail for column in self.shown), default=0)
-        if not most:
-            return None
-        return replace(self, columns=tuple(column for column in self.columns if column.detail < most))
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as JSON holds them: values by key; what is not a finite number is null."""

@@ -41,11 +41,11 @@ def retrain(
     with loading():
         from pure_nas.plans.retrain import retrain as retrain_trials
         from pure_nas.plans.retrain import select_trials
-        from pure_nas.report import write_report
+        from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
-        from pure_nas_cli.front import print_next_steps
-        from pure_nas_cli.retrained import RetrainProgress, print_retraining
+        from pure_nas_cli.front import print_next_steps, print_retraining, report_written_after
+        from pure_nas_cli.retrained import RetrainProgress
 
     opened = RunDirectory.open(run)
     results = load_results(opened)
@@ -63,13 +63,11 @@ def retrain(
                 workers=workers,
                 dataset=dataset,
             )
-        try:
+        data = report_data(opened, results)
+        with report_written_after(opened, data) as written:
             if as_json:
                 print(json.dumps(found.document(), indent=2), flush=True)
             else:
-                print_retraining(found)
-        finally:
-            # Whoever reads the table may have left (| head -1): that must not cost the report.
-            written = write_report(opened)
+                print_retraining(found, data)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
-    print_next_steps(results, opened, found)
+    print_next_steps(data)

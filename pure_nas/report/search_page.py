@@ -1,0 +1,154 @@
+"""The report of a search as one HTML page that works offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.files import write_whole
+from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds
+from pure_nas.report.convergence_table import Learner, convergence_table
+from pure_nas.report.data import Facts, ReportData, product_share
+from pure_nas.report.front_table import front_table, unit_title, units_of
+from pure_nas.report.palette import placement_text
+from pure_nas.report.plots import all_plots
+from pure_nas.report.retraining import retrained_convergence, retrained_table
+from pure_nas.report.table import Cell, Column, Row, Table
+from pure_nas.report.template import rendered_page
+from pure_nas.run.directory import RunDirectory
+
+MAX_INCOMPLETE = 200
+
+
+def write_page(run: RunDirectory, data: ReportData) -> Path:
+    """Write report.html.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    write_whole(run.report_path, page(data))
+    return run.report_path
+
+
+def page(data: ReportData) -> str:
+    """The whole page."""
+    return rendered_page(
+        "search.html",
+        title=data.facts.study,
+        plots=all_plots(data),
+        trials={str(row.number): row.objectives for row in data.front},
+        facts=list(_key_facts(data)),
+        about=" · ".join(_about(data.facts)),
+        data=data,
+        views={f"front-{view.name}": cost_label(view.name) for view in data.costs},
+        front=front_table(data),
+        placement=_placement(data),
+        retraining=_retraining(data),
+        convergence=convergence_table(
+            [
+                Learner(
+                    f"trial {curve.number}{f': {curve.baseline}' if curve.baseline else ''}",
+                    curve.kind,
+                    curve.convergence,
+                    str(curve.number),
+                )
+                for curve in data.curves
+            ]
+        ),
+        incomplete=_incomplete(data),
+        recipes=[(f"trial {row.number}", row.recipe_text) for row in data.front],
+    )
+
+
+def _about(facts: Facts) -> Iterator[str]:
+    if facts.dataset:
+        yield f"dataset {facts.dataset}"
+    if facts.n_classes:
+        yield f"{facts.n_classes:,} classes"
+    if facts.image_size:
+        yield f"{facts.image_size} × {facts.image_size} × {facts.in_chans or '?'} pixels"
+    if facts.train_images and facts.validation_images:
+        yield f"{facts.train_images:,} training and {facts.validation_images:,} validation images"
+    if facts.space:
+        yield f"space {facts.space}"
+
+
+def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
+    facts = data.facts
+    best = next((row for row in data.front if "best" in row.tags), None)
+    if best is None:
+        yield "lowest validation error", "–", "no trial is complete yet"
+    else:
+        what = best.trial.baseline or best.architecture.kind
+        size = f"{best.architecture.depth} layers, {best.architecture.base_width} channels"
+        error = show_percent(best.objectives["error"])
+        yield "lowest validation error", error, f"trial {best.number}: {what}, {size}"
+    complete = facts.states.get("complete", 0)
+    yield "networks on the front", str(len(data.front)), f"of {counted(complete, 'complete trial')}"
+    box = ", ".join(
+        f"error {value:g}" if name == "error" else f"{cost_label(name)} {show_cost(name, value)}"
+        for name, value in facts.reference.items()
+    )
+    yield "hypervolume", f"{facts.hypervolume:.3f}", f"share of the box up to {box}"
+    weights = f"; weights take {show_bytes(facts.weights_bytes)}" if facts.weights_bytes else ""
+    yield "training time", show_seconds(facts.seconds), f"{facts.trials_text}{weights}"
+
+
+def _placement(data: ReportData) -> dict[str, Any]:
+    """A grid with a row for each network of the front, its stages under each other, and how much of each multiplies."""
+    stages = range(max((len(row.units) for row in data.front), default=0))
+    networks = [[row.units[stage] if stage < len(row.units) else () for stage in stages] for row in data.front]
+    return {
+        "units": {name: unit_title(name) for name in units_of(data)},
+        "networks": [
+            {
+                "number": row.number,
+                "error": show_percent(row.objectives["error"]),
+                "stages": network,
+                "share": _share_text([name for stage in row.units for name in stage]),
+            }
+            for row, network in zip(data.front, networks, strict=True)
+        ],
+        "shares": [_share_text([name for each in networks for name in each[stage]]) for stage in stages],
+    }
+
+
+def _share_text(names: Sequence[str]) -> str:
+    return f"{100 * product_share(names):.0f} %" if names else ""
+
+
+def _retraining(data: ReportData) -> dict[str, Any] | None:
+    """The retrained networks, what follows, and how fast they learned; None where nothing was retrained."""
+    if data.retraining is None or not data.retraining.rows:
+        return None
+    return {
+        "table": retrained_table(data.retraining, data.kinds),
+        "verdicts": data.retraining.verdicts,
+        "one_seed": ONE_SEED if data.retraining.one_seed else "",
+        "convergence": retrained_convergence(data.retraining, data.kinds),
+    }
+
+
+def _incomplete(data: ReportData) -> Table:
+    """Trials that diverged, failed or were rejected, with reasons."""
+    columns = (
+        Column("trial", "trial"),
+        Column("state", "state", "left"),
+        Column("reason", "reason", "left"),
+        Column("placement", "placement", "left"),
+    )
+    rows = (
+        Row(
+            {
+                "trial": Cell(trial.number, str(trial.number)),
+                "state": Cell(trial.state, trial.state),
+                "reason": Cell(trial.reason, trial.reason),
+                "placement": Cell(text=placement_text(trial.candidate.architecture.units)),
+            }
+        )
+        for trial in data.incomplete[:MAX_INCOMPLETE]
+    )
+    more = len(data.incomplete) - MAX_INCOMPLETE
+    return Table("incomplete", columns, tuple(rows), notes=(f"{more:,} more are in trials.csv.",) if more > 0 else ())
