@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import rich.table
@@ -36,6 +36,14 @@ def print_table(console: Console, table: Table) -> None:
     notes = [*table.notes, *([f"Not shown, for lack of room: {gone}."] if gone else [])]
     if notes:
         console.print(" ".join(notes), style="dim")
+
+
+def print_tables(console: Console, tables: Iterable[Table]) -> None:
+    """Print tables with a blank line between two."""
+    for place, table in enumerate(tables):
+        if place:
+            console.print()
+        print_table(console, table)
 
 
 def bare_table() -> rich.table.Table:
@@ -108,8 +116,6 @@ def _drawn(table: Table, room: int) -> rich.table.Table:
 
 def _text(cell: Cell, column: Column) -> Text:
     text = Text()
-    if cell.unit:
-        text.append(*_sign(cell.unit)).append(" ")
     text.append_text(placement(cell.stages)).append(cell.text, _STYLES.get(cell.tone, ""))
     for tag, _ in cell.tags:
         text.append(f" {tag}", "dim")

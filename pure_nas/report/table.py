@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pure_nas.report.palette import placement_text, style_of
+from pure_nas.report.palette import placement_text
 
 Stages = tuple[tuple[str, ...], ...]
 
@@ -43,7 +43,7 @@ class Cell:
         text: for people.
         more: smaller lines below it.
         tone: how it is told from others: "strong", "dim", "warning", "better" or "worse".
-        unit: a unit, or "hybrid", whose sign comes before the text.
+        unit: a unit, or "hybrid", whose coloured sign a page shows before the text.
         stages: the units of a network, layer by layer, in place of a text.
         tags: words after the text, each with what it means.
         tip: what a page shows where the pointer rests on it.
@@ -61,8 +61,7 @@ class Cell:
     @property
     def plain(self) -> str:
         """All that people read in it, in one line."""
-        sign = style_of(self.unit).glyph if self.unit else ""
-        words = (sign, placement_text(self.stages), self.text, *(tag for tag, _ in self.tags), *self.more.splitlines())
+        words = (placement_text(self.stages), self.text, *(tag for tag, _ in self.tags), *self.more.splitlines())
         return " ".join(filter(None, words))
 
 

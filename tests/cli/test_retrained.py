@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-import re
-from dataclasses import replace
 
 import pytest
-from pure_nas_cli.retrained import RetrainProgress, print_retraining
+from pure_nas_cli.retrained import RetrainProgress
 from rich.console import Console
 
-from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.run.retrained import Retraining, Row, Variant
+from pure_nas.run.retrained import Variant
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
@@ -20,7 +17,6 @@ from pure_nas.workers import Outcome
 
 CANDIDATE = Candidate(Architecture(units=(("conv",),)), Recipe.usual(CONV))
 TRIAL, TWIN = (Variant(7, name, CANDIDATE) for name in ("trial", "conv twin, usual recipe"))
-ROW = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=(0.78,), epochs=2, seeds=(1,))
 FOUND = Outcome(state="complete", metrics={"accuracy": 0.6625}, seconds=75.0)
 
 
@@ -53,40 +49,6 @@ def test_every_training_has_a_line_with_what_it_found() -> None:
         "[32/33] trial 7, trial, seed 1  diverged  3.0 s",
         "[33/33] trial 7, conv twin, usual recipe, seed 1  accuracy 66.25 %  1 min 15 s",
     ]
-
-
-@pytest.mark.parametrize(
-    ("accuracies", "title", "shown"),
-    [
-        ([0.7799], "Test accuracy of 1 seed, 2 epochs", "77.99 %"),
-        ([0.77, 0.79], "Test accuracy, mean and standard deviation of 2 seeds, 2 epochs", "78.00 ± 1.41 %"),
-    ],
-)
-def test_only_several_seeds_have_a_spread(
-    accuracies: list[float], title: str, shown: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    row = replace(ROW, test_accuracy=tuple(accuracies), seeds=tuple(range(1, len(accuracies) + 1)))
-    print_retraining(Retraining(rows=(row,)))
-    found = capsys.readouterr().out
-    assert found.startswith(title)
-    assert shown in found
-    assert ("±" in found) == (len(accuracies) > 1)
-    assert (ONE_SEED in " ".join(found.split())) == (len(accuracies) == 1)
-
-
-def test_of_several_seeds_one_that_came_through_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:
-    print_retraining(Retraining(rows=(replace(ROW, diverged=2, seeds=(1, 2, 3)),)))
-    assert "78.00 % (2 diverged)" in capsys.readouterr().out
-
-
-def test_rows_of_other_epochs_and_seeds_say_so(capsys: pytest.CaptureFixture[str]) -> None:
-    longer = replace(ROW, epochs=40, seeds=(1, 2), test_accuracy=(0.8, 0.9))
-    print_retraining(Retraining(rows=(ROW, longer)))
-    title, *table = capsys.readouterr().out.splitlines()
-    assert title == "Test accuracy, mean and standard deviation of several seeds"
-    text = "\n".join(table)
-    assert re.search(r"7 │ trial +│ +2 │ +1 │ +78.00 %", text)
-    assert re.search(r"7 │ trial +│ +40 │ +2 │ +85.00 ± 7.07 %", text)
 
 
 def test_time_left_counts_from_what_was_trained_here(clock: list[float]) -> None:

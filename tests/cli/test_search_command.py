@@ -124,7 +124,7 @@ def test_long_search_suggests_a_bound(new_study: Study) -> None:
     assert "That is long: bound it with --time 1h" in new_study.go(*long).message
     bounded = new_study.go(*long, "--time", "2h").stderr
     assert "That is long" not in bounded
-    assert "--time leaves 2 h 00 min, enough for about " in bounded
+    assert "--time leaves 2 h, enough for about " in bounded
 
 
 def test_study_is_named_after_the_folder(new_study: Study) -> None:

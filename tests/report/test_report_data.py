@@ -16,9 +16,9 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
-from pure_nas.report.plain_settings import searched_fields
 from pure_nas.report.retrained_points import retrained_points, shown_errors
 from pure_nas.report.retraining import came_through, interval_text, seeds_text
+from pure_nas.report.settings_text import searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Row
@@ -40,7 +40,7 @@ def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> No
     results = load_results(run)
     assert data.facts.states == {"complete": 28, "diverged": 1, "failed": 1}
     assert data.facts.best_error == results.best.error
-    assert data.facts.front_size == len(results.groups) == len(data.front)
+    assert len(results.groups) == len(data.front)
     assert data.facts.hypervolume == results.hypervolume == data.hypervolume_history[-1][1]
     assert data.facts.reference == {"error": 0.9, "flops": 2_000_000.0}
     assert data.facts.weights_bytes == 28 * 4096
@@ -67,9 +67,8 @@ def test_front_row_names_the_best_baseline_that_costs_no_more(tmp_path: Path) ->
     add(run, 2, 0.08, 200_000)
     row = next(row for row in report_data(run).front if row.number == 2)
     (versus,) = row.versus
-    assert (versus.unit, versus.number) == ("conv", 0)
-    assert versus.text == "−2.00 points"
-    assert versus.images == -6
+    assert (versus.unit, versus.baseline.number, versus.images) == ("conv", 0, -6)
+    assert versus.difference == pytest.approx(-0.02)
 
 
 def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
         candidate = CONV if baseline else HYBRID
         add_complete_trial(run, number, candidate, names, random.Random(0), baseline=baseline, values=measured)
     rows = {row.number: row for row in report_data(run).front}
-    assert [(versus.unit, versus.number) for versus in rows[2].versus] == [("conv", 0)]
+    assert [(versus.unit, versus.baseline.number) for versus in rows[2].versus] == [("conv", 0)]
     assert {number for number, row in rows.items() if "smallest" in row.tags} == {0}
 
 
@@ -102,7 +101,7 @@ def test_units_that_multiply_are_product_layers(tmp_path: Path) -> None:
     data = report_data(run)
     found = [(point.kind, point.product_share) for point in data.points]
     assert found == [("product", 1.0), ("product-complex", 1.0), ("hybrid", 0.5), ("hybrid", 0.0)]
-    assert [row.kind for row in data.front] == [kind for kind, _ in found]
+    assert [row.architecture.kind for row in data.front] == [kind for kind, _ in found]
 
 
 def with_settings(candidate: Candidate, architecture: dict[str, object], recipe: dict[str, object]) -> Candidate:
