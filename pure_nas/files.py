@@ -72,6 +72,15 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         raise _unwritable(path, error, "Free some space") from error
 
 
+def without_nan(value: Any) -> Any:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
     """The content of a JSON file.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from rich.console import Console, ConsoleDimensions
+from rich.text import Text
 
 _LEAST_COLUMNS = 60
 """What a front of one cost takes."""
@@ -113,3 +114,13 @@ class _Data(Console):
 
 stdout = _Data(highlight=False, markup=False, emoji=False)
 stderr = Console(file=cast(IO[str], _Unfailing()), highlight=False, markup=False, emoji=False)
+
+
+def tell(subject: str, text: str) -> None:
+    """Say something about a subject."""
+    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Say what may not be as it was meant."""
+    stderr.print(text, style="yellow")

@@ -97,7 +97,7 @@ def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Tra
         name, size = networks[0].name, networks[0].architecture.image_size
         return networks, load_wanted(name, networks[0].images, wanted.images, size)
     if wanted.conv_twin:
-        raise UsageError("--conv-twin takes a retrained trial of a search, which --weights is none of.")
+        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
     require_file(wanted.weights)
     others = find_all_trained(texts[1:])
     dataset = load_wanted(str(wanted.weights), trained_on(wanted.weights)[0], wanted.images)

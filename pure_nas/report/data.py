@@ -184,8 +184,7 @@ class ReportData:
         """What is left to do with the front."""
         knee = next((row.retrained for row in self.front if "knee" in row.tags), None)
         numbers = [row.number for row in self.front]
-        retrained = knee is not None and bool(knee.test_accuracy)
-        return next_steps(self.path, numbers, self.retraining, knee_retrained=retrained)
+        return next_steps(self.path, numbers, self.retraining, knee)
 
 
 def report_data(run: RunDirectory, results: Results | None = None) -> ReportData:
@@ -325,9 +324,7 @@ def _curves(results: Results) -> tuple[Curve, ...]:
 
 
 def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
-    records = [
-        record for record in trial.trained_in(by_number).curve if "epoch" in record and "validation_error" in record
-    ]
+    records = [record for record in trial.trained_in(by_number).curve if "validation_error" in record]
     stride = -(-len(records) // MAX_CURVE_POINTS) or 1
     kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
     return Curve(

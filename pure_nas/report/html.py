@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pure_nas.report.palette import style_of
 from pure_nas.report.template import rendered_page
 
 
@@ -38,3 +39,9 @@ def details(title: str, pairs: Sequence[tuple[str, str]]) -> str:
     rows = "".join(f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>' for key, value in pairs)
     body = f'<div class="scroll"><table class="pairs"><tbody>{rows}</tbody></table></div>'
     return f"<details><summary>{escape(title)}</summary>{body}</details>" if pairs else ""
+
+
+def unit_cell(kind: str) -> str:
+    """The glyph of a unit, or of a network that has several, on its colour."""
+    style = style_of(kind)
+    return f'<i class="cell {style.role}" title="{escape(kind)}">{escape(style.glyph)}</i>'

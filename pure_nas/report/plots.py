@@ -223,7 +223,7 @@ def curves_plot(data: ReportData) -> Figure:
         for trace, curve in zip(traces, data.curves, strict=True)
         if curve.end is not None
     ]
-    return label_ends(plot, ends) if ends else plot
+    return label_ends(plot, ends)
 
 
 def _curve(curve: Curve, look: CurveLook) -> Figure:

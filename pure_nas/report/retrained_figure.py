@@ -6,18 +6,15 @@ from matplotlib.axes import Axes
 
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import LIGHT, style_of
-from pure_nas.report.retraining import group_labels, variant_kind
+from pure_nas.report.retraining import group_labels, side_by_side, variant_kind
 from pure_nas.run.retrained import Retraining, Row
 
 
 def draw_retrained(axes: Axes, data: ReportData, retraining: Retraining) -> None:
     """Test accuracy: every seed, mean and standard deviation."""
     kinds = {point.number: point.kind for point in data.points}
-    variants = list(dict.fromkeys(row.variant for row in retraining.rows))
-    for place, variant in enumerate(variants):
-        rows = [row for row in retraining.rows if row.variant == variant]
-        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
-        _draw_variant(axes, rows, [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows], kinds)
+    for rows, places in side_by_side(retraining):
+        _draw_variant(axes, rows, places, kinds)
     axes.set_xticks(range(len(retraining.groups)), group_labels(retraining))
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_formatter("{x:g} %")

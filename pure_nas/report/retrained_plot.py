@@ -7,19 +7,15 @@ from html import escape
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import Style, style_of
 from pure_nas.report.plotly_figure import Figure, figure
-from pure_nas.report.retraining import group_labels, seeds_text, variant_kind
+from pure_nas.report.retraining import group_labels, seeds_text, side_by_side, variant_kind
 from pure_nas.run.retrained import Retraining, Row
 
 
 def retrained_plot(data: ReportData, retraining: Retraining) -> Figure:
     """Test accuracy of retrained networks beside their twins: every seed, mean and standard deviation."""
     kinds = {point.number: point.kind for point in data.points}
-    variants = list(dict.fromkeys(row.variant for row in retraining.rows))
     traces = []
-    for place, variant in enumerate(variants):
-        rows = [row for row in retraining.rows if row.variant == variant]
-        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
-        places = [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows]
+    for rows, places in side_by_side(retraining):
         style = style_of(variant_kind(rows[0], kinds))
         traces += [_means(rows, places, style), _seeds(rows, places, style)]
     ticks = {"tickvals": list(range(len(retraining.groups))), "ticktext": group_labels(retraining)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pure_nas.files import without_nan
 from pure_nas.report.palette import placement_text
 
 Stages = tuple[tuple[str, ...], ...]
@@ -116,9 +116,8 @@ class Table:
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as JSON holds them: values by key; what is not a finite number is null."""
-        return [
-            {column.key: finite(row.cell(column).value) for column in self.columns if column.files} for row in self.rows
-        ]
+        columns = [column for column in self.columns if column.files]
+        return [{column.key: without_nan(row.cell(column).value) for column in columns} for row in self.rows]
 
     def csv(self) -> str:
         """The rows as CSV; what is missing is empty."""
@@ -147,15 +146,6 @@ def csv_text(lines: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) ->
 def column_names(lines: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> list[str]:
     """Every name that occurs in `lines`, in their order, after those of `first`."""
     return list(dict.fromkeys([*first, *(name for line in lines for name in line)]))
-
-
-def finite(value: Any) -> Any:
-    """The same with null in place of numbers that JSON does not have: infinities and NaN."""
-    if isinstance(value, Mapping):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _escaped(text: str) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.analysis.convergence import accuracies
-from pure_nas.files import write_whole
+from pure_nas.files import without_nan, write_whole
 from pure_nas.report.data import ReportData
 from pure_nas.report.front_rows import FrontRow
 from pure_nas.report.front_table import caution, front_table
 from pure_nas.report.retraining import score_document
 from pure_nas.report.settings_text import network_columns, plain_settings, rate_columns, setting_columns
-from pure_nas.report.table import csv_text, finite
+from pure_nas.report.table import csv_text
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
 from pure_nas.space.unit import PARAMETER_KINDS
@@ -43,7 +43,7 @@ def write_tables(run: RunDirectory, data: ReportData) -> list[Path]:
 def front_document(data: ReportData) -> dict[str, Any]:
     """The front as JSON holds it: every network with its architecture, recipe and values."""
     facts = data.facts
-    document: dict[str, Any] = finite(
+    document: dict[str, Any] = without_nan(
         {
             "schema": SCHEMA,
             "run": data.path,
@@ -133,7 +133,7 @@ def _epochs(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Iterato
     for record, seen, unseen in zip(records, training, validation, strict=True):
         losses = record.get("train_loss"), record.get("validation_loss")
         yield {
-            **dict(zip(_CURVE, (trial.number, record.get("epoch"), seen, unseen, *losses), strict=True)),
+            **dict(zip(_CURVE, (trial.number, record["epoch"], seen, unseen, *losses), strict=True)),
             "learning_rate": record.get("learning_rate"),
             "seconds": record.get("seconds"),
         }

@@ -207,6 +207,12 @@ class Training(RunFile):
     data: Images | None = None
 
 
+class State(RunFile):
+    """state.json: what a run has used up."""
+
+    seconds: Amount
+
+
 class Scored(RunFile):
     """Accuracies of a network on some images."""
 

@@ -39,30 +39,29 @@ def retrain(
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
     with loading():
-        from pure_nas.plans.retrain import retrain as retrain_trials
-        from pure_nas.plans.retrain import select_trials
+        from pure_nas.plans.retrain import Retrain, select_trials
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
         from pure_nas_cli.front import print_next_steps, print_retraining, report_written_after
-        from pure_nas_cli.retrained import RetrainProgress
+        from pure_nas_cli.progress import ListProgress
 
     opened = RunDirectory.open(run)
     results = load_results(opened)
     chosen = select_trials(results, trials)
     with opened.locked():
-        with RetrainProgress(stderr) as progress:
-            found = retrain_trials(
-                opened,
-                chosen,
-                seeds=seeds,
-                epochs=epochs,
-                device=device,
-                data_dir=data_dir,
-                listener=progress,
-                workers=workers,
-                dataset=dataset,
-            )
+        retraining = Retrain(
+            opened,
+            chosen,
+            seeds=seeds,
+            epochs=epochs,
+            device=device,
+            data_dir=data_dir,
+            workers=workers,
+            dataset=dataset,
+        )
+        with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
+            found = retraining.go(progress)
         data = report_data(opened, results)
         with report_written_after(opened, data) as written:
             if as_json:

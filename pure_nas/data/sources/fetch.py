@@ -44,7 +44,7 @@ _STORAGE_ERRORS = frozenset(
     }
 )
 
-_ELSEWHERE = "choose another data directory: --data-dir or PURE_NAS_DATA."
+_ELSEWHERE = "choose another data directory: --data-dir (data_dir) or PURE_NAS_DATA."
 
 Fetch = Callable[[tuple[Path, ...]], None]
 """Puts files in place."""

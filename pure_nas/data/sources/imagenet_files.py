@@ -152,8 +152,8 @@ def require_classes(found: set[str], where: Path) -> None:
     ]
     raise DataError(
         f"The classes in {where} are not the {len(known):,} of ImageNet ({'; '.join(faults)}).",
-        hint="Put back what is missing and move away what is extra. A subset of ImageNet, or your own images, is given "
-        "as a folder: --dataset path/to/folder.",
+        hint="Put back what is missing and move away what is extra. For a subset of ImageNet, or images of "
+        "your own, give the path of the folder in place of the name.",
     )
 
 

@@ -129,8 +129,8 @@ class PixelMaps:
         if size > decoded.RESIDENT_BYTES:
             raise DataError(
                 f"{what} take {_bytes(size)} and cannot be stored in {self.folder}: {reason(error)}.",
-                hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
-                "bring the images to a smaller size with --image-size.",
+                hint="Free some space there, choose another data directory by --data-dir (data_dir) or PURE_NAS_DATA, "
+                "or bring the images to a smaller size with --image-size (image_size).",
             ) from error
         _log.warning(
             "Decoded images cannot be kept in %s (%s); the next start decodes them again.", self.folder, reason(error)

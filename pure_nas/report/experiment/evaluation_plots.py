@@ -41,7 +41,7 @@ def noise_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Look], 
         points = each.noise.get(kind, ())
         texts = ["none" if point.level == 0 else f"{point.level:g}" for point in points] or texts
         places = list(range(len(points)))
-        traces += _with_spread(row, looks[row.label], places, [_in_percent(point.accuracy) for point in points])
+        traces += _with_spread(row, looks[row.label], places, [in_percent(point.accuracy) for point in points])
     x_axis = {"tickmode": "array", "tickvals": list(range(len(texts))), "ticktext": texts}
     plot = figure(
         traces,
@@ -71,7 +71,8 @@ def level_name(kind: str) -> str:
     return next((name for known, name in LEVEL_NAMES.items() if known == kind), "level")
 
 
-def _in_percent(share: Spread) -> Spread:
+def in_percent(share: Spread) -> Spread:
+    """A share of 0 to 1 in percent."""
     return Spread(mean=100 * share.mean, low=100 * share.low, high=100 * share.high)
 
 
@@ -111,7 +112,7 @@ def intensity_plot(judged: Sequence[tuple[Row, Judged]], looks: Mapping[str, Loo
         found = [
             (point.factor, spread)
             for point in each.intensity
-            if (spread := _in_percent(point.accuracy) if what == "accuracy" else point.cosine) is not None
+            if (spread := in_percent(point.accuracy) if what == "accuracy" else point.cosine) is not None
         ]
         if found:
             factors = [factor for factor, _ in found]

@@ -21,7 +21,7 @@ from pure_nas.findings.judged import Spread
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import Row
 from pure_nas.report.experiment.convergence_lines import convergence_lines
-from pure_nas.report.experiment.evaluation_plots import level_name, noise_kinds
+from pure_nas.report.experiment.evaluation_plots import in_percent, level_name, noise_kinds
 from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
 from pure_nas.report.experiment.looks import Look, joined, looks_of
 from pure_nas.report.experiment.marks_text import accuracy_text, compared_text
@@ -244,7 +244,7 @@ def _draw_noise(figure: Figure, rows: Sequence[Row], looks: Looks, kinds: Sequen
         for row in rows:
             points = row.judged.noise.get(kind, ()) if row.judged else ()
             texts = ["none" if point.level == 0 else f"{point.level:g}" for point in points] or texts
-            shares = [_in_percent(point.accuracy) for point in points]
+            shares = [in_percent(point.accuracy) for point in points]
             ends[axes] += _draw_line(axes, looks[row.label], range(len(points)), shares)
         axes.set_xticks(range(len(texts)), texts)
         axes.set_xlabel(level_name(kind))
@@ -267,7 +267,7 @@ def _draw_intensity(figure: Figure, rows: Sequence[Row], looks: Looks) -> None:
         points = row.judged.intensity if row.judged else ()
         factors = [point.factor for point in points] or factors
         look = looks[row.label]
-        shares = [_in_percent(each.accuracy) for each in points]
+        shares = [in_percent(each.accuracy) for each in points]
         ends[accuracy] += _draw_line(accuracy, look, [each.factor for each in points], shares)
         known = [(each.factor, each.cosine) for each in points if each.cosine is not None]
         ends[cosine] += _draw_line(cosine, look, [factor for factor, _ in known], [spread for _, spread in known])
@@ -278,10 +278,6 @@ def _draw_intensity(figure: Figure, rows: Sequence[Row], looks: Looks) -> None:
     _percent(accuracy, "y", "accuracy")
     cosine.set_ylabel("cosine of the features")
     _legend(figure, accuracy)
-
-
-def _in_percent(share: Spread) -> Spread:
-    return Spread(mean=100 * share.mean, low=100 * share.low, high=100 * share.high)
 
 
 def _draw_line(axes: Axes, look: Look, xs: Sequence[float], ys: Sequence[Spread]) -> list[LineEnd]:

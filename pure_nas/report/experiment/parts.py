@@ -14,7 +14,7 @@ from pure_nas.findings.rows import Row
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.experiment.looks import Look
 from pure_nas.report.experiment.marks_text import accuracy_text
-from pure_nas.report.palette import style_of
+from pure_nas.report.html import unit_cell
 
 Cells = Sequence[str]
 _STROKES = {"solid": "none", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
@@ -123,10 +123,8 @@ def _further_columns(rows: Sequence[Row]) -> dict[str, Callable[[Judged], Spread
 
 def name(row: Row) -> str:
     """A network's unit and label."""
-    style = style_of(row.kind)
-    glyph = f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i>'
     first, blank, rest = row.label.partition(" ")
-    return f'<span class="lead">{glyph} {escape(first)}</span>{blank}{escape(rest)}'
+    return f'<span class="lead">{unit_cell(row.kind)} {escape(first)}</span>{blank}{escape(rest)}'
 
 
 def _same(repeated: str | None) -> str:

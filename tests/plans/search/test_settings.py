@@ -31,7 +31,7 @@ def fields(tiny_space_file: Path) -> dict[str, Any]:
         ({"objectives": ("error",)}, "needs a cost beside error"),
         ({"sampler": "tep"}, 'no sampler "tep"; did you mean "tpe"'),
         ({"trials": 0}, "--trials is 0"),
-        ({"seed": -1}, "--seed is -1"),
+        ({"seed": -1}, "A seed is 0 or more, not -1"),
         ({"study": ""}, "is empty"),
         ({"study": "../elsewhere"}, "begins with a dot or has a slash"),
         ({"study": "a\nb"}, "cannot be printed"),

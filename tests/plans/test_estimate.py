@@ -12,8 +12,8 @@ from interleaved import Interleaved
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import RunError
+from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.plans.search.baselines import baselines
-from pure_nas.plans.search.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
