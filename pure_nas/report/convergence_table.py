@@ -34,19 +34,20 @@ def convergence_table(learners: Sequence[Learner]) -> Table | None:
     ]
     if not places:
         return None
-    targets = {place: f"{100 * learners[0].convergence[place].target:g} %" for place in places}
-    rows = tuple(
-        Row(
-            {
-                "network": Cell(each.name, each.name, unit=each.kind),
-                **{target: convergence_cell(each.convergence[place]) for place, target in targets.items()},
-            },
+    targets = [f"{100 * learners[0].convergence[place].target:g} %" for place in places]
+    columns = (Column("network", "network", "left"), *(Column(target, target) for target in targets))
+    rows = (
+        Row.of(
+            columns,
+            [
+                Cell(each.name, each.name, unit=each.kind),
+                *(convergence_cell(each.convergence[place]) for place in places),
+            ],
             identity=each.identity,
         )
         for each in learners
     )
-    columns = (Column("network", "network", "left"), *(Column(target, target) for target in targets.values()))
-    return Table("convergence", columns, rows)
+    return Table("convergence", columns, tuple(rows))
 
 
 def convergence_cell(found: Convergence) -> Cell:

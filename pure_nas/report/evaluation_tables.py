@@ -70,26 +70,18 @@ def _summary(evaluated: Sequence[Named], subject: str) -> Table:
     )
     rows = []
     for name, each in evaluated:
-        rows.append(_summary_row(Cell(name, name), each.quality))
+        rows.append(Row.of(columns, [name, *_figures(each.quality)]))
         if each.viewed:
-            views = each.views.name
-            rows.append(_summary_row(Cell(f"{name}, {views}", f"  {views}", tone="dim"), each.viewed))
+            views = Cell(f"{name}, {each.views.name}", f"  {each.views.name}", tone="dim")
+            rows.append(Row.of(columns, [views, *_figures(each.viewed)]))
     return Table("evaluation", columns, tuple(rows), subject, tuple(_summary_notes(evaluated[0][1], of_seeds=of_seeds)))
 
 
-def _summary_row(name: Cell, quality: Quality) -> Row:
+def _figures(quality: Quality) -> list[Cell]:
     low, high = quality.interval
-    return Row(
-        {
-            "network": name,
-            "accuracy": _share(quality.accuracy),
-            "interval": Cell(text=f"{100 * low:.2f} to {show_percent(high)}"),
-            "top5": _share(quality.top5),
-            "calibration_error": _share(quality.calibration_error),
-            "macro_f1": _share(quality.macro_f1),
-            "loss": _number(quality.loss, 4),
-        }
-    )
+    shares = (quality.top5, quality.calibration_error, quality.macro_f1)
+    interval = Cell(text=f"{100 * low:.2f} to {show_percent(high)}")
+    return [_share(quality.accuracy), interval, *map(_share, shares), _number(quality.loss, 4)]
 
 
 def _summary_notes(evaluation: Evaluation, *, of_seeds: bool) -> Iterator[str]:
@@ -119,21 +111,9 @@ def _classes(quality: Quality, title: str) -> Table:
         seen = [each for each in chosen if each.count]
         chosen = tuple(sorted(seen, key=lambda each: each.f1 or 0.0)[:_WORST])
         note = f"The {len(chosen)} of {len(quality.classes):,} classes with the lowest F1."
-    columns = (
-        Column("class", "class", "left"),
-        Column("images", "images"),
-        *(Column(name.lower(), name) for name in ("precision", "recall", "F1")),
-    )
+    columns = (Column("class", "class", "left"), *_columns("images", "precision", "recall", "F1"))
     rows = (
-        Row(
-            {
-                "class": Cell(each.name, each.name),
-                "images": Cell(each.count, f"{each.count:,}"),
-                "precision": _share(each.precision),
-                "recall": _share(each.recall),
-                "f1": _share(each.f1),
-            }
-        )
+        Row.of(columns, [each.name, each.count, *map(_share, (each.precision, each.recall, each.f1))])
         for each in chosen
     )
     return Table("classes", columns, tuple(rows), title, (note,) if note else ())
@@ -141,13 +121,11 @@ def _classes(quality: Quality, title: str) -> Table:
 
 def _confusion_matrix(quality: Quality) -> Table:
     names = [each.name for each in quality.classes]
-    keys = [f"taken for {name}" for name in names]
-    rows = []
-    for name, own, counts in zip(names, keys, quality.confusion, strict=True):
-        total = sum(counts)
-        cells = {key: _confused(count, total, hit=key == own) for key, count in zip(keys, counts, strict=True)}
-        rows.append(Row({"is": Cell(name, name), **cells}))
-    columns = (Column("is", "is", "left"), *map(Column, keys, names))
+    columns = (Column("is", "is", "left"), *(Column(f"taken for {name}", name) for name in names))
+    rows = (
+        Row.of(columns, [name, *(_confused(count, sum(row), hit=place == other) for other, count in enumerate(row))])
+        for place, (name, row) in enumerate(zip(names, quality.confusion, strict=True))
+    )
     title = "Confusions: a row is what images are, a column what they were taken for"
     return Table("confusions", columns, tuple(rows), title)
 
@@ -159,31 +137,20 @@ def _confused(count: int, total: int, *, hit: bool) -> Cell:
 
 
 def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
-    columns = (Column("is", "is", "left"), Column("images", "images"), Column("taken_for", "taken for", "left"))
-    rows = (
-        Row({"is": Cell(label, label), "images": Cell(count, f"{count:,}"), "taken_for": Cell(predicted, predicted)})
-        for label, predicted, count in found
-    )
+    columns = (Column("is", "is", "left"), *_columns("images"), Column("taken_for", "taken for", "left"))
+    rows = (Row.of(columns, [label, count, predicted]) for label, predicted, count in found)
     return Table("confusions", columns, tuple(rows), "Largest confusions")
 
 
 def _noise(evaluated: Sequence[Named], place: int) -> Table:
     """The accuracy of each network at each level of one kind of noise."""
-    curve = evaluated[0][1].noise[place]
-    levels = ["none", *(f"{point.noise.level:g}" for point in curve.points[1:])]
+    curves = [each.noise[place] for _, each in evaluated]
+    curve = curves[0]
+    columns = (_NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in curve.points[1:])))
     rows = (
-        Row(
-            {
-                "network": Cell(name, name),
-                **{
-                    level: Cell(point.quality.accuracy, show_percent(point.quality.accuracy, 1))
-                    for level, point in zip(levels, each.noise[place].points, strict=True)
-                },
-            }
-        )
-        for name, each in evaluated
+        Row.of(columns, [name, *(_share(point.quality.accuracy, 1) for point in each.points)])
+        for (name, _), each in zip(evaluated, curves, strict=True)
     )
-    columns = (_NETWORK, *(Column(level, level) for level in levels))
     title = f"Accuracy under {curve.kind} noise, by {LEVEL_NAMES[curve.kind]}"
     note = "Noise is drawn for each image from the seed, the same for every network, on images of 0 to 1, and clipped."
     last = place == len(evaluated[0][1].noise) - 1
@@ -192,27 +159,17 @@ def _noise(evaluated: Sequence[Named], place: int) -> Table:
 
 def _intensity(evaluated: Sequence[Named]) -> Table:
     """The invariance probe: a row for each network and factor."""
-    columns = (
-        _NETWORK,
-        *(Column(key, title) for key, title in (("factor", "by"), ("accuracy", "accuracy"), ("same", "same class"))),
-        *(Column(name, name) for name in ("cosine", "length", "change")),
-    )
-    rows = (
-        Row(
-            {
-                "network": Cell(name, "" if place else name),
-                "factor": Cell(change.factor, f"{change.factor:g}"),
-                "accuracy": _share(change.accuracy),
-                "same": _share(change.agreement),
-                "cosine": _number(change.cosine, 3),
-                "length": _number(change.norm_ratio, 3),
-                "change": _number(change.relative_change, 3),
-            },
-            section=name,
-        )
-        for name, each in evaluated
-        for place, change in enumerate(each.intensity)
-    )
+    columns = (_NETWORK, *_columns("by", "accuracy", "same class", "cosine", "length", "change"))
+    rows = []
+    for name, each in evaluated:
+        for place, change in enumerate(each.intensity):
+            cells = [
+                Cell(name, "" if place else name),
+                Cell(change.factor, f"{change.factor:g}"),
+                *map(_share, (change.accuracy, change.agreement)),
+                *(_number(value, 3) for value in (change.cosine, change.norm_ratio, change.relative_change)),
+            ]
+            rows.append(Row.of(columns, cells, section=name))
     note = (
         "Cosine, length, change: of the features before the last layer, relative to those of the image as it is. "
         "Intensities are not clipped, and normalised as in training."
@@ -220,8 +177,12 @@ def _intensity(evaluated: Sequence[Named]) -> Table:
     return Table("intensity", columns, tuple(rows), "When the intensity of the images is multiplied", (note,))
 
 
-def _share(value: float | None) -> Cell:
-    return NOTHING if value is None else Cell(value, show_percent(value))
+def _columns(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title, title) for title in titles)
+
+
+def _share(value: float | None, digits: int = 2) -> Cell:
+    return NOTHING if value is None else Cell(value, show_percent(value, digits))
 
 
 def _number(value: float | None, digits: int) -> Cell:

@@ -30,16 +30,16 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
         Column("params", "params", detail=1),
     )
     rows = (
-        TableRow(
-            {
-                "trial": Cell(row.trial, str(row.trial)),
-                "network": Cell(row.variant, row.variant, unit=variant_kind(row, kinds)),
-                "epochs": Cell(row.epochs, f"{row.epochs:,}"),
-                "seeds": Cell(len(row.seeds), str(len(row.seeds))),
-                "accuracy": _accuracy_cell(row),
-                "flops": Cell(row.flops, show_number(row.flops)),
-                "params": Cell(row.params, show_number(row.params)),
-            },
+        TableRow.of(
+            columns,
+            [
+                row.trial,
+                Cell(row.variant, row.variant, unit=variant_kind(row, kinds)),
+                row.epochs,
+                len(row.seeds),
+                _accuracy_cell(row),
+                *(Cell(value, show_number(value)) for value in (row.flops, row.params)),
+            ],
             tone="strong" if row.variant == "trial" else "",
             section=f"{row.trial}, {row.epochs}",
         )

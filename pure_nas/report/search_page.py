@@ -133,22 +133,13 @@ def _retraining(data: ReportData) -> dict[str, Any] | None:
 
 def _incomplete(data: ReportData) -> Table:
     """Trials that diverged, failed or were rejected, with reasons."""
-    columns = (
-        Column("trial", "trial"),
-        Column("state", "state", "left"),
-        Column("reason", "reason", "left"),
-        Column("placement", "placement", "left"),
-    )
+    columns = (Column("trial", "trial"), *(Column(name, name, "left") for name in ("state", "reason", "placement")))
     rows = (
-        Row(
-            {
-                "trial": Cell(trial.number, str(trial.number)),
-                "state": Cell(trial.state, trial.state),
-                "reason": Cell(trial.reason, trial.reason),
-                "placement": Cell(text=placement_text(trial.candidate.architecture.units)),
-            }
+        Row.of(
+            columns,
+            [each.number, each.state, each.reason, Cell(text=placement_text(each.candidate.architecture.units))],
         )
-        for trial in data.incomplete[:MAX_INCOMPLETE]
+        for each in data.incomplete[:MAX_INCOMPLETE]
     )
     more = len(data.incomplete) - MAX_INCOMPLETE
     return Table("incomplete", columns, tuple(rows), notes=(f"{more:,} more are in trials.csv.",) if more > 0 else ())

@@ -69,6 +69,10 @@ NOTHING = Cell(text="–", tone="dim")
 """A cell that people see as a dash, and files as an empty value."""
 
 
+def _cell(value: str | int) -> Cell:
+    return Cell(value, value if isinstance(value, str) else f"{value:,}")
+
+
 @dataclass(frozen=True)
 class Row:
     """A row: its cells by the keys of their columns.
@@ -87,6 +91,12 @@ class Row:
     tone: str = ""
     section: str = ""
     tip: str = ""
+
+    @classmethod
+    def of(cls, columns: Sequence[Column], cells: Sequence[Cell | str | int], **more: str) -> Row:
+        """A row whose cells are in the order of the columns; a text or a whole number is a cell that holds it."""
+        pairs = zip(columns, cells, strict=True)
+        return cls({column.key: each if isinstance(each, Cell) else _cell(each) for column, each in pairs}, **more)
 
     def cell(self, column: Column) -> Cell:
         """The cell of a column; a dash where the row has none."""
