@@ -196,11 +196,10 @@ def _plan_document(prepared: Prepared, executor: Executor, workers: WorkerPlan) 
 def _finish(run: RunDirectory, *, as_json: bool) -> None:
     """Print the front, then write the report; say what to do next."""
     data = report_data(run)
-    facts = data.facts
     with report_written_after(run, data) as written:
         print_front(data, as_json=as_json)
-        seconds, weights = show_seconds(facts.seconds), show_bytes(facts.weights_bytes)
-        stderr.print(f"{facts.trials_text}, training time {seconds}, weights {weights}")
+        seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
+        stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     if data.front:
         print_next_steps(data)

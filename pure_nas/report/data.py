@@ -29,52 +29,6 @@ MAX_CURVE_POINTS = 400
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What the run is and what it has come to.
-
-    Attributes:
-        states: number of trials in each state that occurs.
-        repeated: number of trials whose result was copied from an equal one.
-        unfinished: trials on disk without a result.
-        asked: number of trials asked for; None where the settings do not say.
-        best_error: lowest validation error; None while no trial is complete.
-        hypervolume: share, 0 to 1, of the box between zero and `reference`.
-        seconds: training time of all trials; repeated results count once.
-        weights_bytes: size of all weights on disk.
-        validation_images: None where the settings do not say.
-    """
-
-    study: str
-    dataset: str
-    space: str
-    n_classes: int | None
-    image_size: int | None
-    in_chans: int | None
-    train_images: int | None
-    validation_images: int | None
-    asked: int | None
-    states: dict[str, int]
-    repeated: int
-    unfinished: int
-    best_error: float | None
-    hypervolume: float
-    reference: dict[str, float]
-    seconds: float
-    weights_bytes: int
-
-    @property
-    def trials_text(self) -> str:
-        """How many trials there are, and how they ended that are not complete."""
-        count = sum(self.states.values()) - self.states.get("rejected", 0)
-        parts = [counted(count, "trial")]
-        parts += [f"{number:,} {state}" for state, number in sorted(self.states.items()) if state != "complete"]
-        parts += [f"{self.repeated:,} repeated"] if self.repeated else []
-        parts += [f"{self.unfinished:,} unfinished"] if self.unfinished else []
-        asked = f" ({self.asked:,} asked for)" if self.asked not in (None, count) else ""
-        return ", ".join(parts) + asked
-
-
-@dataclass(frozen=True, kw_only=True)
 class Point:
     """One complete trial in the plane of cost and error.
 
@@ -151,28 +105,46 @@ class ReportData:
     """What a report shows.
 
     Attributes:
-        trials: every one that has ended, by number.
+        path: of the run.
+        settings: as in run.toml.
+        environment: as in environment.json; empty where there is none.
+        results: every trial that has ended, and what follows from them.
+        unfinished: number of trials on disk without a result.
         searched: fields of which the space holds more than one value.
     """
 
     path: str
-    facts: Facts
-    objectives: tuple[str, ...]
-    costs: tuple[CostView, ...]
-    trials: tuple[TrialRecord, ...]
+    settings: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    results: Results
+    unfinished: int
     searched: frozenset[str]
+    costs: tuple[CostView, ...]
     points: tuple[Point, ...]
     front: tuple[FrontRow, ...]
     hypervolume_history: tuple[tuple[int, float], ...]
     curves: tuple[Curve, ...]
-    settings: tuple[tuple[str, str], ...]
-    environment: tuple[tuple[str, str], ...]
     retraining: Retraining | None
 
     @property
-    def kinds(self) -> dict[int, str]:
-        """What each complete trial is, by number: a unit's name, or "hybrid"."""
-        return {point.number: point.kind for point in self.points}
+    def study(self) -> str:
+        """The name of the study."""
+        return str(self.settings.get("study", ""))
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the objectives."""
+        return self.results.objective_names
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """The worst value of each objective, the corner of the hypervolume."""
+        return dict(zip(self.objectives, self.results.reference, strict=True))
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial that has ended, by number."""
+        return self.results.trials
 
     @property
     def incomplete(self) -> tuple[TrialRecord, ...]:
@@ -180,11 +152,36 @@ class ReportData:
         return tuple(trial for trial in self.trials if trial.state != "complete")
 
     @property
+    def kinds(self) -> dict[int, str]:
+        """What each complete trial is, by number: a unit's name, or "hybrid"."""
+        return {point.number: point.kind for point in self.points}
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all trials; repeated results count once."""
+        return sum(trial.seconds for trial in self.trials if trial.replay_of is None)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Size of all weights on disk."""
+        return sum(trial.weights_bytes for trial in self.trials)
+
+    @property
+    def trials_text(self) -> str:
+        """How many trials there are, and how they ended that are not complete."""
+        count = sum(trial.counts for trial in self.trials)
+        numbers = Counter[str](trial.state for trial in self.incomplete)
+        numbers["repeated"] = sum(trial.replay_of is not None for trial in self.trials)
+        numbers["unfinished"] = self.unfinished
+        ended = [f"{number:,} {state}" for state, number in sorted(numbers.items()) if number]
+        asked = self.settings.get("trials", count)
+        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} asked for)" if asked != count else "")
+
+    @property
     def next_steps(self) -> list[Step]:
         """What is left to do with the front."""
         knee = next((row.retrained for row in self.front if "knee" in row.tags), None)
-        numbers = [row.number for row in self.front]
-        return next_steps(self.path, numbers, self.retraining, knee)
+        return next_steps(self.path, [row.number for row in self.front], self.retraining, knee)
 
 
 def report_data(run: RunDirectory, results: Results | None = None) -> ReportData:
@@ -196,24 +193,22 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
     """
     settings = run.settings()
     results = results or load_results(run)
-    environment = read_environment(run)
-    facts = _facts(run, settings, results)
     searched = searched_fields(settings)
     retraining = load_retraining(run)
     points = _points(results, searched, retraining)
+    validation_images = (settings.get("data") or {}).get("validation")
     return ReportData(
         path=str(run.path),
-        facts=facts,
-        objectives=results.objective_names,
-        costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
-        trials=results.trials,
+        settings={"study": run.path.name, **settings},
+        environment=read_environment(run),
+        results=results,
+        unfinished=sum(1 for _ in run.trials()) - len(results.trials),
         searched=searched,
+        costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
         points=points,
-        front=front_rows(results, facts.validation_images, searched, retraining),
+        front=front_rows(results, validation_images, searched, retraining),
         hypervolume_history=tuple(results.hypervolume_history()),
         curves=_curves(results),
-        settings=flattened(settings),
-        environment=flattened(environment),
         retraining=retraining,
     )
 
@@ -241,31 +236,6 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, st
             text = ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)
             pairs.append((f"{prefix}{key}", text))
     return tuple(pairs)
-
-
-def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Facts:
-    data = settings.get("data") or {}
-    best = results.best if results.complete else None
-    classes = data.get("classes")
-    return Facts(
-        study=str(settings.get("study", run.path.name)),
-        dataset=str(settings.get("dataset", "")),
-        space=str(settings.get("space", "")),
-        n_classes=len(classes) if classes else None,
-        image_size=data.get("image_size"),
-        in_chans=data.get("in_chans"),
-        train_images=data.get("train"),
-        validation_images=data.get("validation"),
-        asked=settings.get("trials"),
-        states=dict(Counter(trial.state for trial in results.trials)),
-        repeated=sum(trial.replay_of is not None for trial in results.trials),
-        unfinished=sum(1 for _ in run.trials()) - len(results.trials),
-        best_error=best.objectives[0] if best else None,
-        hypervolume=results.hypervolume,
-        reference=dict(zip(results.objective_names, results.reference, strict=True)),
-        seconds=sum(trial.seconds for trial in results.trials if trial.replay_of is None),
-        weights_bytes=sum(trial.weights_bytes for trial in results.trials),
-    )
 
 
 def _points(results: Results, searched: frozenset[str], retraining: Retraining | None) -> tuple[Point, ...]:

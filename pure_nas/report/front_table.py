@@ -56,7 +56,7 @@ def front_table(data: ReportData) -> Table:
     if _tested(data):
         columns.insert(2, Column(_TEST, "test accuracy", detail=1, files=False))
     rows = [_row(row, line, data) for row, line in zip(data.front, lines, strict=True)]
-    title = f"Front: {counted(len(rows), 'network')}, hypervolume {data.facts.hypervolume:.4f}"
+    title = f"Front: {counted(len(rows), 'network')}, hypervolume {data.results.hypervolume:.4f}"
     return Table("front", tuple(columns), tuple(rows), title, tuple(_notes(data)))
 
 
@@ -169,7 +169,7 @@ def _notes(data: ReportData) -> Iterator[str]:
         yield caution(data)
     corner = " and ".join(
         f"{cost_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
-        for name, worst in data.facts.reference.items()
+        for name, worst in data.reference.items()
     )
     yield f"Hypervolume: the share of the box up to {corner} that the front dominates."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,8 @@ from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.files import write_whole
 from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
-from pure_nas.report.data import Facts, ReportData, product_share
+from pure_nas.report.data import ReportData, flattened, product_share
 from pure_nas.report.front_table import front_table, unit_title, units_of
-from pure_nas.report.palette import placement_text
 from pure_nas.report.plots import all_plots
 from pure_nas.report.retraining import retrained_convergence, retrained_table
 from pure_nas.report.table import Cell, Column, Row, Table
@@ -36,15 +35,17 @@ def page(data: ReportData) -> str:
     """The whole page."""
     return rendered_page(
         "search.html",
-        title=data.facts.study,
+        title=data.study,
         plots=all_plots(data),
         trials={str(row.number): row.objectives for row in data.front},
         facts=list(_key_facts(data)),
-        about=" · ".join(_about(data.facts)),
+        about=" · ".join(_about(data.settings)),
         data=data,
         views={f"front-{view.name}": cost_label(view.name) for view in data.costs},
         front=front_table(data),
         placement=_placement(data),
+        percent=show_percent,
+        share=_share_text,
         retraining=_retraining(data),
         convergence=convergence_table(
             [
@@ -58,25 +59,27 @@ def page(data: ReportData) -> str:
             ]
         ),
         incomplete=_incomplete(data),
+        settings=flattened(data.settings),
+        environment=flattened(data.environment),
         recipes=[(f"trial {row.number}", row.recipe_text) for row in data.front],
     )
 
 
-def _about(facts: Facts) -> Iterator[str]:
-    if facts.dataset:
-        yield f"dataset {facts.dataset}"
-    if facts.n_classes:
-        yield f"{facts.n_classes:,} classes"
-    if facts.image_size:
-        yield f"{facts.image_size} × {facts.image_size} × {facts.in_chans or '?'} pixels"
-    if facts.train_images and facts.validation_images:
-        yield f"{facts.train_images:,} training and {facts.validation_images:,} validation images"
-    if facts.space:
-        yield f"space {facts.space}"
+def _about(settings: Mapping[str, Any]) -> Iterator[str]:
+    data = settings.get("data") or {}
+    if settings.get("dataset"):
+        yield f"dataset {settings['dataset']}"
+    if data.get("classes"):
+        yield f"{len(data['classes']):,} classes"
+    if size := data.get("image_size"):
+        yield f"{size} × {size} × {data.get('in_chans', '?')} pixels"
+    if data.get("train") and data.get("validation"):
+        yield f"{data['train']:,} training and {data['validation']:,} validation images"
+    if settings.get("space"):
+        yield f"space {settings['space']}"
 
 
 def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
-    facts = data.facts
     best = next((row for row in data.front if "best" in row.tags), None)
     if best is None:
         yield "lowest validation error", "–", "no trial is complete yet"
@@ -85,37 +88,27 @@ def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
         size = f"{best.architecture.depth} layers, {best.architecture.base_width} channels"
         error = show_percent(best.objectives["error"])
         yield "lowest validation error", error, f"trial {best.number}: {what}, {size}"
-    complete = facts.states.get("complete", 0)
-    yield "networks on the front", str(len(data.front)), f"of {counted(complete, 'complete trial')}"
+    complete = counted(len(data.results.complete), "complete trial")
+    yield "networks on the front", str(len(data.front)), f"of {complete}"
     box = ", ".join(
         f"error {value:g}" if name == "error" else f"{cost_label(name)} {show_cost(name, value)}"
-        for name, value in facts.reference.items()
+        for name, value in data.reference.items()
     )
-    yield "hypervolume", f"{facts.hypervolume:.3f}", f"share of the box up to {box}"
-    weights = f"; weights take {show_bytes(facts.weights_bytes)}" if facts.weights_bytes else ""
-    yield "training time", show_seconds(facts.seconds), f"{facts.trials_text}{weights}"
+    yield "hypervolume", f"{data.results.hypervolume:.3f}", f"share of the box up to {box}"
+    weights = f"; weights take {show_bytes(data.weights_bytes)}" if data.weights_bytes else ""
+    yield "training time", show_seconds(data.seconds), f"{data.trials_text}{weights}"
 
 
 def _placement(data: ReportData) -> dict[str, Any]:
-    """A grid with a row for each network of the front, its stages under each other, and how much of each multiplies."""
+    """Units, how many stages there are, and how much of each stage multiplies."""
     stages = range(max((len(row.units) for row in data.front), default=0))
-    networks = [[row.units[stage] if stage < len(row.units) else () for stage in stages] for row in data.front]
-    return {
-        "units": {name: unit_title(name) for name in units_of(data)},
-        "networks": [
-            {
-                "number": row.number,
-                "error": show_percent(row.objectives["error"]),
-                "stages": network,
-                "share": _share_text([name for stage in row.units for name in stage]),
-            }
-            for row, network in zip(data.front, networks, strict=True)
-        ],
-        "shares": [_share_text([name for each in networks for name in each[stage]]) for stage in stages],
-    }
+    in_stage = ([name for row in data.front for name in sum(row.units[each : each + 1], ())] for each in stages)
+    units = {name: unit_title(name) for name in units_of(data)}
+    return {"units": units, "shares": [_share_text(names) for names in in_stage]}
 
 
 def _share_text(names: Sequence[str]) -> str:
+    """How much of some layers multiplies."""
     return f"{100 * product_share(names):.0f} %" if names else ""
 
 
@@ -137,7 +130,7 @@ def _incomplete(data: ReportData) -> Table:
     rows = (
         Row.of(
             columns,
-            [each.number, each.state, each.reason, Cell(text=placement_text(each.candidate.architecture.units))],
+            [each.number, each.state, each.reason, Cell(stages=each.candidate.architecture.units)],
         )
         for each in data.incomplete[:MAX_INCOMPLETE]
     )

@@ -42,17 +42,16 @@ def write_tables(run: RunDirectory, data: ReportData) -> list[Path]:
 
 def front_document(data: ReportData) -> dict[str, Any]:
     """The front as JSON holds it: every network with its architecture, recipe and values."""
-    facts = data.facts
     document: dict[str, Any] = without_nan(
         {
             "schema": SCHEMA,
             "run": data.path,
-            "study": facts.study,
-            "dataset": facts.dataset,
+            "study": data.study,
+            "dataset": str(data.settings.get("dataset", "")),
             "trials": sum(trial.counts for trial in data.trials),
             "objectives": data.objectives,
-            "reference": facts.reference,
-            "hypervolume": facts.hypervolume,
+            "reference": data.reference,
+            "hypervolume": data.results.hypervolume,
             "comparison": caution(data),
             "front": [_network(row) for row in data.front],
         }

@@ -15,7 +15,7 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
-from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
+from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, report_data
 from pure_nas.report.retrained_points import retrained_points, shown_errors
 from pure_nas.report.retraining import came_through, interval_text, seeds_text
 from pure_nas.report.settings_text import searched_fields
@@ -38,13 +38,12 @@ def add(run: RunDirectory, number: int, error: float, flops: float, **more: obje
 
 def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> None:
     results = load_results(run)
-    assert data.facts.states == {"complete": 28, "diverged": 1, "failed": 1}
-    assert data.facts.best_error == results.best.error
+    assert data.trials_text == "30 trials, 1 diverged, 1 failed"
     assert len(results.groups) == len(data.front)
-    assert data.facts.hypervolume == results.hypervolume == data.hypervolume_history[-1][1]
-    assert data.facts.reference == {"error": 0.9, "flops": 2_000_000.0}
-    assert data.facts.weights_bytes == 28 * 4096
-    assert data.facts.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
+    assert results.hypervolume == data.hypervolume_history[-1][1]
+    assert data.reference == {"error": 0.9, "flops": 2_000_000.0}
+    assert data.weights_bytes == 28 * 4096
+    assert data.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
 
 
 def test_every_complete_trial_is_a_point_of_its_kind(data: ReportData) -> None:
@@ -174,11 +173,11 @@ def test_time_of_repeated_results_counts_once(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
     add(run, 0, 0.1, 100_000)
     add(run, 1, 0.1, 100_000)
-    alone = report_data(run).facts.seconds
+    alone = report_data(run).seconds
     result = run.trial(1).result()
     assert result is not None
     run.trial(1).write_result({**result, "replay_of": 0})
-    assert report_data(run).facts.seconds == alone / 2
+    assert report_data(run).seconds == alone / 2
 
 
 def test_line_of_a_cost_falls_while_the_cost_rises(tmp_path: Path) -> None:
@@ -211,23 +210,22 @@ def test_run_without_complete_trials_has_facts_and_no_points(tmp_path: Path) -> 
     add_ended_trial(run, 0, HYBRID, "diverged")
     run.trial(1).write_candidate(HYBRID)
     data = report_data(run)
-    assert data.facts.best_error is None
-    assert data.facts.unfinished == 1
+    assert data.trials_text == "1 trial, 1 diverged, 1 unfinished (30 asked for)"
     assert data.points == data.front == data.curves == data.hypervolume_history == ()
     assert [(trial.number, trial.state) for trial in data.incomplete] == [(0, "diverged")]
 
 
 def test_settings_are_flattened_to_dotted_names(data: ReportData) -> None:
-    settings = dict(data.settings)
+    settings = dict(flattened(data.settings))
     assert settings["search_space.architecture.unit.choices"] == "conv, product"
     assert settings["reference.error"] == "0.9"
-    assert dict(data.environment)["threads"] == "2"
+    assert data.environment["threads"] == 2
 
 
 def test_missing_environment_is_no_fault(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
     (run.path / "environment.json").unlink()
-    assert report_data(run).environment == ()
+    assert report_data(run).environment == {}
 
 
 def test_retrained_rows_are_read(data: ReportData) -> None:
