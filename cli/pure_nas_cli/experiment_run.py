@@ -15,6 +15,7 @@ from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
 from pure_nas.plans.grid.trainings import seeds_ended, trainings_of
+from pure_nas.quantities import counted, show_seconds
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.console import stderr, tell
@@ -22,7 +23,6 @@ from pure_nas_cli.experiment_tables import show_findings
 from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import ListProgress
-from pure_nas_cli.quantities import show_count, show_seconds
 
 _GO_ON = "the same command goes on"
 
@@ -107,8 +107,8 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     ended = f"; {done:,} done" if done else ""
     tell(
         "grid",
-        f"{_networks(grid)}, {show_count(grid.seeds, 'seed')} each: "
-        f"{show_count(grid.trainings, 'training')} of {show_count(scale.epochs, 'epoch')}{ended}",
+        f"{_networks(grid)}, {counted(grid.seeds, 'seed')} each: "
+        f"{counted(grid.trainings, 'training')} of {counted(scale.epochs, 'epoch')}{ended}",
     )
 
 
@@ -116,8 +116,8 @@ def _networks(grid: Grid) -> str:
     """How many are trained from each seed; equal ones are trained once."""
     alike = "" if len(grid.distinct) == len(grid.cells) else "different "
     if len({cell.recipe.label for cell in grid.cells}) == 1:
-        return show_count(len(grid.distinct), f"{alike}network")
-    return show_count(len(grid.distinct), f"{alike}pair") + " of network and recipe"
+        return counted(len(grid.distinct), f"{alike}network")
+    return counted(len(grid.distinct), f"{alike}pair") + " of network and recipe"
 
 
 def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected], left: float | None) -> None:
@@ -134,7 +134,7 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
     shortest, longest = (show_seconds(extreme(seconds.values())) for extreme in (min, max))
     tell(
         f"estimated time on {prepared.device}",
-        f"{show_seconds(together)} for {show_count(len(seconds), 'training')} ({shortest} to {longest} each)",
+        f"{show_seconds(together)} for {counted(len(seconds), 'training')} ({shortest} to {longest} each)",
     )
     allowed = settings.time_seconds
     if allowed is not None and left is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pure_nas.data import Dataset
+from pure_nas.quantities import counted
 from pure_nas_cli.console import stderr, tell
-from pure_nas_cli.quantities import show_count
 
 _MOST_CLASSES = 12
 _MOST_CHARACTERS = 100
@@ -23,11 +23,11 @@ def show_images(dataset: Dataset) -> None:
 
 def show_classes(dataset: Dataset) -> None:
     """Print the classes, and what was found and is not used."""
-    tell(show_count(len(dataset.classes), "class", "classes"), _listed(dataset.classes))
+    tell(counted(len(dataset.classes), "class", "classes"), _listed(dataset.classes))
     if dataset.passed_over:
         tell("passed over", "; ".join(dataset.passed_over))
     if dataset.skipped:
-        stderr.print(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
+        stderr.print(f"{counted(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
 
 
 def images_document(dataset: Dataset) -> dict[str, object]:

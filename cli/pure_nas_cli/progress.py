@@ -19,14 +19,14 @@ from rich.text import Text
 from pure_nas.cost.layers import cost_of
 from pure_nas.plans.fixed import Trained
 from pure_nas.plans.search.lost_weights import Restored
+from pure_nas.quantities import counted, show_number, show_percent, show_seconds
+from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.front import describe_trial, placement
-from pure_nas_cli.plain_tables import bare_table
-from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
+from pure_nas_cli.terminal_table import bare_table, placement
 
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
@@ -124,7 +124,7 @@ class ListProgress(Progress):
 
     def __enter__(self) -> Self:
         if self._done:
-            self._say(f"{self._done} of {show_count(self._total, 'training')} were done before")
+            self._say(f"{self._done} of {counted(self._total, 'training')} were done before")
         if is_live(self._console):
             columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
             self._live = Bar(*columns, console=self._console, transient=True)
@@ -225,12 +225,12 @@ class TrialTable(Progress):
                 super().ended(record)
 
     def _draw(self) -> Group:
-        counted = sum(record.counts for record in self._records)
+        done = sum(record.counts for record in self._records)
         line = Table.grid(padding=(0, 2))
         line.add_row(
-            ProgressBar(total=self._total, completed=min(counted, self._total), width=_BAR),
-            f"{counted} of {show_count(self._total, 'trial')}",
-            self._time_left(self._total - counted) or f"{show_seconds(time.monotonic() - self._began)} so far",
+            ProgressBar(total=self._total, completed=min(done, self._total), width=_BAR),
+            f"{done} of {counted(self._total, 'trial')}",
+            self._time_left(self._total - done) or f"{show_seconds(time.monotonic() - self._began)} so far",
         )
         return Group(Text(self._title, "bold", overflow="ellipsis", no_wrap=True), line, self._table())
 
@@ -259,8 +259,8 @@ class TrialTable(Progress):
             f"epoch {row.epoch}/{self._epoch_count}",
             show_percent(row.error) if row.error is not None else "",
             *([""] if noise else []),
-            show_size(cost.flops),
-            show_size(cost.params),
+            show_number(cost.flops),
+            show_number(cost.params),
             _clock(time.monotonic() - row.began),
             _network(architecture, row.job.label),
         ]
@@ -298,11 +298,12 @@ def _told(record: TrialRecord) -> list[str]:
         words += [
             f"error {show_percent(record.error)}",
             *([f"noise error {show_percent(record.metrics[_NOISE])}"] if _NOISE in record.metrics else []),
-            f"flops {show_size(record.cost['flops'])}",
-            f"params {show_size(record.cost['params'])}",
+            f"flops {show_number(record.cost['flops'])}",
+            f"params {show_number(record.cost['params'])}",
             show_seconds(record.seconds),
         ]
-    return [*words, describe_trial(record).plain, *([record.reason] if record.reason else [])]
+    placement = placement_text(record.candidate.architecture.units)
+    return [*words, *filter(None, (placement, record.baseline, record.reason))]
 
 
 def _restored(record: Restored) -> str:
@@ -331,8 +332,8 @@ def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str 
         _state(record),
         show_percent(record.error) if complete else "",
         *([show_percent(record.metrics[_NOISE]) if _NOISE in record.metrics else ""] if noise else []),
-        show_size(record.cost["flops"]) if complete else "",
-        show_size(record.cost["params"]) if complete else "",
+        show_number(record.cost["flops"]) if complete else "",
+        show_number(record.cost["params"]) if complete else "",
         _clock(record.seconds) if record.seconds else "",
         _network(record.candidate.architecture, record.baseline),
     ]
@@ -340,7 +341,7 @@ def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str 
 
 def _network(architecture: Architecture, baseline: str) -> Text:
     """The placement and the baseline's label, cut at the edge of the terminal."""
-    text = placement(architecture)
+    text = placement(architecture.units)
     if baseline:
         text.append(f"  {baseline}", "dim")
     text.no_wrap, text.overflow = True, "ellipsis"

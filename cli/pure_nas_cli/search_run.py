@@ -12,18 +12,16 @@ from pure_nas.errors import UsageError
 from pure_nas.plans.search.samplers import ChosenSampler
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import Prepared, Search, opened, prepare
-from pure_nas.report import write_report
+from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
+from pure_nas.report.data import report_data
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results
-from pure_nas.run.retrained import load_retraining
 from pure_nas.workers import Executor
 from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.console import stderr, tell, warn
-from pure_nas_cli.front import front_document, print_front, print_next_steps, summary_line, weights_of
+from pure_nas_cli.front import print_front, print_next_steps, report_written_after, weights_of
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import Progress, TrialTable, is_live
-from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
 _LONG_SECONDS = 3600.0
 
@@ -63,7 +61,7 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
         stderr.print(f"Stopped: {stopped}.")
         if search.driver.images_per_second:
             stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")
-        _finish(search.driver.run, search.results, as_json=as_json)
+        _finish(search.driver.run, as_json=as_json)
     return code
 
 
@@ -95,15 +93,15 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     show_images(prepared.dataset)
     tell(
         f"space {settings.space_name}",
-        f"{show_size(settings.space.count())} architectures of {show_size(prepared.smallest_params)} to "
-        f"{show_size(prepared.largest_params)} parameters",
+        f"{show_number(settings.space.count())} architectures of {show_number(prepared.smallest_params)} to "
+        f"{show_number(prepared.largest_params)} parameters",
     )
     tell(f"sampler {sampler.name}", sampler.reason)
     planned = min(len(prepared.baselines), settings.trials)
     baselines = f", {planned} of them baselines" if planned else ""
-    ended = f"; {show_count(done, 'trial')} done" if done else ""
+    ended = f"; {counted(done, 'trial')} done" if done else ""
     stderr.print(
-        f"{show_count(settings.trials, 'trial')} of {show_count(settings.space.run.epochs, 'epoch')}{baselines}{ended}"
+        f"{counted(settings.trials, 'trial')} of {counted(settings.space.run.epochs, 'epoch')}{baselines}{ended}"
     )
     _hint_at_baselines_alone(prepared)
     _hint_at_long_warmups(prepared)
@@ -129,7 +127,7 @@ def _hint_at_long_warmups(prepared: Prepared) -> None:
     longest, epochs = prepared.space.recipe.warmup_epochs.largest, prepared.space.run.epochs
     if longest >= epochs:
         warn(
-            f"warmup_epochs of this space go up to {longest:g}: in {show_count(epochs, 'epoch')} such a warm-up does "
+            f"warmup_epochs of this space go up to {longest:g}: in {counted(epochs, 'epoch')} such a warm-up does "
             "not end, and learning rates stay below their peak. Take more --epochs."
         )
 
@@ -164,7 +162,7 @@ def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, 
     if unused < expected:
         enough = int(unused / each * count)
         longer = "" if enough else ": a trial takes longer"
-        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {show_count(enough, 'trial')}{longer}")
+        stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {counted(enough, 'trial')}{longer}")
 
 
 def _show_idle(prepared: Prepared, left: int) -> None:
@@ -195,18 +193,13 @@ def _plan_document(prepared: Prepared, executor: Executor, workers: WorkerPlan) 
     }
 
 
-def _finish(run: RunDirectory, results: Results, *, as_json: bool) -> None:
-    """Print the front, then write the report, which takes longer and may fail; say what to do next."""
-    retraining = load_retraining(run)
-    try:
-        if as_json:
-            print(front_document(results, run, retraining), flush=True)
-        elif results.complete:
-            print_front(results, retraining)
-        stderr.print(summary_line(results))
-    finally:
-        # Whoever reads the front may have left (| head -1): that must not cost the report.
-        written = write_report(run)
+def _finish(run: RunDirectory, *, as_json: bool) -> None:
+    """Print the front, then write the report; say what to do next."""
+    data = report_data(run)
+    with report_written_after(run, data) as written:
+        print_front(data, as_json=as_json)
+        seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
+        stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
-    if results.complete:
-        print_next_steps(results, run, retraining)
+    if data.front:
+        print_next_steps(data)

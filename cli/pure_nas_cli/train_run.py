@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.plans.single import TrainSettings, train
+from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import get_unit
@@ -16,7 +17,6 @@ from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.images_used import show_images
 from pure_nas_cli.progress import EpochLines
-from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size
 
 
 def candidate_for(
@@ -54,9 +54,7 @@ class _TrainProgress(EpochLines):
     def workers_started(self, workers: WorkerPlan) -> None:
         """Show the images, and for how long."""
         show_images(self._settings.dataset)
-        self._say(
-            f"{show_count(self._epochs, 'epoch')} on {self._settings.resolved_device}; the test images are not read"
-        )
+        self._say(f"{counted(self._epochs, 'epoch')} on {self._settings.resolved_device}; the test images are not read")
 
 
 def run_training(candidate: Candidate, settings: TrainSettings, folder: Path, *, as_json: bool) -> int:
@@ -68,7 +66,7 @@ def run_training(candidate: Candidate, settings: TrainSettings, folder: Path, *,
     elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "
-            f"{show_size(result['cost']['params'])} parameters, {show_size(result['cost']['flops'])} flops, "
+            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
             f"{show_seconds(result['seconds'])}"
         )
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)

@@ -12,6 +12,7 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.findings.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
+from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
 from pure_nas.run.results import load_results
@@ -19,7 +20,6 @@ from pure_nas.run.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run.trained_network import load_trained
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.architectures import find_architecture, fitted_to
-from pure_nas_cli.quantities import show_count
 
 _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
@@ -144,7 +144,7 @@ def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
     first, *others = found
-    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else show_count(seeds, "seed")
+    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else counted(seeds, "seed")
     return replace(first, name=f"{name}, {which}", others=tuple(others))
 
 

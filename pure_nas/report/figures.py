@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pure_nas.report.any_backend  # noqa: F401 - before Matplotlib
+from pure_nas.quantities import cost_label, show_cost
 
 # isort: split
 import matplotlib.style
@@ -24,7 +25,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pure_nas.files import write_whole
-from pure_nas.report import wording
 from pure_nas.report.curve_looks import CurveLook, curve_looks
 from pure_nas.report.data import Curve, Point, ReportData, report_data
 from pure_nas.report.legend import legend_below
@@ -145,9 +145,9 @@ def draw_front(axes: Axes, data: ReportData, cost: str) -> None:
             zorder=6,
         )
     _mark_front(axes, [point for point in data.points if point.on_front], cost)
-    _scale(axes, "x", costs, lambda value: wording.cost(cost, value))
+    _scale(axes, "x", costs, lambda value: show_cost(cost, value))
     _scale(axes, "y", errors, lambda value: f"{value:g} %")
-    axes.set_xlabel(wording.cost_label(cost))
+    axes.set_xlabel(cost_label(cost))
     axes.set_ylabel(error_title(tested))
     if figure := axes.get_figure(root=True):
         legend_below(figure, axes, columns=4, fontsize=8)

@@ -80,3 +80,12 @@ def style_of(kind: str) -> Style:
         return _STYLES[kind]
     role, symbol, marker = _OTHERS[sum(kind.encode()) % len(_OTHERS)]
     return Style(role, symbol, marker, kind[:1].upper() or "?")
+
+
+def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
+    """One glyph a layer, stages set apart.
+
+    >>> placement_text((("conv", "product"), ("product",)))
+    '+× ×'
+    """
+    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)

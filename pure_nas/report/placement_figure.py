@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle, FancyBboxPatch, Patch
 
-from pure_nas.report import wording
+from pure_nas.quantities import show_percent
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import LIGHT, style_of
 from pure_nas.space.unit import MULTIPLYING
@@ -57,7 +57,7 @@ def draw_placement(axes: Axes, data: ReportData) -> None:
     axes.xaxis.tick_top()
     axes.set_yticks(
         range(len(data.front)),
-        [f"trial {row.number}   {wording.percent(row.objectives['error'])}" for row in data.front],
+        [f"trial {row.number}   {show_percent(row.objectives['error'])}" for row in data.front],
     )
     axes.tick_params(length=0, colors=LIGHT["ink"])
     axes.grid(visible=False)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pure_nas.report import wording
+from pure_nas.quantities import show_cost
 from pure_nas.report.marks import axis_range, end_labels, line_room, log_ticks
 
 Figure = dict[str, Any]
@@ -119,7 +119,7 @@ def cost_scale(values: list[float], cost: str) -> Figure:
     """The axis of a cost: logarithmic where every value is positive."""
     if min(values) <= 0:
         return {"tickformat": "~s", "range": axis_range(values, log=False)}
-    return _log_scale(values, lambda value: wording.cost(cost, value))
+    return _log_scale(values, lambda value: show_cost(cost, value))
 
 
 def error_scale(values: list[float]) -> Figure:

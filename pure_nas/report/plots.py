@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from html import escape
 
-from pure_nas.report import wording
+from pure_nas.quantities import cost_label, show_cost, show_number, show_percent
 from pure_nas.report.curve_looks import CurveLook, curve_looks
 from pure_nas.report.data import Curve, Point, ReportData
 from pure_nas.report.marks import labelled
@@ -43,7 +43,7 @@ def front_plot(data: ReportData, cost: str) -> Figure:
     costs = [point.costs[cost] for point in data.points]
     return figure(
         traces,
-        {"title": {"text": wording.cost_label(cost)}, **cost_scale(costs, cost)},
+        {"title": {"text": cost_label(cost)}, **cost_scale(costs, cost)},
         {"title": {"text": error_title(tested)}, **error_scale(shown_errors(data.points, tested))},
     )
 
@@ -120,13 +120,13 @@ def _retrained(tested: Sequence[RetrainedPoint], cost: str) -> Figure:
 
 
 def _hover(point: Point) -> str:
-    costs = (f"{wording.cost_label(name)}: {wording.cost(name, value)}" for name, value in point.costs.items())
+    costs = (f"{cost_label(name)}: {show_cost(name, value)}" for name, value in point.costs.items())
     head = f"<b>trial {point.number}</b> · {escape(point.baseline or point.kind)}"
     params = (
-        () if "params" in point.costs or math.isnan(point.params) else (f"parameters: {wording.count(point.params)}",)
+        () if "params" in point.costs or math.isnan(point.params) else (f"parameters: {show_number(point.params)}",)
     )
     lines = (
-        f"error {wording.percent(point.error)}",
+        f"error {show_percent(point.error)}",
         *costs,
         *params,
         f"depth {point.depth}, width {point.base_width}",

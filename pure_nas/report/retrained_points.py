@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pure_nas.report import wording
+from pure_nas.quantities import counted, show_percent
 from pure_nas.report.data import Point
 from pure_nas.report.retraining import came_through, interval_text
 
@@ -34,8 +34,8 @@ def retrained_points(points: Sequence[Point]) -> list[RetrainedPoint]:
         if row is None or not row.test_accuracy:
             continue
         worst, best = row.interval or (row.mean, row.mean)
-        detail = ", ".join(filter(None, (interval_text(row), came_through(row), wording.counted(row.epochs, "epoch"))))
-        text = f"<b>trial {point.number}</b>, retrained<br>test accuracy {wording.percent(row.mean)}<br>{detail}"
+        detail = ", ".join(filter(None, (interval_text(row), came_through(row), counted(row.epochs, "epoch"))))
+        text = f"<b>trial {point.number}</b>, retrained<br>test accuracy {show_percent(row.mean)}<br>{detail}"
         found.append(RetrainedPoint(point, 100 * (1 - row.mean), 100 * (1 - best), 100 * (1 - worst), text))
     return found
 

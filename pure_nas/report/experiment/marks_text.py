@@ -6,7 +6,7 @@ from html import escape
 
 from pure_nas.findings.comparisons import Comparison
 from pure_nas.findings.rows import Row
-from pure_nas.report import wording
+from pure_nas.quantities import counted, show_number, show_seconds
 
 
 def hover(row: Row) -> str:
@@ -14,9 +14,9 @@ def hover(row: Row) -> str:
     lines = [f"<b>{escape(row.label)}</b>", f"{accuracy_text(row)}"]
     if row.told:
         lines.append(f"95 % interval {100 * row.told[0]:.2f} to {100 * row.told[1]:.2f} %")
-    lines.append(f"{wording.count(row.params)} parameters, {wording.count(row.flops)} FLOPs, depth {row.depth}")
+    lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
-        lines.append(f"{wording.duration(row.seconds)} a training")
+        lines.append(f"{show_seconds(row.seconds)} a training")
     return "<br>".join(lines)
 
 
@@ -25,7 +25,7 @@ def accuracy_text(row: Row) -> str:
     if row.mean is None:
         return "no seed came through" if row.diverged else "not trained yet"
     spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
-    return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.accuracies), 'seed')}"
+    return f"{100 * row.mean:.2f}{spread} % over {counted(len(row.accuracies), 'seed')}"
 
 
 def compared_text(comparison: Comparison) -> str:

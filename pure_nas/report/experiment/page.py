@@ -20,8 +20,7 @@ from pure_nas.report.experiment.evaluation_plots import noise_kinds
 from pure_nas.report.experiment.interval_plots import has_arrows
 from pure_nas.report.experiment.looks import looks_of
 from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
-from pure_nas.report.html import document
-from pure_nas.report.sections import details, on_screen, plot, section
+from pure_nas.report.html import details, document, on_screen, plot, section
 from pure_nas.run.directory import RunDirectory
 
 _ROW_HEIGHT, _AROUND_ROWS = 34, 90

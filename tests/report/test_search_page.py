@@ -26,9 +26,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.report import wording, write_report
+from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.html import page, write_html
+from pure_nas.report.front_table import NOISE_ERROR
+from pure_nas.report.search_page import page, write_page
 from pure_nas.run.directory import RunDirectory
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&\"'"
@@ -60,7 +61,7 @@ def n_points(browser: Chrome, plot: str, trace: str = "") -> int:
 
 @pytest.fixture
 def page_path(run: RunDirectory, data: ReportData) -> Path:
-    return write_html(run, data)
+    return write_page(run, data)
 
 
 def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page_path: Path, data: ReportData) -> None:
@@ -178,14 +179,14 @@ def test_a_row_that_the_pointer_has_left_gives_curves_their_shade_back(browser: 
 
 def test_notes_stand_only_where_what_they_explain_stands(data: ReportData) -> None:
     alone = replace(data, front=tuple(replace(row, twins=(), versus=()) for row in data.front))
-    assert not any(word in page(alone) for word in ("Twins are", "Differences in error to"))
+    assert not any(word in page(alone) for word in ("Twins:", "Differences in error are to"))
     twin = replace(data.front[0], twins=(99,))
-    assert "Twins are other trials" in page(replace(data, front=(twin, *data.front[1:])))
+    assert "Twins: trials with the same error and cost" in page(replace(data, front=(twin, *data.front[1:])))
     repeated = replace(twin, repeats=(99,))
-    assert "Twins are" not in page(replace(data, front=(repeated, *alone.front[1:])))
-    assert "conv layer (adds)" in page(data)
-    product = replace(data.front[0], units=(("product",),))
-    assert "conv layer (adds)" not in page(replace(data, front=(product,)))
+    assert "Twins:" not in page(replace(data, front=(repeated, *alone.front[1:])))
+    assert "+ convolution" in page(data)
+    product = replace(data.front[0], trial=replace(data.front[0].trial, candidate=candidate_of((("product",),))))
+    assert "+ convolution" not in page(replace(data, front=(product,)))
     searched = tuple(curve for curve in data.curves if not curve.baseline)
     assert "baselines (dotted)" in page(data)
     assert "baselines (dotted)" not in page(replace(data, curves=searched))
@@ -199,7 +200,7 @@ def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) ->
     randomness = random.Random(0)
     add_complete_trial(run, 0, candidate, ("error", "flops"), randomness, baseline=f"conv {HOSTILE}")
     add_ended_trial(run, 1, candidate, "failed", reason=HOSTILE)
-    opened(browser, write_html(run))
+    opened(browser, write_page(run, report_data(run)))
     assert browser.execute_script("return window.hacked") is None
     assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
     assert browser.find_elements(By.CSS_SELECTOR, "img") == []
@@ -214,7 +215,7 @@ def test_nothing_in_the_page_points_outside(data: ReportData) -> None:
     assert "default-src 'none'" in markup
 
 
-def test_comparison_is_said_to_be_a_hint(data: ReportData) -> None:
+def test_errors_are_said_to_be_a_hint(data: ReportData) -> None:
     text = page(data)
     assert "single training runs on the validation split" in text
     assert "pure-nas retrain" in text
@@ -231,9 +232,9 @@ def test_noise_error_is_explained_where_it_is_an_objective(data: ReportData, tmp
     values = {"error": 0.1, "noise_error": 0.3}
     add_complete_trial(run, 0, candidate_of((("conv",),)), names, random.Random(0), values=values)
     text = page(report_data(run))
-    assert wording.NOISE_ERROR in text
+    assert NOISE_ERROR in text
     assert '<th scope="col">noise error</th>' in text
-    assert wording.NOISE_ERROR not in page(data)
+    assert NOISE_ERROR not in page(data)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -241,14 +242,14 @@ def test_only_several_seeds_are_said_to_have_a_spread(data: ReportData, seeds: i
     assert data.retraining is not None
     rows = tuple(replace(row, seeds=row.seeds[:seeds]) for row in data.retraining.rows)
     text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
-    assert ("mean ± standard deviation over seeds" in text) == (seeds > 1)
+    assert ("mean ± standard deviation of" in text) == (seeds > 1)
 
 
 def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) -> None:
     text = page(data)
     assert '<th scope="col">test accuracy</th><th scope="col">FLOPs</th>' in text
-    assert '97.53 %<span class="sub">96.41 to 98.65 %, 3 seeds</span>' in text
-    assert '<span class="sub">not retrained</span>' in text
+    assert '97.53 %<span class="sub">96.41 to 98.65 %</span><span class="sub">3 seeds</span>' in text
+    assert '<td class="figure dim">not retrained</td>' in text
     assert "Crosses are test errors of retrained networks" in text
     untested = replace(
         data,
@@ -279,17 +280,18 @@ def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) ->
 
 
 def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
-    assert "pure-nas retrain &#x27;/my runs/a&#x27;" in page(replace(data, path="/my runs/a"))
+    assert "pure-nas retrain &#39;/my runs/a&#39;" in page(replace(data, path="/my runs/a"))
 
 
 def test_run_without_complete_trials_has_a_page(browser: Chrome, tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
-    opened(browser, write_html(run))
+    opened(browser, write_page(run, report_data(run)))
     assert "No trial is complete yet" in browser.find_element(By.ID, "front").text
 
 
 def test_one_trial_is_enough(browser: Chrome, tmp_path: Path) -> None:
-    opened(browser, write_html(make_run(tmp_path / "run", trials=1, epochs=1)))
+    run = make_run(tmp_path / "run", trials=1, epochs=1)
+    opened(browser, write_page(run, report_data(run)))
     assert n_points(browser, "front-flops") == 2
 
 
@@ -298,7 +300,7 @@ def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: P
     values = {"error": 0.0}
     candidate = candidate_of((("conv",), ("product",)))
     add_complete_trial(run, 4, candidate, ("error", "flops"), random.Random(0), values=values)
-    opened(browser, write_html(run))
+    opened(browser, write_page(run, report_data(run)))
     data = report_data(run)
     assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
     assert not browser.find_element(By.CSS_SELECTOR, ".switch").is_displayed()
@@ -306,7 +308,7 @@ def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: P
 
 def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=20, objectives=("error", "flops", "latency"))
-    opened(browser, write_html(run))
+    opened(browser, write_page(run, report_data(run)))
     data = report_data(run)
     for name in ("front-flops", "front-latency"):
         assert n_points(browser, name) == len(data.points) + len(data.front)

@@ -1,4 +1,4 @@
-"""The settings of a network and its training that have no place of their own in a report."""
+"""A network's recipe and settings in a few words, and which of its settings a report shows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import Recipe
-from pure_nas.space.unit import Setting, get_unit
+from pure_nas.space.recipe import Recipe, WeightDecay
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, get_unit
 
 _ELSEWHERE = frozenset(
     {
@@ -77,16 +77,16 @@ def _thresholds(architecture: Architecture) -> tuple[float | None, ...]:
     )
 
 
-def setting_label(name: str) -> str:
+def _label(name: str) -> str:
     """A field's name for people."""
     return name.replace("_", " ").replace("relu", "ReLU")
 
 
-def setting_text(value: Any) -> str:
+def _text(value: Any) -> str:
     """A setting in a few characters; stages are set apart by "|"."""
     match value:
         case tuple():
-            return " | ".join("–" if each is None else setting_text(each) for each in value)
+            return " | ".join("–" if each is None else _text(each) for each in value)
         case None:
             return "none"
         case bool():
@@ -94,3 +94,55 @@ def setting_text(value: Any) -> str:
         case float():
             return f"{value:.3g}"
     return str(value)
+
+
+def recipe_text(candidate: Candidate, settings: Mapping[str, Any]) -> str:
+    """Learning rates and weight decays of the parameter kinds that the network holds, equal ones once; settings."""
+    kinds = [kind for kind in PARAMETER_KINDS if kind in candidate.architecture.parameter_kinds]
+    rates = {kind: f"{candidate.recipe.learning_rate[kind]:.3g}" for kind in kinds}
+    decays = {kind: _decay(candidate.recipe.weight_decay[kind]) for kind in kinds}
+    rest = ", ".join(f"{_label(name)} {_text(value)}" for name, value in settings.items())
+    parts = [f"learning rate {_by_kind(rates)}", f"weight decay {_by_kind(decays)}", rest]
+    return "; ".join(part for part in parts if part)
+
+
+def _decay(decay: WeightDecay) -> str:
+    if decay.schedule == "constant" or decay.end in (None, decay.start):
+        return f"{decay.start:.3g}"
+    return f"{decay.start:.3g}→{decay.end:.3g} ({decay.schedule})"
+
+
+def _by_kind(texts: dict[ParameterKind, str]) -> str:
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{kind.replace('_', ' ')} {text}" for kind, text in texts.items())
+
+
+def network_columns(architecture: Architecture) -> dict[str, Any]:
+    """What tables in files say of a network; stages of the placement are separated by "|", layers by blanks."""
+    return {
+        "kind": architecture.kind,
+        "depth": architecture.depth,
+        "base_width": architecture.base_width,
+        "bottleneck": architecture.bottleneck,
+        "placement": " | ".join(" ".join(stage) for stage in architecture.units),
+    }
+
+
+def rate_columns(recipe: Recipe) -> dict[str, float]:
+    """Learning rates and the weight decays that training starts with, of every parameter kind."""
+    return {
+        **{f"learning_rate_{kind}": recipe.learning_rate[kind] for kind in PARAMETER_KINDS},
+        **{f"weight_decay_start_{kind}": recipe.weight_decay[kind].start for kind in PARAMETER_KINDS},
+    }
+
+
+def setting_columns(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are, unless they would leave the cell empty or have one value a stage."""
+    return {name: _cell(value) for name, value in settings.items()}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " | ".join("-" if each is None else str(each) for each in value)
+    return "none" if value is None else value
