@@ -37,9 +37,10 @@ def write_report(run: RunDirectory) -> list[Path]:
     """
     with explained_drawing(run):
         from pure_nas.report.data import report_data
-        from pure_nas.report.figures import write_figures
         from pure_nas.report.html import write_html
+        from pure_nas.report.matplotlib_chart import write_figures
+        from pure_nas.report.search_charts import paper_figures
         from pure_nas.report.tables import write_tables
 
         data = report_data(run)
-        return [*write_tables(run, data), write_html(run, data), *write_figures(run, data)]
+        return [*write_tables(run, data), write_html(run, data), *write_figures(run, paper_figures(data))]

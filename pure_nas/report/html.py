@@ -15,8 +15,10 @@ from plotly.offline import get_plotlyjs
 
 from pure_nas.files import write_whole
 from pure_nas.report import palette, sections, wording
+from pure_nas.report.chart import Chart
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.plots import all_plots
+from pure_nas.report.plotly_chart import plotly_chart
+from pure_nas.report.search_charts import page_charts
 from pure_nas.run.directory import RunDirectory
 
 SCHEME_BUTTON = (
@@ -38,20 +40,20 @@ def write_html(run: RunDirectory, data: ReportData | None = None) -> Path:
 def page(data: ReportData) -> str:
     """The whole page."""
     trials = {str(row.number): row.objectives for row in data.front}
-    return document(data.facts.study, "".join(_body(data)), all_plots(data), trials)
+    return document(data.facts.study, "".join(_body(data)), page_charts(data), trials)
 
 
-def document(title: str, body: str, plots: Mapping[str, Any], trials: Mapping[str, Any]) -> str:
+def document(title: str, body: str, charts: Mapping[str, Chart], trials: Mapping[str, Any]) -> str:
     """A page that works offline.
 
     Args:
         body: HTML.
-        plots: figures by the id of the element that each fills.
+        charts: by the id of the element that each fills.
         trials: the values of what the rows of its tables stand for, by the number in their data-trial.
     """
     scripts = (get_plotlyjs(), _asset("report.js"))
     embedded = {
-        "plots": plots,
+        "plots": {name: plotly_chart(chart) for name, chart in charts.items()},
         "schemes": {"light": palette.with_bands(palette.LIGHT), "dark": palette.with_bands(palette.DARK)},
         "trials": trials,
     }

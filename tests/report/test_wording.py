@@ -1,17 +1,13 @@
-"""Numbers written for people, and where marks go."""
+"""Numbers written for people."""
 
 from __future__ import annotations
 
-import math
 import re
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.report import wording
-from pure_nas.report.marks import axis_range, labelled, log_ticks
 
 
 @pytest.mark.parametrize(
@@ -55,23 +51,3 @@ def test_the_noise_in_words_is_the_noise_that_is_measured() -> None:
     assert numbers == [*(f"{level:g}" for level in levels), "0", "1"]
     kinds = list(dict.fromkeys(each.kind for each in NOISE_MIXTURE))
     assert re.findall("|".join(kinds), wording.NOISE_ERROR.lower()) == kinds
-
-
-@given(st.floats(1e-6, 1e12), st.floats(1.0001, 1e6))
-@example(low=633333333334.0, ratio=1.5)
-def test_log_axis_has_a_few_ticks_at_least_one(low: float, ratio: float) -> None:
-    ticks = log_ticks(low, low * ratio)
-    assert 1 <= len(ticks) <= 12
-    assert all(low * 0.99 <= tick <= low * ratio * 1.01 for tick in ticks)
-
-
-@given(st.lists(st.floats(1e-3, 1e9), min_size=1))
-def test_axis_holds_every_value(values: list[float]) -> None:
-    low, high = axis_range(values, log=True)
-    assert low < min(map(math.log10, values))
-    assert high > max(map(math.log10, values))
-
-
-def test_labels_that_would_touch_are_left_out() -> None:
-    assert labelled([(1e5, 0.1), (1.0001e5, 0.1), (1e6, 0.05)]) == {0, 2}
-    assert labelled([]) == set()
