@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
 from pure_nas.report.chart_layout import axis_range, with_line_ends
@@ -19,8 +19,7 @@ _DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 """Networks of one kind share a colour and differ in these."""
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A measure at one level of noise or factor of intensity: its mean, the lowest and the highest."""
 
     at: float
@@ -29,40 +28,25 @@ class Reading:
     high: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Readings:
     """What one network was evaluated by.
 
     Attributes:
         label: of the network.
-        noise: accuracy in percent at the levels of each kind of noise, the first of which is none.
-        accuracy: in percent, at factors of intensity.
-        cosine: of the features with those of the unchanged images, at factors of intensity.
+        by_chart: accuracies in percent for "noise-gaussian" and the other kinds of noise, none first, and for
+            "intensity"; cosines of the features with those of the unchanged images for "features".
     """
 
     label: str
     style: NetworkStyle
-    noise: Mapping[str, Sequence[Reading]]
-    accuracy: Sequence[Reading]
-    cosine: Sequence[Reading]
+    by_chart: Mapping[str, Sequence[Reading]]
 
 
 def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
-    """Every chart that there is something to draw for: one for each kind of noise, two of intensity."""
-    kinds = dict.fromkeys(kind for each in networks for kind, readings in each.noise.items() if len(readings) > 1)
-    accuracy, cosine = Axis(title="accuracy", numbers="percent"), Axis(title="cosine of the features")
-    y = _around(accuracy, [point for each in networks for kind in kinds for point in each.noise.get(kind, ())])
-    charts = {f"noise-{kind}": _noise_chart(networks, kind, y) for kind in kinds}
-    if any(each.accuracy for each in networks):
-        charts["intensity"] = _intensity_chart([(each, each.accuracy) for each in networks], accuracy)
-    if any(each.cosine for each in networks):
-        charts["features"] = _intensity_chart([(each, each.cosine) for each in networks], cosine)
-    return charts
-
-
-def _around(axis: Axis, readings: Sequence[Reading]) -> Axis:
-    limits = [limit for each in readings for limit in (each.low, each.mean, each.high)]
-    return replace(axis, range=axis_range(limits)) if limits else axis
+    """Every chart that there is something to draw for."""
+    names = dict.fromkeys(name for each in networks for name, found in each.by_chart.items() if len(found) > 1)
+    return {name: _chart(networks, name) for name in names}
 
 
 def evaluation_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
@@ -76,45 +60,47 @@ def evaluation_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
         yield Figure("intensity", intensity, (7.2, 3.2))
 
 
-def _noise_chart(networks: Sequence[Readings], kind: str, y: Axis) -> Chart:
-    """Levels are at equal distances, because they are chosen by ratios and 0 is among them."""
+def _chart(networks: Sequence[Readings], name: str) -> Chart:
+    what, _, noise = name.partition("-")
+    lines = [(each, each.by_chart[name]) for each in networks if each.by_chart.get(name)]
+    # All kinds of noise have the same limits.
+    alike = [found for each in networks for other, found in each.by_chart.items() if other.startswith(what)]
+    limits = axis_range([limit for found in alike for point in found for limit in (point.low, point.high)])
+    axis = Axis(title="cosine of the features") if what == "features" else Axis(title="accuracy", numbers="percent")
+    chart = Chart(
+        title=f"{noise} noise" if noise else "",
+        x=_level_axis(noise, lines[-1][1]) if noise else _factor_axis([point for _, found in lines for point in found]),
+        y=replace(axis, range=limits),
+        series=[
+            network.style.line(
+                range(len(found)) if noise else [point.at for point in found],
+                [point.mean for point in found],
+                mark=Mark(network.style.shape, 7),
+                band=[(point.low, point.high) for point in found],
+                hover=[
+                    f"{network.label}\n{point.mean:.2f}, seeds from {point.low:.2f} to {point.high:.2f}"
+                    for point in found
+                ],
+            )
+            for network, found in lines
+        ],
+        legend=False,
+    )
+    return with_line_ends(chart)
+
+
+def _level_axis(noise: str, readings: Sequence[Reading]) -> Axis:
+    """Levels at equal distances, because they are chosen by ratios and 0 is among them."""
     from pure_nas.evaluation.noise import LEVEL_NAMES
 
-    lines = [(each, each.noise[kind]) for each in networks if each.noise.get(kind)]
-    ticks = {float(place): f"{point.at:g}" if point.at else "none" for place, point in enumerate(lines[-1][1])}
-    chart = Chart(
-        title=f"{kind} noise",
-        x=Axis(title={str(known): name for known, name in LEVEL_NAMES.items()}.get(kind, "level"), ticks=ticks),
-        y=y,
-        series=[_line(network, range(len(found)), found) for network, found in lines],
-        legend=False,
-    )
-    return with_line_ends(chart)
+    names = {str(kind): name for kind, name in LEVEL_NAMES.items()}
+    ticks = {float(place): f"{point.at:g}" if point.at else "none" for place, point in enumerate(readings)}
+    return Axis(title=names.get(noise, "level"), ticks=ticks)
 
 
-def _intensity_chart(lines: Sequence[tuple[Readings, Sequence[Reading]]], y: Axis) -> Chart:
-    readings = [point for _, found in lines for point in found]
+def _factor_axis(readings: Sequence[Reading]) -> Axis:
     factors = sorted({point.at for point in readings})
-    chart = Chart(
-        x=Axis(title="intensity, multiplied by", log=True, ticks={factor: f"{factor:g}" for factor in factors}),
-        y=_around(y, readings),
-        series=[_line(network, [point.at for point in found], found) for network, found in lines if found],
-        legend=False,
-    )
-    return with_line_ends(chart)
-
-
-def _line(network: Readings, xs: Sequence[float], readings: Sequence[Reading]) -> Series:
-    """A line of means, and a band from the lowest to the highest."""
-    return network.style.line(
-        xs,
-        [point.mean for point in readings],
-        mark=Mark(network.style.shape, 7),
-        band=[(point.low, point.high) for point in readings],
-        hover=[
-            f"{network.label}\n{point.mean:.2f}, seeds from {point.low:.2f} to {point.high:.2f}" for point in readings
-        ],
-    )
+    return Axis(title="intensity, multiplied by", log=True, ticks={factor: f"{factor:g}" for factor in factors})
 
 
 @dataclass(frozen=True)
@@ -149,24 +135,19 @@ def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
 
 def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
     evaluation = network.evaluation
-    plain = 100 * evaluation.quality.accuracy
-    changes = evaluation.intensity
-    accuracies = [(1.0, plain), *((each.factor, 100 * each.accuracy) for each in changes)] if changes else []
-    cosines = [(1.0, 1.0), *((each.factor, each.cosine) for each in changes if each.cosine is not None)]
-    return Readings(
-        label=network.name,
-        style=style,
-        noise={
-            curve.kind: [
-                Reading(point.noise.level, 100 * point.quality.accuracy, 100 * low, 100 * high)
-                for point in curve.points
-                for low, high in [point.quality.interval]
-            ]
-            for curve in evaluation.noise
-        },
-        accuracy=[Reading(factor, value, value, value) for factor, value in sorted(accuracies)],
-        cosine=[Reading(factor, value, value, value) for factor, value in sorted(cosines)] if changes else [],
-    )
+    found = {
+        f"noise-{curve.kind}": [
+            Reading(point.noise.level, 100 * point.quality.accuracy, *(100 * limit for limit in point.quality.interval))
+            for point in curve.points
+        ]
+        for curve in evaluation.noise
+    }
+    unchanged: tuple[float, float, float | None] = (1.0, evaluation.quality.accuracy, 1.0)
+    changes = [unchanged, *((each.factor, each.accuracy, each.cosine) for each in evaluation.intensity)]
+    changes.sort(key=lambda change: change[0])
+    found["intensity"] = [Reading(factor, *[100 * accuracy] * 3) for factor, accuracy, _ in changes]
+    found["features"] = [Reading(factor, *[cosine] * 3) for factor, _, cosine in changes if cosine is not None]
+    return Readings(network.name, style, found)
 
 
 def _calibration_chart(networks: Sequence[Evaluated], styles: Sequence[NetworkStyle]) -> Chart:

@@ -253,7 +253,7 @@ def _sample(series: Series) -> Line2D:
     look = _line(series) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
     if series.mark:
         look["marker"] = _SHAPES[series.mark.shape]
-        look["markersize"] = _MARKS * np.max(series.mark.size)
+        look["markersize"] = _MARKS * np.max(series.mark.size, initial=0)
         look |= {"markerfacecolor": "none"} if series.mark.hollow else {"markeredgewidth": 0}
     return Line2D([], [], **look)
 

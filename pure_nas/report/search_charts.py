@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from pure_nas.report import wording
-from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series, Span
+from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
 from pure_nas.report.chart_layout import fitted, labelled, line_room, with_line_ends
 from pure_nas.report.data import Curve, Point, ReportData
 from pure_nas.report.palette import style_of
@@ -22,8 +22,8 @@ _SHADES = (1.0, 0.65, 0.4)
 _DASHES: tuple[Dash, ...] = ("solid", "dash", "dashdot", "longdash")
 _DOTS: tuple[Dash, ...] = ("dot", "2px,6px")
 """Of baselines."""
-_MOST_NAMED_CURVES = 24
-"""Up to which a figure has a legend of its learning curves; a page always has one."""
+_MOST_NAMES = 24
+"""Up to which a figure has a legend; a page always has one."""
 _CELL, _STAGE_GAP = 0.22, 1.0
 """Size of a cell of the placement, inches, and what lies between two stages, cells."""
 _KEY_ENTRY = 1.5, 0.2
@@ -46,39 +46,39 @@ def page_charts(data: ReportData) -> dict[str, Chart]:
 
 def paper_figures(data: ReportData) -> Iterator[Figure]:
     """Every figure that the run has data for."""
-    if data.points:
-        for view in data.costs:
-            yield Figure(f"front-{view.name}", [front_chart(data, view.name)], (6.4, 4.2))
-        yield Figure("hypervolume", [hypervolume_chart(data)], (6.4, 3.0))
+    heights = {"front": 4.2, "hypervolume": 3.0, "curves": 4.8, "retrained": 4.2}
+    for name, chart in page_charts(data).items():
+        if height := heights.get(name.split("-")[0]):
+            width = max(6.4, 2.4 * len(chart.x.ticks or ())) if name == "retrained" else 6.4
+            yield Figure(name, [chart], (width, height), legend=len(chart.names) <= _MOST_NAMES)
     if data.front:
         yield placement_figure(data)
-    if data.curves:
-        yield Figure("curves", [curves_chart(data)], (6.4, 4.8), legend=len(data.curves) <= _MOST_NAMED_CURVES)
-    if data.retraining and data.retraining.rows:
-        width = max(6.4, 2.4 * len(data.retraining.groups))
-        yield Figure("retrained", [retrained_chart(data, data.retraining)], (width, 4.2))
 
 
 def front_chart(data: ReportData, cost: str) -> Chart:
     """Error over one cost: every complete trial, the baselines, the front as a step line."""
-    costs, errors = [point.costs[cost] for point in data.points], _shown_errors(data.points)
+    crosses = _crosses(data.points, cost)
+    costs, errors = [point.costs[cost] for point in data.points], [100 * point.error for point in data.points]
+    errors += [error for error in crosses.y if error is not None]
+    low, high = min(errors) / 2, max(errors) * 2
     line = next(view.line for view in data.costs if view.name == cost)
     stairs = Series(
         name="front",
         x=[line[0][0], *(value for value, _ in line), 2 * max(costs)],
-        y=[2 * max(errors), *(100 * error for _, error in line), 100 * line[-1][1]],
+        y=[high, *(100 * error for _, error in line), 100 * line[-1][1]],
         role="ink",
         line=Line(width=1.75, steps=True),
     )
-    tested = [point for point in data.points if _came_through(point)]
+    # Intervals that reach far do not squeeze the rest.
+    shown = [min(max(low, limit), high) for bar in crosses.bars for limit in bar or ()]
     axis = Axis(title=wording.cost_label(cost), numbers="share" if cost == "noise_error" else "metric")
     return Chart(
         x=fitted(axis, costs, lambda value: wording.cost(cost, value)),
-        y=_error_axis("validation error (crosses: test error)" if tested else "validation error", errors),
+        y=_error_axis(f"validation error{' (crosses: test error)' if crosses.x else ''}", errors + shown),
         series=[
             stairs,
             *_points(data.points, lambda point: point.costs[cost]),
-            *([_crosses(tested, cost)] if tested else []),
+            *([crosses] if crosses.x else []),
             _rings([point for point in data.points if point.on_front], cost),
             # The page's script puts the trial here that the pointer is on in the table.
             Series(x=[], y=[], role="ink", mark=Mark("circle", 30, hollow=True, edge=3)),
@@ -139,37 +139,19 @@ def _hover(point: Point) -> str:
     return "\n".join(lines)
 
 
-def _came_through(point: Point) -> Row | None:
-    """How the network did when it was retrained; None where it was not, or diverged with every seed."""
-    return point.retrained if point.retrained and point.retrained.test_accuracy else None
-
-
-def _test_error(row: Row) -> tuple[float, Span]:
-    """The mean test error in percent and its 95 % interval, which is the mean alone where there is none."""
-    worst, best = row.interval or (row.mean, row.mean)
-    return 100 * (1 - row.mean), (100 * (1 - best), 100 * (1 - worst))
-
-
-def _shown_errors(points: Sequence[Point]) -> list[float]:
-    """Errors in percent that the axis must reach: intervals up to half the lowest and twice the highest error."""
-    tested = [_test_error(row) for point in points if (row := _came_through(point))]
-    errors = [100 * point.error for point in points] + [error for error, _ in tested]
-    low, high = min(errors) / 2, max(errors) * 2
-    return [*errors, *(limit for _, span in tested for limit in (max(low, span[0]), min(high, span[1])))]
-
-
 def _crosses(points: Sequence[Point], cost: str) -> Series:
-    rows = [row for point in points if (row := _came_through(point))]
-    errors = [_test_error(row) for row in rows]
+    """Mean test errors, and their 95 % intervals, of networks that were retrained and came through with some seed."""
+    tested = [(point, row) for point in points if (row := point.retrained) and row.test_accuracy]
+    intervals = [row.interval or (row.mean, row.mean) for _, row in tested]
     return Series(
         name="retrained: test error",
-        x=[point.costs[cost] for point in points],
-        y=[error for error, _ in errors],
-        bars=[span for _, span in errors],
+        x=[point.costs[cost] for point, _ in tested],
+        y=[100 * (1 - row.mean) for _, row in tested],
+        bars=[(100 * (1 - best), 100 * (1 - worst)) for worst, best in intervals],
         role="soft",
         mark=Mark("x-thin", 9, hollow=True),
-        row=[point.number for point in points],
-        hover=[_tested_text(point.number, row) for point, row in zip(points, rows, strict=True)],
+        row=[point.number for point, _ in tested],
+        hover=[_tested_text(point.number, row) for point, row in tested],
     )
 
 

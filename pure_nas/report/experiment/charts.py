@@ -189,13 +189,10 @@ def noise_kinds(rows: Sequence[Row]) -> list[str]:
 def _readings(row: Row, style: NetworkStyle) -> Readings:
     assert row.judged is not None
     noise, intensity = row.judged.noise, row.judged.intensity
-    return Readings(
-        label=row.label,
-        style=style,
-        noise={kind: [_reading(each.level, each.accuracy, 100) for each in levels] for kind, levels in noise.items()},
-        accuracy=[_reading(each.factor, each.accuracy, 100) for each in intensity],
-        cosine=[_reading(each.factor, each.cosine, 1) for each in intensity if each.cosine],
-    )
+    found = {f"noise-{kind}": [_reading(each.level, each.accuracy, 100) for each in noise[kind]] for kind in noise}
+    found["intensity"] = [_reading(each.factor, each.accuracy, 100) for each in intensity]
+    found["features"] = [_reading(each.factor, each.cosine, 1) for each in intensity if each.cosine]
+    return Readings(row.label, style, found)
 
 
 def _reading(at: float, found: Spread, scale: float) -> Reading:

@@ -56,7 +56,7 @@ def differences_chart(comparisons: Sequence[Comparison], styles: Mapping[str, Ne
         series.append(_value(value, interval, place, style, text, hollow=not each.shown))
         series += _arrows(interval, limits, place, style)
     return Chart(
-        x=Axis(title="difference, points of accuracy", range=limits, zero=True),
+        x=Axis(title="points of accuracy", range=limits, zero=True),
         y=_lines([_compared_text(each) for each, _ in known]),
         series=series,
     )
