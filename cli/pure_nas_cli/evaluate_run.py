@@ -19,7 +19,7 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Noise, Views, evaluate_network, pooled
 from pure_nas.files import write_whole
-from pure_nas.report.evaluation_charts import Evaluated, figures_of
+from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
 from pure_nas.report.matplotlib_chart import figure_files
 from pure_nas.run.images import trained_on
 from pure_nas_cli.console import stderr
@@ -159,7 +159,7 @@ def _write(out: Path, document: dict[str, Any], judged: Sequence[Judged]) -> lis
     """Write the document, then its figures, which may fail; returns their paths."""
     write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
     drawn = [Evaluated(each.name, each.architecture.kind, each.evaluation) for each in judged]
-    figures = dict(figure_files(figures_of(drawn)))
+    figures = dict(figure_files(evaluation_figures(drawn)))
     for name, content in figures.items():
         write_whole(out / name, content)
     return [out / name for name in (DOCUMENT_FILE, *figures)]

@@ -6,6 +6,7 @@ Sizes are pixels on a page; on paper everything is smaller in the same proportio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,6 +35,14 @@ class Axis:
     numbers: Literal["plain", "percent", "share", "metric", "whole"] = "plain"
     grid: bool = True
     zero: bool = False
+
+    def place(self, value: float) -> float:
+        """How far along the axis a value is: its decimal logarithm where the axis is logarithmic."""
+        return math.log10(value) if self.log else value
+
+    def value(self, place: float) -> float:
+        """The value at a place."""
+        return 10**place if self.log else place
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pure_nas.report.chart import Axis, Chart, Line, Series, Span
+from pure_nas.report.chart import Axis, Chart, Line, Series
 
 MARGIN = 0.08
 LABEL_SPACING = 0.045
@@ -27,48 +27,46 @@ _MANTISSAS: tuple[tuple[float, tuple[float, ...]], ...] = (
 _MOST_TICKS = 12
 
 
-def axis_range(values: Sequence[float], *, log: bool = False) -> Span:
-    """Limits that leave a margin around the values."""
-    scaled = [math.log10(value) if log else value for value in values]
-    low, high = min(scaled), max(scaled)
-    span = high - low or (0.5 if log else abs(high) or 1.0)
-    low, high = low - MARGIN * span, high + MARGIN * span
-    return (10**low, 10**high) if log else (low, high)
+def around(axis: Axis, values: Sequence[float]) -> Axis:
+    """The axis with limits that leave a margin around the values."""
+    low, high = axis.place(min(values)), axis.place(max(values))
+    margin = MARGIN * (high - low or (0.5 if axis.log else abs(high) or 1.0))
+    return replace(axis, range=(axis.value(low - margin), axis.value(high + margin)))
 
 
 def fitted(axis: Axis, values: Sequence[float], text: Callable[[float], str]) -> Axis:
     """The axis around the values: logarithmic, with round ticks, where every value is positive."""
-    if min(values) <= 0:
-        return replace(axis, range=axis_range(values))
-    limits = axis_range(values, log=True)
-    return replace(axis, log=True, range=limits, ticks={tick: text(tick) for tick in _log_ticks(*limits)})
+    found = around(replace(axis, log=min(values) > 0), values)
+    if not found.log or found.range is None:
+        return found
+    return replace(found, ticks={tick: text(tick) for tick in _log_ticks(*found.range)})
 
 
 def labelled(points: Sequence[tuple[float, float]]) -> set[int]:
-    """Indices of points whose labels do not run into each other, earlier points first.
-
-    Args:
-        points: (cost, error).
-    """
+    """Indices of points (cost, error) whose labels do not run into each other, earlier points first."""
     chosen: list[int] = []
-    spots = list(zip(_spread([cost for cost, _ in points]), _spread([error for _, error in points]), strict=True))
+    spots = list(zip(*map(_spread, zip(*points, strict=True)), strict=True))
     for index, spot in enumerate(spots):
         if all(math.dist(spot, spots[other]) > LABEL_SPACING for other in chosen):
             chosen.append(index)
     return set(chosen)
 
 
-def with_line_ends(chart: Chart) -> Chart:
-    """The chart with a label at the end of each line, joined to it by a stroke, none over another.
+def _spread(values: Sequence[float]) -> list[float]:
+    """Values on a logarithmic scale (a linear one if any is not positive), from 0 to 1."""
+    axis = Axis(log=min(values) > 0)
+    low, high = axis.place(min(values)), axis.place(max(values))
+    return [(axis.place(value) - low) / (high - low or 1.0) for value in values]
 
-    The y-axis of the chart has a range.
-    """
+
+def with_line_ends(chart: Chart) -> Chart:
+    """The chart with a label at the end of each line, joined to it by a stroke, none over another."""
     ended = [series for series in chart.series if series.end and any(y is not None for y in series.y)]
-    if not ended or chart.y.range is None:
-        return chart
     ends = [max((x, y) for x, y in zip(series.x, series.y, strict=True) if y is not None) for series in ended]
-    heights = end_labels([y for _, y in ends], chart.y.range, log=chart.y.log)
-    limits = line_room([min(series.x) for series in ended], [x for x, _ in ends], log=chart.x.log)
+    places = [chart.x.place(x) for series in chart.series for x in series.x]
+    first, last = min(places), max((chart.x.place(x) for x, _ in ends), default=max(places))
+    span = last - first or 1.0
+    limits = chart.x.value(first - _BEFORE * span), chart.x.value(last + _BEHIND * span)
     strokes = [
         Series(
             x=(x, limits[1]),
@@ -81,17 +79,22 @@ def with_line_ends(chart: Chart) -> Chart:
             row=series.row,
             clip=False,
         )
-        for series, (x, y), height in zip(ended, ends, heights, strict=True)
+        for series, (x, y), height in zip(ended, ends, end_labels(chart.y, [y for _, y in ends]), strict=True)
     ]
     return replace(chart, series=(*chart.series, *strokes), x=replace(chart.x, range=limits))
 
 
-def end_labels(ends: Sequence[float], limits: Span, *, log: bool) -> list[float]:
-    """Where the labels of lines that end at these values of an axis go, so that they do not run into each other."""
-    low, high = (math.log10(limit) if log else limit for limit in limits)
-    places = [((math.log10(end) if log else end) - low) / (high - low) for end in ends]
+def end_labels(axis: Axis, ends: Sequence[float]) -> list[float]:
+    """Where the labels of lines that end at these values go, so that they do not run into each other.
+
+    The axis has a range where there are any.
+    """
+    if not ends or axis.range is None:
+        return []
+    low, high = map(axis.place, axis.range)
+    places = [(axis.place(end) - low) / (high - low) for end in ends]
     order = sorted(range(len(places)), key=lambda index: places[index])
-    gap = min(_END_SPACING, 1 / max(len(places), 1))
+    gap = min(_END_SPACING, 1 / len(places))
     floor = 0.0
     for index in order:
         places[index] = floor = max(places[index], floor)
@@ -100,25 +103,7 @@ def end_labels(ends: Sequence[float], limits: Span, *, log: bool) -> list[float]
     for index in reversed(order):
         places[index] = ceiling = min(places[index], ceiling)
         ceiling -= gap
-    scaled = [low + place * (high - low) for place in places]
-    return [10**value if log else value for value in scaled]
-
-
-def line_room(firsts: Sequence[float], lasts: Sequence[float], *, log: bool = False) -> Span:
-    """Limits of the x-axis around lines that begin and end there; the labels of their ends go at the upper one."""
-    first, last = ((math.log10(value) if log else value) for value in (min(firsts), max(lasts)))
-    span = last - first or 1.0
-    low, high = first - _BEFORE * span, last + _BEHIND * span
-    return (10**low, 10**high) if log else (low, high)
-
-
-def _spread(values: Sequence[float]) -> list[float]:
-    """Values on a logarithmic scale (a linear one if any is not positive), from 0 to 1."""
-    if not values:
-        return []
-    scaled = [math.log10(value) for value in values] if min(values) > 0 else list(values)
-    low, high = min(scaled), max(scaled)
-    return [(value - low) / (high - low or 1.0) for value in scaled]
+    return [axis.value(low + place * (high - low)) for place in places]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

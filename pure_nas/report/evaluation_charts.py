@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
-from pure_nas.report.chart_layout import axis_range, with_line_ends
+from pure_nas.report.chart_layout import around, with_line_ends
 from pure_nas.report.palette import style_of
 
 if TYPE_CHECKING:  # importing it takes PyTorch
@@ -49,7 +49,7 @@ def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
     return {name: _chart(networks, name) for name in names}
 
 
-def evaluation_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
+def noise_and_intensity_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
     """Those charts as figures."""
     noise = [chart for name, chart in charts.items() if name.startswith("noise-")]
     if noise:
@@ -65,12 +65,12 @@ def _chart(networks: Sequence[Readings], name: str) -> Chart:
     lines = [(each, each.by_chart[name]) for each in networks if each.by_chart.get(name)]
     # All kinds of noise have the same limits.
     alike = [found for each in networks for other, found in each.by_chart.items() if other.startswith(what)]
-    limits = axis_range([limit for found in alike for point in found for limit in (point.low, point.high)])
+    limits = [limit for found in alike for point in found for limit in (point.low, point.high)]
     axis = Axis(title="cosine of the features") if what == "features" else Axis(title="accuracy", numbers="percent")
     chart = Chart(
         title=f"{noise} noise" if noise else "",
         x=_level_axis(noise, lines[-1][1]) if noise else _factor_axis([point for _, found in lines for point in found]),
-        y=replace(axis, range=limits),
+        y=around(axis, limits),
         series=[
             network.style.line(
                 range(len(found)) if noise else [point.at for point in found],
@@ -117,12 +117,12 @@ class Evaluated:
     evaluation: Evaluation
 
 
-def figures_of(networks: Sequence[Evaluated]) -> list[Figure]:
+def evaluation_figures(networks: Sequence[Evaluated]) -> list[Figure]:
     """The figures that there is something to draw for; the networks were evaluated in the same way."""
     styles = list(_styles(networks))
     readings = [_readings(network, style) for network, style in zip(networks, styles, strict=True)]
     calibration = _calibration_chart(networks, styles)
-    return [Figure("calibration", [calibration], (4.4, 4.2)), *evaluation_figures(evaluation_charts(readings))]
+    return [Figure("calibration", [calibration], (4.4, 4.2)), *noise_and_intensity_figures(evaluation_charts(readings))]
 
 
 def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:

@@ -34,6 +34,8 @@ from pure_nas.report.palette import LIGHT
 from pure_nas.run.directory import RunDirectory
 
 DPI = 160
+_LEGEND_FONT = 7.5
+"""Points."""
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -48,6 +50,7 @@ _STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": LIGHT["soft"],
     "ytick.color": LIGHT["soft"],
+    "legend.fontsize": _LEGEND_FONT,
     "legend.frameon": False,
     "svg.hashsalt": "pure-nas",
 }
@@ -87,10 +90,10 @@ _TEXT_PLACES: dict[str, dict[str, Any]] = {
     "behind": {"xytext": (2, 0), "va": "center", "fontsize": 7},
     "inside": {"xytext": (0, 0), "ha": "center", "va": "center_baseline", "fontsize": 8, "fontweight": "bold"},
 }
-_FEW_ENTRIES = 8
-"""Up to which a legend has its larger font."""
-_BESIDE = 4.8
-"""Width of a sample in a legend, the gap behind it and that between columns, in sizes of the font."""
+_LARGEST_SAMPLE = 12.0
+"""Pixels of a mark in a legend."""
+_BESIDE = 4.8 * _LEGEND_FONT
+"""Width of a sample in a legend, the gap behind it and that between columns, points."""
 
 
 def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
@@ -128,10 +131,10 @@ def draw(figure: Figure) -> matplotlib.figure.Figure:
     charts = figure.charts
     columns = min(2, len(charts))
     shared = all(chart.y == charts[0].y for chart in charts)
-    places = drawn.subplots(-(-len(charts) // columns), columns, squeeze=False, sharey=shared).flat
+    places = list(drawn.subplots(-(-len(charts) // columns), columns, squeeze=False, sharey=shared).flat)
     for axes, chart in zip(places, charts, strict=False):
         _draw_chart(axes, chart)
-    for axes in list(places)[len(charts) :]:
+    for axes in places[len(charts) :]:
         axes.remove()
     entries = [series for series in charts[0].series if series.name]
     if figure.legend and entries:
@@ -237,15 +240,12 @@ def _draw_cells(axes: Axes, series: Series, mark: Mark) -> None:
 
 def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -> None:
     """A legend below the plots, in as many columns as fit; longer names go over several lines."""
-    fontsize = 8 if len(entries) <= _FEW_ENTRIES else 7
     names = [series.name for series in entries]
     room = 72 * figure.get_figwidth()
-    widest = max(_width(name, fontsize) for name in names)
-    columns = max(1, min(4, len(names), int(room // (widest + _BESIDE * fontsize))))
+    columns = max(1, min(4, len(names), int(room // (max(map(_width, names)) + _BESIDE))))
     if columns == 1:
-        names = [_wrapped(name, room - _BESIDE * fontsize, fontsize) for name in names]
-    handles = [_sample(series) for series in entries]
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=fontsize)
+        names = [_wrapped(name, room - _BESIDE) for name in names]
+    figure.legend([_sample(series) for series in entries], names, loc="outside lower center", ncols=columns)
 
 
 def _sample(series: Series) -> Line2D:
@@ -253,19 +253,19 @@ def _sample(series: Series) -> Line2D:
     look = _line(series) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
     if series.mark:
         look["marker"] = _SHAPES[series.mark.shape]
-        look["markersize"] = _MARKS * np.max(series.mark.size, initial=0)
+        look["markersize"] = _MARKS * min(np.max(series.mark.size, initial=0), _LARGEST_SAMPLE)
         look |= {"markerfacecolor": "none"} if series.mark.hollow else {"markeredgewidth": 0}
     return Line2D([], [], **look)
 
 
-def _wrapped(name: str, room: float, fontsize: float) -> str:
+def _wrapped(name: str, room: float) -> str:
     """The name in as few lines as fit into `room` points."""
     most = len(name)
-    while most > 1 and max(_width(line, fontsize) for line in textwrap.wrap(name, most)) > room:
+    while most > 1 and max(map(_width, textwrap.wrap(name, most))) > room:
         most -= 1
     return textwrap.fill(name, most)
 
 
-def _width(text: str, fontsize: float) -> float:
+def _width(text: str) -> float:
     """Points."""
-    return float(TextPath((0, 0), text, size=fontsize).get_extents().width)
+    return float(TextPath((0, 0), text, size=_LEGEND_FONT).get_extents().width)

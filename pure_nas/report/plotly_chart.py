@@ -6,7 +6,6 @@ Plotly reads a subset of HTML.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -79,7 +78,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
     if axis.log:
         found["type"] = "log"
     if axis.range:
-        found["range"] = [math.log10(limit) for limit in axis.range] if axis.log else list(axis.range)
+        found["range"] = [axis.place(limit) for limit in axis.range]
         if axis.numbers == "whole" and axis.range[1] - axis.range[0] <= _MOST_WHOLE_TICKS:
             found["dtick"] = 1
     if axis.ticks is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pure_nas.report import wording
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
-from pure_nas.report.chart_layout import fitted, labelled, line_room, with_line_ends
+from pure_nas.report.chart_layout import fitted, labelled, with_line_ends
 from pure_nas.report.data import Curve, Point, ReportData
 from pure_nas.report.palette import style_of
 from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
@@ -197,9 +197,8 @@ def hypervolume_chart(data: ReportData) -> Chart:
 def curves_chart(data: ReportData) -> Chart:
     """Validation error over epochs of the front and the baselines."""
     values = [100 * error for curve in data.curves for error in curve.errors if error is not None]
-    epochs = [epoch for curve in data.curves for epoch in curve.epochs]
     chart = Chart(
-        x=Axis(title="epoch", range=line_room(epochs, epochs), numbers="whole"),
+        x=Axis(title="epoch", numbers="whole"),
         y=_error_axis("validation error", values) if values else Axis(title="validation error"),
         series=[
             style.line(

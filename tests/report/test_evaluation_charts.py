@@ -11,7 +11,7 @@ from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
 from pure_nas.evaluation import Noise, evaluate_network, usual_noises
 from pure_nas.nn import build
-from pure_nas.report.evaluation_charts import Evaluated, figures_of
+from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
 from pure_nas.report.matplotlib_chart import figure_files
 from pure_nas.space.architecture import Architecture
 
@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def files(networks: Sequence[Evaluated]) -> dict[str, bytes]:
-    return dict(figure_files(figures_of(networks)))
+    return dict(figure_files(evaluation_figures(networks)))
 
 
 def evaluated(name: str, unit: str, *, noises: tuple[Noise, ...] = (), factors: tuple[float, ...] = ()) -> Evaluated:

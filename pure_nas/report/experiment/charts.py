@@ -9,8 +9,8 @@ from pure_nas.findings.findings import Findings
 from pure_nas.findings.judged import Spread
 from pure_nas.findings.rows import Row
 from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, NetworkStyle, Series
-from pure_nas.report.chart_layout import axis_range, line_room, with_line_ends
-from pure_nas.report.evaluation_charts import Reading, Readings, evaluation_charts, evaluation_figures
+from pure_nas.report.chart_layout import around, with_line_ends
+from pure_nas.report.evaluation_charts import Reading, Readings, evaluation_charts, noise_and_intensity_figures
 from pure_nas.report.experiment.interval_charts import accuracy_chart, differences_chart, hover
 from pure_nas.report.experiment.network_styles import network_styles, varied
 
@@ -56,7 +56,7 @@ def paper_figures(findings: Findings, split: str) -> Iterator[Figure]:
             yield Figure(name, [chart], (_WIDTH, 0.9 + 0.3 * len(chart.y.ticks or ())))
         elif name.split("-")[0] in heights:
             yield Figure(name, [chart], (_WIDTH, heights[name.split("-")[0]]))
-    yield from evaluation_figures(charts)
+    yield from noise_and_intensity_figures(charts)
 
 
 def _over_chart(rows: Sequence[Row], styles: Styles, axis: str, split: str) -> Chart:
@@ -106,11 +106,10 @@ def _joined_means(group: Sequence[Row], style: NetworkStyle) -> Series:
 def _curves_chart(findings: Findings, styles: Styles) -> Chart:
     """Accuracy over epochs: mean, and a band from the lowest seed to the highest."""
     points = [point for row in findings.rows for point in row.curve]
-    epochs = [point.epoch for point in points]
     limits = [100 * value for point in points for value in (point.low, point.high)]
     chart = Chart(
-        x=Axis(title="epoch", numbers="whole", range=line_room(epochs, epochs)),
-        y=Axis(title=f"{findings.curve_kind} accuracy", numbers="percent", range=axis_range(limits)),
+        x=Axis(title="epoch", numbers="whole"),
+        y=around(Axis(title=f"{findings.curve_kind} accuracy", numbers="percent"), limits),
         series=[
             styles[row.label].line(
                 [point.epoch for point in row.curve],
