@@ -77,7 +77,7 @@ class Series:
     Attributes:
         name: in the legend; a series without one is not in it.
         group: the name of the series that it is shown and hidden with.
-        opacity: one for the whole series, or one for each value.
+        opacity: one for the whole series, or, without a line, one for each value.
         bars: an interval around each value, along the axis `bars_along`.
         band: an interval around each value, drawn as one area.
         hover: what a page says of each value that the pointer is on; of several lines the first is the title.

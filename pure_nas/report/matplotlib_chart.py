@@ -50,7 +50,6 @@ _STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": LIGHT["soft"],
     "ytick.color": LIGHT["soft"],
-    "legend.fontsize": _LEGEND_FONT,
     "legend.frameon": False,
     "svg.hashsalt": "pure-nas",
 }
@@ -112,16 +111,15 @@ def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
 def figure_files(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
     """Name and content of the PNG and the SVG file of each figure."""
     for figure in figures:
-        with matplotlib.style.context(["default", _STYLE]):  # whatever style the caller's own plots have
+        files = {ending: io.BytesIO() for ending in ("png", "svg")}
+        # Whatever style the caller's own plots have.
+        with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+            # A name may be in a script that the font lacks: boxes stand for it, which nobody can do anything about.
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
             drawn = draw(figure)
-            for ending, metadata in (("png", None), ("svg", {"Date": None})):
-                buffer = io.BytesIO()
-                with warnings.catch_warnings():
-                    # A name may be in a script that the font lacks: boxes stand for it, which nobody can do anything
-                    # about.
-                    warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
-                    drawn.savefig(buffer, format=ending, dpi=DPI, metadata=metadata)
-                yield f"{figure.name}.{ending}", buffer.getvalue()
+            for ending, file in files.items():
+                drawn.savefig(file, format=ending, dpi=DPI, metadata={"Date": None} if ending == "svg" else None)
+        yield from ((f"{figure.name}.{ending}", file.getvalue()) for ending, file in files.items())
 
 
 def draw(figure: Figure) -> matplotlib.figure.Figure:
@@ -203,6 +201,8 @@ def _draw_series(axes: Axes, series: Series, order: float, *, cells: bool) -> No
         sizes = (_MARKS * np.array(series.mark.size)) ** 2
         axes.scatter(series.x, y, s=sizes, **_marks(series, series.mark), **common)
     for x, height, text in zip(series.x, y, series.texts, strict=False):
+        if not text:
+            continue
         how = {**_TEXT_PLACES[series.texts_at], "textcoords": "offset points", "color": LIGHT[series.text_role]}
         axes.annotate(text, (x, height), **how, annotation_clip=False, parse_math=False, zorder=order)
 
@@ -228,8 +228,7 @@ def _marks(series: Series, mark: Mark) -> dict[str, Any]:
 
 def _draw_cells(axes: Axes, series: Series, mark: Mark) -> None:
     """Marks that fill their places."""
-    for x, y in zip(series.x, series.y, strict=True):
-        assert y is not None
+    for x, y in zip(series.x, np.array(series.y, dtype=float), strict=True):
         if mark.shape == "circle":
             cell: Patch = Circle((x, y), 0.45)
         else:
@@ -245,7 +244,8 @@ def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -
     columns = max(1, min(4, len(names), int(room // (max(map(_width, names)) + _BESIDE))))
     if columns == 1:
         names = [_wrapped(name, room - _BESIDE) for name in names]
-    figure.legend([_sample(series) for series in entries], names, loc="outside lower center", ncols=columns)
+    handles = [_sample(series) for series in entries]
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=_LEGEND_FONT)
 
 
 def _sample(series: Series) -> Line2D:

@@ -28,6 +28,12 @@ _CHARACTER = 7
 
 def plotly_chart(chart: Chart) -> dict[str, Any]:
     """The chart as Plotly reads it."""
+    notes = [_text(text, xref="paper", x=0.01, y=height) for height, text in chart.notes]
+    shapes = []
+    if chart.shaded:
+        (start, end), text = chart.shaded
+        notes.append(_text(text, yref="paper", x=start, y=1, yanchor="bottom", size=11))
+        shapes.append(_shade(start, end))
     ends = [len(text) for series in chart.series if series.texts_at == "behind" for text in series.texts]
     layout = {
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -53,12 +59,9 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
         "uirevision": "keep",
         "xaxis": {**_axis(chart.x), "tickangle": 0},
         "yaxis": _axis(chart.y),
-        "annotations": [_text(text, xref="paper", x=0.01, y=height) for height, text in chart.notes],
+        "annotations": notes,
+        "shapes": shapes,
     }
-    if chart.shaded:
-        (start, end), text = chart.shaded
-        layout["shapes"] = [_shade(start, end)]
-        layout["annotations"] = [_text(text, yref="paper", x=start, y=1, yanchor="bottom", size=11)]
     return {"data": [trace for series in chart.series for trace in _traces(series)], "layout": layout}
 
 

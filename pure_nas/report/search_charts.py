@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 
 from pure_nas.report import wording
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
@@ -184,13 +185,12 @@ def hypervolume_chart(data: ReportData) -> Chart:
         mark=Mark("circle") if len(numbers) == 1 else None,
         hover=[f"after trial {number}: {share:.4f}" for number, share in data.hypervolume_history],
     )
-    last_baseline = max((point.number for point in data.points if point.baseline), default=None)
-    shown = last_baseline is not None and last_baseline < numbers[-1]
+    last_baseline = max((point.number for point in data.points if point.baseline), default=numbers[-1])
     return Chart(
         x=Axis(title="trial", range=(-0.5, numbers[-1] + 0.5), numbers="whole"),
         y=Axis(title="hypervolume"),
         series=[course],
-        shaded=((-0.5, last_baseline + 0.5), "baselines") if last_baseline is not None and shown else None,
+        shaded=((-0.5, last_baseline + 0.5), "baselines") if last_baseline < numbers[-1] else None,
     )
 
 
@@ -280,9 +280,8 @@ def _variant(rows: Sequence[Row], places: Sequence[float], kind: str) -> list[Se
 def placement_figure(data: ReportData) -> Figure:
     """Which layers of the front's networks hold which unit: a row for each network, a cell for each residual layer."""
     starts = [0.0]
-    for stage in range(max(len(row.units) for row in data.front)):
-        deepest = max(len(row.units[stage]) if stage < len(row.units) else 0 for row in data.front)
-        starts.append(starts[-1] + max(deepest, 2) + _STAGE_GAP)
+    for stages in zip_longest(*(row.units for row in data.front), fillvalue=()):
+        starts.append(starts[-1] + max(2, *map(len, stages)) + _STAGE_GAP)
     spots: dict[str, list[tuple[float, float]]] = {}
     for line, row in enumerate(data.front):
         for start, stage_units in zip(starts, row.units, strict=False):

@@ -86,9 +86,8 @@ def test_curves_of_one_colour_differ_and_their_ends_say_which_trial_they_are(dat
     curves = axes.get_lines()[: len(data.curves)]
     looks = {(line.get_color(), str(line._dash_pattern), line.get_alpha()) for line in curves}  # type: ignore[attr-defined]
     assert len(looks) == len(data.curves)
-    texts = [text for text in axes.texts if text.get_text()]
-    assert sorted(int(text.get_text()) for text in texts) == sorted(curve.number for curve in data.curves)
-    boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.y0)
+    assert sorted(int(text.get_text()) for text in axes.texts) == sorted(curve.number for curve in data.curves)
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
     assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
     assert max(box.x1 for box in boxes) <= figure.bbox.width
 

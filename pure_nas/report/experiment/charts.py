@@ -81,7 +81,7 @@ def _over_chart(rows: Sequence[Row], styles: Styles, axis: str, split: str) -> C
         if row.label not in inside and not row.axis and row.mean is not None
     ]
     log = places[0] > 0 and places[-1] / places[0] >= _LOG_SPAN
-    ticks = {place: f"{place:g}" for place in places} if log or len(places) <= _MOST_TICKS else None
+    ticks = {place: f"{place:g}".replace("-", "−") for place in places} if log or len(places) <= _MOST_TICKS else None
     return Chart(
         x=Axis(title=AXIS_NAMES.get(axis, axis.replace("_", " ")), log=log, ticks=ticks),
         y=Axis(title=f"{split} accuracy", numbers="percent"),

@@ -183,6 +183,20 @@ def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
     assert len(browser.find_elements(By.CSS_SELECTOR, "table.networks tbody tr")) == 7
 
 
+def test_networks_and_levels_keep_their_names_when_a_plot_is_zoomed(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    for plot, axis, label in (("accuracy", "y", "pure8"), ("noise-gaussian", "x", "0.1")):
+        middle = 3 if axis == "y" else 1
+        change = {f"{axis}axis.range[0]": middle - 0.4, f"{axis}axis.range[1]": middle + 0.4}
+        browser.execute_async_script(
+            "const [plot, change, done] = arguments; Plotly.relayout(plot, change).then(() => setTimeout(done, 100))",
+            plot,
+            change,
+        )
+        ticks = browser.find_elements(By.CSS_SELECTOR, f"#{plot} .{axis}tick text")
+        assert [tick.text for tick in ticks] == [label]
+
+
 def test_rows_of_a_table_single_out_their_curve(browser: Chrome, run: RunDirectory) -> None:
     opened(browser, run.report_path)
     browser.execute_script("document.querySelectorAll('table.networks tbody tr')[2].focus()")
