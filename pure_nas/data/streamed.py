@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from pure_nas.data.augment import Draws, cutter
 from pure_nas.data.decode import pillow_warnings_ignored
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.raw_images import PixelSource
 from pure_nas.errors import DataError
 
 _SAMPLE = 1024

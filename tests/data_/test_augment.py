@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from pure_nas.data import Augment, ImageSet, ResidentImages, StreamedImages
 from pure_nas.data.augment import Cropper, Scaler, draw
 from pure_nas.data.image_set import Normalisation
-from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.errors import UsageError
 from pure_nas.space.recipe import Recipe
