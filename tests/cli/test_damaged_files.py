@@ -112,7 +112,7 @@ def read_search(run: Path, name: str) -> Any:
         return read_trial_files(TrialDirectory(located(run, name).parent, 1))
     data = report_data(directory)
     images = RunImages.of_run(directory)
-    facts = (data.facts, data.points, data.front, data.curves, images.fingerprint, images.facts)
+    facts = (data.reference, data.points, data.front, data.curves, images.fingerprint, images.facts)
     return facts, read_trial_files(directory.trial(1))
 
 
