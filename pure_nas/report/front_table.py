@@ -155,9 +155,8 @@ def _notes(data: ReportData) -> Iterator[str]:
         yield f"Placement: {key}; a group per stage."
     if "noise_error" in data.objectives:
         yield NOISE_ERROR
-    tags = [tag for tag in _TAGS if any(tag in row.tags for row in data.front)]
-    if tags:
-        yield f"{'; '.join(f'{tag}: {_TAGS[tag]}' for tag in tags).capitalize()}."
+    if data.front:
+        yield f"Knee: {_TAGS['knee']}."
     if any(set(row.twins) - set(row.repeats) for row in data.front):
         tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
         yield f"Twins: trials with the same error and cost, within {tolerances}."
@@ -167,11 +166,11 @@ def _notes(data: ReportData) -> Iterator[str]:
         yield "Test accuracy: mean over the seeds of retraining, and its 95 % interval."
     if data.front:
         yield caution(data)
-    corner = " and ".join(
+    corner = ", ".join(
         f"{cost_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in data.reference.items()
     )
-    yield f"Hypervolume: the share of the box up to {corner} that the front dominates."
+    yield f"Hypervolume: the share that the front dominates of the box up to {corner}."
 
 
 def caution(data: ReportData) -> str:

@@ -10,22 +10,10 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, get_unit
 
-_ELSEWHERE = frozenset(
-    {
-        "schema_version",
-        "family",
-        "units",
-        "base_width",
-        "in_chans",
-        "num_classes",
-        "image_size",
-        "optimizer",
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "weight_decay",
-    }
-)
+_ELSEWHERE = {
+    *("schema_version", "family", "units", "base_width", "in_chans", "num_classes", "image_size"),
+    *("optimizer", "epochs", "batch_size", "learning_rate", "weight_decay"),
+}
 """Shown on their own, or the same for every network of a run."""
 
 

@@ -18,6 +18,7 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
+from pure_nas.report.tables import front_document
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.retrained import load_retraining
@@ -112,7 +113,15 @@ def read_search(run: Path, name: str) -> Any:
         return read_trial_files(TrialDirectory(located(run, name).parent, 1))
     data = report_data(directory)
     images = RunImages.of_run(directory)
-    facts = (data.facts, data.points, data.front, data.curves, images.fingerprint, images.facts)
+    facts = (
+        front_document(data),
+        data.trials_text,
+        data.points,
+        data.front,
+        data.curves,
+        images.fingerprint,
+        images.facts,
+    )
     return facts, read_trial_files(directory.trial(1))
 
 
