@@ -13,11 +13,11 @@ from pure_nas.findings.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
-from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
-from pure_nas.run.trained_network import ARCHITECTURE_FILE, load_trained
+from pure_nas.run.trained_network import load_trained
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.architectures import find_architecture, fitted_to
 

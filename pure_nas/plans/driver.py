@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from pure_nas.files import require_in_place
 from pure_nas.plans.budget import Budget
 from pure_nas.run.directory import RunDirectory
 from pure_nas.training import EpochMetrics
@@ -171,7 +172,7 @@ class Driver:
     def _fill(self, executor: Executor, plan: Plan[R], listener: Listener[R]) -> str | None:
         """Give the executor as much as it can begin; says why where nothing more may."""
         while executor.free > 0:
-            self.run.require_in_place()
+            require_in_place(self.run.path)
             if not plan.unfinished and (reason := self._nothing_to_begin(plan)):
                 return reason
             found = plan.next()

@@ -176,9 +176,10 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
     Nothing is tested where seeds diverged, and nothing is said where every network has one seed: see `ONE_SEED`. A
     trial retrained for several numbers of epochs is compared at each.
     """
-    if Retraining(rows=tuple(rows)).one_seed:
+    retraining = Retraining(rows=tuple(rows))
+    if retraining.one_seed:
         return
-    retrainings = Counter(trial for trial, _ in {(row.trial, row.epochs) for row in rows})
+    retrainings = Counter(trial for trial, _ in retraining.groups)
     comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
     tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
     corrected = iter(holm(tested))

@@ -62,8 +62,8 @@ def test_weights_of_other_trials_are_trained_again_where_that_is_asked_for(
     weights.unlink()
     assert again(image_folder, tiny_space_file, out).restored == []
     assert not weights.exists()
-    ((before, _),) = again(image_folder, tiny_space_file, out, restore_weights=True).restored
-    assert before.number == other.number
+    (restored,) = again(image_folder, tiny_space_file, out, restore_weights=True).restored
+    assert restored.before.number == other.number
     read_weights(weights)
 
 

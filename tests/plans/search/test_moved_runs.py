@@ -42,7 +42,7 @@ class Meddling(Heard):
     def epoch_done(self, job: Any, metrics: Any) -> None:
         self._meddle("epoch done", job.number)
 
-    def trial_ended(self, record: Any) -> None:
+    def ended(self, record: Any) -> None:
         self._meddle("ended", record.number)
 
 

@@ -1,8 +1,9 @@
-"""The image files in folders, and what is passed over in looking for them."""
+"""Lists the image files in folders, and what else is there; a folder that cannot be read is a `DataError`."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,32 +11,26 @@ from pathlib import Path
 
 import numpy as np
 
-from pure_nas.data.decode import IMAGE_EXTENSIONS
-from pure_nas.data.part_names import annotations_among
+from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes, readable
 from pure_nas.data.split import Positions
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
 
-_SYSTEM = frozenset(
-    {
-        "__macosx",
-        "__pycache__",
-        "$recycle.bin",
-        "#recycle",
-        "desktop.ini",
-        "lost+found",
-        "system volume information",
-        "thumbnails",
-        "thumbs",
-        "thumbs.db",
-    }
+_SYSTEM = re.compile(
+    r"[.@].*|__macosx|__pycache__|\$recycle\.bin|#recycle|desktop\.ini|lost\+found|system volume information|"
+    r"thumbnails|thumbs(\.db)?",
+    re.DOTALL,
 )
-"""What systems and programs leave in folders without a dot in front, in lower case."""
+"""What systems and programs leave in folders, in lower case."""
+_IMAGES = re.compile("images?|imgs?|jpegimages|photos|pictures")
+_ANNOTATIONS = re.compile(
+    "annotations?|attributes|bboxes|ground_?truth|gt|imagesets|labels?|masks?|parts|segmentations?|trimaps|xmls?"
+)
 _NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file and what tells whether it changed: its size in bytes and its time of change in nanoseconds."""
+    """A file with its size in bytes and modification time in nanoseconds, which show whether it changed."""
 
     path: Path
     size: int
@@ -50,6 +45,9 @@ class Listing:
     files: tuple[ImageFile, ...]
     labels: Positions
 
+    def __len__(self) -> int:
+        return len(self.files)
+
     def take(self, positions: Positions) -> Listing:
         """The files at `positions` only."""
         return Listing(self.root, tuple(self.files[i] for i in positions), self.labels[positions])
@@ -62,27 +60,41 @@ class Listing:
         """Paths relative to the dataset's folder, with forward slashes."""
         return [each.path.relative_to(self.root).as_posix() for each in self.files]
 
+    def name(self, position: int) -> str:
+        """Where a file is, for people."""
+        return str(self.files[position].path)
+
+    def contents(self, position: int) -> bytes:
+        """The bytes of a file."""
+        return read_bytes(self.files[position].path)
+
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What of a folder is not used.
+    """What a dataset's folder holds and is not used.
 
     Attributes:
-        folders: reasons by folder, relative to the dataset's.
-        endings: how many files end in what no image ends in.
-        system: how often each hidden or system file or folder was met.
-        loose: how many images are outside the folders of the classes.
-        annotations: how many folders of masks or annotations stand beside folders of images, by name.
+        root: folder of the dataset.
+        folders: reasons by folder, relative to `root`.
+        endings: numbers of files that are no images, by their ending.
+        system: numbers of hidden and system files and folders, by name.
+        loose: numbers of images outside the folders of classes, by folder.
+        annotations: numbers of folders with masks or annotations next to folders of images, by name.
     """
 
+    root: Path
     folders: dict[str, str] = field(default_factory=dict)
     endings: Counter[str] = field(default_factory=Counter)
     system: Counter[str] = field(default_factory=Counter)
     loose: Counter[str] = field(default_factory=Counter)
     annotations: Counter[str] = field(default_factory=Counter)
 
+    def note(self, folder: Path, reason: str) -> None:
+        """Add a folder."""
+        self.folders[folder.relative_to(self.root).as_posix()] = reason
+
     def in_words(self) -> tuple[str, ...]:
-        """One phrase for each kind of thing; none where everything is used."""
+        """One phrase per kind."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
         if self.loose:
             phrases.append(f"images outside the folders of classes: {_counts(self.loose)}")
@@ -96,53 +108,40 @@ class PassedOver:
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
 
-def list_images(root: Path, folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
-    """List the images of every class in `folder`, a part of the dataset in `root`.
-
-    Raises:
-        DataError: a folder cannot be read, or a class has no images.
-    """
+def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
+    """List the images of every class in `folder`; a class without images is a `DataError`."""
     files: list[ImageFile] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
         found = sorted(map(_image_file, _images_below(folder / name, set(), passed_over)), key=lambda each: each.path)
         if not found:
-            raise DataError(
-                f'The class "{name}" has no images: {folder / name} holds no file that ends in '
-                f"{', '.join(IMAGE_EXTENSIONS)}.",
-                hint="Add images, or remove the folder.",
-            )
+            raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
         files += found
         labels += [label] * len(found)
-    return Listing(root, tuple(files), np.array(labels, dtype=np.int64))
+    return Listing(passed_over.root, tuple(files), np.array(labels, dtype=np.int64))
+
+
+def no_images(what: str, folder: Path, *, hint: str) -> DataError:
+    """The error for a class without images."""
+    return DataError(
+        f"The {what} has no images: {folder} holds no file that ends in {', '.join(IMAGE_EXTENSIONS)}.", hint=hint
+    )
 
 
 def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> int:
-    """How many images the classes in `folder` have.
-
-    Raises:
-        DataError: a folder cannot be read.
-    """
+    """Number of images of the classes in `folder`."""
     return sum(1 for name in classes for _ in _images_below(folder / name, set(), passed_over))
 
 
 def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]:
-    """Names of the folders in a folder, sorted; those of the system and of annotations are passed over.
-
-    Raises:
-        DataError: the folder cannot be read.
-    """
-    names = {entry.name for entry in _entries(folder, passed_over) if entry.is_dir()}
+    """Names of the folders in a folder, sorted, without those of the system and of annotations."""
+    names = {entry.name for entry in entries(folder, passed_over) if is_folder(entry)}
     return sorted(names - _annotations(names, passed_over))
 
 
 def images_directly_in(folder: Path) -> int:
-    """How many images a folder holds itself.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    return sum(1 for entry in _entries(folder, None) if is_image(entry.name) and not entry.is_dir())
+    """Number of images in a folder, not counting its subfolders."""
+    return sum(1 for entry in entries(folder) if is_image(entry.name) and not is_folder(entry))
 
 
 def is_image(name: str) -> bool:
@@ -150,15 +149,19 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(IMAGE_EXTENSIONS)
 
 
-def of_the_system(name: str) -> bool:
-    """Whether a name is one that systems and programs give to what they leave in folders."""
-    return name.startswith((".", "@")) or name.lower() in _SYSTEM
-
-
-def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[str]]:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link that cannot be followed is none."""
     try:
-        with os.scandir(folder) as entries:
-            found = list(entries)
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirEntry[str]]:
+    """What is in a folder, without hidden and system files and folders."""
+    try:
+        with os.scandir(folder) as scanned:
+            found = list(scanned)
     except FileNotFoundError as error:
         raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
     except NotADirectoryError as error:
@@ -167,38 +170,37 @@ def _entries(folder: Path, passed_over: PassedOver | None) -> list[os.DirEntry[s
         ) from error
     except OSError as error:
         raise DataError(
-            f"The folder {folder} cannot be read: {error.strerror or error}.", hint="Check its permissions."
+            f"The folder {folder} cannot be read: {reason(error)}.", hint="Check its permissions."
         ) from error
+    system = {entry.name for entry in found if _SYSTEM.fullmatch(entry.name.lower())}
     if passed_over is not None:
-        passed_over.system.update(_shown(entry.name) for entry in found if of_the_system(entry.name))
-    return [entry for entry in found if not of_the_system(entry.name)]
+        # macOS leaves one `._` file for each other file.
+        passed_over.system.update("._*" if name.startswith("._") else name for name in system)
+    return [entry for entry in found if entry.name not in system]
 
 
 def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
-    """The folders of annotations among those that stand together."""
-    found = annotations_among(names)
+    """Among the folders in one folder, those with masks or annotations of the images in another."""
+    if len({name.lower() for name in names if _IMAGES.fullmatch(name.lower())}) != 1:
+        return set()
+    found = {name for name in names if _ANNOTATIONS.fullmatch(name.lower())}
     if passed_over is not None:
         passed_over.annotations.update(found)
     return found
 
 
-def _shown(name: str) -> str:
-    """The name under which a file of the system is counted: macOS leaves one `._` file for each other file."""
-    return "._*" if name.startswith("._") else name
-
-
 def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: PassedOver) -> Iterator[os.DirEntry[str]]:
     """Image files below a folder; links are followed, but no folder is entered twice."""
-    entries = _entries(folder, passed_over)
+    found = entries(folder, passed_over)
     status = folder.stat()
     if (status.st_dev, status.st_ino) in visited:
         return
     visited.add((status.st_dev, status.st_ino))
-    annotations = _annotations({entry.name for entry in entries if entry.is_dir()}, passed_over)
-    for entry in entries:
+    annotations = _annotations({entry.name for entry in found if is_folder(entry)}, passed_over)
+    for entry in found:
         if entry.name in annotations:
             continue
-        if entry.is_dir():
+        if is_folder(entry):
             yield from _images_below(Path(entry.path), visited, passed_over)
         elif is_image(entry.name):
             yield entry
@@ -207,13 +209,8 @@ def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: Pass
 
 
 def _image_file(entry: os.DirEntry[str]) -> ImageFile:
-    try:
+    with readable(f"image {entry.path}"):
         status = entry.stat()
-    except OSError as error:
-        raise DataError(
-            f"The image {entry.path} cannot be read: {error.strerror or error}.",
-            hint="Check that the file is there and that you may read it.",
-        ) from error
     return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
