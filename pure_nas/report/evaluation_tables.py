@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pure_nas.evaluation import Evaluation, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
-from pure_nas.evaluation.tally import BINS
+from pure_nas.evaluation.quality import BINS
 from pure_nas.quantities import counted, show_percent
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table
 
