@@ -20,8 +20,9 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network, pooled
 from pure_nas.files import write_whole
 from pure_nas.quantities import counted, show_seconds
-from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
+from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
 from pure_nas.report.evaluation_tables import Named, evaluation_tables, faults_of
+from pure_nas.report.matplotlib_chart import figure_files
 from pure_nas.run.images import trained_on
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.judged_images import Split, WantedImages, images_for, load_wanted, normalised_for
@@ -172,7 +173,7 @@ def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], fou
         Evaluated(network.name, network.architecture.kind, evaluation)
         for network, evaluation in zip(networks, found, strict=True)
     ]
-    figures = evaluation_figures(drawn)
+    figures = dict(figure_files(evaluation_figures(drawn)))
     for name, content in figures.items():
         write_whole(out / name, content)
     return [out / name for name in (DOCUMENT_FILE, *figures)]

@@ -41,9 +41,10 @@ def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path
     """
     with explained_drawing(run):
         from pure_nas.report.data import report_data
-        from pure_nas.report.figures import write_figures
+        from pure_nas.report.matplotlib_chart import write_figures
+        from pure_nas.report.search_charts import paper_figures
         from pure_nas.report.search_page import write_page
         from pure_nas.report.tables import write_tables
 
         data = data or report_data(run)
-        return [*write_tables(run, data), write_page(run, data), *write_figures(run, data)]
+        return [*write_tables(run, data), write_page(run, data), *write_figures(run, paper_figures(data))]

@@ -8,13 +8,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pure_nas.report.chart import Chart
 from pure_nas.report.palette import style_of
 from pure_nas.report.template import rendered_page
 
 
-def document(title: str, body: str, plots: Mapping[str, Any], trials: Mapping[str, Any]) -> str:
+def document(title: str, body: str, charts: Mapping[str, Chart], trials: Mapping[str, Any]) -> str:
     """A page that works offline; see `rendered_page`."""
-    return rendered_page("body.html", title=title, plots=plots, trials=trials, body=Markup(body))
+    return rendered_page("body.html", title=title, charts=charts, trials=trials, body=Markup(body))
 
 
 def section(identity: str, title: str, body: str, note: str = "") -> str:

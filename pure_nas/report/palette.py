@@ -1,4 +1,4 @@
-"""One colour, one marker and one glyph for each unit, in every figure of a report.
+"""One colour, one mark and one glyph for each unit, in every figure of a report.
 
 The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark
 pages. Conv layers add and product layers multiply, hence their glyphs.
@@ -52,34 +52,32 @@ class Style:
 
     Attributes:
         role: key into `LIGHT` and `DARK`.
-        symbol: Plotly marker symbol.
-        marker: Matplotlib marker.
+        symbol: of its marks, by the name that Plotly has for it.
         glyph: one character for its cells.
     """
 
     role: str
     symbol: str
-    marker: str
     glyph: str
 
 
 _STYLES = {
-    "conv": Style("conv", "square", "s", "+"),
-    "product": Style("product", "diamond", "D", "×"),
-    "product-complex": Style("other-1", "star-diamond", "*", "⊗"),
-    "log-conv": Style("other-2", "hexagon", "h", "ℓ"),
-    "plain-conv": Style("other-3", "cross", "P", "⊕"),
-    HYBRID: Style(HYBRID, "circle", "o", "±"),
+    "conv": Style("conv", "square", "+"),
+    "product": Style("product", "diamond", "×"),
+    "product-complex": Style("other-1", "star-diamond", "⊗"),
+    "log-conv": Style("other-2", "hexagon", "ℓ"),
+    "plain-conv": Style("other-3", "cross", "⊕"),
+    HYBRID: Style(HYBRID, "circle", "±"),
 }
-_OTHERS = (("other-1", "triangle-up", "^"), ("other-2", "triangle-down", "v"), ("other-3", "pentagon", "p"))
+_OTHERS = (("other-1", "triangle-up"), ("other-2", "triangle-down"), ("other-3", "pentagon"))
 
 
 def style_of(kind: str) -> Style:
     """The style of a unit's name or of "hybrid"; units of other packages share three more colours."""
     if kind in _STYLES:
         return _STYLES[kind]
-    role, symbol, marker = _OTHERS[sum(kind.encode()) % len(_OTHERS)]
-    return Style(role, symbol, marker, kind[:1].upper() or "?")
+    role, symbol = _OTHERS[sum(kind.encode()) % len(_OTHERS)]
+    return Style(role, symbol, kind[:1].upper() or "?")
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:

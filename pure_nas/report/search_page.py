@@ -12,8 +12,8 @@ from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.data import ReportData, flattened, product_share
 from pure_nas.report.front_table import front_table, unit_title, units_of
-from pure_nas.report.plots import all_plots
 from pure_nas.report.retraining import retrained_convergence, retrained_table
+from pure_nas.report.search_charts import page_charts
 from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.report.template import rendered_page
 from pure_nas.run.directory import RunDirectory
@@ -36,7 +36,7 @@ def page(data: ReportData) -> str:
     return rendered_page(
         "search.html",
         title=data.study,
-        plots=all_plots(data),
+        charts=page_charts(data),
         trials={str(row.number): row.objectives for row in data.front},
         facts=list(_key_facts(data)),
         about=" · ".join(_about(data.settings)),

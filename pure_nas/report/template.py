@@ -15,6 +15,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from pure_nas.report import palette
+from pure_nas.report.chart import Chart
+from pure_nas.report.plotly_chart import plotly_chart
 
 
 def rendered(template: str, **content: Any) -> str:
@@ -23,19 +25,19 @@ def rendered(template: str, **content: Any) -> str:
 
 
 def rendered_page(
-    template: str, title: str, plots: Mapping[str, Any], trials: Mapping[str, Any], **content: Any
+    template: str, title: str, charts: Mapping[str, Chart], trials: Mapping[str, Any], **content: Any
 ) -> str:
-    """A template that extends page.html, filled in, with the plots and what the page needs to draw them.
+    """A template that extends page.html, filled in, with its charts and what draws them.
 
     Args:
-        plots: figures by the id of the element that each fills.
+        charts: by the id of the element that each fills.
         trials: the values of what the rows of its tables stand for, by their identity.
         content: what the template names, `facts` among it: key figures as (name, value, detail).
     """
     scripts = (get_plotlyjs(), _asset("report.js"))
     light, dark = palette.LIGHT, palette.DARK
     figures = {
-        "plots": plots,
+        "plots": {name: plotly_chart(chart) for name, chart in charts.items()},
         "schemes": {"light": palette.with_bands(light), "dark": palette.with_bands(dark)},
         "trials": trials,
     }

@@ -76,7 +76,7 @@ def left(pure_nas: Command, finished: Study, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(autouse=True)
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a report."""
-    monkeypatch.setattr("pure_nas.report.figures.write_figures", lambda run, data: [])
+    monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda run, data: [])
 
 
 def located(run: Path, name: str) -> Path:

@@ -105,7 +105,7 @@ def test_a_report_that_cannot_be_drawn_leaves_the_run_whole_and_says_how_to_draw
     def fail(*_: object, **__: object) -> None:
         raise ValueError("no fonts here")
 
-    monkeypatch.setattr("pure_nas.report.figures.draw_hypervolume", fail)
+    monkeypatch.setattr("pure_nas.report.matplotlib_chart.draw", fail)
     answer = new_study.go("--trials", 2)
     assert answer.code == 1
     told = answer.message.replace(" ", "")  # the path is broken over lines

@@ -16,8 +16,8 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, report_data
-from pure_nas.report.retrained_points import retrained_points, shown_errors
 from pure_nas.report.retraining import came_through, interval_text, seeds_text
+from pure_nas.report.search_charts import page_charts
 from pure_nas.report.settings_text import searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
@@ -266,16 +266,17 @@ def test_a_trial_that_diverged_when_it_was_retrained_has_no_test_error(tmp_path:
     (run.path / "retrain.json").write_text(json.dumps(content), encoding="utf-8")
     data = report_data(run)
     assert data.front[0].retrained is not None
-    assert retrained_points(data.points) == []
+    assert "retrained: test error" not in page_charts(data)["front-flops"].names
 
 
 def test_an_interval_that_reaches_far_does_not_squeeze_the_plot(data: ReportData) -> None:
     retrained = next(point.retrained for point in data.points if point.retrained)
     wide = replace(retrained, test_accuracy=(0.5, 1.0))
-    points = [replace(point, error=0.2, retrained=wide) for point in data.points[:1]]
-    (found,) = retrained_points(points)
-    assert (found.error, found.low, found.high) == (25.0, 0.0, 100.0)
-    assert (min(shown_errors(points, [found])), max(shown_errors(points, [found]))) == (10.0, 50.0)
+    points = (replace(data.points[0], error=0.2, retrained=wide),)
+    chart = page_charts(replace(data, points=points))["front-flops"]
+    (crosses,) = (series for series in chart.series if series.bars)
+    assert (list(crosses.y), list(crosses.bars)) == ([25.0], [(0.0, 100.0)])
+    assert chart.y.range == pytest.approx((10 / 5**0.08, 50 * 5**0.08))
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema": 3, "rows": []}', '{"schema": 1, "rows": []}', "[]", "3"])

@@ -12,8 +12,8 @@ from pure_nas.findings.judged import Factor, Judged, Spread
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import Row
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
-from pure_nas.report.experiment.looks import Look
-from pure_nas.report.experiment.marks_text import accuracy_text
+from pure_nas.report.chart import NetworkStyle
+from pure_nas.report.experiment.interval_charts import accuracy_text
 from pure_nas.report.html import unit_cell
 
 Cells = Sequence[str]
@@ -183,7 +183,7 @@ def _difference_cell(comparison: Comparison) -> str:
     return f'<td class="figure">{_signed(comparison.difference)}{more}</td>'
 
 
-def legend(rows: Sequence[Row], looks: Mapping[str, Look]) -> str:
+def legend(rows: Sequence[Row], looks: Mapping[str, NetworkStyle]) -> str:
     """The line of each network, for plots that stand side by side and share it."""
     entries = "".join(
         f'<span style="display:inline-block;margin:0 1.1rem .3rem 0"><svg width="28" height="10" aria-hidden="true">'

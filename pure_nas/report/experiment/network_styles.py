@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pure_nas.findings.rows import Row
-from pure_nas.report.palette import Style, style_of
+from pure_nas.report.chart import Dash, NetworkStyle
+from pure_nas.report.palette import style_of
 
-ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
-DASHES = (("solid", "-"), ("dash", "--"), ("dot", ":"), ("dashdot", "-."))
-"""Plotly's names and Matplotlib's."""
+_ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
+_DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 _PALEST = 0.35
 _LONGEST_END = 8
 """Characters that have room at the end of a line."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """How one network is drawn.
-
-    Attributes:
-        role: its colour, a key into the palette.
-        style: marker of its unit.
-        dash: Plotly's name of its line.
-        line: Matplotlib's.
-        opacity: of its curve; the others of its series have another.
-        end: what stands at the end of its lines: its label, or its number where labels are long.
-        name: in legends.
-    """
-
-    role: str
-    style: Style
-    dash: str
-    line: str
-    opacity: float
-    end: str
-    name: str
-
-
-def looks_of(rows: Sequence[Row]) -> Mapping[str, Look]:
-    """The look of every row, by its label: a colour a table, a line a series."""
+def network_styles(rows: Sequence[Row]) -> Mapping[str, NetworkStyle]:
+    """The style of every row, by its label: a colour a table, a dash a series."""
     series: dict[str, list[Row]] = {}
-    for row in rows:
-        series.setdefault(row.series, []).append(row)
     roles: dict[str, str] = {}
     for row in rows:
+        series.setdefault(row.series, []).append(row)
         if row.table not in roles:
             roles[row.table] = _role(style_of(row.kind).role, list(roles.values()))
     names = _names(rows)
@@ -53,17 +28,20 @@ def looks_of(rows: Sequence[Row]) -> Mapping[str, Look]:
     found = {}
     for members in series.values():
         role = roles[members[0].table]
-        dash, line = DASHES[drawn.count(role) % len(DASHES)]
+        dash = _DASHES[drawn.count(role) % len(_DASHES)]
         drawn.append(role)
         for index, row in enumerate(members):
             share = index / (len(members) - 1) if len(members) > 1 else 1.0
             opacity = round(_PALEST + (1 - _PALEST) * share, 3)
-            found[row.label] = Look(role, style_of(row.kind), dash, line, opacity, *names[row.label])
+            end, name = names[row.label]
+            found[row.label] = NetworkStyle(
+                role=role, shape=style_of(row.kind).symbol, dash=dash, opacity=opacity, name=name, end=end
+            )
     return found
 
 
 def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
-    """What each row is called at the ends of its lines and in legends, by its label."""
+    """What each row is called at the ends of its lines and in legends: its label, or its number where they are long."""
     if max((len(row.label) for row in rows), default=0) <= _LONGEST_END:
         return {row.label: (row.label, row.label) for row in rows}
     return {row.label: (str(number), f"{number}: {row.label}") for number, row in enumerate(rows, start=1)}
@@ -71,10 +49,10 @@ def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
 
 def _role(usual: str, taken: Sequence[str]) -> str:
     """The unit's own colour, or else the one that is used least."""
-    return usual if usual not in taken else min(ROLES, key=lambda role: (taken.count(role), ROLES.index(role)))
+    return usual if usual not in taken else min(_ROLES, key=lambda role: (taken.count(role), _ROLES.index(role)))
 
 
-def joined(rows: Sequence[Row]) -> list[list[Row]]:
+def varied(rows: Sequence[Row]) -> list[list[Row]]:
     """The series that vary a number, each in the order of that number."""
     series: dict[str, list[Row]] = {}
     for row in rows:

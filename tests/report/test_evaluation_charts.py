@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -9,10 +11,15 @@ from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
 from pure_nas.evaluation import Noise, evaluate_network, usual_noises
 from pure_nas.nn import build
-from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
+from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
+from pure_nas.report.matplotlib_chart import figure_files
 from pure_nas.space.architecture import Architecture
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def files(networks: Sequence[Evaluated]) -> dict[str, bytes]:
+    return dict(figure_files(evaluation_figures(networks)))
 
 
 def evaluated(name: str, unit: str, *, noises: tuple[Noise, ...] = (), factors: tuple[float, ...] = ()) -> Evaluated:
@@ -29,18 +36,18 @@ def test_there_is_a_figure_for_everything_that_was_judged(kinds: tuple[str, ...]
     networks = [
         evaluated(name, unit, noises=noises, factors=(0.5, 2.0)) for name, unit in (("a & b", "conv"), ("p", "product"))
     ]
-    figures = evaluation_figures(networks)
+    figures = files(networks)
     assert set(figures) == {
         f"{name}.{kind}" for name in ("noise", "calibration", "intensity") for kind in ("png", "svg")
     }
     assert all(content.startswith(PNG) for name, content in figures.items() if name.endswith("png"))
-    assert evaluation_figures(networks) == figures
+    assert files(networks) == figures
 
 
 def test_without_noise_and_factors_calibration_is_left() -> None:
-    assert set(evaluation_figures([evaluated("a", "conv")])) == {"calibration.png", "calibration.svg"}
+    assert set(files([evaluated("a", "conv")])) == {"calibration.png", "calibration.svg"}
 
 
 def test_a_network_without_finite_predictions_is_drawn() -> None:
     chosen = evaluated("a", "conv", noises=usual_noises(("speckle",)), factors=(2.0,))
-    assert len(evaluation_figures([chosen, chosen, chosen])) == 6
+    assert len(files([chosen, chosen, chosen])) == 6
