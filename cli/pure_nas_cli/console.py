@@ -21,7 +21,7 @@ _LEAST_COLUMNS = 60
 """What a front of one cost takes."""
 _REPLACED = "pure-nas-replaced"
 _PLAIN = {
-    **dict(zip("●○◆◐◇★·–…±", ["*", "o", "#", "%", "+", ">", ".", "-", "...", "+-"], strict=True)),
+    **dict(zip("×⊗ℓ⊕★·–…±", ["x", "*", "l", "o", ">", ".", "-", "...", "+-"], strict=True)),
     **dict.fromkeys("─━╴╶╸╺", "-"),
     **dict.fromkeys("│┃", "|"),
 }
@@ -46,7 +46,7 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
 def _plain(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # how Python holds the bytes of a name that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
-    if character.isalnum():
+    if character.isalnum() and character not in _PLAIN:
         return character.encode("ascii", "backslashreplace").decode("ascii")
     return _PLAIN.get(character, "?")
 

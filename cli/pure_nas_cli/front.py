@@ -15,44 +15,33 @@ from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE, Results, TrialRecord
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.unit import get_unit, unit_names
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.plain_tables import bare_table
 from pure_nas_cli.quantities import show_bytes, show_cost, show_count, show_percent, show_seconds
 
-PRODUCT_COLOUR, CONV_COLOUR, OTHER_COLOUR = "dark_orange", "dodger_blue1", "magenta"
-
-_MARKS = {
-    "product": ("●", PRODUCT_COLOUR, "product unit"),
-    "conv": ("○", CONV_COLOUR, "convolution"),
-    "product-complex": ("◆", PRODUCT_COLOUR, "complex product unit"),
-    "log-conv": ("◐", PRODUCT_COLOUR, "convolution of logarithms"),
-    "plain-conv": ("◇", CONV_COLOUR, "convolution without ReLU"),
-}
-"""The mark of each unit, its colour, and what it is: filled multiplies, hollow adds."""
+PRODUCT_COLOUR, CONV_COLOUR = "dark_orange", "dodger_blue1"
 
 _ROOMY = 100
 """Columns of a terminal that holds everything of a front with two costs."""
 
 
 def placement(architecture: Architecture) -> Text:
-    """Which residual layer holds which unit: a mark a layer, filled for a product unit; other packages' by a letter."""
+    """Which residual layer holds which unit: a sign a layer, a group a stage."""
     text = Text()
     for index, stage in enumerate(architecture.units):
         if index:
             text.append(" ")
-        for name in stage:
-            mark, colour, _ = _MARKS.get(name, (name[0].upper(), OTHER_COLOUR, name))
-            text.append(mark, colour)
+        for unit in map(get_unit, stage):
+            text.append(unit.sign, CONV_COLOUR if unit.block_kind == "conv" else PRODUCT_COLOUR)
     return text
 
 
 def _key(results: Results) -> str:
-    """What the marks of the front's networks mean."""
+    """What the signs of the front's networks mean."""
     occurring = {name for trial in results.front for name in trial.candidate.architecture.unit_set}
-    listed = [name for name in _MARKS if name in occurring]
-    others = sorted(occurring - set(_MARKS))
-    meanings = [f"{_MARKS[name][0]} {_MARKS[name][2]}" for name in listed]
-    return ", ".join([*meanings, *(f"{name[0].upper()} {name}" for name in others), "a group a stage."])
+    units = [get_unit(name) for name in unit_names() if name in occurring]
+    return ", ".join([*(f"{unit.sign} {unit.title}" for unit in units), "a group a stage."])
 
 
 def describe_trial(record: TrialRecord) -> Text:

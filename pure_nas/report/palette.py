@@ -1,14 +1,14 @@
-"""One colour, one marker and one glyph for each unit, in every figure of a report.
+"""One colour and one marker for each unit, in every figure of a report.
 
 The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark
-pages. Conv layers add and product layers multiply, hence their glyphs.
+pages.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pure_nas.space.unit import HYBRID
+from pure_nas.space.unit import HYBRID, sign_of
 
 LIGHT: dict[str, str] = {
     "conv": "#0072b2",
@@ -54,7 +54,7 @@ class Style:
         role: key into `LIGHT` and `DARK`.
         symbol: Plotly marker symbol.
         marker: Matplotlib marker.
-        glyph: one character for its cells.
+        glyph: its sign.
     """
 
     role: str
@@ -64,19 +64,17 @@ class Style:
 
 
 _STYLES = {
-    "conv": Style("conv", "square", "s", "+"),
-    "product": Style("product", "diamond", "D", "×"),
-    "product-complex": Style("other-1", "star-diamond", "*", "⊗"),
-    "log-conv": Style("other-2", "hexagon", "h", "ℓ"),
-    "plain-conv": Style("other-3", "cross", "P", "⊕"),
-    HYBRID: Style(HYBRID, "circle", "o", "±"),
+    "conv": ("conv", "square", "s"),
+    "product": ("product", "diamond", "D"),
+    "product-complex": ("other-1", "star-diamond", "*"),
+    "log-conv": ("other-2", "hexagon", "h"),
+    "plain-conv": ("other-3", "cross", "P"),
+    HYBRID: (HYBRID, "circle", "o"),
 }
 _OTHERS = (("other-1", "triangle-up", "^"), ("other-2", "triangle-down", "v"), ("other-3", "pentagon", "p"))
 
 
 def style_of(kind: str) -> Style:
     """The style of a unit's name or of "hybrid"; units of other packages share three more colours."""
-    if kind in _STYLES:
-        return _STYLES[kind]
-    role, symbol, marker = _OTHERS[sum(kind.encode()) % len(_OTHERS)]
-    return Style(role, symbol, marker, kind[:1].upper() or "?")
+    role, symbol, marker = _STYLES.get(kind) or _OTHERS[sum(kind.encode()) % len(_OTHERS)]
+    return Style(role, symbol, marker, sign_of(kind))

@@ -8,7 +8,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Patch
 from pure_nas.report import wording
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import LIGHT, style_of
-from pure_nas.space.unit import MULTIPLYING
+from pure_nas.space.unit import get_unit
 
 CELL = 0.22
 """Inches."""
@@ -70,7 +70,7 @@ def draw_placement(axes: Axes, data: ReportData) -> None:
 def _draw_cell(axes: Axes, x: float, y: float, unit: str) -> None:
     style = style_of(unit)
     colour = LIGHT[style.role]
-    if unit in MULTIPLYING:
+    if get_unit(unit).multiplies:
         axes.add_patch(Circle((x + 0.45, y), 0.45, color=colour, linewidth=0))
     else:
         box = FancyBboxPatch((x + 0.1, y - 0.35), 0.7, 0.7, boxstyle="round,pad=0.1,rounding_size=0.15")

@@ -15,6 +15,7 @@ from pure_nas.report.palette import style_of
 from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
 from pure_nas.report.summaries import product_share
 from pure_nas.run.retrained import Retraining, Row
+from pure_nas.space.unit import get_unit
 
 MAX_INCOMPLETE = 200
 _TESTED = "Test accuracy is the mean over the seeds of retraining, with its 95 % interval."
@@ -102,14 +103,9 @@ def trial_counts(facts: Facts) -> str:
 
 def unit_key(kinds: Iterable[str]) -> str:
     """The legend of cells."""
-    names = {
-        "conv": "conv layer (adds)",
-        "product": "product layer (multiplies)",
-        "product-complex": "complex product layer (multiplies, signs count)",
-        "log-conv": "log-conv layer (adds logarithms)",
-        "plain-conv": "plain-conv layer (adds, no ReLU of its own)",
-    }
-    items = "".join(f"<li>{_cell(kind)} {escape(names.get(kind, kind))}</li>" for kind in kinds)
+    units = [get_unit(kind) for kind in kinds]
+    texts = [f"{unit.title} ({'multiplies' if unit.multiplies else 'adds'})" for unit in units]
+    items = "".join(f"<li>{_cell(unit.name)} {escape(text)}</li>" for unit, text in zip(units, texts, strict=True))
     return f'<ul class="key">{items}</ul>'
 
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pure_nas.report.palette import style_of
 from pure_nas.report.plain_settings import setting_label, setting_text
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import WeightDecay
-from pure_nas.space.unit import MULTIPLYING, PARAMETER_KINDS, ParameterKind
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, get_unit, sign_of
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
-    """One glyph a layer, stages set apart.
+    """One sign a layer, stages set apart.
 
     >>> placement_text((("conv", "product"), ("product",)))
     '+× ×'
     """
-    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)
+    return " ".join("".join(sign_of(name) for name in stage) for stage in units)
 
 
 def product_share(names: Sequence[str]) -> float:
     """The fraction of layers that multiply."""
-    return sum(name in MULTIPLYING for name in names) / len(names)
+    return sum(get_unit(name).multiplies for name in names) / len(names)
 
 
 def recipe_text(candidate: Candidate, settings: Mapping[str, Any]) -> str:

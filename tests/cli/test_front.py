@@ -25,10 +25,10 @@ units = "product product-complex log-conv | conv plain-conv"
 def test_every_unit_has_a_mark_of_its_own() -> None:
     marks = {name: placement(Architecture.uniform(name, (1,))).plain for name in BUILT_IN}
     assert len(set(marks.values())) == len(BUILT_IN)
-    assert marks["product"] == "●"
-    assert marks["conv"] == "○"
+    assert marks["product"] == "×"
+    assert marks["conv"] == "+"
     units = (("product", "product-complex", "log-conv"), ("conv", "plain-conv"))
-    assert placement(Architecture(units=units)).plain == "●◆◐ ○◇"
+    assert placement(Architecture(units=units)).plain == "×⊗ℓ +⊕"
 
 
 def test_noise_error_is_named_for_people_and_explained(
@@ -49,8 +49,8 @@ def test_marks_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> N
     answer = invoke("search", *arguments, "--no-baselines")
     assert answer.code == 0, answer.message
     found = " ".join(answer.stdout.split())
-    assert "●◆◐ ○◇" in found
+    assert "×⊗ℓ +⊕" in found
     assert (
-        "● product unit, ○ convolution, ◆ complex product unit, ◐ convolution of logarithms, "
-        "◇ convolution without ReLU, a group a stage." in found
+        "+ convolution, × product unit, ⊗ complex product unit, ℓ convolution of logarithms, "
+        "⊕ convolution without ReLU, a group a stage." in found
     )

@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pure_nas_cli.front import _MARKS
 from pure_nas_cli.root import app
 from studies import Study, contents
 from typer.testing import CliRunner
+
+from pure_nas.space.unit import BUILT_IN
 
 
 def given(encoding: str, *arguments: object, width: int = 120) -> tuple[str, str]:
@@ -29,10 +30,10 @@ def test_a_search_ends_well_on_streams_that_lack_its_marks(new_study: Study) -> 
 
 
 def test_marks_of_units_stay_different_where_they_cannot_be_printed(finished: Study) -> None:
-    plain = {mark.encode("ascii", "pure-nas-replaced") for mark, _, _ in _MARKS.values()}
-    assert len(plain) == len(_MARKS)
+    plain = {unit.sign.encode("ascii", "pure-nas-replaced") for unit in BUILT_IN.values()}
+    assert len(plain) == len(BUILT_IN)
     stdout, _ = given("ascii", "report", finished.run)
-    assert "* product unit, o convolution" in stdout
+    assert "+ convolution, x product unit" in stdout
     assert "?" not in stdout
 
 

@@ -1,4 +1,4 @@
-"""The walk through a space: which axes a candidate has, in which order they are drawn.
+"""The parameters of a space: which ones a candidate has, in which order they are drawn.
 
 Suggesting a candidate and finding the parameters of one are the same walk with a different `Source`.
 """
@@ -6,35 +6,30 @@ Suggesting a candidate and finding the parameters of one are the same walk with 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, get_args
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pure_nas.space.architecture import Architecture
-from pure_nas.space.axis import Axis, Fixed, Spread, Suggester
+from pure_nas.space.architecture import SETTINGS, Architecture
+from pure_nas.space.axis import Axis, Fixed, Spread, Suggester, Value
 from pure_nas.space.candidate import Candidate
+from pure_nas.space.field import descriptions
 from pure_nas.space.placement import Placement, UnitsAxis, expand, split
 from pure_nas.space.recipe import Recipe, WeightDecay
-from pure_nas.space.tables import ArchitectureTable, DecayTable, RateKinds, RecipeTable, RunTable
-from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT, ParameterKind, Setting, get_unit
+from pure_nas.space.tables import UNSEARCHED_RECIPE, ArchitectureTable, DecayTable, Kinds, RecipeTable, RunTable
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
-IMAGE_FIELDS = ("in_chans", "num_classes", "image_size")
-PLAIN_ARCHITECTURE_FIELDS = ("base_width", "bottleneck", "residual_scale", "zero_gamma")
-SETTINGS: tuple[Setting, ...] = tuple(name for name in get_args(Setting) if name != "threshold_init")
-"""Drawn once a network; thresholds may start elsewhere in every stage."""
-PLAIN_RECIPE_FIELDS = (
-    "optimizer",
-    "momentum",
-    "nesterov",
-    "learning_rate_schedule",
-    "warmup_epochs",
-    "gradient_clip_norm",
-    "label_smoothing",
-    "crop_padding",
-    "flip",
-    "random_resized_crop",
-    "vertical_flip",
-    "quarter_turns",
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+_OF_A_NETWORK, _OF_A_TRAINING = (
+    [name for name, each in descriptions(model).items() if each.per == "network"] for model in (Architecture, Recipe)
 )
+ALWAYS_DRAWN = tuple(
+    name for name in _OF_A_NETWORK if descriptions(Architecture)[name].searched and name not in (*SETTINGS, "shortcut")
+)
+"""What every network has: a shortcut needs a skip that changes its shape, settings a unit that reads them."""
+RECIPE_FIELDS = tuple(name for name in _OF_A_TRAINING if descriptions(Recipe)[name].searched)
 
 
 class Source(Protocol):
@@ -59,6 +54,68 @@ class Asking:
 
     def draw(self, path: str, axis: Axis[Any], leaves: Sequence[str], spread: Spread[Any]) -> tuple[Any, ...]:
         return spread(axis.ask(self.trial, path))
+
+
+@dataclass(frozen=True)
+class Located:
+    """The parameters of a candidate in a space.
+
+    Attributes:
+        params: those whose value the space contains, by name.
+        distributions: what Optuna records for each of `params`.
+        outside: paths of values, searched or fixed, that the space does not contain.
+    """
+
+    params: Mapping[str, Value]
+    distributions: Mapping[str, BaseDistribution]
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Answers a walk with the values of a candidate and notes the parameters that it meets."""
+
+    candidate: Candidate
+    params: dict[str, Value] = field(default_factory=dict)
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+
+    def draw(self, path: str, axis: Axis[Any], leaves: Sequence[str], spread: Spread[Any]) -> tuple[Any, ...]:
+        wanted = tuple(self._leaves[leaf] for leaf in leaves)
+        try:
+            value = axis.standing_for(wanted, spread)
+        except LookupError:
+            self.outside.append(path)
+            return wanted
+        distribution = axis.distribution()
+        if distribution is not None:
+            self.params[path] = value
+            self.distributions[path] = distribution
+        return wanted
+
+    @cached_property
+    def _leaves(self) -> dict[str, Value]:
+        """Every single value of the candidate by its path."""
+        architecture, recipe = self.candidate.architecture, self.candidate.recipe
+        found = {name: getattr(architecture, name) for name in _OF_A_NETWORK}
+        found |= {name: getattr(recipe, name) for name in _OF_A_TRAINING}
+        found["stages"] = len(architecture.units)
+        for stage, names in enumerate(architecture.units):
+            found[f"blocks_per_stage.{stage}"] = len(names)
+            found[f"threshold_init.{stage}"] = architecture.threshold_init[stage] + 0.0
+            found |= {f"units.{stage}.{index}": name for index, name in enumerate(names)}
+        for kind in PARAMETER_KINDS:
+            decay = recipe.weight_decay[kind]
+            found[f"learning_rate.{kind}"] = recipe.learning_rate[kind]
+            found[f"weight_decay.{kind}.schedule"] = decay.schedule
+            found[f"weight_decay.{kind}.start"] = decay.start
+            found[f"weight_decay.{kind}.end"] = decay.start if decay.end is None else decay.end
+        return found
+
+    @property
+    def located(self) -> Located:
+        """What was met so far."""
+        return Located(self.params, self.distributions, tuple(self.outside))
 
 
 @dataclass(frozen=True)
@@ -94,12 +151,12 @@ class Walk:
         images = {name: self._one(name, Fixed(value)) for name, value in self.images.items()}
         family = self._one("family", Fixed(axes.family))
         blocks = self._blocks(self._one("stages", Fixed(axes.stages)))
-        plain = {name: self._one(name, getattr(axes, name)) for name in PLAIN_ARCHITECTURE_FIELDS}
+        plain = {name: self._one(name, axes[name]) for name in ALWAYS_DRAWN}
         if len(blocks) > 1 or plain["bottleneck"]:
-            plain["shortcut"] = self._one("shortcut", axes.shortcut)
+            plain["shortcut"] = self._one("shortcut", axes["shortcut"])
         units = self._units(axes.units, blocks)
-        read = frozenset[Setting]().union(*(get_unit(name).reads for stage in units for name in stage))
-        settings = {name: self._one(name, getattr(axes, name)) for name in SETTINGS if name in read}
+        read = settings_read(name for stage in units for name in stage)
+        settings = {name: self._one(name, axes[name]) for name in SETTINGS if name in read}
         return Architecture.model_validate(
             {
                 "family": family,
@@ -137,25 +194,20 @@ class Walk:
 
     def _thresholds(self, units: Placement) -> tuple[float, ...]:
         """Zero where no unit reads it, as in `Architecture.canonical`."""
-        axis = self.architecture_axes.threshold_init
-        reading = [
-            stage for stage, names in enumerate(units) if any("threshold_init" in get_unit(n).reads for n in names)
-        ]
+        axis = self.architecture_axes["threshold_init"]
+        reading = [stage for stage, names in enumerate(units) if "threshold_init" in settings_read(names)]
         leaves = [f"threshold_init.{stage}" for stage in reading]
-        if not reading:
-            drawn: tuple[float, ...] = ()
-        elif axis.per == "network":
-            drawn = self._shared("threshold_init", axis.at(0), leaves)
-        else:
+        if axis.per == "stage":
             drawn = tuple(self._one(leaf, axis.at(stage)) for stage, leaf in zip(reading, leaves, strict=True))
+        else:
+            drawn = self._shared("threshold_init", axis.at(0), leaves) if reading else ()
         values = dict(zip(reading, drawn, strict=True))
         return tuple(values.get(stage, 0.0) for stage in range(len(units)))
 
     def _recipe(self, kinds: Sequence[ParameterKind]) -> Recipe:
         """Kinds that the network lacks keep the default."""
-        axes = self.recipe_axes
-        default = Recipe.shared((CONV, PRODUCT))
-        fields = {name: self._one(name, getattr(axes, name)) for name in PLAIN_RECIPE_FIELDS}
+        default = UNSEARCHED_RECIPE
+        fields = {name: self._one(name, self.recipe_axes[name]) for name in RECIPE_FIELDS}
         return Recipe.model_validate(
             {
                 "epochs": self._one("epochs", Fixed(self.run.epochs)),
@@ -167,16 +219,16 @@ class Walk:
         )
 
     def _rates(self, kinds: Sequence[ParameterKind]) -> dict[str, float]:
-        axes = self.recipe_axes.learning_rate
+        axes = self.recipe_axes["learning_rate"]
         leaves = [f"learning_rate.{kind}" for kind in kinds]
-        if isinstance(axes, RateKinds):
+        if isinstance(axes, Kinds):
             rates = tuple(self._one(leaf, axes[kind]) for kind, leaf in zip(kinds, leaves, strict=True))
         else:
             rates = self._shared("learning_rate", axes, leaves)
         return dict(zip(kinds, rates, strict=True))
 
     def _decays(self, kinds: Sequence[ParameterKind]) -> dict[str, WeightDecay]:
-        axes = self.recipe_axes.weight_decay
+        axes = self.recipe_axes["weight_decay"]
         if isinstance(axes, DecayTable):
             return self._decays_of("weight_decay", axes, kinds)
         decays: dict[str, WeightDecay] = {}
