@@ -26,6 +26,7 @@ from pure_nas.space.unit import (
 )
 
 Family = Literal["cifar", "imagenet"]
+BaseWidth = Annotated[int, Field(ge=1, le=4096)]
 
 BOTTLENECK_EXPANSION = 4
 
@@ -114,7 +115,7 @@ class Architecture(DescribedDocument):
             in_place=True,
         ),
     ]
-    base_width: Annotated[int, Field(ge=1, le=4096), Described("channels of the first stage", in_place=True)] = 16
+    base_width: Annotated[BaseWidth, Described("channels of the first stage", in_place=True)] = 16
     bottleneck: Annotated[bool, Described("1x1, unit, 1x1 (x4) instead of 3x3, unit")] = False
     shortcut: Annotated[
         Literal["projection", "padding"],

@@ -16,6 +16,9 @@ T = TypeVar("T")
 WeightDecaySchedule = Literal["constant", "linear", "cosine", "step"]
 LearningRateSchedule = Literal["constant", "step", "cosine"]
 
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+BatchSize = Annotated[int, Field(ge=2, le=65_536)]
+CropPadding = Annotated[int, Field(ge=0, le=64)]
 LearningRate = Annotated[float, Field(gt=0, le=100)]
 DecayValue = Annotated[float, Field(ge=0, le=10)]
 
@@ -82,15 +85,13 @@ class Recipe(DescribedDocument):
     momentum: Annotated[float, Field(ge=0, lt=1), Described("momentum of SGD")] = 0.9
     nesterov: Annotated[bool, Described("whether the momentum is Nesterov's")] = False
     epochs: Annotated[
-        int,
-        Field(ge=1, le=100_000),
+        Epochs,
         Described(
             "passes over the training images", elsewhere="epochs belong to a scale: [scales.NAME]", in_place=True
         ),
     ] = 160
     batch_size: Annotated[
-        int,
-        Field(ge=2, le=65_536),
+        BatchSize,
         Described("images in a step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True),
     ] = 128
     learning_rate: Annotated[PerKind[LearningRate], Described("peak rate of each kind", per="kind", in_place=True)]
@@ -114,9 +115,7 @@ class Recipe(DescribedDocument):
         float, Field(ge=0, lt=1), Described("weight of the uniform distribution in the targets")
     ] = 0.0
     crop_padding: Annotated[
-        int,
-        Field(ge=0, le=64),
-        Described("zero pixels around an image before the random crop; 0 turns cropping off"),
+        CropPadding, Described("zero pixels around an image before the random crop; 0 turns cropping off")
     ] = 4
     flip: Annotated[bool, Described("random horizontal flips, where the dataset allows them")] = True
     random_resized_crop: Annotated[

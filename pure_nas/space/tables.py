@@ -11,7 +11,7 @@ from pure_nas.space.architecture import Architecture, Family
 from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Fixed, StageAxis, StageAxisOf
 from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type
 from pure_nas.space.placement import UnitsAxis, expand, read_units
-from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
+from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 
 STAGES_OF_FAMILY: Mapping[Family, int] = {"cifar": 3, "imagenet": 4}
@@ -81,8 +81,8 @@ class RunTable(Table):
     """
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
+    epochs: Epochs = 30
+    batch_size: BatchSize = 128
 
 
 @_with_axes_of(Architecture)

@@ -3,7 +3,7 @@
 A `Unit` is plain data. It names the class that computes it (imported only when a network is built), says
 which settings of an architecture that class takes, what it costs, and to which parameter kinds its weights
 belong. Networks, cost, search spaces, `describe` and export read everything from here, so a package adds a
-unit by exposing one `Unit` under the entry-point group `pure_nas.space.unit`.
+unit by exposing one `Unit` under the entry-point group `pure_nas.units`.
 """
 
 from __future__ import annotations
@@ -320,8 +320,7 @@ def sign_of(kind: str) -> str:
     """The sign of a unit or of `HYBRID`; of a unit that is not installed, the first letter of its name."""
     if kind == HYBRID:
         return "±"
-    unit = BUILT_IN.get(kind) or _installed().get(kind)
-    return unit.sign if unit else kind[:1].upper()
+    return get_unit(kind).sign if kind in unit_names() else kind[:1].upper()
 
 
 HYBRID = "hybrid"
