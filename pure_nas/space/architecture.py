@@ -16,6 +16,7 @@ from pure_nas.space.field import Described, DescribedDocument, default_of, descr
 from pure_nas.space.unit import (
     HYBRID,
     PRODUCT,
+    RELUS,
     ParameterKind,
     Setting,
     Unit,
@@ -73,7 +74,7 @@ class Block:
         out_channels: channels it adds to the skip (4 x channels in a bottleneck).
         unit_place: where its unit sits.
         shortcut: "identity", "projection" (1x1 convolution + norm) or "padding" (subsample, zero channels).
-        residual_scale: what its branch is multiplied by before the addition.
+        options: what its class takes of the architecture's settings, by name, where that is not the default.
     """
 
     name: str
@@ -88,9 +89,7 @@ class Block:
     in_size: int
     out_size: int
     shortcut: Literal["identity", "projection", "padding"]
-    relu_in_block: bool
-    relu_after_add: bool
-    residual_scale: float
+    options: tuple[tuple[str, Any], ...]
 
 
 def _usual_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
@@ -144,15 +143,21 @@ class Architecture(DescribedDocument):
         later(0.5),
         Described("a unit with complex logarithms takes log sqrt(x ** 2 + softening ** 2) for log |x|", costs=False),
     ] = 0.5
-    relu_in_block: Annotated[bool, Described("a ReLU after each inner norm of blocks that do not always have it")] = (
-        False
-    )
-    relu_after_add: Annotated[bool, Described("a ReLU after the addition of blocks that do not always have it")] = False
+    relu_in_block: Annotated[
+        bool, Described("a ReLU after each inner norm of blocks that do not always have it", of_blocks=True)
+    ] = False
+    relu_after_add: Annotated[
+        bool, Described("a ReLU after the addition of blocks that do not always have it", of_blocks=True)
+    ] = False
     residual_scale: Annotated[
         float,
         Field(gt=0, le=10),
         later(1.0),
-        Described("what the branch of every block is multiplied by before it is added to the skip", free=(1.0,)),
+        Described(
+            "what the branch of every block is multiplied by before it is added to the skip",
+            of_blocks=True,
+            free=(1.0,),
+        ),
     ] = 1.0
     zero_gamma: Annotated[
         bool,
@@ -278,22 +283,18 @@ class Architecture(DescribedDocument):
 
     def canonical(self) -> Self:
         """The same network with every setting that nothing in it reads at its default."""
-        defaults = {name: default_of(type(self), name) for name in (*get_args(Setting), "shortcut")}
-        updates: dict[str, object] = {
-            name: defaults[name] for name in SETTINGS if name not in settings_read(self.unit_set)
-        }
+        read = settings_read(self.unit_set)
+        unread: list[str] = [name for name in SETTINGS if name not in read]
         if all(block.shortcut == "identity" for block, _ in self.distinct_blocks()):
-            updates["shortcut"] = defaults["shortcut"]
-        updates["threshold_init"] = tuple(
-            defaults["threshold_init"] if theta is None else theta + 0.0 for theta in self.thresholds_read
-        )
-        return self.model_copy(update=updates)
+            unread.append("shortcut")
+        thresholds = tuple(_USUAL_THRESHOLD if theta is None else theta + 0.0 for theta in self.thresholds_read)
+        return self.model_copy(update={"threshold_init": thresholds, **{name: _USUAL[name] for name in unread}})
 
     @property
     def thresholds_read(self) -> tuple[float | None, ...]:
         """`threshold_init`, None for stages without a unit that reads it."""
         return tuple(
-            theta if "threshold_init" in settings_read(stage) else None
+            theta if "threshold_init" in settings_read(set(stage)) else None
             for theta, stage in zip(self.threshold_init, self.units, strict=True)
         )
 
@@ -365,10 +366,14 @@ class Architecture(DescribedDocument):
             in_size=size_in,
             out_size=size_out,
             shortcut=self.shortcut if changes else "identity",
-            relu_in_block=unit.always_relu or self.relu_in_block,
-            relu_after_add=unit.always_relu or self.relu_after_add,
-            residual_scale=self.residual_scale,
+            options=tuple(self._options(unit)),
         )
+
+    def _options(self, unit: Unit) -> Iterator[tuple[str, Any]]:
+        for name, default in _OF_BLOCKS.items():
+            value = True if unit.always_relu and name in RELUS else getattr(self, name)
+            if value != default:
+                yield name, value
 
     @property
     def stage_sizes(self) -> tuple[int, ...]:
@@ -396,8 +401,9 @@ def halved(size: int) -> int:
     return (size + 1) // 2
 
 
-SETTINGS: tuple[Setting, ...] = tuple(
-    name for name in get_args(Setting) if descriptions(Architecture)[name].per == "network"
-)
+_DESCRIBED = descriptions(Architecture)
+_USUAL = {name: default_of(Architecture, name) for name in _DESCRIBED}
+_OF_BLOCKS = {name: _USUAL[name] for name, each in _DESCRIBED.items() if each.of_blocks}
+SETTINGS: tuple[Setting, ...] = tuple(name for name in get_args(Setting) if _DESCRIBED[name].per == "network")
 """What some units read and a network has one value of; thresholds may start elsewhere in every stage."""
 _SETTINGS_OF_A_PLACE = [name for name in SETTINGS if name in UnitPlace.__dataclass_fields__]

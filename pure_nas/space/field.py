@@ -30,6 +30,7 @@ class Described:
         per: what has a value of its own: the network (or its training), a stage, a block, a parameter kind.
         elsewhere: what decides it, as an experiment file that sets it is told; empty where such files may.
         fixed: whether no search space may have an axis for it, though experiment files may list it.
+        of_blocks: whether the class of a residual block takes it, under its name and with its default.
         in_place: whether tables show it in a place of its own, not among the settings.
         costs: whether parameters or flops depend on it.
         free: the value that costs nothing, where all others cost the same.
@@ -40,6 +41,7 @@ class Described:
     per: Per = "network"
     elsewhere: str = ""
     fixed: bool = False
+    of_blocks: bool = False
     in_place: bool = False
     costs: bool = True
     free: tuple[object, ...] = ()

@@ -37,6 +37,8 @@ Setting = Literal[
     "relu_after_add",
 ]
 """The fields of an architecture that matter only to the units that read them."""
+RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")
+"""Those of the block around a unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ class Unit:
     @property
     def always_relu(self) -> bool:
         """Whether its block is a ResNet block with both ReLUs, whatever the architecture's switches say."""
-        return not self.reads & {"relu_in_block", "relu_after_add"}
+        return not self.reads & set(RELUS)
 
     @property
     def kinds(self) -> frozenset[ParameterKind]:
@@ -159,7 +161,6 @@ class Unit:
 
 
 _THRESHOLDS: tuple[Setting, ...] = ("threshold_init", "threshold_trainable", "threshold_per_channel")
-_RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")
 
 
 def _window(place: UnitPlace, **more: object) -> dict[str, object]:
@@ -230,7 +231,7 @@ PRODUCT = Unit(
     implementation="pure_nas.nn.fused.unit:FusedConvPU",
     arguments=partial(_arguments, (*_THRESHOLDS, "exponent_cap")),
     cost=_product_cost,
-    reads=frozenset({*_THRESHOLDS, "exponent_cap", *_RELUS}),
+    reads=frozenset({*_THRESHOLDS, "exponent_cap", *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
@@ -248,7 +249,7 @@ PRODUCT_COMPLEX = Unit(
     implementation="pure_nas.nn.plain.complex_unit:ComplexConvPU",
     arguments=partial(_arguments, ("exponent_cap", "softening")),
     cost=_complex_cost,
-    reads=frozenset({"exponent_cap", "softening", *_RELUS}),
+    reads=frozenset({"exponent_cap", "softening", *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents"},
     # Measured, as there is no paper: of 0.001 to 0.03 the lowest was best (docs/results.md).
@@ -265,7 +266,7 @@ LOG_CONV = Unit(
     implementation="pure_nas.nn.plain.log_conv:LogConv",
     arguments=partial(_arguments, _THRESHOLDS),
     cost=_log_conv_cost,
-    reads=frozenset({*_THRESHOLDS, *_RELUS}),
+    reads=frozenset({*_THRESHOLDS, *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
@@ -281,7 +282,7 @@ PLAIN_CONV = Unit(
     implementation="torch.nn:Conv2d",
     arguments=_conv_arguments,
     cost=_conv_cost,
-    reads=frozenset({*_RELUS}),
+    reads=frozenset({*RELUS}),
     parameter_kinds={"weight": "conv"},
 )
 
