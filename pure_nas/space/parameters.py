@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pure_nas.space.architecture import SETTINGS, Architecture
-from pure_nas.space.axis import Axis, Fixed, Spread, Suggester, Value
+from pure_nas.space.axis import Axis, Fixed, Spread, StageAxis, Suggester, Value
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import descriptions
-from pure_nas.space.placement import Placement, UnitsAxis, expand, split
+from pure_nas.space.placement import Placement, UnitsAxis, expand
 from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.tables import UNSEARCHED_RECIPE, ArchitectureTable, DecayTable, Kinds, RecipeTable, RunTable
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
@@ -150,7 +151,8 @@ class Walk:
         axes = self.architecture_axes
         images = {name: self._one(name, Fixed(value)) for name, value in self.images.items()}
         family = self._one("family", Fixed(axes.family))
-        blocks = self._blocks(self._one("stages", Fixed(axes.stages)))
+        stages = self._one("stages", Fixed(axes.stages))
+        blocks = self._staged("blocks_per_stage", axes.blocks_per_stage, range(stages))
         plain = {name: self._one(name, axes[name]) for name in ALWAYS_DRAWN}
         if len(blocks) > 1 or plain["bottleneck"]:
             plain["shortcut"] = self._one("shortcut", axes["shortcut"])
@@ -168,39 +170,32 @@ class Walk:
             }
         )
 
-    def _blocks(self, stages: int) -> tuple[int, ...]:
-        axis = self.architecture_axes.blocks_per_stage
-        leaves = [f"blocks_per_stage.{stage}" for stage in range(stages)]
+    def _staged(self, path: str, axis: StageAxis, stages: Sequence[int]) -> tuple[Any, ...]:
+        """A value for each of `stages`."""
+        leaves = [f"{path}.{stage}" for stage in stages]
         if axis.per == "network":
-            return self._shared("blocks_per_stage", axis.at(0), leaves)
-        return tuple(self._one(leaf, axis.at(stage)) for stage, leaf in enumerate(leaves))
+            return self._shared(path, axis.at(0), leaves) if leaves else ()
+        return tuple(self._one(leaf, axis.at(stage)) for stage, leaf in zip(stages, leaves, strict=True))
 
     def _units(self, axis: UnitsAxis, blocks: Sequence[int]) -> Placement:
-        leaves = [[f"units.{stage}.{index}" for index in range(count)] for stage, count in enumerate(blocks)]
-        layers = [leaf for stage in leaves for leaf in stage]
-        match axis.per:
-            case "layer":
-                names = tuple(self._one(leaf, axis.axis) for leaf in layers)
-            case "stage":
-                by_stage = [self._shared(f"units.{stage}", axis.axis, own) for stage, own in enumerate(leaves)]
-                names = tuple(name for own in by_stage for name in own)
-            case "network":
-                names = self._shared("units", axis.axis, layers)
-            case None:
-                names = self.source.draw(
-                    "units", axis.axis, layers, lambda pattern: sum(expand(pattern, blocks), start=())
-                )
-        return split(names, blocks)
+        stages = [[f"units.{stage}.{index}" for index in range(count)] for stage, count in enumerate(blocks)]
+        layers = [leaf for stage in stages for leaf in stage]
+        if axis.per is None:
+            names = self.source.draw("units", axis.axis, layers, lambda pattern: sum(expand(pattern, blocks), start=()))
+        else:
+            groups = {
+                "layer": [(leaf, [leaf]) for leaf in layers],
+                "stage": [(f"units.{stage}", leaves) for stage, leaves in enumerate(stages)],
+                "network": [("units", layers)],
+            }[axis.per]
+            names = tuple(name for path, leaves in groups for name in self._shared(path, axis.axis, leaves))
+        left = iter(names)
+        return tuple(tuple(islice(left, count)) for count in blocks)
 
     def _thresholds(self, units: Placement) -> tuple[float, ...]:
         """Zero where no unit reads it, as in `Architecture.canonical`."""
-        axis = self.architecture_axes["threshold_init"]
         reading = [stage for stage, names in enumerate(units) if "threshold_init" in settings_read(names)]
-        leaves = [f"threshold_init.{stage}" for stage in reading]
-        if axis.per == "stage":
-            drawn = tuple(self._one(leaf, axis.at(stage)) for stage, leaf in zip(reading, leaves, strict=True))
-        else:
-            drawn = self._shared("threshold_init", axis.at(0), leaves) if reading else ()
+        drawn = self._staged("threshold_init", self.architecture_axes["threshold_init"], reading)
         values = dict(zip(reading, drawn, strict=True))
         return tuple(values.get(stage, 0.0) for stage in range(len(units)))
 

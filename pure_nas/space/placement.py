@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, cycle, islice, pairwise
+from itertools import cycle, islice
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator
@@ -73,12 +73,6 @@ def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
     return tuple(
         tuple(islice(cycle(parts[min(stage, len(parts) - 1)]), blocks)) for stage, blocks in enumerate(blocks_per_stage)
     )
-
-
-def split(names: Sequence[str], blocks_per_stage: Sequence[int]) -> Placement:
-    """Unit names in the order of the blocks, as one tuple a stage."""
-    ends = accumulate(blocks_per_stage, initial=0)
-    return tuple(tuple(names[start:end]) for start, end in pairwise(ends))
 
 
 def _parts(pattern: str) -> list[list[str]]:

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+import optuna
 import pytest
+import tomli_w
 import torch
 from fields_page import page
+from pydantic import BaseModel
 
 from pure_nas.data import ImageSet
 from pure_nas.data.image_set import Normalisation
@@ -21,10 +24,12 @@ from pure_nas.nn.network import parameter_kinds
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.field import Described, descriptions
 from pure_nas.space.recipe import Recipe
+from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, Setting
 from pure_nas.training import Training
 
 ROOT = Path(__file__).parents[2]
+TABLES: dict[str, type[BaseModel]] = {"architecture": Architecture, "recipe": Recipe}
 NEXT_FIELD = "    in_chans: Annotated["
 """Where the fields of a user's network end in the source of `Architecture`."""
 
@@ -128,6 +133,13 @@ def test_a_field_of_architectures_without_a_description_is_refused_at_import(tmp
 
 
 OTHER_VALUES = {
+    "momentum": 0.5,
+    "learning_rate_schedule": "cosine",
+    "warmup_epochs": 2.0,
+    "gradient_clip_norm": 2.0,
+    "label_smoothing": 0.1,
+    "crop_padding": 2,
+    "random_resized_crop": 0.08,
     "family": "imagenet",
     "units": (("conv", "product"), ("product",)),
     "base_width": 3,
@@ -140,7 +152,39 @@ OTHER_VALUES = {
     "num_classes": 3,
     "image_size": 16,
 }
-"""A value that is not the default of the network below, for fields that are no switches."""
+"""Values that are not the default, for fields that are no switches."""
+
+SEARCHED = [
+    (table, name)
+    for table, model in TABLES.items()
+    for name, each in descriptions(model).items()
+    if each.searched and each.per == "network" and name != "optimizer"
+]
+
+
+@pytest.mark.parametrize(("table", "name"), SEARCHED)
+def test_every_field_can_be_searched(table: str, name: str) -> None:
+    """Files of spaces leave it out at its default where it came later: so runs from before it go on."""
+    field = TABLES[table].model_fields[name]
+    values = [field.default, OTHER_VALUES.get(name, not field.default)]
+    unit = "product-complex" if name == "softening" else "product"
+    document: dict[str, Any] = {"architecture": {"stages": 2, "blocks_per_stage": 1, "units": unit}, "recipe": {}}
+    plain = SearchSpace.from_toml(tomli_w.dumps(document))
+    document[table][name] = {"choices": ["none" if value is None else value for value in values]}
+    space = SearchSpace.from_toml(tomli_w.dumps(document))
+    trials = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found = {getattr(getattr(space.suggest(trials.ask()), table), name) for _ in range(20)}
+    assert found == set(values)
+    assert SearchSpace.from_toml(space.to_toml()) == space
+    assert (name in plain.model_dump()[table]) == (field.exclude_if is None)
+    plain.suggest(trial := trials.ask())
+    assert trial.params == {}
+
+
+def test_a_setting_is_searched_only_where_a_unit_reads_it() -> None:
+    text = '[architecture]\nblocks_per_stage = 1\nunits = "product"\nsoftening = { choices = [0.25, 0.5] }'
+    SearchSpace.from_toml(text).suggest(trial := optuna.create_study().ask())
+    assert trial.params == {}
 
 
 def built(**fields: Any) -> object:
