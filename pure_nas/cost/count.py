@@ -109,8 +109,8 @@ def _parts(architecture: Architecture, network: Network) -> Iterator[_Part]:
         place = replace(block.unit_place, threshold_init=0.0)
         unit = (block.unit.name, block.unit.implementation)
         shapes = (block.bottleneck, block.in_channels, block.channels, block.out_channels, block.stride)
-        scaled = block.residual_scale != 1.0
-        rest = (block.in_size, block.shortcut, block.relu_in_block, block.relu_after_add, scaled)
+        # Which options a block has decides its operations, not their values.
+        rest = (block.in_size, block.shortcut, tuple(name for name, _ in block.options))
         key = (unit, place, shapes, rest)
         yield _Part(key, network.get_submodule(block.name), block.in_channels, block.in_size, occurrences)
     out_channels, out_size = architecture.out_channels, architecture.stage_sizes[-1]

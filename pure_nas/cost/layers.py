@@ -125,8 +125,8 @@ def _block(block: Block) -> Iterator[LayerCost]:
         yield _convolution(f"{block.name}.shortcut.conv", block.in_channels, block.out_channels, 1, block.out_size)
         yield _norm(f"{block.name}.shortcut.norm", block.out_channels, block.out_size)
     shape = (block.out_channels, block.out_size, block.out_size)
-    if block.residual_scale != 1.0:
-        operation = f"times {block.residual_scale:g}"
+    if scale := dict(block.options).get("residual_scale"):
+        operation = f"times {scale:g}"
         yield LayerCost(name=f"{block.name}.scale", operation=operation, out_shape=shape, elementwise=_elements(shape))
     yield LayerCost(name=f"{block.name}.add", operation="add", out_shape=shape, elementwise=_elements(shape))
 

@@ -71,9 +71,7 @@ def _stage(blocks: list[Block]) -> Call:
 
 def _block(block: Block) -> Call:
     stride = [] if block.bottleneck or block.stride == 1 else [("stride", literal(block.stride))]
-    options = [(name, "True") for name in ("relu_in_block", "relu_after_add") if getattr(block, name)]
-    if block.residual_scale != 1.0:
-        options.append(("residual_scale", literal(block.residual_scale)))
+    options = [(name, literal(value)) for name, value in block.options]
     return Call(
         "BottleneckBlock" if block.bottleneck else "BasicBlock",
         (literal(block.in_channels), literal(block.channels), _unit(block), _shortcut(block)),

@@ -140,12 +140,12 @@ def _build_block(block: Block) -> nn.Module:
     unit = build_unit(block.unit, block.unit_place)
     fused = isinstance(unit, FusedConvPU)
     shortcut = _build_shortcut(block)
-    relus = block.relu_in_block, block.relu_after_add
+    options = dict(block.options)
     if block.bottleneck:
         bottleneck = FusedBottleneckBlock if fused else BottleneckBlock
-        return bottleneck(block.in_channels, block.channels, unit, shortcut, *relus, block.residual_scale)
+        return bottleneck(block.in_channels, block.channels, unit, shortcut, **options)
     basic = FusedBasicBlock if fused else BasicBlock
-    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, *relus, block.residual_scale)
+    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, **options)
 
 
 def _build_shortcut(block: Block) -> nn.Module:

@@ -23,7 +23,7 @@ from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
-from pure_nas.space.unit import MULTIPLYING
+from pure_nas.space.unit import get_unit
 
 MAX_CURVE_POINTS = 400
 
@@ -277,7 +277,7 @@ def _point(
 
 def product_share(names: Sequence[str]) -> float:
     """The fraction of layers that multiply."""
-    return sum(name in MULTIPLYING for name in names) / len(names)
+    return sum(get_unit(name).multiplies for name in names) / len(names)
 
 
 def _line(points: tuple[Point, ...], cost: str) -> tuple[tuple[float, float], ...]:

@@ -1,14 +1,14 @@
-"""One colour, one mark and one glyph for each unit, in every figure of a report.
+"""One colour and one mark for each unit, in every figure of a report.
 
 The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark
-pages. Conv layers add and product layers multiply, hence their glyphs.
+pages.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pure_nas.space.unit import HYBRID
+from pure_nas.space.unit import HYBRID, sign_of
 
 LIGHT: dict[str, str] = {
     "conv": "#0072b2",
@@ -53,7 +53,7 @@ class Style:
     Attributes:
         role: key into `LIGHT` and `DARK`.
         symbol: of its marks, by the name that Plotly has for it.
-        glyph: one character for its cells.
+        glyph: its sign.
     """
 
     role: str
@@ -62,28 +62,26 @@ class Style:
 
 
 _STYLES = {
-    "conv": Style("conv", "square", "+"),
-    "product": Style("product", "diamond", "×"),
-    "product-complex": Style("other-1", "star-diamond", "⊗"),
-    "log-conv": Style("other-2", "hexagon", "ℓ"),
-    "plain-conv": Style("other-3", "cross", "⊕"),
-    HYBRID: Style(HYBRID, "circle", "±"),
+    "conv": ("conv", "square"),
+    "product": ("product", "diamond"),
+    "product-complex": ("other-1", "star-diamond"),
+    "log-conv": ("other-2", "hexagon"),
+    "plain-conv": ("other-3", "cross"),
+    HYBRID: (HYBRID, "circle"),
 }
 _OTHERS = (("other-1", "triangle-up"), ("other-2", "triangle-down"), ("other-3", "pentagon"))
 
 
 def style_of(kind: str) -> Style:
     """The style of a unit's name or of "hybrid"; units of other packages share three more colours."""
-    if kind in _STYLES:
-        return _STYLES[kind]
-    role, symbol = _OTHERS[sum(kind.encode()) % len(_OTHERS)]
-    return Style(role, symbol, kind[:1].upper() or "?")
+    role, symbol = _STYLES.get(kind) or _OTHERS[sum(kind.encode()) % len(_OTHERS)]
+    return Style(role, symbol, sign_of(kind))
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
-    """One glyph a layer, stages set apart.
+    """One sign a layer, stages set apart.
 
     >>> placement_text((("conv", "product"), ("product",)))
     '+× ×'
     """
-    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)
+    return " ".join("".join(sign_of(name) for name in stage) for stage in units)

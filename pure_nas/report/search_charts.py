@@ -15,7 +15,7 @@ from pure_nas.report.data import Curve, Point, ReportData
 from pure_nas.report.palette import style_of
 from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
 from pure_nas.run.retrained import Retraining, Row
-from pure_nas.space.unit import MULTIPLYING
+from pure_nas.space.unit import get_unit
 
 _HOVER_WIDTH = 58
 """Characters."""
@@ -317,7 +317,7 @@ def _cells(unit: str, spots: Sequence[tuple[float, float]]) -> Series:
         x=[x for x, _ in spots],
         y=[y for _, y in spots],
         role=style.role,
-        mark=Mark("circle" if unit in MULTIPLYING else "square", 14),
+        mark=Mark("circle" if get_unit(unit).multiplies else "square", 14),
         texts=[style.glyph] * len(spots),
         texts_at="inside",
     )

@@ -11,7 +11,7 @@ from pure_nas.files import write_whole
 from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.data import ReportData, flattened, product_share
-from pure_nas.report.front_table import front_table, unit_title, units_of
+from pure_nas.report.front_table import front_table, units_of
 from pure_nas.report.retraining import retrained_convergence, retrained_table
 from pure_nas.report.search_charts import page_charts
 from pure_nas.report.table import Cell, Column, Row, Table
@@ -103,8 +103,7 @@ def _placement(data: ReportData) -> dict[str, Any]:
     """Units, how many stages there are, and how much of each stage multiplies."""
     stages = range(max((len(row.units) for row in data.front), default=0))
     in_stage = ([name for row in data.front for name in sum(row.units[each : each + 1], ())] for each in stages)
-    units = {name: unit_title(name) for name in units_of(data)}
-    return {"units": units, "shares": [_share_text(names) for names in in_stage]}
+    return {"units": units_of(data), "shares": [_share_text(names) for names in in_stage]}
 
 
 def _share_text(names: Sequence[str]) -> str:

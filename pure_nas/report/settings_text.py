@@ -7,26 +7,9 @@ from typing import Any, get_args
 
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
+from pure_nas.space.field import default_of, descriptions
 from pure_nas.space.recipe import Recipe, WeightDecay
-from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, get_unit
-
-_ELSEWHERE = frozenset(
-    {
-        "schema_version",
-        "family",
-        "units",
-        "base_width",
-        "in_chans",
-        "num_classes",
-        "image_size",
-        "optimizer",
-        "epochs",
-        "batch_size",
-        "learning_rate",
-        "weight_decay",
-    }
-)
-"""Shown on their own, or the same for every network of a run."""
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, settings_read
 
 
 def searched_fields(settings: Mapping[str, Any]) -> frozenset[str]:
@@ -49,32 +32,22 @@ def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, 
 
     `threshold_init` has one value a stage, None where no unit of the stage reads it.
     """
-    return {
-        name: value
-        for name, value, default in _fields(candidate)
-        if name not in _ELSEWHERE and (name in searched or value != default)
-    }
+    return {name: value for name, value, default in _fields(candidate) if name in searched or value != default}
 
 
 def _fields(candidate: Candidate) -> Iterator[tuple[str, Any, Any]]:
-    """Name, value and default of every field that is read."""
+    """Name, value and default of every field that is read and has no place of its own."""
     architecture = candidate.architecture.canonical()
-    read = frozenset[Setting]().union(*(get_unit(name).reads for name in architecture.unit_set))
-    for name, field in Architecture.model_fields.items():
-        if name == "threshold_init" and name in read:
-            starts = _thresholds(architecture)
-            yield name, starts, tuple(None if theta is None else 0.0 for theta in starts)
-        elif name in read or name not in get_args(Setting):
-            yield name, getattr(architecture, name), field.default
-    for name, field in Recipe.model_fields.items():
-        yield name, getattr(candidate.recipe, name), field.default
-
-
-def _thresholds(architecture: Architecture) -> tuple[float | None, ...]:
-    return tuple(
-        theta if any("threshold_init" in get_unit(name).reads for name in stage) else None
-        for theta, stage in zip(architecture.threshold_init, architecture.units, strict=True)
-    )
+    read = settings_read(architecture.unit_set)
+    for model in (architecture, candidate.recipe):
+        for name, described in descriptions(type(model)).items():
+            if described.in_place or (name in get_args(Setting) and name not in read):
+                continue
+            value, default = getattr(model, name), default_of(type(model), name)
+            if described.per == "stage":
+                value = architecture.thresholds_read
+                default = tuple(None if theta is None else default for theta in value)
+            yield name, value, default
 
 
 def _label(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,21 +12,22 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from pure_nas.errors import UsageError
+from pure_nas.space.field import Described, DescribedDocument, default_of, descriptions, later
 from pure_nas.space.unit import (
     HYBRID,
-    MULTIPLYING,
     PRODUCT,
+    RELUS,
     ParameterKind,
     Setting,
     Unit,
     UnitPlace,
     get_unit,
+    settings_read,
     unit_names,
 )
-from pure_nas.validation import Document
 
 Family = Literal["cifar", "imagenet"]
-
+BaseWidth = Annotated[int, Field(ge=1, le=4096)]
 
 BOTTLENECK_EXPANSION = 4
 
@@ -41,7 +41,7 @@ _IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
 _NAME = re.compile(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})")
 _UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
 
-Theta = Annotated[float, Field(ge=-50.0, le=50.0)]
+_USUAL_THRESHOLD = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Block:
         out_channels: channels it adds to the skip (4 x channels in a bottleneck).
         unit_place: where its unit sits.
         shortcut: "identity", "projection" (1x1 convolution + norm) or "padding" (subsample, zero channels).
-        residual_scale: what its branch is multiplied by before the addition.
+        options: what its class takes of the architecture's settings, by name, where that is not the default.
     """
 
     name: str
@@ -89,70 +89,102 @@ class Block:
     in_size: int
     out_size: int
     shortcut: Literal["identity", "projection", "padding"]
-    relu_in_block: bool
-    relu_after_add: bool
-    residual_scale: float
+    options: tuple[tuple[str, Any], ...]
 
 
-def _one(value: float) -> bool:
-    return value == 1.0
+def _usual_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
+    return (_USUAL_THRESHOLD,) * len(validated["units"])
 
 
-def _half(value: float) -> bool:
-    return value == 0.5
-
-
-def _zero_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
-    return (0.0,) * len(validated["units"])
-
-
-class Architecture(Document):
-    """A residual network of which every layer's unit is chosen.
-
-    Attributes:
-        family: "cifar" (3x3 stem) or "imagenet" (7x7 stem of stride 2 and a max-pool).
-        units: unit names, one tuple a stage, one name a residual block; each stage after the first halves the
-            image and doubles the width.
-        base_width: channels of the first stage.
-        bottleneck: 1x1, unit, 1x1 (x4) instead of 3x3, unit.
-        shortcut: how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding"
-            (parameter-free: every second pixel, new channels zero).
-        threshold_init: start of the raw threshold theta per stage; the floor is softplus(theta) + 1e-7.
-        threshold_trainable: whether theta is trained.
-        threshold_per_channel: whether every input channel of a unit has a theta of its own.
-        exponent_cap: upper bound of the exponent z in exp(z); None reproduces the paper strictly.
-        softening: a unit with complex logarithms takes log sqrt(x ** 2 + softening ** 2) for log |x|.
-        relu_in_block: a ReLU after each inner norm of blocks that do not always have it.
-        relu_after_add: a ReLU after the addition of blocks that do not always have it.
-        residual_scale: what the branch of every block is multiplied by before it is added to the skip.
-        zero_gamma: whether the last norm of every branch starts at zero, so that blocks start as their skips.
-        in_chans: channels of the images.
-        num_classes: classes to tell apart.
-        image_size: height and width of the images, pixels.
-    """
+class Architecture(DescribedDocument):
+    """A residual network of which every layer's unit is chosen."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    family: Family = "cifar"
+    family: Annotated[
+        Family,
+        Described('"cifar" (3x3 stem) or "imagenet" (7x7 stem of stride 2 and a max-pool)', fixed=True, in_place=True),
+    ] = "cifar"
     units: Annotated[
         tuple[Annotated[tuple[str, ...], Field(min_length=1, max_length=200)], ...],
         Field(min_length=1, max_length=6),
+        Described(
+            "unit names, one tuple a stage, one name a residual block; each stage after the first halves the image and "
+            "doubles the width",
+            per="block",
+            in_place=True,
+        ),
     ]
-    base_width: Annotated[int, Field(ge=1, le=4096)] = 16
-    bottleneck: bool = False
-    shortcut: Literal["projection", "padding"] = "projection"
-    threshold_init: tuple[Theta, ...] = Field(default_factory=_zero_in_every_stage)
-    threshold_trainable: bool = True
-    # Fields that came later are left out of files and digests at their defaults, so that older digests stay true.
-    threshold_per_channel: Annotated[bool, Field(exclude_if=operator.not_)] = False
-    exponent_cap: Annotated[float, Field(gt=0, le=80)] | None = 20.0
-    softening: Annotated[float, Field(ge=1e-6, le=10, exclude_if=_half)] = 0.5
-    relu_in_block: bool = False
-    relu_after_add: bool = False
-    residual_scale: Annotated[float, Field(gt=0, le=10, exclude_if=_one)] = 1.0
-    zero_gamma: Annotated[bool, Field(exclude_if=operator.not_)] = False
-    in_chans: Annotated[int, Field(ge=1, le=1024)] = 3
-    num_classes: Annotated[int, Field(ge=2, le=1_000_000)] = 10
-    image_size: Annotated[int, Field(ge=1, le=8192)] = 32
+    base_width: Annotated[BaseWidth, Described("channels of the first stage", in_place=True)] = 16
+    bottleneck: Annotated[bool, Described("1x1, unit, 1x1 (x4) instead of 3x3, unit")] = False
+    shortcut: Annotated[
+        Literal["projection", "padding"],
+        Described(
+            'how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding" (parameter-free: every '
+            "second pixel, new channels zero)"
+        ),
+    ] = "projection"
+    threshold_init: Annotated[
+        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...],
+        Described(
+            "start of the raw threshold theta per stage; the floor is softplus(theta) + 1e-7", per="stage", costs=False
+        ),
+    ] = Field(default_factory=_usual_in_every_stage)
+    threshold_trainable: Annotated[bool, Described("whether theta is trained", costs=False)] = True
+    threshold_per_channel: Annotated[
+        bool, later(False), Described("whether every input channel of a unit has a theta of its own")
+    ] = False
+    exponent_cap: Annotated[
+        Annotated[float, Field(gt=0, le=80)] | None,
+        Described("upper bound of the exponent z in exp(z); None reproduces the paper strictly", free=(None,)),
+    ] = 20.0
+    softening: Annotated[
+        float,
+        Field(ge=1e-6, le=10),
+        later(0.5),
+        Described("a unit with complex logarithms takes log sqrt(x ** 2 + softening ** 2) for log |x|", costs=False),
+    ] = 0.5
+    relu_in_block: Annotated[
+        bool, Described("a ReLU after each inner norm of blocks that do not always have it", of_blocks=True)
+    ] = False
+    relu_after_add: Annotated[
+        bool, Described("a ReLU after the addition of blocks that do not always have it", of_blocks=True)
+    ] = False
+    residual_scale: Annotated[
+        float,
+        Field(gt=0, le=10),
+        later(1.0),
+        Described(
+            "what the branch of every block is multiplied by before it is added to the skip",
+            of_blocks=True,
+            free=(1.0,),
+        ),
+    ] = 1.0
+    zero_gamma: Annotated[
+        bool,
+        later(False),
+        Described(
+            "whether the last norm of every branch starts at zero, so that blocks start as their skips", costs=False
+        ),
+    ] = False
+    in_chans: Annotated[
+        int,
+        Field(ge=1, le=1024),
+        Described("channels of the images", elsewhere="the dataset decides in_chans", in_place=True),
+    ] = 3
+    num_classes: Annotated[
+        int,
+        Field(ge=2, le=1_000_000),
+        Described("classes to tell apart", elsewhere="the dataset decides num_classes", in_place=True),
+    ] = 10
+    image_size: Annotated[
+        int,
+        Field(ge=1, le=8192),
+        Described(
+            "height and width of the images, pixels",
+            elsewhere="image_size belongs to a scale: [scales.NAME]",
+            in_place=True,
+        ),
+    ] = 32
 
     @field_validator("units")
     @classmethod
@@ -232,7 +264,7 @@ class Architecture(Document):
         """The name of the unit if there is one only, "product" where all of several multiply, else "hybrid"."""
         if len(self.unit_set) == 1:
             return next(iter(self.unit_set))
-        return PRODUCT.name if self.unit_set <= MULTIPLYING else HYBRID
+        return PRODUCT.name if all(get_unit(name).multiplies for name in self.unit_set) else HYBRID
 
     @property
     def parameter_kinds(self) -> frozenset[ParameterKind]:
@@ -251,19 +283,20 @@ class Architecture(Document):
 
     def canonical(self) -> Self:
         """The same network with every setting that nothing in it reads at its default."""
-        fields = type(self).model_fields
-        updates: dict[str, object] = {}
-        read: set[Setting] = set().union(*(get_unit(name).reads for name in self.unit_set))
-        for setting in get_args(Setting):
-            if setting not in read and setting != "threshold_init":
-                updates[setting] = fields[setting].default
+        read = settings_read(self.unit_set)
+        unread: list[str] = [name for name in SETTINGS if name not in read]
         if all(block.shortcut == "identity" for block, _ in self.distinct_blocks()):
-            updates["shortcut"] = fields["shortcut"].default
-        updates["threshold_init"] = tuple(
-            theta + 0.0 if any("threshold_init" in get_unit(name).reads for name in stage) else 0.0
+            unread.append("shortcut")
+        thresholds = tuple(_USUAL_THRESHOLD if theta is None else theta + 0.0 for theta in self.thresholds_read)
+        return self.model_copy(update={"threshold_init": thresholds, **{name: _USUAL[name] for name in unread}})
+
+    @property
+    def thresholds_read(self) -> tuple[float | None, ...]:
+        """`threshold_init`, None for stages without a unit that reads it."""
+        return tuple(
+            theta if "threshold_init" in settings_read(set(stage)) else None
             for theta, stage in zip(self.threshold_init, self.units, strict=True)
         )
-        return self.model_copy(update=updates)
 
     @property
     def digest(self) -> str:
@@ -323,10 +356,7 @@ class Architecture(Document):
                 in_size=size_in if self.bottleneck else size_out,
                 out_size=size_out,
                 threshold_init=self.threshold_init[stage],
-                threshold_trainable=self.threshold_trainable,
-                threshold_per_channel=self.threshold_per_channel,
-                exponent_cap=self.exponent_cap,
-                softening=self.softening,
+                **{name: getattr(self, name) for name in _SETTINGS_OF_A_PLACE},
             ),
             bottleneck=self.bottleneck,
             in_channels=channels_in,
@@ -336,10 +366,14 @@ class Architecture(Document):
             in_size=size_in,
             out_size=size_out,
             shortcut=self.shortcut if changes else "identity",
-            relu_in_block=unit.always_relu or self.relu_in_block,
-            relu_after_add=unit.always_relu or self.relu_after_add,
-            residual_scale=self.residual_scale,
+            options=tuple(self._options(unit)),
         )
+
+    def _options(self, unit: Unit) -> Iterator[tuple[str, Any]]:
+        for name, default in _OF_BLOCKS.items():
+            value = True if unit.always_relu and name in RELUS else getattr(self, name)
+            if value != default:
+                yield name, value
 
     @property
     def stage_sizes(self) -> tuple[int, ...]:
@@ -365,3 +399,11 @@ class Architecture(Document):
 def halved(size: int) -> int:
     """Output size of a padded layer of stride 2."""
     return (size + 1) // 2
+
+
+_DESCRIBED = descriptions(Architecture)
+_USUAL = {name: default_of(Architecture, name) for name in _DESCRIBED}
+_OF_BLOCKS = {name: _USUAL[name] for name, each in _DESCRIBED.items() if each.of_blocks}
+SETTINGS: tuple[Setting, ...] = tuple(name for name in get_args(Setting) if _DESCRIBED[name].per == "network")
+"""What some units read and a network has one value of; thresholds may start elsewhere in every stage."""
+_SETTINGS_OF_A_PLACE = [name for name in SETTINGS if name in UnitPlace.__dataclass_fields__]

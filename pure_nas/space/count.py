@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from math import comb, prod
 
-from pure_nas.space.architecture import Architecture
+from pure_nas.space.architecture import SETTINGS, Architecture
+from pure_nas.space.parameters import ALWAYS_DRAWN
 from pure_nas.space.placement import UnitsAxis, expand
 from pure_nas.space.tables import ArchitectureTable
-from pure_nas.space.unit import Setting, get_unit
-from pure_nas.space.walk import SETTINGS
+from pure_nas.space.unit import settings_read
 
 Names = frozenset[str]
 Alive = tuple[str, ...]
@@ -20,13 +20,13 @@ Alive = tuple[str, ...]
 
 def count_architectures(axes: ArchitectureTable) -> int:
     """Distinct architectures, as `Architecture.canonical` tells them apart; a range of floats counts once."""
-    shapes = axes.base_width.count * axes.residual_scale.count * axes.zero_gamma.count * _skip_choices(axes)
+    shapes: int = prod(axes[name].count for name in ALWAYS_DRAWN if name != "bottleneck") * _skip_choices(axes)
     return shapes * sum(_with_settings(axes, blocks) for blocks in _block_choices(axes))
 
 
 def _skip_choices(axes: ArchitectureTable) -> int:
     """Distinct kinds of blocks and skips, which depend on neither units nor depth."""
-    kinds = product(axes.bottleneck.values, axes.shortcut.values)
+    kinds = product(axes["bottleneck"].values, axes["shortcut"].values)
     unit, blocks = axes.units.names[0], (1,) * axes.stages
     variants = (Architecture.uniform(unit, blocks, bottleneck=kind, shortcut=skip) for kind, skip in kinds)
     return len({variant.canonical() for variant in variants})
@@ -51,7 +51,7 @@ def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> 
         for (alive, used), ways in states.items():
             for length in choices:
                 for left, names, placements in _placements(axes.units, alive, stage, length):
-                    following[left, used | names] += ways * placements * _stage_thresholds(axes, stage, names)
+                    following[left, used | names] += ways * placements * _thresholds(axes, "stage", stage, names)
         states = following
     return sum(ways * _network_settings(axes, used) for (_, used), ways in states.items())
 
@@ -85,18 +85,13 @@ def _surjections(length: int, kinds: int) -> int:
     return sum((-1) ** missing * comb(kinds, missing) * (kinds - missing) ** length for missing in range(kinds + 1))
 
 
-def _stage_thresholds(axes: ArchitectureTable, stage: int, names: Names) -> int:
-    thresholds = axes.threshold_init
-    return thresholds.at(stage).count if thresholds.per == "stage" and "threshold_init" in _read(names) else 1
-
-
 def _network_settings(axes: ArchitectureTable, names: Names) -> int:
-    read = _read(names)
-    thresholds = axes.threshold_init
-    shared = thresholds.at(0).count if thresholds.per == "network" and "threshold_init" in read else 1
-    others: int = prod(getattr(axes, name).count for name in SETTINGS if name in read)
-    return shared * others
+    others: int = prod(axes[name].count for name in SETTINGS if name in settings_read(names))
+    return others * _thresholds(axes, "network", 0, names)
 
 
-def _read(names: Names) -> frozenset[Setting]:
-    return frozenset[Setting]().union(*(get_unit(name).reads for name in names))
+def _thresholds(axes: ArchitectureTable, per: str, stage: int, names: Names) -> int:
+    """Starts of thresholds, if they are chosen `per` that and a unit reads them."""
+    thresholds = axes["threshold_init"]
+    counted = thresholds.per == per and "threshold_init" in settings_read(names)
+    return int(thresholds.at(stage).count) if counted else 1

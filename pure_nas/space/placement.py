@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, cycle, islice, pairwise
+from itertools import cycle, islice
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator
 
 from pure_nas.errors import UsageError
-from pure_nas.space.axis import Axis, Choices, Fixed
-from pure_nas.space.field import AxisOf, FieldFaults, note_per, plain_schema
+from pure_nas.space.axis import Axis, AxisOf, Choices, Fixed, note_per
+from pure_nas.space.field import FieldFaults, Path
 from pure_nas.space.unit import get_unit
 
 Per = Literal["layer", "stage", "network"]
@@ -23,7 +22,8 @@ def _known_unit(name: str) -> str:
     return get_unit(name).name
 
 
-_UNIT_NAMES = AxisOf(Annotated[str, AfterValidator(_known_unit)])
+UnitName = Annotated[str, AfterValidator(_known_unit)]
+_UNIT_NAMES = AxisOf(UnitName)
 
 
 @dataclass(frozen=True)
@@ -75,54 +75,37 @@ def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
     )
 
 
-def split(names: Sequence[str], blocks_per_stage: Sequence[int]) -> Placement:
-    """Unit names in the order of the blocks, as one tuple a stage."""
-    ends = accumulate(blocks_per_stage, initial=0)
-    return tuple(tuple(names[start:end]) for start, end in pairwise(ends))
-
-
 def _parts(pattern: str) -> list[list[str]]:
     return [part.split() for part in pattern.split("|")]
 
 
-class UnitsAxisOf:
-    """Annotates a model's `UnitsAxis` field."""
+def read_units(raw: object) -> UnitsAxis:
+    """The placements that a file writes as `raw`.
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return plain_schema(self.read)
-
-    def read(self, raw: object) -> UnitsAxis:
-        """The placements that a file writes as `raw`.
-
-        Raises:
-            ValidationError: it breaks a rule; every fault is listed.
-        """
-        if isinstance(raw, UnitsAxis):
-            return raw
-        faults = FieldFaults()
-        match raw:
-            case str():
-                axis = UnitsAxis(Fixed(_pattern(raw, faults, ())), None)
-            case Mapping() if "patterns" in raw:
-                faults.unknown_keys(raw, ("patterns",))
-                axis = UnitsAxis(_patterns(raw["patterns"], faults), None)
-            case Mapping() if "choices" in raw:
-                axis = self._choices(raw, faults)
-            case _:
-                axis = UnitsAxis(Fixed(""), None)
-                faults.add(
-                    (),
-                    'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }',
-                )
-        faults.raise_any()
-        return axis
-
-    @staticmethod
-    def _choices(raw: Mapping[str, object], faults: FieldFaults) -> UnitsAxis:
-        faults.unknown_keys(raw, ("choices", "per"))
-        per: Any = raw.get("per", "layer")
-        note_per(per, get_args(Per), faults)
-        return UnitsAxis(_UNIT_NAMES.parse({"choices": raw["choices"]}, faults), per)
+    Raises:
+        ValidationError: it breaks a rule; every fault is listed.
+    """
+    if isinstance(raw, UnitsAxis):
+        return raw
+    faults = FieldFaults()
+    match raw:
+        case str():
+            axis = UnitsAxis(Fixed(_pattern(raw, faults, ())), None)
+        case Mapping() if "patterns" in raw:
+            faults.unknown_keys(raw, ("patterns",))
+            axis = UnitsAxis(_patterns(raw["patterns"], faults), None)
+        case Mapping() if "choices" in raw:
+            faults.unknown_keys(raw, ("choices", "per"))
+            per: Any = raw.get("per", "layer")
+            note_per(per, get_args(Per), faults)
+            axis = UnitsAxis(_UNIT_NAMES.parse({"choices": raw["choices"]}, faults), per)
+        case _:
+            axis = UnitsAxis(Fixed(""), None)
+            faults.add(
+                (), 'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }'
+            )
+    faults.raise_any()
+    return axis
 
 
 def _patterns(raw: object, faults: FieldFaults) -> Axis[str]:
@@ -133,17 +116,23 @@ def _patterns(raw: object, faults: FieldFaults) -> Axis[str]:
     return Choices(patterns) if len(patterns) > 1 else Fixed(patterns[0])
 
 
-def _pattern(raw: object, faults: FieldFaults, path: tuple[str | int, ...]) -> str:
-    """`raw` with single spaces."""
+def _pattern(raw: object, faults: FieldFaults, path: Path) -> str:
     if not isinstance(raw, str):
         faults.add(path, "must be a pattern: unit names, with | between stages")
         return ""
+    pattern, wrong = read_pattern(raw)
+    for message in wrong:
+        faults.add(path, message)
+    return pattern
+
+
+def read_pattern(raw: str) -> tuple[str, list[str]]:
+    """A pattern with single spaces, and what is wrong with it."""
     parts = _parts(raw)
-    if not all(parts):
-        faults.add(path, f'"{raw.strip()[:60]}" has a stage without a unit')
+    wrong = [] if all(parts) else [f'"{raw.strip()[:60]}" has a stage without a unit']
     for name in dict.fromkeys(name for part in parts for name in part):
         try:
             get_unit(name)
         except UsageError as error:
-            faults.add(path, str(error))
-    return " | ".join(" ".join(part) for part in parts)
+            wrong.append(str(error))
+    return " | ".join(" ".join(part) for part in parts), wrong

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from pure_nas.space.field import Described, DescribedDocument, later
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Unit
-from pure_nas.validation import Document, FrozenModel
+from pure_nas.validation import FrozenModel
 
 T = TypeVar("T")
 WeightDecaySchedule = Literal["constant", "linear", "cosine", "step"]
 LearningRateSchedule = Literal["constant", "step", "cosine"]
 
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+BatchSize = Annotated[int, Field(ge=2, le=65_536)]
+CropPadding = Annotated[int, Field(ge=0, le=64)]
 LearningRate = Annotated[float, Field(gt=0, le=100)]
 DecayValue = Annotated[float, Field(ge=0, le=10)]
 
@@ -74,43 +77,63 @@ class WeightDecay(FrozenModel):
         return self.start + (self.end - self.start) * weight
 
 
-class Recipe(Document):
-    """SGD with a learning rate and a weight-decay schedule for each parameter kind.
-
-    Attributes:
-        learning_rate: peak rate of each kind.
-        learning_rate_schedule: "step" (x0.1 at 50 % and 75 %: the paper's 80 and 120 of 160 epochs), "cosine" to
-            zero, or "constant".
-        warmup_epochs: epochs over which the rates rise linearly from zero; at most all of them.
-        weight_decay: coefficient of each kind over time.
-        gradient_clip_norm: bound of the global gradient norm; None leaves gradients alone.
-        label_smoothing: weight of the uniform distribution in the targets.
-        crop_padding: zero pixels around an image before the random crop; 0 turns cropping off.
-        flip: random horizontal flips, where the dataset allows them.
-        random_resized_crop: cut a window of at least this share of the image's area, sides 3:4 to 4:3, and scale it
-            to the network's size, in place of the padded crop; None leaves that on.
-        vertical_flip: random vertical flips, where the dataset's images have no upright.
-        quarter_turns: random turns by 0, 90, 180 or 270 degrees, likewise.
-    """
+class Recipe(DescribedDocument):
+    """SGD with a learning rate and a weight-decay schedule for each parameter kind."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    optimizer: Literal["sgd"] = "sgd"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 160
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
-    learning_rate: PerKind[LearningRate]
-    learning_rate_schedule: LearningRateSchedule = "step"
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
-    weight_decay: PerKind[WeightDecay]
-    gradient_clip_norm: Annotated[float, Field(gt=0)] | None = None
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    crop_padding: Annotated[int, Field(ge=0, le=64)] = 4
-    flip: bool = True
-    # Fields that came later are left out of files and digests at their defaults, so that older digests stay true.
-    random_resized_crop: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Field(exclude_if=operator.not_)] = None
-    vertical_flip: Annotated[bool, Field(exclude_if=operator.not_)] = False
-    quarter_turns: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    optimizer: Annotated[Literal["sgd"], Described("stochastic gradient descent, the only one", in_place=True)] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1), Described("momentum of SGD")] = 0.9
+    nesterov: Annotated[bool, Described("whether the momentum is Nesterov's")] = False
+    epochs: Annotated[
+        Epochs,
+        Described(
+            "passes over the training images", elsewhere="epochs belong to a scale: [scales.NAME]", in_place=True
+        ),
+    ] = 160
+    batch_size: Annotated[
+        BatchSize,
+        Described("images in a step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True),
+    ] = 128
+    learning_rate: Annotated[PerKind[LearningRate], Described("peak rate of each kind", per="kind", in_place=True)]
+    learning_rate_schedule: Annotated[
+        LearningRateSchedule,
+        Described(
+            """"step" (x0.1 at 50 % and 75 %: the paper's 80 and 120 of 160 epochs), "cosine" to zero, or "constant\""""
+        ),
+    ] = "step"
+    warmup_epochs: Annotated[
+        float, Field(ge=0), Described("epochs over which the rates rise linearly from zero; at most all of them")
+    ] = 0.0
+    weight_decay: Annotated[
+        PerKind[WeightDecay], Described("coefficient of each kind over time", per="kind", in_place=True)
+    ]
+    gradient_clip_norm: Annotated[
+        Annotated[float, Field(gt=0)] | None,
+        Described("bound of the global gradient norm; None leaves gradients alone"),
+    ] = None
+    label_smoothing: Annotated[
+        float, Field(ge=0, lt=1), Described("weight of the uniform distribution in the targets")
+    ] = 0.0
+    crop_padding: Annotated[
+        CropPadding, Described("zero pixels around an image before the random crop; 0 turns cropping off")
+    ] = 4
+    flip: Annotated[bool, Described("random horizontal flips, where the dataset allows them")] = True
+    random_resized_crop: Annotated[
+        Annotated[float, Field(gt=0, le=1)] | None,
+        later(None),
+        Described(
+            "cut a window of at least this share of the image's area, sides 3:4 to 4:3, and scale it to the network's "
+            "size, in place of the padded crop; None leaves that on"
+        ),
+    ] = None
+    vertical_flip: Annotated[
+        bool, later(False), Described("random vertical flips, where the dataset's images have no upright")
+    ] = False
+    quarter_turns: Annotated[
+        bool,
+        later(False),
+        Described("random turns by 0, 90, 180 or 270 degrees, where the dataset's images have no upright"),
+    ] = False
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, PrivateAttr, ValidationError
@@ -14,19 +15,18 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.axis import Suggester
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
-from pure_nas.space.extremes import (
-    baseline_architectures,
-    baseline_recipe,
-    depths,
-    largest_architectures,
-    smallest_architectures,
-)
-from pure_nas.space.locate import Located, Lookup, leaves_of
+from pure_nas.space.field import default_of, descriptions
+from pure_nas.space.parameters import RECIPE_FIELDS, Asking, Located, Lookup, Source, Walk
+from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
 from pure_nas.space.unit import Unit
-from pure_nas.space.walk import IMAGE_FIELDS, Asking, Source, Walk
 from pure_nas.validation import faults, from_toml, read_text
+
+_IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
+_ARCHITECTURE_FIELDS = {
+    name: each for name, each in descriptions(Architecture).items() if each.searched and each.per == "network"
+}
 
 
 class SearchSpace(Table):
@@ -55,7 +55,7 @@ class SearchSpace(Table):
     recipe: RecipeTable = RecipeTable()
 
     _images: dict[str, int] = PrivateAttr(
-        default_factory=lambda: {name: Architecture.model_fields[name].default for name in IMAGE_FIELDS}
+        default_factory=lambda: {name: default_of(Architecture, name) for name in _IMAGE_FIELDS}
     )
 
     @classmethod
@@ -125,7 +125,7 @@ class SearchSpace(Table):
 
     def parameters_of(self, candidate: Candidate) -> Located:
         """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
-        lookup = Lookup(leaves_of(candidate))
+        lookup = Lookup(candidate)
         self._walk(lookup)
         return lookup.located
 
@@ -135,7 +135,18 @@ class SearchSpace(Table):
 
     def depths(self) -> tuple[tuple[int, ...], ...]:
         """The distinct smallest, middle and largest blocks per stage."""
-        return tuple(depths(self.architecture).values())
+        return tuple(self._named_depths.values())
+
+    @property
+    def _named_depths(self) -> dict[str, tuple[int, ...]]:
+        """The distinct depths where every stage is as short, medium or long as it can be, by name, ascending."""
+        small, middle, large = (self.architecture.blocks_of(size) for size in ("smallest", "middle", "largest"))
+        named = {"small": small}
+        if middle not in (small, large):
+            named["middle"] = middle
+        if large != small:
+            named["large"] = large
+        return named
 
     def baseline_architectures(self, units: Sequence[str] = ("conv", "product")) -> list[tuple[str, Architecture]]:
         """Networks of a single unit at each of `depths`, labelled like "conv small" or "product large".
@@ -143,25 +154,58 @@ class SearchSpace(Table):
         All have the middle base width; the other settings are Architecture's defaults, or the nearest that the
         space holds. Units that do not occur in the space are left out; where none of them does, all of its own are in.
         """
-        return baseline_architectures(self.architecture, self._images, units)
+        axes = self.architecture
+        fields = {name: axes[name].nearest(default_of(Architecture, name)) for name in _ARCHITECTURE_FIELDS}
+        fields["base_width"] = axes["base_width"].middle
+        chosen = [unit for unit in units if unit in axes.units.names] or axes.units.names
+        return [
+            (f"{unit} {size}", self._architecture(tuple((unit,) * count for count in blocks), fields))
+            for unit, (size, blocks) in product(chosen, self._named_depths.items())
+        ]
 
     def baseline_recipe(self, units: Iterable[Unit]) -> Recipe:
         """`Recipe.shared` of `units` for this space's run, whatever rates and decays the space searches.
 
         The other fields are Recipe's defaults, or the nearest that the space holds.
         """
-        return baseline_recipe(self.recipe, self.run, units)
+        fields = {name: self.recipe[name].nearest(default_of(Recipe, name)) for name in RECIPE_FIELDS}
+        return Recipe.shared(units, epochs=self.run.epochs, batch_size=self.run.batch_size, **fields)
 
     def smallest_architectures(self) -> list[Architecture]:
         """The few networks among which the least parameters and flops of the space must lie.
 
-        This holds as long as one unit is the cheapest at every place, as the built-in ones are.
+        They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
+        something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
         """
-        return smallest_architectures(self.architecture, self._images)
+        return self._variants(self.architecture.blocks_of("smallest"), self.architecture["base_width"].smallest)
 
     def largest_architectures(self) -> list[Architecture]:
         """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
-        return largest_architectures(self.architecture, self._images)
+        return self._variants(self.architecture.blocks_of("largest"), self.architecture["base_width"].largest)
+
+    def _variants(self, blocks: Sequence[int], base_width: int) -> list[Architecture]:
+        choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}
+        choices["base_width"] = [base_width]
+        variants = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+        placements = self.architecture.units.plain_placements(blocks)
+        found = (self._architecture(*each).canonical() for each in product(placements, variants))
+        return list(dict.fromkeys(found))
+
+    def _that_cost_differently(self, name: str) -> Sequence[Any]:
+        """Values of a field that cover every cost."""
+        axis, described = self.architecture[name], _ARCHITECTURE_FIELDS[name]
+        if not described.costs:
+            return [axis.nearest(default_of(Architecture, name))]
+        if not described.free:
+            return list(axis.values)
+        others = [value for value in axis.values if value not in described.free]
+        return [*others[:1], *(value for value in described.free if value in axis)]
+
+    def _architecture(self, placement: Placement, fields: Mapping[str, object]) -> Architecture:
+        stages = [self.architecture["threshold_init"].at(stage) for stage in range(self.architecture.stages)]
+        thresholds = tuple(axis.nearest(0.0) for axis in stages)
+        given = {"family": self.architecture.family, "units": placement, "threshold_init": thresholds}
+        return Architecture.model_validate({**given, **fields, **self._images})
 
     def _walk(self, source: Source) -> Candidate:
         return Walk(source, self.run, self.architecture, self.recipe, self._images).candidate()

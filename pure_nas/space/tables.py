@@ -1,42 +1,74 @@
-"""The tables of a search space file: one named field for each axis, named like the field that it fills."""
+"""The tables of a search space file: an axis for every field that can be searched, named like the field."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
-from pydantic_core import CoreSchema
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from pure_nas.space.architecture import Architecture, Family, Theta
-from pure_nas.space.axis import Axis, Fixed
-from pure_nas.space.field import (
-    AXIS_KEYS,
-    AxisOf,
-    FieldFaults,
-    StageAxis,
-    StageAxisOf,
-    field_type,
-    fixed_default,
-    plain_schema,
-)
-from pure_nas.space.placement import UnitsAxis, UnitsAxisOf, expand
-from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
-from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT, ParameterKind
+from pure_nas.space.architecture import Architecture, Family
+from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Fixed, StageAxis, StageAxisOf
+from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type
+from pure_nas.space.placement import UnitsAxis, expand, read_units
+from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
+from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 
 STAGES_OF_FAMILY: Mapping[Family, int] = {"cifar": 3, "imagenet": 4}
+UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
+"""Where rates and decays that a space does not mention are taken from."""
 
-_SHARED = Recipe.shared((CONV, PRODUCT))
-_RATE = Fixed(_SHARED.learning_rate.trunk)
-_DECAY = Fixed(_SHARED.weight_decay.trunk.start)
-
-Model = TypeVar("Model", bound=BaseModel)
+_RATE = Fixed(UNSEARCHED_RECIPE.learning_rate.trunk)
+_DECAY = Fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
 
 
 class Table(BaseModel):
     """A table of a search space file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+
+class Axes(Table):
+    """A table with an axis for each of its fields, or most."""
+
+    def __getitem__(self, field: str) -> Any:
+        return getattr(self, field)
+
+
+AxesT = TypeVar("AxesT", bound=Axes)
+
+
+def _with_axes_of(model: type[BaseModel], **given: Any) -> Callable[[type[AxesT]], type[AxesT]]:
+    """Decorates a table, which gets an axis for every searched field of `model`, in that order.
+
+    Args:
+        given: annotation and default of those whose axis is not written like the others'.
+    """
+
+    def widened(table: type[AxesT]) -> type[AxesT]:
+        axes: dict[str, Any] = {
+            name: given.get(name) or _axis_field(model, name)
+            for name, each in descriptions(model).items()
+            if each.searched and name not in table.model_fields
+        }
+        return create_model(table.__name__, __base__=table, __module__=__name__, __doc__=table.__doc__, **axes)
+
+    return widened
+
+
+def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
+    """Annotation and default of the axis of a field.
+
+    A run from before the field is taken up with the space that it stored: where files of `model` leave the field out
+    at its default, those of spaces do too.
+    """
+    fixed, values = Fixed(default_of(model, name)), field_type(model, name)
+    per_stage = descriptions(model)[name].per == "stage"
+    annotation: Any = Annotated[StageAxis, StageAxisOf(values)] if per_stage else Annotated[Axis[Any], AxisOf(values)]
+    default = StageAxis((fixed,)) if per_stage else fixed
+    if model.model_fields[name].exclude_if is None:
+        return annotation, default
+    return annotation, Field(default=default, exclude_if=lambda axis: bool(axis == default))
 
 
 class RunTable(Table):
@@ -49,18 +81,13 @@ class RunTable(Table):
     """
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
+    epochs: Epochs = 30
+    batch_size: BatchSize = 128
 
 
-def _later_default(name: str, model: type[BaseModel] = Architecture) -> Any:
-    """The default of a field of `model` that files leave out at that value."""
-    default = fixed_default(model, name)
-    return Field(default=default, exclude_if=lambda axis: bool(axis == default))
-
-
-class ArchitectureTable(Table):
-    """The axes of an architecture; attributes as in `Architecture`.
+@_with_axes_of(Architecture)
+class ArchitectureTable(Axes):
+    """The axes of an architecture, named like the fields of `Architecture`.
 
     Attributes:
         stages: how many; where it is left out, as many as a list of blocks has entries, else 3 (cifar) or 4 (imagenet).
@@ -71,28 +98,7 @@ class ArchitectureTable(Table):
     family: Family = "cifar"
     stages: Annotated[int, Field(ge=1, le=6)] = 3
     blocks_per_stage: Annotated[StageAxis, StageAxisOf(Annotated[int, Field(ge=1, le=200)])]
-    units: Annotated[UnitsAxis, UnitsAxisOf()]
-    base_width: Annotated[Axis[int], AxisOf(field_type(Architecture, "base_width"))] = fixed_default(
-        Architecture, "base_width"
-    )
-    bottleneck: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "bottleneck")
-    shortcut: Annotated[Axis[str], AxisOf(field_type(Architecture, "shortcut"))] = fixed_default(
-        Architecture, "shortcut"
-    )
-    threshold_init: Annotated[StageAxis, StageAxisOf(Theta)] = StageAxis((Fixed(0.0),))
-    threshold_trainable: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "threshold_trainable")
-    # A run from before these fields is taken up with the space that it stored: at their defaults they are not written.
-    threshold_per_channel: Annotated[Axis[bool], AxisOf(bool)] = _later_default("threshold_per_channel")
-    exponent_cap: Annotated[Axis[float | None], AxisOf(field_type(Architecture, "exponent_cap"))] = fixed_default(
-        Architecture, "exponent_cap"
-    )
-    softening: Annotated[Axis[float], AxisOf(field_type(Architecture, "softening"))] = _later_default("softening")
-    relu_in_block: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "relu_in_block")
-    relu_after_add: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Architecture, "relu_after_add")
-    residual_scale: Annotated[Axis[float], AxisOf(field_type(Architecture, "residual_scale"))] = _later_default(
-        "residual_scale"
-    )
-    zero_gamma: Annotated[Axis[bool], AxisOf(bool)] = _later_default("zero_gamma")
+    units: Annotated[UnitsAxis, ReadBy(read_units)]
 
     @model_validator(mode="before")
     @classmethod
@@ -108,7 +114,7 @@ class ArchitectureTable(Table):
     def _one_entry_a_stage(self) -> Self:
         faults = FieldFaults()
         for name in ("blocks_per_stage", "threshold_init"):
-            entries = len(getattr(self, name).axes)
+            entries = len(self[name].axes)
             if entries not in (1, self.stages):
                 faults.add((name,), f"lists {entries} stages, but the network has {self.stages}")
         if self.units.per is None:
@@ -134,10 +140,10 @@ class ArchitectureTable(Table):
         return tuple(getattr(self.blocks_per_stage.at(stage), size) for stage in range(self.stages))
 
 
-class DecayTable(Table):
+class DecayTable(Axes):
     """The axes of a weight decay; a plain value or axis in its place is its `start`."""
 
-    schedule: Annotated[Axis[str], AxisOf(field_type(WeightDecay, "schedule"))] = fixed_default(WeightDecay, "schedule")
+    schedule: Annotated[Axis[str], AxisOf(field_type(WeightDecay, "schedule"))] = Fixed("constant")
     start: Annotated[Axis[float], AxisOf(DecayValue)] = _DECAY
     end: Annotated[Axis[float | None], AxisOf(field_type(WeightDecay, "end"))] = Fixed(None)
 
@@ -152,106 +158,56 @@ def _table(value: Any) -> object:
     return value.model_dump() if isinstance(value, BaseModel) else value.plain()
 
 
-class _DecayOf:
-    """Annotates a `DecayTable` that may also be written as its `start`."""
+def _read_decay(raw: object) -> DecayTable:
+    if isinstance(raw, DecayTable):
+        return raw
+    if not isinstance(raw, Mapping) or set(raw) & set(AXIS_KEYS):
+        return DecayTable(start=AxisOf(DecayValue).read(raw))
+    return DecayTable.model_validate(raw)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return plain_schema(self.read, _table)
 
-    def read(self, raw: object) -> DecayTable:
-        if isinstance(raw, DecayTable):
+class Kinds(Axes):
+    """An axis, or a table of axes, for each parameter kind."""
+
+    @classmethod
+    def of(cls, annotation: Any, default: Any) -> type[Kinds]:
+        """Such a table, of that type and default for every kind."""
+        fields: dict[str, Any] = dict.fromkeys(PARAMETER_KINDS, (annotation, default))
+        return create_model("Kinds", __base__=cls, __module__=__name__, **fields)
+
+
+def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> ReadBy:
+    """How a field is read that holds a table of parameter kinds, or what `one` reads for all of them."""
+
+    def read(raw: object) -> Any:
+        if isinstance(raw, kinds):
             return raw
-        if not isinstance(raw, Mapping) or set(raw) & set(AXIS_KEYS):
-            return DecayTable(start=AxisOf(DecayValue).read(raw))
-        return DecayTable.model_validate(raw)
+        is_one = not isinstance(raw, Mapping) or (set(raw) & set(keys_of_one) and not set(raw) & set(PARAMETER_KINDS))
+        return one.read(raw) if is_one else kinds.model_validate(raw)
+
+    return ReadBy(read, _table)
 
 
-class RateKinds(Table):
-    """A learning rate for each parameter kind."""
-
-    trunk: Annotated[Axis[float], AxisOf(LearningRate)] = _RATE
-    conv: Annotated[Axis[float], AxisOf(LearningRate)] = _RATE
-    product_conv: Annotated[Axis[float], AxisOf(LearningRate)] = _RATE
-    exponents: Annotated[Axis[float], AxisOf(LearningRate)] = _RATE
-    thresholds: Annotated[Axis[float], AxisOf(LearningRate)] = _RATE
-
-    def __getitem__(self, kind: ParameterKind) -> Axis[float]:
-        axis: Axis[float] = getattr(self, kind)
-        return axis
+_RATES = AxisOf(LearningRate)
+_DECAYS = ReadBy(_read_decay, _table)
+_RateKinds = Kinds.of(Annotated[Axis[float], _RATES], _RATE)
+_DecayKinds = Kinds.of(Annotated[DecayTable, _DECAYS], DecayTable())
+_KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
 
 
-class DecayKinds(Table):
-    """A weight decay for each parameter kind."""
+@_with_axes_of(
+    Recipe,
+    learning_rate=(Annotated[_RateKinds | Axis[float], _kinds_or(_RateKinds, _RATES, AXIS_KEYS)], _RateKinds()),
+    weight_decay=(Annotated[_DecayKinds | DecayTable, _kinds_or(_DecayKinds, _DECAYS, _KEYS_OF_DECAYS)], _DecayKinds()),
+)
+class RecipeTable(Axes):
+    """The axes of a recipe, named like the fields of `Recipe`.
 
-    trunk: Annotated[DecayTable, _DecayOf()] = DecayTable()
-    conv: Annotated[DecayTable, _DecayOf()] = DecayTable()
-    product_conv: Annotated[DecayTable, _DecayOf()] = DecayTable()
-    exponents: Annotated[DecayTable, _DecayOf()] = DecayTable()
-    thresholds: Annotated[DecayTable, _DecayOf()] = DecayTable()
-
-    def __getitem__(self, kind: ParameterKind) -> DecayTable:
-        table: DecayTable = getattr(self, kind)
-        return table
-
-
-class _KindsOr:
-    """Annotates a field that holds a table of parameter kinds, or one axis for all of them."""
-
-    def __init__(self, kinds: type[Table], one: AxisOf | _DecayOf) -> None:
-        self._kinds = kinds
-        self._one = one
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return plain_schema(self.read, _table)
-
-    def read(self, raw: object) -> Any:
-        if isinstance(raw, self._kinds):
-            return raw
-        if not isinstance(raw, Mapping):
-            return self._one.read(raw)
-        keys_of_one = {*AXIS_KEYS, *(DecayTable.model_fields if isinstance(self._one, _DecayOf) else ())}
-        if set(raw) & keys_of_one and not set(raw) & set(PARAMETER_KINDS):
-            return self._one.read(raw)
-        return self._kinds.model_validate(raw)
-
-
-class RecipeTable(Table):
-    """The axes of a recipe; attributes as in `Recipe`.
-
-    Attributes:
-        learning_rate: one axis a parameter kind, or one for all kinds together.
-        weight_decay: likewise.
+    Rates and decays have one axis for each parameter kind, or one for all kinds together.
     """
-
-    optimizer: Annotated[Axis[str], AxisOf(field_type(Recipe, "optimizer"))] = fixed_default(Recipe, "optimizer")
-    momentum: Annotated[Axis[float], AxisOf(field_type(Recipe, "momentum"))] = fixed_default(Recipe, "momentum")
-    nesterov: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Recipe, "nesterov")
-    learning_rate: Annotated[RateKinds | Axis[float], _KindsOr(RateKinds, AxisOf(LearningRate))] = RateKinds()
-    learning_rate_schedule: Annotated[Axis[str], AxisOf(field_type(Recipe, "learning_rate_schedule"))] = fixed_default(
-        Recipe, "learning_rate_schedule"
-    )
-    warmup_epochs: Annotated[Axis[float], AxisOf(field_type(Recipe, "warmup_epochs"))] = fixed_default(
-        Recipe, "warmup_epochs"
-    )
-    weight_decay: Annotated[DecayKinds | DecayTable, _KindsOr(DecayKinds, _DecayOf())] = DecayKinds()
-    gradient_clip_norm: Annotated[Axis[float | None], AxisOf(field_type(Recipe, "gradient_clip_norm"))] = fixed_default(
-        Recipe, "gradient_clip_norm"
-    )
-    label_smoothing: Annotated[Axis[float], AxisOf(field_type(Recipe, "label_smoothing"))] = fixed_default(
-        Recipe, "label_smoothing"
-    )
-    crop_padding: Annotated[Axis[int], AxisOf(field_type(Recipe, "crop_padding"))] = fixed_default(
-        Recipe, "crop_padding"
-    )
-    flip: Annotated[Axis[bool], AxisOf(bool)] = fixed_default(Recipe, "flip")
-    random_resized_crop: Annotated[Axis[float | None], AxisOf(field_type(Recipe, "random_resized_crop"))] = (
-        _later_default("random_resized_crop", Recipe)
-    )
-    vertical_flip: Annotated[Axis[bool], AxisOf(bool)] = _later_default("vertical_flip", Recipe)
-    quarter_turns: Annotated[Axis[bool], AxisOf(bool)] = _later_default("quarter_turns", Recipe)
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
-        if True in self.nesterov and 0.0 in self.momentum:
+        if True in self["nesterov"] and 0.0 in self["momentum"]:
             raise ValueError("nesterov = true needs momentum > 0, but momentum can be 0")
         return self

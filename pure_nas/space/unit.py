@@ -3,14 +3,14 @@
 A `Unit` is plain data. It names the class that computes it (imported only when a network is built), says
 which settings of an architecture that class takes, what it costs, and to which parameter kinds its weights
 belong. Networks, cost, search spaces, `describe` and export read everything from here, so a package adds a
-unit by exposing one `Unit` under the entry-point group `pure_nas.space.unit`.
+unit by exposing one `Unit` under the entry-point group `pure_nas.units`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Literal, get_args
 
 from pure_nas.errors import UsageError, nearest
@@ -37,6 +37,8 @@ Setting = Literal[
     "relu_after_add",
 ]
 """The fields of an architecture that matter only to the units that read them."""
+RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")
+"""Those of the block around a unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,10 @@ class Unit:
     Attributes:
         name: as written in architectures and search spaces.
         summary: one line for listings.
+        title: what people call it; its name if left out.
+        sign: the one character that stands for a layer with it in tables and figures; if left out, the first letter
+            of its name.
+        multiplies: whether its output is a product of its inputs, not a sum.
         implementation: "module:Class" of the `nn.Module` that computes it.
         arguments: constructor arguments of that class at a place; plain values whose `repr` is Python source.
         cost: its cost at a place, in closed form, equal to what fvcore counts on `implementation`.
@@ -135,11 +141,18 @@ class Unit:
     usual_learning_rate: float = 0.1
     usual_weight_decay: float = 1e-4
     source: str | None = None
+    title: str = ""
+    sign: str = ""
+    multiplies: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name)
+        object.__setattr__(self, "sign", self.sign or self.name[:1].upper())
 
     @property
     def always_relu(self) -> bool:
         """Whether its block is a ResNet block with both ReLUs, whatever the architecture's switches say."""
-        return not self.reads & {"relu_in_block", "relu_after_add"}
+        return not self.reads & set(RELUS)
 
     @property
     def kinds(self) -> frozenset[ParameterKind]:
@@ -147,35 +160,30 @@ class Unit:
         return frozenset({self.block_kind, *self.parameter_kinds.values()})
 
 
-def _conv_arguments(place: UnitPlace) -> dict[str, object]:
-    return {**_window(place), "bias": False}
+_THRESHOLDS: tuple[Setting, ...] = ("threshold_init", "threshold_trainable", "threshold_per_channel")
 
 
-def _window(place: UnitPlace) -> dict[str, object]:
-    """The arguments that every class of a convolution takes."""
-    return {
+def _window(place: UnitPlace, **more: object) -> dict[str, object]:
+    """The arguments that every class of a convolution takes, and `more`."""
+    window: dict[str, object] = {
         "in_channels": place.in_channels,
         "out_channels": place.out_channels,
         "kernel_size": place.kernel_size,
         "stride": place.stride,
         "padding": place.kernel_size // 2,
     }
+    return {**window, **more}
 
 
-def _thresholds(place: UnitPlace) -> dict[str, object]:
-    return {
-        "threshold_init": place.threshold_init,
-        "threshold_trainable": place.threshold_trainable,
-        "threshold_per_channel": place.threshold_per_channel,
-    }
+_conv_arguments = partial(_window, bias=False)
+
+
+def _arguments(settings: tuple[Setting, ...], place: UnitPlace) -> dict[str, object]:
+    return _window(place, **{name: getattr(place, name) for name in settings})
 
 
 def _conv_cost(place: UnitPlace) -> UnitCost:
     return UnitCost(params=place.weights, macs=place.macs, elementwise=0)
-
-
-def _product_arguments(place: UnitPlace) -> dict[str, object]:
-    return {**_window(place), **_thresholds(place), "exponent_cap": place.exponent_cap}
 
 
 def _product_cost(place: UnitPlace) -> UnitCost:
@@ -188,17 +196,9 @@ def _product_cost(place: UnitPlace) -> UnitCost:
     )
 
 
-def _log_conv_arguments(place: UnitPlace) -> dict[str, object]:
-    return {**_window(place), **_thresholds(place)}
-
-
 def _log_conv_cost(place: UnitPlace) -> UnitCost:
     """max and log on every input element; the thresholds."""
     return UnitCost(params=place.weights + place.thresholds, macs=place.macs, elementwise=2 * place.in_elements)
-
-
-def _complex_arguments(place: UnitPlace) -> dict[str, object]:
-    return {**_window(place), "exponent_cap": place.exponent_cap, "softening": place.softening}
 
 
 def _complex_cost(place: UnitPlace) -> UnitCost:
@@ -213,6 +213,8 @@ def _complex_cost(place: UnitPlace) -> UnitCost:
 
 CONV = Unit(
     name="conv",
+    title="convolution",
+    sign="+",
     summary="a 3x3 convolution in a ResNet block (ReLUs kept)",
     implementation="torch.nn:Conv2d",
     arguments=_conv_arguments,
@@ -222,11 +224,14 @@ CONV = Unit(
 
 PRODUCT = Unit(
     name="product",
+    title="product unit",
+    sign="×",
+    multiplies=True,
     summary="a 3x3 product unit (ConvPU) in a PURe block (no activations unless asked for)",
     implementation="pure_nas.nn.fused.unit:FusedConvPU",
-    arguments=_product_arguments,
+    arguments=partial(_arguments, (*_THRESHOLDS, "exponent_cap")),
     cost=_product_cost,
-    reads=frozenset(get_args(Setting)) - {"softening"},
+    reads=frozenset({*_THRESHOLDS, "exponent_cap", *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
@@ -236,12 +241,15 @@ PRODUCT = Unit(
 
 PRODUCT_COMPLEX = Unit(
     name="product-complex",
+    title="complex product unit",
+    sign="⊗",
+    multiplies=True,
     summary="a 3x3 product unit with complex logarithms: signs count, |x| is softened, not floored (no activations "
     "unless asked for)",
     implementation="pure_nas.nn.plain.complex_unit:ComplexConvPU",
-    arguments=_complex_arguments,
+    arguments=partial(_arguments, ("exponent_cap", "softening")),
     cost=_complex_cost,
-    reads=frozenset({"exponent_cap", "softening", "relu_in_block", "relu_after_add"}),
+    reads=frozenset({"exponent_cap", "softening", *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents"},
     # Measured, as there is no paper: of 0.001 to 0.03 the lowest was best (docs/results.md).
@@ -252,11 +260,13 @@ PRODUCT_COMPLEX = Unit(
 
 LOG_CONV = Unit(
     name="log-conv",
+    title="convolution of logarithms",
+    sign="ℓ",
     summary="a 3x3 convolution of logarithms: a product unit without its exp (no activations unless asked for)",
     implementation="pure_nas.nn.plain.log_conv:LogConv",
-    arguments=_log_conv_arguments,
+    arguments=partial(_arguments, _THRESHOLDS),
     cost=_log_conv_cost,
-    reads=frozenset(get_args(Setting)) - {"exponent_cap", "softening"},
+    reads=frozenset({*_THRESHOLDS, *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
@@ -266,11 +276,13 @@ LOG_CONV = Unit(
 
 PLAIN_CONV = Unit(
     name="plain-conv",
+    title="convolution without ReLU",
+    sign="⊕",
     summary="a 3x3 convolution in a PURe block (no activations unless asked for)",
     implementation="torch.nn:Conv2d",
     arguments=_conv_arguments,
     cost=_conv_cost,
-    reads=frozenset({"relu_in_block", "relu_after_add"}),
+    reads=frozenset({*RELUS}),
     parameter_kinds={"weight": "conv"},
 )
 
@@ -300,8 +312,17 @@ def get_unit(name: str) -> Unit:
     return unit
 
 
-MULTIPLYING = frozenset({PRODUCT.name, PRODUCT_COMPLEX.name})
-"""Units that multiply."""
+def settings_read(names: Iterable[str]) -> frozenset[Setting]:
+    """The settings that any of the units called `names` reads."""
+    return frozenset[Setting]().union(*(get_unit(name).reads for name in names))
+
+
+def sign_of(kind: str) -> str:
+    """The sign of a unit or of `HYBRID`; of a unit that is not installed, the first letter of its name."""
+    if kind == HYBRID:
+        return "±"
+    return get_unit(kind).sign if kind in unit_names() else kind[:1].upper()
+
 
 HYBRID = "hybrid"
 """The kind of a network whose units are neither all the same nor all multiply."""

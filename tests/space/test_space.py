@@ -165,11 +165,6 @@ def test_run_settings_are_replaced_one_by_one() -> None:
         space.with_run(epochs=0)
 
 
-def test_the_runs_bounds_are_those_of_a_recipe() -> None:
-    for name in ("epochs", "batch_size"):
-        assert type(SearchSpace.from_toml(RICH).run).model_fields[name].metadata == Recipe.model_fields[name].metadata
-
-
 @pytest.mark.parametrize("text", [RICH, SHARED, *("[architecture]\n" + text for text in SMALL_SPACES.values())])
 def test_a_space_survives_being_written(text: str) -> None:
     space = SearchSpace.from_toml(text)

@@ -51,19 +51,17 @@ def _title(name: str, architecture: Architecture) -> str:
     return f"{name}: depth {architecture.depth}, {architecture.num_classes} classes, images {image}"
 
 
-_IMAGE_FIELDS = {"in_chans", "num_classes", "image_size"}
-_SEEN_IN_LAYERS = {"schema_version", "family", "units", "base_width", *_IMAGE_FIELDS}
-
-
 def _settings(architecture: Architecture) -> str:
     """What is not at its default and does not show in the layers."""
-    fields = type(architecture).model_fields
+    from pure_nas.space.field import default_of, descriptions
+
     canonical = architecture.canonical()
     found: list[str] = []
-    for name in (name for name in fields if name not in _SEEN_IN_LAYERS):
-        value = getattr(canonical, name)
-        usual = (0.0,) * len(canonical.units) if name == "threshold_init" else fields[name].default
-        if value != usual:
+    for name, described in descriptions(type(architecture)).items():
+        value, usual = getattr(canonical, name), default_of(type(architecture), name)
+        if described.per == "stage":
+            usual = (usual,) * len(canonical.units)
+        if not described.in_place and value != usual:
             found.append(f"{name} = {json.dumps(value)}" if value is not None else f'{name} = "none"')
     return ", ".join(found)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.paths import expanded
+from pure_nas.plans.grid.checks import is_folder_name
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.names import is_folder_name
 from pure_nas.validation import read_text
 
 SUFFIX = ".toml"

@@ -1,7 +1,7 @@
 """How the tables of an experiment file are written: a value, or `{ each = [...] }` for a network or recipe of each.
 
 Each value is checked against the field of `Architecture` or `Recipe` that it will fill, and every fault of a table is
-found at once. "none" stands for None, which TOML cannot write.
+found at once.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import product
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from pure_nas.errors import UsageError
-from pure_nas.space.architecture import Architecture, Theta
-from pure_nas.space.field import FieldFaults, Path, field_type, plain_schema
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type, written
+from pure_nas.space.placement import UnitName, read_pattern
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
-from pure_nas.space.unit import PARAMETER_KINDS, get_unit
+from pure_nas.space.unit import PARAMETER_KINDS
 
 _DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})
 _USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in (18, 20, 32, 34, 44, 50, 56, 110, 152)]
-_NOT_OF_A_NETWORK = {"schema_version", "units", "threshold_init", "in_chans", "num_classes", "image_size"}
-_NOT_OF_A_RECIPE = {"schema_version", "epochs", "batch_size", "learning_rate", "weight_decay"}
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class Each:
 
     def plain(self) -> object:
         """As a file writes it."""
-        written = ["none" if value is None else value for value in self.values]
-        return {"each": written} if self.grid else written[0]
+        values = [written(value) for value in self.values]
+        return {"each": values} if self.grid else values[0]
 
 
 @dataclass(frozen=True)
@@ -77,56 +75,30 @@ class GridTable:
         return table | ({"recipes": list(self.recipes)} if self.recipes is not None else {})
 
 
-class FieldReader:
-    """Reads one field: a value, or several of them.
-
-    Args:
-        value_type: what each value must be.
-    """
+class FieldReader(ValueReader):
+    """Reads one field: a value, or several of them."""
 
     _takes_lists = False
     """Whether a plain list is one value."""
-
-    def __init__(self, value_type: Any) -> None:
-        self._values: TypeAdapter[Any] = (
-            TypeAdapter(value_type)
-            if isinstance(value_type, type) and issubclass(value_type, BaseModel)
-            else TypeAdapter(value_type, config=ConfigDict(strict=True, allow_inf_nan=False))
-        )
-        self._nullable = type(None) in get_args(value_type)
 
     def read(self, raw: object, faults: FieldFaults, path: Path) -> Each:
         """What `raw` says; what is wrong with it goes to `faults`."""
         if isinstance(raw, Mapping) and "each" in raw:
             faults.unknown_keys(raw, ("each",), path)
-            return self._each(raw["each"], faults, (*path, "each"))
+            return Each(self._each(raw["each"], faults, (*path, "each")), grid=True)
         if isinstance(raw, list) and not self._takes_lists:
             faults.add(path, "several values, each of which is trained, are written { each = [...] }")
             return Each((None,))
         return Each((self.value(raw, faults, path),))
 
-    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        """One value."""
-        if self._nullable and raw == "none":
-            return None
-        try:
-            value = self._values.validate_python(raw)
-        except ValidationError as error:
-            faults.extend(path, error)
-            return None
-        return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0.0 are one value
-
-    def _each(self, raw: object, faults: FieldFaults, path: Path) -> Each:
-        if not isinstance(raw, list) or not raw:
-            faults.add(path, "must be a list of at least one value")
-            return Each((None,), grid=True)
+    def _each(self, raw: object, faults: FieldFaults, path: Path) -> tuple[Any, ...]:
         noted = len(faults)
-        values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
+        values = self.values(raw, faults, path)
         if len(faults) == noted:
             for index, value in enumerate(values):
                 if value in values[:index]:
                     faults.add((*path, index), f"{value!r} is listed twice")
-        return Each(values, grid=True)
+        return values
 
 
 class StagesReader(FieldReader):
@@ -139,6 +111,36 @@ class StagesReader(FieldReader):
         if not isinstance(raw, list):
             return super().value(raw, faults, path)
         return tuple(super(StagesReader, self).value(item, faults, (*path, index)) for index, item in enumerate(raw))
+
+
+class KindsReader(FieldReader):
+    """Reads one value for every parameter kind, a table of some kinds, or several of either.
+
+    Args:
+        value_type: what the value of a kind must be.
+        table: what a kind's value may also be, as a table.
+    """
+
+    def __init__(self, value_type: Any, table: type[BaseModel] | None = None) -> None:
+        super().__init__(value_type)
+        self._table = ValueReader(table) if table else None
+        self._fields = tuple(table.model_fields) if table else ()
+
+    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        """One value."""
+        if not isinstance(raw, Mapping) or set(raw) & set(self._fields):
+            return self._of_kind(raw, faults, path)
+        faults.unknown_keys(raw, (*PARAMETER_KINDS, *self._fields), path)
+        return {
+            kind: self._of_kind(value, faults, (*path, kind)) for kind, value in raw.items() if kind in PARAMETER_KINDS
+        }
+
+    def _of_kind(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+        if self._table and isinstance(raw, Mapping):
+            faults.unknown_keys(raw, self._fields, path)
+            known = {key: value for key, value in raw.items() if key in self._fields}
+            return self._table.value(known, faults, path)
+        return super().value(raw, faults, path)
 
 
 def _known_network(name: str) -> str:
@@ -159,85 +161,51 @@ def _meant(network: str) -> str:
     return next(iter(get_close_matches(network, _USUAL_NETWORKS, n=1)), "")
 
 
-def _known_pattern(pattern: str) -> str:
-    parts = [part.split() for part in pattern.split("|")]
-    if not all(parts):
-        raise ValueError(f'"{pattern.strip()[:60]}" has a stage without a unit')
-    for name in dict.fromkeys(name for part in parts for name in part):
-        _known_unit(name)
-    return " | ".join(" ".join(part) for part in parts)
+def _known_pattern(raw: str) -> str:
+    pattern, wrong = read_pattern(raw)
+    if wrong:
+        raise ValueError(wrong[0])
+    return pattern
 
 
-def _known_unit(name: str) -> str:
-    try:
-        return get_unit(name).name
-    except UsageError as error:
-        raise ValueError(error.message) from error
+def _reader(model: type[BaseModel], name: str) -> FieldReader:
+    """Reads a field of `model`."""
+    per_stage = descriptions(model)[name].per == "stage"
+    return StagesReader(field_type(model, name)) if per_stage else FieldReader(field_type(model, name))
 
 
-NETWORK_FIELDS: Mapping[str, FieldReader] = {
-    "base": FieldReader(Annotated[str, AfterValidator(_known_network)]),
-    "units": FieldReader(Annotated[str, AfterValidator(_known_pattern)]),
-    "threshold_init": StagesReader(Theta),
-    **{
-        name: FieldReader(field_type(Architecture, name))
-        for name in Architecture.model_fields
-        if name not in _NOT_OF_A_NETWORK
-    },
-}
+def _readers(model: type[BaseModel], **given: FieldReader) -> dict[str, FieldReader]:
+    """Those `given`, and one for every other field of `model` that is not decided elsewhere."""
+    listed = [name for name, each in descriptions(model).items() if not each.elsewhere and name not in given]
+    return {**given, **{name: _reader(model, name) for name in listed}}
+
+
+NETWORK_FIELDS: Mapping[str, FieldReader] = _readers(
+    Architecture,
+    base=FieldReader(Annotated[str, AfterValidator(_known_network)]),
+    units=FieldReader(Annotated[str, AfterValidator(_known_pattern)]),
+)
 """Settings of a network: the network it begins with by its usual name, the units in it (a name, or a pattern such as
 "conv | conv product"), and every other field of `Architecture`."""
 
-
-class KindsReader(FieldReader):
-    """Reads one value for every parameter kind, a table of some kinds, or several of either.
-
-    Args:
-        value_type: what the value of a kind must be.
-        table: what a kind's value may also be, as a table.
-    """
-
-    def __init__(self, value_type: Any, table: type[BaseModel] | None = None) -> None:
-        super().__init__(value_type)
-        self._table = FieldReader(table) if table else None
-        self._fields = tuple(table.model_fields) if table else ()
-
-    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        """One value."""
-        if not isinstance(raw, Mapping) or set(raw) & set(self._fields):
-            return self._of_kind(raw, faults, path)
-        faults.unknown_keys(raw, (*PARAMETER_KINDS, *self._fields), path)
-        return {
-            kind: self._of_kind(value, faults, (*path, kind)) for kind, value in raw.items() if kind in PARAMETER_KINDS
-        }
-
-    def _of_kind(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        if self._table and isinstance(raw, Mapping):
-            faults.unknown_keys(raw, self._fields, path)
-            known = {key: value for key, value in raw.items() if key in self._fields}
-            return self._table.value(known, faults, path)
-        return super().value(raw, faults, path)
-
-
-RECIPE_FIELDS: Mapping[str, FieldReader] = {
-    "like": FieldReader(Annotated[str, AfterValidator(_known_unit)]),
-    "learning_rate": KindsReader(LearningRate),
-    "weight_decay": KindsReader(DecayValue, WeightDecay),
-    **{name: FieldReader(field_type(Recipe, name)) for name in Recipe.model_fields if name not in _NOT_OF_A_RECIPE},
-}
+RECIPE_FIELDS: Mapping[str, FieldReader] = _readers(
+    Recipe,
+    like=FieldReader(UnitName),
+    learning_rate=KindsReader(LearningRate),
+    weight_decay=KindsReader(DecayValue, WeightDecay),
+)
 """Settings of a recipe: the unit whose usual recipe it begins with (the network's own if left out), and every field of
 `Recipe` but the epochs and the batch size, which a scale decides."""
 
 _ELSEWHERE = {
-    "epochs": "epochs belong to a scale: [scales.NAME]",
-    "batch_size": "batch_size belongs to a scale: [scales.NAME]",
-    "in_chans": "the dataset decides in_chans",
-    "num_classes": "the dataset decides num_classes",
-    "image_size": "image_size belongs to a scale: [scales.NAME]",
+    name: each.elsewhere
+    for model in (Recipe, Architecture)
+    for name, each in descriptions(model).items()
+    if each.elsewhere
 }
 
 
-class TableOf:
+class TableOf(ReadBy):
     """Annotates a `GridTable` field of a model.
 
     Args:
@@ -255,15 +223,13 @@ class TableOf:
         required: tuple[str, ...] = (),
         more: tuple[str, ...] = (),
     ) -> None:
+        super().__init__(self._read)
         self._fields = fields
         self._check = check
         self._required = required
         self._more = more
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return plain_schema(self.read, lambda table: table.plain())
-
-    def read(self, raw: object) -> GridTable:
+    def _read(self, raw: object) -> GridTable:
         """The table that a file writes as `raw`.
 
         Raises:

@@ -9,13 +9,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, ValidationInfo, model_validator
 
 from pure_nas.errors import UsageError, nearest
-from pure_nas.plans.grid.choices import architecture_of, check_network, recipe_of
-from pure_nas.plans.grid.effects import check_effects
+from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size
 from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS, GridTable, TableOf
-from pure_nas.plans.grid.members import Member, chosen, members_of
-from pure_nas.plans.grid.names import USUAL, check_names
+from pure_nas.plans.grid.members import Member, architecture_of, check_network, chosen, members_of, recipe_of
 from pure_nas.plans.grid.scale import Evaluations, Line, Noises, Scale, Targets, ViewsTable, Words
-from pure_nas.plans.grid.size import check_size
 from pure_nas.space.field import FieldFaults
 from pure_nas.space.tables import Table
 from pure_nas.validation import from_toml, read_text
@@ -79,9 +76,7 @@ class ExperimentFile(Table):
         if isinstance(data, Mapping):
             check_size(data, found)
             found.raise_any()  # Else all that follows would be done for each of very many.
-            check_names(data, found, _NETWORKS, _RECIPES)
-            if info.context != _TRAINED:
-                check_effects(data, found, _NETWORKS, _RECIPES)
+            check_names_and_effects(data, found, _NETWORKS, _RECIPES, effects=info.context != _TRAINED)
         try:
             experiment = handler(data)
         except ValidationError as error:

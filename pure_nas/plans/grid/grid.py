@@ -13,9 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
-from pure_nas.plans.grid.choices import architecture_of, recipe_of
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.members import Member
+from pure_nas.plans.grid.members import Member, architecture_of, recipe_of
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

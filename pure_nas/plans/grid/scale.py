@@ -15,7 +15,9 @@ from pydantic import (
     model_validator,
 )
 
+from pure_nas.space.architecture import BaseWidth
 from pure_nas.space.field import FieldFaults, note_repeats
+from pure_nas.space.recipe import BatchSize, CropPadding, Epochs
 from pure_nas.space.tables import Table
 
 MOST_SEEDS = 1000
@@ -123,17 +125,17 @@ class Scale(Table):
     """
 
     cost: Line
-    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    epochs: Epochs
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
+    batch_size: BatchSize = 128
     networks: Annotated[list[str], Field(min_length=1)] | None = None
     recipes: Annotated[list[str], Field(min_length=1)] | None = None
     dataset: Line | None = None
     image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
     limit: Annotated[int, Field(ge=4)] | None = None
     validation: Annotated[int, Field(ge=1)] | None = None
-    base_width: Annotated[int, Field(ge=1, le=4096)] | None = None
-    crop_padding: Annotated[int, Field(ge=0, le=64)] | None = None
+    base_width: BaseWidth | None = None
+    crop_padding: CropPadding | None = None
     warmup_epochs: Annotated[float, Field(gt=0)] | None = None
     targets: Targets | None = None
     evaluations: Evaluations | None = None

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation import CROPS, NOISE_KINDS
-from pure_nas.plans.grid.choices import architecture_of, recipe_of
 from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS
 from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.members import architecture_of, recipe_of
 from pure_nas.plans.grid.scale import NoiseName, ViewsTable
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay

@@ -107,7 +107,10 @@ def test_thresholds_start_from_minus_6_to_3_in_three_ways() -> None:
 def test_every_unit_is_there_with_its_relus_and_without() -> None:
     cells = grid_of("activation-removal", "paper").cells
     found = {
-        (next(iter(architecture.unit_set)), block.relu_in_block, block.relu_after_add)
+        (
+            next(iter(architecture.unit_set)),
+            *(name in dict(block.options) for name in ("relu_in_block", "relu_after_add")),
+        )
         for cell in cells
         for architecture in [cell.candidate.architecture]
         for block in architecture.blocks()
