@@ -188,7 +188,7 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
         text = each.text
         if each.twin is not None and each.found is not None and each.found.p is not None:
             text = _in_words(each.row, each.twin, each.found, next(corrected), len(tested))
-        epochs = f"With --epochs {each.row.epochs}: " if retrainings[each.row.trial] > 1 else ""
+        epochs = f"With --epochs {each.row.epochs}: " if max(retrainings.values()) > 1 else ""
         yield Verdict(trial=each.row.trial, text=epochs + text)
 
 
