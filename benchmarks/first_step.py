@@ -13,10 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import pure_nas
+from pure_nas import Architecture, Candidate, Recipe, build
 from pure_nas.data import Augment, load_dataset
-from pure_nas.nn import build
-from pure_nas.run.directory import TrialDirectory
-from pure_nas.space.candidate import Candidate
 from pure_nas.training.seeds import generator
 
 
@@ -40,7 +38,8 @@ def first_step(candidate: Candidate, seed: int, images: Tensor, labels: Tensor) 
 if __name__ == "__main__":
     folder, dataset_name, seed, out, *given = sys.argv[1:]
     torch.set_num_threads(1)
-    candidate = TrialDirectory(Path(folder), 0).candidate()
+    kept = Path(folder)
+    candidate = Candidate(Architecture.load(kept / "architecture.json"), Recipe.load(kept / "recipe.json"))
     images, labels = first_batch(candidate, dataset_name, int(seed))
     shared = torch.load(given[0])["images"] if given else images
     batches = {"own": images, "shared": shared, "float64": shared.double()}
