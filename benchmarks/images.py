@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.dataset import unnormalised
+from pure_nas.data.image_set import Normalisation
 
 
 def write_images(dataset: Dataset, path: Path) -> None:
@@ -24,5 +24,5 @@ def write_images(dataset: Dataset, path: Path) -> None:
 
 def pixels_of(images: ImageSet) -> NDArray[np.uint8]:
     """(N, C, H, W) uint8 images of a set."""
-    plain = images.normalised(unnormalised(len(images.normalisation.mean)))
+    plain = images.normalised(Normalisation.none(len(images.normalisation.mean)))
     return np.concatenate([(batch * 255).round().byte().numpy() for batch, _ in plain.batches(1024)])

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from benchmarks.command import run_command
 from benchmarks.comparison import Shape, Variants, compare
 from benchmarks.document import Document, Target
+from benchmarks.plain_networks import Projection
 from benchmarks.setting import Setting
 from pure_nas.devices import keep_freed_memory
 
@@ -28,16 +29,9 @@ class Sliced(nn.Conv2d):
         return F.conv2d(x[:, :, :: self.stride[0], :: self.stride[1]], self.weight)
 
 
-class Averaged(nn.Conv2d):
-    """Drops pixels by an average over windows of one, as `ProjectionShortcut` does where it is narrow."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(F.avg_pool2d(x, 1, self.stride), self.weight)
-
-
 def projections(channels: int) -> Variants:
     """To twice the channels at half the size; the first is what the others are compared with."""
-    kinds: dict[str, type[nn.Conv2d]] = {"averaged": Averaged, "sliced": Sliced}
+    kinds: dict[str, type[nn.Conv2d]] = {"averaged": Projection, "sliced": Sliced}
     if channels >= SAFE_CHANNELS:
         kinds = {"strided": nn.Conv2d, **kinds}
     return {name: partial(of, channels, 2 * channels, 1, 2, bias=False) for name, of in kinds.items()}

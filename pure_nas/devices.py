@@ -48,7 +48,7 @@ def resolve_device(name: str) -> torch.device:
     if found == 0:
         raise DeviceError(
             f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
-            hint="Use --device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
+            hint="Use the device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
         )
     if int(index or 0) >= found:
         raise DeviceError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')

@@ -22,7 +22,10 @@ from pure_nas.validation import fault_lines
 REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 """How file systems say that they cannot do something."""
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
-"""What `write_whole` calls a file until it is whole."""
+"""What `replacing` calls a file until it is whole."""
+
+_DEEPEST = 40
+"""Levels of tables and lists in a file; those of a run have six at most."""
 
 _DEEPEST = 40
 """Levels of tables and lists in a file; those of a run have six at most."""
@@ -41,21 +44,30 @@ def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> N
         RunError: the disk is full, the folder cannot be written, or the run was moved or removed.
     """
     require_in_place(path)
-    payload = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         if new_folders:
             path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        raise _unwritable(path, error, "Free some space or choose another folder") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of the one at `path` when it is whole and on disk."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
         # Opened like any new file, so that its rights are what the umask and the folder say.
         with temporary.open("xb") as file:
-            file.write(payload)
+            yield file
             flush_to_disk(file)
         os.replace(temporary, path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise _unwritable(path, error, "Free some space or choose another folder") from error
+        raise
 
 
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
@@ -70,6 +82,15 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
             file.write(json.dumps(record) + "\n")
     except OSError as error:
         raise _unwritable(path, error, "Free some space") from error
+
+
+def without_nan(value: Any) -> Any:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
@@ -146,9 +167,7 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
 def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
     if isinstance(error, FileNotFoundError) and not path.parent.exists():
         return _moved(path.parent)
-    return RunError(
-        f"{path} cannot be written: {error.strerror or error}.", hint=f"{way_out}, then give the same command again."
-    )
+    return RunError(f"{path} cannot be written: {reason(error)}.", hint=f"{way_out}, then give the same command again.")
 
 
 def require_in_place(path: Path) -> None:

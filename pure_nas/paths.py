@@ -25,6 +25,11 @@ def expanded(path: Path | str) -> Path:
         raise UsageError(f"The ~ in {path} stands for no home directory.", hint="Write the path out.") from error
 
 
+def absolute(path: Path | str) -> str:
+    """A path that means the same from every folder: a run is taken up again from anywhere."""
+    return str(expanded(path).resolve())
+
+
 def require_utf8(name: str, subject: str) -> None:
     """Check that a name on disk can be written into files.
 
@@ -57,7 +62,7 @@ def cache_folder() -> Path:
             raise DataError(f"{instead} belongs to another user.", hint="Set PURE_NAS_DATA or HOME.") from error
         _log.warning(
             "There is no home directory to keep files in (%s): they are kept in %s. Name another place by HOME, or for "
-            "datasets by PURE_NAS_DATA or --data-dir.",
+            "datasets by PURE_NAS_DATA or --data-dir (data_dir).",
             reason(error),
             instead,
         )

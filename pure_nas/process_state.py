@@ -1,4 +1,4 @@
-"""What PyTorch keeps once a process: one thread at a time has it, and it is put back afterwards."""
+"""What PyTorch keeps once for the whole process: one thread at a time holds it, and it is put back afterwards."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def global_random_state(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
-    """Have the global random state, so that what is drawn from it meanwhile changes nothing outside.
+    """Hold the global random state, so that what is drawn from it meanwhile changes nothing outside.
 
     Args:
-        seed: where it starts; as it is where left out.
+        seed: what it starts from; None leaves it as it is.
         device: a GPU, whose state is handled as the CPU's is.
     """
     gpus = [device] if device is not None and device.type == "cuda" else []

@@ -1,4 +1,4 @@
-"""Sizes and times as people write them: 300k, 1.5M, 2G; 90s, 30m, 2h."""
+"""Numbers, sizes and durations as people read and write them: 300k, 1.25 MB, 2 h 10 min, 3.14 %."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SECONDS = {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def size_of(text: str) -> int:
@@ -44,3 +45,108 @@ def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) 
     if not 0 < value < math.inf:
         raise ValueError(f'"{text}" is not {wanted}')
     return value
+
+
+def show_number(value: float) -> str:
+    """Three significant digits and a metric prefix.
+
+    >>> show_number(41_214_592)
+    '41.2M'
+    """
+    return "".join(_prefixed(value))
+
+
+def show_bytes(value: float) -> str:
+    """Bytes, with three significant digits.
+
+    >>> show_bytes(1_250_000)
+    '1.25 MB'
+    """
+    digits, prefix = _prefixed(value)
+    return f"{digits} {prefix}B"
+
+
+def show_seconds(value: float) -> str:
+    """A duration in seconds, minutes, hours or days, two of them at most.
+
+    >>> show_seconds(185)
+    '3 min 5 s'
+    """
+    if round(value, 1) < 10:
+        return f"{value:.1f} s"
+    seconds = round(value)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return _two_parts(seconds, 60, "min", "s")
+    minutes = round(value / 60)
+    if minutes < 48 * 60:
+        return _two_parts(minutes, 60, "h", "min")
+    return _two_parts(round(value / 3600), 24, "d", "h")
+
+
+def show_percent(fraction: float, digits: int = 2) -> str:
+    """A fraction in percent.
+
+    >>> show_percent(0.0314)
+    '3.14 %'
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def show_points(difference: float) -> str:
+    """A difference of two fractions in percentage points, with its sign.
+
+    >>> show_points(-0.0056)
+    '−0.56'
+    """
+    text = f"{100 * difference:+.2f}".replace("-", "−")
+    return "±0.00" if text in ("+0.00", "−0.00") else text
+
+
+def show_cost(name: str, value: float) -> str:
+    """The value of a cost objective, with its unit where it has one."""
+    match name:
+        case "noise_error":
+            return f"{_three_digits(100 * value)} %"
+        case "latency":
+            return f"{_three_digits(value)} ms"
+        case "memory":
+            return show_bytes(value)
+    return show_number(value)
+
+
+def cost_label(name: str) -> str:
+    """What the axis or column of a cost objective is called."""
+    return "FLOPs" if name == "flops" else name.replace("_", " ")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun; `plural` where that is not the noun and an s.
+
+    >>> counted(2000, "trial")
+    '2,000 trials'
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def _prefixed(value: float) -> tuple[str, str]:
+    """Three significant digits and their prefix; rounding comes first, so that 999.9 is 1 and k."""
+    for factor, prefix in _PREFIXES:
+        if float(f"{abs(value):.3g}") >= factor:
+            return _three_digits(value / factor), prefix
+    return _three_digits(value), ""
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, never in scientific notation between 0.001 and 999,000."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    digits = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.3g}")))))
+    text = f"{value:.{digits}f}" if digits < 6 else f"{value:.3g}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def _two_parts(value: int, base: int, large: str, small: str) -> str:
+    whole, rest = divmod(value, base)
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pure_nas.errors import ConfigError, nearest
+from pure_nas.errors import ConfigError, nearest, reason
 from pure_nas.paths import expanded
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,11 +47,7 @@ class Document(FrozenModel):
         Raises:
             ConfigError: the file cannot be read or breaks a rule.
         """
-        try:
-            content = expanded(path).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"The {cls.__name__.lower()} {path} cannot be read: {error.strerror}.") from error
-        return cls.from_json(_decoded(content, f"The {cls.__name__.lower()} {path}"), source=str(path))
+        return cls.from_json(read_text(path, cls.__name__.lower()), source=str(path))
 
     def to_json(self) -> str:
         """JSON with a schema version, indented, ending in a newline."""
@@ -59,33 +55,28 @@ class Document(FrozenModel):
 
 
 def read_text(path: Path, kind: str) -> str:
-    """The text of a file; `kind` is what messages call it.
-
-    Raises:
-        ConfigError: it cannot be read or is not UTF-8.
-    """
-    try:
-        content = expanded(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"The {kind} {path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
-    return _decoded(content, f"The {kind} {path}")
-
-
-def _decoded(content: bytes, subject: str) -> str:
     """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
 
+    Args:
+        kind: what messages call it.
+
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it cannot be read or is something else.
     """
+    file = expanded(path)  # not below, as what it raises is a ValueError too
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"The {kind} {path} cannot be read: {reason(error)}.") from error
+    except ValueError as error:
+        raise ConfigError(f"The {kind} {str(path)!r} cannot be read: {error}.") from error
     try:
         text = content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{subject} is not UTF-8 text (line {line}).", hint="Save it as UTF-8.") from error
+        raise ConfigError(f"The {kind} {path} is not UTF-8 text (line {line}).", hint="Save it as UTF-8.") from error
     if "\0" in text:
-        raise ConfigError(f"{subject} is not UTF-8 text: it has null characters.", hint="Save it as UTF-8.")
+        raise ConfigError(f"The {kind} {path} is not UTF-8 text: it has null characters.", hint="Save it as UTF-8.")
     return text
 
 

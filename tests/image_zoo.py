@@ -73,19 +73,32 @@ def broken_exif(blob: bytes, kind: str = "JPEG") -> bytes:
 
 
 def colours16(values: NDArray[np.int64]) -> bytes:
-    """A PNG of 16 bits a channel, RGB or RGBA, which Pillow cannot write."""
+    """A PNG of 16 bits a channel, gray with alpha, RGB or RGBA, which Pillow cannot write."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     height, width, channels = values.shape
     lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
 
 
-def colours16_tiff(values: NDArray[np.int64], order: str = "<", *, packed: bool = False, orientation: int = 1) -> bytes:
-    """A TIFF of 16 bits a channel in strips of 16 lines, RGB or RGBA, which Pillow cannot write."""
+def colours16_tiff(
+    values: NDArray[np.int64],
+    order: str = "<",
+    *,
+    packed: bool = False,
+    orientation: int = 1,
+    photometric: int = 2,
+    extra: int = 2,
+    planes: bool = False,
+) -> bytes:
+    """A TIFF of 16 bits a channel in strips of 16 lines, which Pillow cannot write: RGB, RGBA or CMYK.
+
+    Args:
+        extra: what a fourth channel of RGB is: 0 nothing, 1 alpha by which colours were multiplied, 2 alpha.
+    """
     height, width, channels = values.shape
     rows = range(0, height, 16)
     strips = [values[row : row + 16].astype(f"{order}u2").tobytes() for row in rows]
@@ -98,13 +111,14 @@ def colours16_tiff(values: NDArray[np.int64], order: str = "<", *, packed: bool 
         (257, long, [height]),
         (258, short, [16] * channels),
         (259, short, [8 if packed else 1]),
-        (262, short, [2]),
+        (262, short, [photometric]),
         (273, long, offsets),
         (274, short, [orientation]),
         (277, short, [channels]),
         (278, long, [16]),
         (279, long, [len(strip) for strip in strips]),
-        *([(338, short, [2])] if channels == 4 else []),
+        *([(284, short, [2])] if planes else []),
+        *([(338, short, [extra])] if channels == 4 and photometric == 2 else []),
     ]
     body = b"".join(strips)
     entries, overflow = b"", b""
@@ -160,6 +174,14 @@ ZOO: dict[str, Callable[[], bytes]] = {
     "packed TIFF of 12 bits in 16, big endian": lambda: colours16_tiff(_COLOURS * 16, ">", packed=True),
     "turned TIFF of 12 bits in 16": lambda: colours16_tiff(_COLOURS * 16, orientation=6),
     "TIFF of 12 bits in 16 with alpha": lambda: colours16_tiff(np.insert(_COLOURS * 16, 3, 65535, axis=2)),
+    "TIFF of 12 bits in 16 with associated alpha": lambda: colours16_tiff(
+        np.insert(_COLOURS * 16, 3, 65535, axis=2), extra=1
+    ),
+    "TIFF of 12 bits in 16 with a channel for nothing": lambda: colours16_tiff(
+        np.insert(_COLOURS * 16, 3, 0, axis=2), ">", extra=0
+    ),
+    "CMYK TIFF of 12 bits in 16": lambda: colours16_tiff(np.insert(_COLOURS * 16, 3, 0, axis=2), photometric=5),
+    "gray of 12 bits in 16 with alpha": lambda: colours16(np.stack([_RAMP * 16, 65535 - 0 * _RAMP], axis=2)),
     "gray of 16 bits": lambda: gray16(_RAMP * 257),
     "gray of 16 bits with a transparent shade": lambda: encoded(
         Image.fromarray((_RAMP * 257).astype(np.uint16)), transparency=0

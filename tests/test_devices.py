@@ -62,7 +62,7 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
     for name in ("cuda", "cuda:0"):
         with pytest.raises(DeviceError, match="sees no CUDA GPU") as raised:
             resolve_device(name)
-        assert "--device cpu" in raised.value.hint
+        assert "Use the device cpu" in raised.value.hint
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -91,7 +91,7 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
         cache_folder()
 
 
-@pytest.mark.parametrize("use", [RunDirectory.open, load_dataset, Architecture.load, expanded])
+@pytest.mark.parametrize("use", [RunDirectory.open, load_dataset, Architecture.load, SearchSpace.load, expanded])
 def test_a_path_that_is_not_utf8_is_refused_with_the_way_out(use: Callable[[Path], object], tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9")
     with pytest.raises(UsageError, match=r"caf\\xe9 is not UTF-8") as raised:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import IO, cast
 
 from rich.console import Console, ConsoleDimensions
+from rich.text import Text
 
 _LEAST_COLUMNS = 60
 """What a front of one cost takes."""
 _REPLACED = "pure-nas-replaced"
 _PLAIN = {
-    **dict(zip("×⊗ℓ⊕★·–…±", ["x", "*", "l", "o", ">", ".", "-", "...", "+-"], strict=True)),
+    **dict(zip("×⊗ℓ⊕★·–−…±→", ["x", "#", "l", "o", ">", ".", "-", "-", "...", "+-", "->"], strict=True)),
     **dict.fromkeys("─━╴╶╸╺", "-"),
     **dict.fromkeys("│┃", "|"),
 }
@@ -46,9 +47,9 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
 def _plain(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # how Python holds the bytes of a name that is not UTF-8
         return f"\\x{ord(character) - 0xDC00:02x}"
-    if character.isalnum() and character not in _PLAIN:
-        return character.encode("ascii", "backslashreplace").decode("ascii")
-    return _PLAIN.get(character, "?")
+    if character in _PLAIN:
+        return _PLAIN[character]
+    return character.encode("ascii", "backslashreplace").decode("ascii") if character.isalnum() else "?"
 
 
 class _Unfailing:
@@ -113,3 +114,13 @@ class _Data(Console):
 
 stdout = _Data(highlight=False, markup=False, emoji=False)
 stderr = Console(file=cast(IO[str], _Unfailing()), highlight=False, markup=False, emoji=False)
+
+
+def tell(subject: str, text: str) -> None:
+    """Say something about a subject."""
+    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Say what may not be as it was meant."""
+    stderr.print(text, style="yellow")

@@ -17,14 +17,16 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
-from pure_nas.evaluation import Noise, Views, evaluate_network, pooled
+from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network, pooled
 from pure_nas.files import write_whole
-from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
+from pure_nas.quantities import counted, show_seconds
+from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
+from pure_nas.report.evaluation_tables import Named, evaluation_tables, faults_of
+from pure_nas.report.matplotlib_chart import figure_files
 from pure_nas.run.images import trained_on
-from pure_nas_cli.console import stderr
-from pure_nas_cli.evaluation_tables import Judged, print_evaluations
+from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.judged_images import Split, WantedImages, images_for, load_wanted, normalised_for
-from pure_nas_cli.quantities import show_count, show_seconds
+from pure_nas_cli.terminal_table import print_tables
 from pure_nas_cli.trained_networks import (
     Trained,
     find_all_trained,
@@ -70,15 +72,23 @@ def run_evaluation(texts: Sequence[str], wanted: Wanted, out: Path | None, *, ov
         _require_free(out, overwrite=overwrite)
     networks, dataset = _networks_and_images(texts, wanted)
     images = images_for(networks, dataset, wanted.views, wanted.images)
-    judged = [_judge(network, dataset, images, wanted, device) for network in networks]
-    document = _document(networks, judged, dataset, wanted.images.split)
-    written = _write(out, document, judged) if out is not None else []
+    found = [_evaluate(network, dataset, images, wanted, device) for network in networks]
+    document = _document(networks, found, dataset, wanted.images.split)
+    written = _write(out, document, networks, found) if out is not None else []
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        print_evaluations(judged, f"{dataset.name}, {show_count(len(images), f'{wanted.images.split} image')}")
+        named = [(network.name, evaluation) for network, evaluation in zip(networks, found, strict=True)]
+        print_evaluations(named, f"{dataset.name}, {counted(len(images), f'{wanted.images.split} image')}")
     if written:
-        stderr.print(f"written: {written[0]} and {show_count(len(written) - 1, 'figure file')}", soft_wrap=True)
+        stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
+
+
+def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:
+    """Print every table that there is something for, and what is missing and why."""
+    print_tables(stdout, evaluation_tables(evaluated, subject))
+    for fault in faults_of(evaluated):
+        stdout.print(fault, style="yellow")
 
 
 def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Trained], Dataset]:
@@ -88,15 +98,15 @@ def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Tra
         name, size = networks[0].name, networks[0].architecture.image_size
         return networks, load_wanted(name, networks[0].images, wanted.images, size)
     if wanted.conv_twin:
-        raise UsageError("--conv-twin takes a retrained trial of a search, which --weights is none of.")
+        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
     require_file(wanted.weights)
     others = find_all_trained(texts[1:])
     dataset = load_wanted(str(wanted.weights), trained_on(wanted.weights)[0], wanted.images)
     return [with_weights(texts[0], wanted.weights, dataset), *others], dataset
 
 
-def _judge(network: Trained, dataset: Dataset, images: ImageSet, wanted: Wanted, device: torch.device) -> Judged:
-    """Judge a network, by the mean over its seeds where it was trained with several."""
+def _evaluate(network: Trained, dataset: Dataset, images: ImageSet, wanted: Wanted, device: torch.device) -> Evaluation:
+    """Evaluate a network, by the mean over its seeds where it was trained with several."""
     found = []
     for seed in network.seeds:
         with _Progress(network.name, len(images)) as progress:
@@ -113,10 +123,12 @@ def _judge(network: Trained, dataset: Dataset, images: ImageSet, wanted: Wanted,
                     progress=progress.show,
                 )
             )
-    return Judged(network.name, network.architecture, pooled(found))
+    return pooled(found)
 
 
-def _document(networks: Sequence[Trained], judged: Sequence[Judged], dataset: Dataset, split: Split) -> dict[str, Any]:
+def _document(
+    networks: Sequence[Trained], found: Sequence[Evaluation], dataset: Dataset, split: Split
+) -> dict[str, Any]:
     return {
         "schema": 1,
         "dataset": {
@@ -127,15 +139,15 @@ def _document(networks: Sequence[Trained], judged: Sequence[Judged], dataset: Da
         },
         "networks": [
             {
-                "name": each.name,
+                "name": network.name,
                 "weights": [str(each.weights) for each in network.seeds] if network.others else str(network.weights),
-                "architecture": json.loads(each.architecture.to_json()),
-                "digest": each.architecture.digest,
-                "params": cost_of(each.architecture).params,
-                "flops": cost_of(each.architecture).flops,
-                "evaluation": each.evaluation.document(),
+                "architecture": json.loads(network.architecture.to_json()),
+                "digest": network.architecture.digest,
+                "params": cost_of(network.architecture).params,
+                "flops": cost_of(network.architecture).flops,
+                "evaluation": evaluation.document(),
             }
-            for network, each in zip(networks, judged, strict=True)
+            for network, evaluation in zip(networks, found, strict=True)
         ],
     }
 
@@ -154,11 +166,14 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
         )
 
 
-def _write(out: Path, document: dict[str, Any], judged: Sequence[Judged]) -> list[Path]:
+def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], found: Sequence[Evaluation]) -> list[Path]:
     """Write the document, then its figures, which may fail; returns their paths."""
     write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
-    drawn = [Evaluated(each.name, each.architecture.kind, each.evaluation) for each in judged]
-    figures = evaluation_figures(drawn)
+    drawn = [
+        Evaluated(network.name, network.architecture.kind, evaluation)
+        for network, evaluation in zip(networks, found, strict=True)
+    ]
+    figures = dict(figure_files(evaluation_figures(drawn)))
     for name, content in figures.items():
         write_whole(out / name, content)
     return [out / name for name in (DOCUMENT_FILE, *figures)]
@@ -174,7 +189,7 @@ class _Progress:
         self._status: Status | None = None
 
     def __enter__(self) -> _Progress:
-        text = f"{self._name}: {show_count(self._images, 'image')} ..."
+        text = f"{self._name}: {counted(self._images, 'image')} ..."
         if stderr.is_terminal and not stderr.is_dumb_terminal:
             self._status = stderr.status(Text(text))
             self._status.start()
@@ -193,7 +208,7 @@ class _Progress:
             return
         self._said = now
         left = (now - self._began) / done * (total - done)
-        text = f"{self._name}: {done:,} of {show_count(total, 'image')}, about {show_seconds(left)} left"
+        text = f"{self._name}: {done:,} of {counted(total, 'image')}, about {show_seconds(left)} left"
         if self._status:
             self._status.update(Text(text))
         else:

@@ -8,22 +8,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
-
-from pure_nas.plans.grid.estimate import Expected
+from pure_nas.plans.driver import TIME_IS_UP
+from pure_nas.plans.estimate import Expected
+from pure_nas.plans.fixed import Training
 from pure_nas.plans.grid.grid import Grid
-from pure_nas.plans.grid.run import TIME_IS_UP, ExperimentRun
 from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import Prepared, opened, prepare
-from pure_nas.plans.grid.trainings import Training, seeds_ended, trainings_of
+from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
+from pure_nas.plans.grid.trainings import seeds_ended, trainings_of
+from pure_nas.quantities import counted, show_seconds
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.console import stderr
-from pure_nas_cli.experiment_progress import ExperimentProgress
+from pure_nas_cli.console import stderr, tell
 from pure_nas_cli.experiment_tables import show_findings
 from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED
-from pure_nas_cli.quantities import show_count, show_seconds
+from pure_nas_cli.progress import ListProgress
 
 _GO_ON = "the same command goes on"
 
@@ -52,18 +51,26 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
     began = time.monotonic()
     prepared = prepare(settings.going_on_in(folder))
     with opened(prepared, folder) as experiment:
-        _show_plan(prepared, experiment.done)
+        plan = experiment.plan
+        _show_plan(prepared, plan.done)
         _show_changes(experiment)
-        if experiment.missing:
-            executor, workers = experiment.workers()
+        if plan.missing:
+            executor, workers = experiment.driver.workers(plan.left)
             # What is done of a training that was stopped is not taken off.
-            expected = prepared.expected(experiment.missing, executor, experiment.epoch_seconds)
+            expected = prepared.expected(plan.missing, executor, experiment.epoch_seconds)
             _show_estimate(prepared, workers, expected, _left(settings, began))
-        code, stopped = _go(experiment, _left(settings, began))
+        code, stopped = 0, f"stopped: interrupted; {_GO_ON}"
+        try:
+            with ListProgress(stderr, len(plan.trainings), plan.done) as progress:
+                stopped = experiment.go(progress, _left(settings, began))
+            if stopped == TIME_IS_UP or plan.failed:
+                stopped = f"stopped: {stopped}; {_GO_ON}"
+        except KeyboardInterrupt:
+            code = INTERRUPTED
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
         written = show_findings(experiment.run, as_json=as_json)
         stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
-    return 1 if experiment.failed and not code else code
+    return 1 if plan.failed and not code else code
 
 
 def _left(settings: ExperimentSettings, began: float) -> float | None:
@@ -72,49 +79,36 @@ def _left(settings: ExperimentSettings, began: float) -> float | None:
     return None if allowed is None else max(0.0, allowed - (time.monotonic() - began))
 
 
-def _go(experiment: ExperimentRun, seconds: float | None) -> tuple[int, str]:
-    """Train until it ends or is interrupted; returns the exit code and what became of it."""
-    progress = ExperimentProgress(stderr, experiment.grid.trainings, experiment.done)
-    try:
-        with progress.training():
-            stopped = experiment.go(progress, seconds)
-    except KeyboardInterrupt:
-        return INTERRUPTED, f"stopped: interrupted; {_GO_ON}"
-    if stopped == TIME_IS_UP or experiment.failed:
-        return 0, f"stopped: {stopped}; {_GO_ON}"
-    return 0, stopped
-
-
-def _show_changes(experiment: ExperimentRun) -> None:
+def _show_changes(experiment: Experiment) -> None:
     """What is otherwise than the run was started, though it may go on."""
     if experiment.file_replaced:
-        _tell("what it says beside the trainings has changed; the run's copy of it now says the same", subject="file")
+        tell("file", "what it says beside the trainings has changed; the run's copy of it now says the same")
     ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
     if ended > seeds:
         first = "the first" if seeds == 1 else f"the first {seeds:,}"
-        _tell(f"{ended:,} have been trained; tables and report are of {first}", subject="seeds")
+        tell("seeds", f"{ended:,} have been trained; tables and report are of {first}")
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:
     """What will be trained and on what; `done` trainings have ended before."""
     settings, dataset, grid = prepared.settings, prepared.dataset, prepared.grid
     file, scale = settings.file, settings.scale
-    _tell(file.question, subject=settings.name)
+    tell(settings.name, file.question)
     size = dataset.image_size
     held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
-    _tell(
+    tell(
+        dataset.name,
         f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}; "
         f"{prepared.scored:,}{held_out}",
-        subject=dataset.name,
     )
     show_classes(dataset)
     for subject, note in prepared.notes.items():
-        _tell(note, subject=subject)
+        tell(subject, note)
     ended = f"; {done:,} done" if done else ""
-    _tell(
-        f"{_networks(grid)}, {show_count(grid.seeds, 'seed')} each: "
-        f"{show_count(grid.trainings, 'training')} of {show_count(scale.epochs, 'epoch')}{ended}",
-        subject="grid",
+    tell(
+        "grid",
+        f"{_networks(grid)}, {counted(grid.seeds, 'seed')} each: "
+        f"{counted(grid.trainings, 'training')} of {counted(scale.epochs, 'epoch')}{ended}",
     )
 
 
@@ -122,8 +116,8 @@ def _networks(grid: Grid) -> str:
     """How many are trained from each seed; equal ones are trained once."""
     alike = "" if len(grid.distinct) == len(grid.cells) else "different "
     if len({cell.recipe.label for cell in grid.cells}) == 1:
-        return show_count(len(grid.distinct), f"{alike}network")
-    return show_count(len(grid.distinct), f"{alike}pair") + " of network and recipe"
+        return counted(len(grid.distinct), f"{alike}network")
+    return counted(len(grid.distinct), f"{alike}pair") + " of network and recipe"
 
 
 def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected], left: float | None) -> None:
@@ -135,12 +129,12 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
     settings, count = prepared.settings, workers.count or 1
     seconds = {name: expected.seconds for name, expected in each.items()}
     if settings.workers != 1:
-        _tell(workers.reason, subject=f"workers {count}")
+        tell(f"workers {count}", workers.reason)
     together = sum(seconds.values()) / count
     shortest, longest = (show_seconds(extreme(seconds.values())) for extreme in (min, max))
-    _tell(
-        f"{show_seconds(together)} for {show_count(len(seconds), 'training')} ({shortest} to {longest} each)",
-        subject=f"estimated time on {prepared.device}",
+    tell(
+        f"estimated time on {prepared.device}",
+        f"{show_seconds(together)} for {counted(len(seconds), 'training')} ({shortest} to {longest} each)",
     )
     allowed = settings.time_seconds
     if allowed is not None and left is not None:
@@ -183,13 +177,7 @@ def _within(seconds: list[float], allowed: float) -> int:
 def _show_each(trainings: list[Training], expected: dict[str, Expected]) -> None:
     for training in trainings:
         if training.seed == 1:
-            stderr.print(
-                f"  {training.cell.label}: {show_seconds(expected[training.name].seconds)} a training", style="dim"
-            )
-
-
-def _tell(text: str, *, subject: str) -> None:
-    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
+            stderr.print(f"  {training.label}: {show_seconds(expected[training.name].seconds)} a training", style="dim")
 
 
 def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, Expected]) -> dict[str, Any]:

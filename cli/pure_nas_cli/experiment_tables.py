@@ -16,6 +16,7 @@ from pure_nas.findings.findings import Findings, document, findings_of
 from pure_nas.findings.judged import Judged, MeasureName, Spread
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.findings.rows import Row
+from pure_nas.quantities import counted, show_number, show_seconds
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.run.directory import RunDirectory
 from pure_nas_cli.console import stdout
@@ -26,7 +27,6 @@ from pure_nas_cli.experiment_comparisons import (
     speed_tables,
 )
 from pure_nas_cli.plain_tables import fitting, plain_table
-from pure_nas_cli.quantities import show_count, show_seconds, show_size
 
 _INTERVAL = "95 % interval"
 
@@ -48,8 +48,8 @@ def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
 
 def print_findings(results: ExperimentResults, findings: Findings) -> None:
     """Print accuracies, comparisons and convergence, and what they mean."""
-    split, seeds = results.file.split, show_count(results.grid.seeds, "seed")
-    epochs = show_count(results.scale.epochs, "epoch")
+    split, seeds = results.file.split, counted(results.grid.seeds, "seed")
+    epochs = counted(results.scale.epochs, "epoch")
     spread = any(len(row.accuracies) > 1 for row in findings.rows)
     networks = fitting(stdout, (_networks(findings, brief=brief) for brief in ((False, True) if spread else (True,))))
     interval = ", 95 % interval" if any(column.header == _INTERVAL for column in networks.columns) else ""
@@ -107,8 +107,8 @@ def _networks(findings: Findings, *, brief: bool) -> Table:
             Text(row.label).append(f" = {row.repeats}" if row.repeats else "", "dim"),
             _accuracy(row),
             *([] if brief else [_interval(row)]),
-            show_size(row.params),
-            show_size(row.flops),
+            show_number(row.params),
+            show_number(row.flops),
             show_seconds(row.seconds) if row.seconds is not None else "",
         )
     return table

@@ -15,8 +15,8 @@ from pure_nas.plans.grid.catalogue import experiment_names, load_experiment
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.scale import Scale
+from pure_nas.quantities import counted
 from pure_nas_cli.console import stdout
-from pure_nas_cli.quantities import show_count
 
 _DEFAULT_IMAGES = {"in_chans": 3, "num_classes": 10, "image_size": 32}
 
@@ -42,12 +42,12 @@ def _scales(file: ExperimentFile) -> Table:
     for index in range(3):
         table.add_column(justify="right" if index == 1 else "left", no_wrap=index < 2)
     for name, scale in file.scales.items():
-        table.add_row(name, show_count(_grid(file, scale).trainings, "training"), _cost(file, scale), style="dim")
+        table.add_row(name, counted(_grid(file, scale).trainings, "training"), _cost(file, scale), style="dim")
     return table
 
 
 def _cost(file: ExperimentFile, scale: Scale) -> str:
-    return f"{scale.dataset or file.dataset}, {show_count(scale.epochs, 'epoch')}: {scale.cost}"
+    return f"{scale.dataset or file.dataset}, {counted(scale.epochs, 'epoch')}: {scale.cost}"
 
 
 def _grid(file: ExperimentFile, scale: Scale) -> Grid:

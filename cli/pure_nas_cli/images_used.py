@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from rich.text import Text
-
 from pure_nas.data import Dataset
-from pure_nas_cli.console import stderr
-from pure_nas_cli.quantities import show_count
+from pure_nas.quantities import counted
+from pure_nas_cli.console import stderr, tell
 
 _MOST_CLASSES = 12
 _MOST_CHARACTERS = 100
@@ -19,17 +17,17 @@ def show_images(dataset: Dataset) -> None:
     if tested is not None:
         counts.append(f"{tested:,} test" if tested else "no test")
     listed = f"{', '.join(counts[:-1])} and {counts[-1]}"
-    _tell(dataset.name, f"{listed} images of {dataset.in_chans} x {size} x {size}")
+    tell(dataset.name, f"{listed} images of {dataset.in_chans} x {size} x {size}")
     show_classes(dataset)
 
 
 def show_classes(dataset: Dataset) -> None:
     """Print the classes, and what was found and is not used."""
-    _tell(show_count(len(dataset.classes), "class", "classes"), _listed(dataset.classes))
+    tell(counted(len(dataset.classes), "class", "classes"), _listed(dataset.classes))
     if dataset.passed_over:
-        _tell("passed over", "; ".join(dataset.passed_over))
+        tell("passed over", "; ".join(dataset.passed_over))
     if dataset.skipped:
-        stderr.print(f"{show_count(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
+        stderr.print(f"{counted(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
 
 
 def images_document(dataset: Dataset) -> dict[str, object]:
@@ -51,7 +49,3 @@ def _listed(names: tuple[str, ...]) -> str:
     if len(names) <= _MOST_CLASSES and len(few) <= _MOST_CHARACTERS:
         return few
     return f"{', '.join(names[:3])} ... {names[-1]}"
-
-
-def _tell(subject: str, text: str) -> None:
-    stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What long preparations of images say while they last: downloads, unpacking, looking for damaged files."""
+"""What the library logs for people: downloads, unpacking, damaged files, weights that are trained again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from pure_nas_cli.console import stderr
 
-_SOURCE = "pure_nas.data"
+_SOURCE = "pure_nas"
 
 
 class _Notices(logging.Handler):

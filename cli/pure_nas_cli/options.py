@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from pure_nas.paths import expanded
+from pure_nas.quantities import milliseconds_of, seconds_of, size_of
+
+Number = TypeVar("Number", int, float)
 
 
 def expand(path: Path | None) -> Path | None:
@@ -35,3 +39,34 @@ ImageSize = Annotated[
 ]
 SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt images out instead of refusing.")]
 WORKERS_HELP = "Networks trained at once, each in a process of its own; auto finds out how many."
+
+
+def parse_size(text: str) -> int:
+    """A count: "300k", "1.5M", "2G" or a plain number."""
+    return _parsed(size_of, text)
+
+
+def parse_seconds(text: str) -> float:
+    """A time, in seconds: "90s", "30m", "2h"."""
+    return _parsed(seconds_of, text)
+
+
+def parse_milliseconds(text: str) -> float:
+    """A short time, in milliseconds: "2ms", "0.5ms", "1s"; a plain number is milliseconds."""
+    return _parsed(milliseconds_of, text)
+
+
+def parse_workers(text: str) -> int | Literal["auto"]:
+    """A number of workers, or auto."""
+    if text == "auto":
+        return "auto"
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise typer.BadParameter(f'"{text}" is not auto or a number of 1 or more')
+    return int(text)
+
+
+def _parsed(parse: Callable[[str], Number], text: str) -> Number:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

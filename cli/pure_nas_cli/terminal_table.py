@@ -1,48 +1,124 @@
-"""Tables on a terminal."""
+"""Tables on a terminal, and networks in a few characters."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 import rich.table
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from pure_nas.report.table import Cell, Table
+from pure_nas.report.palette import style_of
+from pure_nas.report.table import Cell, Column, Stages, Table
 
-_UNBOUNDED = 10_000
 _STYLES = {"strong": "bold", "dim": "dim", "warning": "yellow", "better": "green", "worse": "red"}
+_COLOURS = {"conv": "dodger_blue1", "product": "dark_orange"}
+_BETWEEN = 2
+"""Blanks between two columns."""
+_NARROWEST = 8
+"""Characters of a column of words, however narrow the terminal is."""
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print a table with its title and notes; without its details where it does not fit the width."""
+    """Print a table with its title and notes; without as much of its detail as does not fit the width."""
     if table.title:
         console.print(table.title, style="italic")
-    drawn = _drawn(table)
-    if console.measure(drawn, options=console.options.update(width=_UNBOUNDED)).maximum > console.width:
-        drawn = _drawn(table.without_details())
-    console.print(drawn)
-    if table.notes:
-        console.print(" ".join(table.notes), style="dim")
+    shown = table
+    for shown in _ever_briefer(table):
+        if sum(_least_width(column, shown) + _BETWEEN for column in shown.shown) - _BETWEEN <= console.width:
+            break
+    console.print(_drawn(shown, console.width))
+    kept = {column.key for column in shown.shown}
+    gone = ", ".join(column.title for column in table.shown if column.key not in kept)
+    notes = [*table.notes, *([f"Not shown, for lack of room: {gone}."] if gone else [])]
+    if notes:
+        console.print(" ".join(notes), style="dim")
 
 
-def _drawn(table: Table) -> rich.table.Table:
-    drawn = rich.table.Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def print_tables(console: Console, tables: Iterable[Table]) -> None:
+    """Print tables with a blank line between two."""
+    for place, table in enumerate(tables):
+        if place:
+            console.print()
+        print_table(console, table)
+
+
+def bare_table() -> rich.table.Table:
+    """A table that has no columns yet, with a line under its head and no frame."""
+    return rich.table.Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def placement(stages: Stages) -> Text:
+    """Which residual layer holds which unit: a sign a layer, stages set apart."""
+    return Text(" ").join(Text.assemble(*(_sign(unit) for unit in stage)) for stage in stages)
+
+
+def _sign(unit: str) -> tuple[str, str]:
+    style = style_of(unit)
+    return style.glyph, _COLOURS.get(style.role, "magenta")
+
+
+def _ever_briefer(table: Table) -> Iterator[Table]:
+    """The whole table; then, for one level of detail after another, without its smaller lines, and without it."""
+    yield table
+    for level in sorted({column.detail for column in table.shown if column.detail}, reverse=True):
+        columns = tuple(replace(each, brief=each.brief or each.detail == level) for each in table.columns)
+        yield (table := replace(table, columns=columns))
+        yield (table := replace(table, columns=tuple(each for each in columns if each.detail != level)))
+
+
+def _least_width(column: Column, table: Table) -> int:
+    """At which no number and no placement is broken; words are, but for the first line of a cell."""
+    lines = column.title.split()
+    for row in table.rows:
+        found = _text(row.cell(column), column).plain.splitlines()
+        lines += found[:1] if column.align == "left" else found
+    return max(map(cell_len, lines))
+
+
+def _widths(table: Table, room: int) -> dict[str, int]:
+    """How wide each column is: columns of words give way first, and alone where nothing else helps."""
+    widths = {
+        column.key: max(cell_len(line) for text in _texts(column, table) for line in text.splitlines() or [""])
+        for column in table.shown
+    }
+    over = sum(widths.values()) + _BETWEEN * (len(widths) - 1) - room
+    words = [column for column in table.shown if column.align == "left"]
+    numbers = [column for column in table.shown if column.align == "right"]
+    for column, least in [
+        *((column, _least_width(column, table)) for column in (*words, *numbers)),
+        *((column, _NARROWEST) for column in words),
+    ]:
+        narrower = min(widths[column.key], max(widths[column.key] - max(over, 0), least))
+        over -= widths[column.key] - narrower
+        widths[column.key] = narrower
+    return widths
+
+
+def _texts(column: Column, table: Table) -> list[str]:
+    return [column.title, *(_text(row.cell(column), column).plain for row in table.rows)]
+
+
+def _drawn(table: Table, room: int) -> rich.table.Table:
+    drawn = bare_table()
+    widths = _widths(table, room)
     for column in table.shown:
-        drawn.add_column(column.title, justify=column.align, no_wrap=column.align == "right")
+        drawn.add_column(column.title, justify=column.align, overflow="fold", width=widths[column.key])
     for place, row in enumerate(table.rows):
         if place and row.section != table.rows[place - 1].section:
             drawn.add_section()
-        drawn.add_row(*(_text(row.cell(column)) for column in table.shown), style=_STYLES.get(row.tone))
+        drawn.add_row(*(_text(row.cell(column), column) for column in table.shown), style=_STYLES.get(row.tone))
     return drawn
 
 
-def _text(cell: Cell) -> Text:
+def _text(cell: Cell, column: Column) -> Text:
     text = Text()
-    for place, stage in enumerate(cell.marks):
-        text.append(" " if place else "")
-        for mark, _ in stage:
-            text.append(mark)
-    text.append(cell.text, _STYLES.get(cell.tone, ""))
-    if cell.more:
+    text.append_text(placement(cell.stages)).append(cell.text, _STYLES.get(cell.tone, ""))
+    for tag, _ in cell.tags:
+        text.append(f" {tag}", "dim")
+    if cell.more and not column.brief:
         text.append(f"\n{cell.more}", "dim")
     return text

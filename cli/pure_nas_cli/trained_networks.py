@@ -12,16 +12,15 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.findings.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
-from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.quantities import counted
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
-from pure_nas.run.trained_network import ARCHITECTURE_FILE, load_trained
+from pure_nas.run.trained_network import load_trained
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.architectures import find_architecture, fitted_to
-from pure_nas_cli.quantities import show_count
 
-WEIGHTS_FILE = "weights.safetensors"
 _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
 
@@ -128,17 +127,14 @@ def find_beside_conv_twin(text: str) -> list[Trained]:
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
             hint=f"Train them first: pure-nas retrain {folder} --trials {trial.number} --seeds 3",
         )
-    own = max((row for row in retraining.rows if _is_own(row, trial.number)), key=lambda row: row.epochs)
-    beside = [row for row in retraining.rows if (row.trial, row.epochs) == (own.trial, own.epochs)]
+    rows = [row for row in retraining.rows if row.trial == trial.number]
+    beside = [row for row in rows if row.epochs == max(each.epochs for each in rows)]
+    own = next(row for row in beside if row.variant == "trial")
     conv = [row for row in beside if row.variant.startswith("conv twin")]
     if not conv:
         raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
     found = [(f"{text}, retrained", own), *((row.variant, row) for row in conv)]
     return [_retrained(run, name, row) for name, row in found]
-
-
-def _is_own(row: Row, trial: int) -> bool:
-    return row.trial == trial and row.variant == "trial"
 
 
 def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
@@ -148,7 +144,7 @@ def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
     first, *others = found
-    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else show_count(seeds, "seed")
+    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else counted(seeds, "seed")
     return replace(first, name=f"{name}, {which}", others=tuple(others))
 
 

@@ -11,24 +11,19 @@ CurveKind = Literal["validation", "training"]
 """Which images a curve was scored on. Training accuracy is that of the steps of an epoch, augmented images included."""
 
 USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Accuracies of which reports say when they were reached, where nothing else is asked for."""
+"""Default accuracies in reports of convergence."""
 
 
 @dataclass(frozen=True)
 class Reached:
-    """When an accuracy was first reached.
-
-    Attributes:
-        epoch: the first epoch after which it was.
-        seconds: training time up to then, scoring included.
-    """
+    """The first epoch that reached an accuracy, and the training time up to its end, evaluation included."""
 
     epoch: int
     seconds: float
 
 
 def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[float | None]:
-    """Accuracy after each epoch, 0 to 1; None where there was none."""
+    """Accuracy after each epoch, 0 to 1, or None."""
     if kind == "training":
         return [record.get("train_accuracy") for record in curve]
     errors = (record.get("validation_error") for record in curve)
@@ -36,15 +31,15 @@ def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[floa
 
 
 def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) -> Reached | None:
-    """When the accuracy `target`, 0 to 1, was first reached; None where it never was.
+    """When the accuracy `target`, 0 to 1, was first reached; None if it never was.
 
     Args:
-        curve: one record an epoch, from the first; one that does not say how long it took counts for no time.
+        curve: one record per epoch, from the first; a record without its duration counts for no time.
     """
     seconds = 0.0
     for record, accuracy in zip(curve, accuracies(curve, kind), strict=True):
         seconds += float(record.get("seconds", 0.0))
-        # An error of a whole number of images, taken from one, may lie a rounding below what it means.
+        # One minus an error may be a rounding error below the accuracy that it means.
         if accuracy is not None and accuracy >= target - 1e-9:
             return Reached(int(record["epoch"]), seconds)
     return None
@@ -57,8 +52,8 @@ class Convergence:
     Attributes:
         target: the accuracy, 0 to 1.
         epochs: of each training that reached it.
-        seconds: likewise.
-        missed: trainings that ended without it.
+        seconds: of each training that reached it.
+        missed: number of trainings that did not.
     """
 
     target: float
@@ -68,12 +63,12 @@ class Convergence:
 
     @property
     def mean_epochs(self) -> float | None:
-        """None where no training reached it."""
+        """None if no training reached it."""
         return statistics.fmean(self.epochs) if self.epochs else None
 
     @property
     def mean_seconds(self) -> float | None:
-        """None where no training reached it."""
+        """None if no training reached it."""
         return statistics.fmean(self.seconds) if self.seconds else None
 
 
@@ -94,12 +89,12 @@ class TimesFewer:
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How soon a network reached an accuracy beside another, where every seed of both did.
+    """How soon a network reached an accuracy compared with another, if every seed of both did.
 
     Attributes:
-        seconds: None where how long epochs took is not known.
+        seconds: None if the durations of epochs are not known.
         own_epochs: of each of its seeds.
-        reference_epochs: likewise of the other.
+        reference_epochs: of each seed of the other.
     """
 
     target: float
@@ -110,12 +105,12 @@ class Speed:
 
     @property
     def against(self) -> str:
-        """The epochs that the ratio is of, from the lowest seed to the highest: "2 against 3 to 4"."""
+        """The epochs of both, from the fastest seed to the slowest: "2 against 3 to 4"."""
         return f"{_range(self.own_epochs)} against {_range(self.reference_epochs)}"
 
 
 def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
-    """How soon one network reached an accuracy beside another; None where a seed of either did not."""
+    """Compare when two networks reached an accuracy; None if a seed of either did not."""
     if not own.epochs or not reference.epochs or own.missed or reference.missed:
         return None
     return Speed(
@@ -141,7 +136,7 @@ def _times_fewer(own: Sequence[float], reference: Sequence[float]) -> TimesFewer
 
 
 def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float, kind: CurveKind) -> Convergence:
-    """When trainings that have ended, of which these are the records, reached the accuracy `target`."""
+    """When completed trainings with these records reached the accuracy `target`."""
     found = [reached(curve, target, kind) for curve in curves]
     hits = [each for each in found if each is not None]
     return Convergence(

@@ -1,4 +1,7 @@
-"""Dominance, fronts, hypervolume and the knee. Every objective is minimised."""
+"""Dominance, fronts, hypervolume and the knee. Every objective is minimised.
+
+Optuna computes hypervolumes in private modules only; its public API draws them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What several seeds say: confidence intervals, differences of means, and how many differences were looked at."""
+"""What several seeds say: confidence intervals, differences of means, and how many differences were looked at.
+
+Means and variances are exact and SciPy gives the distribution: its own t-tests warn of lost precision where seeds agree
+to the last image, which they often do, and take 10 ms a comparison. It has no Holm's correction.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,8 @@ class Difference:
         value: mean of the first less mean of the second.
         low: lower end of Welch's 95 % interval.
         high: its upper end.
-        p: two-sided p-value of Welch's test that there is none; None where neither side varies, so that there is
-            nothing to judge it by.
+        p: two-sided p-value of Welch's test that there is none; None where neither side varies, which says
+            nothing about chance.
     """
 
     value: float
@@ -54,7 +58,8 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     variance = of_first + of_second
     if variance == 0:
         return Difference(value, value, value, None)
-    freedom = variance**2 / (of_first**2 / (len(first) - 1) + of_second**2 / (len(second) - 1))
+    # Shares of the variance: the squares of tiny variances would be zero.
+    freedom = 1 / ((of_first / variance) ** 2 / (len(first) - 1) + (of_second / variance) ** 2 / (len(second) - 1))
     error = math.sqrt(variance)
     reach = _quantile(freedom) * error
     return Difference(value, value - reach, value + reach, _two_sided(abs(value) / error, freedom))

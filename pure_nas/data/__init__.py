@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from pure_nas.data.augment import Augment
     from pure_nas.data.dataset import Dataset
     from pure_nas.data.image_set import ImageSet
-    from pure_nas.data.large import LargeImages, Opened
     from pure_nas.data.pixel_source import PixelSource
+    from pure_nas.data.raw_images import LargeImages, Opened, RawImages
     from pure_nas.data.resident import ResidentImages
     from pure_nas.data.sources.load import load_dataset
-    from pure_nas.data.sources.raw import RawImages
     from pure_nas.data.streamed import StreamedImages
 
 __all__ = [
@@ -51,10 +50,10 @@ _MODULES = {
     "Augment": "augment",
     "Dataset": "dataset",
     "ImageSet": "image_set",
-    "LargeImages": "large",
-    "Opened": "large",
+    "LargeImages": "raw_images",
+    "Opened": "raw_images",
     "PixelSource": "pixel_source",
-    "RawImages": "sources.raw",
+    "RawImages": "raw_images",
     "ResidentImages": "resident",
     "StreamedImages": "streamed",
     "load_dataset": "sources.load",

@@ -1,12 +1,12 @@
-"""A loaded dataset: images to train on, to choose by, and, on request, to test on."""
+"""A loaded dataset: training, validation and, on request, test images."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,49 +18,55 @@ from pure_nas.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Dataset:
-    """Images to search and train with.
-
-    Attributes:
-        name: the dataset's name, or that of the folder.
-        classes: names of the classes; labels are indices into them.
-        in_chans: channels of an image.
-        image_size: height and width of what a network is shown of an image, pixels.
-        mean: of each channel of the training images scaled to 0..1.
-        std: likewise their standard deviation.
-        flip: whether a horizontal flip keeps the label.
-        turns: whether images have no upright, so that vertical flips and quarter turns keep it too.
-        train: images to train on.
-        validation: images to choose by, none of which is in `train`.
-        fingerprint: changes when the images, the labels, the split or the size change.
-        skipped: corrupt files among the training and validation images that were left out.
-        decoded_size: height and width of the squares that images are decoded to before they are scaled to those that
-            are held, pixels; None where they are held as decoded.
-        test_size: how many test images there are, corrupt ones included; None where that is not known yet.
-        passed_over: what else was found where the images are and is not used, a phrase for each kind.
-    """
+class _Known:
+    """What is known before the images are split; see `Dataset`."""
 
     name: str
     classes: tuple[str, ...]
     in_chans: int
     image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     flip: bool
-    train: ImageSet
-    validation: ImageSet
-    fingerprint: str
     turns: bool = False
     skipped: int = 0
     decoded_size: int | None = None
     test_size: int | None = None
     passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(_Known):
+    """Images to search and train with.
+
+    Attributes:
+        name: name of the dataset or of its folder.
+        classes: names of the classes; labels are indices into them.
+        in_chans: channels of an image.
+        image_size: height and width that a network sees, pixels.
+        flip: whether labels survive a horizontal flip.
+        turns: whether labels also survive vertical flips and quarter turns.
+        skipped: number of corrupt training and validation files that were left out.
+        decoded_size: height and width that images are decoded to before they are scaled to the stored size, pixels;
+            None if they are stored as decoded.
+        test_size: number of test images, corrupt ones included; None if not known yet.
+        passed_over: what else was found with the images and is not used, one phrase per kind.
+        mean: mean of each channel of the training images, scaled to 0..1.
+        std: standard deviation of each channel of the training images.
+        train: training images.
+        validation: images to select networks by; none of them is in `train`.
+        fingerprint: changes with the images, the labels, the split and the size.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train: ImageSet
+    validation: ImageSet
+    fingerprint: str
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What files say of it, so that it is known again, and so that other images can be shown as its own are."""
+        """What files store, to recognise the dataset and to prepare other images in the same way."""
         stored, decoded = self.train.stored_size, self.decoded_size
         return {
             "name": self.name,
@@ -75,15 +81,19 @@ class Dataset:
         }
 
     def train_and_validation(self) -> ImageSet:
-        """Everything but the test images, for the last training of a chosen network."""
+        """All images but the test images, for the final training of a chosen network."""
         return self._train_and_validation
 
     def test(self) -> ImageSet:
-        """The test images, which nothing has opened before the first call; they are kept.
+        """The test images, which are read at the first call.
 
         Raises:
             DataError: there are none, or they cannot be read.
         """
+        return self._test
+
+    @cached_property
+    def _test(self) -> ImageSet:
         if self._load_test is None:
             raise DataError(
                 f"{self.name} has no test images.", hint="Put them into a folder test beside train, by class."
@@ -93,7 +103,7 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What of a dataset is wanted: the arguments of `load_dataset` that mean the same for every source."""
+    """Arguments of `load_dataset` that mean the same for every source."""
 
     seed: int
     validation: int | float | None
@@ -101,10 +111,10 @@ class Choice:
     image_size: int | None
 
     def limited(self, labels: Positions) -> Positions:
-        """Positions of the images to use: all, or `limit` of them in the same proportion for every class.
+        """Positions of the images to use: all, or `limit` of them, stratified by class.
 
         Raises:
-            UsageError: the limit leaves too few for every class to be trained and chosen by.
+            UsageError: the limit is too small for every class to be in training and validation.
         """
         if self.limit is None or self.limit >= len(labels):
             return np.arange(len(labels))
@@ -120,11 +130,10 @@ class Choice:
 
         Args:
             labels: (N,), int64.
-            usual: how many validation images there are where none are asked for; every class then has at least
-                2 of them where it has 4.
+            usual: default number of validation images; then every class with 4 images or more has at least 2 of them.
 
         Raises:
-            UsageError: what was asked for cannot be set aside.
+            UsageError: that many images cannot be set aside.
             DataError: no class has two images.
         """
         room = len(labels) - len(np.unique(labels))
@@ -140,27 +149,17 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Images:
-    """What a source knows of its images before they are split and normalised.
+class Images(_Known):
+    """Images of a source, neither split nor normalised.
 
     Attributes:
-        whole: the images outside test; their normalisation is not used.
-        digest: changes when the images change.
-        load_test: reads the test images; None where there are none.
+        whole: all but the test images.
+        digest: changes with the images.
+        load_test: reads the test images; None if there are none.
     """
 
-    name: str
-    classes: tuple[str, ...]
-    in_chans: int
-    image_size: int
-    flip: bool
-    turns: bool
     whole: ImageSet
     digest: str
-    skipped: int = 0
-    decoded_size: int | None = None
-    test_size: int | None = None
-    passed_over: tuple[str, ...] = ()
     load_test: Callable[[Normalisation], ImageSet] | None
 
     def split(self, train: Positions, validation: Positions, seed: int) -> Dataset:
@@ -169,23 +168,14 @@ class Images:
         normalisation = Normalisation.from_histogram(training.histogram(seed))
         whole = self.whole.normalised(normalisation)
         return Dataset(
-            name=self.name,
-            classes=self.classes,
-            in_chans=self.in_chans,
-            image_size=self.image_size,
+            **{each.name: getattr(self, each.name) for each in fields(_Known)},
             mean=normalisation.mean,
             std=normalisation.std,
-            flip=self.flip,
-            turns=self.turns,
             train=training.normalised(normalisation),
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=self._fingerprint(train, validation),
-            skipped=self.skipped,
-            decoded_size=self.decoded_size,
-            test_size=self.test_size,
-            passed_over=self.passed_over,
             _train_and_validation=whole,
-            _load_test=_ReadOnce(partial(self.load_test, normalisation)) if self.load_test else None,
+            _load_test=partial(self.load_test, normalisation) if self.load_test else None,
         )
 
     def _fingerprint(self, train: Positions, validation: Positions) -> str:
@@ -196,19 +186,17 @@ class Images:
         return digest.hexdigest()[:16]
 
 
-class _ReadOnce:
-    """Reads images when they are first wanted, and keeps them; can be pickled."""
+def require_every_class(
+    classes: tuple[str, ...], before: Positions, sound: Positions, *, where: str = "", hint: str
+) -> None:
+    """Raise `DataError` if a class has no images left once corrupt ones are skipped.
 
-    def __init__(self, read: Callable[[], ImageSet]) -> None:
-        self._read = read
-        self._images: ImageSet | None = None
-
-    def __call__(self) -> ImageSet:
-        if self._images is None:
-            self._images = self._read()
-        return self._images
-
-
-def unnormalised(in_chans: int) -> Normalisation:
-    """Leaves images scaled to 0..1 as they are."""
-    return Normalisation((0.0,) * in_chans, (1.0,) * in_chans)
+    Args:
+        before: labels of all images.
+        sound: labels of the remaining ones.
+        where: place of the images, for the message.
+    """
+    lost = sorted(set(before.tolist()) - set(sound.tolist()))
+    if lost:
+        names = ", ".join(classes[label] for label in lost)
+        raise DataError(f"Every image of these classes{where} is corrupt: {names}.", hint=hint)

@@ -1,21 +1,33 @@
-"""Image files to pixels, with Pillow."""
+"""Image files to pixels, with Pillow, and pixels to another size."""
 
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import threading
+import warnings
 import zlib
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
+from pure_nas.data import preprocessing
 from pure_nas.data.preprocessing import in_mode, open_image, square, upright
-from pure_nas.errors import DataError
+from pure_nas.errors import DataError, reason
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Pixels = NDArray[np.uint8]
 
@@ -24,6 +36,10 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".t
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _LARGE_PIXELS = 2**26
+_PILLOW = r"PIL\."
+_CHUNK = 256
+_SCALED_AT_ONCE = 4096
+_log = logging.getLogger(__name__)
 
 _opening = threading.Lock()
 _large = threading.Lock()
@@ -56,27 +72,26 @@ class Probe:
     gray: bool
 
 
-def read_bytes(path: Path) -> bytes:
-    """The contents of a file.
-
-    Raises:
-        DataError: it cannot be read, which says nothing about the image in it.
-    """
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn an `OSError` into a `DataError` that says that `what` cannot be read."""
     try:
-        return path.read_bytes()
+        yield
     except OSError as error:
         raise DataError(
-            f"The image {path} cannot be read: {error.strerror or error}.",
+            f"The {what} cannot be read: {reason(error)}.",
             hint="Check that the file is there and that you may read it.",
         ) from error
 
 
-def probe_image(data: bytes) -> Probe:
-    """Read an image's header.
+def read_bytes(path: Path) -> bytes:
+    """The contents of an image file, or a `DataError`."""
+    with readable(f"image {path}"):
+        return path.read_bytes()
 
-    Raises:
-        CorruptImageError: there is none.
-    """
+
+def probe_image(data: bytes) -> Probe:
+    """Read an image's header, or raise `CorruptImageError`."""
     try:
         with _opened(data) as image:
             return Probe(*image.size, gray=image.mode in _GRAY_MODES)
@@ -103,7 +118,8 @@ def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
         MemoryError: the image is too large for the memory that is left.
     """
     try:
-        with _opened(data) as opened, _turn(opened.width * opened.height):
+        # Very large images take gigabytes, so threads take turns with them.
+        with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
             image = in_mode(upright(opened), "L" if in_chans == 1 else "RGB")
             pixels = np.asarray(square(image, size))
     except _DAMAGE as error:
@@ -125,12 +141,80 @@ def _opened(data: bytes) -> Image.Image:
         return open_image(io.BytesIO(data))
 
 
-def _turn(pixels: int) -> AbstractContextManager[object]:
-    """What to hold while so many pixels are decoded: very large images take gigabytes, so threads take turns."""
-    return _large if pixels > _LARGE_PIXELS else nullcontext()
-
-
 def _reason(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not an image"
     return str(error) or type(error).__name__
+
+
+def scaled(images: NDArray[np.uint8], size: int | None) -> Tensor:
+    """(N, C, H, W) uint8 images at `size` pixels, antialiased; None leaves them as they are."""
+    pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    if size is None or size == pixels.shape[-1]:
+        return pixels
+    return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _SCALED_AT_ONCE)])
+
+
+def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
+    """What `function` returns for each item; Pillow decodes outside Python's lock."""
+    pool = ThreadPoolExecutor(max_workers=max(1, threads))
+    try:
+        return list(pool.map(function, items))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def corrupt_among(
+    positions: Sequence[int], look: Callable[[int], object], threads: int, *, tell: str = ""
+) -> dict[int, str]:
+    """Positions for which `look` raises `CorruptImageError`, ascending, and the reasons; `tell` logs its progress."""
+    found: dict[int, str] = {}
+    chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
+    numbers = count(1)
+
+    def look_at(chunk: Sequence[int]) -> None:
+        for position in chunk:
+            try:
+                look(position)
+            except CorruptImageError as error:
+                found[position] = str(error) or "damaged"
+        number = next(numbers)
+        if tell and number * 10 // len(chunks) > (number - 1) * 10 // len(chunks):
+            _log.info("%s: %d %%, %d damaged.", tell, number * 100 // len(chunks), len(found))
+
+    in_threads(look_at, chunks, threads)
+    return dict(sorted(found.items()))
+
+
+# Filters of warnings belong to the process, so the thread that starts others enters these, not each of them.
+
+
+@contextmanager
+def pillow_warnings_counted() -> Iterator[None]:
+    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever."""
+    heard: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.filterwarnings("always", module=_PILLOW)
+            # Images of this size are read all the same.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        ours = []
+        for each in heard:
+            if "PIL" in Path(each.filename).parts:
+                ours.append(each)
+            else:
+                warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+        if ours:
+            times = "once" if len(ours) == 1 else f"{len(ours):,} times"
+            first = " ".join(str(ours[0].message).split()).rstrip(".")
+            _log.info("Pillow warned %s about the images, first of: %s.", times, first)
+
+
+@contextmanager
+def pillow_warnings_ignored() -> Iterator[None]:
+    """Leave out what Pillow warns about."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=_PILLOW)
+        yield

@@ -1,44 +1,54 @@
-"""A listing of image files decoded: to pixels where they fit in memory, to a checked list where they do not."""
+"""Image files of a folder, decoded to pixels where they fit in memory and else looked at one by one, and kept on disk.
+
+What is kept of a listing is `<key>.json` and, where pixels are held, `<key>.npy`. The key follows from the names, sizes
+and times of change of the files. Both are checked whole before they are used.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from pure_nas.data.decode import CorruptImageError, Pixels, Probe, decode_image, probe_image, read_bytes, too_large
-from pure_nas.data.listing import Listing
-from pure_nas.data.pillow_warnings import counted
+from pure_nas.data.decode import (
+    Pixels,
+    Probe,
+    corrupt_among,
+    decode_image,
+    pillow_warnings_counted,
+    probe_image,
+    too_large,
+)
+from pure_nas.data.disk_cache import digest_of, keep, key_of, read_kept
+from pure_nas.data.image_files import Listing
 from pure_nas.errors import DataError
-
-T = TypeVar("T")
 
 RESIDENT_BYTES = 2**30
 """Sets whose pixels take no more than this are held in memory; larger ones are streamed from their files."""
+SMALLEST_IMAGE = 8
 
-_CHUNK = 256
+_FORMAT = 3
+"""Changes with how files are decoded."""
 _MOST_THREADS = 16
 _LARGEST_NATIVE = 64
 _LARGEST_AUTOMATIC = 224
-SMALLEST_IMAGE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedImages:
-    """What reading every file of a listing gave.
+    """The decoded images of a listing.
 
     Attributes:
         image_size: height and width, pixels.
-        in_chans: 1 where every image is grayscale, else 3.
-        digest: sha256 of the pixels where they are held, else of the files.
-        corrupt: what is wrong with each file that cannot be decoded, by its place in the listing.
-        pixels: (N, C, S, S), uint8, of the other files; None where they are too large together.
+        in_chans: 1 for grayscale, 3 for RGB.
+        digest: sha256 of the pixels, or of the files if there are no pixels.
+        corrupt: reasons why files cannot be decoded, by position in the listing.
+        pixels: (N, C, S, S), uint8, of the other files; None if they are too large for memory.
     """
 
     image_size: int
@@ -48,39 +58,69 @@ class DecodedImages:
     pixels: Pixels | None = None
 
 
+def decoded_once(listing: Listing, image_size: int | None, in_chans: int | None, folder: Path) -> DecodedImages:
+    """`decode_listing`, or what an earlier call has kept in `folder`."""
+    facts = [_FORMAT, str(listing.root.resolve()), image_size, in_chans, RESIDENT_BYTES]
+    files = [[name, each.size, each.changed] for name, each in zip(listing.names(), listing.files, strict=True)]
+    entry = folder / f"{key_of([facts, files])}.json"
+    what = f"The decoded images in {entry}"
+    kept = read_kept(entry, _read, what, again="they are decoded")
+    if kept is not None:
+        return kept
+    images = decode_listing(listing, image_size, in_chans)
+    _keep(entry, images)
+    return images
+
+
 def decode_listing(listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
     """Read every image once, in threads.
 
     Args:
-        listing: the files.
-        image_size: height and width of the result; None chooses: the size that all images share where they are
-            squares of 8 to 64 pixels, else the median shorter side, rounded down to a multiple of 8, at most 224.
-        in_chans: 1 or 3; None chooses 1 where every image is grayscale.
+        image_size: height and width of the result (default: the size of the images if all are squares of one size from
+            8 to 64 pixels, else their median shorter side, rounded down to a multiple of 8, at most 224).
+        in_chans: 1 or 3 (default: 1 if every image is grayscale).
 
     Raises:
         DataError: a file cannot be read, no file is an image, or memory does not suffice for one.
     """
-    with counted():
-        return _decode(listing, image_size, in_chans)
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    probes: dict[int, Probe] = {}
 
+    def probe(place: int) -> None:
+        probes[place] = probe_image(listing.contents(place))
 
-def _decode(listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
-    paths = [each.path for each in listing.files]
-    probes, corrupt = _split_failures(_in_threads(_probe_chunk, paths))
-    if not probes:
-        raise _no_image(listing, corrupt)
-    size = image_size or _choose_size(list(probes.values()))
-    channels = in_chans or (1 if all(probe.gray for probe in probes.values()) else 3)
-    sound = sorted(probes)
-    pixels, digests, damaged = _decode_all([paths[i] for i in sound], size, channels)
-    corrupt = dict(sorted((corrupt | {sound[i]: reason for i, reason in damaged.items()}).items()))
-    if not digests:
+    with pillow_warnings_counted():
+        corrupt = corrupt_among(range(len(listing)), probe, threads)
+        if not probes:
+            raise _no_image(listing, corrupt)
+        size = image_size or _choose_size(list(probes.values()))
+        channels = in_chans or (1 if all(probe.gray for probe in probes.values()) else 3)
+        readable = sorted(probes)
+        held = len(readable) * channels * size**2 <= RESIDENT_BYTES
+        pixels = np.empty((len(readable), channels, size, size), dtype=np.uint8) if held else None
+        digests: dict[int, bytes] = {}
+
+        def decode(row: int) -> None:
+            place = readable[row]
+            data = listing.contents(place)
+            try:
+                image = decode_image(data, size, channels)
+            except MemoryError as error:
+                raise too_large(listing.name(place)) from error
+            digests[row] = b"" if held else hashlib.sha256(data).digest()
+            if pixels is not None:
+                pixels[row] = image
+
+        damaged = corrupt_among(range(len(readable)), decode, threads)
+    corrupt = dict(sorted((corrupt | {readable[row]: why for row, why in damaged.items()}).items()))
+    sound = sorted(digests)
+    if not sound:
         raise _no_image(listing, corrupt)
     if pixels is None:
-        files = hashlib.sha256(b"".join(digests.values())).hexdigest()
+        files = hashlib.sha256(b"".join(digests[row] for row in sound)).hexdigest()
         return DecodedImages(size, channels, files, corrupt)
     if damaged:
-        pixels = pixels[sorted(digests)]
+        pixels = pixels[sound]
     return DecodedImages(size, channels, pixel_digest(pixels), corrupt, pixels)
 
 
@@ -91,61 +131,31 @@ def pixel_digest(pixels: Pixels) -> str:
     return digest.hexdigest()
 
 
-def _probe_chunk(chunk: Sequence[Path], start: int) -> list[Probe | CorruptImageError]:
-    del start
-    return [_or_failure(probe_image, read_bytes(path)) for path in chunk]
+def _read(entry: Path) -> DecodedImages:
+    """What is kept, or an exception where anything about it is not as it was written."""
+    document = json.loads(entry.read_text(encoding="utf-8"))
+    body = document["body"]
+    if document["sha256"] != digest_of(body):
+        raise ValueError("its checksum differs")
+    pixels = np.load(entry.with_suffix(".npy"), allow_pickle=False) if body["resident"] else None
+    if pixels is not None and (pixels.dtype != np.uint8 or pixel_digest(pixels) != body["digest"]):
+        raise ValueError("the checksum of its pixels differs")
+    corrupt = {int(place): why for place, why in body["corrupt"].items()}
+    return DecodedImages(body["image_size"], body["in_chans"], body["digest"], corrupt, pixels)
 
 
-def _decode_all(
-    paths: Sequence[Path], size: int, channels: int
-) -> tuple[Pixels | None, dict[int, bytes], dict[int, str]]:
-    """The pixels of all files where they fit, what `_decode_into` returned for sound ones, and what ails the others."""
-    held = len(paths) * channels * size**2 <= RESIDENT_BYTES
-    pixels = np.empty((len(paths), channels, size, size), dtype=np.uint8) if held else None
-
-    def decode_chunk(chunk: Sequence[Path], start: int) -> list[bytes | CorruptImageError]:
-        return [_decode_into(pixels, row, path, size, channels) for row, path in enumerate(chunk, start)]
-
-    return pixels, *_split_failures(_in_threads(decode_chunk, paths))
-
-
-def _decode_into(pixels: Pixels | None, row: int, path: Path, size: int, channels: int) -> bytes | CorruptImageError:
-    """Decode a file into its row; the file's sha256 is returned only where no pixels are kept."""
-    data = read_bytes(path)
-    try:
-        image = _or_failure(lambda contents: decode_image(contents, size, channels), data)
-    except MemoryError as error:
-        raise too_large(path) from error
-    if isinstance(image, CorruptImageError):
-        return image
-    if pixels is None:
-        return hashlib.sha256(data).digest()
-    pixels[row] = image
-    return b""
-
-
-def _or_failure(function: Callable[[bytes], T], data: bytes) -> T | CorruptImageError:
-    try:
-        return function(data)
-    except CorruptImageError as error:
-        return error
-
-
-def _split_failures(results: Sequence[T | CorruptImageError]) -> tuple[dict[int, T], dict[int, str]]:
-    sound = {i: each for i, each in enumerate(results) if not isinstance(each, CorruptImageError)}
-    failures = {i: str(each) for i, each in enumerate(results) if isinstance(each, CorruptImageError)}
-    return sound, failures
-
-
-def _in_threads(function: Callable[[Sequence[Path], int], list[T]], paths: Sequence[Path]) -> list[T]:
-    """The results of `function(chunk, position of the chunk)` in order; Pillow decodes outside Python's lock."""
-    pool = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
-    try:
-        starts = range(0, len(paths), _CHUNK)
-        chunks = pool.map(lambda start: function(paths[start : start + _CHUNK], start), starts)
-        return [result for chunk in chunks for result in chunk]
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _keep(entry: Path, images: DecodedImages) -> None:
+    body = {
+        "image_size": images.image_size,
+        "in_chans": images.in_chans,
+        "digest": images.digest,
+        "corrupt": {str(place): why for place, why in images.corrupt.items()},
+        "resident": images.pixels is not None,
+    }
+    text = json.dumps({"sha256": digest_of(body), "body": body})
+    what, again, pixels = "Decoded images", "decodes them", images.pixels
+    if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), what, again=again):
+        keep(entry, lambda file: file.write(text.encode()), what, again=again)
 
 
 def _choose_size(probes: Sequence[Probe]) -> int:
@@ -161,7 +171,7 @@ def _choose_size(probes: Sequence[Probe]) -> int:
 def _no_image(listing: Listing, corrupt: dict[int, str]) -> DataError:
     first, reason = next(iter(corrupt.items()))
     return DataError(
-        f"None of the {len(listing.files)} files in {listing.root} can be decoded, such as "
+        f"None of the {len(listing)} files in {listing.root} can be decoded, such as "
         f"{listing.names()[first]} ({reason}).",
         hint="Check that they are images.",
     )

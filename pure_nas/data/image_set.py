@@ -1,9 +1,10 @@
-"""What trains and judges a network: labelled images that come in normalised batches."""
+"""Labelled images, in normalised batches, that networks are trained and evaluated on."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
@@ -26,13 +27,7 @@ class Normalisation:
 
     @classmethod
     def from_histogram(cls, histogram: Tensor) -> Normalisation:
-        """The statistics of pixels counted by value.
-
-        Counts are whole numbers, so the result does not depend on threads or the order of the images.
-
-        Args:
-            histogram: (C, 256), int64, how often each value occurs in each channel.
-        """
+        """Statistics from a (C, 256) int64 histogram of pixel values: exact, whatever the threads or the order."""
         values = torch.arange(256, dtype=torch.float64) / 255
         weights = histogram.double() / histogram.sum(1, keepdim=True)
         mean = weights @ values
@@ -40,6 +35,11 @@ class Normalisation:
         # A channel of one value would divide by zero; one step of a pixel is the least that can vary.
         std = variance.sqrt().clamp(min=1 / 255)
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+    @classmethod
+    def none(cls, in_chans: int) -> Normalisation:
+        """Images scaled to 0..1, otherwise unchanged."""
+        return cls((0.0,) * in_chans, (1.0,) * in_chans)
 
     def normaliser(self, size: int, device: torch.device) -> Callable[[Tensor], Tensor]:
         """A function from (B, C, size, size) uint8 windows in channels_last to normalised float32 ones."""
@@ -52,16 +52,13 @@ class Normalisation:
 
 
 def count_histogram(pixels: Tensor) -> Tensor:
-    """How often each value occurs in each channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
+    """Counts of pixel values per channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
     channels = pixels.unbind(1)
     return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in channels])
 
 
 def batch_bounds(count: int, batch_size: int, *, drop_last: bool) -> list[tuple[int, int]]:
-    """Where each batch starts and stops.
-
-    A last batch of a single image joins the one before it, since batch normalisation cannot train on one.
-    """
+    """Start and stop of each batch; a last batch of one image, which BatchNorm cannot train on, joins the previous."""
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     last = bounds[-1][1] - bounds[-1][0] if bounds else batch_size
     if drop_last and last < batch_size:
@@ -87,7 +84,7 @@ class ImageSet(ABC):
         return len(self.labels)
 
     def n_batches(self, batch_size: int, drop_last: bool = False) -> int:
-        """How many batches an epoch has."""
+        """Number of batches per epoch."""
         return len(batch_bounds(len(self), batch_size, drop_last=drop_last))
 
     def batches(
@@ -103,17 +100,16 @@ class ImageSet(ABC):
         """One epoch.
 
         Args:
-            batch_size: images in a batch. A last batch of one image joins the batch before it, which is then
-                one larger; other incomplete last batches are kept.
-            device: where the batches are wanted.
-            generator: on the CPU; shuffles and augments. Without it the images come in order.
-            augment: how images are varied; needs a generator.
-            drop_last: leave out an incomplete last batch.
-            whole: give the images as they are held, of `stored_size`, for views of one's own; not with `augment`.
+            batch_size: images per batch. A last batch of one image joins the previous batch; other incomplete last
+                batches are kept.
+            device: device of the batches.
+            generator: a CPU generator, to shuffle and augment. Without it the images come in order.
+            augment: how to vary the images; needs a generator.
+            drop_last: drop an incomplete last batch.
+            whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
 
         Yields:
-            Images (B, C, H, W), H and W the `image_size`, float32, channels_last, normalised, and their labels (B,),
-            int64, both on `device`.
+            Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
 
         Raises:
             UsageError: the batch size cannot be used, `augment` comes without a generator, or `whole` with it.
@@ -147,11 +143,11 @@ class ImageSet(ABC):
     @property
     @abstractmethod
     def image_size(self) -> int:
-        """Height and width of what a network is shown of an image, pixels."""
+        """Height and width that a network sees, pixels."""
 
     @property
     def stored_size(self) -> int:
-        """Height and width of the images as they are held, pixels; where it is larger, the middle is shown."""
+        """Height and width of the stored images, pixels; a network sees their centre if they are larger."""
         return self.image_size
 
     @abstractmethod
@@ -164,13 +160,12 @@ class ImageSet(ABC):
     def subset(self, positions: Tensor) -> Self:
         """The images at `positions` (K,), int64, sharing memory with this set."""
 
-    @abstractmethod
     def normalised(self, normalisation: Normalisation) -> Self:
         """The same images, normalised otherwise."""
+        same = copy(self)
+        same.normalisation = normalisation
+        return same
 
     @abstractmethod
     def histogram(self, seed: int) -> Tensor:
-        """How often each value occurs in each channel: (C, 256), int64.
-
-        Where reading every image is slow, those of a sample drawn by `seed` are counted.
-        """
+        """Counts of pixel values per channel, (C, 256), int64; if reading is slow, of a sample drawn with `seed`."""

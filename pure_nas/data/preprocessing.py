@@ -64,45 +64,74 @@ def white_of(values: Tensor) -> int:
     return int(2**depth - 1)
 
 
-def shallow_colours(image: Image.Image) -> Image.Image:
-    """Bring a PNG or TIFF of 16 bits a colour that uses fewer to 8, scaled by the bits that it uses.
+def in_eight_bits(values: Tensor) -> Tensor:
+    """Values of 16 bits, scaled by the bits that they use; where they use all, their upper 8, as Pillow gives them."""
+    white = white_of(values)
+    return values // 256 if white == 2**16 - 1 else (values * 255 + white // 2) // white
 
-    Pillow gives the upper 8 of 16 bits. The lower ones are what it gives where it is told that bytes are swapped, which
-    takes an image that was opened and not yet loaded. Other images stay as they are.
+
+def shallow_colours(image: Image.Image) -> Image.Image:
+    """Bring a PNG or TIFF of 16 bits a colour to 8, scaled by the bits that it uses.
+
+    Pillow gives the upper 8 of 16 bits. The lower ones are what it gives where it is told that bytes are swapped or, of
+    gray with alpha, that there are twice as many channels. That takes an image that was opened and not yet loaded, and
+    leaves it so; others stay as they are.
+
+    Raises:
+        ValueError: each colour has a plane of its own, which Pillow misreads.
     """
     import io
     import sys
 
     from PIL import Image
 
-    def mode_in_file(arguments: str | tuple[object, ...]) -> str:
+    def first(arguments: str | tuple[object, ...]) -> str:
         return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
-    def swapped(arguments: str | tuple[object, ...]) -> str | tuple[object, ...]:
-        little = {"L": True, "B": False, "N": sys.byteorder == "little"}[mode_in_file(arguments)[-1]]
-        mode = mode_in_file(arguments)[:-1] + ("B" if little else "L")
-        return (mode, *arguments[1:]) if isinstance(arguments, tuple) else mode
+    def opened(mode: str, rawmode: str) -> Tensor:
+        again = open_image(io.BytesIO(data))
+        tiles = [
+            tuple.__new__(type(tile), (*tile[:3], (rawmode, *tile[3][1:]) if isinstance(tile[3], tuple) else rawmode))
+            for tile in vars(again)["tile"]
+        ]
+        vars(again).update(tile=tiles, _mode=mode)
+        again.load()
+        size.append(again.size)  # a TIFF is turned when it is loaded
+        return torch.frombuffer(bytearray(again.tobytes()), dtype=torch.uint8).view(-1, len(mode)).long()
 
     tiles, file = getattr(image, "tile", None), getattr(image, "fp", None)
-    deep = {f"{mode};16{order}" for mode in ("RGB", "RGBA", "RGBX") for order in "LBN"}
-    if not tiles or file is None or mode_in_file(tiles[0][3]) not in deep:
+    if not tiles or file is None:
+        return image
+    kind, _, order = first(tiles[0][3]).partition(";16")
+    bits = getattr(image, "tag_v2", {}).get(258, (8,))
+    if getattr(image, "_planar_configuration", 1) == 2 and max(bits) > 8:
+        raise ValueError("each colour of 16 bits has a plane of its own")
+    stored = {"RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA", "RGBX": "RGBA", "CMYK": "CMYK", "LA": "RGBA"}.get(kind)
+    if stored is None or order not in {"L", "B", "N"}:
         return image
     place = file.tell()
     file.seek(0)
-    lower = open_image(io.BytesIO(file.read()))
+    data = file.read()
     file.seek(place)
-    vars(lower)["tile"] = [tuple.__new__(type(tile), (*tile[:3], swapped(tile[3]))) for tile in vars(lower)["tile"]]
-    pixels = bytearray(image.tobytes())
-    upper = torch.frombuffer(pixels, dtype=torch.uint8).view(-1, len(image.mode))
-    values = upper.long() * 256 + torch.frombuffer(bytearray(lower.tobytes()), dtype=torch.uint8).view(upper.shape)
-    colours = values[:, :3]
-    white = white_of(colours)
-    if white == 2**16 - 1:
-        return image
-    upper[:, :3] = (colours * 255 + white // 2) // white
-    scaled_image = Image.frombytes(image.mode, image.size, bytes(pixels))
-    scaled_image.info.update(image.info)
-    return scaled_image
+    size: list[tuple[int, int]] = []
+    if kind == "LA":
+        both = opened("RGBA", "RGBA")
+        values = both[:, 0::2] * 256 + both[:, 1::2]
+    else:
+        little = order == "L" or (order == "N" and sys.byteorder == "little")
+        upper, lower = (opened(stored, f"{stored};16{byte}") for byte in ("LB" if little else "BL"))
+        values = upper * 256 + lower
+    colours, alpha = (values, None) if kind in {"RGB", "CMYK"} else (values[:, :-1], values[:, -1:])
+    if kind == "RGBa" and alpha is not None:
+        colours = (colours * white_of(alpha) // alpha.clamp(min=1)).clamp(max=2**16 - 1)
+    channels = [colours, *([] if alpha is None or kind == "RGBX" else [alpha])]
+    eight = torch.cat([in_eight_bits(each) for each in channels], 1).flatten()
+    raw = bytearray(len(eight))
+    torch.frombuffer(raw, dtype=torch.uint8).copy_(eight)
+    mode = {"RGBX": "RGB", "RGBa": "RGBA"}.get(kind, kind)
+    pixels = Image.frombytes(mode, size[0], bytes(raw))
+    pixels.info.update(image.info)
+    return pixels
 
 
 def whole_numbers_to_gray(image: Image.Image) -> Image.Image:

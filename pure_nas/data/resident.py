@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pure_nas.data.augment import Draws
+from pure_nas.data.augment import Draws, bordered, cutter
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.windows import bordered, cutter
 
 _PIECE_BYTES = 2**23
 
 
 class PixelStore:
-    """Pixels and labels that several image sets share, with one copy on each device but the CPU.
+    """Pixels and labels shared by several image sets, copied once to each device.
 
     Args:
         pixels: (N, C, S, S), uint8.
@@ -40,13 +39,13 @@ class PixelStore:
 
 
 class ResidentImages(ImageSet):
-    """Images that are moved to the device once, as uint8, and cropped, mirrored and normalised there.
+    """Images that are moved to the device once, as uint8, and cropped, flipped and normalised there.
 
     Args:
-        store: the pixels; train and validation share one.
-        positions: (K,), int64, which images of the store belong to this set, in order.
-        normalisation: what batches are normalised with.
-        image_size: height and width of what a network is shown, pixels; None: all of the image.
+        store: the pixels, shared by several sets.
+        positions: (K,), int64, the images of the store in this set.
+        normalisation: of the batches.
+        image_size: height and width that a network sees, pixels (default: the whole image).
     """
 
     def __init__(
@@ -69,9 +68,6 @@ class ResidentImages(ImageSet):
         chosen = self._positions[positions]
         return ResidentImages(self._store, chosen, self.normalisation, image_size=self._image_size)
 
-    def normalised(self, normalisation: Normalisation) -> ResidentImages:
-        return ResidentImages(self._store, self._positions, normalisation, image_size=self._image_size)
-
     def histogram(self, seed: int) -> Tensor:
         del seed  # every image is counted
         pixels = self._store.pixels
@@ -87,7 +83,7 @@ class ResidentImages(ImageSet):
     ) -> Iterator[Batch]:
         images, labels = self._store.on(device)
         normalise = self.normalisation.normaliser(draws.size, device)
-        # One transfer an epoch: nothing in the loop waits for the device.
+        # One transfer per epoch: nothing in the loop waits for the device.
         drawn = draws.to(device)
         rows = self._positions.to(device)[drawn.order]
         cut = cutter(drawn, images.shape[1], images.shape[-1] + 2 * padding, device)

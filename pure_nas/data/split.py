@@ -9,27 +9,31 @@ from pure_nas.errors import UsageError
 
 Positions = NDArray[np.int64]
 
-TEST_SPLIT_SEED = 20_211_217
-"""Fixes the test images of datasets without a test part of their own, whatever seed a run has."""
+_TEST_SEED = 20_211_217
+"""Fixes the test images of datasets without a test part of their own."""
+
+
+def split_off_test(labels: Positions, share: float, *, at_least: int = 0) -> tuple[Positions, Positions]:
+    """Positions of all other images, and of a share of each class as test images, the same for every seed of a run."""
+    room = len(labels) - len(np.unique(labels))
+    return stratified_split(labels, min(round(share * len(labels)), room), _TEST_SEED, at_least=at_least)
 
 
 def stratified_split(labels: Positions, held_out: int, seed: int, *, at_least: int = 0) -> tuple[Positions, Positions]:
-    """Split positions so that every class is held out in proportion to its size.
-
-    Every class keeps at least one image; a class of one image is never held out.
+    """Split positions, stratified by class; every class keeps at least one image.
 
     Args:
         labels: (N,), int64.
-        held_out: how many to hold out; no more than N minus the number of classes present.
+        held_out: number of images to hold out, at most N minus the number of classes.
         seed: decides which images of a class are held out.
-        at_least: hold out this many of each class, or half of it where it is smaller; `held_out` then grows
-            where this asks for more.
+        at_least: hold out at least this many images of each class, or half of a smaller class, even if the total
+            then exceeds `held_out`.
 
     Returns:
         The kept and the held-out positions, each ascending.
 
     Raises:
-        UsageError: `held_out` leaves a class with no image.
+        UsageError: `held_out` leaves a class without images.
     """
     counts = np.bincount(labels)
     room = int(np.maximum(counts - 1, 0).sum())
@@ -61,7 +65,7 @@ def _quotas(counts: Positions, total: int, least: Positions) -> Positions:
 
 
 def held_out_count(share: int | float, total: int, *, what: str) -> int:
-    """How many images `share` means: itself where it is a number of images, or a part of `total`.
+    """Number of images that `share` means, which is that number itself or a fraction of `total`.
 
     Raises:
         UsageError: `share` is neither a positive number of images below `total` nor between 0 and 1.

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pure_nas.data.augment import Draws
+from pure_nas.data.augment import Draws, bordered, cutter
+from pure_nas.data.decode import pillow_warnings_ignored
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.pillow_warnings import ignored
 from pure_nas.data.pixel_source import PixelSource
-from pure_nas.data.windows import bordered, cutter
 from pure_nas.errors import DataError
 
 _SAMPLE = 1024
@@ -26,16 +25,13 @@ _Fault = tuple[str, str]
 
 
 def share_cpus(processes: int) -> None:
-    """Let sets that are loaded from now on leave room for so many processes, this one included, that decode at once."""
+    """Share the CPUs among this number of processes that decode at once, in sets that are loaded from now on."""
     global _sharers  # noqa: PLW0603 - a property of the process, like its number of threads
     _sharers = processes
 
 
 def usual_workers() -> int:
-    """Processes that decode: one for each CPU this process may use, at most 8; none on a single CPU.
-
-    Where several processes share the CPUs, each has its part, one at least.
-    """
+    """Processes that decode: this process's share of the CPUs, 1 to 8, or none on a single CPU."""
     # Not on every system, and more exact than the number of CPUs where it is.
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -43,17 +39,14 @@ def usual_workers() -> int:
 
 
 class _Reader:
-    """Reads the image at a position; a damaged one becomes its message, so that workers never raise."""
+    """Reads images by position; a failure is returned, since an exception would lose its hint on the way."""
 
     def __init__(self, source: PixelSource) -> None:
         self._source = source
 
-    def __len__(self) -> int:
-        return len(self._source)
-
     def __getitem__(self, position: int) -> Tensor | _Fault:
         try:
-            with ignored():
+            with pillow_warnings_ignored():
                 pixels = self._source.pixels(position)
         except DataError as error:
             return error.message, error.hint
@@ -68,17 +61,17 @@ def _collate(items: Sequence[Tensor | _Fault]) -> Tensor | _Fault:
 class StreamedImages(ImageSet):
     """Images that worker processes read and decode while the device trains.
 
-    Workers only read. Crops and flips are drawn and applied as for images in memory, so batches are the same
-    for any number of workers, and the same as those of `ResidentImages`.
+    Workers only read. Augmentation is drawn and applied as for images in memory, so batches do not depend on the
+    number of workers and equal those of `ResidentImages`.
 
     Args:
-        source: gives the images.
+        source: of the images.
         labels: (N,), int64.
-        normalisation: what batches are normalised with.
-        positions: (N,), int64, which images of the source belong to this set, in order; None: all.
-        image_size: height and width of what a network is shown, pixels; None: all of the image.
-        workers: processes that decode; 0 decodes in this one. None: `usual_workers()`, and none where there is
-            nothing to decode.
+        normalisation: of the batches.
+        positions: (N,), int64, the images of the source in this set (default: all).
+        image_size: height and width that a network sees, pixels (default: the whole image).
+        workers: number of processes that decode, 0 for this one (default: `usual_workers()` if there is anything to
+            decode).
     """
 
     def __init__(
@@ -106,17 +99,11 @@ class StreamedImages(ImageSet):
         return self._source.size
 
     def subset(self, positions: Tensor) -> StreamedImages:
-        return self._replaced(self.labels[positions], self._positions[positions], self.normalisation)
-
-    def normalised(self, normalisation: Normalisation) -> StreamedImages:
-        return self._replaced(self.labels, self._positions, normalisation)
-
-    def _replaced(self, labels: Tensor, positions: Tensor, normalisation: Normalisation) -> StreamedImages:
         return StreamedImages(
             self._source,
-            labels,
-            normalisation,
-            positions=positions,
+            self.labels[positions],
+            self.normalisation,
+            positions=self._positions[positions],
             image_size=self._image_size,
             workers=self._workers,
         )
@@ -157,16 +144,12 @@ class StreamedImages(ImageSet):
             # Without one of its own the loader draws from the global generator, which is the user's.
             generator=torch.Generator(),
         )
-        batches = iter(loader)
-        while (batch := self._next(batches)) is not None:
-            if not isinstance(batch, Tensor):
-                message, hint = batch
-                raise DataError(message, hint=hint)
-            yield batch
-
-    def _next(self, batches: Iterator[Tensor | _Fault]) -> Tensor | _Fault | None:
         try:
-            return next(batches, None)
+            for batch in loader:
+                if not isinstance(batch, Tensor):
+                    message, hint = batch
+                    raise DataError(message, hint=hint)
+                yield batch
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise

@@ -1,9 +1,8 @@
-"""Judging trained networks beyond the error: classes, calibration, noise, light, test-time views."""
+"""Evaluating trained networks beyond their error: classes, calibration, noise, light, test-time views."""
 
-from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint, evaluate_network
+from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint, evaluate_network, noise_error
 from pure_nas.evaluation.invariance import USUAL_FACTORS, IntensityChange
-from pure_nas.evaluation.noise import NOISE_KINDS, USUAL_LEVELS, Noise, NoiseKind, usual_noises
-from pure_nas.evaluation.noise_error import NOISE_MIXTURE, noise_error
+from pure_nas.evaluation.noise import NOISE_KINDS, NOISE_MIXTURE, USUAL_LEVELS, Noise, NoiseKind, usual_noises
 from pure_nas.evaluation.pooled import pooled
 from pure_nas.evaluation.quality import ClassQuality, Quality, wilson
 from pure_nas.evaluation.views import CROPS, Crops, Views

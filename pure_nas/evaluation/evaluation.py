@@ -1,4 +1,4 @@
-"""Judging a trained network on labelled images: `evaluate_network`."""
+"""Evaluating a trained network on labelled images: `evaluate_network`, and `noise_error` as an objective."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import ImageSet
 from pure_nas.devices import computing_on, threads_for
 from pure_nas.errors import DataError, UsageError
-from pure_nas.evaluation.intensities import Intensities
 from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
-from pure_nas.evaluation.noise import Noise, NoiseKind, add_noise, noise_seeds
-from pure_nas.evaluation.quality import Quality, quality_of
-from pure_nas.evaluation.scorer import Scorer, log_softmax
-from pure_nas.evaluation.tally import Tally
+from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
+from pure_nas.evaluation.quality import Quality, Tally, quality_of
+from pure_nas.evaluation.scorer import Intensities, Scorer, log_softmax
 from pure_nas.evaluation.views import Views, middle
 from pure_nas.nn import Network
 from pure_nas.training.evaluation import scoring_batch
@@ -27,7 +25,6 @@ from pure_nas.training.evaluation import scoring_batch
 SCHEMA_VERSION = 1
 
 Progress = Callable[[int, int], None]
-"""Is told how many images are done, and of how many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +49,7 @@ class NoisePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseCurve:
-    """Quality over the levels of one kind of noise, from none to strong; no noise comes first."""
+    """Quality over the levels of one kind of noise, from none to strong."""
 
     kind: NoiseKind
     points: tuple[NoisePoint, ...]
@@ -60,15 +57,15 @@ class NoiseCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was found of one network on one set of images.
+    """The evaluation of one network on one set of images.
 
     Attributes:
-        quality: on the images as they are, each seen once.
+        quality: on the images as they are.
         views: the test-time views that were asked for.
-        viewed: quality where probabilities are averaged over the views; None where the only view is the image.
-        noise: one curve a kind; images are seen once.
-        intensity: the invariance probe, by rising factor; images are seen once.
-        seed: decided the noise.
+        viewed: quality of probabilities averaged over the views; None if the only view is the image.
+        noise: one curve per kind, without views.
+        intensity: the invariance probe, by increasing factor, without views.
+        seed: of the noise.
         image_size: height and width of the images, pixels.
     """
 
@@ -108,21 +105,21 @@ def evaluate_network(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge `network` on every image of a set, as it is in evaluation mode.
+    """Evaluate `network` on a set of images, in evaluation mode.
 
-    The images are read once, whatever is asked for. On a CPU the result depends on the seed alone, not on the batch
-    size.
+    The images are read once, whatever is asked for. On a CPU the result depends on the seed, but not on the batch size.
 
     Args:
-        classes: names of the classes; their numbers where they are left out.
-        noises: under which noise to judge it as well; see `usual_noises`.
-        views: test-time views to average over; none where it is left out.
-        factors: what to multiply intensities by for the invariance probe; see `USUAL_FACTORS`.
+        classes: names of the classes (default: their numbers).
+        noises: noise to evaluate under as well, such as `usual_noises()`.
+        views: test-time views to average over (default: the image alone).
+        factors: factors of the intensity for the invariance probe, such as `USUAL_FACTORS`.
         seed: decides the noise.
-        batch_size: images at a time; what suits the device where it is left out.
+        batch_size: images per batch (default: as suits the device).
+        progress: is told how many images are done, and of how many.
 
     Raises:
-        UsageError: the images are not what the network reads, or the names are not one a class.
+        UsageError: images or names do not fit the network.
         DataError: there are no images, or one can no longer be read.
     """
     names = _checked(network, images, classes)
@@ -138,6 +135,19 @@ def evaluate_network(
             if progress:
                 progress(done, len(images))
         return run.result(names)
+
+
+def noise_error(network: Network, images: ImageSet, device: torch.device, seed: int) -> float:
+    """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`; `seed` decides the noise.
+
+    A prediction that is not finite counts as wrong.
+
+    Raises:
+        DataError: there are no images, or one can no longer be read.
+    """
+    found = evaluate_network(network, images, device, noises=NOISE_MIXTURE, seed=seed)
+    errors = [point.quality.error for curve in found.noise for point in curve.points if not point.noise.clean]
+    return sum(errors) / len(errors)
 
 
 class _Run:
@@ -172,7 +182,7 @@ class _Run:
         return self._viewed is not None
 
     def add(self, held: Tensor, labels: Tensor, start: int) -> None:
-        """Judge a batch, whose first image is at place `start` of the set."""
+        """Evaluate a batch, whose first image is at place `start` of the set."""
         batch = middle(held, self._image_size) if self.cuts_views else held
         features, logits = self._scorer.features_and_logits(batch)
         scores = log_softmax(logits)
@@ -192,7 +202,7 @@ class _Run:
             probe.add((features, scores), (new_features, log_softmax(new_logits)), labels)
 
     def _over_views(self, held: Tensor) -> Tensor:
-        """Logarithm of the mean probability over the views, (B, C), float64; NaN where a view gives no finite one."""
+        """Logarithm of the mean probability over the views, (B, C), float64; NaN if one is not finite."""
         views = self._views.of(held, self._image_size)
         scores = torch.stack([self._scorer.log_probabilities(view) for view in views])
         return scores.logsumexp(0) - math.log(len(scores))
@@ -221,16 +231,11 @@ class _Run:
 
 
 def _checked(network: Network, images: ImageSet, classes: Sequence[str]) -> Sequence[str]:
-    """The names of the classes, once images and names are known to fit the network.
-
-    Raises:
-        UsageError: they do not.
-        DataError: there are no images.
-    """
+    """The names of the classes, after a check that images and names fit the network."""
     architecture = network.architecture
     count = architecture.num_classes
     if not len(images):
-        raise DataError("There are no images to judge the network by.")
+        raise DataError("There are no images to evaluate the network on.")
     channels = len(images.normalisation.mean)
     if channels != architecture.in_chans:
         raise UsageError(

@@ -1,7 +1,7 @@
-"""Does a network see the same in a brighter or darker image? Accuracy and features when intensity is multiplied.
+"""How accuracy and features change when the intensity of images is multiplied by a factor.
 
-A product of powers turns a common factor of its inputs into a common factor of its outputs, which a norm could take
-out: the argument for ratios. The probe asks what is left of it in a whole network.
+A product of powers turns a common factor of its inputs into a common factor of its outputs, which a norm could remove.
+The probe measures what is left of this invariance in a whole network.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityChange:
-    """What multiplying the intensity of images scaled to 0..1 by a factor does; nothing is clipped.
+    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped.
 
     Attributes:
-        accuracy: on the changed images.
-        agreement: share of images whose predicted class stays.
-        cosine: mean cosine of the features (what the classifier reads) before and after; 1 is unchanged direction.
-        norm_ratio: mean of the features' length after, relative to before.
+        agreement: share of images whose predicted class stays the same.
+        cosine: mean cosine of the features (the input of the classifier) before and after.
+        norm_ratio: mean length of the features after, relative to before.
         relative_change: mean of |after - before| / |before|.
-        unmeasured: images whose features are zero or not finite; the three means leave them out, and are None where
-            all images are.
-        accuracies: of each seed, where this is of several (see `pooled`); empty where it is of one network.
+        unmeasured: images whose features are zero or not finite, which the three means leave out; they are None if no
+            image is left.
+        accuracies: of each seed, if this is of several (see `pooled`).
     """
 
     factor: float
@@ -60,32 +59,29 @@ class IntensityChange:
         }
 
 
-def check_factor(factor: float) -> None:
-    """Check that intensity can be multiplied by `factor`.
+class IntensityProbe:
+    """Compares features and predictions before and after the change, batch by batch.
 
     Raises:
-        UsageError: it is not a positive number.
+        UsageError: the factor is not a positive number.
     """
-    if not (0 < factor < math.inf):
-        raise UsageError(f"Intensity cannot be multiplied by {factor:g}.", hint="Use positive numbers such as 0.5,2.")
-
-
-class IntensityProbe:
-    """Compares features and predictions of changed images with those of the images as they are, batch by batch."""
 
     def __init__(self, factor: float, device: torch.device) -> None:
-        check_factor(factor)
+        if not (0 < factor < math.inf):
+            raise UsageError(
+                f"Intensity cannot be multiplied by {factor:g}.", hint="Use positive numbers such as 0.5,2."
+            )
         self.factor = factor
         self._images = 0
         self._counts = torch.zeros(2, dtype=torch.int64, device=device)
         self._sums = torch.zeros(4, dtype=torch.float64, device=device)
 
     def add(self, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], labels: Tensor) -> None:
-        """Take a batch into account.
+        """Count a batch.
 
         Args:
             before: features (B, F) and log-probabilities (B, C) of the images as they are.
-            after: likewise of the changed ones.
+            after: features and log-probabilities of the changed images.
             labels: (B,), int64.
         """
         self._images += len(labels)

@@ -1,14 +1,14 @@
-"""Noise on images: four kinds, drawn for each image on its own, so that batches do not matter.
+"""Four kinds of noise on images, drawn for each image separately, so that results do not depend on batches.
 
-Images are scaled to 0..1, and what noise lifts out of that range is clipped, as a sensor does. An image's noise
-follows from a seed, the kind and the image's place in its set, and not from the level: curves over levels, and
-networks beside each other, are compared on the same draws (Poisson's draws depend on the image's values too).
+Images are scaled to 0..1, and noisy ones clipped to that range, as by a sensor. The noise of an image depends on a
+seed, the kind and the image's position in its set, but not on the level, so levels and networks are compared on the
+same draws (those of Poisson noise depend on the image as well).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -40,17 +40,17 @@ LEVEL_NAMES: Mapping[NoiseKind, str] = {
 }
 
 _STREAM = 7
-"""Sets these draws apart from others of the same seed."""
+"""Separates these draws from others of the same seed."""
 _MOST_PHOTONS = 1e7
 """float32 counts further, but not much."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """One kind of noise at one level; a level of 0 is no noise, whatever the kind.
+    """One kind of noise at one level; a level of 0 is no noise.
 
     Raises:
-        UsageError: the kind is unknown, or the level cannot be had.
+        UsageError: the kind is unknown, or the level is out of its range.
     """
 
     kind: NoiseKind
@@ -71,8 +71,21 @@ class Noise:
 
     @property
     def strength(self) -> float:
-        """A number that grows with the noise: the level, or for Poisson noise its standard deviation on white."""
+        """A number that increases with the noise: the level, or for Poisson noise the standard deviation on white."""
         return 1 / math.sqrt(self.level) if self.kind == "poisson" and self.level else self.level
+
+
+NOISE_MIXTURE = (
+    Noise("poisson", 100.0),
+    Noise("poisson", 20.0),
+    Noise("gaussian", 0.05),
+    Noise("gaussian", 0.15),
+    Noise("salt-and-pepper", 0.02),
+    Noise("salt-and-pepper", 0.1),
+    Noise("speckle", 0.1),
+    Noise("speckle", 0.3),
+)
+"""Each kind at a mild and a strong level, with equal weights. Fixed, so that searches can be compared."""
 
 
 def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
@@ -81,21 +94,13 @@ def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
 
 
 def noise_seeds(seed: int, kind: NoiseKind, count: int) -> list[int]:
-    """A seed for each of `count` images; the first ones are the same whatever the count."""
+    """A seed for each of `count` images; a larger count only adds seeds."""
     sequence = np.random.SeedSequence([seed, _STREAM, NOISE_KINDS.index(kind)])
     return [int(state) >> 1 for state in sequence.generate_state(count, np.uint64)]
 
 
 def add_noise(images: Tensor, noise: Noise, seeds: Sequence[int]) -> Tensor:
-    """Images with noise; the ones given are left alone.
-
-    Args:
-        images: (B, C, H, W), float32, values 0..1.
-        seeds: one an image, see `noise_seeds`.
-
-    Returns:
-        (B, C, H, W), float32, values 0..1, on the device of `images`.
-    """
+    """A noisy copy of `images` (B, C, H, W), float32, values 0..1, with one of `noise_seeds` per image."""
     if noise.clean:
         return images
     generator = torch.Generator(images.device)
@@ -106,23 +111,20 @@ def add_noise(images: Tensor, noise: Noise, seeds: Sequence[int]) -> Tensor:
                 rate.copy_(torch.poisson(rate, generator=generator.manual_seed(seed)))
             noisy = rates.div_(noise.level)
         case "gaussian":
-            noisy = _normal(images, seeds, generator).mul_(noise.level).add_(images)
+            noisy = _drawn(images, seeds, generator, Tensor.normal_).mul_(noise.level).add_(images)
         case "speckle":
-            noisy = _normal(images, seeds, generator).mul_(noise.level).add_(1).mul_(images)
+            noisy = _drawn(images, seeds, generator, Tensor.normal_).mul_(noise.level).add_(1).mul_(images)
         case "salt-and-pepper":
             # The lower half of what is drawn below the level turns black, the upper half white.
-            drawn = torch.empty_like(images[:, :1], memory_format=torch.contiguous_format)
-            for pixels, seed in zip(drawn, seeds, strict=True):
-                pixels.uniform_(generator=generator.manual_seed(seed))
+            drawn = _drawn(images[:, :1], seeds, generator, Tensor.uniform_)
             white = (drawn < noise.level).to(images.dtype)
-            black = drawn < noise.level / 2
-            noisy = torch.maximum(images, white).masked_fill(black, 0.0)
+            noisy = torch.maximum(images, white).masked_fill(drawn < noise.level / 2, 0.0)
     return noisy.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _normal(images: Tensor, seeds: Sequence[int], generator: torch.Generator) -> Tensor:
-    """Standard normal numbers in the shape of `images`, those of each image from its seed."""
-    drawn = torch.empty_like(images, memory_format=torch.contiguous_format)
+def _drawn(like: Tensor, seeds: Sequence[int], generator: torch.Generator, draw: Callable[..., Tensor]) -> Tensor:
+    """Random numbers in the shape of `like`, those of each image from its seed."""
+    drawn = torch.empty_like(like, memory_format=torch.contiguous_format)
     for image, seed in zip(drawn, seeds, strict=True):
-        image.normal_(generator=generator.manual_seed(seed))
+        draw(image, generator=generator.manual_seed(seed))
     return drawn

@@ -1,4 +1,4 @@
-"""What the evaluations of a network that was trained with several seeds say together."""
+"""The evaluations of a network that was trained with several seeds, as one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pure_nas.evaluation.quality import Bin, ClassQuality, Quality
 
 
 def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
-    """Means over the evaluations of at least one seed, on the same images, with the same noise, views and factors.
+    """Means over the evaluations of one or more seeds, on the same images, with the same noise, views and factors.
 
-    An interval then reaches from the lowest accuracy of a seed to the highest. Images are counted once a seed.
+    An interval is then from the lowest accuracy of a seed to the highest. Images count once per seed.
     """
     first = seeds[0]
     if len(seeds) == 1:
@@ -33,9 +33,9 @@ def _quality(seeds: Sequence[Quality]) -> Quality:
     return Quality(
         images=sum(each.images for each in seeds),
         hits=sum(each.hits for each in seeds),
-        top5=_mean_of_all([each.top5 for each in seeds]),
-        loss=_mean_of_all([each.loss for each in seeds]),
-        calibration_error=_mean_of_all([each.calibration_error for each in seeds]),
+        top5=_mean([each.top5 for each in seeds], of_all=True),
+        loss=_mean([each.loss for each in seeds], of_all=True),
+        calibration_error=_mean([each.calibration_error for each in seeds], of_all=True),
         bins=_bins([each for quality in seeds for each in quality.bins]),
         unpredicted=sum(each.unpredicted for each in seeds),
         classes=tuple(_class(classes) for classes in zip(*(each.classes for each in seeds), strict=True)),
@@ -60,9 +60,9 @@ def _change(seeds: Sequence[IntensityChange]) -> IntensityChange:
         images=sum(each.images for each in seeds),
         hits=sum(each.hits for each in seeds),
         agreement=statistics.fmean(each.agreement for each in seeds),
-        cosine=_mean_of_known([each.cosine for each in seeds]),
-        norm_ratio=_mean_of_known([each.norm_ratio for each in seeds]),
-        relative_change=_mean_of_known([each.relative_change for each in seeds]),
+        cosine=_mean([each.cosine for each in seeds]),
+        norm_ratio=_mean([each.norm_ratio for each in seeds]),
+        relative_change=_mean([each.relative_change for each in seeds]),
         unmeasured=sum(each.unmeasured for each in seeds),
         accuracies=tuple(each.accuracy for each in seeds),
     )
@@ -72,9 +72,9 @@ def _class(seeds: Sequence[ClassQuality]) -> ClassQuality:
     return ClassQuality(
         name=seeds[0].name,
         count=sum(each.count for each in seeds),
-        precision=_mean_of_known([each.precision for each in seeds]),
-        recall=_mean_of_known([each.recall for each in seeds]),
-        f1=_mean_of_known([each.f1 for each in seeds]),
+        precision=_mean([each.precision for each in seeds]),
+        recall=_mean([each.recall for each in seeds]),
+        f1=_mean([each.f1 for each in seeds]),
     )
 
 
@@ -95,13 +95,7 @@ def _joined(bins: Sequence[Bin]) -> Bin:
     return replace(bins[0], count=count, confidence=confidence, accuracy=accuracy)
 
 
-def _mean_of_all(values: Sequence[float | None]) -> float | None:
-    """None where one is missing."""
+def _mean(values: Sequence[float | None], *, of_all: bool = False) -> float | None:
+    """The mean of the values that are known; None where none is, or, `of_all`, where one is not."""
     known = [value for value in values if value is not None]
-    return statistics.fmean(known) if len(known) == len(values) else None
-
-
-def _mean_of_known(values: Sequence[float | None]) -> float | None:
-    """None where all are missing."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
+    return statistics.fmean(known) if known and (len(known) == len(values) or not of_all) else None

@@ -1,4 +1,7 @@
-"""How well a network classifies: accuracy, top-5, each class, confusions and calibration, from a tally."""
+"""How well a network classifies: accuracy, top-5, each class, confusions and calibration.
+
+A `Tally` counts predictions batch by batch, in memory that does not grow with the number of images.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,72 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pure_nas.evaluation.tally import BINS, TOP, Tally
+import torch
+from torch import Tensor
 
 CONFIDENCE_LEVEL = 0.95
+BINS = 15
+"""Bins of confidence, of equal width."""
+TOP = 5
+
+
+class Tally:
+    """Sums over images, kept on the device so that nothing waits for it.
+
+    A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
+
+    Args:
+        num_classes: C.
+        device: of the predictions.
+
+    Attributes:
+        confusion: (C, C + 1), int64, images by label and prediction; the last column is for no prediction.
+        in_top: images whose label is among the five likeliest, int64.
+        loss: sum of the negative log-likelihoods, float64.
+        bins: (3, 15), float64, by confidence: numbers of images, sums of their confidences, numbers of hits.
+    """
+
+    def __init__(self, num_classes: int, device: torch.device) -> None:
+        self.num_classes = num_classes
+        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)
+        self.in_top = torch.zeros((), dtype=torch.int64, device=device)
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)
+
+    def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            log_probabilities: (B, C), float64.
+            labels: (B,), int64.
+        """
+        # The log-probability of a class may well be minus infinity; NaN is what no softmax of finite numbers gives.
+        finite = ~log_probabilities.isnan().any(1)
+        confidence, predicted = log_probabilities.max(1)
+        confidence = confidence.exp().nan_to_num(0.0)
+        predicted = predicted.where(finite, self.num_classes)
+        cells = labels * (self.num_classes + 1) + predicted
+        # Not bincount, for which the host waits on a GPU.
+        self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))
+        self.loss -= log_probabilities.gather(1, labels.unsqueeze(1)).sum()
+        top = log_probabilities.topk(min(TOP, self.num_classes)).indices
+        self.in_top += ((top == labels.unsqueeze(1)).any(1) & finite).sum()
+        # Bin i holds the confidences above i / 15 and up to (i + 1) / 15.
+        places = (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
+        weights = finite.double()
+        right = (predicted == labels).double()
+        self.bins.index_add_(1, places, torch.stack([weights, confidence * weights, right]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassQuality:
-    """One class.
+    """How well one class is recognised; a ratio is None if its denominator is zero.
 
     Attributes:
-        count: images of it.
-        precision: of the images taken for it, the share that is of it; None where there are none.
-        recall: of its images, the share taken for it; None where there are none.
-        f1: the harmonic mean of both, counted as 2 hits / (images of it + images taken for it); None where both are
-            none.
+        count: images of the class.
+        precision: hits / images predicted as the class.
+        recall: hits / images of the class.
+        f1: 2 hits / (images of the class + images predicted as the class).
     """
 
     name: str
@@ -33,7 +87,7 @@ class ClassQuality:
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """Images whose confidence lies above `low` and up to `high`: their number, mean confidence and accuracy."""
+    """Images with a confidence above `low` and up to `high`: their number, mean confidence and accuracy."""
 
     low: float
     high: float
@@ -47,15 +101,15 @@ class Quality:
     """How well a network classifies a set of images.
 
     Attributes:
-        images: N.
+        images: number of images.
         hits: images classified correctly.
-        top5: share of images whose label is among the five likeliest; None where there are five classes or fewer.
-        loss: mean negative log-likelihood; None where it is not finite.
+        top5: share of images whose label is among the five likeliest; None for five classes or fewer.
+        loss: mean negative log-likelihood; None if it is not finite.
         calibration_error: mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images
-            in them (Guo et al. 2017, arXiv 1706.04599); None where a prediction is not finite.
-        unpredicted: images for which the network gave no finite prediction; they count as wrong.
+            in them (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
+        unpredicted: images without a finite prediction, which count as wrong.
         confusion: row = label, column = prediction.
-        accuracies: of each seed, where this is of several (see `pooled`); empty where it is of one network.
+        accuracies: of each seed, if this is of several (see `pooled`).
     """
 
     images: int
@@ -81,7 +135,7 @@ class Quality:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy; of several seeds the lowest and the highest."""
+        """Wilson's 95 % interval of the accuracy; for several seeds the lowest and the highest accuracy."""
         return interval_of(self.hits, self.images, self.accuracies)
 
     @property
@@ -91,7 +145,7 @@ class Quality:
         return sum(values) / len(values) if values else None
 
     def largest_confusions(self, most: int) -> list[tuple[str, str, int]]:
-        """Label, prediction and number of the images most often taken for another class, the most frequent first."""
+        """The most frequent confusions as (label, prediction, number of images)."""
         names = [each.name for each in self.classes]
         found = [
             (names[label], names[predicted], count)
@@ -121,7 +175,7 @@ class Quality:
 
 
 def wilson(hits: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of which `hits` of `images` were seen."""
+    """Wilson's 95 % interval of the share `hits` / `images`."""
     # scipy.stats takes half a second to import, which a worker that only counts would pay too.
     from scipy import stats
 
@@ -130,12 +184,12 @@ def wilson(hits: int, images: int) -> tuple[float, float]:
 
 
 def interval_of(hits: int, images: int, accuracies: Sequence[float]) -> tuple[float, float]:
-    """The lowest and the highest of the seeds' `accuracies`; where there are none, Wilson's interval of the share."""
+    """The lowest and the highest of the `accuracies` of seeds, or Wilson's interval of the share if there are none."""
     return (min(accuracies), max(accuracies)) if accuracies else wilson(hits, images)
 
 
 def quality_of(tally: Tally, names: Sequence[str]) -> Quality:
-    """What a tally of at least one image says; `names` has one for each class."""
+    """The quality that a tally of at least one image shows; `names` are those of the classes."""
     confusion = tally.confusion.tolist()
     images = sum(map(sum, confusion))
     unpredicted = sum(row[-1] for row in confusion)

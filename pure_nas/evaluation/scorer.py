@@ -1,10 +1,11 @@
-"""A trained network as an evaluation uses it: features and class probabilities of batches."""
+"""A trained network as an evaluation uses it: features and class probabilities of batches, and their intensities."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from pure_nas.data.image_set import Normalisation
 from pure_nas.devices import autocast
 from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
@@ -38,3 +39,19 @@ def log_softmax(logits: Tensor) -> Tensor:
     """(B, C), float64; NaN throughout a row in which a logit is not finite."""
     rows = logits.double().log_softmax(1)
     return rows.masked_fill(~logits.isfinite().all(1, keepdim=True), torch.nan)
+
+
+class Intensities:
+    """Brings batches on `device` from what networks read to 0..1, which noise and light change, and back."""
+
+    def __init__(self, normalisation: Normalisation, device: torch.device) -> None:
+        self._mean = torch.tensor(normalisation.mean, device=device).view(1, -1, 1, 1)
+        self._std = torch.tensor(normalisation.std, device=device).view(1, -1, 1, 1)
+
+    def of(self, batch: Tensor) -> Tensor:
+        """Images (B, C, H, W) scaled to 0..1, of normalised ones."""
+        return (batch * self._std).add_(self._mean).clamp_(0, 1)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) normalised as for the network."""
+        return (images - self._mean).div_(self._std)

@@ -1,7 +1,7 @@
-"""Test-time views: crops, mirror images and sizes of an image, over which probabilities are averaged.
+"""Test-time views: crops, mirror images and scales of an image, over which probabilities are averaged.
 
-The networks are fully convolutional up to the mean before their last layer, so any size works. Where a dataset holds
-images larger than what a network is shown of them (256 and 224 pixels for ImageNet), views are cut from all of it.
+The networks are fully convolutional up to the mean before their last layer, so any size works. If a dataset stores
+images larger than a network sees (256 and 224 pixels for ImageNet), views are cut from the whole stored image.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pure_nas.errors import UsageError, nearest
 
 Crops = Literal["whole", "flip", "five-crop", "ten-crop"]
 """whole: the image; flip: and its mirror image; five-crop: the corners and the centre; ten-crop: those and their mirror
-images (Krizhevsky et al. 2012). A crop is as large as what a network is shown usually. Where that is the whole image
-and no larger size of it is asked for, a crop is 7/8 as high and wide, as 224 of 256 pixels."""
+images (Krizhevsky et al. 2012). A crop has the size that the network usually sees. If that is the whole image and no
+scale is given, a crop is 7/8 as high and wide, as 224 of 256 pixels."""
 CROPS: tuple[Crops, ...] = get_args(Crops)
 _SMALLEST, _LARGEST = 8, 2048
 """Pixels."""
@@ -29,13 +29,13 @@ _USUAL_SHARE = 7 / 8
 
 @dataclass(frozen=True)
 class Views:
-    """Which views of an image are shown to a network.
+    """Which views of an image a network sees.
 
     Attributes:
-        scales: heights and widths to which the image is brought first, pixels; its own alone where it is empty. Crops
-            are cut out of each, as large as what a network is shown usually (224 pixels out of 256, 288 and 320);
-            without crops the network sees all of each (Simonyan and Zisserman 2015; He et al. 2016). Sizes above those
-            that a dataset holds show it larger, not in more detail.
+        crops: see `Crops`.
+        scales: heights and widths to scale the image to first, pixels; empty: its own size. Crops are cut from each
+            (224 pixels out of 256, 288 and 320); without crops the network sees the whole of each (Simonyan and
+            Zisserman 2015; He et al. 2016). Sizes above the stored one add no detail.
 
     Raises:
         UsageError: there are no such crops, or a scale cannot be used.
@@ -65,7 +65,7 @@ class Views:
 
     @property
     def count(self) -> int:
-        """Views of an image."""
+        """Number of views of an image."""
         return {"whole": 1, "flip": 2, "five-crop": 5, "ten-crop": 10}[self.crops] * max(1, len(self.scales))
 
     @property
@@ -74,18 +74,18 @@ class Views:
         return f"{self.crops} at {_listed(self.scales)}" if self.scales else self.crops
 
     def unmirrored(self) -> Views:
-        """The views to show of images that mean something else in a mirror, such as digits."""
+        """The views for images that must not be mirrored, such as digits."""
         return Views("five-crop", self.scales) if self.mirrored else self
 
     def largest(self, shown: int) -> int:
-        """Height and width of the largest image a network is given, pixels, where it is shown so many usually."""
+        """Height and width of the largest view of a network that usually sees `shown` pixels."""
         return shown if self._cuts else max((shown, *self.scales))
 
     def fitting(self, shown: int) -> Views:
-        """These views, for networks that are shown so many pixels usually.
+        """These views, checked for a network that usually sees `shown` pixels.
 
         Raises:
-            UsageError: a scale is smaller than the crops that are to be cut from it.
+            UsageError: a scale is smaller than the crops that are cut from it.
         """
         small = [scale for scale in self.scales if scale < shown]
         if self._cuts and small:
@@ -97,26 +97,23 @@ class Views:
         return self
 
     def of(self, held: Tensor, shown: int) -> Iterator[Tensor]:
-        """The views of normalised images, one after the other, each (B, C, S', S').
+        """The views (B, C, S', S') of normalised images, one after the other.
 
         Args:
-            held: (B, C, S, S), the images as the dataset holds them.
-            shown: height and width of the middle that a network is shown of them usually, pixels.
+            held: (B, C, S, S), the stored images.
+            shown: height and width of the centre that the network usually sees, pixels.
 
         Raises:
-            UsageError: a scale is smaller than the crops that are to be cut from it.
+            UsageError: a scale is smaller than the crops that are cut from it.
         """
         self.fitting(shown)
         crop = shown if self.scales or shown < held.shape[-1] else max(1, round(shown * _USUAL_SHARE))
-        for image in map(partial(_resized, held), self.scales) if self.scales else self._unscaled(held, shown):
+        unscaled = [held if self._cuts else middle(held, shown)]
+        for image in map(partial(_resized, held), self.scales) if self.scales else unscaled:
             for view in self._cropped(image, crop):
                 yield view
                 if self.mirrored:
                     yield view.flip(3)
-
-    def _unscaled(self, held: Tensor, shown: int) -> Iterator[Tensor]:
-        """What views are cut from where no scale was asked for."""
-        yield held if self._cuts else middle(held, shown)
 
     @property
     def _cuts(self) -> bool:
@@ -137,14 +134,14 @@ def _listed(scales: tuple[int, ...]) -> str:
 
 
 def middle(images: Tensor, size: int) -> Tensor:
-    """The middle (B, C, size, size) of `images` (B, C, S, S), channels_last: what a dataset shows of them."""
+    """The centre (B, C, size, size) of `images` (B, C, S, S), channels_last."""
     start = (images.shape[-1] - size) // 2
     cut = images[:, :, start : start + size, start : start + size]
     return cut.contiguous(memory_format=torch.channels_last)
 
 
 def _resized(batch: Tensor, scale: int) -> Tensor:
-    """(B, C, scale, scale), bilinear, antialiased where it shrinks."""
+    """(B, C, scale, scale), bilinear and antialiased."""
     if scale == batch.shape[-1]:
         return batch
     return F.interpolate(batch, (scale, scale), mode="bilinear", antialias=True)

@@ -8,7 +8,7 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.export.chosen_weights import ChosenWeights
 from pure_nas.export.training import weights_of_training
 from pure_nas.export.trial import Origin, weights_of_trial
-from pure_nas.run.directory import EXPERIMENT, RunDirectory, TrialDirectory
+from pure_nas.run.directory import EXPERIMENT, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
 
 
@@ -51,5 +51,5 @@ def _is_training(path: Path) -> bool:
 
 
 def _a_training_of(run: RunDirectory) -> Path:
-    names = sorted(weights.parent.name for weights in (run.path / "trials").glob("*/weights.safetensors"))
+    names = sorted(weights.parent.name for weights in (run.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
     return run.path / "trials" / (names[0] if names else "NETWORK-seed1")

@@ -8,16 +8,16 @@ from typing import Literal
 
 from torch import Tensor
 
-from pure_nas.errors import RunError
-from pure_nas.export.python import WEIGHTS_FILE, python_source
+from pure_nas.errors import RunError, reason
+from pure_nas.export.python import python_source
 from pure_nas.files import write_whole
 from pure_nas.paths import expanded
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
 
 ExportFormat = Literal["python", "json", "safetensors"]
 
-ARCHITECTURE_FILE = "architecture.json"
 NETWORK_FILE = "network.py"
 
 
@@ -83,7 +83,7 @@ def _refuse_to_replace(path: Path, data: bytes) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}.", hint="Choose another folder.") from error
+        raise RunError(f"{path} cannot be written: {reason(error)}.", hint="Choose another folder.") from error
     if not same:
         raise RunError(
             f"{path} exists and is different; it is left alone.",

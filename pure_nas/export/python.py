@@ -14,10 +14,9 @@ from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, networ
 from pure_nas.nn.network import Network
 from pure_nas.nn.plain import blocks
 from pure_nas.process_state import global_random_state
+from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import get_unit
-
-WEIGHTS_FILE = "weights.safetensors"
 
 _LOAD = f'''
 def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:
@@ -74,6 +73,7 @@ _BASES = (blocks.ResidualBlock.__name__,)
 _DECODING = (
     preprocessing.open_image,
     preprocessing.white_of,
+    preprocessing.in_eight_bits,
     preprocessing.shallow_colours,
     preprocessing.upright,
     preprocessing.whole_numbers_to_gray,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pure_nas.analysis.convergence import CurveKind
 from pure_nas.analysis.statistics import SIGNIFICANCE
+from pure_nas.files import without_nan
 from pure_nas.findings.comparisons import Comparison, comparisons_of
 from pure_nas.findings.judged import MeasureName
 from pure_nas.findings.results import ExperimentResults
@@ -67,7 +67,7 @@ def findings_of(results: ExperimentResults) -> Findings:
 def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
     """As experiment.json holds it."""
     settings, scale = results.settings, results.scale
-    found: dict[str, Any] = _without_nan(
+    found: dict[str, Any] = without_nan(
         {
             "schema": SCHEMA,
             "experiment": settings["experiment"],
@@ -97,12 +97,3 @@ def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     measure = comparison.measure
     return {**asdict(comparison), "measure": measure.name, "kind": measure.kind, "said": comparison.said}
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: it becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pure_nas.analysis.convergence import CurveKind
 from pure_nas.errors import RunError
 from pure_nas.files import read_json
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Cell, Grid
 from pure_nas.plans.grid.scale import Scale
@@ -75,7 +75,7 @@ class ExperimentResults:
         replaced = self.settings.get("dataset_replaced")
         if replaced is None:  # An older run does not say.
             name = self.scale.dataset or self.file.dataset
-            replaced = self.settings["dataset"] not in (name, str(expanded(name).resolve()))
+            replaced = self.settings["dataset"] not in (name, absolute(name))
         return self.scale.cost if not replaced and self.grid.seeds == self.scale.seeds else None
 
     @property

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.analysis.statistics import CONFIDENCE, SIGNIFICANCE, Difference, difference, holm
@@ -16,7 +14,10 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
-from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver, Listener
+from pure_nas.plans.fixed import FixedPlan, Scoring, Trained, Training, distinct
+from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.run.retrained import (
@@ -30,22 +31,8 @@ from pure_nas.run.retrained import (
     retrained_folder,
     variants_of,
 )
-from pure_nas.run.schema import SCHEMA
-from pure_nas.workers import Ended, Executor, Job, Outcome
-from pure_nas.workers.count import Work, Workers, check_workers, plan_workers, start_workers
-
-
-class Listener(Protocol):
-    """Is told how far retraining is."""
-
-    def begin(self, done: int, total: int) -> None:
-        """`done` of `total` trainings have ended before."""
-
-    def training_started(self, variant: Variant, seed: int) -> None:
-        """A network begins to train."""
-
-    def training_ended(self, variant: Variant, seed: int, outcome: Outcome) -> None:
-        """A network was trained and scored, or diverged."""
+from pure_nas.workers import Executor
+from pure_nas.workers.count import Work, WorkerPlan, Workers, check_workers, plan_workers, start_workers
 
 
 def select_trials(results: Results, which: str) -> list[TrialRecord]:
@@ -63,31 +50,11 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
     )
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """One training."""
+class Retrain:
+    """A retraining of trials and their twins, in a run that is locked.
 
-    variant: Variant
-    seed: int
-    directory: TrialDirectory
-
-
-def retrain(
-    run: RunDirectory,
-    trials: Sequence[TrialRecord],
-    *,
-    seeds: int,
-    epochs: int | None,
-    device: str,
-    data_dir: Path | None,
-    listener: Listener,
-    workers: Workers = 1,
-    dataset: str | None = None,
-) -> Retraining:
-    """Retrain trials of a run and their twins, and compare everything that was retrained in the run so far.
-
-    What was already retrained is taken from its folder, so that the same call again goes on where it stopped.
-    retrain.json keeps what other calls found: other trials, other epochs, further seeds. The run must be locked.
+    What was already retrained is taken from its folder, so that the same again goes on where it stopped. retrain.json
+    keeps what others found: other trials, other epochs, further seeds.
 
     Args:
         workers: networks trained at once.
@@ -95,42 +62,66 @@ def retrain(
 
     Raises:
         UsageError: there are no seeds, or the number of workers makes no sense.
-        RunError: retrain.json is damaged, a file cannot be written, the images changed, or the device ran out of
-            memory.
+        RunError: retrain.json is damaged, or the images changed.
     """
-    if seeds < 1:
-        raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
-    check_workers(workers)
-    earlier = load_retraining(run) or Retraining()
-    images = RunImages.of_run(run)
-    load = images.loader(data_dir, dataset=dataset)
-    found_images = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
-    variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
-    wanted = [_wanted(run, variant, seeds, earlier) for variant in variants]
-    distinct = {each.directory.path: each for of_variant in wanted for each in of_variant}
-    missing = [each for each in distinct.values() if each.directory.result() is None]
-    if missing:
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        trials: Sequence[TrialRecord],
+        *,
+        seeds: int,
+        epochs: int | None,
+        device: str,
+        data_dir: Path | None,
+        workers: Workers = 1,
+        dataset: str | None = None,
+    ) -> None:
+        if seeds < 1:
+            raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
+        check_workers(workers)
+        self._earlier = load_retraining(run) or Retraining()
+        images = RunImages.of_run(run)
+        load = images.loader(data_dir, dataset=dataset)
+        found = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
+        self._variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
+        self._wanted = [_trainings(run, variant, seeds, self._earlier) for variant in self._variants]
+        trainings = distinct(each for of_variant in self._wanted for each in of_variant)
+        self.plan = FixedPlan("retraining", trainings, Scoring(final=True), insists=True)
         on = resolve_device(device)
-        candidates = {variant.candidate.digest: variant.candidate for variant in variants}
-        work = Work.of_candidates(list(candidates.values()), len(missing))
-        executor, _ = start_workers(plan_workers(workers, work, on), work, found_images, load, on)
-        listener.begin(len(distinct) - len(missing), len(distinct))
-        with closing(executor):
-            _train(missing, executor, listener)
-    rows = _merged(earlier.rows, [_row(variant, each) for variant, each in zip(variants, wanted, strict=True)])
-    found = Retraining(rows=rows, verdicts=tuple(_verdicts(rows)))
-    write_whole(run.path / RETRAIN_FILE, json.dumps(found.document(), indent=2) + "\n")
-    return found
+        candidates = list({each.digest: each.candidate for each in trainings}.values())
+
+        def start(left: int) -> tuple[Executor, WorkerPlan]:
+            work = Work.of_candidates(candidates, left)
+            return start_workers(plan_workers(workers, work, on), work, found, load, on)
+
+        self._driver = Driver(run, start, Budget(), epoch_images=len(found.train_and_validation()))
+
+    def go(self, listener: Listener[Trained]) -> Retraining:
+        """Train what is missing, and compare everything that was retrained in the run so far.
+
+        Raises:
+            RunError: a file cannot be written, or the device ran out of memory.
+        """
+        run = self._driver.run
+        with self._driver:
+            self._driver.go(self.plan, listener)
+        now = [_row(variant, each) for variant, each in zip(self._variants, self._wanted, strict=True)]
+        rows = _merged(self._earlier.rows, now)
+        found = Retraining(rows=rows, verdicts=tuple(_verdicts(rows)))
+        write_whole(run.path / RETRAIN_FILE, json.dumps(found.document(), indent=2) + "\n")
+        return found
 
 
-def _wanted(run: RunDirectory, variant: Variant, seeds: int, earlier: Retraining) -> list[_Wanted]:
+def _trainings(run: RunDirectory, variant: Variant, seeds: int, earlier: Retraining) -> list[Training]:
     """The trainings of a network: from the first seeds, and from those further ones that it already has."""
     digest = variant.candidate.digest
     known = {seed for row in earlier.rows if row.digest == digest and row.trial == variant.trial for seed in row.seeds}
-    folders = {seed: retrained_folder(run, digest, seed) for seed in sorted({*range(1, seeds + 1), *known})}
+    label = f"trial {variant.trial}, {variant.name}"
     return [
-        _Wanted(variant, seed, folder)
-        for seed, folder in folders.items()
+        Training(label, variant.candidate, seed, folder)
+        for seed in sorted({*range(1, seeds + 1), *known})
+        for folder in [retrained_folder(run, digest, seed)]
         if seed <= seeds or folder.result() is not None
     ]
 
@@ -142,37 +133,7 @@ def _merged(earlier: Sequence[Row], rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(sorted([*kept, *rows], key=lambda row: (row.trial, row.epochs)))
 
 
-def _train(missing: Sequence[_Wanted], executor: Executor, listener: Listener) -> None:
-    """Train what is missing and write the results."""
-    waiting, running = deque(enumerate(missing)), dict[int, _Wanted]()
-    while waiting or running:
-        while waiting and executor.free > 0:
-            number, each = waiting.popleft()
-            listener.training_started(each.variant, each.seed)
-            running[number] = each
-            candidate = each.variant.candidate
-            each.directory.write_candidate(candidate)
-            executor.submit(
-                Job(number=number, candidate=candidate, directory=each.directory.path, seed=each.seed, final=True)
-            )
-        event = executor.next_event()
-        if isinstance(event, Ended):
-            ended = running.pop(event.number)
-            _keep(ended, event.outcome)
-            listener.training_ended(ended.variant, ended.seed, event.outcome)
-
-
-def _keep(trained: _Wanted, outcome: Outcome) -> None:
-    folder = trained.directory.path
-    if outcome.state == "failed":
-        raise RunError(
-            f"{folder.name} cannot be trained: {outcome.reason}.",
-            hint="Free the device or choose another with --device, then give the same command again.",
-        )
-    trained.directory.finish({"schema": SCHEMA, "seed": trained.seed, **asdict(outcome)})
-
-
-def _test_accuracy(trained: _Wanted) -> float | None:
+def _test_accuracy(trained: Training) -> float | None:
     """What a training found; None where it diverged."""
     result = trained.directory.result()
     if result is None:
@@ -180,7 +141,7 @@ def _test_accuracy(trained: _Wanted) -> float | None:
     return trained.directory.number_in(result, "metrics", "accuracy") if result["state"] == "complete" else None
 
 
-def _row(variant: Variant, trained: Sequence[_Wanted]) -> Row:
+def _row(variant: Variant, trained: Sequence[Training]) -> Row:
     cost = cost_of(variant.candidate.architecture)
     kept = [accuracy for each in trained if (accuracy := _test_accuracy(each)) is not None]
     curves = [each.directory.curve() for each in trained]
@@ -215,9 +176,10 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
     Nothing is tested where seeds diverged, and nothing is said where every network has one seed: see `ONE_SEED`. A
     trial retrained for several numbers of epochs is compared at each.
     """
-    if Retraining(rows=tuple(rows)).one_seed:
+    retraining = Retraining(rows=tuple(rows))
+    if retraining.one_seed:
         return
-    retrainings = Counter(trial for trial, _ in {(row.trial, row.epochs) for row in rows})
+    retrainings = Counter(trial for trial, _ in retraining.groups)
     comparisons = [comparison for row in rows if row.variant == "trial" for comparison in _comparisons(row, rows)]
     tested = [each.found.p for each in comparisons if each.found is not None and each.found.p is not None]
     corrected = iter(holm(tested))

@@ -6,9 +6,13 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.run.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from pure_nas.report.data import ReportData
 
 
 @contextmanager
@@ -25,8 +29,8 @@ def explained_drawing(run: RunDirectory) -> Iterator[None]:
         ) from error
 
 
-def write_report(run: RunDirectory) -> list[Path]:
-    """Write the tables, the page and the figures into the run's folder.
+def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
+    """Write the tables, the page and the figures into the run's folder, from `data` where the caller has it already.
 
     Returns:
         The files written.
@@ -37,9 +41,10 @@ def write_report(run: RunDirectory) -> list[Path]:
     """
     with explained_drawing(run):
         from pure_nas.report.data import report_data
-        from pure_nas.report.figures import write_figures
-        from pure_nas.report.html import write_html
+        from pure_nas.report.matplotlib_chart import write_figures
+        from pure_nas.report.search_charts import paper_figures
+        from pure_nas.report.search_page import write_page
         from pure_nas.report.tables import write_tables
 
-        data = report_data(run)
-        return [*write_tables(run, data), write_html(run, data), *write_figures(run, data)]
+        data = data or report_data(run)
+        return [*write_tables(run, data), write_page(run, data), *write_figures(run, paper_figures(data))]

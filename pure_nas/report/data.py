@@ -7,58 +7,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
+from pure_nas.quantities import counted
 from pure_nas.report.front_rows import FrontRow, front_rows
-from pure_nas.report.plain_settings import plain_settings, searched_fields
-from pure_nas.report.summaries import placement_text, product_share, recipe_text
+from pure_nas.report.next_steps import Step, next_steps
+from pure_nas.report.palette import placement_text
+from pure_nas.report.settings_text import plain_settings, recipe_text, searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
+from pure_nas.space.unit import get_unit
 
 MAX_CURVE_POINTS = 400
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What the run is and what it has come to.
-
-    Attributes:
-        states: number of trials in each state that occurs.
-        unfinished: trials on disk without a result.
-        asked: number of trials asked for; None where the settings do not say.
-        best_error: lowest validation error; None while no trial is complete.
-        hypervolume: share, 0 to 1, of the box between zero and `reference`.
-        seconds: training time of all trials; repeated results count once.
-        weights_bytes: size of all weights on disk.
-        validation_images: None where the settings do not say.
-    """
-
-    study: str
-    dataset: str
-    space: str
-    device: str
-    n_classes: int | None
-    image_size: int | None
-    in_chans: int | None
-    train_images: int | None
-    validation_images: int | None
-    asked: int | None
-    states: dict[str, int]
-    unfinished: int
-    best_error: float | None
-    best_number: int | None
-    front_size: int
-    hypervolume: float
-    reference: dict[str, float]
-    seconds: float
-    weights_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,68 +101,114 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Incomplete:
-    """A trial that has no result to show."""
-
-    number: int
-    state: str
-    reason: str
-    placement: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """What a report shows.
 
     Attributes:
-        trials: every one that has ended, by number.
+        path: of the run.
+        settings: as in run.toml.
+        environment: as in environment.json; empty where there is none.
+        results: every trial that has ended, and what follows from them.
+        unfinished: number of trials on disk without a result.
         searched: fields of which the space holds more than one value.
     """
 
     path: str
-    facts: Facts
-    objectives: tuple[str, ...]
-    costs: tuple[CostView, ...]
-    trials: tuple[TrialRecord, ...]
+    settings: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    results: Results
+    unfinished: int
     searched: frozenset[str]
+    costs: tuple[CostView, ...]
     points: tuple[Point, ...]
     front: tuple[FrontRow, ...]
     hypervolume_history: tuple[tuple[int, float], ...]
     curves: tuple[Curve, ...]
-    incomplete: tuple[Incomplete, ...]
-    settings: tuple[tuple[str, str], ...]
-    environment: tuple[tuple[str, str], ...]
     retraining: Retraining | None
 
+    @property
+    def study(self) -> str:
+        """The name of the study."""
+        return str(self.settings.get("study", ""))
 
-def report_data(run: RunDirectory) -> ReportData:
-    """Read a run's folder.
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the objectives."""
+        return self.results.objective_names
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """The worst value of each objective, the corner of the hypervolume."""
+        return dict(zip(self.objectives, self.results.reference, strict=True))
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial that has ended, by number."""
+        return self.results.trials
+
+    @property
+    def incomplete(self) -> tuple[TrialRecord, ...]:
+        """Trials that ended without a result."""
+        return tuple(trial for trial in self.trials if trial.state != "complete")
+
+    @property
+    def kinds(self) -> dict[int, str]:
+        """What each complete trial is, by number: a unit's name, or "hybrid"."""
+        return {point.number: point.kind for point in self.points}
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all trials; repeated results count once."""
+        return sum(trial.seconds for trial in self.trials if trial.replay_of is None)
+
+    @property
+    def weights_bytes(self) -> int:
+        """Size of all weights on disk."""
+        return sum(trial.weights_bytes for trial in self.trials)
+
+    @property
+    def trials_text(self) -> str:
+        """How many trials there are, and how they ended that are not complete."""
+        count = sum(trial.counts for trial in self.trials)
+        numbers = Counter[str](trial.state for trial in self.incomplete)
+        numbers["repeated"] = sum(trial.replay_of is not None for trial in self.trials)
+        numbers["unfinished"] = self.unfinished
+        ended = [f"{number:,} {state}" for state, number in sorted(numbers.items()) if number]
+        asked = self.settings.get("trials", count)
+        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} asked for)" if asked != count else "")
+
+    @property
+    def next_steps(self) -> list[Step]:
+        """What is left to do with the front."""
+        knee = next((row.retrained for row in self.front if "knee" in row.tags), None)
+        return next_steps(self.path, [row.number for row in self.front], self.retraining, knee)
+
+
+def report_data(run: RunDirectory, results: Results | None = None) -> ReportData:
+    """Read a run's folder, but for its trials where the caller has them already.
 
     Raises:
         RunError: the settings, a trial's result, environment.json or retrain.json is damaged.
         ConfigError: a trial's architecture or recipe is damaged.
     """
     settings = run.settings()
-    results = load_results(run)
-    environment = read_environment(run)
-    facts = _facts(run, settings, results)
+    results = results or load_results(run)
     searched = searched_fields(settings)
     retraining = load_retraining(run)
     points = _points(results, searched, retraining)
+    validation_images = (settings.get("data") or {}).get("validation")
     return ReportData(
         path=str(run.path),
-        facts=facts,
-        objectives=results.objective_names,
-        costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
-        trials=results.trials,
+        settings={"study": run.path.name, **settings},
+        environment=read_environment(run),
+        results=results,
+        unfinished=sum(1 for _ in run.trials()) - len(results.trials),
         searched=searched,
+        costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
         points=points,
-        front=front_rows(results, facts.validation_images, searched, retraining),
+        front=front_rows(results, validation_images, searched, retraining),
         hypervolume_history=tuple(results.hypervolume_history()),
         curves=_curves(results),
-        incomplete=_incomplete(results),
-        settings=flattened(settings),
-        environment=flattened(environment),
         retraining=retraining,
     )
 
@@ -225,39 +238,15 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, st
     return tuple(pairs)
 
 
-def _facts(run: RunDirectory, settings: dict[str, Any], results: Results) -> Facts:
-    data = settings.get("data") or {}
-    best = results.best if results.complete else None
-    classes = data.get("classes")
-    return Facts(
-        study=str(settings.get("study", run.path.name)),
-        dataset=str(settings.get("dataset", "")),
-        space=str(settings.get("space", "")),
-        device=str(settings.get("device", "")),
-        n_classes=len(classes) if classes else None,
-        image_size=data.get("image_size"),
-        in_chans=data.get("in_chans"),
-        train_images=data.get("train"),
-        validation_images=data.get("validation"),
-        asked=settings.get("trials"),
-        states=dict(Counter(trial.state for trial in results.trials)),
-        unfinished=sum(1 for _ in run.trials()) - len(results.trials),
-        best_error=best.objectives[0] if best else None,
-        best_number=best.number if best else None,
-        front_size=len(results.front),
-        hypervolume=results.hypervolume,
-        reference=dict(zip(results.objective_names, results.reference, strict=True)),
-        seconds=sum(trial.seconds for trial in results.trials if trial.replay_of is None),
-        weights_bytes=sum(trial.weights_bytes for trial in results.trials),
-    )
-
-
 def _points(results: Results, searched: frozenset[str], retraining: Retraining | None) -> tuple[Point, ...]:
     front = {trial.number for trial in results.front}
     tested = front | set(retraining.trials) if retraining else set()
     return tuple(
-        replace(
-            _point(trial, results.objective_names, searched, on_front=trial.number in front),
+        _point(
+            trial,
+            results.objective_names,
+            searched,
+            on_front=trial.number in front,
             retrained=retraining.row_of(trial.candidate) if retraining and trial.number in tested else None,
         )
         for trial in results.complete
@@ -265,7 +254,9 @@ def _points(results: Results, searched: frozenset[str], retraining: Retraining |
     )
 
 
-def _point(trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str], *, on_front: bool) -> Point:
+def _point(
+    trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str], *, on_front: bool, retrained: Row | None
+) -> Point:
     architecture = trial.candidate.architecture
     return Point(
         number=trial.number,
@@ -280,7 +271,13 @@ def _point(trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str],
         product_share=product_share([name for stage in architecture.units for name in stage]),
         placement=placement_text(architecture.units),
         recipe_text=recipe_text(trial.candidate, plain_settings(trial.candidate, searched)),
+        retrained=retrained,
     )
+
+
+def product_share(names: Sequence[str]) -> float:
+    """The fraction of layers that multiply."""
+    return sum(get_unit(name).multiplies for name in names) / len(names)
 
 
 def _line(points: tuple[Point, ...], cost: str) -> tuple[tuple[float, float], ...]:
@@ -297,9 +294,7 @@ def _curves(results: Results) -> tuple[Curve, ...]:
 
 
 def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
-    records = [
-        record for record in trial.trained_in(by_number).curve if "epoch" in record and "validation_error" in record
-    ]
+    records = [record for record in trial.trained_in(by_number).curve if "validation_error" in record]
     stride = -(-len(records) // MAX_CURVE_POINTS) or 1
     kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
     return Curve(
@@ -314,16 +309,3 @@ def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _incomplete(results: Results) -> tuple[Incomplete, ...]:
-    return tuple(
-        Incomplete(
-            number=trial.number,
-            state=trial.state,
-            reason=trial.reason,
-            placement=placement_text(trial.candidate.architecture.units),
-        )
-        for trial in results.trials
-        if trial.state != "complete"
-    )

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pure_nas.report.plain_settings import plain_settings
-from pure_nas.report.summaries import placement_text, recipe_text
+from pure_nas.report.settings_text import plain_settings, recipe_text
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.run.retrained import Retraining, Row
-
-_HINT = (
-    "Comparisons with baselines are of single training runs on the validation split, which the search has also "
-    "chosen by. They are a hint."
-)
-_TO_RETRAIN = " Whether a network is better than its baseline needs several seeds and the test split: pure-nas retrain."
+from pure_nas.space.architecture import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,22 +16,15 @@ class Versus:
     """A front network beside the most accurate baseline of one unit that costs no more.
 
     Attributes:
+        baseline: that baseline.
         difference: the network's error minus the baseline's; negative where the network errs less.
         images: the same in validation images; None where their number is unknown.
     """
 
     unit: str
-    number: int
-    label: str
-    error: float
+    baseline: TrialRecord
     difference: float
     images: int | None
-
-    @property
-    def text(self) -> str:
-        """The difference in percentage points, with its sign."""
-        points = f"{100 * self.difference:+.2f}".replace("-", "−")
-        return f"{'±0.00' if abs(self.difference) < 5e-5 else points} points"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,45 +32,40 @@ class FrontRow:
     """One group of the front.
 
     Attributes:
+        trial: the one that represents it.
+        objectives: its objectives by name.
         tags: of "best", "knee" and "smallest" those that it is.
         twins: numbers of the other trials of its group: as good and as costly within the tolerances.
         repeats: those of `twins` that train exactly the same.
-        objectives: by name.
-        kind: see `Architecture.kind`.
-        units: unit names, one tuple a stage.
         settings: those that were searched or are not the default, by field (see `plain_settings`).
-        architecture: as in architecture.json.
-        recipe: as in recipe.json.
         versus: one entry for each baseline unit that has a baseline within its cost, itself left out.
         retrained: how it did on the test split when it was retrained; None where it was not.
     """
 
-    number: int
+    trial: TrialRecord
+    objectives: dict[str, float]
     tags: tuple[str, ...]
     twins: tuple[int, ...]
     repeats: tuple[int, ...]
-    baseline: str
-    objectives: dict[str, float]
-    metrics: dict[str, float]
-    cost: dict[str, float]
-    seconds: float
-    kind: str
-    depth: int
-    base_width: int
-    bottleneck: bool
-    units: tuple[tuple[str, ...], ...]
-    placement: str
-    recipe_text: str
     settings: dict[str, Any]
-    architecture: dict[str, Any]
-    recipe: dict[str, Any]
+    recipe_text: str
     versus: tuple[Versus, ...]
     retrained: Row | None = None
 
+    @property
+    def number(self) -> int:
+        """The number of its trial."""
+        return self.trial.number
 
-def caution(front: Sequence[FrontRow]) -> str:
-    """What comparisons with baselines are worth, and what to do about it where that is not done."""
-    return _HINT + ("" if all(row.retrained for row in front) and front else _TO_RETRAIN)
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture of its trial."""
+        return self.trial.candidate.architecture
+
+    @property
+    def units(self) -> tuple[tuple[str, ...], ...]:
+        """Unit names, one tuple a stage."""
+        return self.architecture.units
 
 
 def front_rows(
@@ -101,60 +82,31 @@ def front_rows(
     if not results.groups:
         return ()
     chosen = {"best": results.best.number, "knee": results.knee.number, "smallest": results.smallest.number}
-    return tuple(_row(results, group, chosen, validation_images, searched, retraining) for group in results.groups)
-
-
-def _row(
-    results: Results,
-    group: tuple[TrialRecord, ...],
-    chosen: dict[str, int],
-    validation_images: int | None,
-    searched: frozenset[str],
-    retraining: Retraining | None,
-) -> FrontRow:
-    trial = group[0]
-    settings = plain_settings(trial.candidate, searched)
-    architecture = trial.candidate.architecture
-    members = {member.number for member in group}
-    return FrontRow(
-        number=trial.number,
-        tags=tuple(name for name, number in chosen.items() if number in members),
-        twins=tuple(member.number for member in group[1:]),
-        repeats=tuple(member.number for member in group[1:] if member.candidate.digest == trial.candidate.digest),
-        baseline=trial.baseline,
-        objectives=dict(zip(results.objective_names, trial.objectives, strict=True)),
-        metrics=trial.metrics,
-        cost=trial.cost,
-        seconds=trial.seconds,
-        kind=architecture.kind,
-        depth=architecture.depth,
-        base_width=architecture.base_width,
-        bottleneck=architecture.bottleneck,
-        units=architecture.units,
-        placement=placement_text(architecture.units),
-        recipe_text=recipe_text(trial.candidate, settings),
-        settings=settings,
-        architecture=architecture.model_dump(mode="json", by_alias=True),
-        recipe=trial.candidate.recipe.model_dump(mode="json", by_alias=True),
-        versus=_comparisons(results, trial, validation_images),
-        retrained=retraining.row_of(trial.candidate) if retraining else None,
-    )
+    rows = []
+    for trial, *others in results.groups:
+        numbers = {trial.number, *(other.number for other in others)}
+        settings = plain_settings(trial.candidate, searched)
+        rows.append(
+            FrontRow(
+                trial=trial,
+                objectives=dict(zip(results.objective_names, trial.objectives, strict=True)),
+                tags=tuple(name for name, number in chosen.items() if number in numbers),
+                twins=tuple(other.number for other in others),
+                repeats=tuple(other.number for other in others if other.candidate.digest == trial.candidate.digest),
+                settings=settings,
+                recipe_text=recipe_text(trial.candidate, settings),
+                versus=_comparisons(results, trial, validation_images),
+                retrained=retraining.row_of(trial.candidate) if retraining else None,
+            )
+        )
+    return tuple(rows)
 
 
 def _comparisons(results: Results, trial: TrialRecord, validation_images: int | None) -> tuple[Versus, ...]:
-    return tuple(
-        Versus(
-            unit=unit,
-            number=other.number,
-            label=other.baseline,
-            error=other.objectives[0],
-            difference=trial.objectives[0] - other.objectives[0],
-            images=_images(trial.objectives[0] - other.objectives[0], validation_images),
-        )
-        for unit, other in sorted(results.baselines_within(trial).items())
-        if other.number != trial.number
-    )
-
-
-def _images(difference: float, validation_images: int | None) -> int | None:
-    return None if validation_images is None else round(difference * validation_images)
+    found = []
+    for unit, baseline in sorted(results.baselines_within(trial).items()):
+        if baseline.number != trial.number:
+            difference = trial.objectives[0] - baseline.objectives[0]
+            images = None if validation_images is None else round(difference * validation_images)
+            found.append(Versus(unit=unit, baseline=baseline, difference=difference, images=images))
+    return tuple(found)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pure_nas.run.retrained import Retraining
+from pure_nas.run.retrained import Retraining, Row
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,18 @@ class Step:
     command: str
 
 
-def next_steps(run: str, front: Sequence[int], retraining: Retraining | None, *, knee_retrained: bool) -> list[Step]:
+def next_steps(run: str, front: Sequence[int], retraining: Retraining | None, knee: Row | None) -> list[Step]:
     """Take a network out, and retrain what was not retrained.
 
     Args:
         run: path of the run.
         front: numbers of the trials on the front.
-        knee_retrained: whether the knee of the front has retrained weights.
+        knee: how the knee of the front did when it was retrained; None where it was not.
     """
     folder = shlex.quote(run)
     done = retraining or Retraining()
     left = [number for number in front if number not in done.trials]
-    weights = "its retrained weights" if knee_retrained else "weights"
+    weights = "its retrained weights" if knee and knee.test_accuracy else "weights"
     text = f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere"
     found = [Step(text, f"pure-nas export {folder} --trial knee")]
     if len(left) == len(front):

@@ -1,4 +1,4 @@
-"""One colour and one marker for each unit, in every figure of a report.
+"""One colour and one mark for each unit, in every figure of a report.
 
 The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark
 pages.
@@ -52,29 +52,36 @@ class Style:
 
     Attributes:
         role: key into `LIGHT` and `DARK`.
-        symbol: Plotly marker symbol.
-        marker: Matplotlib marker.
+        symbol: of its marks, by the name that Plotly has for it.
         glyph: its sign.
     """
 
     role: str
     symbol: str
-    marker: str
     glyph: str
 
 
 _STYLES = {
-    "conv": ("conv", "square", "s"),
-    "product": ("product", "diamond", "D"),
-    "product-complex": ("other-1", "star-diamond", "*"),
-    "log-conv": ("other-2", "hexagon", "h"),
-    "plain-conv": ("other-3", "cross", "P"),
-    HYBRID: (HYBRID, "circle", "o"),
+    "conv": ("conv", "square"),
+    "product": ("product", "diamond"),
+    "product-complex": ("other-1", "star-diamond"),
+    "log-conv": ("other-2", "hexagon"),
+    "plain-conv": ("other-3", "cross"),
+    HYBRID: (HYBRID, "circle"),
 }
-_OTHERS = (("other-1", "triangle-up", "^"), ("other-2", "triangle-down", "v"), ("other-3", "pentagon", "p"))
+_OTHERS = (("other-1", "triangle-up"), ("other-2", "triangle-down"), ("other-3", "pentagon"))
 
 
 def style_of(kind: str) -> Style:
     """The style of a unit's name or of "hybrid"; units of other packages share three more colours."""
-    role, symbol, marker = _STYLES.get(kind) or _OTHERS[sum(kind.encode()) % len(_OTHERS)]
-    return Style(role, symbol, marker, sign_of(kind))
+    role, symbol = _STYLES.get(kind) or _OTHERS[sum(kind.encode()) % len(_OTHERS)]
+    return Style(role, symbol, sign_of(kind))
+
+
+def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
+    """One glyph a layer, stages set apart.
+
+    >>> placement_text((("conv", "product"), ("product",)))
+    '+× ×'
+    """
+    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)

@@ -1,15 +1,77 @@
-"""Words for retrained networks."""
+"""Retrained networks as a table, and in words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pure_nas.report import wording
+from pure_nas.quantities import counted, show_number, show_percent
+from pure_nas.report.convergence_table import Learner, convergence_table
+from pure_nas.report.table import Cell, Column, Table
+from pure_nas.report.table import Row as TableRow
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import HYBRID
 
 
-def variant_kind(row: Row, kinds: dict[int, str]) -> str:
+def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
+    """The test accuracy of each network beside its twins.
+
+    Args:
+        kinds: by number, what each trial is: a unit's name, or "hybrid".
+    """
+    counts = {len(row.seeds) for row in retraining.rows}
+    columns = (
+        Column("trial", "trial"),
+        Column("network", "network", "left"),
+        Column("epochs", "epochs" if retraining.epochs_differ else ""),
+        Column("seeds", "seeds" if len(counts) > 1 else ""),
+        Column("accuracy", "test accuracy"),
+        Column("flops", "FLOPs", detail=1),
+        Column("params", "params", detail=1),
+    )
+    rows = (
+        TableRow.of(
+            columns,
+            [
+                row.trial,
+                Cell(row.variant, row.variant, unit=variant_kind(row, kinds)),
+                row.epochs,
+                len(row.seeds),
+                _accuracy_cell(row),
+                *(Cell(value, show_number(value)) for value in (row.flops, row.params)),
+            ],
+            tone="strong" if row.variant == "trial" else "",
+            section=f"{row.trial}, {row.epochs}",
+        )
+        for row in retraining.rows
+    )
+    seeds = counted(counts.pop(), "seed") if len(counts) == 1 else "several seeds"
+    several = any(len(row.seeds) > 1 for row in retraining.rows)
+    title = f"Test accuracy{', mean ± standard deviation of' if several else ' of'} {seeds}"
+    if not retraining.epochs_differ:
+        title += f", {counted(retraining.rows[0].epochs, 'epoch')}"
+    return Table("retrained", columns, tuple(rows), title)
+
+
+def _accuracy_cell(row: Row) -> Cell:
+    if not row.test_accuracy:
+        return Cell(text="diverged", tone="warning")
+    more = came_through(row) if row.diverged else ""
+    return Cell(row.mean, _mean_text(row), more)
+
+
+def retrained_convergence(retraining: Retraining, kinds: Mapping[int, str]) -> Table | None:
+    """When the training accuracy of each network first reached usual values; None where none did."""
+    labels = dict(zip(retraining.groups, group_labels(retraining), strict=True))
+    return convergence_table(
+        [
+            Learner(f"{labels[row.trial, row.epochs]}, {row.variant}", variant_kind(row, kinds), row.convergence)
+            for row in retraining.rows
+        ]
+    )
+
+
+def variant_kind(row: Row, kinds: Mapping[int, str]) -> str:
     """What a retrained network is drawn as: its unit's name, or "hybrid"."""
     return kinds.get(row.trial, HYBRID) if row.variant == "trial" else row.variant.split()[0]
 
@@ -18,18 +80,40 @@ def group_labels(retraining: Retraining) -> list[str]:
     """What each of `Retraining.groups` is called: its trial, with the epochs where they are not all the same."""
     if not retraining.epochs_differ:
         return [f"trial {trial}" for trial, _ in retraining.groups]
-    return [f"trial {trial}, {wording.counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+    return [f"trial {trial}, {counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+
+
+def side_by_side(retraining: Retraining) -> Iterator[tuple[list[Row], list[float]]]:
+    """The rows of each variant, and where on an axis they stand: around the place of their group."""
+    variants = list(dict.fromkeys(row.variant for row in retraining.rows))
+    for place, variant in enumerate(variants):
+        rows = [row for row in retraining.rows if row.variant == variant]
+        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
+        yield rows, [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows]
 
 
 def interval_text(row: Row) -> str:
     """The 95 % interval of the mean in percent; empty where there is none."""
-    return f"{100 * row.interval[0]:.2f} to {100 * row.interval[1]:.2f} %" if row.interval else ""
+    return f"{100 * row.interval[0]:.2f} to {show_percent(row.interval[1])}" if row.interval else ""
 
 
 def came_through(row: Row) -> str:
     """How many seeds there were, and how many of them diverged."""
-    seeds = wording.counted(len(row.seeds), "seed")
+    seeds = counted(len(row.seeds), "seed")
     return f"{row.diverged} of {seeds} diverged" if row.diverged else seeds
+
+
+def seeds_text(row: Row) -> str:
+    """Mean, standard deviation and number of seeds, and how many seeds diverged."""
+    diverged = f"; {counted(row.diverged, 'seed')} diverged" if row.diverged else ""
+    if not row.test_accuracy:
+        return f"no seed came through{diverged}"
+    return f"{_mean_text(row)} over {counted(len(row.test_accuracy), 'seed')}{diverged}"
+
+
+def _mean_text(row: Row) -> str:
+    spread = f" ± {100 * row.std:.2f}" if len(row.test_accuracy) > 1 else ""
+    return f"{100 * row.mean:.2f}{spread} %"
 
 
 def score_document(row: Row) -> dict[str, Any]:
@@ -42,12 +126,3 @@ def score_document(row: Row) -> dict[str, Any]:
         "diverged": row.diverged,
         "epochs": row.epochs,
     }
-
-
-def seeds_text(row: Row) -> str:
-    """Mean, standard deviation and number of seeds, and how many seeds diverged."""
-    diverged = f"; {wording.counted(row.diverged, 'seed')} diverged" if row.diverged else ""
-    if not row.test_accuracy:
-        return f"no seed came through{diverged}"
-    spread = f" ± {100 * row.std:.2f}" if len(row.test_accuracy) > 1 else ""
-    return f"{100 * row.mean:.2f}{spread} % over {wording.counted(len(row.test_accuracy), 'seed')}{diverged}"

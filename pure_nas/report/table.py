@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from pure_nas.files import without_nan
+from pure_nas.report.palette import placement_text
+
+Stages = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -15,40 +19,58 @@ class Column:
     """A column.
 
     Attributes:
-        key: its name in CSV and JSON, and that of its cells in a row; empty: it is for people only.
+        key: its name in files, and that of its cells in a row.
         title: its name for people; empty: it is for files only.
-        detail: whether it is left out where a terminal has no room.
+        detail: whether, and how early, it is left out where a terminal has no room: the highest number first; 0: never.
+        brief: whether the smaller lines of its cells are left out.
         files: whether its values go into CSV and JSON.
     """
 
     key: str
     title: str = ""
     align: Literal["left", "right"] = "right"
-    detail: bool = False
+    detail: int = 0
+    brief: bool = False
     files: bool = True
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell.
+    """What a cell holds.
 
     Attributes:
         value: for files: a number, a text, a truth value, or None where there is nothing.
         text: for people.
-        more: a second, smaller line for people.
+        more: smaller lines below it.
         tone: how it is told from others: "strong", "dim", "warning", "better" or "worse".
-        marks: placement marks in place of a text, as (mark, unit) pairs, a group for each stage.
+        unit: a unit, or "hybrid", whose coloured sign a page shows before the text.
+        stages: the units of a network, layer by layer, in place of a text.
+        tags: words after the text, each with what it means.
+        tip: what a page shows where the pointer rests on it.
     """
 
     value: Any = None
     text: str = ""
     more: str = ""
     tone: str = ""
-    marks: tuple[tuple[tuple[str, str], ...], ...] = ()
+    unit: str = ""
+    stages: Stages = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    tip: str = ""
+
+    @property
+    def plain(self) -> str:
+        """All that people read in it, in one line."""
+        words = (placement_text(self.stages), self.text, *(tag for tag, _ in self.tags), *self.more.splitlines())
+        return " ".join(filter(None, words))
 
 
 NOTHING = Cell(text="–", tone="dim")
 """A cell that people see as a dash, and files as an empty value."""
+
+
+def _cell(value: str | int) -> Cell:
+    return Cell(value, value if isinstance(value, str) else f"{value:,}")
 
 
 @dataclass(frozen=True)
@@ -56,15 +78,25 @@ class Row:
     """A row: its cells by the keys of their columns.
 
     Attributes:
-        identity: what the row stands for, for links and highlights on a page: a trial's number, say.
+        identity: what a page marks in its plots while the pointer is on the row: a trial's number, say.
+        anchor: the row's own id on a page, which its first cell links to.
         tone: as of a cell, for the whole row.
         section: rows of another section than the one before are set apart.
+        tip: as of a cell.
     """
 
     cells: Mapping[str, Cell]
     identity: str = ""
+    anchor: str = ""
     tone: str = ""
     section: str = ""
+    tip: str = ""
+
+    @classmethod
+    def of(cls, columns: Sequence[Column], cells: Sequence[Cell | str | int], **more: str) -> Row:
+        """A row whose cells are in the order of the columns; a text or a whole number is a cell that holds it."""
+        pairs = zip(columns, cells, strict=True)
+        return cls({column.key: each if isinstance(each, Cell) else _cell(each) for column, each in pairs}, **more)
 
     def cell(self, column: Column) -> Cell:
         """The cell of a column; a dash where the row has none."""
@@ -76,7 +108,7 @@ class Table:
     """A table with what explains it.
 
     Attributes:
-        name: in files and as an anchor of a page, such as "front".
+        name: its class on a page, such as "front".
         title: a heading for people.
         notes: sentences below it, each of which stands only where what it explains does.
     """
@@ -92,50 +124,39 @@ class Table:
         """The columns for people."""
         return tuple(column for column in self.columns if column.title)
 
-    @property
-    def stored(self) -> tuple[Column, ...]:
-        """The columns of files."""
-        return tuple(column for column in self.columns if column.key and column.files)
-
-    def without_details(self) -> Table:
-        """The same with only the columns that a narrow terminal has room for."""
-        columns = tuple(column for column in self.columns if not column.detail)
-        return Table(self.name, columns, self.rows, self.title, self.notes)
-
     def records(self) -> list[dict[str, Any]]:
         """The rows as JSON holds them: values by key; what is not a finite number is null."""
-        return [{column.key: _finite(row.cell(column).value) for column in self.stored} for row in self.rows]
+        columns = [column for column in self.columns if column.files]
+        return [{column.key: without_nan(row.cell(column).value) for column in columns} for row in self.rows]
 
     def csv(self) -> str:
         """The rows as CSV; what is missing is empty."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([column.key for column in self.stored])
-        for row in self.rows:
-            writer.writerow([row.cell(column).value for column in self.stored])
-        return text.getvalue()
+        columns = [column for column in self.columns if column.files]
+        lines = ({column.key: row.cell(column).value for column in columns} for row in self.rows)
+        return csv_text(lines, [column.key for column in columns])
 
     def markdown(self) -> str:
         """The table for people in Markdown, as GitHub reads it."""
-        head = " | ".join(_escaped(column.title) for column in self.shown)
-        rule = " | ".join("---" if column.align == "left" else "---:" for column in self.shown)
-        lines = [
-            " | ".join(
-                _escaped(" ".join(filter(None, (_text(row.cell(column)), row.cell(column).more))))
-                for column in self.shown
-            )
-            for row in self.rows
-        ]
-        return "\n".join(f"| {line} |" for line in (head, rule, *lines)) + "\n"
+        head = [_escaped(column.title) for column in self.shown]
+        rule = ["---" if column.align == "left" else "---:" for column in self.shown]
+        lines = ([_escaped(row.cell(column).plain) for column in self.shown] for row in self.rows)
+        return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
 
 
-def _text(cell: Cell) -> str:
-    return " ".join("".join(mark for mark, _ in stage) for stage in cell.marks) if cell.marks else cell.text
+def csv_text(lines: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """The union of all lines' columns, in their order, after those that a table without lines has too."""
+    lines = list(lines)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, column_names(lines, columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def column_names(lines: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> list[str]:
+    """Every name that occurs in `lines`, in their order, after those of `first`."""
+    return list(dict.fromkeys([*first, *(name for line in lines for name in line)]))
 
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

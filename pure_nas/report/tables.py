@@ -1,34 +1,37 @@
-"""The front as JSON, complete, and as CSV, one line a network; every trial and every curve as CSV."""
+"""The files of a search's report: the front as JSON and CSV, every trial and every curve as CSV."""
 
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pure_nas.files import write_whole
-from pure_nas.report.csv_text import csv_text
-from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.front_rows import FrontRow, caution
+from pure_nas.analysis.convergence import accuracies
+from pure_nas.files import without_nan, write_whole
+from pure_nas.report.data import ReportData
+from pure_nas.report.front_rows import FrontRow
+from pure_nas.report.front_table import caution, front_table
 from pure_nas.report.retraining import score_document
-from pure_nas.report.trial_tables import curves_csv, placement_cell, rate_columns, setting_columns, trials_csv
+from pure_nas.report.settings_text import network_columns, plain_settings, rate_columns, setting_columns
+from pure_nas.report.table import csv_text
 from pure_nas.run.directory import RunDirectory
-from pure_nas.space.recipe import Recipe
+from pure_nas.run.results import TrialRecord
+from pure_nas.space.unit import PARAMETER_KINDS
 
 SCHEMA = 1
+_CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "training_loss", "validation_loss")
 
 
-def write_tables(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
-    """Write front.json, front.csv, trials.csv and curves.csv, from `data` where the caller has it already.
+def write_tables(run: RunDirectory, data: ReportData) -> list[Path]:
+    """Write front.json, front.csv, trials.csv and curves.csv.
 
     Raises:
-        RunError: the run is damaged, or a file cannot be written.
+        RunError: a file cannot be written.
     """
-    data = data or report_data(run)
     contents = {
-        "front.json": front_json(data),
-        "front.csv": front_csv(data),
+        "front.json": json.dumps(front_document(data), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
+        "front.csv": front_table(data).csv(),
         "trials.csv": trials_csv(data),
         "curves.csv": curves_csv(data),
     }
@@ -37,96 +40,99 @@ def write_tables(run: RunDirectory, data: ReportData | None = None) -> list[Path
     return [run.path / name for name in contents]
 
 
-def front_json(data: ReportData) -> str:
-    """Every network of the front with its architecture, recipe and values."""
-    content = {
-        "schema": SCHEMA,
-        "study": data.facts.study,
-        "dataset": data.facts.dataset,
-        "objectives": list(data.objectives),
-        "reference": data.facts.reference,
-        "hypervolume": data.facts.hypervolume,
-        "comparison": caution(data.front),
-        "front": [_entry(row) for row in data.front],
-    }
-    return json.dumps(_without_nan(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+def front_document(data: ReportData) -> dict[str, Any]:
+    """The front as JSON holds it: every network with its architecture, recipe and values."""
+    document: dict[str, Any] = without_nan(
+        {
+            "schema": SCHEMA,
+            "run": data.path,
+            "study": data.study,
+            "dataset": str(data.settings.get("dataset", "")),
+            "trials": sum(trial.counts for trial in data.trials),
+            "objectives": data.objectives,
+            "reference": data.reference,
+            "hypervolume": data.results.hypervolume,
+            "comparison": caution(data),
+            "front": [_network(row) for row in data.front],
+        }
+    )
+    return document
 
 
-def _entry(row: FrontRow) -> dict[str, Any]:
+def _network(row: FrontRow) -> dict[str, Any]:
+    candidate = row.trial.candidate
     return {
         "trial": row.number,
-        "tags": list(row.tags),
-        "twins": list(row.twins),
-        "repeats": list(row.repeats),
-        "baseline": row.baseline,
+        "tags": row.tags,
+        "twins": row.twins,
+        "repeats": row.repeats,
+        "baseline": row.trial.baseline,
         "objectives": row.objectives,
-        "metrics": row.metrics,
-        "cost": row.cost,
-        "seconds": row.seconds,
+        "metrics": row.trial.metrics,
+        "cost": row.trial.cost,
+        "seconds": row.trial.seconds,
         "test": score_document(row.retrained) if row.retrained else None,
         "versus_baselines": [
             {
                 "unit": versus.unit,
-                "trial": versus.number,
-                "baseline": versus.label,
-                "error": versus.error,
+                "trial": versus.baseline.number,
+                "baseline": versus.baseline.baseline,
+                "error": versus.baseline.error,
                 "difference": versus.difference,
                 "images": versus.images,
             }
             for versus in row.versus
         ],
-        "architecture": row.architecture,
-        "recipe": row.recipe,
+        "architecture": candidate.architecture.model_dump(mode="json", by_alias=True),
+        "recipe": candidate.recipe.model_dump(mode="json", by_alias=True),
     }
 
 
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: it becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def trials_csv(data: ReportData) -> str:
+    """One line for each trial that has ended, however it ended; columns as in front.csv where both have them.
 
-
-def front_csv(data: ReportData) -> str:
-    """One line for each network of the front; stages are separated by "|", layers of the placement by blanks.
-
-    Settings that were searched or are not the default have a column each, empty where the network does not read it.
+    A trial that repeats another has its values, and that trial's number in `replay_of`.
     """
-    return csv_text([_line(row, data) for row in data.front], ("trial", *data.objectives))
+    front = {row.number for row in data.front}
+    lines = [_trial(trial, data, on_front=trial.number in front) for trial in data.trials]
+    return csv_text(lines, ("trial", "state", *data.objectives))
 
 
-def _line(row: FrontRow, data: ReportData) -> dict[str, Any]:
+def _trial(trial: TrialRecord, data: ReportData, *, on_front: bool) -> dict[str, Any]:
+    recipe = trial.candidate.recipe
     return {
-        "trial": row.number,
-        **{name: row.objectives[name] for name in data.objectives},
-        **{name: value for name, value in row.cost.items() if name not in row.objectives},
-        "kind": row.kind,
-        "depth": row.depth,
-        "base_width": row.base_width,
-        "bottleneck": row.bottleneck,
-        "placement": placement_cell(row.units),
-        "tags": " ".join(row.tags),
-        "twins": " ".join(map(str, row.twins)),
-        "baseline": row.baseline,
-        **{f"error_minus_{versus.unit}_baseline": versus.difference for versus in row.versus},
-        **rate_columns(Recipe.model_validate(row.recipe)),
-        **setting_columns(row.settings),
-        "seconds": row.seconds,
-        **_test_columns(row),
+        "trial": trial.number,
+        "state": trial.state,
+        **(dict(zip(data.objectives, trial.objectives, strict=True)) if trial.objectives else {}),
+        **{name: value for name, value in trial.cost.items() if name not in data.objectives or not trial.objectives},
+        "on_front": on_front,
+        "baseline": trial.baseline,
+        **network_columns(trial.candidate.architecture),
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        **rate_columns(recipe),
+        **{f"weight_decay_schedule_{kind}": recipe.weight_decay[kind].schedule for kind in PARAMETER_KINDS},
+        **{f"weight_decay_end_{kind}": recipe.weight_decay[kind].end for kind in PARAMETER_KINDS},
+        **setting_columns(plain_settings(trial.candidate, data.searched)),
+        "seconds": trial.seconds,
+        "replay_of": trial.replay_of,
+        "reason": trial.reason,
     }
 
 
-def _test_columns(row: FrontRow) -> dict[str, Any]:
-    """The test accuracy of a retrained network; no column where there is none."""
-    if row.retrained is None:
-        return {}
-    score = score_document(row.retrained)
-    low, high = score["interval"] or ("", "")
-    return {
-        "test_accuracy": "" if score["accuracy"] is None else score["accuracy"],
-        "test_accuracy_low": low,
-        "test_accuracy_high": high,
-        **{f"test_{name}": score[name] for name in ("seeds", "diverged", "epochs")},
-    }
+def curves_csv(data: ReportData) -> str:
+    """One line for each epoch of each trial, also of those that diverged; accuracies from 0 to 1."""
+    by_number = {trial.number: trial for trial in data.trials}
+    return csv_text([line for trial in data.trials for line in _epochs(trial, by_number)], _CURVE)
+
+
+def _epochs(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Iterator[dict[str, Any]]:
+    records = trial.trained_in(by_number).curve
+    training, validation = (accuracies(records, kind) for kind in ("training", "validation"))
+    for record, seen, unseen in zip(records, training, validation, strict=True):
+        losses = record.get("train_loss"), record.get("validation_loss")
+        yield {
+            **dict(zip(_CURVE, (trial.number, record["epoch"], seen, unseen, *losses), strict=True)),
+            "learning_rate": record.get("learning_rate"),
+            "seconds": record.get("seconds"),
+        }

@@ -24,7 +24,7 @@ from typing import Any
 import filelock
 import tomli_w
 
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, reason
 from pure_nas.files import (
     REFUSALS,
     TEMPORARY,
@@ -38,7 +38,6 @@ from pure_nas.files import (
     read_json,
     read_json_lines,
     require_flat,
-    require_in_place,
     write_whole,
 )
 from pure_nas.paths import expanded
@@ -59,11 +58,12 @@ DAMAGED_HINT = (
 )
 SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
 _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
+ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
-    | {"architecture.json", "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", "weights.safetensors"}
+    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", WEIGHTS_FILE}
     | {"evaluation.json", "result.json"}
 )
 """Files that only the holder of a run's lock writes."""
@@ -79,6 +79,8 @@ class TrialDirectory:
     def __init__(self, path: Path, number: int, *, damaged_hint: str = DAMAGED_HINT) -> None:
         self.path = path
         self.number = number
+        self.architecture = path / ARCHITECTURE_FILE
+        self.recipe = path / "recipe.json"
         self.damaged_hint = damaged_hint
         self.ended = path / "result.json"
         self.metrics = path / "metrics.jsonl"
@@ -89,8 +91,8 @@ class TrialDirectory:
 
     def write_candidate(self, candidate: Candidate) -> None:
         """Record what the trial trains."""
-        write_whole(self.path / "recipe.json", candidate.recipe.to_json())
-        write_whole(self.path / "architecture.json", candidate.architecture.to_json())
+        write_whole(self.recipe, candidate.recipe.to_json())
+        write_whole(self.architecture, candidate.architecture.to_json())
 
     def candidate(self) -> Candidate:
         """What the trial trains.
@@ -98,12 +100,12 @@ class TrialDirectory:
         Raises:
             ConfigError: a file is missing or damaged.
         """
-        return Candidate(Architecture.load(self.path / "architecture.json"), Recipe.load(self.path / "recipe.json"))
+        return Candidate(Architecture.load(self.architecture), Recipe.load(self.recipe))
 
     @property
     def has_candidate(self) -> bool:
         """Whether what the trial trains is on disk."""
-        return (self.path / "architecture.json").exists()
+        return self.architecture.exists()
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
@@ -117,7 +119,7 @@ class TrialDirectory:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.ended, json.dumps(result, indent=2) + "\n")
-        if not self.checkpoint.is_dir():  # A folder in its place is none of ours.
+        if not self.checkpoint.is_dir():  # A folder in its place is not ours.
             self.checkpoint.unlink(missing_ok=True)
         self.attempt.unlink(missing_ok=True)
 
@@ -282,14 +284,6 @@ class RunDirectory:
             f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
         )
 
-    def require_in_place(self) -> None:
-        """Check that the run is where it was when it was locked.
-
-        Raises:
-            RunError: it was moved or removed.
-        """
-        require_in_place(self.path)
-
     def log(self, event: str, **fields: Any) -> None:
         """Append one event to log.jsonl."""
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
@@ -322,7 +316,7 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"The run directory {self.path} cannot be made: {error.strerror}.") from error
+            raise RunError(f"The run directory {self.path} cannot be made: {reason(error)}.") from error
         lock = filelock.FileLock(self.path / "run.lock")
         try:
             # `user` holds the lock for a moment as it looks.
@@ -334,7 +328,7 @@ class RunDirectory:
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:
-                raise RunError(f"The run directory {self.path} cannot be locked: {error.strerror}.") from error
+                raise RunError(f"The run directory {self.path} cannot be locked: {reason(error)}.") from error
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )

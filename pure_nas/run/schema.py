@@ -16,8 +16,7 @@ SCHEMA: Literal[1] = 1
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
-died twice;
-rejected: over a limit, never trained and not counted as a trial."""
+died twice; rejected: over a limit, never trained and not counted as a trial."""
 
 ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
 COST_KEYS: Mapping[str, str] = {
@@ -205,6 +204,12 @@ class Training(RunFile):
     image_size: Positive | None = None
     skip_corrupt: bool | None = None
     data: Images | None = None
+
+
+class State(RunFile):
+    """state.json: what a run has used up."""
+
+    seconds: Amount
 
 
 class Scored(RunFile):

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pure_nas.errors import RunError, reason
+from pure_nas.errors import RunError
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.process_state import global_random_state
-from pure_nas.run.weights import metadata_in, read_weights
+from pure_nas.run.directory import ARCHITECTURE_FILE
+from pure_nas.run.weights import read_weights
 from pure_nas.space.architecture import Architecture
 
-ARCHITECTURE_FILE = "architecture.json"
 _TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")
 """How files of torch.save begin, now and before 1.6."""
 
@@ -33,9 +33,8 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
     """
     weights = expanded(weights)
     _require_safetensors(weights)
-    state = read_weights(weights)
-    chosen = architecture or _architecture_beside(weights)
-    wanted = digest_in(weights)
+    state, wanted = read_weights(weights)
+    chosen = architecture or _architecture_beside(weights, wanted)
     if wanted is not None and wanted != chosen.digest:
         raise RunError(
             f"{weights} are weights of the architecture {wanted}, not of {_called(chosen, name)}.",
@@ -55,23 +54,9 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
     return network.to(memory_format=torch.channels_last)
 
 
-def digest_in(weights: Path) -> str | None:
-    """The digest of the architecture that a safetensors file says its weights belong to; None where it says none.
-
-    Raises:
-        RunError: the file is missing or damaged.
-    """
-    try:
-        digest = metadata_in(weights.read_bytes()).get("architecture")
-    except (OSError, ValueError) as error:
-        raise RunError(f"The weights {weights} are damaged: {reason(error)}.") from error
-    return digest if isinstance(digest, str) else None
-
-
-def _architecture_beside(weights: Path) -> Architecture:
+def _architecture_beside(weights: Path, digest: str | None) -> Architecture:
     path = weights.parent / ARCHITECTURE_FILE
     if not path.is_file():
-        digest = digest_in(weights)
         whose = f" of the architecture {digest}" if digest else ""
         raise RunError(
             f"{weights} holds weights{whose}, but there is no {ARCHITECTURE_FILE} beside it to say what that is.",

@@ -63,11 +63,14 @@ def _check_fit(architecture: Architecture, state_dict: Mapping[str, Tensor]) -> 
     )
 
 
-def read_weights(path: Path) -> Mapping[str, Tensor]:
+def read_weights(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
     """The weights in a safetensors file, once they are known to be those that were written.
 
     That is known of weights beside the result.json of their training, which keeps their digest, and of others by the
     checksum in the file itself; files of older versions have neither.
+
+    Returns:
+        The weights, and the digest of the architecture that they are of; None where the file does not say it.
 
     Raises:
         RunError: the file is missing or damaged, or is not the one that the training beside it ended with.
@@ -87,21 +90,17 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
             hint=_TRAIN_AGAIN,
         )
     try:
-        checksum = metadata_in(data).get(_CHECKSUM)
+        metadata = _metadata_in(data)
+        checksum = metadata.get(_CHECKSUM)
         if checksum is not None and checksum != digest_of(_tensors_in(data)):
             raise ValueError("their checksum is wrong")
         weights: Mapping[str, Tensor] = safetensors.torch.load(data)
     except (ValueError, SafetensorError) as error:
         raise RunError(f"The weights {path} are damaged: {reason(error)}.", hint=_TRAIN_AGAIN) from error
-    return weights
+    return weights, metadata.get("architecture")
 
 
-def metadata_in(data: bytes) -> Mapping[str, str]:
-    """The metadata of a safetensors file.
-
-    Raises:
-        ValueError: it is damaged.
-    """
+def _metadata_in(data: bytes) -> Mapping[str, str]:
     length = int.from_bytes(data[:8], "little")
     header = decoded(data[8 : 8 + length]) if length <= len(data) else None
     if not isinstance(header, dict):

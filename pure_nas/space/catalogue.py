@@ -47,12 +47,15 @@ def space_names() -> tuple[str, ...]:
 
 
 def space_text(name: str) -> str:
-    """The TOML text of the space called `name`, to print or to copy.
+    """The TOML text of the space of that name, or in that .toml file, to print or to copy.
 
     Raises:
-        UsageError: no space has that name.
+        UsageError: there is no such space.
+        ConfigError: the file cannot be read.
         PureNasError: an entry point of another package is faulty.
     """
+    if _is_file(name):
+        return read_text(Path(name), "search space")
     entry = _entries().get(name)
     if entry is None:
         raise UsageError(
@@ -70,20 +73,24 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
         PureNasError: an entry point of another package is faulty.
     """
     name = str(name_or_path)
-    if name.endswith(SPACE_SUFFIX) and name not in _entries():
+    if _is_file(name):
         return SearchSpace.load(expanded(name))
     text = space_text(name)
     return SearchSpace.from_toml(text, source=f'search space "{name}" ({_entries()[name].source})')
 
 
-def describe_spaces() -> list[tuple[str, str, str]]:
-    """Name, summary and source of every space that can be named.
+def describe_spaces() -> list[tuple[str, str, SearchSpace]]:
+    """Name and source of every space that can be named, and the space.
 
     Raises:
         ConfigError: one breaks a rule; every fault is listed.
         PureNasError: an entry point of another package is faulty.
     """
-    return [(name, load_space(name).summary, entry.source) for name, entry in _entries().items()]
+    return [(name, entry.source, load_space(name)) for name, entry in _entries().items()]
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(SPACE_SUFFIX) and name not in _entries()
 
 
 def default_space_for(dataset_name: str) -> str:

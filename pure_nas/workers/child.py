@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 
@@ -168,7 +167,6 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
     """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
     tick = controller.sign_of_life
 
-    @cache
     def load_test() -> ImageSet:
         controller.silence()
         return _Watched(dataset.test(), tick)

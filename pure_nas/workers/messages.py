@@ -40,6 +40,7 @@ class Job:
     """One network to train and score.
 
     Attributes:
+        label: what people call it, where that is more than its number.
         directory: where its curve, checkpoint and weights go.
         seed: decides weights, order and augmentation.
         measures: what to measure besides parameters and flops.
@@ -47,7 +48,8 @@ class Job:
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
         judging: what to judge the trained network by, in evaluation.json; nothing beside the error where it is None.
-        every_epoch: write a checkpoint after each epoch, however short, and after the last: for who stops it soon.
+        every_epoch: write a checkpoint after each epoch, however short, and after the last, because the session may be
+            stopped early.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Job:
     judging: Judging | None = None
     keep_weights: bool = True
     every_epoch: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 
 WRONG = ["x", None, -1, 10**30, float("inf"), float("nan"), [], {}, True, 0.123]
-"""What stands in place of a value; JSON writes the third as Infinity and the fourth as NaN."""
+"""What stands in place of a value; JSON writes the fifth as Infinity and the sixth as NaN."""
 _DELETED = object()
 
 

@@ -16,7 +16,7 @@ from studies import Command, Study
 from pure_nas.errors import PureNasError
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.plans.search.clock import Clock
+from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
@@ -43,6 +43,7 @@ OF_SEARCH = (
     "run.toml",
     "environment.json",
     "log.jsonl",
+    "state.json",
     "retrain.json",
     *(f"trials/0001/{name}" for name in TRIAL),
     *(f"retrained/{name}" for name in TRIAL),
@@ -74,7 +75,7 @@ def left(pure_nas: Command, finished: Study, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(autouse=True)
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a report."""
-    monkeypatch.setattr("pure_nas.report.figures.write_figures", lambda run, data: [])
+    monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda run, data: [])
 
 
 def located(run: Path, name: str) -> Path:
@@ -101,8 +102,10 @@ def read_search(run: Path, name: str) -> Any:
     match name:
         case "environment.json":
             return flattened(read_environment(directory))
-        case "log.jsonl":
-            return Clock(directory).seconds >= 0
+        case "log.jsonl" | "state.json":
+            if name == "log.jsonl":
+                directory.path.joinpath("state.json").unlink(missing_ok=True)
+            return Budget(run=directory).seconds >= 0
         case "retrain.json":
             return load_retraining(directory)
     if name.startswith("retrained/"):
@@ -134,7 +137,7 @@ def read_training(folder: Path) -> Any:
     return read_trial_files(TrialDirectory(folder, 0)), RunImages.of_training(folder / "training.json")
 
 
-WITHOUT_DIGEST = {"environment.json", "log.jsonl", "training.json", "run.toml", "experiment.toml"}
+WITHOUT_DIGEST = {"environment.json", "log.jsonl", "state.json", "training.json", "run.toml", "experiment.toml"}
 """What they say may differ, and is only checked for sense."""
 
 

@@ -263,7 +263,7 @@ def test_a_retrained_trial_is_judged_beside_its_conv_twins(pure_nas: Command, ne
     for of, words in (
         ("resnet20", "resnet20 is none"),
         (study.run / "trials" / f"{chosen:04}", "is none"),
-        (f"{study.run}:{chosen}", "which --weights is none of"),
+        (f"{study.run}:{chosen}", "so --weights does not go with it"),
     ):
         other = ["--weights", "x.safetensors", "--dataset", "digits"] if "--weights" in words else []
         refused = pure_nas("evaluate", of, "--conv-twin", *other)

@@ -4,49 +4,48 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pure_nas_cli.evaluation_tables import Judged, print_evaluations
+from pure_nas_cli.evaluate_run import print_evaluations
 
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
-from pure_nas.evaluation import evaluate_network
+from pure_nas.evaluation import Evaluation, evaluate_network
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
 
 
-def judged(classes: int, seen: int) -> Judged:
+def evaluated(classes: int, seen: int) -> Evaluation:
     """An untrained network on images of the first `seen` of its classes."""
     pixels = torch.randint(0, 256, (60, 1, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     images = resident(pixels, torch.arange(60) % seen, Normalisation((0.5,), (0.25,)))
     architecture = Architecture.uniform("product", (1,), base_width=4, in_chans=1, num_classes=classes, image_size=8)
     names = tuple(f"kind{label:02d}" for label in range(classes))
-    found = evaluate_network(build(architecture), images, torch.device("cpu"), classes=names)
-    return Judged("some", architecture, found)
+    return evaluate_network(build(architecture), images, torch.device("cpu"), classes=names)
 
 
 def test_of_many_classes_the_worst_and_the_largest_confusions_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    each = judged(40, 40)
-    print_evaluations([each], "images")
+    each = evaluated(40, 40)
+    print_evaluations([("some", each)], "images")
     shown = capsys.readouterr().out
-    assert "the 10 of 40 classes with the lowest F1" in " ".join(shown.split())
+    assert "The 10 of 40 classes with the lowest F1" in " ".join(shown.split())
     assert "Largest confusions" in shown
-    quality = each.evaluation.quality
+    quality = each.quality
     label, predicted, count = quality.largest_confusions(1)[0]
-    first = shown.partition("Largest confusions")[2].splitlines()[4]
+    first = shown.partition("Largest confusions")[2].splitlines()[3]
     assert first.split() == [label, str(count), predicted]
 
 
 def test_classes_without_images_are_said(capsys: pytest.CaptureFixture[str]) -> None:
-    print_evaluations([judged(4, 3)], "images")
+    print_evaluations([("some", evaluated(4, 3))], "images")
     shown = capsys.readouterr().out
     assert "There are no images of kind03." in shown
     row = next(line for line in shown.splitlines() if line.split()[:2] == ["kind03", "0"])
-    assert row.split()[3] == "-"
+    assert row.split()[3] == "–"
     assert "Confusions: a row is what images are" in shown
 
 
 def test_a_second_network_adds_a_row(capsys: pytest.CaptureFixture[str]) -> None:
-    first = judged(4, 4)
-    print_evaluations([first, Judged("another", first.architecture, first.evaluation)], "images")
+    found = evaluated(4, 4)
+    print_evaluations([("some", found), ("another", found)], "images")
     shown = capsys.readouterr().out
     assert [line.split()[0] for line in shown.splitlines() if line.split()[:1] in (["some"], ["another"])] == [
         "some",
@@ -56,8 +55,8 @@ def test_a_second_network_adds_a_row(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_calibration_error_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
-    each = judged(40, 40)
-    print_evaluations([each], "images")
+    each = evaluated(40, 40)
+    print_evaluations([("some", each)], "images")
     shown = " ".join(capsys.readouterr().out.split())
     assert "top-5 calibration error" in shown
     assert "Calibration error: the mean distance of confidence and accuracy" in shown

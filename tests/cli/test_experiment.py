@@ -14,10 +14,11 @@ import pytest
 from pure_nas_cli import experiment_run
 from studies import Command, contents
 
+from pure_nas.plans.driver import Listener
+from pure_nas.plans.fixed import Trained
 from pure_nas.plans.grid.catalogue import experiment_names
-from pure_nas.plans.grid.run import ExperimentRun, Listener
 from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import Prepared
+from pure_nas.plans.grid.setup import Experiment, Prepared
 from pure_nas.run.directory import RunDirectory
 
 TINY = """
@@ -161,18 +162,18 @@ def test_time_counts_from_before_the_images_are_loaded(
     pure_nas: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left: list[float | None] = []
-    load, go = experiment_run.prepare, ExperimentRun.go
+    load, go = experiment_run.prepare, Experiment.go
 
     def slowly(settings: ExperimentSettings) -> Prepared:
         time.sleep(0.5)
         return load(settings)
 
-    def timed(self: ExperimentRun, listener: Listener, seconds: float | None = None) -> str:
+    def timed(self: Experiment, listener: Listener[Trained], seconds: float | None = None) -> str:
         left.append(seconds)
         return go(self, listener, 0.0)
 
     monkeypatch.setattr(experiment_run, "prepare", slowly)
-    monkeypatch.setattr(ExperimentRun, "go", timed)
+    monkeypatch.setattr(Experiment, "go", timed)
     for allowed in ("10m", "400ms"):
         assert pure_nas("experiment", tiny, "--out", tmp_path / "run", "--time", allowed, "--device", "cpu").code == 0
     assert left[0] is not None

@@ -1,15 +1,12 @@
-"""The marks of a placement and their key."""
+"""The front on a terminal."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pure_nas_cli.front import placement
 from studies import invoke
 
-from pure_nas.report.wording import NOISE_ERROR
-from pure_nas.space.architecture import Architecture
-from pure_nas.space.unit import BUILT_IN
+from pure_nas.report.front_table import NOISE_ERROR
 
 EVERY_UNIT = """
 [run]
@@ -20,15 +17,6 @@ blocks_per_stage = [3, 2]
 base_width = 2
 units = "product product-complex log-conv | conv plain-conv"
 """
-
-
-def test_every_unit_has_a_mark_of_its_own() -> None:
-    marks = {name: placement(Architecture.uniform(name, (1,))).plain for name in BUILT_IN}
-    assert len(set(marks.values())) == len(BUILT_IN)
-    assert marks["product"] == "×"
-    assert marks["conv"] == "+"
-    units = (("product", "product-complex", "log-conv"), ("conv", "plain-conv"))
-    assert placement(Architecture(units=units)).plain == "×⊗ℓ +⊕"
 
 
 def test_noise_error_is_named_for_people_and_explained(
@@ -42,7 +30,7 @@ def test_noise_error_is_named_for_people_and_explained(
     assert NOISE_ERROR in " ".join(answer.stdout.split())
 
 
-def test_marks_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> None:
+def test_units_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> None:
     space = tmp_path / "every.toml"
     space.write_text(EVERY_UNIT)
     arguments = ("--dataset", image_folder, "--space", space, "--out", tmp_path, "--study", "s", "--trials", 1)
@@ -51,6 +39,6 @@ def test_marks_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> N
     found = " ".join(answer.stdout.split())
     assert "×⊗ℓ +⊕" in found
     assert (
-        "+ convolution, × product unit, ⊗ complex product unit, ℓ convolution of logarithms, "
-        "⊕ convolution without ReLU, a group a stage." in found
+        "+ convolution, ℓ convolution of logarithms, ⊕ convolution without ReLU, × product unit, "
+        "⊗ complex product unit; a group per stage." in found
     )

@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pure_nas_cli.progress import LiveProgress, PlainProgress
+from pure_nas_cli.progress import ListProgress, Progress, TrialTable
 from rich.console import Console
 from studies import Study
 
-from pure_nas.plans.search.study import Asked
-from pure_nas.run.directory import RunDirectory
+from pure_nas.plans.fixed import Trained, Training
+from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import TrialRecord, load_results
+from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
+from pure_nas.workers import Job, Outcome
 from pure_nas.workers.count import WorkerPlan
 
 
@@ -27,15 +29,19 @@ def records(finished: Study) -> list[TrialRecord]:
     return found
 
 
+def job(number: int, candidate: Candidate, label: str = "") -> Job:
+    return Job(number=number, candidate=candidate, directory=Path(f"{number:04d}"), seed=0, label=label)
+
+
 def drawn(records: list[TrialRecord], width: int) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
-    progress = LiveProgress(console, "tiny: shapes on cpu", 8, 30, records[:5], ("error", "flops"))
-    asked = Asked(6, records[0].candidate, "conv small, usual recipe")
-    progress.trial_started(asked, 0)
-    progress.trial_ended(records[5])
+    progress = TrialTable(console, "tiny: shapes on cpu", 8, 30, records[:5], ("error", "flops"))
+    running = job(6, records[0].candidate, "conv small, usual recipe")
+    progress.started(running, 0)
+    progress.ended(records[5])
     last = EpochMetrics(**records[0].curve[-1])
     metrics = replace(last, epoch=7, validation_error=0.25)
-    progress.epoch_done(asked, metrics)
+    progress.epoch_done(running, metrics)
     screen = Console(file=io.StringIO(), width=width, color_system=None)
     screen.print(progress._draw())
     assert isinstance(screen.file, io.StringIO)
@@ -58,10 +64,10 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
 
 def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(records: list[TrialRecord]) -> None:
     screen = Console(file=io.StringIO(), width=100, color_system=None)
-    progress = LiveProgress(screen, "tiny", 8, 30, [], ("error", "flops"))
+    progress = TrialTable(screen, "tiny", 8, 30, [], ("error", "flops"))
     for number in (3, 4):
-        progress.trial_started(Asked(number, records[0].candidate), number)
-    progress.trial_started(Asked(3, records[0].candidate), 1)
+        progress.started(job(number, records[0].candidate), number)
+    progress.started(job(3, records[0].candidate), 1)
     progress.workers_started(WorkerPlan(2, "for a test", {1: 1000.0, 2: 1900.0}))
     screen.print(progress._draw())
     assert isinstance(screen.file, io.StringIO)
@@ -74,10 +80,10 @@ def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(recor
 
 def test_plain_progress_is_a_line_a_trial(records: list[TrialRecord]) -> None:
     console = Console(file=io.StringIO(), width=40, color_system=None)
-    with PlainProgress(console, 6, []) as progress:
+    with Progress(console, 6) as progress:
         for record in records:
-            progress.trial_ended(record)
-        progress.trial_started(Asked(6, records[0].candidate), 3)
+            progress.ended(record)
+        progress.started(job(6, records[0].candidate), 3)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) == 7
@@ -92,9 +98,9 @@ def test_noise_error_is_shown_where_it_is_an_objective(records: list[TrialRecord
         for record in records
     ]
     console = Console(file=io.StringIO(), width=40, color_system=None)
-    with PlainProgress(console, 6, []) as progress:
+    with Progress(console, 6) as progress:
         for record in (*noisy[:3], records[0]):
-            progress.trial_ended(record)
+            progress.ended(record)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert ["noise error 37.50 %" in line for line in lines] == [True, True, False, False]
@@ -113,7 +119,7 @@ def test_stars_group_noise_errors_as_the_front_does(records: list[TrialRecord]) 
         for number, error, noise_error in ((0, 0.1, 0.102), (1, 0.101, 0.1))
     ]
     screen = Console(file=io.StringIO(), width=100, color_system=None)
-    screen.print(LiveProgress(screen, "tiny", 8, 30, both, ("error", "noise_error"))._draw())
+    screen.print(TrialTable(screen, "tiny", 8, 30, both, ("error", "noise_error"))._draw())
     assert isinstance(screen.file, io.StringIO)
     assert screen.file.getvalue().count("★") == 1
 
@@ -121,3 +127,53 @@ def test_stars_group_noise_errors_as_the_front_does(records: list[TrialRecord]) 
 def test_piped_search_has_no_escape_codes(finished: Study, tmp_path: Path) -> None:
     answer = finished.copied(tmp_path).go()
     assert "\x1b" not in answer.stdout + answer.stderr
+
+
+def listed(candidate: Candidate, name: str) -> tuple[Job, Training]:
+    """A training of a list, and its job."""
+    directory = TrialDirectory(Path(name), 0)
+    return (
+        Job(number=0, candidate=candidate, directory=directory.path, seed=1, label=name),
+        Training("trial 7, conv twin", candidate, 1, directory),
+    )
+
+
+def test_every_training_of_a_list_has_a_line_with_what_it_found(records: list[TrialRecord]) -> None:
+    console = Console(file=io.StringIO(), width=40)
+    running, training = listed(records[0].candidate, "7-seed1")
+    found = Outcome(state="complete", metrics={"accuracy": 0.6625}, seconds=75.0)
+    with ListProgress(console, 33, 30) as progress:
+        progress.started(running, 2)
+        progress.ended(Trained(training, found))
+        progress.ended(Trained(training, Outcome(state="diverged", reason="train loss is nan", seconds=3.0)))
+        progress.ended(Trained(training, Outcome(state="failed", reason="out of memory", seconds=3.0)))
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "30 of 33 trainings were done before",
+        "7-seed1 goes on after epoch 2",
+        "[31/33] trial 7, conv twin, seed 1  accuracy 66.25 %  1 min 15 s",
+        "[32/33] trial 7, conv twin, seed 1  diverged  train loss is nan  3.0 s",
+        "[32/33] trial 7, conv twin, seed 1  failed  out of memory  3.0 s",
+    ]
+
+
+def test_time_left_counts_from_what_was_trained_here(
+    records: list[TrialRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("pure_nas_cli.progress.time.monotonic", lambda: now[0])
+    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
+    candidate = records[0].candidate
+    last = replace(EpochMetrics(**records[0].curve[-1]), epoch=candidate.recipe.epochs)
+    progress = ListProgress(console, 33, 30)
+    now[0] += 50  # loading
+    with progress:
+        running, training = listed(candidate, "7-seed1")
+        progress.started(running, 0)
+        now[0] += 100
+        for _ in range(candidate.recipe.epochs):
+            progress.epoch_done(running, last)
+        progress.ended(Trained(training, Outcome(state="complete", metrics={"accuracy": 0.5}, seconds=100.0)))
+        progress.started(running, 0)
+        assert progress._live is not None
+        assert progress._live.tasks[0].description == f"7-seed1 0/{candidate.recipe.epochs}, about 3 min 20 s left"

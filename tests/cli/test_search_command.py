@@ -88,7 +88,7 @@ def test_other_names_of_the_same_dataset_and_space_go_on(study: Study, monkeypat
 def test_baselines_are_marked_in_the_front(finished_with_baselines: Study, tmp_path: Path) -> None:
     answer = finished_with_baselines.copied(tmp_path).go("--trials", 9)
     assert "9 trials, " in answer.stderr
-    assert "best conv" in answer.stdout or "best product" in answer.stdout
+    assert "vs. conv baseline" in answer.stdout or "vs. product baseline" in answer.stdout
 
 
 def test_dry_run_writes_nothing(new_study: Study) -> None:
@@ -124,7 +124,7 @@ def test_long_search_suggests_a_bound(new_study: Study) -> None:
     assert "That is long: bound it with --time 1h" in new_study.go(*long).message
     bounded = new_study.go(*long, "--time", "2h").stderr
     assert "That is long" not in bounded
-    assert "--time leaves 2 h 00 min, enough for about " in bounded
+    assert "--time leaves 2 h, enough for about " in bounded
 
 
 def test_study_is_named_after_the_folder(new_study: Study) -> None:

@@ -8,7 +8,7 @@ import io
 import pickle
 import struct
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from torch import Tensor
 from torchvision import datasets
 
 from pure_nas.data import Dataset
-from pure_nas.data.sources.imagenet_classes import imagenet_classes
+from pure_nas.data.image_files import ImageFile, Listing
+from pure_nas.data.sources.catalogue import imagenet_classes
 
 Pixels = NDArray[np.uint8]
 
@@ -47,6 +48,11 @@ def unnormalised(images: Tensor, dataset: Dataset) -> Tensor:
     """Images of a dataset (N, C, H, W) as they were before normalisation, uint8."""
     mean, std = (torch.tensor(each).view(1, -1, 1, 1) for each in (dataset.mean, dataset.std))
     return (images * std + mean).mul(255).round().to(torch.uint8)
+
+
+def listing_of(paths: Sequence[Path]) -> Listing:
+    """Files anywhere, all of one class."""
+    return Listing(paths[0].parent, tuple(ImageFile(path, 0, 0) for path in paths), np.zeros(len(paths), np.int64))
 
 
 def md5(path: Path) -> str:

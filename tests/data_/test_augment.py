@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from pure_nas.data import Augment, ResidentImages
-from pure_nas.data.augment import draw
+from pure_nas.data.augment import Cropper, draw
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
-from pure_nas.data.windows import Cropper
 from pure_nas.errors import UsageError
 
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)

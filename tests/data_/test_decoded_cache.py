@@ -12,7 +12,8 @@ import pytest
 from dataset_files import picture
 from image_zoo import ZOO
 
-from pure_nas.data import Dataset, decoded_cache, load_dataset, pillow_warnings
+from pure_nas.data import Dataset, decoded, load_dataset
+from pure_nas.data.decode import pillow_warnings_counted
 from pure_nas.errors import DataError
 
 
@@ -20,13 +21,13 @@ from pure_nas.errors import DataError
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many files each decoding read; nothing where the cache was used."""
     counts: list[int] = []
-    decode = decoded_cache.decode_listing
+    decode = decoded.decode_listing
 
     def counting(listing, *arguments):  # type: ignore[no-untyped-def]
         counts.append(len(listing.files))
         return decode(listing, *arguments)
 
-    monkeypatch.setattr(decoded_cache, "decode_listing", counting)
+    monkeypatch.setattr(decoded, "decode_listing", counting)
     return counts
 
 
@@ -54,7 +55,7 @@ def test_what_another_way_of_decoding_has_kept_is_not_used(
     folder: Path, data_dir: Path, decodings: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load(folder, data_dir)
-    monkeypatch.setattr(decoded_cache, "_FORMAT", decoded_cache._FORMAT + 1)
+    monkeypatch.setattr(decoded, "_FORMAT", decoded._FORMAT + 1)
     assert load(folder, data_dir).fingerprint == first.fingerprint
     assert decodings == [24, 24]
 
@@ -82,7 +83,7 @@ def test_nothing_is_said_of_large_images_which_are_read(
 
 
 def test_warnings_of_others_are_shown_as_ever() -> None:
-    with pytest.warns(UserWarning, match="of mine"), pillow_warnings.counted():
+    with pytest.warns(UserWarning, match="of mine"), pillow_warnings_counted():
         warnings.warn("of mine", stacklevel=1)
 
 
@@ -135,12 +136,12 @@ def test_a_full_disk_is_not_fatal_and_leaves_no_pieces(
 
 
 def test_what_a_kill_left_long_ago_is_removed_with_the_next_entry(folder: Path, data_dir: Path) -> None:
-    decoded = data_dir / "decoded"
-    decoded.mkdir(parents=True)
+    folder_of_cache = data_dir / "decoded"
+    folder_of_cache.mkdir(parents=True)
     names = [f".{letter * 32}.npy.{'0' * 32}" for letter in "ab"]
     for name in (*names, ".keep.me"):
-        (decoded / name).touch()
-        os.utime(decoded / name, (0, 0))
-    os.utime(decoded / names[1])  # another process writes it
+        (folder_of_cache / name).touch()
+        os.utime(folder_of_cache / name, (0, 0))
+    os.utime(folder_of_cache / names[1])  # another process writes it
     load(folder, data_dir)
-    assert {path.name for path in decoded.glob(".*")} == {names[1], ".keep.me"}
+    assert {path.name for path in folder_of_cache.glob(".*")} == {names[1], ".keep.me"}

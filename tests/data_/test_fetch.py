@@ -152,7 +152,7 @@ def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypat
 
     asked: list[str] = []
 
-    def refuse(request, *arguments: object) -> None:  # type: ignore[no-untyped-def]
+    def refuse(request, **options: object) -> None:  # type: ignore[no-untyped-def]
         asked.append(request.full_url)
         raise TimeoutError("timed out")
 

@@ -9,7 +9,7 @@ import pytest
 from dataset_files import picture, write_classes
 
 from pure_nas.data import Dataset, load_dataset
-from pure_nas.data.part_names import parts_among
+from pure_nas.data.sources.folder_layout import parts_among
 from pure_nas.errors import DataError
 
 TRAIN, OTHER = {"cat": 12, "dog": 8}, {"cat": 3, "dog": 3}
@@ -96,6 +96,8 @@ def test_a_vehicle_is_no_part(tmp_path: Path) -> None:
         (["Valid", "Test"], "Test and Valid, but no folder train"),
         (["train/images", "train/masks", "val/images", "val/masks"], "train and val without a folder for each class"),
         (["cat/train", "cat/test", "dog/train", "dog/test"], "cat has test and train, as if it were a dataset"),
+        (["trainA/cat", "trainA/dog", "trainB/cat", "trainB/dog"], "trainA, trainB, all with the same folders"),
+        (["fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"], r"fold1, fold2, .*\(cat, dog\).* not like classes"),
     ],
 )
 def test_parts_are_never_taken_for_classes(tmp_path: Path, folders: list[str], refused: str) -> None:
@@ -106,6 +108,14 @@ def test_parts_are_never_taken_for_classes(tmp_path: Path, folders: list[str], r
     with pytest.raises(DataError, match=refused) as caught:
         load(tmp_path / "photos")
     assert "folder/train/<class>/" in caught.value.hint
+
+
+@pytest.mark.parametrize("more", ["train_extra", "Train_big", "fold2"])
+def test_a_further_folder_with_the_classes_is_never_left_out_in_silence(tmp_path: Path, more: str) -> None:
+    for name in ("train", more, "test"):
+        write_classes(tmp_path / "photos" / name, TRAIN)
+    with pytest.raises(DataError, match=f"{more} has the classes of .*train"):
+        load(tmp_path / "photos")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from dataset_files import Pixels, unnormalised, write_galaxy10
 
 from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, load_dataset
 from pure_nas.data.sources import galaxy10, pixel_map
-from pure_nas.data.sources.hdf5 import Hdf5Images
+from pure_nas.data.sources.galaxy10 import Galaxy10File
 from pure_nas.errors import DataError
 
 
@@ -93,7 +93,7 @@ def test_images_too_large_for_memory_are_read_from_the_disk_as_they_are_wanted(
 def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_galaxy10(data_dir, 20)
     first = load(data_dir, image_size=16)
-    monkeypatch.setattr("pure_nas.data.sources.hdf5.Hdf5Images.slabs", lambda self: pytest.fail("unpacked again"))
+    monkeypatch.setattr("pure_nas.data.sources.galaxy10.Galaxy10File.slabs", lambda self: pytest.fail("unpacked again"))
     again = load(data_dir, image_size=16)
     assert again.fingerprint == first.fingerprint
     assert len(again.test()) == len(first.test())
@@ -232,14 +232,14 @@ def test_who_waits_for_another_to_unpack_says_so(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_galaxy10(data_dir, 20)
-    unpack, unpacking, said = Hdf5Images.slabs, Event(), Event()
+    unpack, unpacking, said = Galaxy10File.slabs, Event(), Event()
 
-    def slow(file: Hdf5Images) -> Iterator[Pixels]:
+    def slow(file: Galaxy10File) -> Iterator[Pixels]:
         unpacking.set()
         assert said.wait(30)
         yield from unpack(file)
 
-    monkeypatch.setattr(Hdf5Images, "slabs", slow)
+    monkeypatch.setattr(Galaxy10File, "slabs", slow)
     waits = (
         "The images of Galaxy10_DECals.h5 are brought to 16 x 16 pixels by another process, which this one waits for."
     )
@@ -258,7 +258,7 @@ def test_who_waits_for_another_to_unpack_says_so(
 def test_a_moved_data_directory_keeps_what_was_unpacked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_galaxy10(data_dir, 20)
     first = load(data_dir, image_size=16)
-    monkeypatch.setattr(Hdf5Images, "slabs", lambda self: pytest.fail("unpacked again"))
+    monkeypatch.setattr(Galaxy10File, "slabs", lambda self: pytest.fail("unpacked again"))
     moved = data_dir.rename(data_dir.with_name("moved"))
     assert load(moved, image_size=16).fingerprint == first.fingerprint
 

@@ -146,6 +146,37 @@ def test_colours_of_fewer_bits_than_their_file_keep_their_contrast(
     assert (np.abs(pixels.astype(int) - ramps) <= 1).all()
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_gray_with_alpha_keeps_its_contrast(bits: int) -> None:
+    values = np.stack([RAMP * (2**bits - 1) // 255, np.full_like(RAMP, 65535)], axis=2)
+    pixels = decode_image(colours16(values), 256, 1)[0]
+    assert (np.abs(pixels.astype(int) - RAMP) <= 1).all()
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_colours_that_were_multiplied_by_alpha_keep_their_contrast(bits: int) -> None:
+    """Half the image is half transparent, and shows half white."""
+    white = 2**bits - 1
+    alpha = np.where(np.arange(256)[:, None] < 128, 65535, 32768) + 0 * RAMP
+    ramps = np.stack([RAMP, RAMP[:, ::-1], RAMP], axis=2)
+    stored = ramps * white // 255 * alpha[..., None] // 65535
+    pixels = decode_image(colours16_tiff(np.concatenate([stored, alpha[..., None]], 2), extra=1), 256, 3)
+    expected = np.where(alpha[..., None] == 65535, ramps, (ramps + 255) / 2)
+    assert (np.abs(pixels.transpose(1, 2, 0) - expected) <= 2).all()
+
+
+def test_inks_of_fewer_bits_than_their_file_keep_their_contrast() -> None:
+    inks = np.stack([RAMP, RAMP[:, ::-1], RAMP[::-1], 0 * RAMP], axis=2)
+    expected = decode_image(encoded(Image.fromarray(inks.astype(np.uint8), "CMYK"), "TIFF"), 256, 3)
+    pixels = decode_image(colours16_tiff(inks * 4095 // 255, photometric=5), 256, 3)
+    assert (np.abs(pixels.astype(int) - expected.astype(int)) <= 2).all()
+
+
+def test_planes_of_16_bits_are_refused() -> None:
+    with pytest.raises(CorruptImageError, match="plane of its own"):
+        decode_image(colours16_tiff(np.stack([RAMP] * 3, axis=2), planes=True), 16, 3)
+
+
 @pytest.mark.parametrize("bits", [8, 12, 16, 20, 24, 30, 31])
 def test_whole_numbers_of_32_bits_keep_their_contrast(bits: int) -> None:
     white = 2**bits - 1

@@ -295,6 +295,15 @@ def test_a_link_to_nowhere_is_named(folder: Path, data_dir: Path) -> None:
         load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
 
 
+def test_a_link_that_leads_to_itself_is_no_folder(folder: Path, data_dir: Path) -> None:
+    for place in (folder, folder / "train", folder / "train" / "cat"):
+        (place / "endless").symlink_to("endless")
+    assert len(load_dataset(folder, data_dir=data_dir).train_and_validation()) == 24
+    (folder / "train" / "cat" / "endless.png").symlink_to("endless.png")
+    with pytest.raises(DataError, match=r"endless\.png cannot be read: Too many levels of symbolic links"):
+        load_dataset(folder, data_dir=data_dir)
+
+
 @pytest.mark.parametrize(("argument", "value"), [("image_size", 2), ("limit", 0)])
 def test_senseless_numbers_are_refused(folder: Path, data_dir: Path, argument: str, value: int) -> None:
     with pytest.raises(UsageError, match=f"{argument} must be"):

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dataset_files import picture
+from dataset_files import listing_of, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.data import Augment, ResidentImages, StreamedImages
 from pure_nas.data.image_set import Normalisation, count_histogram
-from pure_nas.data.pixel_source import ImageFiles
+from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.data.streamed import share_cpus, usual_workers
 from pure_nas.errors import DataError, UsageError
@@ -38,7 +38,7 @@ def pair(tmp_path: Path) -> tuple[ResidentImages, StreamedImages]:
     pixels = torch.from_numpy(np.stack([np.array(each).transpose(2, 0, 1) for each in pictures]))
     labels = torch.arange(21) % 4
     held = resident(pixels, labels, NORMALISATION)
-    return held, StreamedImages(ImageFiles(paths, 8, 3), labels, NORMALISATION, workers=0)
+    return held, StreamedImages(EncodedImages(listing_of(paths), 8, 3), labels, NORMALISATION, workers=0)
 
 
 @given(st.integers(2, 60), st.integers(2, 20), st.booleans(), st.booleans())
@@ -159,7 +159,9 @@ def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path)
         picture(i, 20, 24).save(path)
 
     def epoch(workers: int) -> torch.Tensor:
-        images = StreamedImages(ImageFiles(paths, 16, 3), torch.arange(6), NORMALISATION, workers=workers)
+        images = StreamedImages(
+            EncodedImages(listing_of(paths), 16, 3), torch.arange(6), NORMALISATION, workers=workers
+        )
         generator = torch.Generator().manual_seed(1)
         return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=Augment())])
 
@@ -184,7 +186,7 @@ def test_a_streamed_image_that_is_damaged_later_is_named(tmp_path: Path, workers
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     picture(0).save(paths[0])
     paths[1].write_bytes(b"gone")
-    images = StreamedImages(ImageFiles(paths, 16, 3), torch.arange(2), NORMALISATION, workers=workers)
+    images = StreamedImages(EncodedImages(listing_of(paths), 16, 3), torch.arange(2), NORMALISATION, workers=workers)
     with pytest.raises(DataError, match=r"b\.png cannot be decoded"):
         list(images.batches(2))
 

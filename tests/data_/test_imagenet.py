@@ -12,6 +12,7 @@ import pytest
 import torch
 from dataset_files import (
     IMAGENET_IDENTIFIERS,
+    Pixels,
     imagenet_photographs,
     photograph,
     tar_of,
@@ -33,7 +34,7 @@ from pure_nas.data import (
 )
 from pure_nas.data.decode import decode_image
 from pure_nas.data.pixel_source import EncodedImages
-from pure_nas.data.sources import corrupt_index, imagenet_archives
+from pure_nas.data.sources import imagenet_files
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
@@ -186,15 +187,20 @@ def test_damaged_images_are_left_out_when_asked_and_come_back_when_restored(
     assert (loaded.skipped, len(loaded.train_and_validation())) == (1, 1999)
     assert torch.bincount(loaded.train_and_validation().labels)[:2].tolist() == [1, 2]
     looked: list[int] = []
-    fault = corrupt_index._fault
+    decoded_image = EncodedImages.decoded
 
-    def watched(images: EncodedImages, position: int) -> str:
+    def watched(images: EncodedImages, position: int) -> Pixels:
         looked.append(position)
-        return fault(images, position)
+        return decoded_image(images, position)
 
-    monkeypatch.setattr(corrupt_index, "_fault", watched)
+    with monkeypatch.context() as patch:
+        patch.setattr(decoded, "RESIDENT_BYTES", 1000)
+        patch.setattr("pure_nas.data.streamed._SAMPLE", 1)
+        patch.setattr(EncodedImages, "decoded", watched)
+        assert load(ours, skip_corrupt=True).skipped == 1
+    assert looked[0] == 1
+    assert len(looked) == 2  # and one for the statistics
     assert load(ours, skip_corrupt=True).fingerprint == loaded.fingerprint
-    assert looked == [1]
     path.write_bytes(content)
     assert load(ours, skip_corrupt=True).skipped == 0
     for each in path.parent.iterdir():
@@ -298,9 +304,8 @@ def archive_of_two(change: str) -> bytes:
 def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     """ImageNet with two classes only."""
     few = {TENCH: "tench", GOLDFISH: "goldfish"}
-    for module in ("imagenet_files", "imagenet_archives"):
-        monkeypatch.setattr(f"pure_nas.data.{module}.imagenet_classes", lambda: few)
-    monkeypatch.setattr("pure_nas.data.sources.imagenet.imagenet_names", lambda: tuple(few.values()))
+    for module in ("imagenet_files", "catalogue"):
+        monkeypatch.setattr(f"pure_nas.data.sources.{module}.imagenet_classes", lambda: few)
 
 
 @pytest.mark.usefixtures("two_classes")
@@ -364,8 +369,8 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     archive.parent.mkdir()
     archive.write_bytes(archive_of_two(""))
     listed: list[Path] = []
-    read = imagenet_archives._list_classes
-    monkeypatch.setattr(imagenet_archives, "_list_classes", lambda path: listed.append(path) or read(path))
+    read = imagenet_files._list_classes
+    monkeypatch.setattr(imagenet_files, "_list_classes", lambda path: listed.append(path) or read(path))
     first = load(tmp_path)
     assert load(tmp_path).fingerprint == first.fingerprint
     assert len(listed) == 1
@@ -377,6 +382,18 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     archive.write_bytes(tar_of({f"{each}.tar": tar_of(imagenet_photographs(each, 3)) for each in (TENCH, GOLDFISH)}))
     assert load(tmp_path).fingerprint != first.fingerprint
     assert len(listed) == 3
+
+
+@pytest.mark.usefixtures("two_classes")
+def test_a_file_in_the_place_of_the_lists_is_not_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(archive_of_two(""))
+    (tmp_path / "decoded").write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING):
+        load(tmp_path, skip_corrupt=True)
+    assert "The list of damaged images cannot be kept" in caplog.text
+    assert "the next start makes it again" in caplog.text
 
 
 @pytest.mark.usefixtures("two_classes")

@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from dataset_files import picture
+from dataset_files import listing_of, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
 from pure_nas.data import Augment, ImageSet, StreamedImages
-from pure_nas.data.augment import draw
+from pure_nas.data.augment import Cropper, Scaler, draw
 from pure_nas.data.image_set import Normalisation
-from pure_nas.data.pixel_source import ImageFiles
+from pure_nas.data.pixel_source import EncodedImages
 from pure_nas.data.resident import resident
-from pure_nas.data.windows import Cropper, Scaler
 from pure_nas.errors import UsageError
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV
@@ -163,7 +162,7 @@ def test_streamed_images_are_varied_like_those_in_memory(tmp_path: Path, augment
     paths = [tmp_path / f"{number}.png" for number in range(21)]
     for number, path in enumerate(paths):
         picture(number, 12, 12).save(path)
-    source = ImageFiles(paths, 12, 3)
+    source = EncodedImages(listing_of(paths), 12, 3)
     labels = torch.arange(21)
     streamed = StreamedImages(source, labels, PLAIN, image_size=size, workers=0)
     held = torch.stack([torch.from_numpy(source.pixels(number).copy()) for number in range(21)])

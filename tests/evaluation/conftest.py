@@ -1,4 +1,4 @@
-"""A small network that was trained for real, and the images to judge it by."""
+"""A small network that was trained for real, and the images to evaluate it on."""
 
 from __future__ import annotations
 

@@ -15,9 +15,8 @@ from numpy.testing import assert_allclose
 from sklearn import metrics
 from torch import Tensor
 
-from pure_nas.evaluation.quality import Quality, quality_of, wilson
+from pure_nas.evaluation.quality import Quality, Tally, quality_of, wilson
 from pure_nas.evaluation.scorer import log_softmax
-from pure_nas.evaluation.tally import Tally
 
 
 def quality(logits: Tensor, labels: Sequence[int], batches: int = 1) -> Quality:

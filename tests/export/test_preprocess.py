@@ -22,10 +22,9 @@ from test_exported_network import imported
 from torch import Tensor
 
 from pure_nas.data import Dataset, load_dataset
-from pure_nas.data.decode import decode_image
+from pure_nas.data.decode import decode_image, scaled
 from pure_nas.data.image_set import Normalisation
 from pure_nas.data.resident import resident
-from pure_nas.data.scaling import scaled
 from pure_nas.export import write_export
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
@@ -67,7 +66,7 @@ def test_preprocess_shows_what_training_is_shown(module: ModuleType, tmp_path: P
     path = tmp_path / "image"
     path.write_bytes(data)
     with Image.open(io.BytesIO(data)) as opened:
-        given = [module.preprocess(path), module.preprocess(str(path)), module.preprocess(opened)]
+        given = [module.preprocess(each) for each in (path, str(path), opened, opened)]  # and once more
     for each in given:
         assert (each.shape, each.dtype) == ((module.IN_CHANS, 16, 16), torch.float32)
         assert torch.equal(each, expected)

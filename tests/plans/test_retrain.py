@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from heard import Heard
 from interleaved import Interleaved
 
 from pure_nas.analysis.convergence import USUAL_TARGETS
@@ -20,7 +21,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import read_json, write_whole
 from pure_nas.nn import build
-from pure_nas.plans.retrain import _verdicts, retrain, select_trials
+from pure_nas.plans.retrain import Retrain, _verdicts, select_trials
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.results import Results, TrialRecord
@@ -33,7 +34,6 @@ from pure_nas.space.unit import CONV, PRODUCT
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
-from pure_nas.workers import Outcome
 from pure_nas.workers.count import Work, WorkerPlan
 
 MIXED = Architecture(
@@ -42,27 +42,6 @@ MIXED = Architecture(
 OWN_RECIPE = Recipe.usual(
     PRODUCT, epochs=1, batch_size=16, crop_padding=1, learning_rate=PerKind.same(0.05), gradient_clip_norm=1.0
 )
-
-
-class Heard:
-    """Keeps what retraining tells."""
-
-    def __init__(self) -> None:
-        self.began: tuple[int, int] | None = None
-        self.started: list[tuple[str, int]] = []
-        self.ended: list[tuple[str, int]] = []
-        self.accuracies: list[float] = []
-
-    def begin(self, done: int, total: int) -> None:
-        self.began = done, total
-
-    def training_started(self, variant: Variant, seed: int) -> None:
-        self.started.append((variant.name, seed))
-
-    def training_ended(self, variant: Variant, seed: int, outcome: Outcome) -> None:
-        self.ended.append((variant.name, seed))
-        if outcome.state == "complete":
-            self.accuracies.append(outcome.metrics["accuracy"])
 
 
 def trial(architecture: Architecture = MIXED, recipe: Recipe = OWN_RECIPE, number: int = 3) -> TrialRecord:
@@ -83,7 +62,8 @@ def run_on(folder: Path, path: Path) -> RunDirectory:
 
 def retrained(run: RunDirectory, trials: list[TrialRecord], heard: Heard | None = None, **fields: Any) -> Retraining:
     chosen = {"seeds": 1, "epochs": None, "device": "cpu", "data_dir": None, **fields}
-    return retrain(run, trials, listener=heard or Heard(), **chosen)
+    retraining = Retrain(run, trials, **chosen)
+    return retraining.go(heard or Heard())
 
 
 def variants(record: TrialRecord, epochs: int | None = None) -> list[Variant]:
@@ -148,10 +128,11 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
 ) -> None:
     run, heard = run_on(image_folder, tmp_path / "run"), Heard()
     found = retrained(run, [trial()], heard, seeds=2, epochs=2)
-    assert heard.began == (0, 10)
-    assert heard.started == [(variant.name, seed) for variant in variants(trial(), 2) for seed in (1, 2)]
-    assert heard.ended == heard.started
-    assert heard.accuracies == [accuracy for each in found.rows for accuracy in each.test_accuracy]
+    trained = [(each.training.label, each.training.seed) for each in heard.trained]
+    assert trained == [(f"trial 3, {variant.name}", seed) for variant in variants(trial(), 2) for seed in (1, 2)]
+    assert [each.outcome.metrics["accuracy"] for each in heard.trained] == [
+        accuracy for each in found.rows for accuracy in each.test_accuracy
+    ]
     dataset = load_dataset(image_folder)
     row = found.rows[0]
     for seed, accuracy in enumerate(row.test_accuracy, start=1):
@@ -202,7 +183,7 @@ def test_what_was_retrained_is_not_trained_again(
     heard = Heard()
     more = retrained(run, [trial()], heard, seeds=2)
     assert len(trained) == 5
-    assert (heard.began, len(heard.ended)) == ((5, 10), 5)
+    assert len(heard.trained) == 5
     assert [row.test_accuracy[0] for row in more.rows] == [row.test_accuracy[0] for row in before.rows]
 
 
@@ -227,8 +208,8 @@ def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monke
     together = retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3)
     assert without_times(together) == without_times(alone)
     assert executors[0].most == 3
-    assert sorted(heard.ended) == sorted(heard.started)
-    assert len(heard.started) == 10
+    assert {each.training.name for each in heard.trained} == {name for name, _ in heard.begun}
+    assert len(heard.trained) == 10
     retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2, workers=3)
     assert len(executors) == 1
 
@@ -238,8 +219,7 @@ def test_two_trials_share_their_twins(image_folder: Path, tmp_path: Path) -> Non
     other = MIXED.model_copy(update={"units": (("conv", "product"),)})
     found = retrained(run_on(image_folder, tmp_path / "run"), [trial(), trial(other, number=5)], heard)
     assert len(found.rows) == 10
-    assert heard.began == (0, 6)
-    assert len(heard.ended) == 6
+    assert len(heard.trained) == 6
     twins = {(row.trial, row.variant): row.test_accuracy for row in found.rows if row.variant != "trial"}
     assert all(twins[3, name] == twins[5, name] for number, name in twins if number == 3)
 

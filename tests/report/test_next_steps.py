@@ -10,7 +10,7 @@ EXPORT = "pure-nas export runs/a --trial knee"
 
 def commands(front: list[int], *rows: Row) -> list[str]:
     retraining = Retraining(rows=rows) if rows else None
-    return [step.command for step in next_steps("runs/a", front, retraining, knee_retrained=bool(rows))]
+    return [step.command for step in next_steps("runs/a", front, retraining, rows[0] if rows else None)]
 
 
 def row(trial: int, *, epochs: int = 10, seeds: int = 2) -> Row:
@@ -44,6 +44,6 @@ def test_the_rest_of_a_front_is_retrained_like_the_others() -> None:
 
 def test_of_a_front_that_was_retrained_the_weights_are_taken() -> None:
     assert commands([3, 7], row(3), row(7)) == [EXPORT]
-    (step,) = next_steps("my runs/a", [3], Retraining(rows=(row(3),)), knee_retrained=True)
+    (step,) = next_steps("my runs/a", [3], Retraining(rows=(row(3),)), row(3))
     assert step.command == "pure-nas export 'my runs/a' --trial knee"
     assert "retrained weights" in step.text

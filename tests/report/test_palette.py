@@ -8,7 +8,7 @@ from pure_nas.space.unit import BUILT_IN, HYBRID
 
 def test_every_unit_has_a_colour_a_marker_and_a_glyph_of_its_own() -> None:
     styles = [style_of(kind) for kind in (*BUILT_IN, HYBRID)]
-    for aspect in ("role", "symbol", "marker", "glyph"):
+    for aspect in ("role", "symbol", "glyph"):
         assert len({getattr(style, aspect) for style in styles}) == len(styles), aspect
     assert all(style.role in LIGHT and style.role in DARK for style in styles)
 

@@ -15,10 +15,10 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
-from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, report_data
-from pure_nas.report.plain_settings import searched_fields
-from pure_nas.report.retrained_points import retrained_points, shown_errors
+from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, report_data
 from pure_nas.report.retraining import came_through, interval_text, seeds_text
+from pure_nas.report.search_charts import page_charts
+from pure_nas.report.settings_text import searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Row
@@ -38,13 +38,12 @@ def add(run: RunDirectory, number: int, error: float, flops: float, **more: obje
 
 def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> None:
     results = load_results(run)
-    assert data.facts.states == {"complete": 28, "diverged": 1, "failed": 1}
-    assert data.facts.best_error == results.best.error
-    assert data.facts.front_size == len(results.groups) == len(data.front)
-    assert data.facts.hypervolume == results.hypervolume == data.hypervolume_history[-1][1]
-    assert data.facts.reference == {"error": 0.9, "flops": 2_000_000.0}
-    assert data.facts.weights_bytes == 28 * 4096
-    assert data.facts.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
+    assert data.trials_text == "30 trials, 1 diverged, 1 failed"
+    assert len(results.groups) == len(data.front)
+    assert results.hypervolume == data.hypervolume_history[-1][1]
+    assert data.reference == {"error": 0.9, "flops": 2_000_000.0}
+    assert data.weights_bytes == 28 * 4096
+    assert data.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
 
 
 def test_every_complete_trial_is_a_point_of_its_kind(data: ReportData) -> None:
@@ -67,9 +66,8 @@ def test_front_row_names_the_best_baseline_that_costs_no_more(tmp_path: Path) ->
     add(run, 2, 0.08, 200_000)
     row = next(row for row in report_data(run).front if row.number == 2)
     (versus,) = row.versus
-    assert (versus.unit, versus.number) == ("conv", 0)
-    assert versus.text == "−2.00 points"
-    assert versus.images == -6
+    assert (versus.unit, versus.baseline.number, versus.images) == ("conv", 0, -6)
+    assert versus.difference == pytest.approx(-0.02)
 
 
 def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
@@ -84,7 +82,7 @@ def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
         candidate = CONV if baseline else HYBRID
         add_complete_trial(run, number, candidate, names, random.Random(0), baseline=baseline, values=measured)
     rows = {row.number: row for row in report_data(run).front}
-    assert [(versus.unit, versus.number) for versus in rows[2].versus] == [("conv", 0)]
+    assert [(versus.unit, versus.baseline.number) for versus in rows[2].versus] == [("conv", 0)]
     assert {number for number, row in rows.items() if "smallest" in row.tags} == {0}
 
 
@@ -102,7 +100,7 @@ def test_units_that_multiply_are_product_layers(tmp_path: Path) -> None:
     data = report_data(run)
     found = [(point.kind, point.product_share) for point in data.points]
     assert found == [("product", 1.0), ("product-complex", 1.0), ("hybrid", 0.5), ("hybrid", 0.0)]
-    assert [row.kind for row in data.front] == [kind for kind, _ in found]
+    assert [row.architecture.kind for row in data.front] == [kind for kind, _ in found]
 
 
 def with_settings(candidate: Candidate, architecture: dict[str, object], recipe: dict[str, object]) -> Candidate:
@@ -175,11 +173,11 @@ def test_time_of_repeated_results_counts_once(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
     add(run, 0, 0.1, 100_000)
     add(run, 1, 0.1, 100_000)
-    alone = report_data(run).facts.seconds
+    alone = report_data(run).seconds
     result = run.trial(1).result()
     assert result is not None
     run.trial(1).write_result({**result, "replay_of": 0})
-    assert report_data(run).facts.seconds == alone / 2
+    assert report_data(run).seconds == alone / 2
 
 
 def test_line_of_a_cost_falls_while_the_cost_rises(tmp_path: Path) -> None:
@@ -212,23 +210,22 @@ def test_run_without_complete_trials_has_facts_and_no_points(tmp_path: Path) -> 
     add_ended_trial(run, 0, HYBRID, "diverged")
     run.trial(1).write_candidate(HYBRID)
     data = report_data(run)
-    assert data.facts.best_error is None
-    assert data.facts.unfinished == 1
+    assert data.trials_text == "1 trial, 1 diverged, 1 unfinished (30 asked for)"
     assert data.points == data.front == data.curves == data.hypervolume_history == ()
     assert [(trial.number, trial.state) for trial in data.incomplete] == [(0, "diverged")]
 
 
 def test_settings_are_flattened_to_dotted_names(data: ReportData) -> None:
-    settings = dict(data.settings)
+    settings = dict(flattened(data.settings))
     assert settings["search_space.architecture.unit.choices"] == "conv, product"
     assert settings["reference.error"] == "0.9"
-    assert dict(data.environment)["threads"] == "2"
+    assert data.environment["threads"] == 2
 
 
 def test_missing_environment_is_no_fault(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
     (run.path / "environment.json").unlink()
-    assert report_data(run).environment == ()
+    assert report_data(run).environment == {}
 
 
 def test_retrained_rows_are_read(data: ReportData) -> None:
@@ -269,16 +266,17 @@ def test_a_trial_that_diverged_when_it_was_retrained_has_no_test_error(tmp_path:
     (run.path / "retrain.json").write_text(json.dumps(content), encoding="utf-8")
     data = report_data(run)
     assert data.front[0].retrained is not None
-    assert retrained_points(data.points) == []
+    assert "retrained: test error" not in page_charts(data)["front-flops"].names
 
 
 def test_an_interval_that_reaches_far_does_not_squeeze_the_plot(data: ReportData) -> None:
     retrained = next(point.retrained for point in data.points if point.retrained)
     wide = replace(retrained, test_accuracy=(0.5, 1.0))
-    points = [replace(point, error=0.2, retrained=wide) for point in data.points[:1]]
-    (found,) = retrained_points(points)
-    assert (found.error, found.low, found.high) == (25.0, 0.0, 100.0)
-    assert (min(shown_errors(points, [found])), max(shown_errors(points, [found]))) == (10.0, 50.0)
+    points = (replace(data.points[0], error=0.2, retrained=wide),)
+    chart = page_charts(replace(data, points=points))["front-flops"]
+    (crosses,) = (series for series in chart.series if series.bars)
+    assert (list(crosses.y), list(crosses.bars)) == ([25.0], [(0.0, 100.0)])
+    assert chart.y.range == pytest.approx((10 / 5**0.08, 50 * 5**0.08))
 
 
 @pytest.mark.parametrize("content", ["{", '{"schema": 3, "rows": []}', '{"schema": 1, "rows": []}', "[]", "3"])

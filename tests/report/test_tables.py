@@ -11,8 +11,8 @@ from made_up_runs import make_run, start_run
 
 from pure_nas.files import append_line
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.tables import front_csv, front_json, write_tables
-from pure_nas.report.trial_tables import curves_csv
+from pure_nas.report.front_table import front_table
+from pure_nas.report.tables import curves_csv, front_document, write_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -20,7 +20,7 @@ from pure_nas.space.recipe import Recipe
 
 
 def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory, data: ReportData) -> None:
-    content = json.loads(front_json(data))
+    content = front_document(data)
     assert content["schema"] == 1
     assert content["objectives"] == ["error", "flops"]
     assert "pure-nas retrain" in content["comparison"]
@@ -33,13 +33,13 @@ def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory,
 
 
 def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
-    lines = list(csv.DictReader(front_csv(data).splitlines()))
+    lines = list(csv.DictReader(front_table(data).csv().splitlines()))
     assert [int(line["trial"]) for line in lines] == [row.number for row in data.front]
     first, row = lines[0], data.front[0]
     assert float(first["error"]) == row.objectives["error"]
-    assert float(first["params"]) == row.cost["params"]
+    assert float(first["params"]) == row.trial.cost["params"]
     assert tuple(tuple(stage.split()) for stage in first["placement"].split("|")) == row.units
-    assert float(first["learning_rate_exponents"]) == row.recipe["learning_rate"]["exponents"]
+    assert float(first["learning_rate_exponents"]) == row.trial.candidate.recipe.learning_rate.exponents
 
 
 def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirectory, data: ReportData) -> None:
@@ -103,13 +103,13 @@ def test_front_csv_has_a_column_for_each_setting(data: ReportData) -> None:
     first, second = data.front[:2]
     settings = {"exponent_cap": None, "zero_gamma": True, "threshold_init": (None, -2.25)}
     rows = (replace(first, settings=settings), replace(second, settings={"zero_gamma": False}))
-    lines = list(csv.DictReader(front_csv(replace(data, front=rows)).splitlines()))
+    lines = list(csv.DictReader(front_table(replace(data, front=rows)).csv().splitlines()))
     assert [[line[name] for name in settings] for line in lines] == [["none", "True", "- | -2.25"], ["", "False", ""]]
 
 
 def test_test_accuracies_of_retrained_networks_are_in_both_files(data: ReportData) -> None:
-    entries = json.loads(front_json(data))["front"]
-    lines = list(csv.DictReader(front_csv(data).splitlines()))
+    entries = front_document(data)["front"]
+    lines = list(csv.DictReader(front_table(data).csv().splitlines()))
     assert [entry["test"] is not None for entry in entries] == [row.retrained is not None for row in data.front]
     for row, entry, line in zip(data.front, entries, lines, strict=True):
         if row.retrained is None:
@@ -124,11 +124,12 @@ def test_test_accuracies_of_retrained_networks_are_in_both_files(data: ReportDat
 
 def test_without_retraining_there_are_no_columns_for_it(data: ReportData) -> None:
     rows = tuple(replace(row, retrained=None) for row in data.front)
-    assert "test_accuracy" not in front_csv(replace(data, front=rows))
+    assert "test_accuracy" not in front_table(replace(data, front=rows)).csv()
 
 
 def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:
-    paths = {path.name: path for path in write_tables(start_run(tmp_path / "run"))}
+    run = start_run(tmp_path / "run")
+    paths = {path.name: path for path in write_tables(run, report_data(run))}
     assert json.loads(paths["front.json"].read_text())["front"] == []
     assert paths["front.csv"].read_text() == "trial,error,flops\n"
     assert paths["trials.csv"].read_text() == "trial,state,error,flops\n"

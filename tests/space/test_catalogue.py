@@ -84,7 +84,7 @@ def test_a_shipped_space_explains_itself(name: str) -> None:
 
 def test_the_shipped_spaces_are_listed_with_their_summaries() -> None:
     assert space_names() == SHIPPED
-    assert [(name, source) for name, _, source in describe_spaces()] == [(name, "pure-nas") for name in SHIPPED]
+    assert [(name, source) for name, source, _ in describe_spaces()] == [(name, "pure-nas") for name in SHIPPED]
 
 
 def test_the_digits_space_is_small_enough_for_a_cpu() -> None:
@@ -134,7 +134,8 @@ def test_another_package_can_add_a_space_as_text(install: Callable[[str, str], N
     install("theirs", "theirs")
     assert space_names() == (*SHIPPED, "theirs")
     assert load_space("theirs").suggest(FixedTrial({})).architecture.unit_set == {"conv"}
-    assert describe_spaces()[-1][:2] == ("theirs", "theirs")
+    name, _, space = describe_spaces()[-1]
+    assert (name, space.summary) == ("theirs", "theirs")
 
 
 @pytest.mark.parametrize("as_type", [str, Path])

@@ -60,7 +60,7 @@ from typer.testing import CliRunner
 
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Grid
-from pure_nas.report.plain_settings import plain_settings
+from pure_nas.report.settings_text import plain_settings
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
-from pure_nas_cli.front import placement
+from pure_nas_cli.terminal_table import placement
 
 import pure_nas.plugins
 import pure_nas.space.unit
 from pure_nas.errors import PureNasError, UsageError
-from pure_nas.report.sections import unit_key
-from pure_nas.report.summaries import placement_text, product_share
+from pure_nas.report.data import product_share
+from pure_nas.report.palette import placement_text
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import (
     BUILT_IN,
@@ -138,7 +138,6 @@ def test_a_unit_of_another_package_is_drawn_and_counted_like_ours(monkeypatch: p
     named = replace(plain, title="my unit", sign="∏", multiplies=True)
     monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {**BUILT_IN, "mine": named})
     mixed = Architecture(units=(("mine", "product"), ("conv",)))
-    assert placement(mixed).plain == placement_text(mixed.units) == "∏× +"
+    assert placement(mixed.units).plain == placement_text(mixed.units) == "∏× +"
     assert product_share(["mine", "product", "conv"]) == pytest.approx(2 / 3)
     assert Architecture(units=(("mine", "product"),)).kind == "product"
-    assert "my unit (multiplies)" in unit_key(["mine", "conv"])

@@ -33,7 +33,8 @@ def without_time(curve: list[dict[str, object]]) -> list[dict[str, object]]:
 
 def trained_network(work: Job) -> Network:
     network = build(work.candidate.architecture)
-    network.load_state_dict(read_weights(TrialDirectory(work.directory, work.number).weights), strict=True)
+    weights = TrialDirectory(work.directory, work.number).weights
+    network.load_state_dict(read_weights(weights)[0], strict=True)
     return network
 
 

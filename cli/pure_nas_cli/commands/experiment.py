@@ -10,8 +10,7 @@ import typer
 from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand
-from pure_nas_cli.quantities import parse_seconds, parse_workers
+from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand, parse_seconds, parse_workers
 
 
 def experiment(

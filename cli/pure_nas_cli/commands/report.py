@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pure_nas.quantities import counted
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import Json, Run
-from pure_nas_cli.quantities import show_count
 
 if TYPE_CHECKING:
     from pure_nas.run.directory import RunDirectory
@@ -21,12 +21,11 @@ def report(run: Run, as_json: Json = False) -> None:
     with loading():
         from pure_nas.findings.results import is_experiment
         from pure_nas.plans.search.lost_weights import have_lost_weights
-        from pure_nas.report import write_report
+        from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
-        from pure_nas.run.retrained import load_retraining
         from pure_nas_cli.experiment_tables import show_findings
-        from pure_nas_cli.front import front_document, print_front, weights_of
+        from pure_nas_cli.front import print_front, report_written_after, weights_of
 
     opened = RunDirectory.open(run)
     _tell_user(opened)
@@ -36,19 +35,13 @@ def report(run: Run, as_json: Json = False) -> None:
         return
     results = load_results(opened)
     results.require_complete()
-    retraining = load_retraining(opened)
     lost, _ = have_lost_weights(opened, results, everything=False)
     if lost:
         said = f"{weights_of(lost)} are missing or damaged: the search command of the run trains them again."
         stderr.print(said, style="yellow", soft_wrap=True)
-    try:
-        if as_json:
-            print(front_document(results, opened, retraining), flush=True)
-        else:
-            print_front(results, retraining)
-    finally:
-        # Whoever reads the front may have left (| head -1): that must not cost the report.
-        written = write_report(opened)
+    data = report_data(opened, results)
+    with report_written_after(opened, data) as written:
+        print_front(data, as_json=as_json)
     for path in written:
         stderr.print(str(path), soft_wrap=True)
 
@@ -62,7 +55,7 @@ def _tell_user(run: RunDirectory) -> None:
     ended = sum((path / "result.json").is_file() for path in folders)
     begun = len(folders) - ended
     stderr.print(
-        f"The run is in use {user}: {show_count(ended, 'trial')} ended so far, {begun} begun. This is what there is.",
+        f"The run is in use {user}: {counted(ended, 'trial')} ended so far, {begun} begun. This is what there is.",
         style="yellow",
         soft_wrap=True,
     )

@@ -9,8 +9,7 @@ import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, Run
-from pure_nas_cli.quantities import parse_workers
+from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, Run, parse_workers
 
 
 def retrain(
@@ -40,37 +39,34 @@ def retrain(
     Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
     """
     with loading():
-        from pure_nas.plans.retrain import retrain as retrain_trials
-        from pure_nas.plans.retrain import select_trials
-        from pure_nas.report import write_report
+        from pure_nas.plans.retrain import Retrain, select_trials
+        from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
-        from pure_nas_cli.front import print_next_steps
-        from pure_nas_cli.retrained import RetrainProgress, print_retraining
+        from pure_nas_cli.front import print_next_steps, print_retraining, report_written_after
+        from pure_nas_cli.progress import ListProgress
 
     opened = RunDirectory.open(run)
     results = load_results(opened)
     chosen = select_trials(results, trials)
     with opened.locked():
-        with RetrainProgress(stderr) as progress:
-            found = retrain_trials(
-                opened,
-                chosen,
-                seeds=seeds,
-                epochs=epochs,
-                device=device,
-                data_dir=data_dir,
-                listener=progress,
-                workers=workers,
-                dataset=dataset,
-            )
-        try:
+        retraining = Retrain(
+            opened,
+            chosen,
+            seeds=seeds,
+            epochs=epochs,
+            device=device,
+            data_dir=data_dir,
+            workers=workers,
+            dataset=dataset,
+        )
+        with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
+            found = retraining.go(progress)
+        data = report_data(opened, results)
+        with report_written_after(opened, data) as written:
             if as_json:
                 print(json.dumps(found.document(), indent=2), flush=True)
             else:
-                print_retraining(found)
-        finally:
-            # Whoever reads the table may have left (| head -1): that must not cost the report.
-            written = write_report(opened)
+                print_retraining(found, data)
     stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
-    print_next_steps(results, opened, found)
+    print_next_steps(data)

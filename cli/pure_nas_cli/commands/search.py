@@ -12,8 +12,20 @@ import typer
 from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DEVICE_HELP, SEED_HELP, WORKERS_HELP, DataDir, ImageSize, Json, SkipCorrupt, expand
-from pure_nas_cli.quantities import parse_milliseconds, parse_seconds, parse_size, parse_workers
+from pure_nas_cli.options import (
+    DEVICE_HELP,
+    SEED_HELP,
+    WORKERS_HELP,
+    DataDir,
+    ImageSize,
+    Json,
+    SkipCorrupt,
+    expand,
+    parse_milliseconds,
+    parse_seconds,
+    parse_size,
+    parse_workers,
+)
 
 
 class Sampler(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,33 +20,33 @@ def spaces(
 
     Example: [bold]pure-nas spaces digits > my_space.toml[/bold]
     """
-    from pure_nas.space.catalogue import describe_spaces, load_space
+    from pure_nas.space.catalogue import describe_spaces
 
     if name is not None:
         _show(name, as_json=as_json)
         return
-    listed = [(space, summary, source, load_space(space)) for space, summary, source in describe_spaces()]
+    listed = describe_spaces()
     if as_json:
         rows = [
-            {"name": space, "summary": summary, "source": source, "architectures": found.count()}
-            for space, summary, source, found in listed
+            {"name": each, "summary": space.summary, "source": source, "architectures": space.count()}
+            for each, source, space in listed
         ]
         print(json.dumps(rows, indent=2))
         return
     table = Table()
     for column in ("space", "summary", "architectures", "trials", "epochs", "from"):
         table.add_column(column, justify="right" if column in ("architectures", "trials", "epochs") else "left")
-    for space, summary, source, found in listed:
-        table.add_row(space, summary, _count(found.count()), str(found.run.trials), str(found.run.epochs), source)
+    for each, source, space in listed:
+        run = space.run
+        table.add_row(each, space.summary, _count(space.count()), str(run.trials), str(run.epochs), source)
     stdout.print(table)
 
 
 def _show(name: str, *, as_json: bool) -> None:
     from pure_nas.space.catalogue import load_space, space_text
-    from pure_nas.validation import read_text
 
     space = load_space(name)
-    text = read_text(Path(name), "search space") if name.endswith(".toml") else space_text(name)
+    text = space_text(name)
     count = space.count()
     if as_json:
         print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
-from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
 
@@ -36,7 +36,11 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder to write; runs/train-ARCH if left out.", callback=expand
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder to write; runs/train-ARCH-DATASET if left out.",
+            callback=expand,
         ),
     ] = None,
     as_json: Json = False,
@@ -51,12 +55,12 @@ def train(
     with loading():
         find_architecture(architecture)
         stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas_cli.train_run import Training, candidate_for, default_folder, run_training, show_outcome
+        from pure_nas.plans.single import TrainSettings
+        from pure_nas_cli.train_run import candidate_for, default_folder, run_training
 
-    training = Training(dataset, data_dir, image_size, skip_corrupt, device, seed)
-    candidate = candidate_for(architecture, training, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    folder = output or default_folder(architecture, dataset)
-    outcome = run_training(candidate, training, folder)
-    show_outcome(outcome, folder, as_json=as_json, stdout=stdout)
-    if outcome["state"] != "complete":
-        raise typer.Exit(1)
+    settings = TrainSettings(dataset, data_dir, image_size, skip_corrupt, device, seed)
+    settings.resolved_device  # noqa: B018  a device that is not there is said before images are loaded
+    candidate = candidate_for(architecture, settings, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    code = run_training(candidate, settings, output or default_folder(architecture, dataset), as_json=as_json)
+    if code:
+        raise typer.Exit(code)

@@ -1,26 +1,27 @@
-"""Getting the official files of a dataset into the data directory."""
+"""Getting the official files of a dataset into the data directory.
+
+Not by pooch, which begins a broken download of gigabytes anew, and lets two processes fetch one file at once.
+"""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import logging
-import socket
 import tarfile
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from errno import EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError, URLError
 
+from pure_nas.data.disk_cache import alone
 from pure_nas.data.sources.spec import DatasetSpec, Download, Part
-from pure_nas.data.sources.waiting import alone
 from pure_nas.errors import DataError, reason
 
-_TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 _PIECE = 2**20
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
@@ -30,28 +31,11 @@ DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFE
 """What readers raise on files that are not what they should be."""
 
 _DOWNLOAD_FAILURES = (*DAMAGE, http.client.HTTPException, tarfile.TarError, zlib.error)
-_STORAGE_ERRORS = frozenset(
-    {
-        errno.ENOENT,
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.EEXIST,
-        errno.ENOTDIR,
-        errno.EIO,
-    }
-)
-
-_ELSEWHERE = "choose another data directory: --data-dir or PURE_NAS_DATA."
-
-Fetch = Callable[[tuple[Path, ...]], None]
-"""Puts files in place."""
+_STORAGE_ERRORS = {EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS}
 
 
 def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
-    """The one file of a part, downloaded first where it is absent.
+    """The only file of a part, downloaded if it is not there.
 
     Raises:
         DataError: it cannot be downloaded or stored, or is not the published one.
@@ -62,7 +46,7 @@ def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
     return path
 
 
-def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> None:
+def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Callable[[tuple[Path, ...]], None]) -> None:
     """Let `get` put the missing files of a part in place, one process at a time.
 
     Raises:
@@ -73,17 +57,14 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> 
     try:
         _require_no_obstacle(spec, data_dir, part)
         data_dir.mkdir(parents=True, exist_ok=True)
-        with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"), _timeout():
+        with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"):
             # Another process may have fetched them while this one waited.
             missing = spec.missing(data_dir, part)
             if missing:
                 get(missing)
     except _DOWNLOAD_FAILURES as error:
-        if _is_storage_error(error):
-            raise DataError(
-                f"{spec.name} cannot be stored in {data_dir}: {reason(error)}.",
-                hint=f"Free some space there, or {_ELSEWHERE}",
-            ) from error
+        if isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS:
+            raise _not_stored(spec, data_dir, reason(error), "Free some space there") from error
         raise DataError(
             f"{spec.name} is not in {data_dir} and cannot be downloaded: {reason(error)}.",
             hint=f"Without a network, {by_hand(spec, data_dir, part)}",
@@ -91,22 +72,23 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Fetch) -> 
 
 
 def _require_no_obstacle(spec: DatasetSpec, data_dir: Path, part: Part) -> None:
-    for obstacle in filter(None, map(_obstacle, spec.missing(data_dir, part))):
-        raise DataError(
-            f"{spec.name} cannot be stored in {data_dir}: {obstacle}.", hint=f"Move it away, or {_ELSEWHERE}"
-        )
+    """Raise if a folder is in the place of a file, or a file in that of a folder above it."""
+    for path in spec.missing(data_dir, part):
+        files = [folder for folder in path.parents if folder.is_file()]
+        if path.is_dir() or files:
+            obstacle = f"{path} is a folder, not a file" if path.is_dir() else f"{files[0]} is a file, not a folder"
+            raise _not_stored(spec, data_dir, obstacle, "Move it away")
 
 
-def _obstacle(path: Path) -> str:
-    """What lies in the place of a file, or of a folder above it; empty where nothing is in the way."""
-    if path.is_dir():
-        return f"{path} is a folder, not a file"
-    files = [folder for folder in path.parents if folder.is_file()]
-    return f"{files[0]} is a file, not a folder" if files else ""
+def _not_stored(spec: DatasetSpec, data_dir: Path, why: str, way_out: str) -> DataError:
+    return DataError(
+        f"{spec.name} cannot be stored in {data_dir}: {why}.",
+        hint=f"{way_out}, or choose another data directory: --data-dir or PURE_NAS_DATA.",
+    )
 
 
 def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
-    """How to put the files of a part in place without this program."""
+    """How to put the files of a part in place by hand."""
     steps = []
     for download in (spec.downloads or {})[part]:
         target = data_dir / download.folder / download.name
@@ -116,7 +98,7 @@ def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
 
 
 def is_published(path: Path, checksum: str) -> bool:
-    """Whether a file has the checksum of a `Download`; any file has an empty one."""
+    """Whether a file has the checksum of a `Download`; an empty checksum fits any file."""
     algorithm, _, expected = checksum.partition(":")
     if not expected:
         return True
@@ -125,7 +107,7 @@ def is_published(path: Path, checksum: str) -> bool:
 
 
 def _download(download: Download, path: Path) -> None:
-    """Fetch a file; what a connection that broke has left is gone on with."""
+    """Download a file, resuming what a broken connection left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")
     total = _receive(download.url, unfinished)
@@ -139,11 +121,11 @@ def _download(download: Download, path: Path) -> None:
 
 
 def _receive(url: str, path: Path) -> int | None:
-    """Append what is missing of a file; its size in full, where the server says it."""
+    """Append what is missing of a file; returns its full size if the server tells it."""
     start = path.stat().st_size if path.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        answer = urllib.request.urlopen(request)
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except HTTPError as error:
         error.close()
         if error.code == _RANGE_NOT_SATISFIABLE and start:
@@ -164,18 +146,3 @@ def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> None:
         before, done = done, done + len(piece)
         if total and done * 10 // total > before * 10 // total:
             _log.info("%d %% of %.2f GB.", done * 100 // total, total / 1e9)
-
-
-@contextmanager
-def _timeout() -> Iterator[None]:
-    """Let connections fail after a while: torchvision waits for ever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _is_storage_error(error: BaseException) -> bool:
-    return isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS

@@ -1,197 +1,125 @@
-"""How a folder of images is laid out: which folders hold which part of it, and its classes.
-
-Two layouts are known.
-
-- `root/train/<class>/*` beside `root/test/<class>/*`, or `root/val` in its place: the test images. Validation images
-  are split off train, unless `test` and `val` are both there: then `val` holds them. `pure_nas.data.part_names` has
-  the names that parts go by.
-- `root/<class>/*`: everything is split by seed, the test images always in the same way.
-
-A folder may stand around all of this, and around the classes of a part, as archives leave it (`seg_train/seg_train`).
-A class is a folder; images may be in folders inside it. Hidden and system files and folders are passed over.
-"""
+"""Folders of images as datasets: decoded once into memory, or streamed where they are too large for that."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from pure_nas.data.listing import PassedOver, images_directly_in, subfolders
-from pure_nas.data.part_names import FolderPart, parts_among, reads_like_wrapping
-from pure_nas.errors import DataError
+import numpy as np
+import torch
 
-LAYOUT_HINT = "Images belong into folder/train/<class>/ and folder/test/<class>/, or all into folder/<class>/."
-_UNLABELLED = frozenset({"pred", "seg_pred", "predict", "prediction", "predictions", "unlabeled", "unlabelled"})
-_NO_CLASSES = "no folder for each class"
+from pure_nas.data.dataset import Choice, Dataset, Images, require_every_class
+from pure_nas.data.decoded import DecodedImages, decoded_once
+from pure_nas.data.image_files import Listing, PassedOver, count_images, list_images
+from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.resident import resident
+from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
+from pure_nas.data.split import split_off_test
+from pure_nas.data.streamed import StreamedImages
+from pure_nas.errors import DataError, UsageError
+from pure_nas.paths import require_utf8
+
+_SHARE = 0.1
+_NAMED_FAULTS = 5
+
+
+def load_folder(root: Path, data_dir: Path, choice: Choice, *, skip_corrupt: bool) -> Dataset:
+    """Load a folder of images; labels are assumed to survive flips and turns, which the recipe decides on.
+
+    Raises:
+        UsageError: the choice cannot be met.
+        DataError: the folder cannot be used, or files are corrupt and `skip_corrupt` is off.
+    """
+    layout = find_layout(root)
+    for name in layout.classes:
+        require_utf8(name, "The name of the class")
+    folder = _Folder(root, layout, data_dir / "decoded", skip_corrupt)
+    outside_test, count, test_size = folder.list_files()
+    listing = outside_test.take(choice.limited(outside_test.labels))
+    n_train = len(listing)
+    if layout.validation is not None:
+        if choice.validation is not None:
+            raise UsageError(
+                f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
+                hint="Leave it out, or move the images of that folder into train.",
+            )
+        listing = listing.followed_by(list_images(layout.validation, layout.classes, layout.passed_over))
+    decoded, sound = folder.read(listing, choice.image_size, None)
+    if layout.validation is None:
+        train, validation = choice.split(sound.labels, round(_SHARE * count / len(outside_test) * n_train))
+    else:
+        kept = n_train - sum(position < n_train for position in decoded.corrupt)
+        train, validation = np.arange(kept), np.arange(kept, len(sound.labels))
+    in_chans, size = decoded.in_chans, decoded.image_size
+    return Images(
+        name=root.resolve().name,
+        classes=layout.classes,
+        in_chans=in_chans,
+        image_size=size,
+        flip=True,
+        turns=True,
+        whole=_image_set(decoded, sound, Normalisation.none(in_chans)),
+        digest=decoded.digest,
+        skipped=len(decoded.corrupt),
+        test_size=test_size,
+        passed_over=layout.passed_over.in_words(),
+        load_test=partial(folder.load_test, size, in_chans) if test_size else None,
+    ).split(train, validation, choice.seed)
 
 
 @dataclass(frozen=True)
-class FolderLayout:
-    """Which folders hold what.
+class _Folder:
+    """Lists and reads the parts of a folder; corrupt files are an error, or are left out."""
 
-    Attributes:
-        classes: names of the classes, sorted.
-        train: folder of the training images.
-        validation: folder of the validation images; None where they are split off train.
-        test: folder of the test images; None where there is none.
-        whole: whether `train` holds everything, so that test images too are split off it.
-        passed_over: what beside these is not used; what is found in them is added to it.
-    """
+    root: Path
+    layout: FolderLayout
+    cache: Path
+    skip_corrupt: bool
 
-    classes: tuple[str, ...]
-    train: Path
-    validation: Path | None
-    test: Path | None
-    whole: bool
-    passed_over: PassedOver = field(default_factory=PassedOver)
+    def list_files(self) -> tuple[Listing, int, int]:
+        """The files outside test, and the numbers of files in the training folder and in the test part."""
+        layout = self.layout
+        listing = list_images(layout.train, layout.classes, layout.passed_over)
+        if layout.whole:
+            kept, test = split_off_test(listing.labels, _SHARE, at_least=1)
+            return listing.take(kept), len(listing), len(test)
+        test_size = count_images(layout.test, layout.classes, layout.passed_over) if layout.test else 0
+        return listing, len(listing), test_size
+
+    def load_test(self, size: int, in_chans: int, normalisation: Normalisation) -> ImageSet:
+        """The test images, as the others were decoded and normalised."""
+        listing = list_images(self.layout.test or self.layout.train, self.layout.classes, PassedOver(self.root))
+        if self.layout.whole:
+            listing = listing.take(split_off_test(listing.labels, _SHARE, at_least=1)[1])
+        return _image_set(*self.read(listing, size, in_chans), normalisation)
+
+    def read(self, listing: Listing, image_size: int | None, in_chans: int | None) -> tuple[DecodedImages, Listing]:
+        """Decoded files, and the listing without the corrupt ones."""
+        decoded = decoded_once(listing, image_size, in_chans, self.cache)
+        if decoded.corrupt and not self.skip_corrupt:
+            raise _corrupt(listing, decoded.corrupt)
+        sound = listing.take(np.array([i for i in range(len(listing)) if i not in decoded.corrupt]))
+        hint = "Replace the images, or remove the classes."
+        where = f" in {listing.root}"
+        require_every_class(self.layout.classes, listing.labels, sound.labels, where=where, hint=hint)
+        return decoded, sound
 
 
-def find_layout(root: Path) -> FolderLayout:
-    """Find out how a folder is laid out. Folders of images are listed, no image is read.
+def _image_set(decoded: DecodedImages, sound: Listing, normalisation: Normalisation) -> ImageSet:
+    labels = torch.from_numpy(sound.labels)
+    if decoded.pixels is not None:
+        return resident(torch.from_numpy(decoded.pixels), labels, normalisation)
+    return StreamedImages(EncodedImages(sound, decoded.image_size, decoded.in_chans), labels, normalisation)
 
-    Raises:
-        DataError: the folder cannot be read, follows neither layout, or its parts differ in their classes.
-    """
-    top = _inside_archive(root)
-    passed_over = PassedOver()
-    _look_around(root, top, passed_over)
-    names = subfolders(top, passed_over)
-    named = parts_among(names)
-    labelled = {name: inner for name in named if subfolders(inner := _inside_part(top / name, named[name]))}
-    parts = _one_folder_each(top, {name: named[name] for name in labelled})
-    if "train" not in parts:
-        _refuse_parts_without_classes(top, names, named, labelled)
-        for name in names:
-            if name.lower() in _UNLABELLED:
-                passed_over.folders[_relative(top / name, root)] = "images without labels"
-        classes = _classes(top, [name for name in names if name.lower() not in _UNLABELLED], root, passed_over)
-        _refuse_parts_in_classes(top, classes)
-        return FolderLayout(classes, top, validation=None, test=None, whole=True, passed_over=passed_over)
-    for name in names:
-        if name not in parts.values():
-            reason = _NO_CLASSES if name in named else "neither training, validation nor test"
-            passed_over.folders[_relative(top / name, root)] = reason
-    folders = {part: labelled[name] for part, name in parts.items()}
-    classes = _classes(folders["train"], subfolders(folders["train"], passed_over), root, passed_over)
-    for part, folder in folders.items():
-        _look_around(top / parts[part], folder, passed_over)
-        if part != "train":
-            _check_same_classes(classes, folders["train"], folder, root, passed_over)
-    validation, test = folders.get("validation"), folders.get("test")
-    return FolderLayout(
-        classes=classes,
-        train=folders["train"],
-        validation=validation if test else None,
-        test=test or validation,
-        whole=False,
-        passed_over=passed_over,
+
+def _corrupt(listing: Listing, corrupt: dict[int, str]) -> DataError:
+    names = listing.names()
+    named = [f"{names[i]} ({reason})" for i, reason in list(corrupt.items())[:_NAMED_FAULTS]]
+    more = len(corrupt) - len(named)
+    return DataError(
+        f"{len(corrupt)} of {len(names)} images in {listing.root} are corrupt: {', '.join(named)}"
+        + (f" and {more} more." if more else "."),
+        hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
     )
-
-
-def _inside_archive(root: Path) -> Path:
-    """The folder with the parts or classes, where folders stand around it that hold nothing else."""
-    folder = root
-    while (name := _only_folder(folder)) and not parts_among([name]):
-        folder = folder / name
-    inside = name or len(subfolders(folder)) > 1 or reads_like_wrapping(folder.name)
-    return folder if inside else root
-
-
-def _look_around(outer: Path, inner: Path, passed_over: PassedOver) -> None:
-    """Note what is passed over in the folders that stand around `inner`, `outer` the first of them."""
-    while inner != outer:
-        inner = inner.parent
-        subfolders(inner, passed_over)
-
-
-def _inside_part(folder: Path, part: FolderPart) -> Path:
-    """The folder with the classes of a part, where folders stand around it that say the part again, or nothing."""
-    while name := _only_folder(folder):
-        again = name == folder.name or parts_among([name]).get(name) == part
-        if not again and not reads_like_wrapping(name):
-            break
-        folder = folder / name
-    return folder
-
-
-def _only_folder(folder: Path) -> str:
-    """The name of the one folder in a folder that has no images itself; empty where that is not so."""
-    names = subfolders(folder)
-    return names[0] if len(names) == 1 and not images_directly_in(folder) else ""
-
-
-def _one_folder_each(top: Path, named: dict[str, FolderPart]) -> dict[FolderPart, str]:
-    """The folder of each part that there is."""
-    folders: dict[FolderPart, list[str]] = defaultdict(list)
-    for name, part in named.items():
-        folders[part].append(name)
-    for part, names in folders.items():
-        if len(names) > 1:
-            raise DataError(
-                f"{top} has both {' and '.join(names)}, which read like folders of {part} images.",
-                hint="Keep one of them.",
-            )
-    return {part: names[0] for part, names in folders.items()}
-
-
-def _refuse_parts_without_classes(
-    top: Path, names: list[str], named: dict[str, FolderPart], labelled: dict[str, Path]
-) -> None:
-    """Raise where folders that read like parts would be taken for classes."""
-    parts = set(named.values())
-    if not named or not (len(named) == len(names) or ("train" in parts and len(parts) > 1)):
-        return
-    flat = [name for name in named if name not in labelled]
-    if any(named[name] == "train" for name in flat):
-        raise DataError(f"{top} has {' and '.join(flat)} without a folder for each class.", hint=LAYOUT_HINT)
-    raise DataError(f"{top} has {' and '.join(named)}, but no folder train.", hint=LAYOUT_HINT)
-
-
-def _classes(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> tuple[str, ...]:
-    """The classes in a folder, two or more; images beside them are passed over."""
-    loose = images_directly_in(folder)
-    names = _without_copies(folder, names, root, passed_over)
-    if len(names) >= 2:
-        if loose:
-            passed_over.loose[_relative(folder, root)] += loose
-        return tuple(names)
-    if names:
-        message = f'{folder} holds one class only, "{names[0]}"; telling classes apart takes two.'
-    elif loose:
-        message = f"{folder} holds images, but no folder for each class."
-    else:
-        message = f"{folder} holds no folders of images."
-    raise DataError(message, hint=LAYOUT_HINT)
-
-
-def _without_copies(folder: Path, names: list[str], root: Path, passed_over: PassedOver) -> list[str]:
-    """The names but for that of a folder that holds all the others once more, as some archives do."""
-    for name in names if len(names) > 2 else ():
-        if set(names) - {name} <= set(subfolders(folder / name)):
-            passed_over.folders[_relative(folder / name, root)] = "holds the other classes once more"
-            return [other for other in names if other != name]
-    return names
-
-
-def _refuse_parts_in_classes(top: Path, names: tuple[str, ...]) -> None:
-    """Raise where a class has training and other images of its own: they must not be mixed."""
-    for name in names:
-        named = parts_among(subfolders(top / name))
-        if "train" in named.values() and len(set(named.values())) > 1:
-            raise DataError(f"{top / name} has {' and '.join(named)}, as if it were a dataset.", hint=LAYOUT_HINT)
-
-
-def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, root: Path, passed_over: PassedOver) -> None:
-    known, found = set(classes), set(_without_copies(part, subfolders(part, passed_over), root, passed_over))
-    missing, extra = sorted(known - found), sorted(found - known)
-    if missing or extra:
-        faults = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("extra", extra)) if names]
-        raise DataError(
-            f"The classes of {part} differ from those of {train} ({'; '.join(faults)}).",
-            hint="Both folders need one folder of images for each class, with the same names.",
-        )
-
-
-def _relative(folder: Path, root: Path) -> str:
-    return folder.relative_to(root).as_posix()

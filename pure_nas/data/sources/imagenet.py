@@ -1,72 +1,77 @@
-"""ImageNet of 2012 (ILSVRC2012): folders by class, or the official archives, which need not be unpacked."""
+"""ImageNet of 2012 (ILSVRC2012): photographs of a thousand kinds of things, and which of them are damaged."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pure_nas.data.large import LargeImages, Opened
-from pure_nas.data.sources.built_in import BUILT_IN
-from pure_nas.data.sources.corrupt_index import CorruptIndex
-from pure_nas.data.sources.imagenet_archives import list_train_archive, list_validation_archive, validation_labels
-from pure_nas.data.sources.imagenet_classes import imagenet_names
-from pure_nas.data.sources.imagenet_files import ArchivePart, FolderPart, digest, list_folder
+from pure_nas.data.decode import corrupt_among, pillow_warnings_counted
+from pure_nas.data.disk_cache import keep, key_of, read_kept
+from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.raw_images import LargeImages, Opened
+from pure_nas.data.sources.catalogue import BUILT_IN, imagenet_names
+from pure_nas.data.sources.imagenet_files import ImagenetFiles, find_files
 from pure_nas.data.sources.spec import Part
-from pure_nas.errors import DataError
+from pure_nas.data.split import Positions
+from pure_nas.data.streamed import usual_workers
 
-_FOLDERS: dict[Part, str] = {"train": "train", "test": "val"}
-_ARCHIVES: dict[Part, str] = {"train": "ILSVRC2012_img_train.tar", "test": "ILSVRC2012_img_val.tar"}
-_KIT = "ILSVRC2012_devkit_t12.tar.gz"
 _SPEC = BUILT_IN["imagenet"]
+_CORRUPT_SCHEMA = 1
 _log = logging.getLogger(__name__)
 
 
 def imagenet(data_dir: Path, part: Part) -> LargeImages:
-    """Photographs of a thousand kinds of things; the official validation images are the test part.
+    """ImageNet; its official validation images are the test part.
 
-    A part is read from `imagenet/train` or `imagenet/val` in the data directory where that is there, else from its
-    archive in `imagenet`. Images are scaled until their shorter side is 8/7 of what a network is shown (256 for 224),
-    and the square in their middle is held: scoring shows the middle of that, and training a window of it.
+    The shorter side of images is scaled to 8/7 of what a network sees (256 for 224), and their central square is used:
+    evaluation takes the centre of it, and training a random window.
 
-    An image is decoded when it is wanted, so one that is damaged is found out, and named, only then; where damaged
-    images are to be left out, all are decoded once beforehand.
+    Images are decoded when they are read, so a damaged one is found, and named, only then; to leave damaged images
+    out, all are decoded once beforehand.
     """
-    found = _find(data_dir / "imagenet", part, data_dir / "decoded")
-    _tell_count(found, part)
+    cache = data_dir / "decoded"
+    files = find_files(data_dir / "imagenet", part, cache)
+    _tell_count(files, part)
 
-    def open_images(image_size: int, positions: NDArray[np.int64], skip_corrupt: bool) -> Opened:
-        images, facts = found.images(round(image_size * 8 / 7)), digest(found)
-        index = CorruptIndex(data_dir / "decoded")
-        corrupt = index.find(images, positions, facts, what="The images of ImageNet") if skip_corrupt else {}
-        return Opened(source=images, digest=facts, corrupt=corrupt)
+    def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
+        images = EncodedImages(files, round(image_size * 8 / 7), 3)
+        corrupt = _damaged(images, positions, files.digest, cache) if skip_corrupt else {}
+        return Opened(source=images, digest=files.digest, corrupt=corrupt)
 
-    size = _SPEC.image_size
-    return LargeImages(labels=found.labels, classes=imagenet_names(), in_chans=3, image_size=size, open=open_images)
-
-
-def _tell_count(found: FolderPart | ArchivePart, part: Part) -> None:
-    """Say where images lack or are too many: fewer of each class may be meant, and may be a copy that broke off."""
-    published = _SPEC.train_size if part == "train" else _SPEC.test_size
-    if published is not None and len(found.labels) != published:
-        where = found.folder if isinstance(found, FolderPart) else found.archive
-        _log.info("%s holds %s images; ILSVRC2012 has %s there.", where, f"{len(found.labels):,}", f"{published:,}")
-
-
-def _find(root: Path, part: Part, cache: Path) -> FolderPart | ArchivePart:
-    folder, archive, kit = root / _FOLDERS[part], root / _ARCHIVES[part], root / _KIT
-    if folder.is_dir():
-        return list_folder(folder)
-    if archive.is_file() and part == "train":
-        return list_train_archive(archive, cache)
-    if archive.is_file() and kit.is_file():
-        return list_validation_archive(archive, validation_labels(kit))
-    wanted = f"{archive}" if part == "train" else f"{archive} and {kit}"
-    raise DataError(
-        f"The {part} part of imagenet is not there: neither the folder {folder} nor {wanted}.",
-        hint="ImageNet is given to those who register, for research and teaching: "
-        "https://image-net.org/download-images. Put the archives there as they are, or one folder a class into "
-        f"{folder}.",
+    return LargeImages(
+        labels=files.labels, classes=imagenet_names(), in_chans=3, image_size=_SPEC.image_size, open=open_images
     )
+
+
+def _tell_count(files: ImagenetFiles, part: Part) -> None:
+    """Log a number of images that is not the published one: it may be a subset, or a copy that broke off."""
+    published = _SPEC.train_size if part == "train" else _SPEC.test_size
+    if published is not None and len(files) != published:
+        _log.info("%s holds %s images; ILSVRC2012 has %s there.", files.path, f"{len(files):,}", f"{published:,}")
+
+
+def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Path) -> dict[int, str]:
+    """The damaged images among those at `positions`, with reasons.
+
+    All images are decoded the first time, and the damaged ones are listed in the folder `cache`. Later only those are
+    decoded again, so that restored ones come back; images that were damaged since are not noticed.
+    """
+    key = key_of([_CORRUPT_SCHEMA, digest, hashlib.sha256(np.ascontiguousarray(positions).data).hexdigest()])
+    path, what = cache / f"{key}.corrupt.json", "The images of ImageNet"
+    known = read_kept(path, _listed_positions, f"The list of damaged images {path}")
+    with pillow_warnings_counted():
+        if known is not None:
+            return corrupt_among(known, images.decoded, usual_workers())
+        _log.info("%s are decoded once, to find those that are damaged.", what)
+        found = corrupt_among(positions.tolist(), images.decoded, usual_workers(), tell=what)
+    text = json.dumps({"schema": _CORRUPT_SCHEMA, "corrupt": {str(position): why for position, why in found.items()}})
+    keep(path, lambda file: file.write(f"{text}\n".encode()), "The list of damaged images")
+    return found
+
+
+def _listed_positions(path: Path) -> list[int]:
+    return [int(position) for position in json.loads(path.read_text(encoding="utf-8"))["corrupt"]]

@@ -15,7 +15,6 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,9 @@ import numpy as np
 from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels
 from pure_nas.data.decoded import pixel_digest
+from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.pixel_source import PixelSource
-from pure_nas.data.sources.waiting import alone
+from pure_nas.data.split import Positions
 from pure_nas.errors import DataError, reason
 from pure_nas.files import flush_to_disk
 
@@ -35,30 +35,32 @@ Shape = tuple[int, int, int, int]
 
 
 class StoredPixels(PixelSource):
-    """Images in a .npy file, each read when it is wanted.
+    """Images in a .npy file of uint8, read one at a time.
 
     Args:
-        path: of the file, (N, C, S, S), uint8.
-        shape: of its contents.
+        path: of the file.
+        shape: (N, C, S, S), of its contents.
+        chosen: (K,), int64, positions in the file.
     """
 
     decodes = False
 
-    def __init__(self, path: Path, shape: Shape) -> None:
+    def __init__(self, path: Path, shape: Shape, chosen: Positions) -> None:
         super().__init__(shape[-1], shape[1])
         self._path = path
-        self._shape = shape
+        self._shape = shape[1:]
         self._start = path.stat().st_size - math.prod(shape)
+        self._chosen = chosen
 
     def __len__(self) -> int:
-        return self._shape[0]
+        return len(self._chosen)
 
     def pixels(self, position: int) -> Pixels:
-        size = math.prod(self._shape[1:])
+        size = math.prod(self._shape)
         # Not memory-mapped: pages that were read would count as this process's memory.
         try:
-            image = np.fromfile(self._path, np.uint8, size, offset=self._start + position * size)
-            return image.reshape(self._shape[1:])
+            offset = self._start + int(self._chosen[position]) * size
+            return np.fromfile(self._path, np.uint8, size, offset=offset).reshape(self._shape)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"The decoded images in {self._path} cannot be read: {reason(error)}.",
@@ -67,119 +69,106 @@ class StoredPixels(PixelSource):
 
 
 class HeldPixels(PixelSource):
-    """Images in memory.
-
-    Args:
-        images: (N, C, S, S), uint8.
-    """
+    """Images in memory; see `StoredPixels`."""
 
     decodes = False
 
-    def __init__(self, images: Pixels) -> None:
+    def __init__(self, images: Pixels, chosen: Positions) -> None:
         super().__init__(images.shape[-1], images.shape[1])
         self._images = images
+        self._chosen = chosen
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._chosen)
 
     def pixels(self, position: int) -> Pixels:
-        image: Pixels = self._images[position]
+        image: Pixels = self._images[self._chosen[position]]
         return image
 
 
-@dataclass(frozen=True)
-class PixelMaps:
-    """The maps in one folder.
+def open_pixel_map(
+    folder: Path,
+    facts: Mapping[str, object],
+    shape: Shape,
+    slabs: Callable[[], Iterator[Pixels]],
+    *,
+    what: str,
+    chosen: Positions,
+) -> tuple[PixelSource, str]:
+    """Open a map of the images that `slabs` yields, which is made if there is none, with the sha256 of all its pixels.
 
-    Attributes:
-        folder: where they are; made when the first is written.
+    Args:
+        folder: of the maps.
+        facts: what the pixels depend on.
+        shape: (N, C, S, S) of all images.
+        slabs: yields them in order, a few at a time.
+        what: names the images in messages.
+        chosen: (K,), int64, positions of the images to open.
+
+    Raises:
+        DataError: they are too large for memory and cannot be stored.
     """
-
-    folder: Path
-
-    def open(
-        self, facts: Mapping[str, object], shape: Shape, slabs: Callable[[], Iterator[Pixels]], *, what: str
-    ) -> tuple[PixelSource, str]:
-        """The images that `slabs` gives, and the sha256 of their pixels; made at the first call with these facts.
-
-        Args:
-            facts: what the pixels follow from.
-            shape: (N, C, S, S) of all of them.
-            slabs: gives them in order, a few at a time.
-            what: the images, for people.
-
-        Raises:
-            DataError: they are too large for memory and cannot be stored.
-        """
-        key = hashlib.sha256(json.dumps([_SCHEMA, facts, shape], sort_keys=True).encode()).hexdigest()[:32]
-        path = self.folder / f"{key}.npy"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # One process makes a map, others wait for it.
-            with alone(self.folder / f".{key}.lock", f"{what} are brought to {shape[3]} x {shape[2]} pixels"):
-                digest = self._digest(path, shape) or self._make(path, shape, slabs, what)
-            return StoredPixels(path, shape), digest
-        except OSError as error:
-            self._tell_not_kept(error, math.prod(shape), what)
-        held = _filled(shape, slabs())
-        return HeldPixels(held), pixel_digest(held)
-
-    def _tell_not_kept(self, error: OSError, size: int, what: str) -> None:
-        """Warn; images that are too large for memory are an error."""
+    path = folder / f"{key_of([_SCHEMA, facts, shape])}.npy"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # One process makes a map, others wait for it.
+        with alone(folder / f".{path.stem}.lock", f"{what} are brought to {shape[3]} x {shape[2]} pixels"):
+            kept = f"The decoded images in {path}"
+            digest = read_kept(path, lambda path: _digest(path, shape), kept, again="they are decoded")
+            digest = digest or _make(path, shape, slabs, what)
+        return StoredPixels(path, shape, chosen), digest
+    except OSError as error:
+        size = math.prod(shape)
         if size > decoded.RESIDENT_BYTES:
             raise DataError(
-                f"{what} take {_bytes(size)} and cannot be stored in {self.folder}: {reason(error)}.",
+                f"{what} take {_bytes(size)} and cannot be stored in {folder}: {reason(error)}.",
                 hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
                 "bring the images to a smaller size with --image-size.",
             ) from error
         _log.warning(
-            "Decoded images cannot be kept in %s (%s); the next start decodes them again.", self.folder, reason(error)
+            "Decoded images cannot be kept in %s (%s); the next start decodes them again.", folder, reason(error)
         )
+    held = _filled(shape, slabs())
+    return HeldPixels(held, chosen), pixel_digest(held)
 
-    def _digest(self, path: Path, shape: Shape) -> str:
-        """The digest of a map that is there and whole; empty where there is none."""
-        try:
-            entry = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            if entry["bytes"] == path.stat().st_size and np.load(path, mmap_mode="r").shape == shape:
-                return str(entry["digest"])
-        except FileNotFoundError:
-            return ""
-        except (ValueError, KeyError, TypeError, EOFError) as error:
-            _log.warning("The decoded images in %s cannot be used (%s); they are decoded again.", path, error)
-            return ""
-        _log.warning("The decoded images in %s are incomplete; they are decoded again.", path)
-        return ""
 
-    def _make(self, path: Path, shape: Shape, slabs: Callable[[], Iterator[Pixels]], what: str) -> str:
-        size = math.prod(shape)
-        free = shutil.disk_usage(self.folder).free
-        if free < size:
-            raise OSError(errno.ENOSPC, f"only {_bytes(free)} are free")
-        _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], self.folder)
-        digest = hashlib.sha256(repr(shape).encode())
-        # A fixed name, so that one left by a process that was killed is overwritten by the next.
-        unfinished = path.with_name(f".{path.name}.part")
-        done = 0
-        try:
-            with unfinished.open("wb") as file:
-                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                for slab in slabs():
-                    file.write(np.ascontiguousarray(slab).data)
-                    digest.update(np.ascontiguousarray(slab).data)
-                    before, done = done, done + len(slab)
-                    if done * 10 // shape[0] > before * 10 // shape[0]:
-                        _log.info("%s: %d of %d.", what, done, shape[0])
-                flush_to_disk(file)
-            entry = {"schema": _SCHEMA, "bytes": unfinished.stat().st_size, "digest": digest.hexdigest()}
-            os.replace(unfinished, path)
-            index = path.with_name(f".{path.stem}.json.part")
-            index.write_text(json.dumps(entry) + "\n", encoding="utf-8")
-            os.replace(index, path.with_suffix(".json"))
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        return digest.hexdigest()
+def _make(path: Path, shape: Shape, slabs: Callable[[], Iterator[Pixels]], what: str) -> str:
+    size, free = math.prod(shape), shutil.disk_usage(path.parent).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"only {_bytes(free)} are free")
+    _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], path.parent)
+    digest = hashlib.sha256(repr(shape).encode())
+    # A fixed name, so that one left by a process that was killed is overwritten by the next.
+    unfinished = path.with_name(f".{path.name}.part")
+    done = 0
+    try:
+        with unfinished.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for slab in slabs():
+                file.write(np.ascontiguousarray(slab).data)
+                digest.update(np.ascontiguousarray(slab).data)
+                before, done = done, done + len(slab)
+                if done * 10 // shape[0] > before * 10 // shape[0]:
+                    _log.info("%s: %d of %d.", what, done, shape[0])
+            flush_to_disk(file)
+        entry = {"schema": _SCHEMA, "bytes": unfinished.stat().st_size, "digest": digest.hexdigest()}
+        os.replace(unfinished, path)
+        index = path.with_name(f".{path.stem}.json.part")
+        index.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+        os.replace(index, path.with_suffix(".json"))
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return digest.hexdigest()
+
+
+def _digest(path: Path, shape: Shape) -> str:
+    """The digest of a map that is whole."""
+    entry = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if entry["bytes"] != path.stat().st_size or np.load(path, mmap_mode="r").shape != shape:
+        raise ValueError("they are incomplete")
+    return str(entry["digest"])
 
 
 def _filled(shape: Shape, slabs: Iterator[Pixels]) -> Pixels:

@@ -1,4 +1,4 @@
-"""What a dataset is: plain data, and a loader that is imported only when the images are wanted. No PyTorch."""
+"""What a dataset is: plain data, and a loader that is imported when the images are read. No PyTorch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 from pure_nas.errors import PureNasError
 
 if TYPE_CHECKING:
-    from pure_nas.data.large import LargeImages
-    from pure_nas.data.sources.raw import RawImages
+    from pure_nas.data.raw_images import LargeImages, RawImages
 
 Part = Literal["train", "test"]
-"""The two halves of a dataset; `test` is read only when a final network is judged."""
+"""The two halves of a dataset; `test` is read only when a final network is evaluated."""
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -27,11 +26,11 @@ class Download:
     """A file that is fetched once, and where it goes when fetched by hand.
 
     Attributes:
-        url: its official address, or, where that gives it only to those who registered, the page that does.
-        folder: where it belongs, relative to the data directory.
-        file: its official file name; the last part of the address if left out.
-        checksum: "sha256:" or "md5:" and hexadecimal digits, where published.
-        size: bytes, where known.
+        url: official address, or the page to register at.
+        folder: of the file, relative to the data directory.
+        file: official file name (default: the last part of the address).
+        checksum: "sha256:" or "md5:" and hexadecimal digits, if published.
+        size: bytes, if known.
     """
 
     url: str
@@ -53,24 +52,21 @@ class DatasetSpec:
     Attributes:
         name: as written by users.
         summary: one line for listings.
-        num_classes: how many classes.
+        num_classes: number of classes.
         in_chans: channels of an image.
-        image_size: height and width as stored, pixels (images are square); of images of many sizes, what they are
-            brought to where nothing else is asked for.
-        flip: whether a horizontal flip keeps the label.
-        load: reads one part from the data directory, or "module:function" of such a function. It raises
-            `DataError` where the part cannot be had.
-        train_size: images in the train part, where known.
-        test_size: images in the test part, where known.
-        validation: what is set aside of train by default: images (at most a tenth of train), or a share.
-        turns: whether images have no upright, so that vertical flips and quarter turns keep the label too.
-        files: what each part is read from, relative to the data directory; None where nothing has to be fetched.
-        instead: other places that a part is read from where they exist: files or folders, relative to the data
-            directory.
-        downloads: what is fetched for each part, or has to be fetched by hand; likewise.
-        labels: the names of the classes, where known without the images, or a function that returns them.
-        licence: on what terms the images may be used, for people.
-        notes: what else there is to know about its parts, its files and its use, for people.
+        image_size: height and width of the images, or the default if they are of many sizes, pixels.
+        flip: whether labels survive a horizontal flip.
+        load: a function that reads one part from the data directory or raises `DataError`, or its "module:function".
+        train_size: images in the train part, if known.
+        test_size: images in the test part, if known.
+        validation: default size of the validation split: images (at most a tenth of train), or a share.
+        turns: whether labels also survive vertical flips and quarter turns.
+        files: files of each part, relative to the data directory; None if nothing has to be downloaded.
+        instead: files or folders that a part is read from instead if they exist, relative to the data directory.
+        downloads: what is downloaded for each part, by this program or by hand.
+        labels: names of the classes, if known without the images, or a function that returns them.
+        licence: terms of use of the images.
+        notes: anything else to know about its parts, files and use.
     """
 
     name: str
@@ -98,27 +94,25 @@ class DatasetSpec:
             DataError: they are absent, damaged, or cannot be downloaded.
             PureNasError: the loader named by the spec does not exist.
         """
-        return self._loader()(data_dir, part)
+        load = self.load
+        if isinstance(load, str):
+            module, _, function = load.partition(":")
+            try:
+                load = cast("Load", getattr(import_module(module), function))
+            except (ImportError, AttributeError, ValueError) as error:
+                raise PureNasError(
+                    f'The loader "{self.load}" of dataset "{self.name}" cannot be imported: {error}',
+                    hint="Reinstall or remove the package that declares it.",
+                ) from error
+        return load(data_dir, part)
 
     def missing(self, data_dir: Path, part: Part) -> tuple[Path, ...]:
-        """The files of a part that are not in `data_dir`; none where it is read from elsewhere instead."""
+        """Files of a part that are not in `data_dir`; none if it is read from elsewhere instead."""
         if any((data_dir / place).exists() for place in (self.instead or {}).get(part, ())):
             return ()
         paths = (data_dir / name for name in (self.files or {}).get(part, ()))
         return tuple(path for path in paths if not path.is_file())
 
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes, empty where they come with the images."""
+        """Names of the classes; empty if they come with the images."""
         return self.labels() if callable(self.labels) else self.labels
-
-    def _loader(self) -> Load:
-        if not isinstance(self.load, str):
-            return self.load
-        module, _, function = self.load.partition(":")
-        try:
-            return cast("Load", getattr(import_module(module), function))
-        except (ImportError, AttributeError, ValueError) as error:
-            raise PureNasError(
-                f'The loader "{self.load}" of dataset "{self.name}" cannot be imported: {error}',
-                hint="Reinstall or remove the package that declares it.",
-            ) from error

@@ -11,20 +11,17 @@ from typing import Any, Self
 from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute, expanded
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.scale import MOST_SEEDS, EvaluationName, Scale
-from pure_nas.plans.search.settings import flat_settings, shown_setting
+from pure_nas.plans.settings import placed, require_same
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.workers import Judging
 from pure_nas.workers.count import Workers, check_workers
 
 _MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced", "machine"})
-_CAME_LATER = frozenset({"data.mean", "data.std", "data.stored_size", "data.decoded_size"})
-"""What run.toml of an older run lacks, though nothing differs."""
-_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +123,14 @@ class ExperimentSettings:
 
     def resolved(self, grid: Grid) -> dict[str, Any]:
         """The settings as run.toml holds them."""
-        scale, dataset = self.scale, _placed(self.dataset_name)
+        scale, dataset = self.scale, placed(self.dataset_name)
         return {
             "schema": SCHEMA,
             "kind": EXPERIMENT,
             "experiment": self.name,
             "scale": self.file.scale(self.scale_name)[0],
             "dataset": dataset,
-            "dataset_replaced": dataset != _placed(self._dataset_of_file),
+            "dataset_replaced": dataset != placed(self._dataset_of_file),
             "split": self.file.split,
             "validation_curve": self.file.validation_curve,
             "epochs": scale.epochs,
@@ -152,16 +149,11 @@ class ExperimentSettings:
             "device": self.device,
             "workers": self.workers,
             "skip_corrupt": self.skip_corrupt or None,
-            "data_dir": str(expanded(self.data_dir).resolve()) if self.data_dir else None,
+            "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
             "recipes": {cell.recipe.label: _written(cell.recipe.settings) for cell in grid.cells},
             "trained": {cell.label: cell.candidate.digest for cell in grid.cells},
         }
-
-
-def _placed(dataset: str) -> str:
-    """A dataset's name, or the whole path of a folder of images."""
-    return dataset if dataset in dataset_names() else str(expanded(dataset).resolve())
 
 
 def _written(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,35 +169,18 @@ def _plain(value: Any) -> Any:
     return value.model_dump() if hasattr(value, "model_dump") else value
 
 
-def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
-    """Check that a run may go on with the settings `wanted`.
+def require_same_experiment(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
+    """Check that an experiment may go on with the settings `wanted`.
 
     The file's name, seeds, device, workers and data directory may differ.
 
     Raises:
         RunError: it is no experiment's, or something else differs; the message lists what.
     """
-    stored = run.settings()
-    if stored.get("kind") != EXPERIMENT:
+    if run.settings().get("kind") != EXPERIMENT:
         raise RunError(f"{run.path} holds a search, not an experiment.", hint="Choose another --out.")
-    if "schema" not in stored:
-        raise run.of_another_version(stored)
-    old, new = flat_settings(stored), flat_settings(wanted)
-    keys = [key for key in dict.fromkeys((*new, *old)) if key.split(".")[0] not in _MAY_DIFFER]
-    differing = _causes(
-        [key for key in keys if old.get(key) != new.get(key) and (key in old or key not in _CAME_LATER)]
-    )
-    if not differing:
-        return
-    lines = [
-        f"  {key}: {shown_setting(old.get(key))} in the run, {shown_setting(new.get(key))} now"
-        for key in differing[:_MOST_LISTED]
-    ]
-    more = [f"  and {len(differing) - _MOST_LISTED} more"] if len(differing) > _MOST_LISTED else []
-    raise RunError(
-        "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
-        hint="Give it the same file, --scale and --dataset to go on, or choose another --out for a new run.",
-    )
+    hint = "Give it the same file, --scale and --dataset to go on, or choose another --out for a new run."
+    require_same(run, wanted, may_differ=_MAY_DIFFER, causes=lambda keys, old, new: _causes(keys), hint=hint)
 
 
 def _causes(differing: Sequence[str]) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,17 +13,18 @@ import torch
 
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError
 from pure_nas.files import write_whole
-from pure_nas.plans.grid.estimate import SCORING_SHARE, Expected, seconds_per_image
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver, Listener
+from pure_nas.plans.estimate import SCORING_SHARE, Expected, images_of_epoch, seconds_per_image
+from pure_nas.plans.fixed import FixedPlan, Scoring, Trained, Training
 from pure_nas.plans.grid.grid import Grid
-from pure_nas.plans.grid.run import ExperimentRun
 from pure_nas.plans.grid.scale import Scale
-from pure_nas.plans.grid.settings import ExperimentSettings, require_same
-from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, Training, seconds_of_epochs
+from pure_nas.plans.grid.settings import ExperimentSettings, require_same_experiment
+from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, seconds_of_epochs, trainings_of
+from pure_nas.plans.settings import record_start, require_room
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.training.evaluation import NORM_BATCH
 from pure_nas.workers import Executor, Judging
 from pure_nas.workers.child import Load
 from pure_nas.workers.count import Work, WorkerPlan, plan_workers, start_workers
@@ -81,7 +81,7 @@ class Prepared:
         """
         in_epoch, after = self._images_of_training()
         per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
-        unknown = {each.digest: each.cell.candidate for each in trainings if each.digest not in per_image}
+        unknown = {each.digest: each.candidate for each in trainings if each.digest not in per_image}
         per_image |= seconds_per_image(list(unknown.values()), executor)
         epochs = self.settings.scale.epochs
         return {
@@ -92,9 +92,8 @@ class Prepared:
     def _images_of_training(self) -> tuple[float, float]:
         """Images of an epoch and of what follows the last; scored ones count for what they cost beside trained ones."""
         file = self.settings.file
-        in_epoch, after = float(self.train_images), 0.0
-        if file.split == "validation" or file.validation_curve:
-            in_epoch += SCORING_SHARE * (len(self.dataset.validation) + min(NORM_BATCH, len(self.dataset.train)))
+        scored = file.split == "validation" or file.validation_curve
+        in_epoch, after = images_of_epoch(self.train_images, self.dataset, scored=scored), 0.0
         if file.split == "test":
             after += SCORING_SHARE * self.scored
         if self.judging:
@@ -155,8 +154,41 @@ def _fewer_images(scale: Scale, dataset: Dataset, scored: int) -> dict[str, str]
     }
 
 
+@dataclass
+class Experiment:
+    """An experiment whose run is locked.
+
+    Attributes:
+        file_replaced: whether the file's words, or what else need not stay, have changed since the run was started.
+        epoch_seconds: how long an epoch took of what was trained before as it would be now, by digest.
+    """
+
+    run: RunDirectory
+    grid: Grid
+    plan: FixedPlan
+    driver: Driver
+    file_replaced: bool
+    epoch_seconds: Mapping[str, float]
+
+    def go(self, listener: Listener[Trained], seconds: float | None = None) -> str:
+        """Train what is missing; returns why it stopped.
+
+        Args:
+            seconds: after which nothing more begins. Epochs in progress are finished, and a training whose last epoch
+                is done is scored, so that sessions get further however short they are.
+
+        Raises:
+            RunError: a file cannot be written.
+        """
+        self.driver.budget = Budget(seconds, breaks_off=True)
+        try:
+            return self.driver.go(self.plan, listener)
+        finally:
+            self.driver.close()
+
+
 @contextmanager
-def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
+def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
     """Lock the run, check or write its settings, and yield the experiment.
 
     The run keeps a copy of the experiment's file. Where the file says something else now that needs no other training,
@@ -170,35 +202,35 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[ExperimentRun]:
     """
     run = RunDirectory(folder)
     settings = prepared.settings
+    file = run.path / EXPERIMENT_FILE
     environment = describe_environment(prepared.device)
     machine = {key: environment[key] for key in ("device", "device_name", "threads", "cpus")}
     wanted = {**settings.resolved(prepared.grid), "data": prepared.facts, "machine": machine}
-    if not run.exists and _holds_something_else(folder, settings.text):
-        raise RunError(f"{folder} holds files, but no experiment.", hint="Choose another --out.")
+    if not run.exists:
+        ours = partial(_is_copy, file, settings.text)
+        require_room(run.path, ours, what="experiment", hint="Choose another --out.")
     with run.locked(instead="--out"):
         if run.exists:
-            require_same(run, wanted)
-        replaced = run.exists and not _holds(folder / EXPERIMENT_FILE, settings.text)
-        experiment = ExperimentRun(
-            run,
-            prepared.grid,
-            settings.file,
-            prepared.judging,
-            prepared.start_workers,
-            file_replaced=replaced,
-            epoch_seconds=_epoch_seconds(run, prepared.grid, wanted),
+            require_same_experiment(run, wanted)
+        replaced = run.exists and not _is_copy(file, settings.text, file)
+        scoring = Scoring(
+            final=settings.file.split == "test", curve=settings.file.validation_curve, judging=prepared.judging
         )
+        plan = FixedPlan("experiment", tuple(trainings_of(run, prepared.grid)), scoring)
+        epoch_seconds = _epoch_seconds(run, prepared.grid, wanted)
         # Last, so that a run that turns out to be damaged is left as it was.
-        if not run.exists:
-            write_whole(folder / "environment.json", json.dumps(environment, indent=2) + "\n")
         if not run.exists or replaced:
-            write_whole(folder / EXPERIMENT_FILE, settings.text)
+            write_whole(file, settings.text)
         if replaced:
             run.log("experiment file replaced", reason="what it says beside the trainings has changed")
-        run.write_settings(wanted)
-        run.log("experiment started", trainings=prepared.grid.trainings, environment=environment)
-        with closing(experiment):
-            yield experiment
+        record_start(run, wanted, environment, trainings=prepared.grid.trainings)
+        with Driver(run, prepared.start_workers, Budget(), epoch_images=prepared.train_images) as driver:
+            yield Experiment(run, prepared.grid, plan, driver, replaced, epoch_seconds)
+
+
+def _is_copy(file: Path, text: str, path: Path) -> bool:
+    """Whether `path` is the run's copy of the experiment's file, and says what that says now."""
+    return path == file and path.is_file() and path.read_bytes() == text.encode()
 
 
 def _epoch_seconds(run: RunDirectory, grid: Grid, wanted: Mapping[str, Any]) -> dict[str, float]:
@@ -206,18 +238,3 @@ def _epoch_seconds(run: RunDirectory, grid: Grid, wanted: Mapping[str, Any]) -> 
     if not run.exists or any(run.settings().get(key) != wanted[key] for key in ("machine", "workers")):
         return {}
     return seconds_of_epochs(run, grid)
-
-
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
-
-
-def _holds_something_else(folder: Path, text: str) -> bool:
-    """Whether `folder` holds what no experiment leaves there that was stopped before it wrote run.toml."""
-    if folder.is_file():
-        raise RunError(f"{folder} is a file, not the folder of a run.", hint="Choose another --out.")
-    ours = {"run.lock", "owner.json", "environment.json"}
-    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    if _holds(folder / EXPERIMENT_FILE, text):
-        ours.add(EXPERIMENT_FILE)
-    return any(name not in ours and not name.startswith(".") for name in found)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from pure_nas.plans.fixed import Training
 from pure_nas.plans.grid.grid import Cell, Grid
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 
@@ -15,35 +15,14 @@ EXPERIMENT_FILE = "experiment.toml"
 TRAINING_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
 
 
-@dataclass(frozen=True)
-class Training:
-    """One network, trained once.
-
-    Attributes:
-        cell: the first of those that train the same.
-    """
-
-    cell: Cell
-    seed: int
-    directory: TrialDirectory
-
-    @property
-    def digest(self) -> str:
-        """Equal for trainings that differ in nothing but their seed."""
-        return self.cell.candidate.digest
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.directory.path.name
-
-
 def training_of(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Training:
     """The training of a cell from a seed; equal cells share theirs."""
     digest = cell.candidate.digest
     paths = [run.path / "trials" / f"{folder}-seed{seed}" for folder in grid.folders[digest]]
     path = max(paths, key=lambda path: path.is_dir() + (path / "result.json").is_file())
-    return Training(grid.distinct[digest], seed, TrialDirectory(path, seed, damaged_hint=TRAINING_DAMAGED_HINT))
+    first = grid.distinct[digest]  # of those that train the same
+    directory = TrialDirectory(path, seed, damaged_hint=TRAINING_DAMAGED_HINT)
+    return Training(first.label, first.candidate, seed, directory)
 
 
 def trainings_of(run: RunDirectory, grid: Grid) -> Iterator[Training]:

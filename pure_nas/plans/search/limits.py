@@ -73,11 +73,10 @@ class Limits:
         for name, bound in self.given.items():
             least = min(costs[name] for costs in smallest)
             if least > bound:
-                flag = "--max-" + name.removesuffix("_ms")
                 raise UsageError(
-                    f"No network of this space keeps {flag} {shown(name, bound)}: "
-                    f"the smallest has {shown(name, least)}.",
-                    hint=f"Raise {flag}, or choose a space with smaller networks.",
+                    f"No network of this space keeps the limit of {shown(name, bound)}: the smallest has "
+                    f"{shown(name, least)}.",
+                    hint="Raise the limit, or choose a space with smaller networks.",
                 )
 
     def _costs(self, architecture: Architecture, latency: Latency) -> Mapping[str, float]:

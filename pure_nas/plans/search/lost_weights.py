@@ -1,15 +1,90 @@
-"""Weights of complete trials that were lost: which they are, and how those that were trained again get into place."""
+"""Weights of complete trials that were lost, as a plan: they are trained again, and put where they were."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pure_nas.errors import RunError, reason
+from pure_nas.plans.search.search import SearchPlan
+from pure_nas.plans.search.study import Asked
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import Results, TrialRecord
+from pure_nas.run.schema import SCHEMA
+from pure_nas.workers import Job, Outcome
 
 _FOLDER = "restored"
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A trial that was trained again; `after` is None where that failed."""
+
+    before: TrialRecord
+    after: TrialRecord | None
+    reason: str = ""
+
+
+class RestoreWeights:
+    """Trains again what has lost its weights: in a folder of its own, which then takes the place of the trial's."""
+
+    kind = "restoring"
+    noun = "weights"
+    expected_seconds = 0.0
+    finished = "all weights are there"
+
+    def __init__(self, run: RunDirectory, search: SearchPlan, lost: tuple[TrialRecord, ...]) -> None:
+        self._run = run
+        self._search = search
+        self._waiting = deque(lost)
+        self._running: dict[int, TrialRecord] = {}
+
+    @property
+    def left(self) -> int:
+        """Trials to train again."""
+        return len(self._waiting) + len(self._running)
+
+    @property
+    def unfinished(self) -> int:
+        """All of them: they were trained before."""
+        return len(self._waiting)
+
+    def next(self) -> Job | Restored | None:
+        """The next trial to train again."""
+        if not self._waiting:
+            return None
+        record = self._waiting.popleft()
+        self._running[record.number] = record
+        folder = restored_folder(self._run, record.number)
+        folder.write_candidate(record.candidate)
+        return self._search.job(_asked(record), folder.path)
+
+    def tell(self, job: Job, outcome: Outcome) -> Restored:
+        """Put the new weights into place."""
+        before = self._running.pop(job.number)
+        if outcome.state != "complete":
+            return Restored(before, None, outcome.reason)
+        result = self._search.result(_asked(before), outcome)
+        restored_folder(self._run, job.number).finish({"schema": SCHEMA, "number": job.number, **result})
+        move_into_place(self._run, job.number)
+        return Restored(before, self._search.replaced(job.number))
+
+    def name(self, job: Job) -> Mapping[str, Any]:
+        """Its number."""
+        return {"number": job.number}
+
+    def entry(self, record: Restored) -> Mapping[str, Any]:
+        """What became of it."""
+        state = "lost" if record.after is None else "restored"
+        return {"number": record.before.number, "state": state, "reason": record.reason}
+
+
+def _asked(record: TrialRecord) -> Asked:
+    return Asked(record.number, record.candidate, record.baseline)
 
 
 def have_lost_weights(

@@ -49,6 +49,8 @@ class Objective:
         device: "auto", "cpu", "cuda" or "cuda:N".
         seed: decides the validation split, weights and order; None draws one, which `seed` then tells.
         data_dir: where datasets are kept.
+        image_size: pixels to bring images to; their own if left out.
+        skip_corrupt: leave corrupt images out instead of refusing.
 
     Attributes:
         seed: the seed in use.
@@ -77,6 +79,8 @@ class Objective:
         device: str = "auto",
         seed: int | None = 0,
         data_dir: Path | str | None = None,
+        image_size: int | None = None,
+        skip_corrupt: bool = False,
     ) -> None:
         dataset = _path("dataset", dataset)
         name, chosen = _space(space, dataset)
@@ -93,6 +97,8 @@ class Objective:
             device=str(device),
             seed=self.seed,
             data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
+            image_size=None if image_size is None else _whole("image_size", image_size),
+            skip_corrupt=skip_corrupt,
         )
         with usual_defaults():
             self._prepared = prepare(settings)

@@ -1,109 +1,64 @@
-"""The search: asks for candidates, has them trained, tells the study, until the trials or the time are used up."""
+"""The search as a plan: asks for candidates and tells the study, until the trials are used up."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pure_nas.errors import RunError
 from pure_nas.plans.search.baselines import Baseline
-from pure_nas.plans.search.clock import Clock
 from pure_nas.plans.search.limits import Latency, shown
-from pure_nas.plans.search.lost_weights import finish_moves, have_lost_weights, move_into_place, restored_folder
 from pure_nas.plans.search.reconcile import reconcile
-from pure_nas.plans.search.samplers import ChosenSampler
 from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.study import Asked, SearchStudy
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, read_trial
 from pure_nas.run.schema import SCHEMA
-from pure_nas.training import EpochMetrics
-from pure_nas.workers import Ended, EpochDone, Event, Executor, Job, Outcome, Started, WorkerLost
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers import Job, Outcome
 
 REJECTIONS_IN_A_ROW = 200
-"""Suggestions over the limits that a search bears before it gives up."""
+"""Rejected suggestions in a row after which a search stops."""
 
 
-class Listener(Protocol):
-    """Is told what a search does, to show it."""
-
-    def workers_started(self, workers: WorkerPlan) -> None:
-        """So many networks will be trained at once."""
-
-    def trial_started(self, trial: Asked, epochs_done: int) -> None:
-        """A trial begins, or goes on after `epochs_done` epochs."""
-
-    def epoch_done(self, trial: Asked, metrics: EpochMetrics) -> None:
-        """A trial has finished an epoch."""
-
-    def trial_ended(self, record: TrialRecord) -> None:
-        """A trial has ended, was rejected, or repeats another."""
-
-    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
-        """The weights of a trial were lost, and it was trained again; `after` is None where that failed."""
-
-
-class Search:
-    """Runs a search in a run directory whose lock is held.
+class SearchPlan:
+    """Samples what to train next.
 
     Several trials may run at the same time; the order in which they end is then up to the machine. A suggestion that
     equals a running trial waits for it and repeats it, as one that equals an ended trial does at once.
 
     Args:
-        start_workers: gives what trains while so many trials are to go.
-        sampler: what proposes candidates, decided when the run began.
-        plan: baselines to train first.
+        baselines: to train first.
         reference: the worst value of each objective.
         latency: measures an architecture, for a limit on latency.
-        train_images: how many an epoch takes.
-        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
-
-    Attributes:
-        clock: time taken so far.
-        lost: complete trials whose weights are missing or damaged, which are trained again first.
-        without_weights: other complete trials that have none.
     """
+
+    kind = "search"
+    noun = "trial"
 
     def __init__(
         self,
         run: RunDirectory,
         settings: SearchSettings,
         study: SearchStudy,
-        start_workers: Callable[[int], tuple[Executor, WorkerPlan]],
         *,
-        sampler: ChosenSampler,
-        plan: list[Baseline],
+        baselines: list[Baseline],
         reference: tuple[float, ...],
         latency: Latency,
-        train_images: int,
-        listener: Listener,
-        restore_weights: bool = False,
     ) -> None:
-        self.sampler = sampler
-        self.clock = Clock(run)
         self._run = run
         self._settings = settings
         self._study = study
-        self._start_workers = start_workers
-        self._workers: tuple[Executor, WorkerPlan] | None = None
         self._reference = reference
         self._latency = latency
-        self._train_images = train_images
-        self._listener = listener
         self._running: dict[int, Asked] = {}
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
-        self._epochs = 0
-        self._training_since: float | None = None
-        finish_moves(run)
-        self._records, unfinished = reconcile(run, study, settings.objectives, plan)
+        self._records, unfinished = reconcile(run, study, settings.objectives, baselines)
         self._unfinished = deque(unfinished)
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
-        self._plan = deque(baseline for baseline in plan if baseline.label not in begun)
-        self.lost, self.without_weights = have_lost_weights(run, self.results, everything=restore_weights)
+        self._baselines = deque(baseline for baseline in baselines if baseline.label not in begun)
 
     @property
     def results(self) -> Results:
@@ -118,223 +73,79 @@ class Search:
 
     @property
     def left(self) -> int:
-        """Trials to go, as far as is known; none once the time is used up."""
-        if self._used_up() and not self._unfinished:
-            return len(self.lost)
-        return max(self._settings.trials - self.counted, len(self._unfinished)) + len(self.lost)
-
-    def workers(self) -> tuple[Executor, WorkerPlan]:
-        """What trains. It starts with the first call, and gets ready while the caller goes on."""
-        if self._workers is None:
-            self._workers = self._start_workers(self.left)
-        return self._workers
-
-    def close(self) -> None:
-        """End what trains; trials stay where they are."""
-        if self._workers is not None:
-            self._workers[0].close()
-            self._workers = None
+        """Trials to go, those in training among them."""
+        return max(self._settings.trials - self.counted, len(self._unfinished))
 
     @property
-    def images_per_second(self) -> float:
-        """Training images of this session by its time since the first trial began, over all workers."""
-        since = self._training_since
-        return self._epochs * self._train_images / (self.clock.session_seconds - since) if since is not None else 0.0
+    def unfinished(self) -> int:
+        """Trials that an earlier session began, or that waited for one that they equal."""
+        return len(self._unfinished)
 
-    def go(self) -> str:
-        """Search until the trials or the time are used up; returns which.
+    @property
+    def expected_seconds(self) -> float:
+        """Mean training time of the trials so far."""
+        trained = [record.seconds for record in self._records.values() if record.counts and record.replay_of is None]
+        return sum(trained) / len(trained) if trained else 0.0
+
+    @property
+    def finished(self) -> str:
+        """All trials are."""
+        return f"all {self._settings.trials} trials are done"
+
+    def next(self) -> Job | TrialRecord | None:
+        """The next trial to train, or one that ends without training.
 
         Raises:
-            RunError: a file cannot be written, or nothing that is suggested keeps the limits.
+            RunError: nothing that is suggested keeps the limits.
         """
-        stopped = None if self._unfinished or self.lost else self._used_up()
-        if stopped is None:
-            stopped = "an error"
-            try:
-                stopped = self._train()
-            except KeyboardInterrupt:
-                stopped = "interrupted"
-                raise
-            finally:
-                seconds = self.clock.session_seconds
-                rate = round(self.images_per_second)
-                self._run.log("search stopped", reason=stopped, seconds=round(seconds, 3), images_per_second=rate)
-                self.close()
-        return stopped
-
-    def _train(self) -> str:
-        executor, workers = self.workers()
-        self._run.log("workers started", **asdict(workers))
-        self._listener.workers_started(workers)
-        self._restore_weights(executor)
         while True:
-            exhausted = self._fill(executor)
-            if exhausted and not self._running:
-                return exhausted
-            self._handle(executor.next_event())
-
-    def _restore_weights(self, executor: Executor) -> None:
-        """Train again what has lost its weights: in a folder of its own, which then takes the place of the trial's."""
-        waiting, running = deque(self.lost), dict[int, TrialRecord]()
-        while waiting or running:
-            while waiting and executor.free > 0:
-                record = waiting.popleft()
-                running[record.number] = record
-                folder = restored_folder(self._run, record.number)
-                folder.write_candidate(record.candidate)
-                executor.submit(self._job(Asked(record.number, record.candidate), folder.path))
-            event = executor.next_event()
-            if isinstance(event, Ended):
-                self._restored(running.pop(event.number), event.outcome)
-        self.lost = ()
-
-    def _restored(self, before: TrialRecord, outcome: Outcome) -> None:
-        if outcome.state != "complete":
-            self._run.log("weights lost", number=before.number, reason=outcome.reason)
-            self._listener.weights_restored(before, None, outcome.reason)
-            return
-        asked = Asked(before.number, before.candidate, before.baseline)
-        folder = restored_folder(self._run, before.number)
-        folder.finish({"schema": SCHEMA, "number": before.number, **self._result(asked, outcome)})
-        move_into_place(self._run, before.number)
-        after = self._read(before.number)
-        for repeat in [each for each in self._records.values() if each.replay_of == before.number]:
-            result = {**self._repeated(after), "baseline": repeat.baseline}
-            self._run.trial(repeat.number).finish({"schema": SCHEMA, "number": repeat.number, **result})
-            self._read(repeat.number)
-        self._run.log("weights restored", number=before.number, error=after.error)
-        self._listener.weights_restored(before, after)
-
-    def _read(self, number: int) -> TrialRecord:
-        """The record of a trial as its folder has it now."""
-        record = read_trial(self._run.trial(number), self._settings.objectives)
-        if record is None:
-            raise RunError(f"{self._run.trial(number).path} was removed while the search ran.")
-        self._records[number] = record
-        return record
-
-    def _fill(self, executor: Executor) -> str | None:
-        """Give the executor as much as it can begin; says what is used up where nothing more may."""
-        while executor.free > 0:
-            self._run.require_in_place()
+            begun = len(self._running) + sum(map(len, self._waiting.values()))
             if self._unfinished:
                 asked = self._unfinished.popleft()
-            elif used_up := self._used_up():
-                return used_up
+            elif self.counted + begun >= self._settings.trials:
+                return None
+            elif self._baselines:
+                baseline = self._baselines.popleft()
+                asked = self._study.begin(baseline.candidate, baseline.label)
             else:
-                asked = self._next()
-            if not self._needs_no_training(asked):
-                self._keep_candidate(asked)
-                self._running[asked.number] = asked
-                executor.submit(self._job(asked, self._run.trial(asked.number).path))
-        return None
-
-    def _used_up(self) -> str | None:
-        """What forbids another trial, if anything does."""
-        begun = len(self._running) + sum(map(len, self._waiting.values()))
-        if self.counted + begun >= self._settings.trials:
-            return f"all {self._settings.trials} trials are done"
-        return "the time is used up" if self._out_of_time() else None
-
-    def _out_of_time(self) -> bool:
-        """Whether another trial of mean length would end after the time."""
-        budget = self._settings.time_seconds
-        if budget is None:
-            return False
-        trained = [record.seconds for record in self._records.values() if record.counts and record.replay_of is None]
-        return self.clock.seconds + (sum(trained) / len(trained) if trained else 0.0) > budget
-
-    def _next(self) -> Asked:
-        """Begin a trial with the next baseline, or with what the sampler suggests."""
-        if not self._plan:
-            return self._study.ask()
-        baseline = self._plan.popleft()
-        return self._study.begin(baseline.candidate, baseline.label)
-
-    def _needs_no_training(self, asked: Asked) -> bool:
-        """Whether a trial is over a limit or repeats another; then it has ended, or waits for the other to end."""
-        constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
-        if any(value > 0 for value in constraints.values()):
-            self._reject(asked, constraints)
-            return True
-        digest = asked.candidate.digest
-        running = next((each for each in self._running.values() if each.candidate.digest == digest), None)
-        if running is not None:
-            self._keep_candidate(asked)
-            self._waiting[running.number].append(asked)
-            return True
-        earlier = self._same_as(digest)
-        if earlier is not None:
-            self._end(asked, {**self._repeated(earlier), "baseline": asked.baseline})
-            return True
-        return False
-
-    def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> None:
-        over = [
-            f"{shown(name, bound * (1 + constraints[f'max_{name}']))} is over {shown(name, bound)}"
-            for name, bound in self._settings.limits.given.items()
-            if constraints[f"max_{name}"] > 0
-        ]
-        self._end(
-            asked,
-            {
-                "state": "rejected",
-                "reason": "; ".join(over),
-                "baseline": asked.baseline,
-                "constraints": dict(constraints),
-            },
-        )
-        last = [record.state for _, record in sorted(self._records.items())][-REJECTIONS_IN_A_ROW:]
-        if len(last) == REJECTIONS_IN_A_ROW and set(last) == {"rejected"}:
-            raise RunError(
-                f"{REJECTIONS_IN_A_ROW} suggestions in a row were over the limits "
-                f"({', '.join(shown(name, bound) for name, bound in self._settings.limits.given.items())}).",
-                hint="Raise the limits in a new --study, or write a space with smaller networks.",
-            )
-
-    def _same_as(self, digest: str) -> TrialRecord | None:
-        """An ended trial that trained the same, if there is one."""
-        for record in self._records.values():
-            trained = record.state in ("complete", "diverged") and record.replay_of is None
-            if trained and record.candidate.digest == digest:
+                asked = self._study.ask()
+            if record := self._without_training(asked):
                 return record
-        return None
+            self._keep_candidate(asked)
+            if (same := self._equal_running(asked)) is None:
+                self._running[asked.number] = asked
+                return self.job(asked, self._run.trial(asked.number).path)
+            self._waiting[same].append(asked)
 
-    def _job(self, asked: Asked, directory: Path) -> Job:
+    def tell(self, job: Job, outcome: Outcome) -> TrialRecord:
+        """Keep how a trial ended."""
+        asked = self._running.pop(job.number)
+        record = self._end(asked, self.result(asked, outcome))
+        # They repeat the trial now, or train themselves where it has failed.
+        self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
+        return record
+
+    def name(self, job: Job) -> Mapping[str, Any]:
+        """Its number."""
+        return {"number": job.number}
+
+    def entry(self, record: TrialRecord) -> Mapping[str, Any]:
+        """How it ended."""
+        return {"number": record.number, "state": record.state, "reason": record.reason}
+
+    def job(self, asked: Asked, directory: Path) -> Job:
+        """The training of a trial in a folder."""
         return Job(
             number=asked.number,
             candidate=asked.candidate,
             directory=directory,
             seed=self._settings.seed,
             measures=self._settings.measures,
+            label=asked.baseline,
         )
 
-    def _keep_candidate(self, asked: Asked) -> None:
-        """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""
-        folder = self._run.trial(asked.number)
-        if not folder.has_candidate:
-            folder.write_candidate(asked.candidate)
-
-    def _handle(self, event: Event) -> None:
-        asked = self._running[event.number]
-        match event:
-            case Started():
-                if self._training_since is None:
-                    self._training_since = self.clock.session_seconds
-                self._run.log("trial started", number=event.number, epochs_done=event.epoch)
-                self._listener.trial_started(asked, event.epoch)
-            case EpochDone():
-                self._epochs += 1
-                self._listener.epoch_done(asked, event.metrics)
-            case WorkerLost():
-                self._run.log("worker lost", number=event.number, reason=event.reason)
-            case Ended():
-                del self._running[event.number]
-                self._end(asked, self._result(asked, event.outcome))
-                # They repeat the trial now, or train themselves where it has failed.
-                self._unfinished.extendleft(reversed(self._waiting.pop(event.number, [])))
-
-    def _result(self, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+    def result(self, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+        """What result.json says of a trial that was trained."""
         objectives: dict[str, float] = {}
         if outcome.state == "complete":
             names = self._settings.objectives
@@ -346,6 +157,60 @@ class Search:
             "objectives": objectives,
             "constraints": constraints,
         }
+
+    def replaced(self, number: int) -> TrialRecord:
+        """The record of a trial whose folder holds another training of it now; trials that repeat it follow."""
+        record = self._read(number)
+        for repeat in [each for each in self._records.values() if each.replay_of == number]:
+            result = {**self._repeated(record), "baseline": repeat.baseline}
+            self._run.trial(repeat.number).finish({"schema": SCHEMA, "number": repeat.number, **result})
+            self._read(repeat.number)
+        return record
+
+    def _without_training(self, asked: Asked) -> TrialRecord | None:
+        """The record of a trial that is over a limit or repeats one that has ended."""
+        constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
+        if any(value > 0 for value in constraints.values()):
+            return self._reject(asked, constraints)
+        if (earlier := self._same_as(asked.candidate.digest)) and self._equal_running(asked) is None:
+            return self._end(asked, {**self._repeated(earlier), "baseline": asked.baseline})
+        return None
+
+    def _equal_running(self, asked: Asked) -> int | None:
+        """The number of a trial in training that is the same."""
+        same = (number for number, each in self._running.items() if each.candidate.digest == asked.candidate.digest)
+        return next(same, None)
+
+    def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
+        over = [
+            f"{shown(name, bound * (1 + constraints[f'max_{name}']))} is over {shown(name, bound)}"
+            for name, bound in self._settings.limits.given.items()
+            if constraints[f"max_{name}"] > 0
+        ]
+        result = {"state": "rejected", "reason": "; ".join(over), "baseline": asked.baseline}
+        record = self._end(asked, {**result, "constraints": dict(constraints)})
+        last = [each.state for _, each in sorted(self._records.items())][-REJECTIONS_IN_A_ROW:]
+        if len(last) == REJECTIONS_IN_A_ROW and set(last) == {"rejected"}:
+            raise RunError(
+                f"{REJECTIONS_IN_A_ROW} suggestions in a row were over the limits "
+                f"({', '.join(shown(name, bound) for name, bound in self._settings.limits.given.items())}).",
+                hint="Raise the limits in a new --study, or write a space with smaller networks.",
+            )
+        return record
+
+    def _same_as(self, digest: str) -> TrialRecord | None:
+        """An ended trial that trained the same, if there is one."""
+        for record in self._records.values():
+            trained = record.state in ("complete", "diverged") and record.replay_of is None
+            if trained and record.candidate.digest == digest:
+                return record
+        return None
+
+    def _keep_candidate(self, asked: Asked) -> None:
+        """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""
+        folder = self._run.trial(asked.number)
+        if not folder.has_candidate:
+            folder.write_candidate(asked.candidate)
 
     def _repeated(self, earlier: TrialRecord) -> dict[str, Any]:
         """The result of a trial that trains what `earlier` trained: the same, in no time."""
@@ -359,12 +224,19 @@ class Search:
             "replay_of": earlier.number,
         }
 
-    def _end(self, asked: Asked, result: dict[str, Any]) -> None:
+    def _end(self, asked: Asked, result: dict[str, Any]) -> TrialRecord:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""
         self._keep_candidate(asked)
         folder = self._run.trial(asked.number)
         folder.finish({"schema": SCHEMA, "number": asked.number, **result})
         record = self._read(asked.number)
         self._study.tell(record)
-        self._run.log("trial ended", number=asked.number, state=record.state, reason=record.reason)
-        self._listener.trial_ended(record)
+        return record
+
+    def _read(self, number: int) -> TrialRecord:
+        """The record of a trial as its folder has it now."""
+        record = read_trial(self._run.trial(number), self._settings.objectives)
+        if record is None:
+            raise RunError(f"{self._run.trial(number).path} was removed while the search ran.")
+        self._records[number] = record
+        return record

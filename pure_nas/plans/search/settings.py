@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any, get_args
 
-from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.paths import expanded
+from pure_nas.paths import absolute
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
+from pure_nas.plans.settings import placed, require_same
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import COST_KEYS, SCHEMA, ObjectiveName
@@ -24,8 +24,6 @@ from pure_nas.workers.count import Workers, check_workers
 OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 _MAY_DIFFER = frozenset({"study", "trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
-_CAME_LATER = frozenset({"data.stored_size", "data.decoded_size"})
-"""What run.toml of an older run lacks, though nothing differs."""
 _LONGEST_NAME = 200
 _WINDOWS = os.name == "nt"
 
@@ -72,19 +70,19 @@ class SearchSettings:
         if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
             raise UsageError(
                 f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
-                hint="For example --objectives error,flops",
+                hint="For example error,flops.",
             )
         if len(self.objectives) < 2:
             raise UsageError(
                 "A search needs a cost beside error.",
-                hint="For example --objectives error,params; noise_error counts as one.",
+                hint="For example error,params; noise_error counts as one.",
             )
         if self.sampler not in SAMPLER_CHOICES:
             raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
         if self.trials < 1:
             raise UsageError(f"A study needs at least one trial, but --trials is {self.trials}.")
         if self.seed < 0:
-            raise UsageError(f"A seed is 0 or more, but --seed is {self.seed}.")
+            raise UsageError(f"A seed is 0 or more, not {self.seed}.")
         check_workers(self.workers)
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
@@ -107,7 +105,7 @@ class SearchSettings:
         return {
             "schema": SCHEMA,
             "study": self.study,
-            "dataset": self.dataset if self.dataset in dataset_names() else _absolute(self.dataset),
+            "dataset": placed(self.dataset),
             "space": self.space_name,
             "trials": self.trials,
             "time_seconds": self.time_seconds,
@@ -121,16 +119,11 @@ class SearchSettings:
             "workers": self.workers,
             "baselines": self.baselines,
             "storage": without_password(self.storage) if self.storage else None,
-            "data_dir": _absolute(self.data_dir) if self.data_dir else None,
+            "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
             "skip_corrupt": self.skip_corrupt,
             "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
         }
-
-
-def _absolute(path: Path | str) -> str:
-    """A path that means the same from every folder: a run is taken up again from anywhere."""
-    return str(expanded(path).resolve())
 
 
 def _check_study_name(name: str) -> None:
@@ -174,42 +167,28 @@ def objective_values(
     return tuple(cost[COST_KEYS[name]] if name in COST_KEYS else metrics[name] for name in names)
 
 
-def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
-    """Check that a run may go on with the settings `wanted`.
+def require_same_search(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
+    """Check that a search may go on with the settings `wanted`.
 
     Trials, time, device, workers, data directory and the names of study, dataset and space may differ.
 
     Raises:
         RunError: something else differs; the message lists what.
     """
-    stored = run.settings()
-    if "schema" not in stored:
-        raise run.of_another_version(stored)
-    old, new = flat_settings(stored), flat_settings(wanted)
-    for settings in (old, new):
-        if "storage" in settings:  # with a password or without: it is the same database
-            settings["storage"] = without_password(str(settings["storage"])).replace(":***@", "@")
-    recorded_only = {key for key in old if key.split(".")[0] not in wanted}
-    keys = sorted((old.keys() | new.keys()) - recorded_only - (_CAME_LATER - old.keys()))
-    differing = [key for key in keys if key.split(".")[0] not in _MAY_DIFFER and old.get(key) != new.get(key)]
-    if differing == ["data.name"]:  # equal images, in a folder that is called otherwise here
-        return
-    if differing:
+
+    def causes(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[str]:
+        if list(differing) == ["data.name"]:  # equal images, in a folder that is called otherwise here
+            return ()
         listed = _causes_first(differing, old, new)
-        if all(key.startswith("data.") for key in listed):
+        if listed and all(key.startswith("data.") for key in listed):
             raise RunError(
                 f'The images of "{wanted["dataset"]}" have changed since {run.path} was searched.',
                 hint="Put the old ones back, or search again with another --study.",
             )
-        lines = [
-            f"  {key}: {shown_setting(old.get(key))} in the run, {shown_setting(new.get(key))} now"
-            for key in listed[:20]
-        ]
-        more = [f"  and {len(listed) - 20} more"] if len(listed) > 20 else []
-        raise RunError(
-            "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
-            hint="Give it the same settings to go on, or choose another --study for a new run.",
-        )
+        return listed
+
+    hint = "Give it the same settings to go on, or choose another --study for a new run."
+    require_same(run, wanted, may_differ=_MAY_DIFFER, causes=causes, hint=hint)
 
 
 def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -221,19 +200,3 @@ def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping
     if any(cause in found for cause in ("dataset", "seed", "image_size", "skip_corrupt")):
         found = [key for key in found if not key.startswith("data.")]
     return found
-
-
-def shown_setting(value: object) -> str:
-    """A setting for messages."""
-    return "nothing" if value is None else repr(value)
-
-
-def flat_settings(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, keys joined by dots; what is None is left out."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= flat_settings(value, f"{prefix}{key}.")
-        elif value is not None:
-            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
-    return flat

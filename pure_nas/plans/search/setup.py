@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,19 +17,21 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
-from pure_nas.files import write_whole
 from pure_nas.nn import build
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver, Listener
+from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.plans.search.baselines import Baseline, baselines
-from pure_nas.plans.search.clock import STARTED
-from pure_nas.plans.search.estimate import nominal_seconds_per_trial, seconds_per_trial
+from pure_nas.plans.search.lost_weights import Restored, RestoreWeights, finish_moves, have_lost_weights
 from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
-from pure_nas.plans.search.search import Listener, Search
-from pure_nas.plans.search.settings import SearchSettings, require_same
+from pure_nas.plans.search.search import SearchPlan
+from pure_nas.plans.search.settings import SearchSettings, require_same_search
 from pure_nas.plans.search.storage import close_storage, open_storage
 from pure_nas.plans.search.study import SearchStudy
+from pure_nas.plans.settings import record_start, require_room
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import objectives_of
+from pure_nas.run.results import Results, TrialRecord, objectives_of
 from pure_nas.run.schema import ObjectiveName
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
@@ -59,13 +60,13 @@ class Prepared:
         return self.settings.space
 
     @cached_property
-    def plan(self) -> list[Baseline]:
+    def baselines(self) -> list[Baseline]:
         """Baselines to train first."""
         return baselines(self.space) if self.settings.baselines else []
 
     def seconds_per_trial(self, executor: Executor) -> float:
         """Expected training time of a trial, measured over a few steps."""
-        planned = [baseline.candidate for baseline in self.plan]
+        planned = [baseline.candidate for baseline in self.baselines]
         return seconds_per_trial(
             self.space, self.dataset, self.settings.trials, planned, executor, scored_after=self._scored_after
         )
@@ -166,8 +167,53 @@ def prepare(settings: SearchSettings) -> Prepared:
     return prepared
 
 
+@dataclass
+class Search:
+    """A search whose run is locked.
+
+    Attributes:
+        lost: complete trials whose weights are missing or damaged, which are trained again first.
+        without_weights: other complete trials that have none.
+    """
+
+    plan: SearchPlan
+    driver: Driver
+    sampler: ChosenSampler
+    lost: tuple[TrialRecord, ...]
+    without_weights: tuple[TrialRecord, ...]
+
+    @property
+    def results(self) -> Results:
+        """What has been found so far."""
+        return self.plan.results
+
+    @property
+    def left(self) -> int:
+        """Networks to train, as far as is known; once the time is used up, only those that were begun."""
+        out_of_time = self.driver.budget.forbids(self.plan.expected_seconds) and not self.plan.unfinished
+        return len(self.lost) + (0 if out_of_time else self.plan.left)
+
+    def workers(self) -> tuple[Executor, WorkerPlan]:
+        """What trains. It starts with the first call, and gets ready while the caller goes on."""
+        return self.driver.workers(self.left)
+
+    def go(self, listener: Listener[TrialRecord | Restored]) -> str:
+        """Search until the trials or the time are used up; returns which.
+
+        Raises:
+            RunError: a file cannot be written, or nothing that is suggested keeps the limits.
+        """
+        try:
+            if self.lost:
+                self.driver.go(RestoreWeights(self.driver.run, self.plan, self.lost), listener)
+                self.lost = ()
+            return self.driver.go(self.plan, listener)
+        finally:
+            self.driver.close()
+
+
 @contextmanager
-def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights: bool = False) -> Iterator[Search]:
+def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> Iterator[Search]:
     """Lock the run, check or write its settings, and yield the search.
 
     Args:
@@ -180,8 +226,9 @@ def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
     wanted = {**settings.resolved(), "data": prepared.facts}
-    if not run.exists and _holds_something_else(run.path):
-        raise RunError(f"{run.path} holds files, but no run.", hint="Choose another --study or --out.")
+    if not run.exists:
+        hint = "Choose another --study or --out."
+        require_room(run.path, lambda path: path.name.startswith("study.db"), what="run", hint=hint)
     with ExitStack() as stack:
         storage = None
         if settings.storage is not None:
@@ -190,7 +237,7 @@ def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights
             stack.callback(close_storage, storage)
         stack.enter_context(run.locked())
         if run.exists:
-            require_same(run, wanted)
+            require_same_search(run, wanted)
             # A run that was renamed keeps the name of its study.
             wanted["study"] = str(run.settings().get("study", settings.study))
         if storage is None:
@@ -206,38 +253,22 @@ def opened(prepared: Prepared, out: Path, listener: Listener, *, restore_weights
             sampler=sampler.name,
             seed=settings.seed,
         )
-        search = Search(
+        budget = Budget(settings.time_seconds, run=run)
+        finish_moves(run)
+        plan = SearchPlan(
             run,
             settings,
             study,
-            prepared.start_workers,
-            sampler=sampler,
-            plan=prepared.plan,
+            baselines=prepared.baselines,
             reference=tuple(decided["reference"][name] for name in settings.objectives),
             latency=prepared.latency,
-            train_images=len(prepared.dataset.train),
-            listener=listener,
-            restore_weights=restore_weights,
         )
+        lost, without_weights = have_lost_weights(run, plan.results, everything=restore_weights)
+        driver = Driver(run, prepared.start_workers, budget, epoch_images=len(prepared.dataset.train))
+        stack.enter_context(driver)
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
-        _record(run, {**wanted, **decided}, describe_environment(prepared.device))
-        stack.callback(search.close)
-        yield search
-
-
-def _holds_something_else(folder: Path) -> bool:
-    """Whether `folder` holds what no search leaves there that was stopped before it wrote run.toml."""
-    ours = {"run.lock", "owner.json", "environment.json", "study.db", "study.db-wal", "study.db-shm"}
-    found = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    return any(name not in ours and not name.startswith(".") for name in found)
-
-
-def _record(run: RunDirectory, settings: dict[str, Any], environment: dict[str, Any]) -> None:
-    """Write run.toml, and where the run was begun."""
-    if not run.exists:
-        write_whole(run.path / "environment.json", json.dumps(environment, indent=2) + "\n")
-    run.write_settings(settings)
-    run.log(STARTED, trials=settings["trials"], environment=environment)
+        record_start(run, {**wanted, **decided}, describe_environment(prepared.device), trials=settings.trials)
+        yield Search(plan, driver, sampler, lost, without_weights)
 
 
 def _decide(prepared: Prepared) -> dict[str, Any]:

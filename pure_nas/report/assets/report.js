@@ -112,16 +112,17 @@
     choose("log");
   };
 
-  // The chosen ticks suit the whole plot; inside it Plotly finds finer ones.
+  // The chosen ticks of a logarithmic axis suit the whole plot; inside it Plotly finds finer ones.
   const linkZoom = () => {
     for (const [id, { layout }] of Object.entries(plots)) {
       const element = document.getElementById(id);
       element.on("plotly_relayout", (change) => {
         const update = {};
         for (const name of ["xaxis", "yaxis"]) {
-          if (!layout[name].tickvals || !Object.keys(change).some((key) => key.startsWith(`${name}.range`))) continue;
-          const whole = element.layout[name].range.every((limit, end) => Math.abs(limit - layout[name].range[end]) < 1e-9);
-          const mode = whole && layout[name].type === "log" ? "array" : "auto";
+          const { type, range } = layout[name];
+          if (type !== "log" || !range || !Object.keys(change).some((key) => key.startsWith(`${name}.range`))) continue;
+          const whole = element.layout[name].range.every((limit, end) => Math.abs(limit - range[end]) < 1e-9);
+          const mode = whole ? "array" : "auto";
           if (element.layout[name].tickmode !== mode) update[`${name}.tickmode`] = mode;
         }
         if (Object.keys(update).length) Plotly.relayout(id, update);

@@ -27,14 +27,15 @@ def write_experiment_report(
     with explained_drawing(run):
         from pure_nas.findings.findings import findings_of
         from pure_nas.findings.results import load_experiment_results
-        from pure_nas.report.experiment.figures import write_figures
+        from pure_nas.report.experiment.charts import paper_figures
         from pure_nas.report.experiment.page import write_page
         from pure_nas.report.experiment.tables import write_tables
+        from pure_nas.report.matplotlib_chart import write_figures
 
         results = results or load_experiment_results(run)
         findings = findings or findings_of(results)
         return [
             *write_tables(run, results, findings),
             write_page(run, results, findings),
-            *write_figures(run, results, findings),
+            *write_figures(run, paper_figures(findings, results.file.split)),
         ]

@@ -9,7 +9,7 @@ from pure_nas.analysis.convergence import Speed, TimesFewer
 from pure_nas.findings.comparisons import Comparison
 from pure_nas.findings.findings import Findings
 from pure_nas.findings.rows import Row
-from pure_nas.report.converged import convergence_cell
+from pure_nas.report.convergence_table import convergence_cell
 from pure_nas.report.experiment.parts import name, table
 
 _FEW = 6
@@ -27,7 +27,11 @@ def convergence(findings: Findings) -> str:
 
 
 def _line(place: int, row: Row) -> str:
-    cells = "".join(map(convergence_cell, row.convergence))
+    found = map(convergence_cell, row.convergence)
+    cells = "".join(
+        f'<td class="figure {cell.tone}">{escape(cell.text)}<span class="sub">{escape(cell.more)}</span></td>'
+        for cell in found
+    )
     return f'<tr data-trial="{place}"><th scope="row">{name(row)}</th>{cells}</tr>'
 
 

@@ -14,14 +14,11 @@ from pure_nas.findings.judged import MeasureName
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.report.data import flattened, read_environment
 from pure_nas.report.experiment import parts
-from pure_nas.report.experiment.convergence_lines import convergence_lines
+from pure_nas.report.experiment.charts import AXIS_NAMES, convergence_lines, noise_kinds, page_charts
 from pure_nas.report.experiment.convergence_table import convergence
-from pure_nas.report.experiment.evaluation_plots import noise_kinds
-from pure_nas.report.experiment.interval_plots import has_arrows
-from pure_nas.report.experiment.looks import looks_of
-from pure_nas.report.experiment.plots import AXIS_NAMES, all_plots
-from pure_nas.report.html import document
-from pure_nas.report.sections import details, on_screen, plot, section
+from pure_nas.report.experiment.interval_charts import has_arrows
+from pure_nas.report.experiment.network_styles import network_styles
+from pure_nas.report.html import details, document, on_screen, plot, section
 from pure_nas.run.directory import RunDirectory
 
 _ROW_HEIGHT, _AROUND_ROWS = 34, 90
@@ -47,7 +44,7 @@ def write_page(run: RunDirectory, results: ExperimentResults, findings: Findings
 
 def page(results: ExperimentResults, findings: Findings, environment: Mapping[str, Any]) -> str:
     """The whole page."""
-    plots = all_plots(findings, results.file.split)
+    plots = page_charts(findings, results.file.split)
     if len(findings.rows) > _MANY and any(name.startswith("over-") for name in plots):
         plots.pop("accuracy", None)
     rows: dict[str, Any] = {str(index): {} for index in range(len(findings.rows))}
@@ -81,7 +78,7 @@ def _plot(identity: str, description: str, plots: Mapping[str, Any], rows: int |
     """The element that a plot fills, as high as its rows need; nothing where there is no such plot."""
     if identity not in plots:
         return ""
-    lines = sum(trace.get("showlegend", True) for trace in plots[identity]["data"])
+    lines = len(plots[identity].names)
     return plot(identity, description, f"height:{_AROUND_ROWS + _ROW_HEIGHT * rows}px" if rows else f"--lines:{lines}")
 
 
@@ -142,7 +139,7 @@ def _curve_note(findings: Findings) -> str:
         else "on the training images, during each epoch: augmented, and before it ends"
     )
     spread = ": mean, and a band from the lowest seed to the highest" if _several(findings) else ""
-    numbered = any(look.end != look.name for look in looks_of(findings.rows).values())
+    numbered = any(look.end != look.name for look in network_styles(findings.rows).values())
     ends = " Numbers at line ends are those of the legend." if numbered else ""
     hint = on_screen("Point at a row of a table to see its curve alone; click an entry of the legend to hide it.")
     return f"Accuracy {what}{spread}.{ends} {hint}"
@@ -172,7 +169,7 @@ def _convergence_note(findings: Findings) -> str:
 def _judged(results: ExperimentResults, findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
     kinds = noise_kinds(findings.rows)
     limits = " ".join(filter(None, (judged_on(results, findings), includes_plain(findings))))
-    legend = parts.legend([row for row in findings.rows if row.judged], looks_of(findings.rows))
+    legend = parts.legend([row for row in findings.rows if row.judged], network_styles(findings.rows))
     bands = "Bands reach from the lowest seed to the highest." if _several(findings) else ""
     if kinds:
         views = "".join(

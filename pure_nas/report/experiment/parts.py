@@ -11,10 +11,10 @@ from pure_nas.findings.findings import Findings
 from pure_nas.findings.judged import Factor, Judged, Spread
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import Row
-from pure_nas.report import wording
-from pure_nas.report.experiment.looks import Look
-from pure_nas.report.experiment.marks_text import accuracy_text
-from pure_nas.report.palette import style_of
+from pure_nas.quantities import counted, show_number, show_percent, show_seconds
+from pure_nas.report.chart import NetworkStyle
+from pure_nas.report.experiment.interval_charts import accuracy_text
+from pure_nas.report.html import unit_cell
 
 Cells = Sequence[str]
 _STROKES = {"solid": "none", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
@@ -45,7 +45,7 @@ def _about(results: ExperimentResults) -> Iterable[str]:
     yield f"{size} × {size} × {data['in_chans']} pixels, {len(data['classes']):,} classes"
     scored = "test" if results.file.split == "test" else "validation"
     yield f"{data['train']:,} training and {data['scored']:,} {scored} images"
-    yield f"{wording.counted(settings['epochs'], 'epoch')}, {wording.counted(results.grid.seeds, 'seed')}"
+    yield f"{counted(settings['epochs'], 'epoch')}, {counted(results.grid.seeds, 'seed')}"
 
 
 def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple[str, str, str]]:
@@ -53,8 +53,8 @@ def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple
     if best:
         detail = best.label
         if best.diverged:
-            detail += f", {best.diverged} of {wording.counted(best.seeds, 'seed')} diverged"
-        yield f"highest {results.file.split} accuracy", wording.percent(best.mean or 0.0), detail
+            detail += f", {best.diverged} of {counted(best.seeds, 'seed')} diverged"
+        yield f"highest {results.file.split} accuracy", show_percent(best.mean or 0.0), detail
     else:
         yield f"highest {results.file.split} accuracy", "–", "no training is complete yet"
     compared = [each for each in findings.told if each.repeats is None]
@@ -67,7 +67,7 @@ def _key_facts(results: ExperimentResults, findings: Findings) -> Iterable[tuple
     yield "trainings", f"{ended} of {results.grid.trainings}", diverged
     seconds = sum(each.seconds for cell in results.grid.distinct.values() for each in results.measurements[cell.label])
     stated = f"stated: {results.stated_cost}" if results.stated_cost else "of all trainings together"
-    yield "training time", wording.duration(seconds), stated
+    yield "training time", show_seconds(seconds), stated
 
 
 def _best(rows: Sequence[Row]) -> Row | None:
@@ -99,10 +99,10 @@ def networks(findings: Findings) -> str:
             _accuracy_cell(row),
             *([_interval_cell(row)] if interval else []),
             *(_share_cell(read(row.judged) if row.judged else None) for read in further.values()),
-            _figure(wording.count(row.params)),
-            _figure(wording.count(row.flops)),
+            _figure(show_number(row.params)),
+            _figure(show_number(row.flops)),
             _figure(str(row.depth)),
-            _figure("–" if row.seconds is None else wording.duration(row.seconds)),
+            _figure("–" if row.seconds is None else show_seconds(row.seconds)),
         ]
         rows.append(f'<tr data-trial="{index}" tabindex="0">{"".join(cells)}</tr>')
     return table(titles, rows, "networks")
@@ -123,10 +123,8 @@ def _further_columns(rows: Sequence[Row]) -> dict[str, Callable[[Judged], Spread
 
 def name(row: Row) -> str:
     """A network's unit and label."""
-    style = style_of(row.kind)
-    glyph = f'<i class="cell {style.role}" title="{escape(row.kind)}">{escape(style.glyph)}</i>'
     first, blank, rest = row.label.partition(" ")
-    return f'<span class="lead">{glyph} {escape(first)}</span>{blank}{escape(rest)}'
+    return f'<span class="lead">{unit_cell(row.kind)} {escape(first)}</span>{blank}{escape(rest)}'
 
 
 def _same(repeated: str | None) -> str:
@@ -148,7 +146,7 @@ def _interval_cell(row: Row) -> str:
 
 
 def _share_cell(spread: Spread | None) -> str:
-    return _figure("–" if spread is None else wording.percent(spread.mean))
+    return _figure("–" if spread is None else show_percent(spread.mean))
 
 
 def _figure(text: str) -> str:
@@ -185,7 +183,7 @@ def _difference_cell(comparison: Comparison) -> str:
     return f'<td class="figure">{_signed(comparison.difference)}{more}</td>'
 
 
-def legend(rows: Sequence[Row], looks: Mapping[str, Look]) -> str:
+def legend(rows: Sequence[Row], looks: Mapping[str, NetworkStyle]) -> str:
     """The line of each network, for plots that stand side by side and share it."""
     entries = "".join(
         f'<span style="display:inline-block;margin:0 1.1rem .3rem 0"><svg width="28" height="10" aria-hidden="true">'
@@ -259,7 +257,7 @@ def intensity(findings: Findings) -> str:
     rows = []
     for row in shown:
         cells = "".join(
-            f'<td class="figure">{wording.percent(point.accuracy.mean)}'
+            f'<td class="figure">{show_percent(point.accuracy.mean)}'
             f'<span class="sub">{100 * point.agreement.mean:.0f} % as before{_cosine(point)}</span></td>'
             for point in (row.judged.intensity if row.judged else ())
         )

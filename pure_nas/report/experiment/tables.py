@@ -14,7 +14,7 @@ from pure_nas.findings.findings import Findings, document
 from pure_nas.findings.judged import Judged, Spread, Viewed
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import Row
-from pure_nas.report.csv_text import csv_text
+from pure_nas.report.table import csv_text
 from pure_nas.run.directory import RunDirectory
 
 

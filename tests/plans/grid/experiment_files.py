@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heard import Heard
 
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.run import ExperimentRun
 from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import opened, prepare
-from pure_nas.plans.grid.trainings import Training
+from pure_nas.plans.grid.setup import Experiment, opened, prepare
 from pure_nas.run.directory import RunDirectory
-from pure_nas.training import EpochMetrics
-from pure_nas.workers import Outcome
-from pure_nas.workers.count import WorkerPlan
 
 PAIR = """
 schema = 1
@@ -53,27 +49,6 @@ base_width = 2
 """Three networks; `.format(dataset=...)`."""
 
 
-class Heard:
-    """Keeps what an experiment tells."""
-
-    def __init__(self) -> None:
-        self.started: list[tuple[str, int]] = []
-        self.ended: list[tuple[str, str]] = []
-        self.epochs = 0
-
-    def workers_started(self, workers: WorkerPlan) -> None:
-        self.workers = workers.count
-
-    def training_started(self, training: Training, epochs_done: int) -> None:
-        self.started.append((training.name, epochs_done))
-
-    def epoch_done(self, training: Training, metrics: EpochMetrics) -> None:
-        self.epochs += 1
-
-    def training_ended(self, training: Training, outcome: Outcome) -> None:
-        self.ended.append((training.name, outcome.state))
-
-
 def settings_of(text: str, **fields: Any) -> ExperimentSettings:
     """Settings of an experiment on the CPU."""
     file = ExperimentFile.from_toml(text)
@@ -82,7 +57,7 @@ def settings_of(text: str, **fields: Any) -> ExperimentSettings:
 
 def go(
     settings: ExperimentSettings, folder: Path, heard: Heard | None = None, seconds: float | None = None
-) -> tuple[ExperimentRun, str]:
+) -> tuple[Experiment, str]:
     """Run an experiment; returns it and why it stopped."""
     with opened(prepare(settings), folder) as experiment:
         return experiment, experiment.go(heard or Heard(), seconds)

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 import torch
-from experiment_files import Heard, go, interrupted, numbers, results_of, settings_of
+from experiment_files import go, interrupted, numbers, results_of, settings_of
+from heard import Heard
 from interleaved import Interleaved
 
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.files import read_json
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn import build
-from pure_nas.plans.grid.run import TIME_IS_UP
+from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.weights import read_weights
 from pure_nas.training import Training
@@ -30,12 +31,14 @@ def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: 
     heard, folder = Heard(), tmp_path / "run"
     experiment, stopped = go(settings_of(text), folder, heard)
     assert stopped == "all 6 trainings are done"
-    assert (experiment.done, experiment.failed) == (6, [])
+    assert (experiment.plan.done, experiment.plan.failed) == (6, [])
     # All networks from the first seed before the second.
     order = [f"{name}-seed{seed}" for seed in (1, 2) for name in NAMES]
-    assert heard.started == [(name, 0) for name in order]
-    assert heard.ended == [(name, "complete") for name in order]
-    assert heard.epochs == 12
+    assert heard.begun == [(name, 0) for name in order]
+    assert [(each.training.name, each.outcome.state) for each in heard.trained] == [
+        (name, "complete") for name in order
+    ]
+    assert len(heard.epochs) == 12
     results = results_of(folder)
     dataset = load_dataset(results.settings["dataset"])
     assert results.settings["data"]["train"] == len(dataset.train_and_validation())
@@ -63,8 +66,8 @@ def test_an_interrupted_experiment_finds_what_it_would_have_found(
     assert [results.state for results in results_of(folder).measurements["multiplies 0"]] == ["missing", "missing"]
     heard = Heard()
     go(settings, folder, heard)
-    assert heard.started[0] == ("multiplies-0-seed1", 1)
-    assert len(heard.ended) == 5
+    assert heard.begun[0] == ("multiplies-0-seed1", 1)
+    assert len([(each.training.name, each.outcome.state) for each in heard.trained]) == 5
     assert numbers(folder) == numbers(finished)
 
 
@@ -79,7 +82,7 @@ def test_what_is_done_is_not_trained_again_and_more_seeds_are_added(
         assert go(settings_of(text, seeds=1), folder)[1] == "all 3 trainings are done"
     heard = Heard()
     go(settings_of(text, seeds=2), folder, heard)
-    assert [name for name, _ in heard.started] == [f"{name}-seed2" for name in NAMES]
+    assert [name for name, _ in heard.begun] == [f"{name}-seed2" for name in NAMES]
     for old, new in zip(before["networks"], numbers(folder)["networks"], strict=True):
         assert new["accuracies"][:1] == old["accuracies"]
         assert len(new["accuracies"]) == 2
@@ -104,7 +107,7 @@ def test_an_experiment_stops_when_its_time_is_used_up(text: str, finished: Path,
     folder = tmp_path / "run"
     experiment, stopped = go(settings_of(text), folder, seconds=0.0)
     assert stopped == TIME_IS_UP
-    assert experiment.done == 0
+    assert experiment.plan.done == 0
     assert RunDirectory(folder).settings()["kind"] == "experiment"
     assert go(settings_of(text), folder, seconds=600.0)[1] == "all 6 trainings are done"
     assert numbers(folder) == numbers(finished)
@@ -125,11 +128,11 @@ def test_sessions_get_further_however_short_they_are(
         heard = Heard()
         experiment, stopped = go(settings_of(text, workers=workers), folder, heard, seconds=0.0)
         # Every training that was begun has done an epoch more, or has ended.
-        assert heard.epochs >= 1
-        assert set(heard.started) <= {(name, epochs) for name, _ in heard.started for epochs in (0, 1)}
-        epochs += heard.epochs
-        done.append(experiment.done)
-        assert stopped == (TIME_IS_UP if experiment.done < 6 else "all 6 trainings are done")
+        assert len(heard.epochs) >= 1
+        assert set(heard.begun) <= {(name, epochs) for name, _ in heard.begun for epochs in (0, 1)}
+        epochs += len(heard.epochs)
+        done.append(experiment.plan.done)
+        assert stopped == (TIME_IS_UP if experiment.plan.done < 6 else "all 6 trainings are done")
     assert len(done) <= 13
     if workers == 1:
         assert epochs == 12  # none was trained twice
@@ -144,8 +147,8 @@ def test_a_stop_while_scoring_does_not_cost_the_last_epoch(
     interrupted(settings_of(text), folder, monkeypatch, after=3)  # it has started, and done its two epochs
     heard = Heard()
     go(settings_of(text), folder, heard)
-    assert heard.started[0] == ("adds-seed1", 2)
-    assert heard.epochs == 10
+    assert heard.begun[0] == ("adds-seed1", 2)
+    assert len(heard.epochs) == 10
     assert numbers(folder) == numbers(finished)
 
 
@@ -185,7 +188,7 @@ def test_a_diverged_training_is_a_result(text: str, tmp_path: Path, monkeypatch:
     assert "training loss became nan" in findings.rows[1].reasons[0]
     assert [comparison.verdict for comparison in findings.compared_by("accuracy")] == ["seeds diverged"] * 2
     monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-    assert experiment.missing == go(settings_of(text), tmp_path / "run")[0].missing == []
+    assert experiment.plan.missing == go(settings_of(text), tmp_path / "run")[0].plan.missing == []
 
 
 def test_a_training_that_runs_out_of_memory_is_said_and_tried_again(
@@ -202,6 +205,6 @@ def test_a_training_that_runs_out_of_memory_is_said_and_tried_again(
         patch.setattr(Step, "__call__", out_of_memory)
         experiment, stopped = go(settings_of(text), tmp_path / "run")
     assert stopped == "2 of 6 trainings are done"
-    assert {training.cell.label for training, _ in experiment.failed} == {"multiplies 0", "multiplies -2"}
-    assert all("out of memory on cpu" in reason for _, reason in experiment.failed)
+    assert {training.label for training, _ in experiment.plan.failed} == {"multiplies 0", "multiplies -2"}
+    assert all("out of memory on cpu" in reason for _, reason in experiment.plan.failed)
     assert go(settings_of(text), tmp_path / "run")[1] == "all 6 trainings are done"

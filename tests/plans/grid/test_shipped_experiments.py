@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from experiment_files import Heard
+from heard import Heard
 
 from pure_nas.errors import UsageError
 from pure_nas.findings.findings import findings_of

@@ -6,40 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from heard import Heard
 from optuna.trial import FrozenTrial
 
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, TrialRecord, load_results
+from pure_nas.run.results import Results, load_results
 from pure_nas.space.catalogue import load_space
-from pure_nas.workers.count import WorkerPlan
-
-
-class Heard:
-    """Keeps what a search tells."""
-
-    def __init__(self) -> None:
-        self.started: list[tuple[int, int]] = []
-        self.epochs: list[int] = []
-        self.ended: list[TrialRecord] = []
-        self.workers: list[WorkerPlan] = []
-        self.restored: list[tuple[TrialRecord, TrialRecord | None]] = []
-
-    def workers_started(self, workers: WorkerPlan) -> None:
-        self.workers.append(workers)
-
-    def trial_started(self, trial: Any, epochs_done: int) -> None:
-        self.started.append((trial.number, epochs_done))
-
-    def epoch_done(self, trial: Any, metrics: Any) -> None:
-        self.epochs.append(trial.number)
-
-    def trial_ended(self, record: TrialRecord) -> None:
-        self.ended.append(record)
-
-    def weights_restored(self, before: TrialRecord, after: TrialRecord | None, reason: str = "") -> None:
-        self.restored.append((before, after))
 
 
 def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> SearchSettings:
@@ -59,8 +33,8 @@ def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> Sear
 
 
 def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None, **options: bool) -> str:
-    with opened(prepare(settings), out, heard or Heard(), **options) as search:
-        return search.go()
+    with opened(prepare(settings), out, **options) as search:
+        return search.go(heard or Heard())
 
 
 def results_of(out: Path, study: str = "study") -> Results:

@@ -52,7 +52,7 @@ def test_without_limits_nothing_is_checked_or_measured() -> None:
 def test_the_smallest_network_of_the_space_decides_what_is_possible() -> None:
     smallest = min(cost_of(each).params for each in SPACE.smallest_architectures())
     Limits(params=smallest).require_possible(SPACE, never)
-    with pytest.raises(UsageError, match="No network of this space keeps --max-params") as raised:
+    with pytest.raises(UsageError, match="No network of this space keeps the limit of") as raised:
         Limits(params=smallest - 1).require_possible(SPACE, never)
     assert f"the smallest has {smallest:,} params" in raised.value.message
 
@@ -60,11 +60,11 @@ def test_the_smallest_network_of_the_space_decides_what_is_possible() -> None:
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
-        (Limits(flops=10), "keeps --max-flops 10 flops"),
-        (Limits(latency_ms=0.5), "keeps --max-latency 0.5 ms: the smallest has 2 ms"),
+        (Limits(flops=10), "keeps the limit of 10 flops"),
+        (Limits(latency_ms=0.5), "keeps the limit of 0.5 ms: the smallest has 2 ms"),
     ],
 )
-def test_each_limit_is_named_as_on_the_command_line(limits: Limits, words: str) -> None:
+def test_each_limit_is_named_with_its_unit(limits: Limits, words: str) -> None:
     with pytest.raises(UsageError) as raised:
         limits.require_possible(SPACE, lambda _: 2.0)
     assert words in raised.value.message

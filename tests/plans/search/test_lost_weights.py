@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from searches import Heard, results_of, run_search, settings_for
+from heard import Heard
+from searches import results_of, run_search, settings_for
 
 from pure_nas.plans.search import lost_weights
 from pure_nas.run.directory import RunDirectory
@@ -44,8 +45,8 @@ def test_weights_of_the_front_are_trained_again_to_the_same_bits(
     run.trial(damaged.number).weights.write_bytes(changed)
     run.trial(missing.number).weights.unlink()
     heard = again(image_folder, tiny_space_file, out)
-    assert {before.number for before, _ in heard.restored} == {missing.number, damaged.number}
-    assert all(after is not None and after.objectives == before.objectives for before, after in heard.restored)
+    assert {each.before.number for each in heard.restored} == {missing.number, damaged.number}
+    assert all(each.after is not None and each.after.objectives == each.before.objectives for each in heard.restored)
     assert {path: path.read_bytes() for path in run.path.glob("trials/*/*")} == files
     assert not (run.path / "restored").exists()
     assert again(image_folder, tiny_space_file, out).restored == []
@@ -61,8 +62,8 @@ def test_weights_of_other_trials_are_trained_again_where_that_is_asked_for(
     weights.unlink()
     assert again(image_folder, tiny_space_file, out).restored == []
     assert not weights.exists()
-    ((before, _),) = again(image_folder, tiny_space_file, out, restore_weights=True).restored
-    assert before.number == other.number
+    (restored,) = again(image_folder, tiny_space_file, out, restore_weights=True).restored
+    assert restored.before.number == other.number
     read_weights(weights)
 
 
@@ -85,7 +86,8 @@ def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
     monkeypatch.setattr("pure_nas.workers.work.generator", _other_generator)
     heard = Heard()
     run_search(settings, out, heard)
-    ((before, after),) = heard.restored
+    (restored,) = heard.restored
+    before, after = restored.before, restored.after
     assert after is not None
     assert (before.number, after.number) == (best.number, best.number)
     assert run.trial(best.number).has_its_weights

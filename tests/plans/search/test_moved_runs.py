@@ -9,7 +9,8 @@ from typing import Any
 
 import optuna
 import pytest
-from searches import Heard, results_of, run_search, settings_for
+from heard import Heard
+from searches import results_of, run_search, settings_for
 
 from pure_nas.errors import RunError
 
@@ -35,13 +36,13 @@ class Meddling(Heard):
         if (what, number) == (self._when, 1):
             self._act()
 
-    def trial_started(self, trial: Any, epochs_done: int) -> None:
-        self._meddle("started", trial.number)
+    def started(self, job: Any, epochs_done: int) -> None:
+        self._meddle("started", job.number)
 
-    def epoch_done(self, trial: Any, metrics: Any) -> None:
-        self._meddle("epoch done", trial.number)
+    def epoch_done(self, job: Any, metrics: Any) -> None:
+        self._meddle("epoch done", job.number)
 
-    def trial_ended(self, record: Any) -> None:
+    def ended(self, record: Any) -> None:
         self._meddle("ended", record.number)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from heard import Heard
 from searches import results_of, run_search, settings_for
 
 from pure_nas.plans.search.objective import Objective
@@ -15,6 +16,8 @@ from pure_nas.plans.search.settings import objective_names, objective_values
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
+from pure_nas.training import EpochMetrics
+from pure_nas.workers import Job
 
 NAMES = objective_names("error,noise_error,params")
 
@@ -50,20 +53,14 @@ def test_a_search_that_was_stopped_finds_the_same(
     class Stopped(Exception):  # noqa: N818 - stands for a kill
         pass
 
-    class Killer:
-        def workers_started(self, workers: object) -> None: ...
-
-        def trial_started(self, trial: object, epochs_done: int) -> None: ...
-
-        def epoch_done(self, trial: object, metrics: object) -> None:
+    class Killer(Heard):
+        def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
             # After the last epoch of the second trial, before noise is added to anything.
-            if trial.number == 1:  # type: ignore[attr-defined]
+            if job.number == 1:
                 raise Stopped
 
-        def trial_ended(self, record: object) -> None: ...
-
-    with pytest.raises(Stopped), opened(prepare(settings), tmp_path, Killer()) as search:
-        search.go()
+    with pytest.raises(Stopped), opened(prepare(settings), tmp_path) as search:
+        search.go(Killer())
     run_search(settings, tmp_path)
     assert [trial.objectives for trial in results_of(tmp_path).trials] == [
         trial.objectives for trial in results_of(searched).trials

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -141,6 +142,39 @@ def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny
         Objective(images, "no-such-space")
     with pytest.raises((DataError, UsageError)):
         Objective(images + "-missing", space)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"objectives": "flops"},
+        {"objectives": "error"},
+        {"limits": {"params": 10}},
+        {"seed": -1},
+        {"device": "cuda:99"},
+        {"epochs": 0},
+    ],
+)
+def test_refusals_name_no_option_of_the_command_line(
+    arguments: dict[str, Any], image_folder: Path, tiny_space_file: Path
+) -> None:
+    with pytest.raises(UsageError) as raised:
+        Objective(**{"dataset": image_folder, "space": tiny_space_file, "device": "cpu", **arguments})
+    assert "--" not in str(raised.value)
+
+
+def test_corrupt_images_are_refused_or_left_out(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(image_folder, folder)
+    (folder / "train" / "circles" / "000.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"skip_corrupt=True"):
+        Objective(folder, tiny_space_file, device="cpu")
+    Objective(folder, tiny_space_file, device="cpu", skip_corrupt=True)
+
+
+def test_images_can_be_brought_to_another_size(image_folder: Path, tiny_space_file: Path) -> None:
+    study = optimized(Objective(image_folder, tiny_space_file, device="cpu", image_size=12), 1)
+    assert Architecture.from_json(study.trials[0].user_attrs["architecture"]).image_size == 12
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from typing import Any
 import optuna
 import pytest
 import torch
+from heard import Heard
 from interleaved import Interleaved
-from searches import Heard, results_of, run_search, settings_for, stored_in
+from searches import results_of, run_search, settings_for, stored_in
 
 from pure_nas.plans.search.setup import Prepared, opened, prepare
 from pure_nas.run.directory import RunDirectory
@@ -68,17 +69,17 @@ def test_workers_get_ready_before_the_search_goes_and_end_with_it(
     image_folder: Path, tiny_space_file: Path, tmp_path: Path
 ) -> None:
     prepared = prepare(settings_for(image_folder, tiny_space_file, trials=3, workers=2))
-    with opened(prepared, tmp_path, Heard()) as search:
+    with opened(prepared, tmp_path) as search:
         executor, plan = search.workers()
         assert isinstance(executor, ProcessExecutor)
         assert plan.count == len(executor.process_ids) == 2
         assert prepared.seconds_per_trial(executor) > 0
         assert search.workers() == (executor, plan)
     assert executor.process_ids == []
-    with opened(prepared, tmp_path, Heard()) as search:
+    with opened(prepared, tmp_path) as search:
         executor, _ = search.workers()
         assert isinstance(executor, ProcessExecutor)
-        assert search.go() == "all 3 trials are done"
+        assert search.go(Heard()) == "all 3 trials are done"
         assert executor.process_ids == []
         assert search.left == 0
 
@@ -94,7 +95,7 @@ def test_a_search_ends_with_as_many_trials_as_asked_for(
     )
     assert used.executors[0].most == min(slots, trials)
     assert [trial.number for trial in results_of(tmp_path).trials] == list(range(trials))
-    assert sorted(record.number for record in heard.ended) == list(range(trials))
+    assert sorted(record.number for record in heard.trials) == list(range(trials))
     assert [trial.state.name for trial in stored_in(tmp_path)] == ["COMPLETE"] * trials
     assert heard.workers == [WorkerPlan(slots, "for a test")]
 

@@ -15,12 +15,12 @@ from urllib.parse import quote
 
 import optuna
 import pytest
-from searches import Heard, results_of, run_search, settings_for
+from heard import Heard
+from searches import results_of, run_search, settings_for
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search import storage
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.run.results import TrialRecord
 
 PASSWORD = "se@cr:et%2Fx"
 INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
@@ -85,14 +85,14 @@ class Restarting(Heard):
         super().__init__()
         self._server = server
 
-    def trial_ended(self, record: TrialRecord) -> None:
-        super().trial_ended(record)
+    def ended(self, record: Any) -> None:
+        super().ended(record)
         if record.number == 0:
             self._restart()
 
-    def trial_started(self, trial: Any, epochs_done: int) -> None:
-        super().trial_started(trial, epochs_done)
-        if trial.number == 1:
+    def started(self, job: Any, epochs_done: int) -> None:
+        super().started(job, epochs_done)
+        if job.number == 1:
             self._restart()
 
     def _restart(self) -> None:
@@ -120,7 +120,7 @@ def test_a_server_that_stays_away_is_named_and_the_search_goes_on_later(
     server: Server, image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stopping(Heard):
-        def trial_ended(self, record: TrialRecord) -> None:
+        def ended(self, record: Any) -> None:
             server.stop()
 
     monkeypatch.setattr(storage, "_RESTART_SECONDS", 0.0)

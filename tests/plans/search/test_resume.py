@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 import pytest
 from forked import exit_code_of
+from heard import Heard
 
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.settings import SearchSettings
@@ -25,16 +26,6 @@ from pure_nas.run.results import load_results
 from pure_nas.space.catalogue import load_space
 from pure_nas.workers import Job
 from pure_nas.workers import work as work_module
-
-
-class Silent:
-    """Listens to a search and says nothing."""
-
-    def workers_started(self, workers: object) -> None: ...
-    def trial_started(self, trial: object, epochs_done: int) -> None: ...
-    def epoch_done(self, trial: object, metrics: object) -> None: ...
-    def trial_ended(self, record: object) -> None: ...
-
 
 SAMPLERS = ("tpe", "nsga2", "gp", "random")
 TOTAL, FIRST = 24, 9
@@ -62,8 +53,8 @@ def settings_for(folder: Path, space: Path, **changes: Any) -> SearchSettings:
 
 def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
     """Search and return what was found, trial by trial."""
-    with opened(prepare(settings), out, Silent()) as found:
-        found.go()
+    with opened(prepare(settings), out) as found:
+        found.go(Heard())
     return outcomes(out / settings.study)
 
 

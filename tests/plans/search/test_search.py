@@ -11,15 +11,16 @@ from pathlib import Path
 import optuna
 import pytest
 import torch
-from searches import Heard, results_of, run_search, settings_for, stored_in
+from heard import Heard
+from searches import results_of, run_search, settings_for, stored_in
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
-from pure_nas.plans.search.clock import Clock
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.search import Search
+from pure_nas.plans.search.search import SearchPlan
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
@@ -89,8 +90,8 @@ def test_a_search_reads_no_test_images_and_ends_with_as_many_trials_as_asked_for
     results = results_of(tmp_path)
     assert [trial.number for trial in results.trials] == [0, 1, 2]
     assert len(trained) == len(heard.epochs) == 3
-    assert heard.started == [(0, 0), (1, 0), (2, 0)]
-    assert heard.ended == list(results.trials)
+    assert heard.begun == [(0, 0), (1, 0), (2, 0)]
+    assert heard.trials == list(results.trials)
     for trial, stored in zip(results.trials, stored_in(tmp_path), strict=True):
         assert trial.objectives == (trial.error, cost_of(trial.candidate.architecture).flops)
         assert tuple(stored.values) == trial.objectives
@@ -121,7 +122,7 @@ def test_candidates_over_a_limit_are_rejected_before_any_training(
     assert rejected
     assert len(counted) == 4
     assert len(trained) == len(ran(trials))
-    assert len(heard.ended) == len(trials)
+    assert len(heard.trials) == len(trials)
     stored = stored_in(tmp_path)
     for trial in trials:
         params = cost_of(trial.candidate.architecture).params
@@ -248,7 +249,7 @@ def test_baselines_come_first_in_the_order_of_the_plan(
     image_folder: Path, tiny_space_file: Path, tmp_path: Path
 ) -> None:
     settings = settings_for(image_folder, tiny_space_file, trials=10, baselines=True)
-    plan = prepare(settings).plan
+    plan = prepare(settings).baselines
     assert len(plan) == 8
     run_search(settings_for(image_folder, tiny_space_file, trials=3, baselines=True), tmp_path)
     run_search(settings, tmp_path)
@@ -264,9 +265,9 @@ def test_a_run_that_another_search_holds_is_refused(image_folder: Path, tiny_spa
     settings = settings_for(image_folder, tiny_space_file, trials=1)
     prepared = prepare(settings)
     with (
-        opened(prepared, tmp_path, Heard()),
+        opened(prepared, tmp_path),
         pytest.raises(RunError, match=r"in use by process \d+"),
-        opened(prepared, tmp_path, Heard()),
+        opened(prepared, tmp_path),
     ):
         pass
     assert run_search(settings, tmp_path) == "all 1 trials are done"
@@ -326,7 +327,7 @@ def test_changed_images_are_refused(image_folder: Path, tiny_space_file: Path, t
 def tens_of_seconds(monkeypatch: pytest.MonkeyPatch, trained: list[str]) -> None:
     """Every trial takes ten seconds, and nothing else takes any."""
     monkeypatch.setattr(work_module, "_seconds", lambda folder: 10.0)
-    monkeypatch.setattr(Clock, "session_seconds", property(lambda self: 10.0 * len(trained)))
+    monkeypatch.setattr(Budget, "session_seconds", property(lambda self: 10.0 * len(trained)))
 
 
 def test_no_trial_begins_that_would_end_after_the_time(
@@ -336,7 +337,6 @@ def test_no_trial_begins_that_would_end_after_the_time(
     settings = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=35.0)
     assert run_search(settings, tmp_path) == "the time is used up"
     assert [trial.seconds for trial in results_of(tmp_path).trials] == [10.0] * 3
-    # The log has the real times, which are short.
     assert run_search(settings_for(image_folder, tiny_space_file, trials=20, time_seconds=39.0), tmp_path) == (
         "the time is used up"
     )
@@ -356,15 +356,28 @@ def test_repeats_do_not_count_as_short_trials(
 
 def test_earlier_sessions_count_towards_the_time(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
     run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+    state = tmp_path / "study" / "state.json"
+    assert 0 < json.loads(state.read_text())["seconds"] < 600
+    state.write_text('{"schema": 1, "seconds": 3600.0}', encoding="utf-8")
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3500.0), tmp_path) == (
+        "the time is used up"
+    )
+    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3700.0), tmp_path) == (
+        "all 2 trials are done"
+    )
+
+
+def test_the_log_tells_the_time_of_a_run_without_a_state(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+    (tmp_path / "study" / "state.json").unlink()
     log = tmp_path / "study" / "log.jsonl"
     first = datetime.fromisoformat(json.loads(log.read_text().splitlines()[0])["time"])
     with log.open("a") as file:
         file.write(json.dumps({"time": (first + timedelta(hours=1)).isoformat(), "event": "trial ended"}) + "\n")
     assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3500.0), tmp_path) == (
         "the time is used up"
-    )
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3700.0), tmp_path) == (
-        "all 2 trials are done"
     )
 
 
@@ -445,9 +458,9 @@ def test_a_limit_on_latency_rejects_by_what_is_measured(
 def test_the_results_of_a_search_in_progress_are_those_on_disk(
     image_folder: Path, tiny_space_file: Path, tmp_path: Path
 ) -> None:
-    with opened(prepare(settings_for(image_folder, tiny_space_file, trials=2)), tmp_path, Heard()) as search:
-        assert isinstance(search, Search)
-        assert search.counted == 0
-        search.go()
-        assert search.counted == 2
+    with opened(prepare(settings_for(image_folder, tiny_space_file, trials=2)), tmp_path) as search:
+        assert isinstance(search.plan, SearchPlan)
+        assert search.plan.counted == 0
+        search.go(Heard())
+        assert search.plan.counted == 2
         assert search.results == results_of(tmp_path)

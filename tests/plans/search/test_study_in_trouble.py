@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
-from searches import Heard, results_of, run_search, settings_for, stored_in, stored_trials
+from heard import Heard
+from searches import results_of, run_search, settings_for, stored_in, stored_trials
 
 from pure_nas.errors import RunError
 from pure_nas.plans.search.baselines import Baseline
@@ -40,9 +42,9 @@ class Meddling(Heard):
         super().__init__()
         self.database = database
 
-    def trial_started(self, trial: object, epochs_done: int) -> None:
-        super().trial_started(trial, epochs_done)
-        if len(self.started) == 2:
+    def started(self, job: Any, epochs_done: int) -> None:
+        super().started(job, epochs_done)
+        if len(self.begun) == 2:
             add_foreign_trial(self.database)
 
 
@@ -80,7 +82,7 @@ class Destroying(Heard):
         super().__init__()
         self.database = database
 
-    def trial_started(self, trial: object, epochs_done: int) -> None:
+    def started(self, job: Any, epochs_done: int) -> None:
         with closing(sqlite3.connect(self.database)) as connection:
             connection.execute("DROP TABLE trials")
             connection.commit()

@@ -32,9 +32,8 @@ from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.trainings import trainings_of
 from pure_nas.report.experiment import write_experiment_report
-from pure_nas.report.experiment.convergence_lines import convergence_lines
-from pure_nas.report.experiment.interval_plots import accuracy_limits, edges_beyond
-from pure_nas.report.experiment.looks import joined, looks_of
+from pure_nas.report.experiment.charts import convergence_lines, page_charts
+from pure_nas.report.experiment.network_styles import network_styles, varied
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 
 IMAGES = {"in_chans": 1, "num_classes": 10, "image_size": 8}
@@ -163,7 +162,7 @@ def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
     rows = rows_of(run)
     means = [trace for trace in traces(browser, "accuracy") if len(trace["x"]) == 1 and trace["mode"] == "markers"]
     shown = {trace["y"][0]: trace["x"][0] for trace in traces(browser, "accuracy")[1::2]}
-    assert shown == {row.label: pytest.approx(100 * (row.mean or 0)) for row in rows}
+    assert shown == {place: pytest.approx(100 * (row.mean or 0)) for place, row in enumerate(rows)}
     assert len(means) >= len(rows)
     over = {trace["name"]: trace for trace in traces(browser, "over-depth")}
     assert set(over) == {"resnet", "pure", "alone"}
@@ -182,6 +181,20 @@ def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
     assert len(traces(browser, "differences")) == 4
     assert traces(browser, "intensity")[1]["x"] == [0.5, 1, 2]
     assert len(browser.find_elements(By.CSS_SELECTOR, "table.networks tbody tr")) == 7
+
+
+def test_networks_and_levels_keep_their_names_when_a_plot_is_zoomed(browser: Chrome, run: RunDirectory) -> None:
+    opened(browser, run.report_path)
+    for plot, axis, label in (("accuracy", "y", "pure8"), ("noise-gaussian", "x", "0.1")):
+        middle = 3 if axis == "y" else 1
+        change = {f"{axis}axis.range[0]": middle - 0.4, f"{axis}axis.range[1]": middle + 0.4}
+        browser.execute_async_script(
+            "const [plot, change, done] = arguments; Plotly.relayout(plot, change).then(() => setTimeout(done, 100))",
+            plot,
+            change,
+        )
+        ticks = browser.find_elements(By.CSS_SELECTOR, f"#{plot} .{axis}tick text")
+        assert [tick.text for tick in ticks] == [label]
 
 
 def test_rows_of_a_table_single_out_their_curve(browser: Chrome, run: RunDirectory) -> None:
@@ -302,8 +315,16 @@ def test_intervals_are_whole_or_go_on_with_an_arrow(browser: Chrome, tmp_path: P
     """Those of three seeds fit; of those of two some reach further than all seeds together."""
     run = make_run(tmp_path / "run", seeds=seeds)
     write_experiment_report(run)
-    rows, limits = rows_of(run), accuracy_limits(rows_of(run))
-    beyond = [edge for row in rows if row.told for edge in edges_beyond(row.told, limits) if edge is not None]
+    found = findings_of(load_experiment_results(run))
+    rows, limits = found.rows, page_charts(found, "test")["accuracy"].x.range
+    assert limits is not None
+    intervals = [row.told for row in rows if row.told]
+    beyond = [
+        edge
+        for low, high in intervals
+        for edge, goes_on in zip(limits, (100 * low < limits[0], 100 * high > limits[1]), strict=True)
+        if goes_on
+    ]
     assert len(beyond) == arrows
     opened(browser, run.report_path)
     shown = browser.execute_script("return document.getElementById('accuracy').layout.xaxis.range")
@@ -452,11 +473,13 @@ def test_nothing_in_the_page_points_outside(run: RunDirectory) -> None:
 
 def test_networks_of_a_table_share_a_colour_and_pale_towards_its_beginning(run: RunDirectory) -> None:
     rows = rows_of(run)
-    looks = looks_of(rows)
-    assert [looks[label].role for label in ("resnet8", "resnet20", "pure8", "pure20")] == ["conv"] * 2 + ["product"] * 2
-    assert looks["alone"].role not in ("conv", "product")
-    assert looks["pure8"].opacity < looks["pure14"].opacity < looks["pure20"].opacity == 1.0
-    assert [[row.label for row in group] for group in joined(rows)] == [
+    styles = network_styles(rows)
+    assert [styles[label].role for label in ("resnet8", "resnet20", "pure8", "pure20")] == ["conv"] * 2 + [
+        "product"
+    ] * 2
+    assert styles["alone"].role not in ("conv", "product")
+    assert styles["pure8"].opacity < styles["pure14"].opacity < styles["pure20"].opacity == 1.0
+    assert [[row.label for row in group] for group in varied(rows)] == [
         ["resnet8", "resnet14", "resnet20"],
         ["pure8", "pure14", "pure20"],
     ]

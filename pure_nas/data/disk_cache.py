@@ -1,0 +1,95 @@
+"""Files in the folder `decoded` of the data directory, which save work at the next start.
+
+The name of a file follows from what its contents depend on. A damaged file is made again; if the folder cannot be
+written, a warning is logged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeVar
+
+from filelock import FileLock, Timeout
+
+from pure_nas.errors import reason
+from pure_nas.files import replacing
+
+T = TypeVar("T")
+
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.[a-z.]+\.[0-9a-f]{8,32}")
+_LONGEST_WRITE_SECONDS = 24 * 3600.0
+_log = logging.getLogger(__name__)
+
+
+def digest_of(value: object) -> str:
+    """sha256 of what JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def key_of(facts: object) -> str:
+    """Name, without its ending, of a file whose contents depend on `facts`, which JSON can hold."""
+    return digest_of(facts)[:32]
+
+
+def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = "it is made") -> T | None:
+    """What `read` returns for a file; None if there is none, or if it is damaged, which is logged.
+
+    Args:
+        what: names the file in the warning.
+        again: says in the warning what happens.
+    """
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except _DAMAGE as error:
+        _log.warning("%s cannot be used (%s); %s again.", what, error, again)
+        return None
+
+
+def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: str = "makes it") -> bool:
+    """Write a file so that others see all of it or nothing; a failure is logged, and returns False.
+
+    Args:
+        what: names the contents in the warning.
+        again: says in the warning what the next start does.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_strays(path.parent)
+        with replacing(path) as file:
+            write(file)
+    except OSError as error:
+        _log.warning("%s cannot be kept in %s (%s); the next start %s again.", what, path.parent, reason(error), again)
+        return False
+    return True
+
+
+def _remove_strays(folder: Path) -> None:
+    """Remove what a kill cut short, which may be gigabytes; what is young may be written at this moment."""
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LONGEST_WRITE_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(lock: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `lock`; if another process holds it, log `what` it does, such as "X is downloaded"."""
+    waiting = FileLock(lock)
+    try:
+        held = waiting.acquire(blocking=False)
+    except Timeout:
+        _log.info("%s by another process, which this one waits for.", what)
+        held = waiting.acquire()
+    with held:
+        yield

@@ -1,0 +1,106 @@
+"""What the loader of a dataset returns for one part: pixels in memory, or images that are read when they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.split import Positions
+from pure_nas.errors import DataError
+
+_HINT = "The loader of this dataset has to change."
+
+
+@dataclass(frozen=True, eq=False)
+class RawImages:
+    """One part of a dataset, in memory.
+
+    Attributes:
+        images: (N, C, H, W), uint8, square.
+        labels: (N,), int64, each an index into `classes`.
+        classes: the names of the classes.
+
+    Raises:
+        DataError: shapes, types or labels break these rules.
+    """
+
+    images: NDArray[np.uint8]
+    labels: Positions
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        fault = self._fault()
+        if fault:
+            raise DataError(f"Images cannot be used: {fault}.", hint=_HINT)
+
+    @property
+    def in_chans(self) -> int:
+        """Channels of an image."""
+        return int(self.images.shape[1])
+
+    def _fault(self) -> str:
+        shape = self.images.shape
+        if self.images.dtype != np.uint8 or len(shape) != 4 or shape[2] != shape[3]:
+            return f"they must be uint8 of shape (N, C, H, W) with H = W, but are {self.images.dtype} {shape}"
+        if self.labels.dtype != np.int64 or self.labels.shape != shape[:1]:
+            return f"labels must be int64 of shape ({shape[0]},), but are {self.labels.dtype} {self.labels.shape}"
+        return _label_fault(self.labels, self.classes) if len(self.labels) else "there are none"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Opened:
+    """Images that are ready to be read.
+
+    Attributes:
+        source: of the images; if they are larger than what a network sees, it sees their centre.
+        digest: changes with the images.
+        corrupt: reasons, by position, for leaving images out.
+    """
+
+    source: PixelSource
+    digest: str
+    corrupt: dict[int, str] = field(default_factory=dict)
+
+
+Open = Callable[[int, Positions, bool], Opened]
+"""Takes the size that a network sees, the positions that will be read, and whether to leave out corrupt images."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LargeImages:
+    """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted.
+
+    Attributes:
+        labels: (N,), int64, each an index into `classes`.
+        classes: the names of the classes.
+        in_chans: 1 for grayscale, 3 for RGB.
+        image_size: default height and width that a network sees, pixels.
+        open: makes the images ready, or raises `DataError`.
+
+    Raises:
+        DataError: there are no labels, or one is no index into `classes`.
+    """
+
+    labels: Positions
+    classes: tuple[str, ...]
+    in_chans: int
+    image_size: int
+    open: Open
+
+    def __post_init__(self) -> None:
+        if not len(self.labels):
+            raise DataError("There are no images.", hint=_HINT)
+        fault = _label_fault(self.labels, self.classes)
+        if fault:
+            raise DataError(f"{fault.capitalize()}.", hint=_HINT)
+
+
+def _label_fault(labels: Positions, classes: tuple[str, ...]) -> str:
+    low, high = int(labels.min()), int(labels.max())
+    if low >= 0 and high < len(classes):
+        return ""
+    return f"labels must lie in 0..{len(classes) - 1}, but reach from {low} to {high}"

@@ -1,0 +1,143 @@
+"""What training will cost, measured by what will train, before it begins."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
+from pure_nas.errors import RunError
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import get_unit
+from pure_nas.training.evaluation import NORM_BATCH
+from pure_nas.workers import Executor
+
+SCORING_SHARE = 0.35
+"""Time of a scored image relative to a trained one: a forward pass, of three."""
+_SECONDS = 0.25
+"""How long each network is timed, once it has taken a step."""
+_TIMES = 2
+_TRAINING_PASSES = 3
+_NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How long a training is expected to take.
+
+    Attributes:
+        epoch: seconds of one, with the scoring that belongs to it.
+        after: seconds of what follows the last.
+    """
+
+    epochs: int
+    epoch: float
+    after: float
+
+    @property
+    def seconds(self) -> float:
+        """In all."""
+        return self.epochs * self.epoch + self.after
+
+
+def images_of_epoch(train: int, dataset: Dataset, *, scored: bool) -> float:
+    """Images of an epoch, of which scored ones count for what they cost beside trained ones.
+
+    Args:
+        train: images that are trained on.
+        scored: whether the validation images are scored after it, with re-estimated norms.
+    """
+    return train + SCORING_SHARE * (len(dataset.validation) + min(NORM_BATCH, len(dataset.train))) * scored
+
+
+def seconds_per_trial(
+    space: SearchSpace,
+    dataset: Dataset,
+    trials: int,
+    planned: Sequence[Candidate],
+    executor: Executor,
+    *,
+    scored_after: int = 0,
+) -> float:
+    """Expected training time of a trial: the mean over the space, and over `planned` as far as they are trained.
+
+    Args:
+        scored_after: images that a trial is scored on once it is trained.
+
+    Raises:
+        RunError: not even the smallest network fits into memory.
+    """
+    small = min(space.smallest_architectures(), key=_flops)
+    large = max(space.largest_architectures(), key=_flops)
+    recipe = space.baseline_recipe([get_unit(name) for name in sorted(small.unit_set | large.unit_set)])
+    per_image = _interpolation(Candidate(small, recipe), Candidate(large, recipe), executor, of="of the space")
+    known = [_flops(candidate.architecture) for candidate in planned[:trials]]
+    mean = (_flops(small) + _flops(large)) / 2
+    seconds = per_image((sum(known) + mean * (trials - len(known))) / trials)
+    in_epoch = images_of_epoch(len(dataset.train), dataset, scored=True)
+    return Expected(recipe.epochs, seconds * in_epoch, seconds * SCORING_SHARE * scored_after).seconds
+
+
+def seconds_per_image(candidates: Sequence[Candidate], executor: Executor) -> dict[str, float]:
+    """Expected training time of an image, by digest; of networks of the same units, two are timed.
+
+    Raises:
+        RunError: not even the smallest fits into memory.
+    """
+    groups: defaultdict[frozenset[str], list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        groups[candidate.architecture.unit_set].append(candidate)
+    found: dict[str, float] = {}
+    for units, group in groups.items():
+        ordered = sorted(group, key=lambda each: _flops(each.architecture))
+        per_image = _interpolation(ordered[0], ordered[-1], executor, of=f"of {', '.join(sorted(units))} units")
+        found |= {each.digest: per_image(_flops(each.architecture)) for each in group}
+    return found
+
+
+def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torch.device) -> float:
+    """How long a trial takes on a usual device of that type, from the work alone.
+
+    For decisions that must not depend on how busy the machine is at the moment.
+    """
+    flops = [_flops(each) for each in (*space.smallest_architectures(), *space.largest_architectures())]
+    images = len(dataset.train) * space.run.epochs
+    return _TRAINING_PASSES * images * (min(flops) + max(flops)) / 2 / _NOMINAL_FLOPS_PER_SECOND[device.type]
+
+
+def _interpolation(small: Candidate, large: Candidate, executor: Executor, *, of: str) -> Callable[[float], float]:
+    """Seconds of an image by flops, from two networks that `executor` times, as many at once as it trains.
+
+    Raises:
+        RunError: not even the small one fits into memory.
+    """
+    least, most = _flops(small.architecture), _flops(large.architecture)
+    seconds_small = _timed(small, executor)
+    if seconds_small is None:
+        raise RunError(
+            f"The smallest network {of} cannot be trained here with {small.recipe.batch_size} images a batch: memory "
+            "runs out.",
+            hint="Fewer --workers, a smaller batch_size, or a larger device.",
+        )
+    if least == most:
+        return lambda flops: seconds_small
+    # Where the largest does not fit, its time is taken to grow with its flops; its trainings will fail and say why.
+    seconds_large = _timed(large, executor) or seconds_small * most / least
+    slope = max(seconds_large - seconds_small, 0.0) / (most - least)
+    return lambda flops: seconds_small + slope * (flops - least)
+
+
+def _timed(candidate: Candidate, executor: Executor) -> float | None:
+    """The best of a few times: a busy machine, or a first use, only ever makes one longer. None: it does not fit."""
+    times = [executor.seconds_per_image(candidate, _SECONDS) for _ in range(_TIMES)]
+    return min((seconds for seconds in times if seconds is not None), default=None)
+
+
+def _flops(architecture: Architecture) -> int:
+    return cost_of(architecture).flops

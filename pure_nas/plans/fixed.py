@@ -1,0 +1,155 @@
+"""A plan over a fixed list: what `experiment`, `retrain` and `train` train."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pure_nas.errors import RunError
+from pure_nas.run.directory import TrialDirectory
+from pure_nas.run.schema import SCHEMA
+from pure_nas.space.candidate import Candidate
+from pure_nas.workers import Job, Judging, Outcome
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network, trained once.
+
+    Attributes:
+        label: what people call it, without the seed.
+    """
+
+    label: str
+    candidate: Candidate
+    seed: int
+    directory: TrialDirectory
+
+    @property
+    def digest(self) -> str:
+        """Equal for trainings that differ in nothing but their seed."""
+        return self.candidate.digest
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.directory.path.name
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended."""
+
+    training: Training
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """How trained networks are scored; see `Job`."""
+
+    final: bool = False
+    curve: bool = False
+    judging: Judging | None = None
+
+
+@dataclass
+class FixedPlan:
+    """Trains what is missing of a list, in its order.
+
+    Attributes:
+        trainings: all of them; a training has ended that has a result.json.
+        insists: whether one that fails ends the plan, with an error.
+        failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
+    """
+
+    kind: str
+    trainings: tuple[Training, ...]
+    scoring: Scoring = Scoring()
+    insists: bool = False
+    failed: list[tuple[Training, str]] = field(default_factory=list)
+    noun = "training"
+    unfinished = 0
+    expected_seconds = 0.0
+    """Epochs in progress are finished, and nothing else, so that how long a training takes decides nothing."""
+
+    def __post_init__(self) -> None:
+        self._ended = {each.name for each in self.trainings if each.directory.result() is not None}
+        self._waiting = deque(enumerate(self.missing))
+        self._running: dict[int, Training] = {}
+
+    @property
+    def missing(self) -> list[Training]:
+        """Trainings to go, in the order in which they are trained."""
+        return [each for each in self.trainings if each.name not in self._ended]
+
+    @property
+    def done(self) -> int:
+        """How many trainings have ended."""
+        return len(self._ended)
+
+    @property
+    def left(self) -> int:
+        """Trainings to go that have not failed in this session."""
+        return len(self._waiting) + len(self._running)
+
+    @property
+    def finished(self) -> str:
+        """How much is done, where nothing is left that could be trained now."""
+        total = len(self.trainings)
+        if self.failed:
+            return f"{self.done} of {total} trainings are done"
+        return f"all {total} trainings are done" if total > 1 else "the training is done"
+
+    def next(self) -> Job | Trained | None:
+        """The next training."""
+        if not self._waiting:
+            return None
+        number, training = self._waiting.popleft()
+        self._running[number] = training
+        if not training.directory.has_candidate:
+            training.directory.write_candidate(training.candidate)
+        return Job(
+            number=number,
+            candidate=training.candidate,
+            directory=training.directory.path,
+            seed=training.seed,
+            final=self.scoring.final,
+            curve=self.scoring.curve,
+            judging=self.scoring.judging,
+            label=training.name,
+        )
+
+    def tell(self, job: Job, outcome: Outcome) -> Trained:
+        """Keep how a training ended; one that failed for want of memory is tried again by the same command.
+
+        Raises:
+            RunError: it failed, and the plan insists on all of them.
+        """
+        training = self._running.pop(job.number)
+        if outcome.state != "failed":
+            training.directory.finish({"schema": SCHEMA, "seed": training.seed, **asdict(outcome)})
+            self._ended.add(training.name)
+        elif self.insists:
+            raise RunError(
+                f"{training.name} cannot be trained: {outcome.reason}.",
+                hint="Free the device or choose another with --device, then give the same command again.",
+            )
+        else:
+            self.failed.append((training, outcome.reason))
+        return Trained(training, outcome)
+
+    def name(self, job: Job) -> Mapping[str, Any]:
+        """That of its folder."""
+        return {"training": job.label}
+
+    def entry(self, record: Trained) -> Mapping[str, Any]:
+        """How it ended."""
+        return {"training": record.training.name, "state": record.outcome.state, "reason": record.outcome.reason}
+
+
+def distinct(trainings: Iterable[Training]) -> tuple[Training, ...]:
+    """Each folder once, in the order of the first that has it."""
+    return tuple({each.directory.path: each for each in trainings}.values())

@@ -1,0 +1,175 @@
+"""A chart, described once: `plotly_chart` draws it on a page, `matplotlib_chart` on paper.
+
+Sizes are pixels on a page; on paper everything is smaller in the same proportions. Colours are roles of
+`pure_nas.report.palette`, and texts are plain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Span = tuple[float, float]
+"""From the lower to the higher value."""
+Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "2px,6px"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One axis.
+
+    Attributes:
+        range: values at its beginning and its end; automatic where it is None.
+        ticks: the text at each value; automatic where it is None.
+        numbers: how automatic ticks are written: values in percent, shares as percentages, with metric prefixes, or at
+            whole numbers only.
+        zero: whether a line marks zero.
+    """
+
+    title: str = ""
+    log: bool = False
+    range: Span | None = None
+    ticks: Mapping[float, str] | None = None
+    numbers: Literal["plain", "percent", "share", "metric", "whole"] = "plain"
+    grid: bool = True
+    zero: bool = False
+
+    def place(self, value: float) -> float:
+        """How far along the axis a value is: its decimal logarithm where the axis is logarithmic."""
+        return math.log10(value) if self.log else value
+
+    def value(self, place: float) -> float:
+        """The value at a place."""
+        return 10**place if self.log else place
+
+
+@dataclass(frozen=True)
+class Line:
+    """What joins the values of a series; with `steps`, each value holds until the next."""
+
+    dash: Dash = "solid"
+    width: float = 2.0
+    steps: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What stands at each value of a series.
+
+    Attributes:
+        shape: one of Plotly's symbols.
+        size: one for all, or one for each value.
+        edge: width of its outline where it is hollow.
+    """
+
+    shape: str
+    size: float | Sequence[float] = 8.0
+    hollow: bool = False
+    edge: float = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Values that are drawn in the same way.
+
+    Attributes:
+        name: in the legend; a series without one is not in it.
+        group: the name of the series that it is shown and hidden with.
+        opacity: one for the whole series, or, without a line, one for each value.
+        bars: an interval around each value, along the axis `bars_along`.
+        band: an interval around each value, drawn as one area.
+        hover: what a page says of each value that the pointer is on; of several lines the first is the title.
+        texts: what stands at each value: "below" it, "behind" it, or "inside" its mark.
+        end: what stands at the end of its line, see `pure_nas.report.chart_layout.with_line_ends`.
+        row: the row of the page's tables that singles the series out, or the row of each value.
+        clip: whether what reaches beyond the axes is cut off.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float | None]
+    role: str
+    name: str = ""
+    group: str = ""
+    line: Line | None = None
+    mark: Mark | None = None
+    opacity: float | Sequence[float] = 1.0
+    bars: Sequence[Span | None] = ()
+    bars_along: Literal["x", "y"] = "y"
+    band: Sequence[Span] = ()
+    hover: Sequence[str] = ()
+    texts: Sequence[str] = ()
+    texts_at: Literal["below", "behind", "inside"] = "below"
+    end: str = ""
+    row: int | Sequence[int] | None = None
+    clip: bool = True
+
+    @property
+    def text_role(self) -> str:
+        """The colour of its texts."""
+        return {"below": "soft", "behind": self.role, "inside": "on-unit"}[self.texts_at]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One pair of axes and what is drawn there, in this order.
+
+    Attributes:
+        title: over a figure's chart; a page has headings of its own.
+        notes: texts at the left, each at its value of the y-axis.
+        shaded: a range of the x-axis and what it is.
+        legend: whether the page shows one in the chart.
+        frame: False draws no axes, and marks as cells that fill their places; for figures only.
+    """
+
+    x: Axis
+    y: Axis
+    series: Sequence[Series]
+    title: str = ""
+    notes: Sequence[tuple[float, str]] = ()
+    shaded: tuple[Span, str] | None = None
+    legend: bool = True
+    frame: bool = True
+
+    @property
+    def names(self) -> list[str]:
+        """The entries of its legend."""
+        return [series.name for series in self.series if series.name]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A file for papers: charts beside and below each other, with the legend of the first below them all.
+
+    Attributes:
+        name: of the file.
+        size: width and height, inches.
+    """
+
+    name: str
+    charts: Sequence[Chart]
+    size: tuple[float, float]
+    legend: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkStyle:
+    """How one network is drawn, the same in every chart of a report.
+
+    Attributes:
+        shape: of its marks.
+        end: what stands at the end of its lines.
+    """
+
+    role: str
+    shape: str
+    dash: Dash = "solid"
+    opacity: float = 1.0
+    name: str = ""
+    end: str = ""
+
+    def line(self, x: Sequence[float], y: Sequence[float | None], *, width: float = 2.0, **more: Any) -> Series:
+        """A line of the network; `more` are further attributes of the series."""
+        line = Line(self.dash, width)
+        return Series(x=x, y=y, role=self.role, name=self.name, line=line, opacity=self.opacity, end=self.end, **more)

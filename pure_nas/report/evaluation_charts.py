@@ -1,0 +1,170 @@
+"""Charts of evaluations: accuracy under noise and at other intensities, and calibration."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
+from pure_nas.report.chart_layout import around, with_line_ends
+from pure_nas.report.palette import style_of
+
+if TYPE_CHECKING:  # importing it takes PyTorch
+    from pure_nas.evaluation import Evaluation
+
+_DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
+"""Networks of one kind share a colour and differ in these."""
+
+
+class Reading(NamedTuple):
+    """A measure at one level of noise or factor of intensity: its mean, the lowest and the highest."""
+
+    at: float
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What one network was evaluated by.
+
+    Attributes:
+        label: of the network.
+        by_chart: accuracies in percent for "noise-gaussian" and the other kinds of noise, none first, and for
+            "intensity"; cosines of the features with those of the unchanged images for "features".
+    """
+
+    label: str
+    style: NetworkStyle
+    by_chart: Mapping[str, Sequence[Reading]]
+
+
+def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
+    """Every chart that there is something to draw for."""
+    names = dict.fromkeys(name for each in networks for name, found in each.by_chart.items() if len(found) > 1)
+    return {name: _chart(networks, name) for name in names}
+
+
+def noise_and_intensity_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
+    """Those charts as figures."""
+    noise = [chart for name, chart in charts.items() if name.startswith("noise-")]
+    if noise:
+        rows = (len(noise) + 1) // 2
+        yield Figure("noise", noise, (7.2, 0.6 + 2.7 * rows) if len(noise) > 1 else (4.8, 3.4))
+    intensity = [charts[name] for name in ("intensity", "features") if name in charts]
+    if intensity:
+        yield Figure("intensity", intensity, (7.2, 3.2))
+
+
+def _chart(networks: Sequence[Readings], name: str) -> Chart:
+    what, _, noise = name.partition("-")
+    lines = [(each, each.by_chart[name]) for each in networks if each.by_chart.get(name)]
+    # All kinds of noise have the same limits.
+    alike = [found for each in networks for other, found in each.by_chart.items() if other.startswith(what)]
+    limits = [limit for found in alike for point in found for limit in (point.low, point.high)]
+    axis = Axis(title="cosine of the features") if what == "features" else Axis(title="accuracy", numbers="percent")
+    chart = Chart(
+        title=f"{noise} noise" if noise else "",
+        x=_level_axis(noise, lines[-1][1]) if noise else _factor_axis([point for _, found in lines for point in found]),
+        y=around(axis, limits),
+        series=[
+            network.style.line(
+                range(len(found)) if noise else [point.at for point in found],
+                [point.mean for point in found],
+                mark=Mark(network.style.shape, 7),
+                band=[(point.low, point.high) for point in found],
+                hover=[
+                    f"{network.label}\n{point.mean:.2f}, seeds from {point.low:.2f} to {point.high:.2f}"
+                    for point in found
+                ],
+            )
+            for network, found in lines
+        ],
+        legend=False,
+    )
+    return with_line_ends(chart)
+
+
+def _level_axis(noise: str, readings: Sequence[Reading]) -> Axis:
+    """Levels at equal distances, because they are chosen by ratios and 0 is among them."""
+    from pure_nas.evaluation.noise import LEVEL_NAMES
+
+    names = {str(kind): name for kind, name in LEVEL_NAMES.items()}
+    ticks = {float(place): f"{point.at:g}" if point.at else "none" for place, point in enumerate(readings)}
+    return Axis(title=names.get(noise, "level"), ticks=ticks)
+
+
+def _factor_axis(readings: Sequence[Reading]) -> Axis:
+    factors = sorted({point.at for point in readings})
+    return Axis(title="intensity, multiplied by", log=True, ticks={factor: f"{factor:g}" for factor in factors})
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A network of a figure.
+
+    Attributes:
+        name: for the legend.
+        kind: its unit's name, or "hybrid"; decides its colour.
+    """
+
+    name: str
+    kind: str
+    evaluation: Evaluation
+
+
+def evaluation_figures(networks: Sequence[Evaluated]) -> list[Figure]:
+    """The figures that there is something to draw for; the networks were evaluated in the same way."""
+    styles = list(_styles(networks))
+    readings = [_readings(network, style) for network, style in zip(networks, styles, strict=True)]
+    calibration = _calibration_chart(networks, styles)
+    return [Figure("calibration", [calibration], (4.4, 4.2)), *noise_and_intensity_figures(evaluation_charts(readings))]
+
+
+def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
+    drawn = Counter[str]()
+    for network in networks:
+        unit, dash = style_of(network.kind), _DASHES[drawn[network.kind] % len(_DASHES)]
+        drawn[network.kind] += 1
+        yield NetworkStyle(role=unit.role, shape=unit.symbol, dash=dash, name=network.name)
+
+
+def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
+    evaluation = network.evaluation
+    found = {
+        f"noise-{curve.kind}": [
+            Reading(point.noise.level, 100 * point.quality.accuracy, *(100 * limit for limit in point.quality.interval))
+            for point in curve.points
+        ]
+        for curve in evaluation.noise
+    }
+    unchanged: tuple[float, float, float | None] = (1.0, evaluation.quality.accuracy, 1.0)
+    changes = [unchanged, *((each.factor, each.accuracy, each.cosine) for each in evaluation.intensity)]
+    changes.sort(key=lambda change: change[0])
+    found["intensity"] = [Reading(factor, *[100 * accuracy] * 3) for factor, accuracy, _ in changes]
+    found["features"] = [Reading(factor, *[cosine] * 3) for factor, _, cosine in changes if cosine is not None]
+    return Readings(network.name, style, found)
+
+
+def _calibration_chart(networks: Sequence[Evaluated], styles: Sequence[NetworkStyle]) -> Chart:
+    """Accuracy over confidence; a calibrated network lies on the diagonal. Larger marks stand for more images."""
+    diagonal = Series(x=(0, 100), y=(0, 100), role="soft", line=Line("dot", 1.2))
+    axis = Axis(title="confidence", numbers="percent", range=(0, 102))
+    lines = [_calibration(network, style) for network, style in zip(networks, styles, strict=True)]
+    return Chart(x=axis, y=replace(axis, title="accuracy"), series=[diagonal, *lines])
+
+
+def _calibration(network: Evaluated, style: NetworkStyle) -> Series:
+    quality = network.evaluation.quality
+    error = quality.calibration_error
+    label = network.name if error is None else f"{network.name}, calibration error {100 * error:.1f} %"
+    sizes = [math.sqrt(26 + 360 * each.count / quality.images) for each in quality.bins]
+    return replace(style, name=label).line(
+        [100 * each.confidence for each in quality.bins],
+        [100 * each.accuracy for each in quality.bins],
+        mark=Mark(style.shape, sizes),
+    )

@@ -1,0 +1,189 @@
+"""Evaluations of networks as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pure_nas.evaluation import Evaluation, Quality
+from pure_nas.evaluation.noise import LEVEL_NAMES
+from pure_nas.evaluation.quality import BINS
+from pure_nas.quantities import counted, show_percent
+from pure_nas.report.table import NOTHING, Cell, Column, Row, Table
+
+Named = tuple[str, Evaluation]
+"""A network's name, and what was found of it."""
+
+_MOST_CLASSES = 30
+"""Classes that are all listed; of more, those that fare worst."""
+_MOST_COLUMNS = 12
+"""Classes whose confusions are shown as a matrix."""
+_WORST = 10
+_NETWORK = Column("network", "network", "left")
+
+
+def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Table]:
+    """Every table that there is something for; classes and confusions of the first network only.
+
+    Args:
+        evaluated: networks that were evaluated in the same way.
+        subject: the images, in words.
+    """
+    name, first = evaluated[0]
+    yield _summary(evaluated, subject)
+    quality = first.viewed or first.quality
+    yield _classes(quality, f"Classes of {name}" if len(evaluated) > 1 else "Classes")
+    if len(quality.classes) <= _MOST_COLUMNS:
+        yield _confusion_matrix(quality)
+    elif found := quality.largest_confusions(_WORST):
+        yield _largest_confusions(found)
+    for place in range(len(first.noise)):
+        yield _noise(evaluated, place)
+    if first.intensity:
+        yield _intensity(evaluated)
+
+
+def faults_of(evaluated: Sequence[Named]) -> Iterator[str]:
+    """What is missing of each network's figures, and why."""
+    for name, evaluation in evaluated:
+        quality = evaluation.quality
+        if quality.unpredicted:
+            yield (
+                f"{name}: the logits of {counted(quality.unpredicted, 'image')} are not finite. They count as wrong, "
+                "and there is no calibration error and no loss."
+            )
+        absent = [each.name for each in quality.classes if not each.count]
+        if absent:
+            more = f" and {len(absent) - _WORST} more" if len(absent) > _WORST else ""
+            yield f"There are no images of {', '.join(absent[:_WORST])}{more}."
+
+
+def _summary(evaluated: Sequence[Named], subject: str) -> Table:
+    of_seeds = any(each.quality.accuracies for _, each in evaluated)
+    columns = (
+        _NETWORK,
+        Column("accuracy", "accuracy"),
+        Column("interval", "interval" if of_seeds else "95 % interval", files=False),
+        Column("top5", "top-5"),
+        Column("calibration_error", "calibration error"),
+        Column("macro_f1", "macro F1", detail=1),
+        Column("loss", "loss", detail=1),
+    )
+    rows = []
+    for name, each in evaluated:
+        rows.append(Row.of(columns, [name, *_figures(each.quality)]))
+        if each.viewed:
+            views = Cell(f"{name}, {each.views.name}", f"  {each.views.name}", tone="dim")
+            rows.append(Row.of(columns, [views, *_figures(each.viewed)]))
+    return Table("evaluation", columns, tuple(rows), subject, tuple(_summary_notes(evaluated[0][1], of_seeds=of_seeds)))
+
+
+def _figures(quality: Quality) -> list[Cell]:
+    low, high = quality.interval
+    shares = (quality.top5, quality.calibration_error, quality.macro_f1)
+    interval = Cell(text=f"{100 * low:.2f} to {show_percent(high)}")
+    return [_share(quality.accuracy), interval, *map(_share, shares), _number(quality.loss, 4)]
+
+
+def _summary_notes(evaluation: Evaluation, *, of_seeds: bool) -> Iterator[str]:
+    if of_seeds:
+        yield (
+            "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest (Wilson's 95 % where "
+            "there is one seed); images count once per seed."
+        )
+    else:
+        yield "Interval: Wilson's."
+    yield (
+        f"Calibration error: the mean distance of confidence and accuracy over {BINS} bins of equal width, weighted by "
+        "the images in them. Loss: the mean negative log-likelihood."
+    )
+    if evaluation.quality.top5 is None:
+        yield "Top-5 says nothing about five classes or fewer."
+    if evaluation.viewed:
+        yield (
+            f"{evaluation.views.name}: probabilities averaged over {counted(evaluation.views.count, 'view')} of an "
+            "image; classes and confusions are theirs. Noise is evaluated on the image as it is."
+        )
+
+
+def _classes(quality: Quality, title: str) -> Table:
+    chosen, note = quality.classes, ""
+    if len(chosen) > _MOST_CLASSES:
+        seen = [each for each in chosen if each.count]
+        chosen = tuple(sorted(seen, key=lambda each: each.f1 or 0.0)[:_WORST])
+        note = f"The {len(chosen)} of {len(quality.classes):,} classes with the lowest F1."
+    columns = (Column("class", "class", "left"), *_columns("images", "precision", "recall", "F1"))
+    rows = (
+        Row.of(columns, [each.name, each.count, *map(_share, (each.precision, each.recall, each.f1))])
+        for each in chosen
+    )
+    return Table("classes", columns, tuple(rows), title, (note,) if note else ())
+
+
+def _confusion_matrix(quality: Quality) -> Table:
+    names = [each.name for each in quality.classes]
+    columns = (Column("is", "is", "left"), *(Column(f"taken for {name}", name) for name in names))
+    rows = (
+        Row.of(columns, [name, *(_confused(count, sum(row), hit=place == other) for other, count in enumerate(row))])
+        for place, (name, row) in enumerate(zip(names, quality.confusion, strict=True))
+    )
+    title = "Confusions: a row is what images are, a column what they were taken for"
+    return Table("confusions", columns, tuple(rows), title)
+
+
+def _confused(count: int, total: int, *, hit: bool) -> Cell:
+    if not count:
+        return Cell(0, "·", tone="dim")
+    return Cell(count, f"{count:,}", tone="better" if hit else "worse" if count >= 0.1 * total else "")
+
+
+def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
+    columns = (Column("is", "is", "left"), *_columns("images"), Column("taken_for", "taken for", "left"))
+    rows = (Row.of(columns, [label, count, predicted]) for label, predicted, count in found)
+    return Table("confusions", columns, tuple(rows), "Largest confusions")
+
+
+def _noise(evaluated: Sequence[Named], place: int) -> Table:
+    """The accuracy of each network at each level of one kind of noise."""
+    curves = [each.noise[place] for _, each in evaluated]
+    curve = curves[0]
+    columns = (_NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in curve.points[1:])))
+    rows = (
+        Row.of(columns, [name, *(_share(point.quality.accuracy, 1) for point in each.points)])
+        for (name, _), each in zip(evaluated, curves, strict=True)
+    )
+    title = f"Accuracy under {curve.kind} noise, by {LEVEL_NAMES[curve.kind]}"
+    note = "Noise is drawn for each image from the seed, the same for every network, on images of 0 to 1, and clipped."
+    last = place == len(evaluated[0][1].noise) - 1
+    return Table("noise", columns, tuple(rows), title, (note,) if last else ())
+
+
+def _intensity(evaluated: Sequence[Named]) -> Table:
+    """The invariance probe: a row for each network and factor."""
+    columns = (_NETWORK, *_columns("by", "accuracy", "same class", "cosine", "length", "change"))
+    rows = []
+    for name, each in evaluated:
+        for place, change in enumerate(each.intensity):
+            cells = [
+                Cell(name, "" if place else name),
+                Cell(change.factor, f"{change.factor:g}"),
+                *map(_share, (change.accuracy, change.agreement)),
+                *(_number(value, 3) for value in (change.cosine, change.norm_ratio, change.relative_change)),
+            ]
+            rows.append(Row.of(columns, cells, section=name))
+    note = (
+        "Cosine, length, change: of the features before the last layer, relative to those of the image as it is. "
+        "Intensities are not clipped, and normalised as in training."
+    )
+    return Table("intensity", columns, tuple(rows), "When the intensity of the images is multiplied", (note,))
+
+
+def _columns(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title, title) for title in titles)
+
+
+def _share(value: float | None, digits: int = 2) -> Cell:
+    return NOTHING if value is None else Cell(value, show_percent(value, digits))
+
+
+def _number(value: float | None, digits: int) -> Cell:
+    return NOTHING if value is None else Cell(value, f"{value:.{digits}f}")

@@ -1,0 +1,198 @@
+"""The charts of an experiment, for its page and as figures for papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pure_nas.findings.findings import Findings
+from pure_nas.findings.judged import Spread
+from pure_nas.findings.rows import Row
+from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, NetworkStyle, Series
+from pure_nas.report.chart_layout import around, with_line_ends
+from pure_nas.report.evaluation_charts import Reading, Readings, evaluation_charts, noise_and_intensity_figures
+from pure_nas.report.experiment.interval_charts import accuracy_chart, differences_chart, hover
+from pure_nas.report.experiment.network_styles import network_styles, varied
+
+AXIS_NAMES = {
+    "depth": "depth, weighted layers",
+    "threshold_init": "θ at the start",
+    "learning_rate": "learning rate",
+}
+_MOST_TICKS = 12
+_LOG_SPAN = 6.0
+"""How many times the smallest value the largest is from which an axis of positive numbers is logarithmic."""
+_WIDTH = 6.4
+"""Of figures, inches."""
+_WIDEST, _WIDER = 9.0, 3.0
+"""How much thicker than usual a line is drawn at most, so that those above it leave its edges free, and its steps."""
+Styles = Mapping[str, NetworkStyle]
+
+
+def page_charts(findings: Findings, split: str) -> dict[str, Chart]:
+    """Every chart that there is something to draw for, by the id of the element of the page that it fills."""
+    rows, styles = findings.rows, network_styles(findings.rows)
+    charts: dict[str, Chart] = {}
+    if any(row.accuracies for row in rows):
+        charts["accuracy"] = accuracy_chart(rows, styles, split)
+    for axis in dict.fromkeys(group[0].axis for group in varied(rows) if any(row.accuracies for row in group)):
+        charts[f"over-{axis}"] = _over_chart(rows, styles, axis, split)
+    compared = findings.compared_by("accuracy")
+    if any(each.difference is not None for each in compared):
+        charts["differences"] = differences_chart(compared, styles)
+    if any(row.curve for row in rows):
+        charts["curves"] = _curves_chart(findings, styles)
+    if convergence_lines(rows):
+        charts["convergence"] = _convergence_chart(findings, styles)
+    return charts | evaluation_charts([_readings(row, styles[row.label]) for row in rows if row.judged])
+
+
+def paper_figures(findings: Findings, split: str) -> Iterator[Figure]:
+    """The same charts as figures."""
+    charts = page_charts(findings, split)
+    heights = {"over": 4.0, "curves": 4.2, "convergence": 3.6}
+    for name, chart in charts.items():
+        if name in ("accuracy", "differences"):
+            yield Figure(name, [chart], (_WIDTH, 0.9 + 0.3 * len(chart.y.ticks or ())))
+        elif name.split("-")[0] in heights:
+            yield Figure(name, [chart], (_WIDTH, heights[name.split("-")[0]]))
+    yield from noise_and_intensity_figures(charts)
+
+
+def _over_chart(rows: Sequence[Row], styles: Styles, axis: str, split: str) -> Chart:
+    """Accuracy over the number that groups of networks vary; networks without such a number as level lines.
+
+    Bars reach from the lowest seed to the highest.
+    """
+    groups = [group for group in varied(rows) if group[0].axis == axis]
+    places = sorted({row.place for group in groups for row in group if row.place is not None})
+    inside = {row.label for group in groups for row in group}
+    series = [_joined_means(group, styles[group[-1].label]) for group in groups]
+    series += [
+        Series(
+            name=row.label,
+            x=[places[0], places[-1]],
+            y=[100 * row.mean] * 2,
+            role=styles[row.label].role,
+            line=Line("dot", 1.75),
+            hover=[hover(row)] * 2,
+        )
+        for row in rows
+        if row.label not in inside and not row.axis and row.mean is not None
+    ]
+    log = places[0] > 0 and places[-1] / places[0] >= _LOG_SPAN
+    ticks = {place: f"{place:g}".replace("-", "−") for place in places} if log or len(places) <= _MOST_TICKS else None
+    return Chart(
+        x=Axis(title=AXIS_NAMES.get(axis, axis.replace("_", " ")), log=log, ticks=ticks),
+        y=Axis(title=f"{split} accuracy", numbers="percent"),
+        series=series,
+    )
+
+
+def _joined_means(group: Sequence[Row], style: NetworkStyle) -> Series:
+    known = [(row, 100 * row.mean) for row in group if row.mean is not None]
+    return Series(
+        name=group[0].series,
+        x=[row.place or 0.0 for row, _ in known],
+        y=[mean for _, mean in known],
+        role=style.role,
+        line=Line(style.dash),
+        mark=Mark(style.shape, 9),
+        bars=[(100 * min(row.accuracies), 100 * max(row.accuracies)) for row, _ in known],
+        hover=[hover(row) for row, _ in known],
+    )
+
+
+def _curves_chart(findings: Findings, styles: Styles) -> Chart:
+    """Accuracy over epochs: mean, and a band from the lowest seed to the highest."""
+    points = [point for row in findings.rows for point in row.curve]
+    limits = [100 * value for point in points for value in (point.low, point.high)]
+    chart = Chart(
+        x=Axis(title="epoch", numbers="whole"),
+        y=around(Axis(title=f"{findings.curve_kind} accuracy", numbers="percent"), limits),
+        series=[
+            styles[row.label].line(
+                [point.epoch for point in row.curve],
+                [100 * point.mean for point in row.curve],
+                mark=Mark(styles[row.label].shape) if len(row.curve) == 1 else None,
+                band=[(100 * point.low, 100 * point.high) for point in row.curve],
+                row=index,
+                hover=[f"{row.label}\nepoch {point.epoch}: {100 * point.mean:.2f} %" for point in row.curve],
+            )
+            for index, row in enumerate(findings.rows)
+            if row.curve
+        ],
+    )
+    return with_line_ends(chart)
+
+
+@dataclass(frozen=True)
+class ConvergenceLine:
+    """Mean epochs until one network first reached each accuracy.
+
+    Attributes:
+        points: accuracy to reach, 0 to 1, and epochs; only where every seed got there.
+        wider: how much thicker than usual it is drawn, so that lines above it that run just as it does do not hide it.
+    """
+
+    row: Row
+    points: tuple[tuple[float, float], ...]
+    wider: float
+
+
+def convergence_lines(rows: Sequence[Row]) -> list[ConvergenceLine]:
+    """The line of each network of which every seed reached something, in the order of drawing."""
+    found = [
+        (row, points)
+        for row in rows
+        if (
+            points := tuple(
+                (each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed
+            )
+        )
+    ]
+    above = [
+        sum(set(points) <= set(other) for _, other in found[place + 1 :]) for place, (_, points) in enumerate(found)
+    ]
+    step = min(_WIDER, _WIDEST / max([*above, 1]))
+    return [ConvergenceLine(row, points, step * count) for (row, points), count in zip(found, above, strict=True)]
+
+
+def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
+    lines = convergence_lines(findings.rows)
+    highest = max(epochs for line in lines for _, epochs in line.points)
+    chart = Chart(
+        x=Axis(title=f"{findings.curve_kind} accuracy to reach", numbers="percent"),
+        y=Axis(title="epochs", range=(0, 1.08 * highest)),
+        series=[
+            styles[line.row.label].line(
+                [100 * target for target, _ in line.points],
+                [epochs for _, epochs in line.points],
+                width=2 + line.wider,
+                mark=Mark(styles[line.row.label].shape, 8 + 2 * line.wider),
+                hover=[
+                    f"{line.row.label}\n{100 * target:g} % after {epochs:.1f} epochs" for target, epochs in line.points
+                ],
+            )
+            for line in lines
+        ],
+    )
+    return with_line_ends(chart)
+
+
+def noise_kinds(rows: Sequence[Row]) -> list[str]:
+    """The kinds of noise that networks were judged under."""
+    return list(dict.fromkeys(kind for row in rows if row.judged for kind in row.judged.noise))
+
+
+def _readings(row: Row, style: NetworkStyle) -> Readings:
+    assert row.judged is not None
+    noise, intensity = row.judged.noise, row.judged.intensity
+    found = {f"noise-{kind}": [_reading(each.level, each.accuracy, 100) for each in noise[kind]] for kind in noise}
+    found["intensity"] = [_reading(each.factor, each.accuracy, 100) for each in intensity]
+    found["features"] = [_reading(each.factor, each.cosine, 1) for each in intensity if each.cosine]
+    return Readings(row.label, style, found)
+
+
+def _reading(at: float, found: Spread, scale: float) -> Reading:
+    return Reading(at, scale * found.mean, scale * found.low, scale * found.high)

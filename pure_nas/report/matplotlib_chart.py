@@ -1,0 +1,271 @@
+"""Charts as PNG and SVG files, for papers.
+
+They are drawn with Matplotlib's objects on its Agg canvas, so that no display and no global state are involved.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pure_nas.report.any_backend  # noqa: F401 - before Matplotlib
+
+# isort: split
+import matplotlib.figure
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba_array
+from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
+from matplotlib.patches import Circle, FancyBboxPatch, Patch
+from matplotlib.textpath import TextPath
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+
+from pure_nas.files import write_whole
+from pure_nas.quantities import show_number
+from pure_nas.report.chart import Axis, Chart, Figure, Mark, Series
+from pure_nas.report.palette import LIGHT
+from pure_nas.run.directory import RunDirectory
+
+DPI = 160
+_LEGEND_FONT = 7.5
+"""Points."""
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": LIGHT["soft"],
+    "axes.labelcolor": LIGHT["ink"],
+    "axes.titlecolor": LIGHT["ink"],
+    "axes.titlesize": 9,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LIGHT["line"],
+    "grid.linewidth": 0.6,
+    "xtick.color": LIGHT["soft"],
+    "ytick.color": LIGHT["soft"],
+    "legend.frameon": False,
+    "svg.hashsalt": "pure-nas",
+}
+_LINES, _MARKS = 0.67, 0.6
+"""Points of a line's width and of a mark for each pixel on a page."""
+_DASHES: dict[str, Any] = {
+    "solid": "-",
+    "dash": "--",
+    "dot": ":",
+    "dashdot": "-.",
+    "longdash": (0, (10, 3)),
+    "2px,6px": (0, (1, 4)),
+}
+_SHAPES = {
+    "square": "s",
+    "diamond": "D",
+    "star-diamond": "*",
+    "hexagon": "h",
+    "cross": "P",
+    "circle": "o",
+    "pentagon": "p",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "triangle-left": "<",
+    "triangle-right": ">",
+    "x-thin": "x",
+    "line-ns": "|",
+}
+"""Matplotlib's name of each of Plotly's symbols that charts use."""
+_NUMBERS = {
+    "percent": lambda value, _: f"{value:g} %",
+    "share": lambda value, _: f"{100 * value:g} %",
+    "metric": lambda value, _: show_number(value),
+}
+_TEXT_PLACES: dict[str, dict[str, Any]] = {
+    "below": {"xytext": (-6, -6), "ha": "right", "va": "top", "fontsize": 7},
+    "behind": {"xytext": (2, 0), "va": "center", "fontsize": 7},
+    "inside": {"xytext": (0, 0), "ha": "center", "va": "center_baseline", "fontsize": 8, "fontweight": "bold"},
+}
+_LARGEST_SAMPLE = 12.0
+"""Pixels of a mark in a legend."""
+_BESIDE = 4.8 * _LEGEND_FONT
+"""Width of a sample in a legend, the gap behind it and that between columns, points."""
+
+
+def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
+    """Write figures into a run's folder of figures.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    paths: list[Path] = []
+    for name, content in figure_files(figures):
+        paths.append(run.figures / name)
+        write_whole(paths[-1], content)
+    return paths
+
+
+def figure_files(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the PNG and the SVG file of each figure."""
+    for figure in figures:
+        files = {ending: io.BytesIO() for ending in ("png", "svg")}
+        # Whatever style the caller's own plots have.
+        with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+            # A name may be in a script that the font lacks: boxes stand for it, which nobody can do anything about.
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+            drawn = draw(figure)
+            for ending, file in files.items():
+                drawn.savefig(file, format=ending, dpi=DPI, metadata={"Date": None} if ending == "svg" else None)
+        yield from ((f"{figure.name}.{ending}", file.getvalue()) for ending, file in files.items())
+
+
+def draw(figure: Figure) -> matplotlib.figure.Figure:
+    """The figure in the present style, on a canvas of its own."""
+    drawn = matplotlib.figure.Figure(figsize=figure.size, layout="constrained")
+    FigureCanvasAgg(drawn)
+    charts = figure.charts
+    columns = min(2, len(charts))
+    shared = all(chart.y == charts[0].y for chart in charts)
+    places = list(drawn.subplots(-(-len(charts) // columns), columns, squeeze=False, sharey=shared).flat)
+    for axes, chart in zip(places, charts, strict=False):
+        _draw_chart(axes, chart)
+    for axes in places[len(charts) :]:
+        axes.remove()
+    entries = [series for series in charts[0].series if series.name]
+    if figure.legend and entries:
+        _legend_below(drawn, entries)
+    return drawn
+
+
+def _draw_chart(axes: Axes, chart: Chart) -> None:
+    axes.set_title(chart.title)
+    for name, axis in (("x", chart.x), ("y", chart.y)):
+        _set_up(axes, name, axis)
+    if not chart.frame:
+        axes.set(aspect="equal", anchor="E")
+        axes.spines[:].set_visible(False)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0, colors=LIGHT["ink"])
+        for label in axes.get_xticklabels():
+            label.set_horizontalalignment("left")
+    if chart.shaded:
+        (start, end), text = chart.shaded
+        axes.axvspan(start, end, color=LIGHT["line"], alpha=0.6, linewidth=0)
+        above: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate(text, (start, 1), (0, 2), fontsize=7, color=LIGHT["soft"], **above)
+    for place, series in enumerate(chart.series):
+        _draw_series(axes, series, 2 + place / len(chart.series), cells=not chart.frame)
+    for height, text in chart.notes:
+        axes.text(0.01, height, text, transform=axes.get_yaxis_transform(), va="center", color=LIGHT["soft"])
+
+
+def _set_up(axes: Axes, name: str, axis: Axis) -> None:
+    line = axes.xaxis if name == "x" else axes.yaxis
+    axes.set(**{f"{name}label": axis.title})
+    if axis.log:
+        axes.set(**{f"{name}scale": "log"})
+        line.set_minor_locator(NullLocator())
+    if axis.ticks is not None:
+        line.set_ticks(list(axis.ticks), list(axis.ticks.values()), parse_math=False)
+    elif axis.numbers == "whole":
+        line.set_major_locator(MaxNLocator(integer=True))
+    elif axis.numbers != "plain":
+        line.set_major_formatter(FuncFormatter(_NUMBERS[axis.numbers]))
+    if axis.range:
+        axes.set(**{f"{name}lim": axis.range})
+    if axis.zero:
+        (axes.axvline if name == "x" else axes.axhline)(0, color=LIGHT["soft"], linewidth=0.8)
+    if not axis.grid:
+        line.grid(visible=False)
+
+
+def _draw_series(axes: Axes, series: Series, order: float, *, cells: bool) -> None:
+    colour, y = LIGHT[series.role], np.array(series.y, dtype=float)
+    common: dict[str, Any] = {"zorder": order, "clip_on": series.clip}
+    if series.band:
+        lows, highs = zip(*series.band, strict=True)
+        axes.fill_between(series.x, lows, highs, color=colour, alpha=0.15, linewidth=0, zorder=order)
+    if series.bars:
+        values = np.array(series.x) if series.bars_along == "x" else y
+        spans = np.array([bar or (np.nan, np.nan) for bar in series.bars])
+        reach: dict[str, Any] = {f"{series.bars_along}err": np.stack([values - spans[:, 0], spans[:, 1] - values])}
+        axes.errorbar(series.x, y, **reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, zorder=order)
+    if series.line:
+        axes.plot(series.x, y, **_line(series), **common)
+    if series.mark and cells:
+        _draw_cells(axes, series, series.mark)
+    elif series.mark:
+        sizes = (_MARKS * np.array(series.mark.size)) ** 2
+        axes.scatter(series.x, y, s=sizes, **_marks(series, series.mark), **common)
+    for x, height, text in zip(series.x, y, series.texts, strict=False):
+        if not text:
+            continue
+        how = {**_TEXT_PLACES[series.texts_at], "textcoords": "offset points", "color": LIGHT[series.text_role]}
+        axes.annotate(text, (x, height), **how, annotation_clip=False, parse_math=False, zorder=order)
+
+
+def _line(series: Series) -> dict[str, Any]:
+    assert series.line is not None
+    return {
+        "color": LIGHT[series.role],
+        "alpha": series.opacity,
+        "linestyle": _DASHES[series.line.dash],
+        "linewidth": _LINES * series.line.width,
+        "drawstyle": "steps-post" if series.line.steps else "default",
+    }
+
+
+def _marks(series: Series, mark: Mark) -> dict[str, Any]:
+    style, colours = MarkerStyle(_SHAPES[mark.shape]), to_rgba_array(LIGHT[series.role], series.opacity)
+    edge = {"marker": style, "linewidths": _LINES * mark.edge if mark.hollow else 0}
+    if mark.hollow and style.is_filled():
+        return {**edge, "facecolors": "white" if series.bars else "none", "edgecolors": colours}
+    return {**edge, "color": colours}
+
+
+def _draw_cells(axes: Axes, series: Series, mark: Mark) -> None:
+    """Marks that fill their places."""
+    for x, y in zip(series.x, np.array(series.y, dtype=float), strict=True):
+        if mark.shape == "circle":
+            cell: Patch = Circle((x, y), 0.45)
+        else:
+            cell = FancyBboxPatch((x - 0.35, y - 0.35), 0.7, 0.7, boxstyle="round,pad=0.1,rounding_size=0.15")
+        cell.set(facecolor=LIGHT[series.role], linewidth=0)
+        axes.add_patch(cell)
+
+
+def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -> None:
+    """A legend below the plots, in as many columns as fit; longer names go over several lines."""
+    names = [series.name for series in entries]
+    room = 72 * figure.get_figwidth()
+    columns = max(1, min(4, len(names), int(room // (max(map(_width, names)) + _BESIDE))))
+    if columns == 1:
+        names = [_wrapped(name, room - _BESIDE) for name in names]
+    handles = [_sample(series) for series in entries]
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=_LEGEND_FONT)
+
+
+def _sample(series: Series) -> Line2D:
+    """A line and a mark as the series has them."""
+    look = _line(series) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
+    if series.mark:
+        look["marker"] = _SHAPES[series.mark.shape]
+        look["markersize"] = _MARKS * min(np.max(series.mark.size, initial=0), _LARGEST_SAMPLE)
+        look |= {"markerfacecolor": "none"} if series.mark.hollow else {"markeredgewidth": 0}
+    return Line2D([], [], **look)
+
+
+def _wrapped(name: str, room: float) -> str:
+    """The name in as few lines as fit into `room` points."""
+    most = len(name)
+    while most > 1 and max(map(_width, textwrap.wrap(name, most))) > room:
+        most -= 1
+    return textwrap.fill(name, most)
+
+
+def _width(text: str) -> float:
+    """Points."""
+    return float(TextPath((0, 0), text, size=_LEGEND_FONT).get_extents().width)

@@ -1,0 +1,121 @@
+"""A network's recipe and settings in a few words, and which of its settings a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.field import default_of, descriptions
+from pure_nas.space.recipe import Recipe, WeightDecay
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, settings_read
+
+
+def searched_fields(settings: Mapping[str, Any]) -> frozenset[str]:
+    """Fields of architectures and recipes of which the space of a run holds more than one value.
+
+    Args:
+        settings: as in run.toml.
+    """
+    space = settings.get("search_space") or {}
+    axes = {**(space.get("architecture") or {}), **(space.get("recipe") or {})}
+    return frozenset(
+        name
+        for name, axis in axes.items()
+        if any(isinstance(part, Mapping) for part in (axis if isinstance(axis, list) else [axis]))
+    )
+
+
+def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, Any]:
+    """What the network reads and its training does, by field: what was searched or is not the default.
+
+    `threshold_init` has one value a stage, None where no unit of the stage reads it.
+    """
+    return {name: value for name, value, default in _fields(candidate) if name in searched or value != default}
+
+
+def _fields(candidate: Candidate) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value and default of every field that is read and has no place of its own."""
+    architecture = candidate.architecture.canonical()
+    read = settings_read(architecture.unit_set)
+    for model in (architecture, candidate.recipe):
+        for name, described in descriptions(type(model)).items():
+            if described.in_place or (name in get_args(Setting) and name not in read):
+                continue
+            value, default = getattr(model, name), default_of(type(model), name)
+            if described.per == "stage":
+                value = architecture.thresholds_read
+                default = tuple(None if theta is None else default for theta in value)
+            yield name, value, default
+
+
+def _label(name: str) -> str:
+    """A field's name for people."""
+    return name.replace("_", " ").replace("relu", "ReLU")
+
+
+def _text(value: Any) -> str:
+    """A setting in a few characters; stages are set apart by "|"."""
+    match value:
+        case tuple():
+            return " | ".join("–" if each is None else _text(each) for each in value)
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3g}"
+    return str(value)
+
+
+def recipe_text(candidate: Candidate, settings: Mapping[str, Any]) -> str:
+    """Learning rates and weight decays of the parameter kinds that the network holds, equal ones once; settings."""
+    kinds = [kind for kind in PARAMETER_KINDS if kind in candidate.architecture.parameter_kinds]
+    rates = {kind: f"{candidate.recipe.learning_rate[kind]:.3g}" for kind in kinds}
+    decays = {kind: _decay(candidate.recipe.weight_decay[kind]) for kind in kinds}
+    rest = ", ".join(f"{_label(name)} {_text(value)}" for name, value in settings.items())
+    parts = [f"learning rate {_by_kind(rates)}", f"weight decay {_by_kind(decays)}", rest]
+    return "; ".join(part for part in parts if part)
+
+
+def _decay(decay: WeightDecay) -> str:
+    if decay.schedule == "constant" or decay.end in (None, decay.start):
+        return f"{decay.start:.3g}"
+    return f"{decay.start:.3g}→{decay.end:.3g} ({decay.schedule})"
+
+
+def _by_kind(texts: dict[ParameterKind, str]) -> str:
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{kind.replace('_', ' ')} {text}" for kind, text in texts.items())
+
+
+def network_columns(architecture: Architecture) -> dict[str, Any]:
+    """What tables in files say of a network; stages of the placement are separated by "|", layers by blanks."""
+    return {
+        "kind": architecture.kind,
+        "depth": architecture.depth,
+        "base_width": architecture.base_width,
+        "bottleneck": architecture.bottleneck,
+        "placement": " | ".join(" ".join(stage) for stage in architecture.units),
+    }
+
+
+def rate_columns(recipe: Recipe) -> dict[str, float]:
+    """Learning rates and the weight decays that training starts with, of every parameter kind."""
+    return {
+        **{f"learning_rate_{kind}": recipe.learning_rate[kind] for kind in PARAMETER_KINDS},
+        **{f"weight_decay_start_{kind}": recipe.weight_decay[kind].start for kind in PARAMETER_KINDS},
+    }
+
+
+def setting_columns(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are, unless they would leave the cell empty or have one value a stage."""
+    return {name: _cell(value) for name, value in settings.items()}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " | ".join("-" if each is None else str(each) for each in value)
+    return "none" if value is None else value

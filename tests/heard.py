@@ -1,0 +1,45 @@
+"""What a driver tells, kept for a test."""
+
+from __future__ import annotations
+
+from pure_nas.plans.fixed import Trained
+from pure_nas.plans.search.lost_weights import Restored
+from pure_nas.run.results import TrialRecord
+from pure_nas.training import EpochMetrics
+from pure_nas.workers import Job
+from pure_nas.workers.count import WorkerPlan
+
+
+class Heard:
+    """Keeps what a driver tells.
+
+    Attributes:
+        begun: jobs, by number in a search, by name in a list, with the epochs that were done before.
+        epochs: the job of each epoch.
+    """
+
+    def __init__(self) -> None:
+        self.workers: list[WorkerPlan] = []
+        self.begun: list[tuple[int | str, int]] = []
+        self.epochs: list[int] = []
+        self.trials: list[TrialRecord] = []
+        self.restored: list[Restored] = []
+        self.trained: list[Trained] = []
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        self.workers.append(workers)
+
+    def started(self, job: Job, epochs_done: int) -> None:
+        self.begun.append((job.label if job.directory.name == job.label else job.number, epochs_done))
+
+    def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
+        self.epochs.append(job.number)
+
+    def ended(self, record: TrialRecord | Restored | Trained) -> None:
+        match record:
+            case TrialRecord():
+                self.trials.append(record)
+            case Restored():
+                self.restored.append(record)
+            case Trained():
+                self.trained.append(record)

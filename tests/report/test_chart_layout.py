@@ -1,0 +1,60 @@
+"""Where axes begin and end, and where labels go."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pure_nas.report.chart import Axis
+from pure_nas.report.chart_layout import around, end_labels, fitted, labelled
+
+
+@given(st.lists(st.floats(min_value=1e-3, max_value=1), min_size=1, max_size=40), st.booleans())
+def test_labels_at_line_ends_keep_their_order_their_distance_and_within_the_axis(ends: list[float], log: bool) -> None:
+    limits = (10**-3.2, 10**0.2) if log else (-0.1, 1.1)
+    low, high = (math.log10(limit) if log else limit for limit in limits)
+    found = end_labels(Axis(range=limits, log=log), ends)
+    places = [((math.log10(value) if log else value) - low) / (high - low) for value in found]
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
+    by_end = sorted(range(len(ends)), key=lambda index: ends[index])
+    gap = min(0.06, 1 / len(ends))
+    assert all(places[above] - places[below] >= gap - 1e-9 for below, above in pairwise(by_end))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_label_with_room_stands_where_its_line_ends(log: bool) -> None:
+    assert end_labels(Axis(range=(0.01, 10.0) if log else (-2.0, 1.0), log=log), [0.1, 0.5]) == pytest.approx(
+        [0.1, 0.5]
+    )
+
+
+@given(st.floats(1e-6, 1e12), st.floats(1.0001, 1e6))
+@example(low=633333333334.0, ratio=1.5)
+def test_a_logarithmic_axis_has_a_few_ticks_at_least_one(low: float, ratio: float) -> None:
+    axis = fitted(Axis(), [low, low * ratio], str)
+    assert axis.range is not None
+    assert axis.ticks is not None
+    assert 1 <= len(axis.ticks) <= 12
+    assert all(0.99 * axis.range[0] <= tick <= 1.01 * axis.range[1] for tick in axis.ticks)
+
+
+def test_an_axis_with_a_zero_is_linear() -> None:
+    axis = fitted(Axis(), [0, 5], str)
+    assert not axis.log
+    assert axis.range == pytest.approx((-0.4, 5.4))
+
+
+@given(st.lists(st.floats(1e-3, 1e9), min_size=1), st.booleans())
+def test_an_axis_holds_every_value(values: list[float], log: bool) -> None:
+    low, high = around(Axis(log=log), values).range or (0, 0)
+    assert low < min(values)
+    assert high > max(values)
+
+
+def test_labels_that_would_touch_are_left_out() -> None:
+    assert labelled([(1e5, 0.1), (1.0001e5, 0.1), (1e6, 0.05)]) == {0, 2}
+    assert labelled([]) == set()

@@ -1,0 +1,337 @@
+"""The page, opened in a real browser."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cut_parts import cut_parts
+from made_up_runs import (
+    CLASSES,
+    add_complete_trial,
+    add_ended_trial,
+    candidate_of,
+    make_run,
+    start_run,
+    write_retraining,
+)
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from pure_nas.analysis.statistics import ONE_SEED
+from pure_nas.report import write_report
+from pure_nas.report.data import ReportData, report_data
+from pure_nas.report.front_table import NOISE_ERROR
+from pure_nas.report.search_page import page, write_page
+from pure_nas.run.directory import RunDirectory
+
+HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&\"'"
+MARKUP = re.compile(r"<script>.*?</script>|<style>.*?</style>", re.DOTALL)
+
+
+def opened(browser: Chrome, path: Path) -> None:
+    """Open a page, wait for its plots, and fail on any error or request of its own."""
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    browser.get(path.resolve().as_uri())
+    WebDriverWait(browser, 20).until(
+        lambda page: page.execute_script("return document.documentElement.dataset.ready") == "yes"
+    )
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    own = path.resolve().as_uri()
+    requests = [
+        message["params"]["request"]["url"]
+        for message in (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
+        if message["method"] == "Network.requestWillBeSent" and message["params"]["documentURL"].startswith(own)
+    ]
+    assert [url for url in requests if not url.startswith(("data:", "blob:", own))] == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def n_points(browser: Chrome, plot: str, trace: str = "") -> int:
+    return len(browser.find_elements(By.CSS_SELECTOR, f"#{plot} .scatterlayer .trace{trace} .points path.point"))
+
+
+@pytest.fixture
+def page_path(run: RunDirectory, data: ReportData) -> Path:
+    return write_page(run, data)
+
+
+def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page_path: Path, data: ReportData) -> None:
+    opened(browser, page_path)
+    assert n_points(browser, "front-flops") == len(data.points) + len(data.front) + 2
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#front-flops .errorbar")) == 2
+    assert n_points(browser, "share") == len(data.points)
+    assert n_points(browser, "retrained") == 9 + 27
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#curves .legend .traces")) == len(data.curves)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#hypervolume .js-line")) == 1
+    assert len(browser.find_elements(By.CSS_SELECTOR, "table.front tbody tr")) == len(data.front)
+
+
+def test_row_of_the_table_is_ringed_in_the_plot(browser: Chrome, page_path: Path, data: ReportData) -> None:
+    opened(browser, page_path)
+    before = n_points(browser, "front-flops")
+    browser.execute_script("document.querySelector('table.front tbody tr').focus()")
+    assert n_points(browser, "front-flops") == before + 1
+
+
+def test_error_axis_changes_its_scale(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    kind = "return document.getElementById('front-flops').layout.yaxis.type"
+    assert browser.execute_script(kind) == "log"
+    browser.find_element(By.CSS_SELECTOR, "button[data-scale=linear]").click()
+    assert browser.execute_script(kind) == "linear"
+
+
+def test_scheme_button_recolours_page_and_plots(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    colours = (
+        "return [getComputedStyle(document.body).backgroundColor,"
+        " document.getElementById('front-flops').data[0].line.color]"
+    )
+    before = browser.execute_script(colours)
+    browser.find_element(By.ID, "scheme").click()
+    after = browser.execute_script(colours)
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1600])
+def test_page_never_scrolls_sideways(browser: Chrome, page_path: Path, width: int) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        opened(browser, page_path)
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(("width", "printed"), [(360, False), (400, False), (957, True), (700, True)])
+def test_nothing_is_cut_on_a_narrow_screen_or_on_paper(
+    browser: Chrome, page_path: Path, width: int, printed: bool
+) -> None:
+    assert cut_parts(browser, page_path, width, printed=printed) == []
+
+
+@pytest.mark.parametrize("width", [360, 400])
+def test_a_long_legend_is_not_cut_on_a_narrow_screen(
+    browser: Chrome, data: ReportData, tmp_path: Path, width: int
+) -> None:
+    curves = tuple(replace(curve, number=100 * copy + curve.number) for copy in range(1, 4) for curve in data.curves)
+    path = tmp_path / "report.html"
+    path.write_text(page(replace(data, curves=curves)), encoding="utf-8")
+    assert len(curves) > 12
+    assert cut_parts(browser, path, width, printed=False) == []
+
+
+def test_everything_that_is_folded_up_is_printed_and_folds_up_again(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    folded = "return document.querySelectorAll('details:not([open])').length"
+    before = browser.execute_script(folded)
+    assert before > 2
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert browser.execute_script(folded) == 0
+    browser.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script(folded) == before
+    assert browser.find_elements(By.CSS_SELECTOR, "svg[viewBox].main-svg") == []
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert "Drag to zoom" not in browser.find_element(By.ID, "front").text
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert "Drag to zoom" in browser.find_element(By.ID, "front").text
+
+
+def test_curves_of_one_colour_differ_and_their_ends_say_which_trial_they_are(
+    browser: Chrome, page_path: Path, data: ReportData
+) -> None:
+    opened(browser, page_path)
+    curves = browser.execute_script(
+        "return document.getElementById('curves').data.filter((trace) => trace.showlegend !== false)"
+        ".map(({name, line, opacity}) => [name, line.color, line.dash, opacity])"
+    )
+    assert [name for name, *_ in curves] == [f"{curve.number}: {curve.baseline or curve.kind}" for curve in data.curves]
+    assert len({tuple(look) for _, *look in curves}) == len(data.curves) == 12
+    ends = browser.find_elements(By.CSS_SELECTOR, "#curves .textpoint text")
+    assert sorted(int(end.text) for end in ends if end.text) == sorted(curve.number for curve in data.curves)
+    heights = sorted(end.rect["y"] for end in ends if end.text)
+    assert all(lower - upper > 10 for upper, lower in pairwise(heights))
+
+
+def test_a_row_that_the_pointer_has_left_gives_curves_their_shade_back(browser: Chrome, page_path: Path) -> None:
+    opened(browser, page_path)
+    shades = "return document.getElementById('curves').data.map((trace) => trace.opacity ?? 1)"
+    before = browser.execute_script(shades)
+    assert len(set(before)) > 1
+    browser.execute_script("document.querySelector('table.front tbody tr').focus()")
+    assert browser.execute_script(shades) != before
+    browser.execute_script("document.activeElement.blur()")
+    assert browser.execute_script(shades) == before
+
+
+def test_notes_stand_only_where_what_they_explain_stands(data: ReportData) -> None:
+    alone = replace(data, front=tuple(replace(row, twins=(), versus=()) for row in data.front))
+    assert not any(word in page(alone) for word in ("Twins:", "Differences in error are to"))
+    twin = replace(data.front[0], twins=(99,))
+    assert "Twins: trials with the same error and cost" in page(replace(data, front=(twin, *data.front[1:])))
+    repeated = replace(twin, repeats=(99,))
+    assert "Twins:" not in page(replace(data, front=(repeated, *alone.front[1:])))
+    assert "+ convolution" in page(data)
+    product = replace(data.front[0], trial=replace(data.front[0].trial, candidate=candidate_of((("product",),))))
+    assert "+ convolution" not in page(replace(data, front=(product,)))
+    searched = tuple(curve for curve in data.curves if not curve.baseline)
+    assert "baselines (dotted)" in page(data)
+    assert "baselines (dotted)" not in page(replace(data, curves=searched))
+
+
+def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) -> None:
+    data = {"classes": [HOSTILE, *CLASSES], "validation": 287}
+    settings: dict[str, Any] = {"study": HOSTILE, "dataset": HOSTILE, "space": HOSTILE, "data": data}
+    run = start_run(tmp_path / "run", settings=settings)
+    candidate = candidate_of((("conv",), ("conv",)))
+    randomness = random.Random(0)
+    add_complete_trial(run, 0, candidate, ("error", "flops"), randomness, baseline=f"conv {HOSTILE}")
+    add_ended_trial(run, 1, candidate, "failed", reason=HOSTILE)
+    opened(browser, write_page(run, report_data(run)))
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
+    assert browser.find_elements(By.CSS_SELECTOR, "img") == []
+    assert len(browser.find_elements(By.TAG_NAME, "script")) == 3
+    assert HOSTILE in browser.find_element(By.ID, "incomplete").text
+
+
+def test_nothing_in_the_page_points_outside(data: ReportData) -> None:
+    markup = MARKUP.sub("", page(data))
+    assert re.findall(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", markup) == []
+    assert "@import" not in markup
+    assert "default-src 'none'" in markup
+
+
+def test_errors_are_said_to_be_a_hint(data: ReportData) -> None:
+    text = page(data)
+    assert "single training runs on the validation split" in text
+    assert "pure-nas retrain" in text
+
+
+def test_recipes_and_settings_of_the_front_are_listed(data: ReportData) -> None:
+    row = replace(data.front[0], recipe_text="learning rate 0.1; exponent cap none")
+    assert "<td>learning rate 0.1; exponent cap none</td>" in page(replace(data, front=(row, *data.front[1:])))
+
+
+def test_noise_error_is_explained_where_it_is_an_objective(data: ReportData, tmp_path: Path) -> None:
+    names = ("error", "noise_error")
+    run = start_run(tmp_path / "run", objectives=names)
+    values = {"error": 0.1, "noise_error": 0.3}
+    add_complete_trial(run, 0, candidate_of((("conv",),)), names, random.Random(0), values=values)
+    text = page(report_data(run))
+    assert NOISE_ERROR in text
+    assert '<th scope="col">noise error</th>' in text
+    assert NOISE_ERROR not in page(data)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_only_several_seeds_are_said_to_have_a_spread(data: ReportData, seeds: int) -> None:
+    assert data.retraining is not None
+    rows = tuple(replace(row, seeds=row.seeds[:seeds]) for row in data.retraining.rows)
+    text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
+    assert ("mean ± standard deviation of" in text) == (seeds > 1)
+
+
+def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) -> None:
+    text = page(data)
+    assert '<th scope="col">test accuracy</th><th scope="col">FLOPs</th>' in text
+    assert '97.53 %<span class="sub">96.41 to 98.65 %</span><span class="sub">3 seeds</span>' in text
+    assert '<td class="figure dim">not retrained</td>' in text
+    assert "Crosses are test errors of retrained networks" in text
+    untested = replace(
+        data,
+        retraining=None,
+        front=tuple(replace(row, retrained=None) for row in data.front),
+        points=tuple(replace(point, retrained=None) for point in data.points),
+    )
+    for words in ("test accuracy", "not retrained", "Crosses are", "crosses: test error"):
+        assert words not in MARKUP.sub("", page(untested))
+
+
+def test_what_is_done_is_no_longer_proposed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8)
+    assert f"pure-nas retrain {run.path} --seeds 3" in page(report_data(run))
+    write_retraining(run, [row.number for row in report_data(run).front])
+    text = page(report_data(run))
+    assert "pure-nas retrain" not in text
+    assert "Take the knee of the front with you as source, its retrained weights" in text
+
+
+def test_a_retraining_with_one_seed_says_so_in_one_sentence(data: ReportData) -> None:
+    assert data.retraining is not None
+    rows = tuple(replace(row, test_accuracy=row.test_accuracy[:1], diverged=0) for row in data.retraining.rows)
+    text = page(replace(data, retraining=replace(data.retraining, rows=rows)))
+    assert text.count(ONE_SEED) == 1
+    assert '<ul class="verdicts">' not in text
+    assert ONE_SEED not in page(data)
+
+
+def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
+    assert "pure-nas retrain &#39;/my runs/a&#39;" in page(replace(data, path="/my runs/a"))
+
+
+def test_run_without_complete_trials_has_a_page(browser: Chrome, tmp_path: Path) -> None:
+    run = start_run(tmp_path / "run")
+    opened(browser, write_page(run, report_data(run)))
+    assert "No trial is complete yet" in browser.find_element(By.ID, "front").text
+
+
+def test_one_trial_is_enough(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=1, epochs=1)
+    opened(browser, write_page(run, report_data(run)))
+    assert n_points(browser, "front-flops") == 2
+
+
+def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=4)
+    values = {"error": 0.0}
+    candidate = candidate_of((("conv",), ("product",)))
+    add_complete_trial(run, 4, candidate, ("error", "flops"), random.Random(0), values=values)
+    opened(browser, write_page(run, report_data(run)))
+    data = report_data(run)
+    assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
+    assert not browser.find_element(By.CSS_SELECTOR, ".switch").is_displayed()
+
+
+def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=20, objectives=("error", "flops", "latency"))
+    opened(browser, write_page(run, report_data(run)))
+    data = report_data(run)
+    for name in ("front-flops", "front-latency"):
+        assert n_points(browser, name) == len(data.points) + len(data.front)
+
+
+def test_a_thousand_trials_stay_a_small_page(browser: Chrome, data: ReportData, tmp_path: Path) -> None:
+    points = tuple(
+        replace(
+            data.points[number % 28], number=number, on_front=number < 10, error=0.1 + number / 2000, retrained=None
+        )
+        for number in range(1000)
+    )
+    path = tmp_path / "report.html"
+    path.write_text(page(replace(data, points=points)), encoding="utf-8")
+    assert path.stat().st_size < 7e6
+    opened(browser, path)
+    assert n_points(browser, "front-flops") == 1010
+
+
+def test_report_writes_page_tables_and_figures(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", trials=8)
+    paths = write_report(run)
+    assert all(path.stat().st_size > 0 for path in paths)
+    assert {"front.json", "front.csv", "trials.csv", "curves.csv", "report.html", "front-flops.svg"} <= {
+        path.name for path in paths
+    }
