@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,7 @@ def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -
 
 def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:
     """The images as the network was trained to see them, as far as that is known."""
-    facts = network.images.facts if network.images else {}
+    facts = network.images.facts if network.images else _exported_normalisation(network.weights)
     if "mean" in facts and "std" in facts:
         trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
         return images if trained_with == images.normalisation else images.normalised(trained_with)
@@ -143,6 +144,22 @@ def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> Imag
             soft_wrap=True,
         )
     return images
+
+
+def _exported_normalisation(weights: Path) -> dict[str, tuple[float, ...]]:
+    """Mean and standard deviation that the network.py beside exported weights holds; empty where there is none."""
+    try:
+        source = ast.parse(weights.with_name("network.py").read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return {}
+    assigned = {
+        node.targets[0].id: node.value
+        for node in source.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    if not {"MEAN", "STD"} <= assigned.keys():
+        return {}
+    return {"mean": ast.literal_eval(assigned["MEAN"]), "std": ast.literal_eval(assigned["STD"])}
 
 
 def _require_fit(network: Trained, dataset: Dataset) -> None:

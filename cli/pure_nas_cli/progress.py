@@ -261,7 +261,7 @@ class TrialTable(Progress):
             *([""] if noise else []),
             show_number(cost.flops),
             show_number(cost.params),
-            _clock(time.monotonic() - row.began),
+            show_seconds(time.monotonic() - row.began),
             _network(architecture, row.job.label),
         ]
 
@@ -334,7 +334,7 @@ def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str 
         *([show_percent(record.metrics[_NOISE]) if _NOISE in record.metrics else ""] if noise else []),
         show_number(record.cost["flops"]) if complete else "",
         show_number(record.cost["params"]) if complete else "",
-        _clock(record.seconds) if record.seconds else "",
+        show_seconds(record.seconds) if record.seconds else "",
         _network(record.candidate.architecture, record.baseline),
     ]
 
@@ -346,12 +346,3 @@ def _network(architecture: Architecture, baseline: str) -> Text:
         text.append(f"  {baseline}", "dim")
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
-
-
-def _clock(seconds: float) -> str:
-    """A duration in little room: 7 s, 43:10, 2:13:05."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes = f"{whole % 3600 // 60:02d}:{whole % 60:02d}"
-    return f"{whole // 3600}:{minutes}" if whole >= 3600 else minutes

@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 
 from pure_nas.errors import UsageError
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.search.samplers import ChosenSampler
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import Prepared, Search, opened, prepare
@@ -50,7 +51,7 @@ def run_search(settings: SearchSettings, out: Path, *, as_json: bool, restore_we
             warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
         if search.left:
             _show_plan(prepared, search.sampler, done=search.plan.counted)
-            _show_estimate(prepared, *search.workers(), search.left, search.driver.budget.seconds)
+            _show_estimate(prepared, *search.workers(), search.left, search.driver.budget)
         code, stopped = 0, "interrupted; the same command goes on"
         try:
             with _progress(search, prepared) as progress:
@@ -132,12 +133,14 @@ def _hint_at_long_warmups(prepared: Prepared) -> None:
         )
 
 
-def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, spent: float = 0.0) -> None:
+def _show_estimate(
+    prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, budget: Budget | None = None
+) -> None:
     """How many networks are trained at once, and how long that will take.
 
     Args:
         left: trials to go.
-        spent: seconds of earlier sessions.
+        budget: of a search that has begun.
     """
     settings, count = prepared.settings, workers.count or 1
     if settings.workers != 1:
@@ -158,7 +161,8 @@ def _show_estimate(prepared: Prepared, executor: Executor, workers: WorkerPlan, 
                 "such as cifar10-small (see pure-nas spaces)."
             )
         return
-    unused = max(settings.time_seconds - spent, 0.0)
+    # Measuring takes time too.
+    unused = max(settings.time_seconds - (budget.seconds if budget else 0.0), 0.0)
     if unused < expected:
         enough = int(unused / each * count)
         longer = "" if enough else ": a trial takes longer"

@@ -20,6 +20,7 @@ from pure_nas.run.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run.trained_network import load_trained
 from pure_nas.space.architecture import Architecture
 from pure_nas_cli.architectures import find_architecture, fitted_to
+from pure_nas_cli.console import stderr
 
 _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
@@ -182,6 +183,15 @@ def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
     trained = record.number if record.replay_of is None else record.replay_of
     weights = run.trial(trained).weights
     network = load_trained(weights, record.candidate.architecture)
+    retraining = load_retraining(run)
+    if retraining is not None and (row := retraining.row_of(record.candidate)):
+        again = retrained_folder(run, row.digest, row.seeds[0]).path
+        epochs = counted(record.candidate.recipe.epochs, "epoch")
+        stderr.print(
+            f"{text}: the weights of the search ({epochs}). It was retrained for {counted(row.epochs, 'epoch')}; name "
+            f"{again} for those weights.",
+            soft_wrap=True,
+        )
     return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
 
 

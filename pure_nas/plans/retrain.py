@@ -17,6 +17,7 @@ from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver, Listener
 from pure_nas.plans.fixed import FixedPlan, Scoring, Trained, Training, distinct
+from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.results import Results, TrialRecord
@@ -187,7 +188,7 @@ def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
         text = each.text
         if each.twin is not None and each.found is not None and each.found.p is not None:
             text = _in_words(each.row, each.twin, each.found, next(corrected), len(tested))
-        epochs = f"With --epochs {each.row.epochs}: " if retrainings[each.row.trial] > 1 else ""
+        epochs = f"With --epochs {each.row.epochs}: " if max(retrainings.values()) > 1 else ""
         yield Verdict(trial=each.row.trial, text=epochs + text)
 
 
@@ -232,8 +233,8 @@ def _mean(row: Row) -> str:
 def _in_words(row: Row, twin: Row, found: Difference, p: float, tests: int) -> str:
     corrected = f" corrected for {tests} comparisons" if tests > 1 else ""
     detail = (
-        f"difference {100 * found.value:+.2f} points, {CONFIDENCE:.0%} interval {100 * found.low:+.2f} to "
-        f"{100 * found.high:+.2f}, p {p:.3f}{corrected}"
+        f"difference {show_points(found.value)} points, {CONFIDENCE:.0%} interval {show_points(found.low)} to "
+        f"{show_points(found.high)}, p {p:.3f}{corrected}"
     )
     verdict = "No difference shown"
     if p < SIGNIFICANCE:

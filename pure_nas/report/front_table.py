@@ -13,7 +13,7 @@ from pure_nas.report.settings_text import network_columns, rate_columns, setting
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names
 from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE
 from pure_nas.run.retrained import Row as Retrained
-from pure_nas.space.unit import get_unit, sign_of
+from pure_nas.space.unit import Unit, get_unit, unit_names
 
 NOISE_ERROR = (
     "Noise error: the error under noise on the same images, averaged over Poisson noise of 100 and 20 photons of a "
@@ -144,13 +144,12 @@ def _versus_cell(versus: Versus | None, unit: str, row: FrontRow) -> Cell:
 
 def _notes(data: ReportData) -> Iterator[str]:
     if data.front:
-        key = ", ".join(f"{sign_of(name)} {get_unit(name).title}" for name in units_of(data))
+        key = ", ".join(f"{unit.sign} {unit.title}" for unit in units_of(data))
         yield f"Placement: {key}; a group per stage."
     if "noise_error" in data.objectives:
         yield NOISE_ERROR
-    tags = [tag for tag in _TAGS if any(tag in row.tags for row in data.front)]
-    if tags:
-        yield f"{'; '.join(f'{tag}: {_TAGS[tag]}' for tag in tags).capitalize()}."
+    if data.front:
+        yield f"Knee: {_TAGS['knee']}."
     if any(set(row.twins) - set(row.repeats) for row in data.front):
         tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
         yield f"Twins: trials with the same error and cost, within {tolerances}."
@@ -160,11 +159,11 @@ def _notes(data: ReportData) -> Iterator[str]:
         yield "Test accuracy: mean over the seeds of retraining, and its 95 % interval."
     if data.front:
         yield caution(data)
-    corner = " and ".join(
+    corner = ", ".join(
         f"{cost_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
         for name, worst in data.reference.items()
     )
-    yield f"Hypervolume: the share of the box up to {corner} that the front dominates."
+    yield f"Hypervolume: the share that the front dominates of the box up to {corner}."
 
 
 def caution(data: ReportData) -> str:
@@ -178,6 +177,7 @@ def caution(data: ReportData) -> str:
     return f"{hint} To tell whether one network beats another takes several seeds and the test split: pure-nas retrain."
 
 
-def units_of(data: ReportData) -> list[str]:
+def units_of(data: ReportData) -> list[Unit]:
     """Units of the networks on the front."""
-    return sorted({name for row in data.front for name in row.architecture.unit_set})
+    occurring = {name for row in data.front for name in row.architecture.unit_set}
+    return [get_unit(name) for name in unit_names() if name in occurring]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pure_nas.report.any_backend  # noqa: F401 - before Matplotlib
+from pure_nas.quantities import show_number
 
 # isort: split
 import matplotlib.figure
@@ -28,7 +29,6 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from pure_nas.files import write_whole
-from pure_nas.quantities import show_number
 from pure_nas.report.chart import Axis, Chart, Figure, Mark, Series
 from pure_nas.report.palette import LIGHT
 from pure_nas.run.directory import RunDirectory

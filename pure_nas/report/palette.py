@@ -79,9 +79,9 @@ def style_of(kind: str) -> Style:
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
-    """One glyph a layer, stages set apart.
+    """One sign a layer, stages set apart.
 
     >>> placement_text((("conv", "product"), ("product",)))
     '+× ×'
     """
-    return " ".join("".join(style_of(name).glyph for name in stage) for stage in units)
+    return " ".join("".join(sign_of(name) for name in stage) for stage in units)

@@ -17,7 +17,6 @@ from pure_nas.report.search_charts import page_charts
 from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.report.template import rendered_page
 from pure_nas.run.directory import RunDirectory
-from pure_nas.space.unit import get_unit
 
 MAX_INCOMPLETE = 200
 
@@ -104,8 +103,7 @@ def _placement(data: ReportData) -> dict[str, Any]:
     """Units, how many stages there are, and how much of each stage multiplies."""
     stages = range(max((len(row.units) for row in data.front), default=0))
     in_stage = ([name for row in data.front for name in sum(row.units[each : each + 1], ())] for each in stages)
-    units = {name: get_unit(name).title for name in units_of(data)}
-    return {"units": units, "shares": [_share_text(names) for names in in_stage]}
+    return {"units": units_of(data), "shares": [_share_text(names) for names in in_stage]}
 
 
 def _share_text(names: Sequence[str]) -> str:

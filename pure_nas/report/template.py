@@ -27,7 +27,7 @@ def rendered(template: str, **content: Any) -> str:
 def rendered_page(
     template: str, title: str, charts: Mapping[str, Chart], trials: Mapping[str, Any], **content: Any
 ) -> str:
-    """A template that extends page.html, filled in, with the charts and what the page needs to draw them.
+    """A template that extends page.html, filled in, with its charts and what draws them.
 
     Args:
         charts: by the id of the element that each fills.

@@ -18,6 +18,7 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
+from pure_nas.report.tables import front_document
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.retrained import load_retraining
@@ -112,14 +113,22 @@ def read_search(run: Path, name: str) -> Any:
         return read_trial_files(TrialDirectory(located(run, name).parent, 1))
     data = report_data(directory)
     images = RunImages.of_run(directory)
-    facts = (data.facts, data.points, data.front, data.curves, images.fingerprint, images.facts)
+    facts = (
+        front_document(data),
+        data.trials_text,
+        data.points,
+        data.front,
+        data.curves,
+        images.fingerprint,
+        images.facts,
+    )
     return facts, read_trial_files(directory.trial(1))
 
 
 def read_trial_files(trial: TrialDirectory) -> Any:
     """What the files of a trial say, but for the digests, which older versions lack."""
     result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
-    weights = {key: value.tolist() for key, value in read_weights(trial.weights).items()}
+    weights = {key: value.tolist() for key, value in read_weights(trial.weights)[0].items()}
     return result, trial.curve(), trial.candidate().digest, weights
 
 
@@ -130,7 +139,7 @@ def read_experiment(run: Path) -> Any:
 
 
 def weights_in(folder: Path) -> Any:
-    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors").items()}
+    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors")[0].items()}
 
 
 def read_training(folder: Path) -> Any:

@@ -374,3 +374,23 @@ def test_exported_retrained_weights_are_not_judged_by_images_that_they_saw(pure_
     assert "was trained on these validation images" in answer.message
     searched = exported(pure_nas("export", retrained.run, "--trial", 1, "--from", "search"))
     assert pure_nas("evaluate", searched, "--split", "validation", "--noise", "none").code == 0
+
+
+def test_evaluate_says_which_weights_of_a_trial_it_takes(pure_nas: Command, retrained: Study) -> None:
+    answer = pure_nas("evaluate", f"{retrained.run}:1", "--noise", "none")
+    assert answer.code == 0
+    assert f"{retrained.run}:1: the weights of the search (" in answer.message
+    named = answer.message.split("; name ")[1].split(" for those weights")[0]
+    assert "the weights of the search" not in pure_nas("evaluate", named, "--noise", "none").message
+
+
+def test_exported_networks_are_judged_on_images_normalised_as_the_file_says(
+    pure_nas: Command, retrained: Study, tmp_path: Path
+) -> None:
+    pure_nas("export", retrained.run, "--trial", 1, "-o", tmp_path / "mine", "--from", "search")
+    whole = pure_nas("evaluate", f"{retrained.run}:1", "--noise", "none", "--split", "test", "--json")
+    options = ("--dataset", retrained.dataset, "--noise", "none", "--split", "test", "--json")
+    exported = pure_nas("evaluate", tmp_path / "mine", *options)
+    assert "normalised by" not in exported.message
+    scores = [json.loads(answer.stdout)["networks"][0]["evaluation"]["loss"] for answer in (whole, exported)]
+    assert scores[0] == scores[1]

@@ -39,6 +39,6 @@ def test_units_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> N
     found = " ".join(answer.stdout.split())
     assert "×⊗ℓ +⊕" in found
     assert (
-        "+ convolution, ℓ convolution of logarithms, ⊕ convolution without ReLU, × product unit, "
-        "⊗ complex product unit; a group per stage." in found
+        "+ convolution, × product unit, ⊗ complex product unit, ℓ convolution of logarithms, "
+        "⊕ convolution without ReLU; a group per stage." in found
     )

@@ -57,7 +57,7 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
     assert sum("★" in line for line in lines) >= 1
     (running,) = [line for line in lines if "7/30" in line]
     assert "25.00 %" in running
-    assert " 0 s " in running
+    assert " 0.0 s " in running
     assert any("diverged" in line for line in lines)
     assert any("repeats 1" in line and "1:06:40" in line for line in lines)
 

@@ -12,7 +12,6 @@ from pure_nas_cli.root import app
 from studies import Study, contents
 from typer.testing import CliRunner
 
-from pure_nas.report.palette import style_of
 from pure_nas.space.unit import BUILT_IN
 
 
@@ -31,8 +30,8 @@ def test_a_search_ends_well_on_streams_that_lack_its_marks(new_study: Study) -> 
 
 
 def test_marks_of_units_stay_different_where_they_cannot_be_printed(finished: Study) -> None:
-    signs = {style_of(name).glyph.encode("ascii", "pure-nas-replaced") for name in BUILT_IN}
-    assert len(signs) == len(BUILT_IN)
+    plain = {unit.sign.encode("ascii", "pure-nas-replaced") for unit in BUILT_IN.values()}
+    assert len(plain) == len(BUILT_IN)
     stdout, _ = given("ascii", "report", finished.run)
     assert "+ convolution, x product unit" in stdout
     assert "?" not in stdout

@@ -145,7 +145,7 @@ def test_a_full_disk_is_said_with_what_is_needed(data_dir: Path, monkeypatch: py
     write_galaxy10(data_dir, 20)
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
     monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
-    with pytest.raises(DataError, match=r"h5 take 0\.0 MB and cannot be stored .*: only 0\.0 MB are free") as caught:
+    with pytest.raises(DataError, match=r"h5 take 15\.4 kB and cannot be stored .*: only 10 B are free") as caught:
         load(data_dir, image_size=16)
     assert "--image-size" in caught.value.hint
     assert not list((data_dir / "decoded").glob("*.np*"))
@@ -161,7 +161,7 @@ def test_a_small_set_needs_no_disk(
     monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with caplog.at_level(logging.WARNING):
         assert load(data_dir, image_size=16).fingerprint == kept.fingerprint
-    assert "decoded (only 0.0 MB are free); the next start decodes them again" in caplog.text
+    assert "decoded (only 10 B are free); the next start decodes them again" in caplog.text
 
 
 SMALL = np.zeros((12, 69, 69, 3), dtype=np.uint8)
@@ -323,7 +323,7 @@ def test_an_array_in_one_piece_too_large_for_memory_is_refused(data_dir: Path) -
     with h5py.File(data_dir / "Galaxy10_DECals.h5", "w") as file:
         file.create_dataset("images", (1500, 256, 256, 3), np.uint8, chunks=(1500, 256, 256, 3), compression="gzip")
         file["ans"] = np.arange(1500) % 10
-    with pytest.raises(DataError, match="pieces of 281 MiB, each of which would be read whole; h5repack") as caught:
+    with pytest.raises(DataError, match="pieces of 295 MB, each of which would be read whole; h5repack") as caught:
         load(data_dir)
     assert "damaged" not in caught.value.hint
 

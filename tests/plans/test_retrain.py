@@ -22,6 +22,7 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.files import read_json, write_whole
 from pure_nas.nn import build
 from pure_nas.plans.retrain import Retrain, _verdicts, select_trials
+from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.results import Results, TrialRecord
@@ -139,7 +140,7 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
         candidate = variants(trial(), 2)[0].candidate
         folder = run.path / "retrain" / f"{candidate.digest}-seed{seed}"
         network = build(candidate.architecture)
-        network.load_state_dict(read_weights(folder / "weights.safetensors"))
+        network.load_state_dict(read_weights(folder / "weights.safetensors")[0])
         assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == accuracy
         assert len((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
         assert read_json(folder / "result.json")["seed"] == seed
@@ -296,8 +297,8 @@ def test_a_trial_is_compared_with_the_better_recipe_of_each_twin() -> None:
     first, second = (difference([0.90, 0.91, 0.92], other) for other in ([0.80, 0.81, 0.82], [0.93, 0.94, 0.95]))
     corrected = holm([first.p, second.p])
     assert texts == [
-        f"{verdict} than its twin: trial 3 91.00 %, {twin} (difference {100 * found.value:+.2f} points, 95% interval "
-        f"{100 * found.low:+.2f} to {100 * found.high:+.2f}, p {p:.3f} corrected for 2 comparisons)."
+        f"{verdict} than its twin: trial 3 91.00 %, {twin} (difference {show_points(found.value)} points, 95% interval "
+        f"{show_points(found.low)} to {show_points(found.high)}, p {p:.3f} corrected for 2 comparisons)."
         for verdict, twin, found, p in (
             ("Better", "conv twin, same recipe 81.00 %", first, corrected[0]),
             ("Worse", "product twin, usual recipe 94.00 %", second, corrected[1]),

@@ -20,6 +20,7 @@ from urllib.error import HTTPError, URLError
 from pure_nas.data.disk_cache import alone
 from pure_nas.data.sources.spec import DatasetSpec, Download, Part
 from pure_nas.errors import DataError, reason
+from pure_nas.quantities import show_bytes
 
 TIMEOUT_SECONDS = 30.0
 _PIECE = 2**20
@@ -134,7 +135,7 @@ def _receive(url: str, path: Path) -> int | None:
     with answer, path.open("ab" if answer.status == _PARTIAL_CONTENT else "wb") as file:
         length = answer.headers.get("Content-Length")
         total = file.tell() + int(length) if length is not None else None
-        _log.info("%s is downloaded to %s%s.", url, path.parent, f", {total / 1e9:.2f} GB" if total else "")
+        _log.info("%s is downloaded to %s%s.", url, path.parent, f", {show_bytes(total)}" if total else "")
         _copy(answer, file, total)
     return total
 
@@ -145,4 +146,4 @@ def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> None:
         file.write(piece)
         before, done = done, done + len(piece)
         if total and done * 10 // total > before * 10 // total:
-            _log.info("%d %% of %.2f GB.", done * 100 // total, total / 1e9)
+            _log.info("%d %% of %s.", done * 100 // total, show_bytes(total))

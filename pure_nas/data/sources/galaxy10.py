@@ -19,6 +19,7 @@ from pure_nas.data.sources.pixel_map import open_pixel_map
 from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
+from pure_nas.quantities import show_bytes
 
 _TEST_SHARE = 0.1
 _IMAGES, _LABELS = "images", "ans"
@@ -162,7 +163,7 @@ def _form_fault(images: h5py.Dataset, labels: h5py.Dataset) -> str:
     piece = int(np.prod(images.chunks)) if images.chunks else 0
     if piece > _MOST_BYTES:
         return (
-            f'"{_IMAGES}" is stored in pieces of {piece / 2**20:,.0f} MiB, each of which would be read whole; '
+            f'"{_IMAGES}" is stored in pieces of {show_bytes(piece)}, each of which would be read whole; '
             f"h5repack stores it in smaller ones"
         )
     return ""

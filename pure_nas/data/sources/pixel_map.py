@@ -23,10 +23,11 @@ from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.disk_cache import alone, key_of, read_kept
-from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.raw_images import PixelSource
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError, reason
 from pure_nas.files import flush_to_disk
+from pure_nas.quantities import show_bytes
 
 _SCHEMA = 1
 _log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ def open_pixel_map(
         size = math.prod(shape)
         if size > decoded.RESIDENT_BYTES:
             raise DataError(
-                f"{what} take {_bytes(size)} and cannot be stored in {folder}: {reason(error)}.",
+                f"{what} take {show_bytes(size)} and cannot be stored in {folder}: {reason(error)}.",
                 hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
                 "bring the images to a smaller size with --image-size.",
             ) from error
@@ -135,7 +136,7 @@ def open_pixel_map(
 def _make(path: Path, shape: Shape, slabs: Callable[[], Iterator[Pixels]], what: str) -> str:
     size, free = math.prod(shape), shutil.disk_usage(path.parent).free
     if free < size:
-        raise OSError(errno.ENOSPC, f"only {_bytes(free)} are free")
+        raise OSError(errno.ENOSPC, f"only {show_bytes(free)} are free")
     _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], path.parent)
     digest = hashlib.sha256(repr(shape).encode())
     # A fixed name, so that one left by a process that was killed is overwritten by the next.
@@ -181,7 +182,3 @@ def _filled(shape: Shape, slabs: Iterator[Pixels]) -> Pixels:
     if done != len(held):
         raise DataError(f"{done:,} images came out of a file that has {len(held):,}.", hint="Get the file again.")
     return held
-
-
-def _bytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
