@@ -102,20 +102,22 @@ class Architecture(DescribedDocument):
     schema_version: Literal[1] = Field(default=1, alias="schema")
     family: Annotated[
         Family,
-        Described('"cifar" (3x3 stem) or "imagenet" (7x7 stem of stride 2 and a max-pool)', fixed=True, in_place=True),
+        Described('stem: "cifar" (3x3) or "imagenet" (7x7 of stride 2 and a max-pool)', fixed=True, in_place=True),
     ] = "cifar"
     units: Annotated[
         tuple[Annotated[tuple[str, ...], Field(min_length=1, max_length=200)], ...],
         Field(min_length=1, max_length=6),
         Described(
-            "unit names, one tuple a stage, one name a residual block; each stage after the first halves the image and "
-            "doubles the width",
+            "unit of each residual block, stage by stage; each stage after the first halves the image and doubles the "
+            "width",
             per="block",
             in_place=True,
         ),
     ]
     base_width: Annotated[BaseWidth, Described("channels of the first stage", in_place=True)] = 16
-    bottleneck: Annotated[bool, Described("1x1, unit, 1x1 (x4) instead of 3x3, unit")] = False
+    bottleneck: Annotated[
+        bool, Described("bottleneck blocks (1x1, unit, 1x1 to four times the channels), not basic ones (3x3, unit)")
+    ] = False
     shortcut: Annotated[
         Literal["projection", "padding"],
         Described(
@@ -126,7 +128,9 @@ class Architecture(DescribedDocument):
     threshold_init: Annotated[
         tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...],
         Described(
-            "start of the raw threshold theta per stage; the floor is softplus(theta) + 1e-7", per="stage", costs=False
+            "initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7",
+            per="stage",
+            costs=False,
         ),
     ] = Field(default_factory=_usual_in_every_stage)
     threshold_trainable: Annotated[bool, Described("whether theta is trained", costs=False)] = True
@@ -135,26 +139,28 @@ class Architecture(DescribedDocument):
     ] = False
     exponent_cap: Annotated[
         Annotated[float, Field(gt=0, le=80)] | None,
-        Described("upper bound of the exponent z in exp(z); None reproduces the paper strictly", free=(None,)),
+        Described("upper bound of the exponent z in exp(z); None is the paper's product unit", free=(None,)),
     ] = 20.0
     softening: Annotated[
         float,
         Field(ge=1e-6, le=10),
         later(0.5),
-        Described("a unit with complex logarithms takes log sqrt(x ** 2 + softening ** 2) for log |x|", costs=False),
+        Described(
+            "units with complex logarithms compute log sqrt(x ** 2 + softening ** 2) instead of log |x|", costs=False
+        ),
     ] = 0.5
     relu_in_block: Annotated[
-        bool, Described("a ReLU after each inner norm of blocks that do not always have it", of_blocks=True)
+        bool, Described("a ReLU after each inner norm, in blocks that do not always have one", of_blocks=True)
     ] = False
     relu_after_add: Annotated[
-        bool, Described("a ReLU after the addition of blocks that do not always have it", of_blocks=True)
+        bool, Described("a ReLU after the addition, in blocks that do not always have one", of_blocks=True)
     ] = False
     residual_scale: Annotated[
         float,
         Field(gt=0, le=10),
         later(1.0),
         Described(
-            "what the branch of every block is multiplied by before it is added to the skip",
+            "factor of the branch of every block before it is added to the skip",
             of_blocks=True,
             free=(1.0,),
         ),
@@ -163,7 +169,7 @@ class Architecture(DescribedDocument):
         bool,
         later(False),
         Described(
-            "whether the last norm of every branch starts at zero, so that blocks start as their skips", costs=False
+            "whether the last norm of every branch starts at zero, so that each block starts as its skip", costs=False
         ),
     ] = False
     in_chans: Annotated[
@@ -174,7 +180,7 @@ class Architecture(DescribedDocument):
     num_classes: Annotated[
         int,
         Field(ge=2, le=1_000_000),
-        Described("classes to tell apart", elsewhere="the dataset decides num_classes", in_place=True),
+        Described("number of classes", elsewhere="the dataset decides num_classes", in_place=True),
     ] = 10
     image_size: Annotated[
         int,

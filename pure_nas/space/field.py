@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from inspect import cleandoc
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
@@ -63,7 +64,8 @@ class DescribedDocument(Document):
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         lines = [f"    {name}: {each.text}." for name, each in descriptions(cls).items()]
-        cls.__doc__ = "\n".join([(cls.__doc__ or "").rstrip(), "", "Attributes:", *lines])
+        before, example, after = cleandoc(cls.__doc__ or "").partition("\n\nExample:")
+        cls.__doc__ = "\n".join([before, "", "Attributes:", *lines]) + example + after
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, Described]:

@@ -81,7 +81,9 @@ class Recipe(DescribedDocument):
     """SGD with a learning rate and a weight-decay schedule for each parameter kind."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    optimizer: Annotated[Literal["sgd"], Described("stochastic gradient descent, the only one", in_place=True)] = "sgd"
+    optimizer: Annotated[Literal["sgd"], Described("stochastic gradient descent is the only one", in_place=True)] = (
+        "sgd"
+    )
     momentum: Annotated[float, Field(ge=0, lt=1), Described("momentum of SGD")] = 0.9
     nesterov: Annotated[bool, Described("whether the momentum is Nesterov's")] = False
     epochs: Annotated[
@@ -92,9 +94,11 @@ class Recipe(DescribedDocument):
     ] = 160
     batch_size: Annotated[
         BatchSize,
-        Described("images in a step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True),
+        Described("images per step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True),
     ] = 128
-    learning_rate: Annotated[PerKind[LearningRate], Described("peak rate of each kind", per="kind", in_place=True)]
+    learning_rate: Annotated[
+        PerKind[LearningRate], Described("peak learning rate of each parameter kind", per="kind", in_place=True)
+    ]
     learning_rate_schedule: Annotated[
         LearningRateSchedule,
         Described(
@@ -102,28 +106,28 @@ class Recipe(DescribedDocument):
         ),
     ] = "step"
     warmup_epochs: Annotated[
-        float, Field(ge=0), Described("epochs over which the rates rise linearly from zero; at most all of them")
+        float, Field(ge=0), Described("epochs in which the learning rates rise linearly from zero")
     ] = 0.0
     weight_decay: Annotated[
-        PerKind[WeightDecay], Described("coefficient of each kind over time", per="kind", in_place=True)
+        PerKind[WeightDecay], Described("weight decay of each parameter kind over training", per="kind", in_place=True)
     ]
     gradient_clip_norm: Annotated[
         Annotated[float, Field(gt=0)] | None,
-        Described("bound of the global gradient norm; None leaves gradients alone"),
+        Described("maximum global norm of the gradients; None does not clip them"),
     ] = None
     label_smoothing: Annotated[
         float, Field(ge=0, lt=1), Described("weight of the uniform distribution in the targets")
     ] = 0.0
     crop_padding: Annotated[
-        CropPadding, Described("zero pixels around an image before the random crop; 0 turns cropping off")
+        CropPadding, Described("zero pixels added around an image before a random crop; 0 turns cropping off")
     ] = 4
     flip: Annotated[bool, Described("random horizontal flips, where the dataset allows them")] = True
     random_resized_crop: Annotated[
         Annotated[float, Field(gt=0, le=1)] | None,
         later(None),
         Described(
-            "cut a window of at least this share of the image's area, sides 3:4 to 4:3, and scale it to the network's "
-            "size, in place of the padded crop; None leaves that on"
+            "scale a random window (at least this share of the image's area, sides 3:4 to 4:3) to the network's size, "
+            "instead of the padded crop; None keeps that"
         ),
     ] = None
     vertical_flip: Annotated[

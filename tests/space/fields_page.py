@@ -63,8 +63,12 @@ def _of_type(kind: Any) -> str:
             bounds |= {key: getattr(bound, key) for key in _BOUNDS if hasattr(bound, key)}
     kind_of_number = "a whole number" if kind is int or int in arguments else "a number"
     return " ".join(
-        [kind_of_number, *(text.format(f"{bounds[key]:,g}") for key, text in _BOUNDS.items() if key in bounds)]
+        [kind_of_number, *(text.format(_number(bounds[key])) for key, text in _BOUNDS.items() if key in bounds)]
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _default(model: type[BaseModel], name: str) -> str:

@@ -22,10 +22,10 @@ from pure_nas.data.resident import resident
 from pure_nas.nn import build
 from pure_nas.nn.network import parameter_kinds
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.field import Described, descriptions
+from pure_nas.space.field import Described, default_of, descriptions
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.space.unit import CONV, Setting
+from pure_nas.space.unit import CONV, Setting, UnitPlace
 from pure_nas.training import Training
 
 ROOT = Path(__file__).parents[2]
@@ -207,8 +207,11 @@ def test_every_field_of_an_architecture_changes_what_is_built(name: str) -> None
     )
 
 
-def test_every_setting_of_units_is_a_field() -> None:
+def test_every_setting_of_units_is_a_field_with_the_same_default() -> None:
     assert set(get_args(Setting)) <= set(descriptions(Architecture))
+    place = UnitPlace(in_channels=1, out_channels=1, stride=1, in_size=1, out_size=1)
+    settings = {name: value for name, value in vars(place).items() if name in get_args(Setting)}
+    assert settings == {name: default_of(Architecture, name) for name in settings}
 
 
 def test_every_field_of_a_recipe_is_read_by_training() -> None:

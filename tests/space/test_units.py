@@ -5,10 +5,14 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
+from pure_nas_cli.terminal_table import placement
 
 import pure_nas.plugins
 import pure_nas.space.unit
 from pure_nas.errors import PureNasError, UsageError
+from pure_nas.report.data import product_share
+from pure_nas.report.palette import placement_text
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import (
     BUILT_IN,
     CONV,
@@ -126,3 +130,14 @@ def test_two_packages_cannot_declare_the_same_name(monkeypatch: pytest.MonkeyPat
     declare(monkeypatch, "pure_nas.space.unit:CONV", "pure_nas.space.unit:CONV")
     with pytest.raises(PureNasError, match="already taken"):
         unit_names()
+
+
+def test_a_unit_of_another_package_is_drawn_and_counted_like_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Unit(name="mine", summary="", implementation="torch.nn:Conv2d", arguments=CONV.arguments, cost=CONV.cost)
+    assert (plain.title, plain.sign, plain.multiplies) == ("mine", "M", False)
+    named = replace(plain, title="my unit", sign="∏", multiplies=True)
+    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {**BUILT_IN, "mine": named})
+    mixed = Architecture(units=(("mine", "product"), ("conv",)))
+    assert placement(mixed.units).plain == placement_text(mixed.units) == "∏× +"
+    assert product_share(["mine", "product", "conv"]) == pytest.approx(2 / 3)
+    assert Architecture(units=(("mine", "product"),)).kind == "product"

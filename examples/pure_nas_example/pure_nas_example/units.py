@@ -21,6 +21,8 @@ def _cost(place: UnitPlace) -> UnitCost:
 
 GEOMETRIC_MEAN = Unit(
     name="geometric-mean",
+    title="geometric mean",
+    multiplies=True,
     summary="the geometric mean of each 3x3 window, mixed by a 1x1 convolution",
     implementation="pure_nas_example.geometric_mean:GeometricMean",
     arguments=_arguments,

@@ -63,18 +63,18 @@ def check_names_and_effects(
         effects: whether what has no effect is a fault, and so are scales that train nothing and warm-ups that would
             not end.
     """
-    networks = _Known("networks", data.get("networks"), networks_of, found)
-    recipes = _Known("recipes", data.get("recipes", {USUAL: {}}), recipes_of, found)
+    networks = _Tables("networks", data.get("networks"), networks_of, found)
+    recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), recipes_of, found)
     if not recipes.names:
         recipes.names.add(USUAL)
     reference = data.get("reference")
     if isinstance(reference, str):
-        networks.require_reference(reference, recipes, found)
-    networks.require_comparable(recipes, found)
-    recipes.require_comparable(None, found)
+        networks.require_reference(reference, recipes)
+    networks.require_comparable(recipes)
+    recipes.require_comparable(None)
     for name, listed in networks.written("recipes"):
         for index, recipe in enumerate(listed):
-            recipes.require(recipe, ("networks", name, "recipes", index), found)
+            recipes.require(recipe, ("networks", name, "recipes", index))
     scales = data.get("scales")
     scales = scales if isinstance(scales, Mapping) else {}
     for name, scale in scales.items():
@@ -83,7 +83,7 @@ def check_names_and_effects(
         _check_effects(data, scales, networks, recipes, found)
 
 
-def _check_scale(name: str, scale: object, networks: _Known, recipes: _Known, found: FieldFaults) -> None:
+def _check_scale(name: str, scale: object, networks: _Tables, recipes: _Tables, found: FieldFaults) -> None:
     _check_name(name, ("scales", name), found)
     if not is_folder_name(str(name)):
         found.add(("scales", name), "it names a folder: no / or \\ in it, and no . at its beginning")
@@ -91,10 +91,10 @@ def _check_scale(name: str, scale: object, networks: _Known, recipes: _Known, fo
         wanted = scale.get(key) if isinstance(scale, Mapping) else None
         for index, label in enumerate(wanted if isinstance(wanted, list) else []):
             if isinstance(label, str):
-                known.require(label, ("scales", name, key, index), found)
+                known.require(label, ("scales", name, key, index))
 
 
-class _Known:
+class _Tables:
     """The networks or recipes of a file, however faulty. Not all names are known of a table that is faulty.
 
     Attributes:
@@ -105,6 +105,7 @@ class _Known:
     def __init__(self, key: str, raw: object, reader: TableOf, found: FieldFaults) -> None:
         self.names: set[str] = set()
         self._key = key
+        self._found = found
         self._raw: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
         self._unreadable = raw is not None and not isinstance(raw, Mapping)
         self._tables: dict[str, GridTable] = {}
@@ -118,7 +119,7 @@ class _Known:
             except ValidationError:
                 self._note_faulty(name, table)
         self.members = list(members_of(self._tables))
-        self._note_members(found)
+        self._note_members()
 
     @property
     def complete(self) -> bool:
@@ -133,12 +134,12 @@ class _Known:
         self._beginnings += begin
         self.names.update(begin)
 
-    def _note_members(self, found: FieldFaults) -> None:
+    def _note_members(self) -> None:
         seen: dict[str, str] = {}
         for member in self.members:
             self._sizes[member.table] = member.index + 1
             if member.label in seen:
-                found.add(
+                self._found.add(
                     (self._key, member.table), f'its "{member.label}" is also in {self._key}.{seen[member.label]}'
                 )
             seen.setdefault(member.label, member.table)
@@ -152,13 +153,13 @@ class _Known:
             if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
                 yield name, listed
 
-    def require(self, name: str, path: Path, found: FieldFaults) -> None:
+    def require(self, name: str, path: Path) -> None:
         """Note it where nothing is called `name`, nor can be in a faulty table."""
         possible = self._unreadable or any(name.startswith(f"{each} ") for each in self._beginnings)
         if name not in self.names and not possible:
-            found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
+            self._found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
 
-    def require_comparable(self, recipes: _Known | None, found: FieldFaults) -> None:
+    def require_comparable(self, recipes: _Tables | None) -> None:
         """Note where what a table is compared with does not exist, is itself, or cannot be paired with it.
 
         Args:
@@ -168,31 +169,29 @@ class _Known:
             for written in listed:
                 path = (self._key, name, "against")
                 against = self._without_recipe(written, recipes)
-                self.require(against, path, found)
-                self._require_trained(against, written, recipes, path, found)
-                self._require_pairs(against, name, path, found)
+                self.require(against, path)
+                self._require_trained(against, written, recipes, path)
+                self._require_pairs(against, name, path)
                 if against == written and self._is_itself(against, name):
-                    found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
+                    self._found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
 
-    def require_reference(self, written: str, recipes: _Known, found: FieldFaults) -> None:
+    def require_reference(self, written: str, recipes: _Tables) -> None:
         """Note it where there is no such reference, or where a table that is compared with it cannot be paired."""
         reference = self._without_recipe(written, recipes)
-        self.require(reference, ("reference",), found)
-        self._require_trained(reference, written, recipes, ("reference",), found)
+        self.require(reference, ("reference",))
+        self._require_trained(reference, written, recipes, ("reference",))
         for name, table in self._tables.items():
             if table.against is None and name != reference:
-                self._require_pairs(reference, name, ("reference",), found)
+                self._require_pairs(reference, name, ("reference",))
 
-    def _without_recipe(self, name: str, recipes: _Known | None) -> str:
+    def _without_recipe(self, name: str, recipes: _Tables | None) -> str:
         """The network of "network, recipe", where there is such a recipe and no network of the whole name."""
         if recipes is None or name in self.names:
             return name
         parts = (name.removesuffix(f", {recipe}") for recipe in recipes.names)
         return next((part for part in parts if part != name), name)
 
-    def _require_trained(
-        self, network: str, written: str, recipes: _Known | None, path: Path, found: FieldFaults
-    ) -> None:
+    def _require_trained(self, network: str, written: str, recipes: _Tables | None, path: Path) -> None:
         """Note it where what is written names a network with a recipe that it is not trained by."""
         if recipes is None or network == written:
             return
@@ -200,7 +199,7 @@ class _Known:
         named = [each for each in self.members if each.named(network, each.index)]
         by = [each for each in recipes.members if each.named(recipe, each.index)]
         if named and by and not any(network.trained_by(recipe) for network in named for recipe in by):
-            found.add(path, f'"{network}" is not trained by "{recipe}"')
+            self._found.add(path, f'"{network}" is not trained by "{recipe}"')
 
     def _is_itself(self, against: str, name: str) -> bool:
         """Whether each member of a table would be compared with itself alone."""
@@ -209,10 +208,10 @@ class _Known:
             [other for other in self.members if other.named(against, member.index)] == [member] for member in own
         )
 
-    def _require_pairs(self, against: str, name: str, path: Path, found: FieldFaults) -> None:
+    def _require_pairs(self, against: str, name: str, path: Path) -> None:
         size, own = self._sizes.get(against, 1), self._sizes.get(name)
         if own is not None and size not in (1, own):
-            found.add(path, f"{against} has {size} members for {own} of {name}; they are paired in order")
+            self._found.add(path, f"{against} has {size} members for {own} of {name}; they are paired in order")
 
 
 def is_folder_name(name: str) -> bool:
@@ -227,7 +226,7 @@ def _check_name(name: object, path: Path, found: FieldFaults) -> None:
 
 
 def _check_effects(
-    data: Mapping[str, Any], written: Mapping[str, Any], networks: _Known, recipes: _Known, found: FieldFaults
+    data: Mapping[str, Any], written: Mapping[str, Any], networks: _Tables, recipes: _Tables, found: FieldFaults
 ) -> None:
     scales: dict[str, Scale] = {}
     for name, table in written.items():
@@ -243,7 +242,7 @@ def _check_effects(
     _check_evaluations(data, scales, len(scales) == len(written), found)
 
 
-def _check_trainings(name: str, scale: Scale, all_networks: _Known, all_recipes: _Known, found: FieldFaults) -> None:
+def _check_trainings(name: str, scale: Scale, all_networks: _Tables, all_recipes: _Tables, found: FieldFaults) -> None:
     networks, recipes = chosen(all_networks.members, scale.networks), chosen(all_recipes.members, scale.recipes)
     wanted = dict.fromkeys(recipe for network in networks for recipe in network.recipes or ())
     known = {known for recipe in all_recipes.members for known in (recipe.label, recipe.table)}

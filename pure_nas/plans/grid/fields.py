@@ -168,16 +168,14 @@ def _known_pattern(raw: str) -> str:
     return pattern
 
 
-def _reader(model: type[BaseModel], name: str) -> FieldReader:
-    """Reads a field of `model`."""
-    per_stage = descriptions(model)[name].per == "stage"
-    return StagesReader(field_type(model, name)) if per_stage else FieldReader(field_type(model, name))
-
-
 def _readers(model: type[BaseModel], **given: FieldReader) -> dict[str, FieldReader]:
     """Those `given`, and one for every other field of `model` that is not decided elsewhere."""
-    listed = [name for name, each in descriptions(model).items() if not each.elsewhere and name not in given]
-    return {**given, **{name: _reader(model, name) for name in listed}}
+    found = dict(given)
+    for name, described in descriptions(model).items():
+        if not described.elsewhere and name not in given:
+            reader = StagesReader if described.per == "stage" else FieldReader
+            found[name] = reader(field_type(model, name))
+    return found
 
 
 NETWORK_FIELDS: Mapping[str, FieldReader] = _readers(
@@ -242,10 +240,9 @@ class TableOf(ReadBy):
             faults.add((), "must be a table")
             faults.raise_any()
             return GridTable()
-        for key in raw:
-            if key in _ELSEWHERE and key not in self._fields:
-                faults.add((key,), _ELSEWHERE[key])
-        known = {key: value for key, value in raw.items() if key not in _ELSEWHERE or key in self._fields}
+        for key in (key for key in raw if key in _ELSEWHERE):
+            faults.add((key,), _ELSEWHERE[key])
+        known = {key: value for key, value in raw.items() if key not in _ELSEWHERE}
         faults.unknown_keys(known, (*self._fields, *self._more))
         for key in self._required:
             if key not in raw:
