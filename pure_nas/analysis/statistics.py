@@ -53,6 +53,8 @@ def accuracy_interval(accuracies: Sequence[float]) -> tuple[float, float] | None
 
 def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     """Compare mean(first) and mean(second) by Welch's test; each needs two values."""
+    from scipy import stats
+
     value = statistics.fmean(first) - statistics.fmean(second)
     of_first, of_second = (statistics.variance(values) / len(values) for values in (first, second))
     variance = of_first + of_second
@@ -62,7 +64,7 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     freedom = 1 / ((of_first / variance) ** 2 / (len(first) - 1) + (of_second / variance) ** 2 / (len(second) - 1))
     error = math.sqrt(variance)
     reach = _quantile(freedom) * error
-    return Difference(value, value - reach, value + reach, _two_sided(abs(value) / error, freedom))
+    return Difference(value, value - reach, value + reach, float(2 * stats.t.sf(abs(value) / error, freedom)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -82,9 +84,3 @@ def _quantile(freedom: float) -> float:
     from scipy import stats
 
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
-
-
-def _two_sided(t: float, freedom: float) -> float:
-    from scipy import stats
-
-    return float(2 * stats.t.sf(t, freedom))

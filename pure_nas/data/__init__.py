@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pure_nas.data.augment import Augment
     from pure_nas.data.dataset import Dataset
     from pure_nas.data.image_set import ImageSet
-    from pure_nas.data.pixel_source import PixelSource
-    from pure_nas.data.raw_images import LargeImages, Opened, RawImages
+    from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
     from pure_nas.data.resident import ResidentImages
     from pure_nas.data.sources.load import load_dataset
     from pure_nas.data.streamed import StreamedImages
@@ -52,7 +51,7 @@ _MODULES = {
     "ImageSet": "image_set",
     "LargeImages": "raw_images",
     "Opened": "raw_images",
-    "PixelSource": "pixel_source",
+    "PixelSource": "raw_images",
     "RawImages": "raw_images",
     "ResidentImages": "resident",
     "StreamedImages": "streamed",

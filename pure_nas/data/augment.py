@@ -81,6 +81,7 @@ class Draws:
         size: height and width that a network sees, pixels.
         height: (N,), int64, rows of each window, which is scaled to `size`; None if all have that size.
         width: (N,), int64, columns of each window; None if all have that size.
+        border: width of the black border around images, pixels.
     """
 
     order: Tensor
@@ -91,6 +92,7 @@ class Draws:
     size: int
     height: Tensor | None = None
     width: Tensor | None = None
+    border: int = 0
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on `device`."""
@@ -129,7 +131,7 @@ def draw(count: int, generator: torch.Generator | None, augment: Augment | None,
     orientation = _orientations(mirrored if augment.flip else still, generator, augment)
     orientations = 8 if augment.vertical_flip or augment.quarter_turns else 2
     if augment.random_resized_crop is None:
-        return Draws(order, shifts[0], shifts[1], orientation, orientations, size)
+        return Draws(order, shifts[0], shifts[1], orientation, orientations, size, border=augment.border)
     height, width = _window_sizes(count, stored, augment.random_resized_crop, generator)
     top, left = (
         (torch.rand(count, generator=generator) * (stored - extent + 1)).long().clamp_(max=stored - extent)
@@ -178,24 +180,21 @@ def _window_sizes(count: int, side: int, share: float, generator: torch.Generato
 
 
 Cut = Callable[[Tensor, slice], Tensor]
-"""From padded images (B, C, P, P), uint8, and where in the epoch they stand, to what is shown of them:
-(B, C, size, size), uint8, channels_last."""
+"""From images (B, C, S, S), uint8, and their slice of the epoch, to windows (B, C, size, size), channels_last."""
 
 
-def bordered(images: Tensor, padding: int) -> Tensor:
-    """(B, C, S, S) `images` with a black border `padding` pixels wide."""
-    return F.pad(images, (padding,) * 4) if padding else images
-
-
-def cutter(draws: Draws, channels: int, padded_size: int, device: torch.device) -> Cut:
-    """A function that cuts the windows of an epoch, drawn and moved to `device`, from batches of padded images."""
+def cutter(draws: Draws, channels: int, stored: int, device: torch.device) -> Cut:
+    """A function that cuts the windows of an epoch, drawn and moved to `device`, from batches of stored images."""
     top, left, orientation = draws.top, draws.left, draws.orientation
     if draws.height is None or draws.width is None:
-        crop = Cropper(channels, padded_size, draws.size, device, orientations=draws.orientations)
-        return lambda padded, part: crop(padded, top[part], left[part], orientation[part])
+        crop = Cropper(channels, stored + 2 * draws.border, draws.size, device, orientations=draws.orientations)
+        border = (draws.border,) * 4
+        return lambda images, part: crop(
+            F.pad(images, border) if draws.border else images, top[part], left[part], orientation[part]
+        )
     height, width = draws.height, draws.width
-    scale = Scaler(padded_size, draws.size, device)
-    return lambda padded, part: scale(padded, top[part], left[part], height[part], width[part], orientation[part])
+    scale = Scaler(stored, draws.size, device)
+    return lambda images, part: scale(images, top[part], left[part], height[part], width[part], orientation[part])
 
 
 class Cropper:

@@ -120,8 +120,7 @@ class ImageSet(ABC):
             raise UsageError("Whole images are not augmented: ask for one of the two.")
         size = self.stored_size if whole else self.image_size
         draws = draw(len(self), generator, augment, stored=self.stored_size, size=size)
-        padding = augment.border if augment else 0
-        return self._epoch(draws, bounds, padding, torch.device(device))
+        return self._epoch(draws, bounds, torch.device(device))
 
     def _checked_bounds(self, batch_size: int, *, shuffled: bool, drop_last: bool) -> list[tuple[int, int]]:
         smallest = 2 if shuffled else 1
@@ -151,10 +150,8 @@ class ImageSet(ABC):
         return self.image_size
 
     @abstractmethod
-    def _epoch(
-        self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
-    ) -> Iterator[Batch]:
-        """The batches of one epoch, as drawn, from images with a black border `padding` pixels wide."""
+    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
+        """The batches of one epoch, as drawn."""
 
     @abstractmethod
     def subset(self, positions: Tensor) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pure_nas.data.augment import Draws, bordered, cutter
+from pure_nas.data.augment import Draws, cutter
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
 
 _PIECE_BYTES = 2**23
@@ -78,18 +78,16 @@ class ResidentImages(ImageSet):
             total += count_histogram(pixels[piece])
         return total
 
-    def _epoch(
-        self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
-    ) -> Iterator[Batch]:
+    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
         images, labels = self._store.on(device)
         normalise = self.normalisation.normaliser(draws.size, device)
         # One transfer per epoch: nothing in the loop waits for the device.
         drawn = draws.to(device)
         rows = self._positions.to(device)[drawn.order]
-        cut = cutter(drawn, images.shape[1], images.shape[-1] + 2 * padding, device)
+        cut = cutter(drawn, images.shape[1], images.shape[-1], device)
         for start, stop in bounds:
             part = slice(start, stop)
-            windows = cut(bordered(images.index_select(0, rows[part]), padding), part)
+            windows = cut(images.index_select(0, rows[part]), part)
             yield normalise(windows), labels.index_select(0, rows[part])
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pure_nas.data.augment import Draws, bordered, cutter
+from pure_nas.data.augment import Draws, cutter
 from pure_nas.data.decode import pillow_warnings_ignored
 from pure_nas.data.image_set import Batch, ImageSet, Normalisation, count_histogram
-from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.raw_images import PixelSource
 from pure_nas.errors import DataError
 
 _SAMPLE = 1024
@@ -115,18 +115,16 @@ class StreamedImages(ImageSet):
         counts = [count_histogram(pixels) for pixels in self._read(chunks, pin_memory=False)]
         return torch.stack(counts).sum(0)
 
-    def _epoch(
-        self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
-    ) -> Iterator[Batch]:
+    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
         normalise = self.normalisation.normaliser(draws.size, device)
         positions = self._positions[draws.order]
         labels = self.labels[draws.order].to(device)
-        cut = cutter(draws.to(device), self._source.in_chans, self._source.size + 2 * padding, device)
+        cut = cutter(draws.to(device), self._source.in_chans, self._source.size, device)
         wanted = [positions[start:stop].tolist() for start, stop in bounds]
         batches = self._read(wanted, pin_memory=device.type == "cuda")
         for (start, stop), pixels in zip(bounds, batches, strict=True):
             part = slice(start, stop)
-            windows = cut(bordered(pixels.to(device, non_blocking=True), padding), part)
+            windows = cut(pixels.to(device, non_blocking=True), part)
             yield normalise(windows), labels[part]
 
     def _read(self, positions: Sequence[list[int]], *, pin_memory: bool) -> Iterator[Tensor]:

@@ -67,7 +67,6 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
 
 def _axis(axis: Axis) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "title": {"text": escape(axis.title)},
         "gridcolor": "@line",
         "showgrid": axis.grid,
         "zeroline": axis.zero,
@@ -78,6 +77,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
         "automargin": True,
         **_NUMBERS[axis.numbers],
     }
+    if axis.title:  # an empty one takes room
+        found["title"] = {"text": escape(axis.title)}
     if axis.log:
         found["type"] = "log"
     if axis.range:

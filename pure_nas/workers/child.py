@@ -196,10 +196,8 @@ class _Watched(ImageSet):
     def stored_size(self) -> int:
         return self._images.stored_size
 
-    def _epoch(
-        self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
-    ) -> Iterator[Batch]:
-        for batch in self._images._epoch(draws, bounds, padding, device):
+    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
+        for batch in self._images._epoch(draws, bounds, device):
             self._tick()
             yield batch
 

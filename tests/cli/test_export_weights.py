@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from heard import Heard
 from studies import Answer, Command, Study, invoke
 
-from pure_nas.plans.retrain import retrain as retrain_trials
-from pure_nas.plans.retrain import select_trials
+from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import load_results
-from pure_nas.run.retrained import Variant
-from pure_nas.workers import Outcome
 
 LOSSES = {1: 1.0, 2: 0.4, 3: 0.5}
 """Last training losses: seed 3 is nearest to their mean."""
@@ -58,21 +56,11 @@ def retrained(retrained_once: Study, tmp_path: Path) -> Study:
     return retrained_once.copied(tmp_path / "runs")
 
 
-class Silent:
-    """Listens to a retraining and says nothing."""
-
-    def begin(self, done: int, total: int) -> None: ...
-
-    def training_started(self, variant: Variant, seed: int) -> None: ...
-
-    def training_ended(self, variant: Variant, seed: int, outcome: Outcome) -> None: ...
-
-
 def retrain(study: Study, *, seeds: int = 3, epochs: int = 1) -> None:
     """Retrain trial 1 as the command does, but for the report."""
     run = RunDirectory.open(study.run)
     trials = select_trials(load_results(run), "1")
-    retrain_trials(run, trials, seeds=seeds, epochs=epochs, device="cpu", data_dir=None, listener=Silent())
+    Retrain(run, trials, seeds=seeds, epochs=epochs, device="cpu", data_dir=None).go(Heard())
 
 
 def seed_folders(study: Study, epochs: int = 1) -> dict[int, Path]:

@@ -1,28 +1,227 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 import torch
-from hypothesis import given
+from dataset_files import listing_of, picture
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.data import Augment, ResidentImages
-from pure_nas.data.augment import Cropper, draw
+from pure_nas.data import Augment, ImageSet, ResidentImages, StreamedImages
+from pure_nas.data.augment import Cropper, Scaler, draw
 from pure_nas.data.image_set import Normalisation
+from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.errors import UsageError
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import CONV
 
+CPU = torch.device("cpu")
 PLAIN = Normalisation((0.0,) * 3, (1.0,) * 3)
+ALL = Augment(random_resized_crop=0.2, vertical_flip=True, quarter_turns=True)
 
 
-def images_of(count: int, size: int = 8, channels: int = 3) -> torch.Tensor:
+def images_of(count: int, size: int = 8, channels: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(count)
     return torch.randint(0, 256, (count, channels, size, size), generator=generator, dtype=torch.uint8)
 
 
-def image_set(count: int, size: int = 8) -> ResidentImages:
+def image_set(count: int) -> ResidentImages:
     """Images whose labels are their positions."""
-    return resident(images_of(count, size), torch.arange(count), PLAIN)
+    return resident(images_of(count), torch.arange(count), PLAIN)
+
+
+def laid(image: Tensor, orientation: int) -> Tensor:
+    """(C, S, S) `image` as `Draws.orientation` says."""
+    if orientation >= 4:
+        image = image.transpose(1, 2)
+    if orientation & 2:
+        image = image.flip(1)
+    return image.flip(2) if orientation & 1 else image
+
+
+def pixels(batch: Tensor) -> Tensor:
+    return batch.mul(255).round().to(torch.uint8)
+
+
+def epoch(images: ImageSet, augment: Augment | None, seed: int = 0, batch_size: int = 16) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.cat([pixels(x) for x, _ in images.batches(batch_size, generator=generator, augment=augment)])
+
+
+def kinds_of_turns(augment: Augment) -> set[bytes]:
+    """Every way in which one image is laid in an epoch of many copies."""
+    copies = resident(images_of(1, 5).expand(400, -1, -1, -1), torch.zeros(400, dtype=torch.int64), PLAIN)
+    return {image.contiguous().numpy().tobytes() for image in epoch(copies, augment)}
+
+
+def as_bytes(images: list[Tensor]) -> set[bytes]:
+    return {image.contiguous().numpy().tobytes() for image in images}
+
+
+@pytest.mark.parametrize(
+    ("augment", "digest"),
+    [
+        (Augment(), "0c31410ac5d21466"),
+        (Augment(2, flip=False), "f6183f8e58f65311"),
+        (None, "b18d5775dd5d42dc"),
+    ],
+)
+def test_crops_and_flips_are_those_of_every_version(augment: Augment | None, digest: str) -> None:
+    images = resident(images_of(50, 8), torch.arange(50), PLAIN)
+    seen = hashlib.sha256()
+    for batch, labels in images.batches(16, generator=torch.Generator().manual_seed(7), augment=augment):
+        seen.update(pixels(batch).contiguous().numpy().tobytes())
+        seen.update(labels.numpy().tobytes())
+    assert seen.hexdigest()[:16] == digest
+
+
+def test_quarter_turns_turn_and_never_mirror() -> None:
+    image = images_of(1, 5)[0]
+    turned = [image.rot90(quarters, (1, 2)) for quarters in range(4)]
+    assert kinds_of_turns(Augment(0, flip=False, quarter_turns=True)) == as_bytes(turned)
+    mirrored = [each.flip(2) for each in turned]
+    assert kinds_of_turns(Augment(0, flip=True, quarter_turns=True)) == as_bytes(turned + mirrored)
+    assert kinds_of_turns(Augment(0, flip=False, vertical_flip=True, quarter_turns=True)) == as_bytes(turned + mirrored)
+
+
+def test_vertical_flips_turn_upside_down() -> None:
+    image = images_of(1, 5)[0]
+    assert kinds_of_turns(Augment(0, flip=False, vertical_flip=True)) == as_bytes([image, image.flip(1)])
+    four = [image, image.flip(1), image.flip(2), image.flip(1, 2)]
+    assert kinds_of_turns(Augment(0, flip=True, vertical_flip=True)) == as_bytes(four)
+
+
+def test_all_eight_ways_are_equally_likely() -> None:
+    draws = draw(8000, torch.Generator().manual_seed(0), Augment(quarter_turns=True), stored=8, size=8)
+    assert draws.orientation.bincount().min() > 900
+    assert draws.orientations == 8
+
+
+@given(st.integers(2, 9), st.integers(0, 4), st.integers(0, 99))
+@settings(deadline=None)
+def test_windows_of_a_fixed_size_equal_slicing_and_laying_each_image(size: int, padding: int, seed: int) -> None:
+    augment = Augment(padding, vertical_flip=True, quarter_turns=True)
+    padded = F.pad(images_of(6, size + 2), (padding,) * 4)
+    draws = draw(6, torch.Generator().manual_seed(seed), augment, stored=size + 2, size=size)
+    crop = Cropper(3, size + 2 + 2 * padding, size, CPU, orientations=8)
+    for image, window, top, left, way in zip(
+        padded,
+        crop(padded, draws.top, draws.left, draws.orientation),
+        draws.top.tolist(),
+        draws.left.tolist(),
+        draws.orientation.tolist(),
+        strict=True,
+    ):
+        assert torch.equal(window, laid(image[:, top : top + size, left : left + size], way))
+
+
+@given(st.integers(4, 24), st.integers(2, 20), st.integers(0, 7), st.data())
+@settings(deadline=None, max_examples=60)
+def test_scaled_windows_equal_those_of_pytorch(stored: int, size: int, way: int, data: st.DataObject) -> None:
+    image = images_of(1, stored)
+    height, width = (data.draw(st.integers(1, stored)) for _ in range(2))
+    top, left = data.draw(st.integers(0, stored - height)), data.draw(st.integers(0, stored - width))
+    numbers = (torch.tensor([each]) for each in (top, left, height, width, way))
+    (found,) = Scaler(stored, size, CPU)(image, *numbers)
+    window = image[:, :, top : top + height, left : left + width].float()
+    (expected,) = F.interpolate(window, (size, size), mode="bilinear", antialias=True)
+    assert (found.float() - laid(expected, way)).abs().max() <= 0.501
+
+
+@given(st.floats(0.02, 1), st.integers(8, 256))
+@settings(deadline=None, max_examples=40)
+def test_resized_windows_lie_in_the_image_and_have_the_asked_area_and_shape(share: float, stored: int) -> None:
+    draws = draw(300, torch.Generator().manual_seed(0), Augment(random_resized_crop=share), stored=stored, size=8)
+    assert draws.height is not None
+    assert draws.width is not None
+    assert min(int(each.min()) for each in (draws.top, draws.left)) >= 0
+    assert min(int(each.min()) for each in (draws.height, draws.width)) >= 1
+    assert int((draws.top + draws.height).max()) <= stored
+    assert int((draws.left + draws.width).max()) <= stored
+    # Sides are rounded to whole pixels.
+    assert ((draws.height + 0.5) * (draws.width + 0.5) >= share * stored**2 * 0.999).all()
+    assert ((draws.width + 0.5) / (draws.height - 0.5).clamp(min=0.5) >= 3 / 4 * 0.999).all()
+    assert ((draws.height + 0.5) / (draws.width - 0.5).clamp(min=0.5) >= 3 / 4 * 0.999).all()
+
+
+def test_resized_windows_are_of_every_size_and_shape() -> None:
+    draws = draw(4000, torch.Generator().manual_seed(0), Augment(random_resized_crop=0.08), stored=256, size=224)
+    assert draws.height is not None
+    assert draws.width is not None
+    area = draws.height * draws.width / 256**2
+    assert area.quantile(0.05) < 0.15
+    assert area.quantile(0.95) > 0.8
+    ratio = draws.width / draws.height
+    assert 0.49 < float((ratio > 1).float().mean()) < 0.53
+    assert len(torch.stack([draws.top, draws.left]).unique(dim=1).T) > 2000
+
+
+@pytest.mark.parametrize("augment", [ALL, Augment(2, vertical_flip=True), Augment(1, quarter_turns=True), None])
+@pytest.mark.parametrize("size", [8, 12])
+def test_streamed_images_are_varied_like_those_in_memory(tmp_path: Path, augment: Augment | None, size: int) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(21)]
+    for number, path in enumerate(paths):
+        picture(number, 12, 12).save(path)
+    source = EncodedImages(listing_of(paths), 12, 3)
+    labels = torch.arange(21)
+    streamed = StreamedImages(source, labels, PLAIN, image_size=size, workers=0)
+    held = torch.stack([torch.from_numpy(source.pixels(number).copy()) for number in range(21)])
+    memory = resident(held, labels, PLAIN, image_size=size)
+    assert torch.equal(epoch(streamed, augment), epoch(memory, augment))
+    chosen = torch.tensor([5, 3, 17])
+    both = [each.subset(chosen).normalised(PLAIN) for each in (streamed, memory)]
+    assert torch.equal(epoch(both[0], augment), epoch(both[1], augment))
+    assert (both[0].image_size, both[0].stored_size) == (both[1].image_size, both[1].stored_size) == (size, 12)
+
+
+def test_one_seed_gives_one_epoch_of_everything() -> None:
+    images = resident(images_of(40, 12), torch.arange(40), PLAIN, image_size=8)
+    assert torch.equal(epoch(images, ALL, 1), epoch(images, ALL, 1))
+    assert not torch.equal(epoch(images, ALL, 1), epoch(images, ALL, 2))
+    assert torch.equal(epoch(images, ALL, 1, batch_size=40), epoch(images, ALL, 1, batch_size=8))
+
+
+def test_a_border_that_another_epoch_needed_does_not_move_resized_windows() -> None:
+    images = resident(images_of(20, 10), torch.arange(20), PLAIN)
+    before = epoch(images, ALL)
+    epoch(images, Augment(4))
+    assert torch.equal(epoch(images, ALL), before)
+
+
+def test_the_middle_of_an_image_is_shown_and_all_of_it_where_asked() -> None:
+    held = images_of(6, 12)
+    images = resident(held, torch.arange(6), PLAIN, image_size=8)
+    shown, _ = next(images.batches(6))
+    assert torch.equal(pixels(shown), held[:, :, 2:10, 2:10])
+    whole, _ = next(images.batches(6, whole=True))
+    assert torch.equal(pixels(whole), held)
+    with pytest.raises(UsageError, match="Whole images are not augmented"):
+        images.batches(6, whole=True, augment=Augment(), generator=torch.Generator())
+
+
+def test_windows_reach_every_corner_of_an_image_larger_than_what_is_shown() -> None:
+    draws = draw(500, torch.Generator().manual_seed(0), Augment(1), stored=12, size=8)
+    for each in (draws.top, draws.left):
+        assert each.unique().tolist() == list(range(7))
+
+
+def test_a_recipe_asks_and_a_dataset_allows() -> None:
+    recipe = Recipe.usual(CONV, random_resized_crop=0.3, vertical_flip=True, quarter_turns=True)
+    upright = Augment.of(recipe, flip=False, turns=False)
+    assert upright == Augment(crop_padding=4, flip=False, random_resized_crop=0.3)
+    assert Augment.of(recipe, flip=True, turns=True) == Augment(4, True, 0.3, True, True)
+    assert Augment.of(Recipe.usual(CONV), flip=True, turns=True) == Augment()
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.5])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(UsageError, match="random_resized_crop must be above 0 and at most 1"):
+        Augment(random_resized_crop=share)
 
 
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(2, 9), st.integers(0, 4), st.integers(0, 999))
@@ -31,7 +230,7 @@ def test_windows_equal_slicing_and_mirroring_each_image(
 ) -> None:
     padded = F.pad(images_of(count, size, channels), (padding,) * 4)
     draws = draw(count, torch.Generator().manual_seed(seed), Augment(padding, flip=True), stored=size, size=size)
-    crop = Cropper(channels, size + 2 * padding, size, torch.device("cpu"))
+    crop = Cropper(channels, size + 2 * padding, size, CPU)
     windows = crop(padded, draws.top, draws.left, draws.orientation)
     for i in range(count):
         top, left = int(draws.top[i]), int(draws.left[i])
@@ -60,16 +259,6 @@ def test_the_border_is_black_before_normalisation() -> None:
     assert batch.unique().tolist() == [-2.0, 2.0]
 
 
-def test_one_seed_gives_one_epoch() -> None:
-    def epoch(seed: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(seed)
-        batches = image_set(50).batches(16, generator=generator, augment=Augment())
-        return torch.cat([batch for batch, _ in batches])
-
-    assert torch.equal(epoch(3), epoch(3))
-    assert not torch.equal(epoch(3), epoch(4))
-
-
 def test_the_second_epoch_of_a_generator_differs() -> None:
     generator = torch.Generator().manual_seed(0)
     first, second = (next(image_set(50).batches(50, generator=generator))[1] for _ in range(2))
@@ -93,3 +282,23 @@ def test_augmentation_without_a_generator_is_refused() -> None:
 def test_a_negative_padding_is_refused() -> None:
     with pytest.raises(UsageError, match="crop_padding must be 0 or more"):
         Augment(-1)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("augment", [ALL, Augment(2, vertical_flip=True, quarter_turns=True)])
+def test_a_gpu_cuts_the_windows_of_a_cpu(augment: Augment) -> None:
+    images = resident(images_of(64, 40), torch.arange(64), PLAIN, image_size=32)
+    cpu, gpu = (
+        torch.cat(
+            [
+                pixels(batch).cpu()
+                for batch, _ in images.batches(
+                    16, device=device, generator=torch.Generator().manual_seed(0), augment=augment
+                )
+            ]
+        )
+        for device in ("cpu", "cuda")
+    )
+    # Sums of another order may round a pixel to its neighbour.
+    assert (cpu.int() - gpu.int()).abs().max() <= (1 if augment.random_resized_crop else 0)

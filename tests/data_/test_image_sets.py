@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pure_nas.data import Augment, ResidentImages, StreamedImages
 from pure_nas.data.image_set import Normalisation, count_histogram
-from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.data.streamed import share_cpus, usual_workers
 from pure_nas.errors import DataError, UsageError

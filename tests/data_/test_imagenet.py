@@ -33,7 +33,7 @@ from pure_nas.data import (
     load_dataset,
 )
 from pure_nas.data.decode import decode_image
-from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.sources import imagenet_files
 from pure_nas.errors import DataError
 

@@ -39,9 +39,7 @@ class FaultyImages(ImageSet):
     def image_size(self) -> int:
         return self.images.image_size
 
-    def _epoch(
-        self, draws: Draws, bounds: Sequence[tuple[int, int]], padding: int, device: torch.device
-    ) -> Iterator[Batch]:
+    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
         lines = self.fault.read_text().splitlines() if self.fault.exists() else []
         if lines:
             word, _, epochs = lines[0].partition(" ")
@@ -50,7 +48,7 @@ class FaultyImages(ImageSet):
             self.fault.write_text("\n".join([*later, *lines[1:]]))
             if not later:
                 go_wrong(word)
-        return self.images._epoch(draws, bounds, padding, device)
+        return self.images._epoch(draws, bounds, device)
 
     def subset(self, positions: Tensor) -> FaultyImages:
         return FaultyImages(self.images.subset(positions), self.fault)

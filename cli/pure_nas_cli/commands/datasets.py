@@ -43,7 +43,9 @@ def datasets(
     for column in ("dataset", "images", "classes", "shape", "here", "looked for in"):
         table.add_column(column, overflow="fold")
     for info in listed:
-        table.add_row(*_row(info))
+        train, test = _sizes(info)
+        here = "yes" if info.present else "no"
+        table.add_row(info.name, f"{train} + {test}", str(info.classes), _shape(info), here, info.location)
     stdout.print(table)
     stdout.print(
         "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
@@ -51,16 +53,12 @@ def datasets(
     )
 
 
-def _row(info: DatasetInfo) -> list[str]:
-    train, test = (f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size))
-    return [
-        info.name,
-        f"{train} + {test}",
-        str(info.classes),
-        " x ".join(str(size) for size in info.image_shape),
-        "yes" if info.present else "no",
-        info.location,
-    ]
+def _sizes(info: DatasetInfo) -> list[str]:
+    return [f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size)]
+
+
+def _shape(info: DatasetInfo) -> str:
+    return " x ".join(map(str, info.image_shape))
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
@@ -82,13 +80,12 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
         }
         print(json.dumps(document, indent=2, default=str))
         return
-    train, test = (f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size))
+    train, test = _sizes(info)
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row(info.name, info.summary)
-    shape = " x ".join(map(str, info.image_shape))
-    table.add_row("images", f"{train} to train and validate on, {test} to test on, {shape}")
+    table.add_row("images", f"{train} to train and validate on, {test} to test on, {_shape(info)}")
     table.add_row("here", f"{'yes' if info.present else 'no'}, looked for in {info.location}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))

@@ -13,7 +13,7 @@ from pure_nas.data.dataset import Choice, Dataset, Images, require_every_class
 from pure_nas.data.decoded import DecodedImages, decoded_once
 from pure_nas.data.image_files import Listing, PassedOver, count_images, list_images
 from pure_nas.data.image_set import ImageSet, Normalisation
-from pure_nas.data.pixel_source import EncodedImages
+from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.resident import resident
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
 from pure_nas.data.split import split_off_test

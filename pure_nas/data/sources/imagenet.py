@@ -11,8 +11,7 @@ import numpy as np
 
 from pure_nas.data.decode import corrupt_among, pillow_warnings_counted
 from pure_nas.data.disk_cache import keep, key_of, read_kept
-from pure_nas.data.pixel_source import EncodedImages
-from pure_nas.data.raw_images import LargeImages, Opened
+from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
 from pure_nas.data.sources.catalogue import BUILT_IN, imagenet_names
 from pure_nas.data.sources.imagenet_files import ImagenetFiles, find_files
 from pure_nas.data.sources.spec import Part

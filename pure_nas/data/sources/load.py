@@ -16,8 +16,7 @@ from pure_nas.data.dataset import Choice, Dataset, Images, require_every_class
 from pure_nas.data.decode import in_threads, pillow_warnings_counted, scaled
 from pure_nas.data.decoded import SMALLEST_IMAGE, pixel_digest
 from pure_nas.data.image_set import ImageSet, Normalisation
-from pure_nas.data.pixel_source import EncodedImages, PixelSource
-from pure_nas.data.raw_images import LargeImages, RawImages
+from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
 from pure_nas.data.resident import resident
 from pure_nas.data.sources.catalogue import dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder import load_folder

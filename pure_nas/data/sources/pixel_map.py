@@ -23,7 +23,7 @@ from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.disk_cache import alone, key_of, read_kept
-from pure_nas.data.pixel_source import PixelSource
+from pure_nas.data.raw_images import PixelSource
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError, reason
 from pure_nas.files import flush_to_disk
