@@ -12,7 +12,7 @@ from pure_nas.report import write_report
 from pure_nas.report.data import ReportData
 from pure_nas.report.front_table import front_table
 from pure_nas.report.retraining import retrained_table
-from pure_nas.report.tables import front_document
+from pure_nas.report.search_files import front_document
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
 from pure_nas.run.retrained import Retraining

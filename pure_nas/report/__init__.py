@@ -43,8 +43,8 @@ def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path
         from pure_nas.report.data import report_data
         from pure_nas.report.matplotlib_chart import write_figures
         from pure_nas.report.search_charts import paper_figures
+        from pure_nas.report.search_files import write_data_files
         from pure_nas.report.search_page import write_page
-        from pure_nas.report.tables import write_tables
 
         data = data or report_data(run)
-        return [*write_tables(run, data), write_page(run, data), *write_figures(run, paper_figures(data))]
+        return [*write_data_files(run, data), write_page(run, data), *write_figures(run, paper_figures(data))]

@@ -59,7 +59,7 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
     assert "25.00 %" in running
     assert " 0.0 s " in running
     assert any("diverged" in line for line in lines)
-    assert any("repeats 1" in line and "1:06:40" in line for line in lines)
+    assert any("repeats 1" in line and "1 h 7 min" in line for line in lines)
 
 
 def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(records: list[TrialRecord]) -> None:

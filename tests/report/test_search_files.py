@@ -12,7 +12,7 @@ from made_up_runs import make_run, start_run
 from pure_nas.files import append_line
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.front_table import front_table
-from pure_nas.report.tables import curves_csv, front_document, write_tables
+from pure_nas.report.search_files import curves_csv, front_document, write_data_files
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -43,7 +43,7 @@ def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
 
 
 def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirectory, data: ReportData) -> None:
-    write_tables(run, data)
+    write_data_files(run, data)
     with (run.path / "trials.csv").open(encoding="utf-8", newline="") as file:
         lines = {int(line["trial"]): line for line in csv.DictReader(file)}
     assert list(lines) == list(range(30))
@@ -129,7 +129,7 @@ def test_without_retraining_there_are_no_columns_for_it(data: ReportData) -> Non
 
 def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
-    paths = {path.name: path for path in write_tables(run, report_data(run))}
+    paths = {path.name: path for path in write_data_files(run, report_data(run))}
     assert json.loads(paths["front.json"].read_text())["front"] == []
     assert paths["front.csv"].read_text() == "trial,error,flops\n"
     assert paths["trials.csv"].read_text() == "trial,state,error,flops\n"

@@ -23,7 +23,7 @@ SCHEMA = 1
 _CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "training_loss", "validation_loss")
 
 
-def write_tables(run: RunDirectory, data: ReportData) -> list[Path]:
+def write_data_files(run: RunDirectory, data: ReportData) -> list[Path]:
     """Write front.json, front.csv, trials.csv and curves.csv.
 
     Raises:
