@@ -87,8 +87,8 @@ def make_run(
         if number >= done:
             break
         depth, product = (
-            training.cell.candidate.architecture.depth,
-            "product" in training.cell.candidate.architecture.unit_set,
+            training.candidate.architecture.depth,
+            "product" in training.candidate.architecture.unit_set,
         )
         accuracy = 0.8 + depth / 400 + 0.02 * product + 0.004 * training.seed
         training.directory.path.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def make_run(
             error = 1 - accuracy * epoch / 4
             record = {"epoch": epoch, "train_accuracy": 0.5, "validation_error": error, "seconds": 2.0}
             append_line(training.directory.metrics, record)
-        if training.cell.label in sick and training.seed < 3:
+        if training.label in sick and training.seed < 3:
             ended = {"state": "diverged", "reason": "training loss became nan in epoch 2", "seconds": 2.0}
         else:
             ended = {"state": "complete", "reason": "", "seconds": 8.0, "metrics": {"accuracy": accuracy}}
