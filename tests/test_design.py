@@ -21,6 +21,7 @@ LAYERS = (
     "child_process",
     "validation",
     "quantities",
+    "objectives",
     "process_state",
     "files",
     "analysis",

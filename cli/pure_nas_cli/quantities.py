@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import typer
 
+from pure_nas.objectives import METRICS
 from pure_nas.quantities import milliseconds_of, seconds_of, size_of
 
 Number = TypeVar("Number", int, float)
@@ -81,6 +82,8 @@ def show_cost(name: str, value: float) -> str:
     """A cost as its kind is usually written."""
     if name == "noise_error":
         return show_percent(value)
+    if name in METRICS.names:
+        return f"{value:.4g}"
     if name in ("latency", "latency_ms"):
         return f"{value:.2f} ms"
     if name in ("memory", "memory_bytes"):

@@ -11,16 +11,15 @@ from typing import Any
 
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
+from pure_nas.objectives import COST_KEYS, ERRORS
 from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, TrialDirectory
 from pure_nas.run.schema import TrialState
 from pure_nas.space.candidate import Candidate
 
-ERRORS = ("error", "noise_error")
-"""The objectives that are shares of images; every other one is a cost."""
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
-"""Front points are grouped when their errors differ by at most the first (absolute) and their costs by at most
-the second (relative)."""
+"""Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
+worst value) and their costs by at most the second (relative)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +95,10 @@ class Results:
     def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
         """The front, lowest error first; points within the tolerances of each other are one group."""
         tolerances = [
-            (ERROR_TOLERANCE, 0.0) if name in ERRORS else (0.0, COST_TOLERANCE) for name in self.objective_names
+            (0.0, COST_TOLERANCE)
+            if name in COST_KEYS
+            else (ERROR_TOLERANCE if name in ERRORS else ERROR_TOLERANCE * worst, 0.0)
+            for name, worst in zip(self.objective_names, self.reference, strict=True)
         ]
         members = pareto.front(self._values)
         return tuple(
@@ -136,7 +138,7 @@ class Results:
     def costs(self, trial: TrialRecord) -> tuple[float, ...]:
         """What a complete trial costs: its objectives that are costs, or its flops where none of them is."""
         named = zip(self.objective_names, trial.objectives, strict=True)
-        return tuple(value for name, value in named if name not in ERRORS) or (trial.cost.get("flops", math.inf),)
+        return tuple(value for name, value in named if name in COST_KEYS) or (trial.cost.get("flops", math.inf),)
 
     @property
     def best(self) -> TrialRecord:
@@ -158,10 +160,12 @@ class Results:
         """
         self.require_complete()
         # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
-        shifted = [
-            tuple(value - 1 if name in ERRORS else value for name, value in zip(self.objective_names, row, strict=True))
-            for row in self._values
+        most = [max(column) for column in zip(*self._values, strict=True)]
+        shift = [
+            0.0 if name in COST_KEYS else 1.0 if name in ERRORS else worst
+            for name, worst in zip(self.objective_names, most, strict=True)
         ]
+        shifted = [tuple(value - less for value, less in zip(row, shift, strict=True)) for row in self._values]
         number = self.complete[pareto.knee(shifted)].number
         return next(group[0] for group in self.groups if number in {trial.number for trial in group})
 

@@ -28,9 +28,9 @@ PLACE = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4
 
 @pytest.fixture(autouse=True)
 def _forget_installed_units() -> Iterator[None]:
-    pure_nas.space.unit._installed.cache_clear()
+    vars(pure_nas.space.unit.UNITS).pop("installed", None)
     yield
-    pure_nas.space.unit._installed.cache_clear()
+    vars(pure_nas.space.unit.UNITS).pop("installed", None)
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
