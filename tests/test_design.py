@@ -38,6 +38,7 @@ LAYERS = (
     "findings",
     "report",
     "export",
+    "api",
 )
 """A module may import only those named before it, and its own package; docs/design.md says the same."""
 

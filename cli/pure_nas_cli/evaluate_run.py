@@ -20,18 +20,18 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Noise, Views, evaluate_network, pooled
 from pure_nas.files import write_whole
 from pure_nas.report.evaluation_figures import Evaluated, evaluation_figures
+from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
 from pure_nas.run.images import trained_on
-from pure_nas_cli.console import stderr
-from pure_nas_cli.evaluation_tables import Judged, print_evaluations
-from pure_nas_cli.judged_images import Split, WantedImages, images_for, load_wanted, normalised_for
-from pure_nas_cli.quantities import show_count, show_seconds
-from pure_nas_cli.trained_networks import (
+from pure_nas.run.trained import (
     Trained,
     find_all_trained,
     find_beside_conv_twin,
     require_file,
     with_weights,
 )
+from pure_nas_cli.console import stderr
+from pure_nas_cli.evaluation_tables import Judged, print_evaluations
+from pure_nas_cli.quantities import show_count, show_seconds
 
 DOCUMENT_FILE = "evaluation.json"
 _SECONDS_BETWEEN_LINES = 30.0

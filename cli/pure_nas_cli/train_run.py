@@ -16,6 +16,7 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
 from pure_nas.paths import expanded
+from pure_nas.run.architectures import find_architecture, find_trial, fitted_to
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
 from pure_nas.run.schema import Training as TrainingFile
@@ -23,7 +24,6 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Ended, EpochDone, InlineExecutor, Job
-from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr
 from pure_nas_cli.images_used import show_images
 from pure_nas_cli.quantities import show_count, show_percent, show_seconds, show_size

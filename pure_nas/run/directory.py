@@ -59,7 +59,7 @@ DAMAGED_HINT = (
 )
 SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
 _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
-WEIGHTS_FILE = "weights.safetensors"
+ARCHITECTURE_FILE, WEIGHTS_FILE = "architecture.json", "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
@@ -136,6 +136,15 @@ class TrialDirectory:
         if digests is not None:
             self._require_unchanged(result, digests)
         return result
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has ended with a score.
+
+        Raises:
+            RunError: the result is damaged.
+        """
+        return (self.result() or {}).get("state") == "complete"
 
     def _require_unchanged(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> None:
         others = {name: digest for name, digest in digests.items() if name != self.ended.name}
@@ -237,6 +246,15 @@ class RunDirectory:
         if not run.settings_path.is_file():
             raise RunError(f"{path} is no run: it has no run.toml.", hint="Name a folder that a search has written.")
         return run
+
+    @property
+    def is_experiment(self) -> bool:
+        """Whether it is an experiment's, and no search's.
+
+        Raises:
+            RunError: run.toml is missing or damaged.
+        """
+        return self.settings().get("kind") == EXPERIMENT
 
     @property
     def exists(self) -> bool:

@@ -95,7 +95,7 @@ def compiler_settings() -> Iterator[None]:
     # without a compiler still trains.
     limit = max(config.recompile_limit, 256)
     try:
-        with config.patch(recompile_limit=limit, suppress_errors=True):  # type: ignore[attr-defined]
+        with config.patch(recompile_limit=limit, suppress_errors=True):
             yield
     finally:
         if not named:

@@ -9,8 +9,7 @@ import torch
 
 from pure_nas.errors import RunError
 from pure_nas.nn import Network
-from pure_nas.run.trained_network import load_trained
-from pure_nas.run.weights import weights_bytes
+from pure_nas.run.weights import load_trained, weights_bytes
 from pure_nas.space.architecture import Architecture
 
 

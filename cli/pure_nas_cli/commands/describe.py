@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
+from pure_nas.run.architectures import find_architecture
 from pure_nas_cli.console import stdout
+from pure_nas_cli.options import ARCHITECTURE_HELP
 
 if TYPE_CHECKING:
     from pure_nas.cost.layers import LayerCost

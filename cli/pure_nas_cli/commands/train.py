@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
+from pure_nas.run.architectures import find_architecture
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
+from pure_nas_cli.options import ARCHITECTURE_HELP, DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
 
 
 def train(

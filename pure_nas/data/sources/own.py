@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pure_nas.data.sources.catalogue import DATASETS, dataset_names
 from pure_nas.data.sources.raw import RawImages
 from pure_nas.data.sources.spec import DatasetSpec, Part
 from pure_nas.errors import DataError, UsageError
@@ -171,7 +173,8 @@ def _pixels(values: NDArray[Any], *, dimensions: int) -> NDArray[np.uint8]:
                 f"Images of floats must be of 0 to 1, but reach from {values.min():g} to {values.max():g}.",
                 hint="Leave normalisation out: every training normalises by itself. Or give whole numbers, 0 to 255.",
             )
-        return np.rint(values * 255).astype(np.uint8)
+        whole: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
+        return whole
     if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
         raise DataError(f"Images must be whole numbers of 0 to 255 or floats of 0 to 1, but are {values.dtype}.")
     return values.astype(np.uint8)
@@ -186,3 +189,50 @@ def _labels(labels: Any) -> NDArray[np.int64]:
 
 def _shape(row: NDArray[np.uint8]) -> str:
     return " x ".join(map(str, row.shape))
+
+
+AnyDataset: TypeAlias = "str | os.PathLike[str] | DatasetSpec | OwnImages"
+"""A dataset's name, the path of a folder of images, or images of one's own."""
+
+
+def dataset_name(dataset: AnyDataset) -> str:
+    """The name or path under which the images are loaded; one's own are registered under theirs.
+
+    Raises:
+        UsageError: it is neither, or its name is taken.
+        DataError: an image or a label cannot be used.
+    """
+    if isinstance(dataset, str | os.PathLike):
+        name = os.fspath(dataset)
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.")
+        return os.path.join(os.curdir, name) if isinstance(dataset, Path) and name in dataset_names() else name
+    if not isinstance(dataset, DatasetSpec):
+        if isinstance(dataset, bytes) or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.", hint="Or your own images.")
+        dataset = own_dataset(dataset)
+    if DATASETS.find(dataset.name) is not dataset:
+        DATASETS.register(dataset)
+    return dataset.name
+
+
+def register_dataset(dataset: DatasetSpec) -> None:
+    """Let searches, experiments and trainings of this process use a dataset by its name.
+
+    One that is registered again replaces the earlier one of that name, as a notebook's cell does that is run again.
+    Packages declare datasets under the entry-point group `pure_nas.datasets` instead, which the command line sees too.
+
+    Args:
+        dataset: of `own_dataset`, or a `DatasetSpec` with a loader.
+
+    Raises:
+        UsageError: the name is that of a dataset that ships or is installed.
+
+    Example:
+        >>> import torch
+        >>> images = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8)
+        >>> pure_nas.register_dataset(pure_nas.own_dataset((images, torch.arange(60) % 3), name="noise"))
+        >>> pure_nas.data.load_dataset("noise").classes
+        ('0', '1', '2')
+    """
+    DATASETS.register(dataset)

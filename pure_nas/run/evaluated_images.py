@@ -1,7 +1,8 @@
-"""By which images pure-nas evaluate judges networks: those of their training, or others that fit."""
+"""The images that trained networks are evaluated on: those of their training, or others that fit."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import UsageError
 from pure_nas.evaluation import Views
 from pure_nas.run.images import RunImages
-from pure_nas_cli.console import stderr
-from pure_nas_cli.trained_networks import Trained
+from pure_nas.run.trained import Trained
+
+_log = logging.getLogger("pure_nas.data")  # whose notices the command line shows
 
 Split = Literal["test", "validation"]
 
@@ -93,10 +95,8 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
         for network in networks:
             _require_unseen(network, dataset, wanted.data_dir)
         return dataset.validation
-    stderr.print(
+    _log.info(
         f"Reading the test images of {dataset.name}: whatever is chosen by them is no longer measured by them.",
-        style="dim",
-        soft_wrap=True,
     )
     return dataset.test()
 
@@ -109,11 +109,9 @@ def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -
     """
     trained_on = network.images
     if trained_on is None:
-        stderr.print(
+        _log.warning(
             f"{network.name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
             "validation images.",
-            style="yellow",
-            soft_wrap=True,
         )
     elif not trained_on.same_dataset(dataset):
         return
@@ -137,10 +135,8 @@ def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> Imag
         return images if trained_with == images.normalisation else images.normalised(trained_with)
     if network.images is None or network.images.fingerprint != dataset.fingerprint:
         why = f"{network.images.file} does not say" if network.images else "nothing beside the weights says"
-        stderr.print(
+        _log.info(
             f"{network.name}: normalised by the training images of {dataset.name}; {why} by which.",
-            style="dim",
-            soft_wrap=True,
         )
     return images
 
@@ -165,8 +161,6 @@ def _require_fit(network: Trained, dataset: Dataset) -> None:
     names = network.images.facts.get("classes", []) if network.images else []
     odd = [pair for pair in zip(names, dataset.classes, strict=False) if pair[0] != pair[1]]
     if odd:
-        stderr.print(
+        _log.warning(
             f"{network.name} was trained on classes with other names, such as {odd[0][0]} for {odd[0][1]}.",
-            style="yellow",
-            soft_wrap=True,
         )

@@ -1,4 +1,4 @@
-"""A trained network on the command line: a trial of a run, or a file of weights."""
+"""Finding a trained network: a trial of a run, or a file of weights."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from pathlib import Path
 
 from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.findings.results import is_experiment
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
-from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.architectures import find_architecture, fitted_to
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
-from pure_nas.run.trained_network import ARCHITECTURE_FILE, load_trained
+from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture
-from pure_nas_cli.architectures import find_architecture, fitted_to
-from pure_nas_cli.quantities import show_count
 
-WEIGHTS_FILE = "weights.safetensors"
 _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
 
@@ -102,7 +99,7 @@ def _way_to_weights(text: str, folder: Path) -> str:
     if TrialDirectory(folder, 0).has_candidate or (folder / TRAINING_FILE).is_file():
         return "Its training has not ended or diverged: give the command that began it again, and it goes on."
     run = RunDirectory(folder)
-    if run.exists and is_experiment(run):
+    if run.exists and run.is_experiment:
         names = sorted(path.parent.name for path in (folder / "trials").glob(f"*/{WEIGHTS_FILE}"))
         return f"Name a training of the experiment, such as {text}:{names[0] if names else 'NETWORK-seed1'}."
     return f"Name a trial of a run, such as {text}:best."
@@ -116,7 +113,7 @@ def find_beside_conv_twin(text: str) -> list[Trained]:
         RunError: weights or the run are missing or damaged.
     """
     folder, _, which = text.rpartition(":")
-    if not folder or is_experiment(run := RunDirectory.open(Path(folder))):
+    if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
         raise UsageError(
             f"--conv-twin takes a trial of a search, such as runs/digits:best, but {text} is none.",
             hint="Name what to compare with by --against.",
@@ -148,7 +145,7 @@ def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
     first, *others = found
-    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else show_count(seeds, "seed")
+    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else f"{seeds} seed{'s' if seeds != 1 else ''}"
     return replace(first, name=f"{name}, {which}", others=tuple(others))
 
 
@@ -177,7 +174,7 @@ def require_file(weights: Path) -> None:
 
 
 def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
-    if is_experiment(run):
+    if run.is_experiment:
         files = {path.parent.name: path for path in (run.path / "trials").glob(f"*/{WEIGHTS_FILE}")}
         if which not in files:
             raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, files)}.')

@@ -1,0 +1,666 @@
+"""The calls of `import pure_nas`: search, experiment, train and evaluate, and what they leave behind.
+
+A call changes nothing in the caller's process: random states, default dtype, threads and settings of libraries are
+put back when it returns. On a CPU that leaves out one thing which the command line does for speed (it lets the C
+library keep freed memory, which cannot be undone); worker processes (`workers=2` or more) have it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from pure_nas.data import Dataset, dataset_names, load_dataset
+from pure_nas.data.sources.own import AnyDataset, dataset_name
+from pure_nas.devices import resolve_device
+from pure_nas.errors import PureNasError, RunError, UsageError
+from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
+from pure_nas.export import ChosenWeights, ExportFormat, Origin, choose_weights
+from pure_nas.files import write_whole
+from pure_nas.findings.findings import findings_of
+from pure_nas.findings.results import ExperimentResults, load_experiment_results
+from pure_nas.nn import Network
+from pure_nas.paths import expanded
+from pure_nas.plans.grid import catalogue
+from pure_nas.plans.grid import setup as grid
+from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.retrain import retrain, select_trials
+from pure_nas.plans.search import setup as searching
+from pure_nas.plans.search.objective import AnyLimits, AnyObjective, AnySpace, settings_for
+from pure_nas.plans.search.samplers import SamplerChoice
+from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.process_state import global_random_state, usual_defaults
+from pure_nas.quantities import seconds_of
+from pure_nas.report import write_report
+from pure_nas.report.data import report_data
+from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.tables import experiment_csv
+from pure_nas.report.trial_tables import trials_csv
+from pure_nas.run.architectures import find_architecture, find_trial, fitted_to
+from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
+from pure_nas.run.images import TRAINING_FILE
+from pure_nas.run.results import Results, TrialRecord, load_results
+from pure_nas.run.retrained import Retraining, load_retraining
+from pure_nas.run.trained import Trained, find_trained
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe
+from pure_nas.space.unit import get_unit
+from pure_nas.workers import Ended, InlineExecutor, Job
+from pure_nas.workers.count import Workers
+
+if TYPE_CHECKING:
+    import pandas
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A search, read from its folder, which may still be growing.
+
+    Attributes:
+        path: the folder.
+
+    Example:
+        >>> run = pure_nas.open_run("runs/digits")
+        >>> [trial.candidate.architecture.depth for trial in run.front]
+        [6, 6]
+        >>> network = run.load("knee")
+        >>> network(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 10])
+    """
+
+    path: Path
+
+    @property
+    def results(self) -> Results:
+        """Trials, front, baselines and hypervolume, read anew."""
+        return load_results(RunDirectory.open(self.path))
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial that has ended, by number."""
+        return self.results.trials
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other beats in every objective, lowest error first."""
+        return self.results.front
+
+    @property
+    def retraining(self) -> Retraining | None:
+        """Test accuracies of what was retrained; None where nothing was."""
+        return load_retraining(RunDirectory.open(self.path))
+
+    def trial(self, which: str | int = "best") -> TrialRecord:
+        """The trial called "best", "knee" or "smallest", or by its number.
+
+        Raises:
+            UsageError: there is no such trial, or it was not completed.
+        """
+        return self.results.select(str(which))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each trial that has ended, with the columns of trials.csv; needs pandas."""
+        return _dataframe(trials_csv(report_data(RunDirectory.open(self.path))))
+
+    def load(self, which: str | int = "best", *, origin: Origin = "auto", seed: int | None = None) -> Network:
+        """A trained network, on the CPU and in evaluation mode.
+
+        Args:
+            which: as in `trial`.
+            origin: "search" for the weights of the search's short run, "retrain" for retrained ones, "auto" for those
+                where there are some.
+            seed: of several retrained ones, that of this seed instead of the one nearest to their mean.
+
+        Raises:
+            UsageError: there is no such trial, or it was not retrained as asked for.
+            RunError: the weights are missing or damaged.
+        """
+        return self._chosen(which, origin, seed).load()
+
+    def export(
+        self,
+        which: str | int = "best",
+        directory: AnyPath | None = None,
+        *,
+        format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+        origin: Origin = "auto",
+        seed: int | None = None,
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write a network as files that need no pure-nas, by default into the run's folder; returns their paths.
+
+        Args:
+            which: as in `load`, like `origin` and `seed`.
+            format: "python" for a .py file with weights, "safetensors" for weights and architecture.json, "json" for
+                that alone.
+
+        Raises:
+            RunError: the weights are missing or damaged, or a file that differs is in the way.
+
+        Example:
+            >>> [path.name for path in run.export("smallest", "my_network")]
+            ['network.py', 'weights.safetensors', 'architecture.json']
+        """
+        return _exported(self._chosen(which, origin, seed), directory, format, overwrite=overwrite)
+
+    def retrain(
+        self,
+        trials: str | int | Sequence[str | int] = "front",
+        *,
+        seeds: int = 3,
+        epochs: int | None = None,
+        dataset: AnyDataset | None = None,
+        device: str = "auto",
+        workers: Workers = 1,
+        data_dir: AnyPath | None = None,
+    ) -> Retraining:
+        """Train networks from scratch on training and validation images, beside their twins, and score them on test.
+
+        What was retrained before is not trained again, so that an interrupted call goes on.
+
+        Args:
+            trials: "front", or trials by name or number.
+            seeds: how often each network is trained.
+            epochs: of each training; those of the search if left out.
+            dataset: where the run's images are now; others are refused.
+            workers: networks trained at once, in processes of their own unless it is one.
+
+        Raises:
+            UsageError: there is no such trial.
+            RunError: the images have changed, the run is in use, or memory ran out.
+        """
+        which = trials if isinstance(trials, str | int) else ",".join(map(str, trials))
+        run = RunDirectory.open(self.path)
+        with _process_kept(device):
+            return _retrained(
+                run,
+                select_trials(load_results(run), str(which)),
+                seeds=seeds,
+                epochs=epochs,
+                device=device,
+                data_dir=_data_dir(data_dir),
+                workers=workers,
+                dataset=None if dataset is None else dataset_name(dataset),
+            )
+
+    def report(self) -> Path:
+        """Write the report's page, tables and figures into the run's folder; returns the page."""
+        with _process_kept():
+            return _page(write_report(RunDirectory.open(self.path)))
+
+    def _chosen(self, which: str | int, origin: Origin, seed: int | None) -> ChosenWeights:
+        return choose_weights(self.path, str(which), origin=origin, seed=seed)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment, read from its folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def results(self) -> ExperimentResults:
+        """The grid and the measurements of each of its trainings, read anew."""
+        return load_experiment_results(RunDirectory.open(self.path))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each network, with the columns of experiment.csv; needs pandas."""
+        return _dataframe(experiment_csv(findings_of(self.results)))
+
+    def load(self, training: str) -> Network:
+        """The network of a training, such as "resnet20-seed1", on the CPU and in evaluation mode.
+
+        Raises:
+            RunError: it has not ended, or its weights are missing or damaged.
+        """
+        return choose_weights(self.path / "trials" / training).load()
+
+    def report(self) -> Path:
+        """Write the report's page, tables and figures into the folder; returns the page."""
+        with _process_kept():
+            return _page(write_experiment_report(RunDirectory.open(self.path)))
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What `train` leaves: a folder with a network that was trained once.
+
+    Attributes:
+        path: the folder.
+        metrics: error, accuracy and loss on the validation images.
+        cost: parameters, flops and their parts.
+        seconds: of training.
+    """
+
+    path: Path
+    metrics: dict[str, float]
+    cost: dict[str, float]
+    seconds: float
+
+    def load(self) -> Network:
+        """The network, on the CPU and in evaluation mode."""
+        return choose_weights(self.path).load()
+
+    def export(
+        self,
+        directory: AnyPath | None = None,
+        *,
+        format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write the network as files that need no pure-nas; see `Run.export`."""
+        return _exported(choose_weights(self.path), directory, format, overwrite=overwrite)
+
+
+def open_run(path: AnyPath) -> Run | Experiment:
+    """A search or an experiment from its folder.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    run = RunDirectory.open(expanded(os.fspath(path)))
+    return Experiment(run.path) if run.is_experiment else Run(run.path)
+
+
+def search(
+    dataset: AnyDataset,
+    space: AnySpace = None,
+    *,
+    out: AnyPath = "runs",
+    study: str | None = None,
+    trials: int | None = None,
+    time: float | str | None = None,
+    epochs: int | None = None,
+    objectives: str | Sequence[AnyObjective] = ("error", "flops"),
+    limits: AnyLimits = None,
+    device: str = "auto",
+    workers: Workers = 1,
+    seed: int = 0,
+    sampler: SamplerChoice = "auto",
+    baselines: bool = True,
+    storage: str | None = None,
+    data_dir: AnyPath | None = None,
+    image_size: int | None = None,
+    skip_corrupt: bool = False,
+    restore_weights: bool = False,
+    on_trial: Callable[[TrialRecord], None] | None = None,
+) -> Run:
+    """Search for the networks with the best accuracy for their cost, as `pure-nas search` does.
+
+    A call that was interrupted, or that asks for more trials, goes on in the run's folder.
+
+    Args:
+        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
+        space: a search space, its name or file; the one that suits the dataset if left out.
+        out: the folder that holds runs; the run is `out / study`.
+        study: what the run is called; as the dataset if left out.
+        trials: trials in total, earlier calls included; the space's if left out.
+        time: seconds in total, earlier calls included, or such as "2h".
+        epochs: epochs of each trial; the space's if left out.
+        objectives: "error" first, then one or more of flops, params, latency, memory, noise_error, names of metrics,
+            `Metric` objects and functions; all are minimised.
+        limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        workers: networks trained at once, in processes of their own unless it is one; "auto" finds out how many.
+        seed: decides the validation split, suggestions, weights and order.
+        sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
+        baselines: train all-conv and all-product networks first.
+        storage: URL of an Optuna storage; SQLite in the run's folder if left out.
+        data_dir: where datasets are kept.
+        image_size: scale images to this height and width, pixels.
+        skip_corrupt: leave out images that cannot be decoded.
+        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
+        on_trial: is called with every trial that ends.
+
+    Raises:
+        UsageError: a name or value cannot be used.
+        DataError: the images cannot be had.
+        RunError: the run is in use, damaged, or was started with other settings.
+
+    Example:
+        >>> run = pure_nas.search("digits", trials=3, epochs=1, limits={"params": "20k"}, baselines=False)
+        >>> len(run.trials), run.path.name
+        (3, 'digits')
+    """
+    with _process_kept(device):
+        settings = settings_for(
+            dataset,
+            space,
+            study=_study_of(dataset) if study is None else study,
+            objectives=objectives,
+            epochs=epochs,
+            trials=trials,
+            limits=limits,
+            seed=seed,
+            data_dir=data_dir,
+            time_seconds=_seconds(time),
+            device=device,
+            workers=workers,
+            sampler=sampler,
+            baselines=baselines,
+            storage=storage,
+            image_size=image_size,
+            skip_corrupt=skip_corrupt,
+        )
+        folder = expanded(os.fspath(out))
+        _searched(settings, folder, restore_weights=restore_weights, on_trial=on_trial)
+    return Run(folder / settings.study)
+
+
+def experiment(
+    name: AnyPath,
+    *,
+    scale: str | None = None,
+    dataset: AnyDataset | None = None,
+    seeds: int | None = None,
+    time: float | str | None = None,
+    out: AnyPath | None = None,
+    device: str = "auto",
+    workers: Workers = 1,
+    data_dir: AnyPath | None = None,
+    skip_corrupt: bool = False,
+) -> Experiment:
+    """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
+
+    A call that was interrupted, or that asks for more seeds, goes on in the folder.
+
+    Args:
+        name: an experiment that ships, or a .toml file.
+        scale: how large; the file's first if left out.
+        dataset: instead of the scale's.
+        seeds: trainings of each network; the scale's if left out.
+        time: seconds after which this call stops, or such as "2h".
+        out: the folder of the run; runs/NAME-SCALE if left out.
+
+    Raises:
+        UsageError: a name or value cannot be used.
+        DataError: the images cannot be had.
+        RunError: the run is in use, damaged, or was started with other settings; or trainings failed.
+    """
+    named = os.fspath(name)
+    file = catalogue.load_experiment(named)
+    given = None if dataset is None else dataset_name(dataset)
+    settings = ExperimentSettings(
+        name=catalogue.experiment_name(named),
+        text=catalogue.experiment_text(named),
+        file=file,
+        scale_name=file.scale(scale)[0],
+        dataset=given,
+        seeds=seeds,
+        time_seconds=_seconds(time),
+        device=device,
+        workers=workers,
+        data_dir=_data_dir(data_dir),
+        skip_corrupt=skip_corrupt,
+        beside=catalogue.experiment_folder(named),
+    )
+    parts = [settings.name, file.scale(scale)[0], *([expanded(given).resolve().name] if given else [])]
+    folder = Path("runs") / "-".join(parts) if out is None else expanded(os.fspath(out))
+    with _process_kept(device):
+        _experimented(settings, folder)
+    return Experiment(folder)
+
+
+def train(
+    architecture: Architecture | Candidate | str,
+    dataset: AnyDataset,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    out: AnyPath | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    data_dir: AnyPath | None = None,
+    image_size: int | None = None,
+    skip_corrupt: bool = False,
+) -> TrainedNetwork:
+    """Train one network and score it on the validation images, as `pure-nas train` does.
+
+    The same call again goes on where it stopped, and returns what has ended.
+
+    Args:
+        architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
+            RUN:TRIAL. One without a recipe takes the usual one for its units.
+        dataset: as in `search`.
+        epochs: instead of the recipe's; likewise `batch_size` and `learning_rate`, that of every parameter kind.
+        out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
+
+    Raises:
+        RunError: the folder holds something else, or the network could not be trained.
+
+    Example:
+        >>> trained = pure_nas.train(pure_nas.Architecture(units=(("product",),), base_width=4), "digits", epochs=1)
+        >>> trained.load()(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 10])
+    """
+    name = dataset_name(dataset)
+    with _process_kept(device):
+        images = load_dataset(
+            name, data_dir=_data_dir(data_dir), seed=seed, image_size=image_size, skip_corrupt=skip_corrupt
+        )
+        candidate = _candidate(architecture, images, epochs, batch_size, learning_rate)
+        text = architecture if isinstance(architecture, str) else candidate.architecture.digest
+        words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{text}-{Path(name).name}").strip("-")
+        folder = Path("runs") / f"train-{words}" if out is None else expanded(os.fspath(out))
+        facts = {
+            "folder": None if name in dataset_names() else str(expanded(name).resolve()),
+            "data_dir": None if data_dir is None else str(expanded(os.fspath(data_dir)).resolve()),
+            "image_size": image_size,
+            "skip_corrupt": skip_corrupt,
+        }
+        result = _trained(candidate, images, facts, folder, device, seed)
+    if result["state"] != "complete":
+        raise RunError(f"The training in {folder} is {result['state']}: {result['reason']}.")
+    return TrainedNetwork(folder, result["metrics"], result["cost"], result["seconds"])
+
+
+def evaluate(
+    network: Network | AnyPath,
+    dataset: AnyDataset | None = None,
+    *,
+    split: Split = "test",
+    noises: Sequence[Noise] = (),
+    views: Views | None = None,
+    factors: Sequence[float] = (),
+    seed: int = 0,
+    device: str = "auto",
+    data_dir: AnyPath | None = None,
+    image_size: int | None = None,
+    skip_corrupt: bool = False,
+) -> Evaluation:
+    """Evaluate a trained network on labelled images: classes, confusions, calibration, noise.
+
+    Args:
+        network: a network of this package, or RUN:TRIAL, a .safetensors file or the folder of a training.
+        dataset: as in `search`; the images that it was trained on if left out.
+        split: "test", which no search reads, or "validation".
+        noises: under which noise to evaluate it as well; see `pure_nas.evaluation.usual_noises`.
+        views: over which crops and sizes of an image probabilities are averaged; see `pure_nas.evaluation.Views`.
+        factors: what to multiply intensities by as well.
+        seed: decides the noise.
+
+    Raises:
+        UsageError: the network and the images do not fit each other, or it was trained on the validation images.
+        DataError: the images cannot be had.
+
+    Example:
+        >>> found = pure_nas.evaluate("runs/digits:best", split="validation")
+        >>> 0 <= found.quality.accuracy <= 1
+        True
+    """
+    if isinstance(network, Network):
+        trained = Trained("the network", Path(), network, None, saw_validation=False)
+    else:
+        trained = find_trained(os.fspath(network))
+    views = views or Views()
+    wanted = WantedImages(
+        dataset=None if dataset is None else dataset_name(dataset),
+        split=split,
+        data_dir=_data_dir(data_dir),
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+    )
+    with _process_kept(device):
+        found = load_wanted(trained.name, trained.images, wanted, trained.architecture.image_size)
+        images = images_for([trained], found, views, wanted)
+        return evaluate_network(
+            trained.network,
+            normalised_for(trained, found, images),
+            resolve_device(device),
+            classes=found.classes,
+            noises=noises,
+            views=views,
+            factors=factors,
+            seed=seed,
+        )
+
+
+class _Quiet:
+    """A listener that says nothing, but to whoever asked for it."""
+
+    def __init__(self, on_trial: Callable[[TrialRecord], None] | None = None) -> None:
+        if on_trial is not None:
+            self.trial_ended = on_trial
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **keywords: None
+
+
+def _searched(
+    settings: SearchSettings,
+    out: Path,
+    *,
+    restore_weights: bool,
+    on_trial: Callable[[TrialRecord], None] | None,
+) -> None:
+    listener: Any = _Quiet(on_trial)
+    with searching.opened(searching.prepare(settings), out, listener, restore_weights=restore_weights) as found:
+        found.go()
+
+
+def _experimented(settings: ExperimentSettings, folder: Path) -> None:
+    listener: Any = _Quiet()
+    prepared = grid.prepare(settings.going_on_in(folder))
+    with grid.opened(prepared, folder) as found:
+        found.go(listener, settings.time_seconds)
+    if found.failed:
+        training, reason = found.failed[0]
+        raise RunError(
+            f"{len(found.failed)} of {found.grid.trainings} trainings failed, first {training.name}: {reason}.",
+            hint="The same call tries them again.",
+        )
+
+
+def _retrained(run: RunDirectory, trials: Sequence[TrialRecord], **options: Any) -> Retraining:
+    listener: Any = _Quiet()
+    with run.locked():
+        return retrain(run, trials, listener=listener, **options)
+
+
+def _trained(
+    candidate: Candidate, images: Dataset, facts: dict[str, Any], folder: Path, device: str, seed: int
+) -> dict[str, Any]:
+    directory = TrialDirectory(folder, number=0)
+    decisive = {"schema": 1, "dataset": images.name, "fingerprint": images.fingerprint, "seed": seed}
+    with RunDirectory(folder).locked(instead="folder"):
+        stored = json.loads((folder / TRAINING_FILE).read_bytes()) if (folder / TRAINING_FILE).exists() else decisive
+        same = all(stored.get(key) == value for key, value in decisive.items())
+        if not same or (directory.has_candidate and directory.candidate() != candidate):
+            raise RunError(f"{folder} holds another training.", hint="Choose another folder: out=...")
+        result = directory.result()
+        if result is None or (result["state"] == "complete" and not directory.has_its_weights):
+            directory.ended.unlink(missing_ok=True)
+            directory.write_candidate(candidate)
+            document = {**decisive, **facts, "data": images.facts}
+            write_whole(folder / TRAINING_FILE, json.dumps(document, indent=2) + "\n")
+            executor = InlineExecutor(images, resolve_device(device))
+            executor.submit(Job(number=0, candidate=candidate, directory=folder, seed=seed))
+            while not isinstance(event := executor.next_event(), Ended):
+                pass
+            result = {"schema": 1, "seed": seed, **asdict(event.outcome)}
+            if result["state"] != "failed":  # Where memory ran out, the same call may fare better.
+                directory.finish(result)
+    return result
+
+
+def _candidate(
+    architecture: Architecture | Candidate | str,
+    images: Dataset,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> Candidate:
+    trial = find_trial(architecture) if isinstance(architecture, str) else architecture
+    recipe = trial.recipe if isinstance(trial, Candidate) else None
+    chosen = trial.architecture if isinstance(trial, Candidate) else trial or find_architecture(str(architecture))
+    fitted = fitted_to(chosen, images)
+    recipe = recipe or Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
+    rates = None if learning_rate is None else PerKind[float].same(learning_rate)
+    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": rates}
+    changed = recipe.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    return Candidate(fitted, Recipe.from_json(changed.to_json()))
+
+
+@contextmanager
+def _process_kept(device: str = "cpu") -> Iterator[None]:
+    """Put back what a call changes of the process meanwhile; one call at a time."""
+    place = resolve_device(device)
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+    try:
+        with global_random_state(device=place), usual_defaults():
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _study_of(dataset: AnyDataset) -> str:
+    """The dataset's name, or the folder's."""
+    name = dataset_name(dataset)
+    return name if name in dataset_names() else expanded(name).resolve().name
+
+
+def _seconds(time: float | str | None) -> float | None:
+    try:
+        return seconds_of(time) if isinstance(time, str) else time
+    except ValueError as error:
+        raise UsageError(f"time cannot be read: {error}.") from error
+
+
+def _data_dir(data_dir: AnyPath | None) -> Path | None:
+    return None if data_dir is None else expanded(os.fspath(data_dir))
+
+
+def _exported(chosen: ChosenWeights, directory: AnyPath | None, kind: ExportFormat, *, overwrite: bool) -> list[Path]:
+    folder = None if directory is None else expanded(os.fspath(directory))
+    return chosen.export(format=kind, directory=folder, overwrite=overwrite)
+
+
+def _page(written: Sequence[Path]) -> Path:
+    return next(path for path in written if path.suffix == ".html")
+
+
+def _dataframe(text: str) -> pandas.DataFrame:
+    try:
+        import pandas
+    except ImportError as error:
+        raise PureNasError("A data frame needs pandas.", hint="Install it: pip install pandas") from error
+    return pandas.read_csv(io.StringIO(text))
