@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import json
+import os
 import subprocess
 import sys
 import types
@@ -132,7 +133,7 @@ def test_trials_are_rows_of_a_data_frame(run: pure_nas.Run, monkeypatch: pytest.
     with pytest.raises(PureNasError, match="needs pandas"):
         run.to_dataframe()
     stand_in = types.ModuleType("pandas")
-    stand_in.read_csv = lambda file: list(file)  # type: ignore[attr-defined]
+    stand_in.read_csv = list  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pandas", stand_in)
     header, *rows = run.to_dataframe()
     assert header.startswith("trial,state,error,flops")
@@ -291,7 +292,7 @@ base_width = 2
 
 STATE = """
 import ctypes, gc, json, locale, logging, os, random, signal, socket, sys, warnings
-import numpy, optuna, torch, torch._dynamo, sklearn.datasets, matplotlib, plotly.graph_objects, fvcore.nn, torchvision
+import fvcore.nn, matplotlib, numpy, optuna, plotly.tools, sklearn.datasets, torch, torch._dynamo, torchvision
 from PIL import Image
 import pure_nas, pure_nas.api
 
@@ -376,7 +377,7 @@ def test_calls_leave_the_process_as_it_was(image_folder: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     changed = json.loads(done.stdout)
     assert len(changed) == 8
-    assert changed == dict.fromkeys(changed, [])
+    assert changed == {call: [] for call in changed}
 
 
 def public_objects() -> list[Any]:
@@ -391,16 +392,35 @@ def test_every_public_name_is_described_and_every_example_works(
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = pure_nas.search("digits", trials=2, epochs=1, limits={"params": "20k"}, baselines=False, device="cpu")
-    names: dict[str, Any] = {"pure_nas": pure_nas, "torch": torch, "run": run, "Path": Path}
+    names = {name: getattr(pure_nas, name) for name in pure_nas.__all__}
+    names |= {"pure_nas": pure_nas, "torch": torch, "run": run}
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     examples = 0
     for each in public_objects():
         assert inspect.getdoc(each), each
-        module = inspect.getmodule(each)
-        extra = {**vars(module), **names} if each.__name__ in ("ConvPU",) else names
-        for test in finder.find(each, each.__name__, globs=extra):
+        for test in finder.find(each, each.__name__, globs=names):
             examples += bool(test.examples)
             runner.run(test)
     optuna.logging.set_verbosity(verbosity)
     assert runner.summarize(verbose=False).failed == 0
     assert examples >= 12
+
+
+def test_the_page_of_the_public_api_is_up_to_date() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    code = "import make_api_page, sys; sys.stdout.reconfigure(encoding='utf-8'); print(make_api_page.page(), end='')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(docs), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout == (docs / "api.md").read_text(encoding="utf-8"), "run: python docs/make_api_page.py"
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = Path(__file__).parent.parent / "examples" / "search_in_a_notebook.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    assert "test accuracy" in capsys.readouterr().out
