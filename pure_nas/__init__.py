@@ -9,16 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pure_nas.api import (
-        Experiment,
-        Run,
-        TrainedNetwork,
-        evaluate,
-        experiment,
-        open_run,
-        search,
-        train,
-    )
+    from pure_nas.api.calls import evaluate, experiment, search, train
+    from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
     from pure_nas.data.sources.own import own_dataset, register_dataset
     from pure_nas.data.sources.spec import DatasetSpec
     from pure_nas.errors import PureNasError
@@ -62,7 +54,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "api": ("Experiment", "Run", "TrainedNetwork", "evaluate", "experiment", "open_run", "search", "train"),
+    "api.calls": ("evaluate", "experiment", "search", "train"),
+    "api.runs": ("Experiment", "Run", "TrainedNetwork", "open_run"),
     "data.sources.own": ("own_dataset", "register_dataset"),
     "data.sources.spec": ("DatasetSpec",),
     "errors": ("PureNasError",),

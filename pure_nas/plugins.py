@@ -43,17 +43,17 @@ class Registry(Generic[T]):
         self.group = group
         self.registered: dict[str, T] = {}
         self._kind = kind
-        self._built_in = built_in
+        self.built_in = built_in
         _REGISTRIES.append(self)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that can be used, the built-in ones first."""
-        return (*self._built_in, *sorted({*self.installed, *self.registered}))
+        return (*self.built_in, *sorted({*self.installed, *self.registered}))
 
     def find(self, name: str) -> T | None:
         """What has that name; None where nothing has."""
-        return self._built_in.get(name) or self.registered.get(name) or self.installed.get(name)
+        return self.built_in.get(name) or self.registered.get(name) or self.installed.get(name)
 
     def get(self, name: str, *, hint: str = "") -> T:
         """What has that name.
@@ -79,7 +79,7 @@ class Registry(Generic[T]):
             raise UsageError(
                 f"{thing.name!r} cannot be used as a name.", hint="Names have letters, digits and the signs _ - . only."
             )
-        if thing.name in self._built_in or thing.name in self.installed:
+        if thing.name in self.built_in or thing.name in self.installed:
             raise UsageError(f'The name "{thing.name}" is already taken.', hint="Choose another.")
         self.registered[thing.name] = thing
 
@@ -102,7 +102,7 @@ class Registry(Generic[T]):
             if not isinstance(thing, self._kind):
                 wanted = f"{self._kind.__module__}.{self._kind.__qualname__}"
                 raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")
-            if thing.name in self._built_in or thing.name in found:
+            if thing.name in self.built_in or thing.name in found:
                 raise PureNasError(f'{described(point)} declares "{thing.name}", a name that is already taken.')
             found[thing.name] = thing
         return found

@@ -294,7 +294,7 @@ STATE = """
 import ctypes, gc, json, locale, logging, os, random, signal, socket, sys, warnings
 import fvcore.nn, matplotlib, numpy, optuna, plotly.tools, sklearn.datasets, torch, torch._dynamo, torchvision
 from PIL import Image
-import pure_nas, pure_nas.api
+import pure_nas, pure_nas.api.calls
 
 
 def hblks():

@@ -116,8 +116,7 @@ def choose_weights(
         raise UsageError(f"{path} is no folder.", hint=f"Name the trial with an option: {head} --trial {tail}.")
     run = RunDirectory.open(path)
     if run.is_experiment:
-        names = sorted(weights.parent.name for weights in (run.path / "trials").glob("*/weights.safetensors"))
-        example = run.path / "trials" / (names[0] if names else "NETWORK-seed1")
+        example = next(iter(run.trained_folders), run.path / "trials" / "NETWORK-seed1")
         raise RunError(
             f"{path} holds an experiment, not a search.",
             hint=f"Name one of its trainings, such as {example}.",
@@ -154,7 +153,7 @@ def _of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> ChosenWei
     images = RunImages.of_run(run)
     return ChosenWeights(
         architecture=record.candidate.architecture,
-        path=run.trial(record.number if record.replay_of is None else record.replay_of).weights,
+        path=run.trial(record.trained).weights,
         images=images.facts,
         title=_title(run, record),
         notes=(

@@ -61,12 +61,10 @@ def load_wanted(
         load = trained_on.loader(wanted.data_dir, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt)
         return trained_on.require_same(load(), hint="Put the old ones back, or name images: --dataset.")
     if trained_on and trained_on.is_called(wanted.dataset):
-        return trained_on.loader(
-            wanted.data_dir,
-            dataset=wanted.dataset,
-            image_size=wanted.image_size,
-            skip_corrupt=wanted.skip_corrupt,
-        )()
+        again = trained_on.loader(
+            wanted.data_dir, dataset=wanted.dataset, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt
+        )
+        return again()
     return load_dataset(
         wanted.dataset,
         data_dir=wanted.data_dir,

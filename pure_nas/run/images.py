@@ -12,7 +12,7 @@ from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.files import read_json
 from pure_nas.paths import expanded
-from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Training
 
 TRAINING_HINT = "Put a good copy back, or train the network again in another folder."
@@ -57,8 +57,7 @@ class RunImages:
         Raises:
             RunError: run.toml is missing or damaged.
         """
-        settings = run.settings()
-        experiment = settings.get("kind") == EXPERIMENT
+        settings, experiment = run.settings(), run.is_experiment
         try:
             return cls(
                 file=run.settings_path,
@@ -216,7 +215,7 @@ def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages 
 def saw_validation(run: RunDirectory, weights: Path) -> bool:
     """Whether a network of a run, which has these weights, was trained on the validation images too."""
     settings = run.settings()
-    if settings.get("kind") == EXPERIMENT:
+    if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
     parts = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.

@@ -12,7 +12,7 @@ from typing import Any
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
 from pure_nas.objectives import COST_KEYS, ERRORS
-from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, TrialDirectory
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, TrialDirectory
 from pure_nas.run.schema import TrialState
 from pure_nas.space.candidate import Candidate
 
@@ -56,11 +56,14 @@ class TrialRecord:
         """Whether it counts towards the number of trials asked for."""
         return self.state != "rejected"
 
+    @property
+    def trained(self) -> int:
+        """Number of the trial that was trained: its own, or that of the one whose result it repeats."""
+        return self.number if self.replay_of is None else self.replay_of
+
     def trained_in(self, by_number: Mapping[int, TrialRecord]) -> TrialRecord:
         """The trial that holds its curve: itself, or the one whose result it repeats."""
-        if self.curve or self.replay_of is None:
-            return self
-        return by_number.get(self.replay_of, self)
+        return self if self.curve else by_number.get(self.trained, self)
 
     @property
     def error(self) -> float:
@@ -70,7 +73,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Results:
-    """Trials of a run and what follows from them.
+    """Trials of a run and what follows from them; where no trial is complete, `best`, `knee` and `smallest` are errors.
 
     Attributes:
         objective_names: "error" and the costs or "noise_error", all minimised.
@@ -142,22 +145,14 @@ class Results:
 
     @property
     def best(self) -> TrialRecord:
-        """The trial of the front with the lowest error; the cheapest of several.
-
-        Raises:
-            RunError: no trial is complete.
-        """
+        """The trial of the front with the lowest error; the cheapest of several."""
         self.require_complete()
         members = (trial for group in self.groups for trial in group)
         return min(members, key=lambda trial: (trial.objectives[0], self.costs(trial), trial.objectives))
 
     @property
     def knee(self) -> TrialRecord:
-        """The network of the front closest to the ideal corner (see `pareto.knee`).
-
-        Raises:
-            RunError: no trial is complete.
-        """
+        """The network of the front closest to the ideal corner (see `pareto.knee`)."""
         self.require_complete()
         # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
         most = [max(column) for column in zip(*self._values, strict=True)]
@@ -171,11 +166,7 @@ class Results:
 
     @property
     def smallest(self) -> TrialRecord:
-        """The network of the front with the lowest cost: the first one that is asked for, or flops.
-
-        Raises:
-            RunError: no trial is complete.
-        """
+        """The network of the front with the lowest cost: the first one that is asked for, or flops."""
         self.require_complete()
         return min(self.front, key=lambda trial: (self.costs(trial), trial.objectives))
 
@@ -192,12 +183,12 @@ class Results:
         known = f"complete trials are {_ranges([trial.number for trial in self.complete])}"
         if not which.isdecimal():
             raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
-        for trial in self.trials:
-            if trial.number == int(which):
-                if trial.state != "complete":
-                    raise UsageError(f"Trial {which} is {trial.state}: {trial.reason}", hint=f"The {known}.")
-                return trial
-        raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
+        found = next((trial for trial in self.trials if trial.number == int(which)), None)
+        if found is None:
+            raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
+        if found.state != "complete":
+            raise UsageError(f"Trial {which} is {found.state}: {found.reason}", hint=f"The {known}.")
+        return found
 
     def baselines_within(self, trial: TrialRecord) -> dict[str, TrialRecord]:
         """For each baseline unit, the most accurate baseline that costs no more than `trial` (see `costs`).
@@ -258,8 +249,7 @@ def load_results(run: RunDirectory) -> Results:
         RunError: the settings or a trial's result are damaged, or the run is an experiment's.
         ConfigError: a trial's architecture or recipe is damaged.
     """
-    settings = run.settings()
-    if settings.get("kind") == EXPERIMENT:
+    if run.is_experiment:
         raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
     names, reference = objectives_of(run)
     records = (read_trial(trial, names) for trial in run.trials())

@@ -95,7 +95,8 @@ class Settings(RunFile):
     time_seconds: Amount | None = None
     epochs: Positive | None = None
     batch_size: Positive | None = None
-    objectives: Annotated[list[Annotated[str, Field(pattern=r"^\w[\w.-]*$")]], Field(min_length=1)] | None = None
+    objectives: Annotated[list[str], Field(min_length=1)] | None = None
+    metrics: list[str] | None = None
     reference: dict[str, Annotated[float, Field(gt=0)]] | None = None
     limits: dict[str, Amount] | None = None
     sampler: str | None = None
@@ -120,6 +121,15 @@ class Settings(RunFile):
     recipes: Table | None = None
     trained: Table | None = None
     machine: Table | None = None
+
+    @model_validator(mode="after")
+    def _objectives_are_known(self) -> Self:
+        # Metrics of other packages are read where those are not installed too.
+        known = (*ERRORS, *COST_KEYS, *(self.metrics or ()))
+        for place, name in enumerate(self.objectives or ()):
+            if name not in known:
+                raise ValueError(f'objectives.{place} is "{name}", which is none of {", ".join(known)}')
+        return self
 
 
 class Metrics(RunFile):

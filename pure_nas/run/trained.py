@@ -31,7 +31,7 @@ class Trained:
         name: what it is called: as it was asked for, but the folder where its file has the usual name.
         images: those it was trained on; None where nothing says which.
         saw_validation: whether it was trained on the validation images too.
-        others: the same network, trained with other seeds, that is judged together with it.
+        others: the same network, trained with other seeds, that is evaluated together with it.
     """
 
     name: str
@@ -78,12 +78,12 @@ def find_trained(text: str) -> Trained:
     if path.suffix in _ENDINGS:
         return _from_file(path)
     # A folder, or the architecture.json in it.
-    for within in (path, path.parent if path.name == ARCHITECTURE_FILE else path):
-        if (within / WEIGHTS_FILE).is_file():
-            return _from_file(within / WEIGHTS_FILE)
-    folder, colon, which = text.rpartition(":")
+    folder = path.parent if path.name == ARCHITECTURE_FILE else path
+    if (folder / WEIGHTS_FILE).is_file():
+        return _from_file(folder / WEIGHTS_FILE)
+    head, colon, which = text.rpartition(":")
     if colon:
-        return _from_trial(text, RunDirectory.open(Path(folder)), which)
+        return _from_trial(text, RunDirectory.open(Path(head)), which)
     if path.is_dir():
         raise UsageError(f"{text} is a folder without {WEIGHTS_FILE}.", hint=_way_to_weights(text, path))
     find_architecture(text)
@@ -100,9 +100,52 @@ def _way_to_weights(text: str, folder: Path) -> str:
         return "Its training has not ended or diverged: give the command that began it again, and it goes on."
     run = RunDirectory(folder)
     if run.exists and run.is_experiment:
-        names = sorted(path.parent.name for path in (folder / "trials").glob(f"*/{WEIGHTS_FILE}"))
-        return f"Name a training of the experiment, such as {text}:{names[0] if names else 'NETWORK-seed1'}."
+        example = next(iter(run.trained_folders), Path("NETWORK-seed1")).name
+        return f"Name a training of the experiment, such as {text}:{example}."
     return f"Name a trial of a run, such as {text}:best."
+
+
+def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
+    if run.is_experiment:
+        folders = {folder.name: folder for folder in run.trained_folders}
+        if which not in folders:
+            raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
+        return _from_file(folders[which] / WEIGHTS_FILE)
+    record = load_results(run).select(which)
+    weights = run.trial(record.trained).weights
+    network = load_trained(weights, record.candidate.architecture)
+    return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
+
+
+def _from_file(weights: Path) -> Trained:
+    require_file(weights)
+    network = load_trained(weights)
+    name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
+    return Trained(name, weights, network, *trained_on(weights, network.architecture.image_size))
+
+
+def require_file(weights: Path) -> None:
+    """Check that weights that were named are there.
+
+    Raises:
+        RunError: they are not.
+    """
+    if not weights.is_file():
+        raise RunError(
+            f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
+        )
+
+
+def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
+    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights.
+
+    Raises:
+        UsageError: nothing is called that.
+        RunError: the weights are missing, damaged, or those of another network.
+    """
+    fitted = fitted_to(find_architecture(text), dataset)
+    network = load_trained(weights, fitted, name=text)
+    return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
 
 
 def find_beside_conv_twin(text: str) -> list[Trained]:
@@ -118,76 +161,26 @@ def find_beside_conv_twin(text: str) -> list[Trained]:
             f"--conv-twin takes a trial of a search, such as runs/digits:best, but {text} is none.",
             hint="Name what to compare with by --against.",
         )
-    trial = load_results(run).select(which)
+    trial = load_results(run).select(which).number
     retraining = load_retraining(run)
-    if retraining is None or trial.number not in retraining.trials:
+    rows = [row for row in retraining.rows if row.trial == trial] if retraining else []
+    if not rows:
         raise UsageError(
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
-            hint=f"Train them first: pure-nas retrain {folder} --trials {trial.number} --seeds 3",
+            hint=f"Train them first: pure-nas retrain {folder} --trials {trial} --seeds 3",
         )
-    own = max((row for row in retraining.rows if _is_own(row, trial.number)), key=lambda row: row.epochs)
-    beside = [row for row in retraining.rows if (row.trial, row.epochs) == (own.trial, own.epochs)]
-    conv = [row for row in beside if row.variant.startswith("conv twin")]
+    own = max((row for row in rows if row.variant == "trial"), key=lambda row: row.epochs)
+    conv = [row for row in rows if row.epochs == own.epochs and row.variant.startswith("conv twin")]
     if not conv:
         raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
-    found = [(f"{text}, retrained", own), *((row.variant, row) for row in conv)]
-    return [_retrained(run, name, row) for name, row in found]
-
-
-def _is_own(row: Row, trial: int) -> bool:
-    return row.trial == trial and row.variant == "trial"
+    return [_retrained(run, f"{text}, retrained", own), *(_retrained(run, row.variant, row) for row in conv)]
 
 
 def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
-    seeds = len(row.seeds)
-    folders = [retrained_folder(run, row.digest, seed) for seed in row.seeds]
-    found = [_from_file(each.weights) for each in folders if each.weights.is_file()]
+    files = [retrained_folder(run, row.digest, seed).weights for seed in row.seeds]
+    found = [_from_file(weights) for weights in files if weights.is_file()]
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
-    first, *others = found
-    which = f"{len(found)} of {seeds} seeds" if len(found) < seeds else f"{seeds} seed{'s' if seeds != 1 else ''}"
-    return replace(first, name=f"{name}, {which}", others=tuple(others))
-
-
-def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
-    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights.
-
-    Raises:
-        UsageError: nothing is called that.
-        RunError: the weights are missing, damaged, or those of another network.
-    """
-    fitted = fitted_to(find_architecture(text), dataset)
-    network = load_trained(weights, fitted, name=text)
-    return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
-
-
-def require_file(weights: Path) -> None:
-    """Check that weights that were named are there.
-
-    Raises:
-        RunError: they are not.
-    """
-    if not weights.is_file():
-        raise RunError(
-            f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
-        )
-
-
-def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
-    if run.is_experiment:
-        files = {path.parent.name: path for path in (run.path / "trials").glob(f"*/{WEIGHTS_FILE}")}
-        if which not in files:
-            raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, files)}.')
-        return _from_file(files[which])
-    record = load_results(run).select(which)
-    trained = record.number if record.replay_of is None else record.replay_of
-    weights = run.trial(trained).weights
-    network = load_trained(weights, record.candidate.architecture)
-    return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
-
-
-def _from_file(weights: Path) -> Trained:
-    require_file(weights)
-    network = load_trained(weights)
-    name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
-    return Trained(name, weights, network, *trained_on(weights, network.architecture.image_size))
+    seeds = f"{len(files)} seed{'s' if len(files) != 1 else ''}"
+    which = seeds if len(found) == len(files) else f"{len(found)} of {len(files)} seeds"
+    return replace(found[0], name=f"{name}, {which}", others=tuple(found[1:]))

@@ -100,7 +100,7 @@ def test_unknown_unit_lists_the_known_ones() -> None:
 
 
 def test_units_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {"conv": CONV})
+    monkeypatch.setattr(pure_nas.space.unit.UNITS, "built_in", {"conv": CONV})
     declare(monkeypatch, "pure_nas.space.unit:PRODUCT")
     assert get_unit("product") is PRODUCT
     assert unit_names() == ("conv", "product")
@@ -111,7 +111,7 @@ def test_units_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     [
         (["no_such_module:UNIT"], r'"point0" \(no_such_module:UNIT\).*does not load'),
         (["pure_nas.space.unit:NO_SUCH_UNIT"], "does not load"),
-        (["pure_nas.space.unit:PARAMETER_KINDS"], r"is a tuple, not a pure_nas\.units\.Unit"),
+        (["pure_nas.space.unit:PARAMETER_KINDS"], r"is a tuple, not a pure_nas\.space\.unit\.Unit"),
         (["pure_nas.space.unit:CONV"], 'declares "conv", a name that is already taken'),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from pure_nas.data import dataset_names
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.objectives import COST_KEYS, require_objective
+from pure_nas.objectives import COST_KEYS, METRICS, require_objective
 from pure_nas.paths import expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
@@ -112,6 +112,7 @@ class SearchSettings:
             "epochs": self.space.run.epochs,
             "batch_size": self.space.run.batch_size,
             "objectives": list(self.objectives),
+            "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
             "sampler": self.sampler,
             "seed": self.seed,
