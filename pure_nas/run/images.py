@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -130,6 +131,11 @@ class RunImages:
                 hint="Name their folder: --dataset DIR.",
             )
         if dataset is None and name not in dataset_names() and not Path(name).expanduser().is_dir():
+            if os.path.basename(name) == name:
+                raise DataError(
+                    f'The images of {self.file.parent} are the dataset "{name}", which is not known here.',
+                    hint="Install the package that has it; images of your own: pure_nas.register_dataset(...) again.",
+                )
             raise DataError(
                 f"The images of {self.file.parent} are not in {name} any more.",
                 hint="Name the folder where they are now: --dataset DIR.",

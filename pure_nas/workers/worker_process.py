@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
@@ -44,6 +45,8 @@ class WorkerProcess:
         # Pickled apart: unpickling it imports PyTorch, which takes long.
         try:
             work = pickle.dumps((registered_here(), serve, (load, fingerprint, str(device), workers, level)))
+            if b"__main__" in work and not hasattr(sys.modules["__main__"], "__file__"):
+                raise pickle.PicklingError("a part of it was defined interactively")
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise UsageError(
                 f"What was registered in this process cannot be sent to worker processes: {reason(error)}.",
