@@ -149,19 +149,12 @@ def class_source(of: type, carried: Collection[str] = ()) -> str:
 
     Args:
         carried: names of classes that the file has before it.
-
-    Raises:
-        PureNasError: there is none, or it needs names that an exported file does not have.
     """
     return _source(of, {of.__name__, *carried, *IMPORTS})
 
 
 def function_sources(functions: Sequence[Callable[..., Any]]) -> list[str]:
-    """The sources of functions that may call each other.
-
-    Raises:
-        PureNasError: as `class_source`.
-    """
+    """The sources of functions that may call each other."""
     known = {each.__name__ for each in functions} | IMPORTS.keys() | ANNOTATIONS
     return [_source(each, known) for each in functions]
 

@@ -93,11 +93,7 @@ class TrialDirectory:
         write_whole(self.path / "architecture.json", candidate.architecture.to_json())
 
     def candidate(self) -> Candidate:
-        """What the trial trains.
-
-        Raises:
-            ConfigError: a file is missing or damaged.
-        """
+        """What the trial trains."""
         return Candidate(Architecture.load(self.path / "architecture.json"), Recipe.load(self.path / "recipe.json"))
 
     @property
@@ -160,11 +156,7 @@ class TrialDirectory:
         return ""
 
     def number_in(self, result: Mapping[str, Any], *keys: str) -> float:
-        """A number of a result that must have it.
-
-        Raises:
-            RunError: it has not.
-        """
+        """A number of a result that must have it."""
         value: Any = result
         for place, key in enumerate(keys, start=1):
             value = value.get(key)
@@ -186,11 +178,7 @@ class TrialDirectory:
         return self.weights.is_file() and kept in (None, digest_of(bytes_of(self.weights)))
 
     def curve(self) -> list[dict[str, Any]]:
-        """One record an epoch, from the first.
-
-        Raises:
-            RunError: the file cannot be read or is damaged.
-        """
+        """One record an epoch, from the first."""
         hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
         records = read_json_lines(self.metrics, Epoch, hint=hint)
         for place, record in enumerate(records, start=1):
@@ -260,11 +248,7 @@ class RunDirectory:
         write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
 
     def settings(self) -> dict[str, Any]:
-        """Every setting of the run.
-
-        Raises:
-            RunError: run.toml is missing, damaged, or of a newer version.
-        """
+        """Every setting of the run."""
         data = bytes_of(self.settings_path)
         try:
             settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
@@ -284,11 +268,7 @@ class RunDirectory:
         )
 
     def require_in_place(self) -> None:
-        """Check that the run is where it was when it was locked.
-
-        Raises:
-            RunError: it was moved or removed.
-        """
+        """Check that the run is where it was when it was locked."""
         require_in_place(self.path)
 
     def log(self, event: str, **fields: Any) -> None:

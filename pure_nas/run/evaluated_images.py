@@ -75,12 +75,7 @@ def load_wanted(
 
 
 def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, wanted: WantedImages) -> ImageSet:
-    """The images of the split; says so where they are the test images.
-
-    Raises:
-        UsageError: a network does not fit them, has or may have learned from them, or the views do not suit them.
-        DataError: there are none.
-    """
+    """The images of the split; says so where they are the test images."""
     for network in networks:
         _require_fit(network, dataset)
     views.fitting(dataset.image_size)
@@ -100,11 +95,7 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
 
 
 def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -> None:
-    """Check that a network was not trained on the validation images; says so where nothing tells.
-
-    Raises:
-        UsageError: it was, or it was trained on images of the same dataset that were split in another way.
-    """
+    """Check that a network was not trained on the validation images; says so where nothing tells."""
     trained_on = network.images
     if trained_on is None:
         _log.warning(
@@ -140,11 +131,7 @@ def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> Imag
 
 
 def _require_fit(network: Trained, dataset: Dataset) -> None:
-    """Check that a network was made for images like these; says so where their classes have other names.
-
-    Raises:
-        UsageError: it reads other channels, or tells another number of classes apart.
-    """
+    """Check that a network was made for images like these; says so where their classes have other names."""
     architecture = network.architecture
     for what, there, here in (
         ("channels", architecture.in_chans, dataset.in_chans),

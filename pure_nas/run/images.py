@@ -53,11 +53,7 @@ class RunImages:
 
     @classmethod
     def of_run(cls, run: RunDirectory) -> Self:
-        """Those of a search or an experiment.
-
-        Raises:
-            RunError: run.toml is missing or damaged.
-        """
+        """Those of a search or an experiment."""
         settings, experiment = run.settings(), run.is_experiment
         try:
             return cls(
@@ -82,9 +78,6 @@ class RunImages:
 
         Args:
             image_size: what its network was made for, pixels; older files do not say it.
-
-        Raises:
-            RunError: the file is damaged.
         """
         found = read_json(file, Training, hint=TRAINING_HINT)
         name = found["dataset"]
@@ -207,9 +200,6 @@ def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages 
 
     Args:
         image_size: what their network was made for, pixels; older files do not say it.
-
-    Raises:
-        RunError: what says so is damaged.
     """
     training = weights.parent / TRAINING_FILE
     if training.is_file():

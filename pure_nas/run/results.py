@@ -209,11 +209,7 @@ class Results:
         return found
 
     def require_complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials.
-
-        Raises:
-            RunError: there are none.
-        """
+        """The complete trials."""
         if not self.complete:
             raise RunError(
                 f"No trial of this run is complete yet{self._ended_otherwise()}.",
@@ -257,11 +253,7 @@ def load_results(run: RunDirectory) -> Results:
 
 
 def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The objectives of a search and the worst value of each.
-
-    Raises:
-        RunError: run.toml is damaged.
-    """
+    """The objectives of a search and the worst value of each."""
     settings = run.settings()
     names, worst = settings.get("objectives", []), settings.get("reference", {})
     if names[:1] != ["error"] or len(set(names)) < len(names):
@@ -273,12 +265,7 @@ def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]
 
 
 def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRecord | None:
-    """Read one trial; None while it has not ended.
-
-    Raises:
-        RunError: its result is damaged, belongs to another trial, or a file was changed since.
-        ConfigError: its architecture or recipe is damaged.
-    """
+    """Read one trial; None while it has not ended."""
     result = trial.result()
     if result is None:
         return None

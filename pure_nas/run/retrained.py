@@ -204,11 +204,7 @@ _FILE = TypeAdapter[_Schema1 | _Schema2](Annotated[_Schema1 | _Schema2, Field(di
 
 
 def load_retraining(run: RunDirectory) -> Retraining | None:
-    """Read retrain.json; None where nothing has been retrained.
-
-    Raises:
-        RunError: the file cannot be read or is damaged.
-    """
+    """Read retrain.json; None where nothing has been retrained."""
     path = run.path / RETRAIN_FILE
     if not path.exists():
         return None

@@ -53,12 +53,7 @@ class Trained:
 
 
 def find_all_trained(texts: Sequence[str]) -> list[Trained]:
-    """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share.
-
-    Raises:
-        UsageError: a text names no trained network.
-        RunError: weights or a run are missing or damaged.
-    """
+    """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share."""
     if not texts:
         return []
     found = [find_trained(text) for text in texts]
@@ -125,11 +120,7 @@ def _from_file(weights: Path) -> Trained:
 
 
 def require_file(weights: Path) -> None:
-    """Check that weights that were named are there.
-
-    Raises:
-        RunError: they are not.
-    """
+    """Check that weights that were named are there."""
     if not weights.is_file():
         raise RunError(
             f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
@@ -137,24 +128,14 @@ def require_file(weights: Path) -> None:
 
 
 def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
-    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights.
-
-    Raises:
-        UsageError: nothing is called that.
-        RunError: the weights are missing, damaged, or those of another network.
-    """
+    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights."""
     fitted = fitted_to(find_architecture(text), dataset)
     network = load_trained(weights, fitted, name=text)
     return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
 
 
 def find_beside_conv_twin(text: str) -> list[Trained]:
-    """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds.
-
-    Raises:
-        UsageError: it is no trial of a search, is all-conv itself, or was not retrained.
-        RunError: weights or the run are missing or damaged.
-    """
+    """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds."""
     folder, _, which = text.rpartition(":")
     if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
         raise UsageError(

@@ -156,11 +156,7 @@ def _blank(architecture: Architecture) -> Network:
 
 
 def _require_safetensors(weights: Path) -> None:
-    """Check that a file is not what torch.save writes, which is never opened: it may run code.
-
-    Raises:
-        RunError: it is.
-    """
+    """Check that a file is not what torch.save writes, which is never opened: it may run code."""
     try:
         with weights.open("rb") as file:
             start = file.read(4)
