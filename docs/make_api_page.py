@@ -25,6 +25,7 @@ third of a step at batch 512) by `MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2000
 CHAPTERS = {
     "Search, train, evaluate": (
         *("search", "open_run", "experiment", "train", "evaluate", "Run", "Experiment", "TrainedNetwork"),
+        *("Noise", "usual_noises", "Views"),
     ),
     "Your own Optuna study": ("Objective", "Limits"),
     "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "ConvPU"),

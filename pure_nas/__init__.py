@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pure_nas.data.sources.own import own_dataset, register_dataset
     from pure_nas.data.sources.spec import DatasetSpec
     from pure_nas.errors import PureNasError
+    from pure_nas.evaluation import Noise, Views, usual_noises
     from pure_nas.nn import ConvPU, build
     from pure_nas.objectives import Metric, register_metric
     from pure_nas.plans.search.limits import Limits
@@ -34,6 +35,7 @@ __all__ = [
     "Experiment",
     "Limits",
     "Metric",
+    "Noise",
     "Objective",
     "PureNasError",
     "Recipe",
@@ -41,6 +43,7 @@ __all__ = [
     "SearchSpace",
     "TrainedNetwork",
     "Unit",
+    "Views",
     "build",
     "evaluate",
     "experiment",
@@ -51,6 +54,7 @@ __all__ = [
     "register_unit",
     "search",
     "train",
+    "usual_noises",
 ]
 
 _MODULES = {
@@ -59,6 +63,7 @@ _MODULES = {
     "data.sources.own": ("own_dataset", "register_dataset"),
     "data.sources.spec": ("DatasetSpec",),
     "errors": ("PureNasError",),
+    "evaluation": ("Noise", "Views", "usual_noises"),
     "nn": ("ConvPU", "build"),
     "objectives": ("Metric", "register_metric"),
     "plans.search.limits": ("Limits",),

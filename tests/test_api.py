@@ -26,7 +26,7 @@ from pure_nas.data import load_dataset
 from pure_nas.data.sources.catalogue import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS
-from pure_nas.space.unit import PLAIN_CONV, UNITS
+from pure_nas.space.unit import PLAIN_CONV, UNITS, get_unit
 
 SPACE = """
 [run]
@@ -393,7 +393,7 @@ def test_every_public_name_is_described_and_every_example_works(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = pure_nas.search("digits", trials=2, epochs=1, limits={"params": "20k"}, baselines=False, device="cpu")
     names = {name: getattr(pure_nas, name) for name in pure_nas.__all__}
-    names |= {"pure_nas": pure_nas, "torch": torch, "run": run}
+    names |= {"pure_nas": pure_nas, "torch": torch, "run": run, "get_unit": get_unit}
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     examples = 0
     for each in public_objects():
@@ -403,7 +403,7 @@ def test_every_public_name_is_described_and_every_example_works(
             runner.run(test)
     optuna.logging.set_verbosity(verbosity)
     assert runner.summarize(verbose=False).failed == 0
-    assert examples >= 12
+    assert examples >= 20
 
 
 def test_the_page_of_the_public_api_is_up_to_date() -> None:

@@ -259,8 +259,8 @@ def evaluate(
         network: a network of this package, or RUN:TRIAL, a .safetensors file or the folder of a training.
         dataset: as in `search`; the images that it was trained on if left out.
         split: "test", which no search reads, or "validation".
-        noises: under which noise to evaluate it as well; see `pure_nas.evaluation.usual_noises`.
-        views: over which crops and sizes of an image probabilities are averaged; see `pure_nas.evaluation.Views`.
+        noises: under which noise to evaluate it as well; see `usual_noises`.
+        views: over which crops and sizes of an image probabilities are averaged; see `Views`.
         factors: what to multiply intensities by as well.
         seed: decides the noise.
 

@@ -247,6 +247,10 @@ def open_run(path: AnyPath) -> Run | Experiment:
 
     Raises:
         RunError: there is none, or it is damaged.
+
+    Example:
+        >>> pure_nas.open_run("runs/digits").trial("best").state
+        'complete'
     """
     run = RunDirectory.open(expanded(os.fspath(path)))
     return Experiment(run.path) if run.is_experiment else Run(run.path)

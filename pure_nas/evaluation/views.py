@@ -32,6 +32,7 @@ class Views:
     """Which views of an image are shown to a network.
 
     Attributes:
+        crops: "whole", "flip", "five-crop" or "ten-crop".
         scales: heights and widths to which the image is brought first, pixels; its own alone where it is empty. Crops
             are cut out of each, as large as what a network is shown usually (224 pixels out of 256, 288 and 320);
             without crops the network sees all of each (Simonyan and Zisserman 2015; He et al. 2016). Sizes above those
@@ -39,6 +40,10 @@ class Views:
 
     Raises:
         UsageError: there are no such crops, or a scale cannot be used.
+
+    Example:
+        >>> pure_nas.Views("ten-crop").count
+        10
     """
 
     crops: Crops = "whole"

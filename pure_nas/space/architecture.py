@@ -129,6 +129,12 @@ class Architecture(Document):
         in_chans: channels of the images.
         num_classes: classes to tell apart.
         image_size: height and width of the images, pixels.
+
+    Example:
+        >>> Architecture(units=(("conv", "product"), ("product",)), base_width=4).depth
+        8
+        >>> Architecture.named("pure20").kind
+        'product'
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")

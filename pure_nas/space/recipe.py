@@ -91,6 +91,10 @@ class Recipe(Document):
             to the network's size, in place of the padded crop; None leaves that on.
         vertical_flip: random vertical flips, where the dataset's images have no upright.
         quarter_turns: random turns by 0, 90, 180 or 270 degrees, likewise.
+
+    Example:
+        >>> Recipe.usual(get_unit("conv"), epochs=30).learning_rate["trunk"]
+        0.1
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
