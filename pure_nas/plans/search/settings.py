@@ -40,7 +40,7 @@ class SearchSettings:
         space: the space, with the run's epochs and batch size.
         trials: trials in total, over every session.
         time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
-        objectives: "error" first, then one or more costs, or "noise_error".
+        objectives: "error" first, then one or more costs, "noise_error" or metrics.
         workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
         storage: URL of the Optuna storage; None keeps it in the run's folder.
     """
