@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pure_nas.run.architectures import find_architecture
 from pure_nas_cli.console import stdout
 from pure_nas_cli.options import ARCHITECTURE_HELP
 
@@ -28,6 +27,7 @@ def describe(
     Example: [bold]pure-nas describe pure20[/bold]
     """
     from pure_nas.cost.layers import layer_costs
+    from pure_nas.run.architectures import find_architecture
 
     found = find_architecture(architecture)
     layers = tuple(layer_costs(found))

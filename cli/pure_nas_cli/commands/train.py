@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from pure_nas.run.architectures import find_architecture
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import ARCHITECTURE_HELP, DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
@@ -49,6 +48,8 @@ def train(
     Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
     """
     with loading():
+        from pure_nas.run.architectures import find_architecture
+
         find_architecture(architecture)
         stderr.print("Loading PyTorch and the images ...", style="dim")
         from pure_nas_cli.train_run import Training, candidate_for, default_folder, run_training, show_outcome
