@@ -1,4 +1,7 @@
-"""pure-nas: multi-objective architecture search over product-unit residual networks (PURe)."""
+"""pure-nas: multi-objective architecture search over product-unit residual networks (PURe).
+
+The public names are imported on first use, so that `import pure_nas` needs no PyTorch. docs/api.md describes them.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pure_nas.api.calls import evaluate, experiment, search, train
+    from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
+    from pure_nas.data.sources.own import own_dataset, register_dataset
+    from pure_nas.data.sources.spec import DatasetSpec
     from pure_nas.errors import PureNasError
+    from pure_nas.evaluation import Noise, Views, usual_noises
     from pure_nas.nn import ConvPU, build
+    from pure_nas.objectives import Metric, register_metric
+    from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
     from pure_nas.space.architecture import Architecture
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
     from pure_nas.space.search_space import SearchSpace
-    from pure_nas.space.unit import Unit
+    from pure_nas.space.unit import Unit, register_unit
 
 __version__ = "0.1.0"
 
@@ -21,32 +31,57 @@ __all__ = [
     "Architecture",
     "Candidate",
     "ConvPU",
+    "DatasetSpec",
+    "Experiment",
+    "Limits",
+    "Metric",
+    "Noise",
     "Objective",
     "PureNasError",
     "Recipe",
+    "Run",
     "SearchSpace",
+    "TrainedNetwork",
     "Unit",
+    "Views",
     "build",
+    "evaluate",
+    "experiment",
+    "open_run",
+    "own_dataset",
+    "register_dataset",
+    "register_metric",
+    "register_unit",
+    "search",
+    "train",
+    "usual_noises",
 ]
 
 _MODULES = {
-    "Architecture": "space.architecture",
-    "Candidate": "space.candidate",
-    "ConvPU": "nn",
-    "Objective": "plans.search.objective",
-    "PureNasError": "errors",
-    "Recipe": "space.recipe",
-    "SearchSpace": "space.search_space",
-    "Unit": "space.unit",
-    "build": "nn",
+    "api.calls": ("evaluate", "experiment", "search", "train"),
+    "api.runs": ("Experiment", "Run", "TrainedNetwork", "open_run"),
+    "data.sources.own": ("own_dataset", "register_dataset"),
+    "data.sources.spec": ("DatasetSpec",),
+    "errors": ("PureNasError",),
+    "evaluation": ("Noise", "Views", "usual_noises"),
+    "nn": ("ConvPU", "build"),
+    "objectives": ("Metric", "register_metric"),
+    "plans.search.limits": ("Limits",),
+    "plans.search.objective": ("Objective",),
+    "space.architecture": ("Architecture",),
+    "space.candidate": ("Candidate",),
+    "space.recipe": ("Recipe",),
+    "space.search_space": ("SearchSpace",),
+    "space.unit": ("Unit", "register_unit"),
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import public names on first use, so that `import pure_nas` needs no PyTorch."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    """Import a public name on its first use."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

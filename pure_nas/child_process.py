@@ -13,6 +13,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from pure_nas.plugins import register_all
+
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500
 """In thousandths of the machine's memory, which the process is taken to use besides its own."""
@@ -23,11 +25,12 @@ def begin(connection: Connection, work: bytes) -> None:
 
     Args:
         connection: the first argument of the function.
-        work: a function and its other arguments, pickled.
+        work: what the parent has registered, a function and its other arguments, pickled.
     """
     _end_with_parent()
     _be_killed_first()
-    function, arguments = pickle.loads(work)
+    registered, function, arguments = pickle.loads(work)
+    register_all(registered)
     function(connection, *arguments)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from pure_nas.errors import DeviceError
+from pure_nas.process_state import is_ours
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, from malloc.h."""
@@ -83,24 +84,34 @@ def precision(device: torch.device) -> str:
 def computing_on(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
     """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need.
 
-    Sets for this process what makes repeated steps fast there: `keep_freed_memory`, or cuDNN's choice of convolutions.
+    In a process of this package's own, freed memory is kept on a CPU: see `keep_freed_memory`, which cannot be undone.
     """
     if device.type != "cuda":
-        keep_freed_memory()
+        if is_ours():
+            keep_freed_memory()
         return nullcontext
-    # Shapes repeat for thousands of steps, so that looking for the fastest convolution pays.
-    torch.backends.cudnn.benchmark = True
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     @contextmanager
     def on_stream() -> Iterator[None]:
         outer = torch.cuda.current_stream(device)
         stream.wait_stream(outer)
-        with torch.cuda.stream(stream):
+        with torch.cuda.stream(stream), fastest_convolutions(device):
             yield
         outer.wait_stream(stream)
 
     return on_stream
+
+
+@contextmanager
+def fastest_convolutions(device: torch.device) -> Iterator[None]:
+    """Let cuDNN look for the fastest convolutions: shapes repeat for thousands of steps, so that it pays."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 @cache

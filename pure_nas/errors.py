@@ -11,6 +11,13 @@ class PureNasError(Exception):
 
     The message names the thing, the value and the place; `hint` names the way out. Command line programs
     show both and exit with `exit_code`.
+
+    Example:
+        >>> try:
+        ...     pure_nas.open_run("runs/no-such-run")
+        ... except pure_nas.PureNasError as error:
+        ...     print(error.message)
+        There is no run at runs/no-such-run.
     """
 
     exit_code = 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pure_nas.errors import DataError, UsageError, reason
 
-_log = logging.getLogger("pure_nas.data")  # whose notices the command line shows
+_log = logging.getLogger(__name__)
 
 
 def expanded(path: Path | str) -> Path:

@@ -1,12 +1,14 @@
-"""What other packages add, by entry points."""
+"""What can be used under a name: what is built in, what this process registers, and what other packages declare."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from pure_nas.errors import PureNasError
+from pure_nas.errors import PureNasError, UsageError, nearest
 
 
 class Named(Protocol):
@@ -25,27 +27,98 @@ def described(point: EntryPoint) -> str:
     return f'Entry point "{point.name}" ({point.value}) of group {point.group}'
 
 
-def registered(group: str, kind: type[T], taken: Container[str]) -> Mapping[str, T]:
-    """Everything of `kind` that other packages declare in `group`, by name.
+class Registry(Generic[T]):
+    """Things of one kind, by name.
 
     Args:
-        taken: names that are in use.
+        group: the entry-point group under which other packages declare theirs.
+        kind: their class.
+        built_in: those of this package.
 
-    Raises:
-        PureNasError: an entry point does not load, is of another kind, or takes a name that is in use.
+    Attributes:
+        registered: those that this process has added; others do not know them.
     """
-    found: dict[str, T] = {}
-    for point in entry_points(group=group):
-        try:
-            thing = point.load()
-        except (ImportError, AttributeError) as error:
-            raise PureNasError(
-                f"{described(point)} does not load: {error}", hint="Reinstall or remove the package that declares it."
-            ) from error
-        if not isinstance(thing, kind):
-            wanted = f"{kind.__module__}.{kind.__qualname__}"
-            raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")
-        if thing.name in taken or thing.name in found:
-            raise PureNasError(f'{described(point)} declares "{thing.name}", a name that is already taken.')
-        found[thing.name] = thing
-    return found
+
+    def __init__(self, group: str, kind: type[T], built_in: Mapping[str, T]) -> None:
+        self.group = group
+        self.registered: dict[str, T] = {}
+        self._kind = kind
+        self.built_in = built_in
+        _REGISTRIES.append(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that can be used, the built-in ones first."""
+        return (*self.built_in, *sorted({*self.installed, *self.registered}))
+
+    def find(self, name: str) -> T | None:
+        """What has that name; None where nothing has."""
+        return self.built_in.get(name) or self.registered.get(name) or self.installed.get(name)
+
+    def get(self, name: str, *, hint: str = "") -> T:
+        """What has that name.
+
+        Raises:
+            UsageError: nothing has.
+        """
+        found = self.find(name)
+        if found is None:
+            what = self._kind.__name__.removesuffix("Spec").lower()
+            raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
+        return found
+
+    def register(self, thing: T) -> None:
+        """Add something for the rest of this process; what it registered under the same name before is replaced.
+
+        Raises:
+            UsageError: it is of another kind, or its name cannot be used or is taken.
+        """
+        if not isinstance(thing, self._kind):
+            raise UsageError(f"{thing!r} is a {type(thing).__name__}, not a {self._kind.__name__}.")
+        if not isinstance(thing.name, str) or not re.fullmatch(r"\w[\w.-]*", thing.name):
+            raise UsageError(
+                f"{thing.name!r} cannot be used as a name.", hint="Names have letters, digits and the signs _ - . only."
+            )
+        if thing.name in self.built_in or thing.name in self.installed:
+            raise UsageError(f'The name "{thing.name}" is already taken.', hint="Choose another.")
+        self.registered[thing.name] = thing
+
+    @cached_property
+    def installed(self) -> Mapping[str, T]:
+        """What other packages declare.
+
+        Raises:
+            PureNasError: an entry point does not load, is of another kind, or takes a name that is in use.
+        """
+        found: dict[str, T] = {}
+        for point in entry_points(group=self.group):
+            try:
+                thing = point.load()
+            except (ImportError, AttributeError) as error:
+                raise PureNasError(
+                    f"{described(point)} does not load: {error}",
+                    hint="Reinstall or remove the package that declares it.",
+                ) from error
+            if not isinstance(thing, self._kind):
+                wanted = f"{self._kind.__module__}.{self._kind.__qualname__}"
+                raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")
+            if thing.name in self.built_in or thing.name in found:
+                raise PureNasError(f'{described(point)} declares "{thing.name}", a name that is already taken.')
+            found[thing.name] = thing
+        return found
+
+
+_REGISTRIES: list[Registry[Any]] = []
+
+
+def registered_here() -> list[tuple[str, Named]]:
+    """What this process has registered, with its group: for the worker processes that it starts."""
+    return [(registry.group, thing) for registry in _REGISTRIES for thing in registry.registered.values()]
+
+
+def register_all(things: Sequence[tuple[str, Named]]) -> None:
+    """Register what another process has registered."""
+    for registry in _REGISTRIES:
+        for group, thing in things:
+            if group == registry.group:
+                registry.register(thing)

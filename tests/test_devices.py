@@ -19,6 +19,7 @@ from pure_nas import devices
 from pure_nas.devices import (
     autocast,
     device_name,
+    fastest_convolutions,
     precision,
     resolve_device,
     telling_out_of_memory,
@@ -211,3 +212,12 @@ def test_other_errors_are_left_as_they_are(error: Exception) -> None:
     with pytest.raises(type(error)) as raised, telling_out_of_memory():
         raise error
     assert raised.value is error
+
+
+def test_the_choice_of_convolutions_is_put_back() -> None:
+    assert torch.backends.cudnn.benchmark is False
+    with fastest_convolutions(torch.device("cuda")):
+        assert torch.backends.cudnn.benchmark is True
+    with fastest_convolutions(torch.device("cpu")):
+        assert torch.backends.cudnn.benchmark is False
+    assert torch.backends.cudnn.benchmark is False

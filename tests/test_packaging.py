@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.toml"))
-EXPERIMENTS = sorted((ROOT / "pure_nas" / "experiment" / "experiments").glob("*.toml"))
+EXPERIMENTS = sorted((ROOT / "pure_nas" / "plans" / "grid" / "experiments").glob("*.toml"))
 
 SCRIPT = """
 import pure_nas

@@ -1,4 +1,4 @@
-"""The example package, installed from its wheel, adds a unit, a dataset and a search space."""
+"""The example package, installed from its wheel, adds a unit, a dataset, a metric and a search space."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ COMMANDS = {
     "search": [
         *("search", "--dataset", "gratings", "--space", "gratings", "--study", "first"),
         *("--trials", "3", "--epochs", "1", "--no-baselines", "--device", "cpu", "--json"),
+        *("--objectives", "error,flops,worst-class-error"),
     ],
     "report": ["report", "runs/first", "--json"],
     "export": ["export", "runs/first", "--trial", "WITH THE UNIT", "-o", "exported"],
@@ -94,11 +95,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def answers(installed: Path, workplace: Path) -> dict[str, dict[str, Any]]:
     """What each command answered, given one after the other in a process that finds the example."""
+    path = os.pathsep.join([str(installed), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     asked = "".join(json.dumps(arguments) + "\n" for arguments in COMMANDS.values())
     done = subprocess.run(
         [sys.executable, "-c", DRIVER],
         cwd=workplace,
-        env={**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         input=asked,
         check=True,
         capture_output=True,
@@ -135,6 +137,13 @@ def test_search_trains_the_unit(answers: dict[str, dict[str, Any]]) -> None:
     found = json.loads(answers["search"]["stdout"])
     assert found["trials"] == 3
     assert found == json.loads(answers["report"]["stdout"])
+
+
+def test_search_minimises_the_metric(answers: dict[str, dict[str, Any]], workplace: Path) -> None:
+    assert answers["search"]["code"] == 0
+    for path in (workplace / "runs" / "first" / "trials").glob("*/result.json"):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        assert result["objectives"]["worst-class-error"] == result["metrics"]["worst-class-error"] >= 0
 
 
 def test_exported_network_needs_neither_package(answers: dict[str, dict[str, Any]], workplace: Path) -> None:

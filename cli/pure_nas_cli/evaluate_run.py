@@ -23,17 +23,17 @@ from pure_nas.quantities import counted, show_seconds
 from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
 from pure_nas.report.evaluation_tables import Named, evaluation_tables, faults_of
 from pure_nas.report.matplotlib_chart import figure_files
+from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
 from pure_nas.run.images import trained_on
-from pure_nas_cli.console import stderr, stdout
-from pure_nas_cli.judged_images import Split, WantedImages, images_for, load_wanted, normalised_for
-from pure_nas_cli.terminal_table import print_tables
-from pure_nas_cli.trained_networks import (
+from pure_nas.run.trained import (
     Trained,
     find_all_trained,
     find_beside_conv_twin,
     require_file,
     with_weights,
 )
+from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.terminal_table import print_tables
 
 DOCUMENT_FILE = "evaluation.json"
 _SECONDS_BETWEEN_LINES = 30.0

@@ -13,7 +13,9 @@ class _Notices(logging.Handler):
     """Prints what the data modules log to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        stderr.print(record.getMessage(), style="yellow" if record.levelno >= logging.WARNING else "dim")
+        stderr.print(
+            record.getMessage(), style="yellow" if record.levelno >= logging.WARNING else "dim", soft_wrap=True
+        )
 
 
 def show_notices() -> None:

@@ -19,6 +19,10 @@ def expand(path: Path | None) -> Path | None:
     return None if path is None else expanded(path)
 
 
+ARCHITECTURE_HELP = (
+    "A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
+    "runs/digits:knee or runs/digits:7."
+)
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/digits.", callback=expand)]
 DEVICE_HELP = "Where to train: cpu, cuda or cuda:N; auto takes a GPU if there is one."
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pure_nas.process_state import claim_process
 from pure_nas_cli.boundary import ExplainedErrors
 from pure_nas_cli.commands import (
     datasets,
@@ -50,6 +51,7 @@ def root(
     Example: [bold]pure-nas search --dataset digits[/bold]
     """
     show_notices()
+    claim_process()
 
 
 app.command("search")(search.search)

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
-from typing import Any
 
 from pure_nas.plans.single import TrainSettings, train
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import PerKind, Recipe
-from pure_nas.space.unit import get_unit
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.architectures import find_architecture, find_trial, fitted_to
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.images_used import show_images
 from pure_nas_cli.progress import EpochLines
-
-
-def candidate_for(
-    text: str, settings: TrainSettings, *, epochs: int | None, batch_size: int | None, learning_rate: float | None
-) -> Candidate:
-    """The network that ARCH names, fitted to the dataset's images, and its recipe."""
-    trial = find_trial(text)
-    architecture = trial.architecture if trial else find_architecture(text)
-    fitted = fitted_to(architecture, settings.dataset)
-    recipe = trial.recipe if trial else Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
-    changes: dict[str, Any] = {}
-    if epochs is not None:
-        changes["epochs"] = epochs
-    if batch_size is not None:
-        changes["batch_size"] = batch_size
-    if learning_rate is not None:
-        changes["learning_rate"] = PerKind[float].same(learning_rate)
-    return Candidate(fitted, Recipe.from_json(recipe.model_copy(update=changes).to_json()))
-
-
-def default_folder(text: str, dataset: str) -> Path:
-    """Where a training goes that was given no folder."""
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{text}-{Path(dataset).name}").strip("-")
-    return Path("runs") / f"train-{words}"
 
 
 class _TrainProgress(EpochLines):

@@ -49,8 +49,16 @@ _MOST_PHOTONS = 1e7
 class Noise:
     """One kind of noise at one level; a level of 0 is no noise.
 
+    Attributes:
+        kind: "poisson", "gaussian", "salt-and-pepper" or "speckle".
+        level: photons of a white pixel, standard deviation, share of pixels, or standard deviation.
+
     Raises:
         UsageError: the kind is unknown, or the level is out of its range.
+
+    Example:
+        >>> pure_nas.Noise("gaussian", 0.1).clean
+        False
     """
 
     kind: NoiseKind
@@ -89,7 +97,12 @@ NOISE_MIXTURE = (
 
 
 def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
-    """Each kind at its usual levels."""
+    """Each kind at its usual levels.
+
+    Example:
+        >>> sorted({noise.kind for noise in pure_nas.usual_noises(["poisson"])})
+        ['poisson']
+    """
     return tuple(Noise(kind, level) for kind in kinds for level in USUAL_LEVELS[kind])
 
 

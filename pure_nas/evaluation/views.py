@@ -32,13 +32,17 @@ class Views:
     """Which views of an image a network sees.
 
     Attributes:
-        crops: see `Crops`.
+        crops: "whole", "flip", "five-crop" or "ten-crop".
         scales: heights and widths to scale the image to first, pixels; empty: its own size. Crops are cut from each
             (224 pixels out of 256, 288 and 320); without crops the network sees the whole of each (Simonyan and
             Zisserman 2015; He et al. 2016). Sizes above the stored one add no detail.
 
     Raises:
         UsageError: there are no such crops, or a scale cannot be used.
+
+    Example:
+        >>> pure_nas.Views("ten-crop").count
+        10
     """
 
     crops: Crops = "whole"

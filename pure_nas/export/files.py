@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from torch import Tensor
 
 from pure_nas.errors import RunError, reason
-from pure_nas.export.python import python_source
+from pure_nas.export.python import NETWORK_FILE, About, python_source
 from pure_nas.files import write_whole
 from pure_nas.paths import expanded
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE
@@ -18,8 +18,6 @@ from pure_nas.space.architecture import Architecture
 
 ExportFormat = Literal["python", "json", "safetensors"]
 
-NETWORK_FILE = "network.py"
-
 
 def write_export(
     directory: Path,
@@ -27,54 +25,35 @@ def write_export(
     state_dict: Mapping[str, Tensor] | None,
     *,
     format: ExportFormat,  # noqa: A002 - the word of the command line
-    classes: Sequence[str] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    decoded_size: int | None = None,
-    stored_size: int | None = None,
-    title: str = "",
-    notes: Sequence[str] = (),
     overwrite: bool = False,
+    **about: Unpack[About],
 ) -> list[Path]:
-    """Write a network into `directory` and return the files, which are written whole.
+    """Write a network into `directory`, which is made where it does not exist, and return the files.
 
     Args:
-        directory: made where it does not exist.
-        architecture: the network.
         state_dict: its weights; only the format "json" does without.
         format: "python" for network.py with weights and architecture, "safetensors" for weights and
             architecture, "json" for the architecture alone.
-        classes: as in `python_source`, like `mean`, `std`, `decoded_size`, `stored_size`, `title` and `notes`.
         overwrite: whether files with other contents may be replaced.
+        about: as in `python_source`.
 
     Raises:
         UsageError: weights are missing or do not fit the architecture.
         RunError: a file with other contents exists, or the folder cannot be written.
     """
-    files: dict[str, bytes] = {}
-    if format == "python":
-        source = python_source(
-            architecture,
-            title=title,
-            notes=notes,
-            classes=classes,
-            mean=mean,
-            std=std,
-            decoded_size=decoded_size,
-            stored_size=stored_size,
-        )
-        files[NETWORK_FILE] = source.encode()
-    if format != "json":
-        files[WEIGHTS_FILE] = weights_bytes(architecture, state_dict)
-    files[ARCHITECTURE_FILE] = architecture.to_json().encode()
     directory = expanded(directory)
-    contents = {directory / name: data for name, data in files.items()}
+    files: dict[Path, bytes] = {}
+    if format == "python":
+        files[directory / NETWORK_FILE] = python_source(architecture, **about).encode()
+    if format != "json":
+        files[directory / WEIGHTS_FILE] = weights_bytes(architecture, state_dict)
+    files[directory / ARCHITECTURE_FILE] = architecture.to_json().encode()
     if not overwrite:
-        for path, data in contents.items():
+        for path, data in files.items():
             _refuse_to_replace(path, data)
-    for path, data in contents.items():
+    for path, data in files.items():
         write_whole(path, data)
-    return list(contents)
+    return list(files)
 
 
 def _refuse_to_replace(path: Path, data: bytes) -> None:

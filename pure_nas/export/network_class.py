@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pure_nas.export.classes import unit_call
-from pure_nas.export.layout import Call, laid_out, literal
+from pure_nas.export.source import Call, laid_out, literal, unit_call
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import CONV, Unit, UnitPlace
 
@@ -60,13 +59,16 @@ def _stages(architecture: Architecture) -> Call:
     stages: list[list[Block]] = [[] for _ in architecture.units]
     for block in architecture.blocks():
         stages[block.stage].append(block)
-    return Call("nn.Sequential", tuple(_stage(blocks) for blocks in stages), exploded=True)
-
-
-def _stage(blocks: list[Block]) -> Call:
-    last = blocks[-1]
-    shape = f"{last.out_channels} channels, {last.out_size} x {last.out_size}"
-    return Call("nn.Sequential", tuple(_block(block) for block in blocks), exploded=True, comment=shape)
+    calls = [
+        Call(
+            "nn.Sequential",
+            tuple(map(_block, blocks)),
+            exploded=True,
+            comment=f"{blocks[-1].out_channels} channels, {blocks[-1].out_size} x {blocks[-1].out_size}",
+        )
+        for blocks in stages
+    ]
+    return Call("nn.Sequential", tuple(calls), exploded=True)
 
 
 def _block(block: Block) -> Call:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import TypedDict, Unpack
 
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
-from pure_nas.export.classes import ANNOTATIONS, IMPORTS, class_source, function_sources, names_used, unit_class
-from pure_nas.export.layout import assigned_tuple
 from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
+from pure_nas.export.source import (
+    ANNOTATIONS,
+    IMPORTS,
+    assigned_tuple,
+    class_source,
+    function_sources,
+    names_used,
+    unit_class,
+)
 from pure_nas.nn.network import Network
 from pure_nas.nn.plain import blocks
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import get_unit
+
+NETWORK_FILE = "network.py"
 
 _LOAD = f'''
 def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:
@@ -85,25 +95,10 @@ _TAKEN = {"Network", "conv3x3", "load", "preprocess", "Image", "scaled", *(each.
 _IMAGE_MODES = {1: "L", 3: "RGB"}
 
 
-def python_source(
-    architecture: Architecture,
-    *,
-    title: str = "",
-    notes: Sequence[str] = (),
-    classes: Sequence[str] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    decoded_size: int | None = None,
-    stored_size: int | None = None,
-) -> str:
-    """One Python file that defines the network of `architecture` with nothing but PyTorch.
+class About(TypedDict, total=False):
+    """What an exported file says of a network, and of the images that it was trained on.
 
-    Its class `Network` has the state-dict keys of `pure_nas.nn.Network`; its function `load` reads the
-    safetensors file beside it. Where images have one or three channels, its function
-    `preprocess` gives what the network is shown of an image.
-
-    Args:
-        architecture: the network.
+    Attributes:
         title: first line of the file's docstring; a description of the network where it is empty.
         notes: further paragraphs of it.
         classes: names of the classes, one for each logit.
@@ -112,31 +107,40 @@ def python_source(
         decoded_size: height and width of the squares that images are decoded to, pixels; None is `stored_size`.
         stored_size: height and width that these are scaled to, pixels, of which the network is shown the middle; None
             is its image size.
+    """
+
+    title: str
+    notes: Sequence[str]
+    classes: Sequence[str] | None
+    mean: Sequence[float] | None
+    std: Sequence[float] | None
+    decoded_size: int | None
+    stored_size: int | None
+
+
+def python_source(architecture: Architecture, **about: Unpack[About]) -> str:
+    """One Python file that defines the network of `architecture` with nothing but PyTorch.
+
+    Its class `Network` has the state-dict keys of `pure_nas.nn.Network`; its function `load` reads the
+    safetensors file beside it. Where images have one or three channels, its function
+    `preprocess` gives what the network is shown of an image.
+
+    Args:
+        about: see `About`.
 
     Raises:
         UsageError: `classes`, `mean` or `std` do not fit the architecture.
         PureNasError: a unit cannot be exported.
     """
-    _check(architecture, classes, mean, std)
-    body = "\n\n\n".join(
-        [
-            *_definitions(architecture),
-            _constants(architecture, classes, mean, std),
-            *_preprocess(architecture, mean, decoded_size, stored_size),
-            _LOAD,
-            *_command(architecture, classes),
-        ]
-    )
-    parts = [_docstring(architecture, title, notes, mean), "from __future__ import annotations", _imports(body)]
+    _check(architecture, about)
+    definitions = [*_definitions(architecture), _constants(architecture, about), *_preprocess(architecture, about)]
+    body = "\n\n\n".join([*definitions, _LOAD, *_command(architecture, about)])
+    parts = [_docstring(architecture, about), "from __future__ import annotations", _imports(body)]
     return "\n\n".join(parts) + "\n\n\n" + body + "\n"
 
 
-def _check(
-    architecture: Architecture,
-    classes: Sequence[str] | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-) -> None:
+def _check(architecture: Architecture, about: About) -> None:
+    classes, mean, std = about.get("classes"), about.get("mean"), about.get("std")
     if classes is not None and len(classes) != architecture.num_classes:
         raise UsageError(f"classes has {len(classes)} names for a network of {architecture.num_classes} classes.")
     if (mean is None) != (std is None):
@@ -183,30 +187,22 @@ def _classes(architecture: Architecture) -> Iterator[type]:
     yield blocks.Classifier
 
 
-def _constants(
-    architecture: Architecture,
-    classes: Sequence[str] | None,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-) -> str:
+def _constants(architecture: Architecture, about: About) -> str:
     lines = [f"IMAGE_SIZE = {architecture.image_size}", f"IN_CHANS = {architecture.in_chans}"]
-    if mean is not None and std is not None:
-        lines += assigned_tuple("MEAN", [float(value) for value in mean])
-        lines += assigned_tuple("STD", [float(value) for value in std])
-    if classes is not None:
-        lines += assigned_tuple("CLASSES", [str(name) for name in classes])
+    for name, values in (("MEAN", about.get("mean")), ("STD", about.get("std"))):
+        lines += assigned_tuple(name, [float(value) for value in values]) if values is not None else []
+    classes = about.get("classes")
+    lines += assigned_tuple("CLASSES", [str(name) for name in classes]) if classes is not None else []
     return "\n".join(lines)
 
 
-def _preprocess(
-    architecture: Architecture, mean: Sequence[float] | None, decoded_size: int | None, stored_size: int | None
-) -> Iterator[str]:
+def _preprocess(architecture: Architecture, about: About) -> Iterator[str]:
     """The function `preprocess` and those it calls."""
     mode, shown = _IMAGE_MODES.get(architecture.in_chans), architecture.image_size
     if mode is None:
         return
-    stored = stored_size or shown
-    decoded = decoded_size or stored
+    stored = about.get("stored_size") or shown
+    decoded = about.get("decoded_size") or stored
     fitted = ""
     if decoded != stored:
         fitted += f"    pixels = scaled(pixels[None], {'IMAGE_SIZE' if stored == shown else stored})[0]\n"
@@ -214,43 +210,41 @@ def _preprocess(
         start = (stored - shown) // 2
         fitted += f"    pixels = pixels[:, {start}:{start + shown}, {start}:{start + shown}]\n"
     yield from function_sources([*_DECODING, preprocessing.scaled] if decoded != stored else _DECODING)
+    plain = about.get("mean") is None
     yield _PREPROCESS.format(
         mode=mode,
         decoded="IMAGE_SIZE" if decoded == shown else decoded,
         fitted=fitted,
-        mean="MEAN" if mean is not None else (0.0,) * architecture.in_chans,
-        std="STD" if mean is not None else (1.0,) * architecture.in_chans,
+        mean=(0.0,) * architecture.in_chans if plain else "MEAN",
+        std=(1.0,) * architecture.in_chans if plain else "STD",
     )
 
 
-def _command(architecture: Architecture, classes: Sequence[str] | None) -> Iterator[str]:
+def _command(architecture: Architecture, about: About) -> Iterator[str]:
     if architecture.in_chans in _IMAGE_MODES:
-        yield _COMMAND.format(name="class {index}" if classes is None else "{CLASSES[index]}")
+        yield _COMMAND.format(name="class {index}" if about.get("classes") is None else "{CLASSES[index]}")
 
 
-def _docstring(architecture: Architecture, title: str, notes: Sequence[str], mean: Sequence[float] | None) -> str:
+def _docstring(architecture: Architecture, about: About) -> str:
     size, channels = architecture.image_size, architecture.in_chans
-    scale = "scaled to 0 ... 1" if mean is None else "scaled to 0 ... 1, less MEAN, over STD"
-    paragraphs = [_clean(title) or in_words(architecture), *map(_clean, notes)]
+    scale = "scaled to 0 ... 1" if about.get("mean") is None else "scaled to 0 ... 1, less MEAN, over STD"
+    paragraphs = [_clean(about.get("title", "")) or in_words(architecture), *map(_clean, about.get("notes", ()))]
     wrapped = [textwrap.fill(text, 110, break_long_words=False) for text in paragraphs if text]
     images = architecture.in_chans in _IMAGE_MODES
-    usage = "\n".join(
-        [
-            f"    from network import load{', preprocess' if images else ''}",
-            f"    network = load()  # reads {WEIGHTS_FILE} beside this file",
-            *(
-                ["    logits = network(preprocess(IMAGE)[None])  # the path of an image file, or a Pillow image"]
-                * images
-            ),
-            f"    logits = network(images)  # (N, {channels}, {size}, {size}), {scale}",
-            "    network.half()  # to float16, images likewise: images.half()",
-        ]
-    )
+    usage = [
+        f"    from network import load{', preprocess' if images else ''}",
+        f"    network = load()  # reads {WEIGHTS_FILE} beside this file",
+        *["    logits = network(preprocess(IMAGE)[None])  # the path of an image file, or a Pillow image"] * images,
+        f"    logits = network(images)  # (N, {channels}, {size}, {size}), {scale}",
+        "    network.half()  # to float16, images likewise: images.half()",
+    ]
+    with global_random_state():
+        parameters = sum(parameter.numel() for parameter in Network(architecture).parameters())
     needs = "needs PyTorch, and safetensors to load weights"
-    size_line = f"{_parameters(architecture):,} parameters. Written by pure-nas; {needs}."
+    size_line = f"{parameters:,} parameters. Written by pure-nas; {needs}."
     if images:
         size_line += "\nTo classify an image file, which needs Pillow too: python network.py IMAGE"
-    text = "\n\n".join([*wrapped, usage, size_line])
+    text = "\n\n".join([*wrapped, "\n".join(usage), size_line])
     return f'"""{" " if text.startswith(chr(34)) else ""}{text}\n"""'
 
 
@@ -258,11 +252,6 @@ def _clean(text: str) -> str:
     """`text` on one line, as it may stand in a docstring."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split()).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-
-
-def _parameters(architecture: Architecture) -> int:
-    with global_random_state():
-        return sum(parameter.numel() for parameter in Network(architecture).parameters())
 
 
 def _imports(body: str) -> str:

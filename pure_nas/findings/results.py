@@ -17,7 +17,7 @@ from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Cell, Grid
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
-from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Evaluation
 
 State = Literal["complete", "diverged", "missing"]
@@ -102,15 +102,6 @@ class ExperimentResults:
         return sum(each.state == state for each in self.measurements[cell.label])
 
 
-def is_experiment(run: RunDirectory) -> bool:
-    """Whether a run is an experiment's.
-
-    Raises:
-        RunError: run.toml is missing or damaged.
-    """
-    return run.settings().get("kind") == EXPERIMENT
-
-
 def load_experiment_results(run: RunDirectory) -> ExperimentResults:
     """Read the folder of an experiment.
 
@@ -119,7 +110,7 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
         ConfigError: the copy of its experiment file is damaged.
     """
     settings = run.settings()
-    if settings.get("kind") != EXPERIMENT:
+    if not run.is_experiment:
         raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")
     file = ExperimentFile.of_run(run.path / EXPERIMENT_FILE)
     for table, keys in ((settings, _SETTINGS), (settings.get("data", {}), _IMAGES)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,11 +21,15 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver, Listener
 from pure_nas.plans.fixed import FixedPlan, Trained, Training
 from pure_nas.plans.settings import require_room
+from pure_nas.run.architectures import find_architecture, find_trial, fitted_to
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.schema import Training as TrainingFile
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe
+from pure_nas.space.unit import get_unit
 from pure_nas.workers.count import Work, WorkerPlan, start_workers
 
 logger = logging.getLogger(__name__)
@@ -84,6 +89,42 @@ class TrainSettings:
             "skip_corrupt": self.skip_corrupt,
             "data": self.dataset.facts,
         }
+
+
+def candidate_for(
+    architecture: Architecture | Candidate | str,
+    dataset: Dataset,
+    *,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+) -> Candidate:
+    """A network fitted to the images of a dataset, and its recipe.
+
+    Args:
+        architecture: or such as "pure20", an architecture.json or RUN:TRIAL. One that has no recipe takes the usual
+            one for its units.
+        epochs: instead of the recipe's; likewise `batch_size` and `learning_rate`, that of every parameter kind.
+
+    Raises:
+        UsageError: nothing is called that.
+        ConfigError: it cannot be built for such images, or the recipe breaks a rule.
+    """
+    trial = find_trial(architecture) if isinstance(architecture, str) else architecture
+    recipe = trial.recipe if isinstance(trial, Candidate) else None
+    chosen = trial.architecture if isinstance(trial, Candidate) else trial or find_architecture(str(architecture))
+    fitted = fitted_to(chosen, dataset)
+    recipe = recipe or Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
+    rates = None if learning_rate is None else PerKind[float].same(learning_rate)
+    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": rates}
+    changed = recipe.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    return Candidate(fitted, Recipe.from_json(changed.to_json()))
+
+
+def default_folder(text: str, dataset: str) -> Path:
+    """Where a training goes that was given no folder."""
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{text}-{Path(dataset).name}").strip("-")
+    return Path("runs") / f"train-{words}"
 
 
 def train(candidate: Candidate, settings: TrainSettings, folder: Path, listener: Listener[Trained]) -> dict[str, Any]:

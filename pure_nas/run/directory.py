@@ -134,38 +134,35 @@ class TrialDirectory:
         if not self.ended.exists():
             return None
         result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
-        digests = result.get("digests")
-        if digests is not None:
-            self._require_unchanged(result, digests)
+        changed = self._change(result, result["digests"]) if result.get("digests") is not None else ""
+        if changed:
+            raise RunError(changed, hint=self.damaged_hint)
         return result
 
-    def _require_unchanged(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has ended with a score; a damaged result is an error."""
+        return (self.result() or {}).get("state") == "complete"
+
+    def _change(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+        """What was changed after the trial had ended; empty for nothing."""
         others = {name: digest for name, digest in digests.items() if name != self.ended.name}
         if digest_of_document({**result, "digests": others}) != digests.get(self.ended.name):
-            raise RunError(f"{self.ended} was changed after the trial had ended.", hint=self.damaged_hint)
+            return f"{self.ended} was changed after the trial had ended."
         if self.candidate().digest != digests.get("candidate"):
-            raise RunError(
+            return (
                 f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
-                "say: one of the files was changed, or belongs to another trial.",
-                hint=self.damaged_hint,
+                "say: one of the files was changed, or belongs to another trial."
             )
         for path in (self.metrics, self.evaluation):
-            if path.name not in digests:
-                continue
-            if not path.exists():
-                raise RunError(f"{path} is missing.", hint=self.damaged_hint)
-            if digest_of(bytes_of(path)) != digests[path.name]:
-                raise RunError(
-                    f"{path} was changed after the trial had ended, or belongs to another trial.",
-                    hint=self.damaged_hint,
-                )
+            if path.name in digests and not path.exists():
+                return f"{path} is missing."
+            if path.name in digests and digest_of(bytes_of(path)) != digests[path.name]:
+                return f"{path} was changed after the trial had ended, or belongs to another trial."
+        return ""
 
     def number_in(self, result: Mapping[str, Any], *keys: str) -> float:
-        """A number of a result that must have it.
-
-        Raises:
-            RunError: it has not.
-        """
+        """A number of a result that must have it."""
         value: Any = result
         for place, key in enumerate(keys, start=1):
             value = value.get(key)
@@ -176,30 +173,18 @@ class TrialDirectory:
 
     @property
     def weights_digest(self) -> str | None:
-        """SHA-256 of the weights that the trial ended with; None where its result does not say, or there is none.
-
-        Raises:
-            RunError: the result is damaged.
-        """
+        """SHA-256 of the weights that the trial ended with; None where its result does not say, or there is none."""
         digests = (self.result() or {}).get("digests") or {}
         return digests.get(self.weights.name)
 
     @property
     def has_its_weights(self) -> bool:
-        """Whether the weights are there and, as far as the result tells, are those that the trial ended with.
-
-        Raises:
-            RunError: the result is damaged.
-        """
+        """Whether the weights are there and, as far as the result tells, are those that the trial ended with."""
         kept = self.weights_digest
         return self.weights.is_file() and kept in (None, digest_of(bytes_of(self.weights)))
 
     def curve(self) -> list[dict[str, Any]]:
-        """One record an epoch, from the first.
-
-        Raises:
-            RunError: the file cannot be read or is damaged.
-        """
+        """One record an epoch, from the first."""
         hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
         records = read_json_lines(self.metrics, Epoch, hint=hint)
         for place, record in enumerate(records, start=1):
@@ -228,17 +213,21 @@ class RunDirectory:
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
         """The run at `path`, which must exist."""
-        run = cls(path)
-        path = run.path
-        if path.is_file():
+        run, written = cls(path), "Name a folder that a search has written."
+        if run.path.is_file():
+            raise RunError(f"{run.path} is a file, not the folder of a run.", hint=written)
+        if not run.path.is_dir():
             raise RunError(
-                f"{path} is a file, not the folder of a run.", hint="Name a folder that a search has written."
+                f"There is no run at {run.path}.", hint="Runs lie under runs/<study>, or where --out put them."
             )
-        if not path.is_dir():
-            raise RunError(f"There is no run at {path}.", hint="Runs lie under runs/<study>, or where --out put them.")
-        if not run.settings_path.is_file():
-            raise RunError(f"{path} is no run: it has no run.toml.", hint="Name a folder that a search has written.")
+        if not run.exists:
+            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=written)
         return run
+
+    @property
+    def is_experiment(self) -> bool:
+        """Whether it is an experiment's, and no search's; a damaged run.toml is an error."""
+        return self.settings().get("kind") == EXPERIMENT
 
     @property
     def exists(self) -> bool:
@@ -255,24 +244,24 @@ class RunDirectory:
         names = (entry.name for entry in folder.iterdir() if entry.name.isdecimal()) if folder.is_dir() else ()
         yield from (self.trial(number) for number in sorted(int(name) for name in names))
 
+    @property
+    def trained_folders(self) -> list[Path]:
+        """The folders of trials or trainings that have weights, by name."""
+        return sorted(weights.parent for weights in (self.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
+
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Record every setting of the run, resolved. Values that are None are left out."""
         write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
 
     def settings(self) -> dict[str, Any]:
-        """Every setting of the run.
-
-        Raises:
-            RunError: run.toml is missing, damaged, or of a newer version.
-        """
+        """Every setting of the run."""
         data = bytes_of(self.settings_path)
         try:
             settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
             require_flat(settings)
-        except RecursionError as error:
-            raise RunError(f"{self.settings_path} is damaged: it is nested too deeply.", hint=SETTINGS_HINT) from error
-        except ValueError as error:
-            raise RunError(f"{self.settings_path} is damaged: {error}.", hint=SETTINGS_HINT) from error
+        except (RecursionError, ValueError) as error:
+            fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise RunError(f"{self.settings_path} is damaged: {fault}.", hint=SETTINGS_HINT) from error
         if settings.get("schema", SCHEMA) != SCHEMA:
             raise self.of_another_version(settings)
         check(Settings, settings, self.settings_path, hint=SETTINGS_HINT)
@@ -312,7 +301,7 @@ class RunDirectory:
         Raises:
             RunError: another process holds it; the message says which.
         """
-        owner = self.path / "owner.json"
+        owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -332,10 +321,10 @@ class RunDirectory:
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
         try:
             with held(self.path) as in_place:
-                since = datetime.now(UTC).isoformat(timespec="seconds")
-                record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
                 write_whole(owner, json.dumps(record) + "\n")
                 try:
                     _remove_strays(self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.files import read_json
 from pure_nas.paths import expanded
-from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Training
 
 TRAINING_HINT = "Put a good copy back, or train the network again in another folder."
@@ -52,13 +53,8 @@ class RunImages:
 
     @classmethod
     def of_run(cls, run: RunDirectory) -> Self:
-        """Those of a search or an experiment.
-
-        Raises:
-            RunError: run.toml is missing or damaged.
-        """
-        settings = run.settings()
-        experiment = settings.get("kind") == EXPERIMENT
+        """Those of a search or an experiment."""
+        settings, experiment = run.settings(), run.is_experiment
         try:
             return cls(
                 file=run.settings_path,
@@ -82,9 +78,6 @@ class RunImages:
 
         Args:
             image_size: what its network was made for, pixels; older files do not say it.
-
-        Raises:
-            RunError: the file is damaged.
         """
         found = read_json(file, Training, hint=TRAINING_HINT)
         name = found["dataset"]
@@ -131,6 +124,11 @@ class RunImages:
                 hint="Name their folder: --dataset DIR.",
             )
         if dataset is None and name not in dataset_names() and not Path(name).expanduser().is_dir():
+            if os.path.basename(name) == name:
+                raise DataError(
+                    f'The images of {self.file.parent} are the dataset "{name}", which is not known here.',
+                    hint="Install the package that has it; images of your own: pure_nas.register_dataset(...) again.",
+                )
             raise DataError(
                 f"The images of {self.file.parent} are not in {name} any more.",
                 hint="Name the folder where they are now: --dataset DIR.",
@@ -202,9 +200,6 @@ def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages 
 
     Args:
         image_size: what their network was made for, pixels; older files do not say it.
-
-    Raises:
-        RunError: what says so is damaged.
     """
     training = weights.parent / TRAINING_FILE
     if training.is_file():
@@ -216,7 +211,7 @@ def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages 
 def saw_validation(run: RunDirectory, weights: Path) -> bool:
     """Whether a network of a run, which has these weights, was trained on the validation images too."""
     settings = run.settings()
-    if settings.get("kind") == EXPERIMENT:
+    if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
     parts = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.

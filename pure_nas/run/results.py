@@ -11,16 +11,15 @@ from typing import Any
 
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
-from pure_nas.run.directory import EXPERIMENT, SETTINGS_HINT, RunDirectory, TrialDirectory
+from pure_nas.objectives import COST_KEYS, ERRORS
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, TrialDirectory
 from pure_nas.run.schema import TrialState
 from pure_nas.space.candidate import Candidate
 
-ERRORS = ("error", "noise_error")
-"""The objectives that are shares of images; every other one is a cost."""
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
-"""Front points are grouped when their errors differ by at most the first (absolute) and their costs by at most
-the second (relative)."""
+"""Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
+worst value) and their costs by at most the second (relative)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +56,14 @@ class TrialRecord:
         """Whether it counts towards the number of trials asked for."""
         return self.state != "rejected"
 
+    @property
+    def trained(self) -> int:
+        """Number of the trial that was trained: its own, or that of the one whose result it repeats."""
+        return self.number if self.replay_of is None else self.replay_of
+
     def trained_in(self, by_number: Mapping[int, TrialRecord]) -> TrialRecord:
         """The trial that holds its curve: itself, or the one whose result it repeats."""
-        if self.curve or self.replay_of is None:
-            return self
-        return by_number.get(self.replay_of, self)
+        return self if self.curve else by_number.get(self.trained, self)
 
     @property
     def error(self) -> float:
@@ -71,7 +73,7 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Results:
-    """Trials of a run and what follows from them.
+    """Trials of a run and what follows from them; where no trial is complete, `best`, `knee` and `smallest` are errors.
 
     Attributes:
         objective_names: "error" and the costs or "noise_error", all minimised.
@@ -96,7 +98,10 @@ class Results:
     def groups(self) -> tuple[tuple[TrialRecord, ...], ...]:
         """The front, lowest error first; points within the tolerances of each other are one group."""
         tolerances = [
-            (ERROR_TOLERANCE, 0.0) if name in ERRORS else (0.0, COST_TOLERANCE) for name in self.objective_names
+            (0.0, COST_TOLERANCE)
+            if name in COST_KEYS
+            else (ERROR_TOLERANCE if name in ERRORS else ERROR_TOLERANCE * worst, 0.0)
+            for name, worst in zip(self.objective_names, self.reference, strict=True)
         ]
         members = pareto.front(self._values)
         return tuple(
@@ -136,42 +141,32 @@ class Results:
     def costs(self, trial: TrialRecord) -> tuple[float, ...]:
         """What a complete trial costs: its objectives that are costs, or its flops where none of them is."""
         named = zip(self.objective_names, trial.objectives, strict=True)
-        return tuple(value for name, value in named if name not in ERRORS) or (trial.cost.get("flops", math.inf),)
+        return tuple(value for name, value in named if name in COST_KEYS) or (trial.cost.get("flops", math.inf),)
 
     @property
     def best(self) -> TrialRecord:
-        """The trial of the front with the lowest error; the cheapest of several.
-
-        Raises:
-            RunError: no trial is complete.
-        """
+        """The trial of the front with the lowest error; the cheapest of several."""
         self.require_complete()
         members = (trial for group in self.groups for trial in group)
         return min(members, key=lambda trial: (trial.objectives[0], self.costs(trial), trial.objectives))
 
     @property
     def knee(self) -> TrialRecord:
-        """The network of the front closest to the ideal corner (see `pareto.knee`).
-
-        Raises:
-            RunError: no trial is complete.
-        """
+        """The network of the front closest to the ideal corner (see `pareto.knee`)."""
         self.require_complete()
         # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
-        shifted = [
-            tuple(value - 1 if name in ERRORS else value for name, value in zip(self.objective_names, row, strict=True))
-            for row in self._values
+        most = [max(column) for column in zip(*self._values, strict=True)]
+        shift = [
+            0.0 if name in COST_KEYS else 1.0 if name in ERRORS else worst
+            for name, worst in zip(self.objective_names, most, strict=True)
         ]
+        shifted = [tuple(value - less for value, less in zip(row, shift, strict=True)) for row in self._values]
         number = self.complete[pareto.knee(shifted)].number
         return next(group[0] for group in self.groups if number in {trial.number for trial in group})
 
     @property
     def smallest(self) -> TrialRecord:
-        """The network of the front with the lowest cost: the first one that is asked for, or flops.
-
-        Raises:
-            RunError: no trial is complete.
-        """
+        """The network of the front with the lowest cost: the first one that is asked for, or flops."""
         self.require_complete()
         return min(self.front, key=lambda trial: (self.costs(trial), trial.objectives))
 
@@ -188,12 +183,12 @@ class Results:
         known = f"complete trials are {_ranges([trial.number for trial in self.complete])}"
         if not which.isdecimal():
             raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
-        for trial in self.trials:
-            if trial.number == int(which):
-                if trial.state != "complete":
-                    raise UsageError(f"Trial {which} is {trial.state}: {trial.reason}", hint=f"The {known}.")
-                return trial
-        raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
+        found = next((trial for trial in self.trials if trial.number == int(which)), None)
+        if found is None:
+            raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
+        if found.state != "complete":
+            raise UsageError(f"Trial {which} is {found.state}: {found.reason}", hint=f"The {known}.")
+        return found
 
     def baselines_within(self, trial: TrialRecord) -> dict[str, TrialRecord]:
         """For each baseline unit, the most accurate baseline that costs no more than `trial` (see `costs`).
@@ -214,11 +209,7 @@ class Results:
         return found
 
     def require_complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials.
-
-        Raises:
-            RunError: there are none.
-        """
+        """The complete trials."""
         if not self.complete:
             raise RunError(
                 f"No trial of this run is complete yet{self._ended_otherwise()}.",
@@ -254,8 +245,7 @@ def load_results(run: RunDirectory) -> Results:
         RunError: the settings or a trial's result are damaged, or the run is an experiment's.
         ConfigError: a trial's architecture or recipe is damaged.
     """
-    settings = run.settings()
-    if settings.get("kind") == EXPERIMENT:
+    if run.is_experiment:
         raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
     names, reference = objectives_of(run)
     records = (read_trial(trial, names) for trial in run.trials())
@@ -263,11 +253,7 @@ def load_results(run: RunDirectory) -> Results:
 
 
 def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The objectives of a search and the worst value of each.
-
-    Raises:
-        RunError: run.toml is damaged.
-    """
+    """The objectives of a search and the worst value of each."""
     settings = run.settings()
     names, worst = settings.get("objectives", []), settings.get("reference", {})
     if names[:1] != ["error"] or len(set(names)) < len(names):
@@ -279,12 +265,7 @@ def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]
 
 
 def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRecord | None:
-    """Read one trial; None while it has not ended.
-
-    Raises:
-        RunError: its result is damaged, belongs to another trial, or a file was changed since.
-        ConfigError: its architecture or recipe is damaged.
-    """
+    """Read one trial; None while it has not ended."""
     result = trial.result()
     if result is None:
         return None

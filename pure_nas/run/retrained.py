@@ -46,11 +46,10 @@ def variants_of(trial: int, candidate: Candidate, epochs: int | None) -> list[Va
     recipe = own.recipe
     found = [Variant(trial, "trial", own)]
     for unit in TWIN_UNITS:
-        twin = own.architecture.with_unit(unit)
-        usual = Recipe.usual(get_unit(unit))
+        twin, usual = own.architecture.with_unit(unit), Recipe.usual(get_unit(unit))
         usual = recipe.model_copy(update={"learning_rate": usual.learning_rate, "weight_decay": usual.weight_decay})
-        found.append(Variant(trial, f"{unit} twin, usual recipe", Candidate(twin, usual)))
-        found.append(Variant(trial, f"{unit} twin, same recipe", Candidate(twin, recipe)))
+        for name, chosen in (("usual", usual), ("same", recipe)):
+            found.append(Variant(trial, f"{unit} twin, {name} recipe", Candidate(twin, chosen)))
     return [variant for variant in found if variant.name == "trial" or variant.candidate.digest != own.digest]
 
 
@@ -62,12 +61,7 @@ class _RetrainedDirectory(TrialDirectory):
     """Is named for what it holds."""
 
     def result(self) -> dict[str, Any] | None:
-        """As of any trial.
-
-        Raises:
-            RunError: it is damaged, or of another network or seed.
-            ConfigError: what was trained is missing or damaged.
-        """
+        """As of any trial; one of another network or seed is an error."""
         result = super().result()
         if result is not None:
             held = f"{self.candidate().digest}-seed{result.get('seed', self.number)}"
@@ -210,11 +204,7 @@ _FILE = TypeAdapter[_Schema1 | _Schema2](Annotated[_Schema1 | _Schema2, Field(di
 
 
 def load_retraining(run: RunDirectory) -> Retraining | None:
-    """Read retrain.json; None where nothing has been retrained.
-
-    Raises:
-        RunError: the file cannot be read or is damaged.
-    """
+    """Read retrain.json; None where nothing has been retrained."""
     path = run.path / RETRAIN_FILE
     if not path.exists():
         return None

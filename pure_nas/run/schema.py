@@ -6,10 +6,11 @@ left alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pure_nas.objectives import COST_KEYS, ERRORS
 
 SCHEMA: Literal[1] = 1
 """The version of every file of a run that this package reads and writes."""
@@ -17,15 +18,6 @@ SCHEMA: Literal[1] = 1
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
 died twice; rejected: over a limit, never trained and not counted as a trial."""
-
-ObjectiveName = Literal["error", "flops", "params", "latency", "memory", "noise_error"]
-COST_KEYS: Mapping[str, str] = {
-    "flops": "flops",
-    "params": "params",
-    "latency": "latency_ms",
-    "memory": "memory_bytes",
-}
-"""Where an objective stands among the costs of a trial; the others stand among its metrics."""
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -102,8 +94,9 @@ class Settings(RunFile):
     time_seconds: Amount | None = None
     epochs: Positive | None = None
     batch_size: Positive | None = None
-    objectives: Annotated[list[ObjectiveName], Field(min_length=1)] | None = None
-    reference: dict[ObjectiveName, Annotated[float, Field(gt=0)]] | None = None
+    objectives: Annotated[list[str], Field(min_length=1)] | None = None
+    metrics: list[str] | None = None
+    reference: dict[str, Annotated[float, Field(gt=0)]] | None = None
     limits: dict[str, Amount] | None = None
     sampler: str | None = None
     chosen_sampler: Sampler | None = None
@@ -127,6 +120,15 @@ class Settings(RunFile):
     recipes: Table | None = None
     trained: Table | None = None
     machine: Table | None = None
+
+    @model_validator(mode="after")
+    def _objectives_are_known(self) -> Self:
+        # Metrics of other packages are read where those are not installed too.
+        known = (*ERRORS, *COST_KEYS, *(self.metrics or ()))
+        for place, name in enumerate(self.objectives or ()):
+            if name not in known:
+                raise ValueError(f'objectives.{place} is "{name}", which is none of {", ".join(known)}')
+        return self
 
 
 class Metrics(RunFile):
@@ -168,7 +170,7 @@ class Result(RunFile):
                 what, measured = "cost", (self.cost or {}).get(COST_KEYS[name])
             else:
                 what, measured = "metric", getattr(self.metrics, name, None)
-                if objective > 1:
+                if name in ERRORS and objective > 1:
                     raise ValueError(f"the objective {name} is {objective}, more than all images")
             if measured is not None and objective != measured:
                 raise ValueError(f"the objective {name} is {objective}, but the {what} is {measured}")

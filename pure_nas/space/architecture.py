@@ -97,7 +97,14 @@ def _usual_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
 
 
 class Architecture(DescribedDocument):
-    """A residual network of which every layer's unit is chosen."""
+    """A residual network of which every layer's unit is chosen.
+
+    Example:
+        >>> Architecture(units=(("conv", "product"), ("product",)), base_width=4).depth
+        8
+        >>> Architecture.named("pure20").kind
+        'product'
+    """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     family: Annotated[

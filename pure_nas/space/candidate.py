@@ -15,7 +15,13 @@ from pure_nas.space.unit import PARAMETER_KINDS
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a trial trains."""
+    """What a trial trains.
+
+    Example:
+        >>> candidate = Candidate(Architecture.named("pure20"), Recipe.usual(get_unit("product")))
+        >>> len(candidate.digest)
+        12
+    """
 
     architecture: Architecture
     recipe: Recipe

@@ -78,7 +78,12 @@ class WeightDecay(FrozenModel):
 
 
 class Recipe(DescribedDocument):
-    """SGD with a learning rate and a weight-decay schedule for each parameter kind."""
+    """SGD with a learning rate and a weight-decay schedule for each parameter kind.
+
+    Example:
+        >>> Recipe.usual(get_unit("conv"), epochs=30).learning_rate["trunk"]
+        0.1
+    """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     optimizer: Annotated[Literal["sgd"], Described("stochastic gradient descent is the only one", in_place=True)] = (

@@ -3,18 +3,17 @@
 A `Unit` is plain data. It names the class that computes it (imported only when a network is built), says
 which settings of an architecture that class takes, what it costs, and to which parameter kinds its weights
 belong. Networks, cost, search spaces, `describe` and export read everything from here, so a package adds a
-unit by exposing one `Unit` under the entry-point group `pure_nas.units`.
+unit by exposing one `Unit` under the entry-point group `pure_nas.units`; `register_unit` adds one to this process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Literal, get_args
 
-from pure_nas.errors import UsageError, nearest
-from pure_nas.plugins import registered
+from pure_nas.plugins import Registry
 
 ENTRY_POINT_GROUP = "pure_nas.units"
 
@@ -289,15 +288,12 @@ PLAIN_CONV = Unit(
 BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV)}
 
 
-@cache
-def _installed() -> Mapping[str, Unit]:
-    """Units of other packages, by name."""
-    return registered(ENTRY_POINT_GROUP, Unit, BUILT_IN)
+UNITS = Registry(ENTRY_POINT_GROUP, Unit, BUILT_IN)
 
 
 def unit_names() -> tuple[str, ...]:
     """Names of every unit that can be used, the built-in ones first."""
-    return (*BUILT_IN, *sorted(_installed()))
+    return UNITS.names
 
 
 def get_unit(name: str) -> Unit:
@@ -306,10 +302,26 @@ def get_unit(name: str) -> Unit:
     Raises:
         UsageError: no unit has that name.
     """
-    unit = BUILT_IN.get(name) or _installed().get(name)
-    if unit is None:
-        raise UsageError(f'There is no unit "{name}"; {nearest(name, unit_names())}.')
-    return unit
+    return UNITS.get(name)
+
+
+def register_unit(unit: Unit) -> None:
+    """Let architectures and search spaces of this process use `unit` by its name.
+
+    A unit that is registered again replaces the earlier one of that name, as a notebook's cell does that is run again.
+    Packages declare units under the entry-point group `pure_nas.units` instead, which the command line sees as well.
+
+    Raises:
+        UsageError: the name is that of a unit that ships or is installed.
+
+    Example:
+        >>> import dataclasses, pure_nas
+        >>> from pure_nas.space.unit import get_unit
+        >>> pure_nas.register_unit(dataclasses.replace(get_unit("plain-conv"), name="my-conv"))
+        >>> pure_nas.Architecture(units=(("my-conv", "product"),)).depth
+        6
+    """
+    UNITS.register(unit)
 
 
 def settings_read(names: Iterable[str]) -> frozenset[Setting]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,17 +81,29 @@ class ExperienceFile:
             return {}
 
 
-def compile_blocks(network: Network, backend: str = "inductor") -> None:
-    """Compile every residual block on its own, in place: equal blocks, also of other networks, share their code."""
-    # Inductor's own place is emptied with every restart of the machine.
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "inductor"))
+@contextmanager
+def compiler_settings() -> Iterator[None]:
+    """What compiled blocks need while they run, which is when they are compiled; the caller's is put back."""
     # Importing dynamo takes seconds, which only those pay who compile.
     from torch._dynamo import config
 
-    # Past this limit dynamo runs a block eagerly without a word; networks have a dozen kinds of blocks.
-    config.recompile_limit = max(config.recompile_limit, 256)
-    # A machine without a compiler still trains.
-    config.suppress_errors = True
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    named = name in os.environ
+    # Inductor's own place is emptied with every restart of the machine.
+    os.environ.setdefault(name, str(cache_folder() / "inductor"))
+    # Past the limit dynamo runs a block eagerly without a word; networks have a dozen kinds of blocks. And a machine
+    # without a compiler still trains.
+    limit = max(config.recompile_limit, 256)
+    try:
+        with config.patch(recompile_limit=limit, suppress_errors=True):
+            yield
+    finally:
+        if not named:
+            os.environ.pop(name, None)
+
+
+def compile_blocks(network: Network, backend: str = "inductor") -> None:
+    """Compile every residual block on its own, in place: equal blocks, also of other networks, share their code."""
     for stage in network.stages:
         for block in stage.children():
             block.compile(backend=backend, dynamic=False)

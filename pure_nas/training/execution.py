@@ -15,6 +15,7 @@ from pure_nas.training.compilation import (
     Experience,
     ExperienceFile,
     compile_blocks,
+    compiler_settings,
     repays,
     undo_compilation,
 )
@@ -68,6 +69,10 @@ class StepChoice:
     def uncompiled(self) -> AbstractContextManager[None]:
         """A context in which the network runs eagerly: passes other than steps are not worth compiling."""
         return torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
+
+    def compiler(self) -> AbstractContextManager[None]:
+        """A context in which steps are taken."""
+        return compiler_settings() if self._compiled else nullcontext()
 
     def epoch_done(self, seconds: float, epochs_left: int) -> None:
         """Take note of the training time of an epoch, and change the choice where that pays."""

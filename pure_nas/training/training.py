@@ -105,7 +105,7 @@ class Training:
             Divergence: the training loss, or the validation loss after the last epoch, is NaN or infinite.
         """
         start = time.perf_counter()
-        with self._on_device():
+        with self._on_device(), self._choice.compiler():
             loss, accuracy = self._train_epoch()
             self.epoch += 1
             self._choice.epoch_done(time.perf_counter() - start, self.recipe.epochs - self.epoch)
@@ -122,7 +122,7 @@ class Training:
 
     def rehearse(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take a training step on each batch and wait for the device: for measuring time, not for learning."""
-        with self._on_device():
+        with self._on_device(), self._choice.compiler():
             self.network.train()
             for images, labels in batches:
                 loss = self._choice.step(images, labels, 0.0).loss

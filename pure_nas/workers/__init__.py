@@ -1,7 +1,7 @@
 """Jobs in, events out: the part that trains, and knows nothing of a search."""
 
 from pure_nas.workers.inline import Executor, InlineExecutor
-from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Judging, Measure, Outcome, Started, WorkerLost
+from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started, WorkerLost
 from pure_nas.workers.pool import ProcessExecutor
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "InlineExecutor",
     "Job",
     "Judging",
-    "Measure",
     "Outcome",
     "ProcessExecutor",
     "Started",

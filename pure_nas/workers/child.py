@@ -25,6 +25,7 @@ from pure_nas.data.image_set import Batch, Normalisation
 from pure_nas.data.streamed import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
+from pure_nas.process_state import claim_process
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers.orders import Alive, Failed, Go, Order, Ready, Rehearse, Rehearsed, Report, Train, Warm
 from pure_nas.workers.rehearsal import Rehearsal
@@ -49,6 +50,7 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
         workers: how many there are, this one included, to share the CPUs.
         log_level: what is logged from here on, in the controller.
     """
+    claim_process()
     _leave_interrupts_to_parent()
     controller = _Controller(connection)
     logging.getLogger().handlers = [_Forward(controller)]

@@ -10,10 +10,6 @@ from pure_nas.evaluation import Noise, Views
 from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
 
-Measure = Literal["params", "flops", "latency", "memory", "noise_error"]
-"""params and flops come from the architecture; latency (ms, one image), memory (activation bytes, one image) and
-noise_error (see `pure_nas.evaluation.noise_error`, on the images of the score) are measured."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
@@ -43,7 +39,8 @@ class Job:
         label: what people call it, where that is more than its number.
         directory: where its curve, checkpoint and weights go.
         seed: decides weights, order and augmentation.
-        measures: what to measure besides parameters and flops.
+        measures: what to measure besides parameters and flops: latency (ms, one image), memory (activation bytes, one
+            image), noise_error (see `pure_nas.evaluation.noise_error`) and metrics, on the images of the score.
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
@@ -56,7 +53,7 @@ class Job:
     candidate: Candidate
     directory: Path
     seed: int
-    measures: tuple[Measure, ...] = ()
+    measures: tuple[str, ...] = ()
     final: bool = False
     curve: bool = False
     judging: Judging | None = None

@@ -15,10 +15,11 @@ from pure_nas.cost.count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.devices import telling_out_of_memory, threads_for
-from pure_nas.evaluation import evaluate_network, noise_error
+from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
+from pure_nas.evaluation import evaluate_network, metric_value, noise_error
 from pure_nas.files import append_line, write_whole
 from pure_nas.nn import Network, build
+from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
@@ -50,7 +51,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
             network = build(architecture, generator=generator(job.seed, "weights"))
             count_architecture(architecture, network)
             training = _training(job, network, dataset, device)
-            with threads_for(expected.flops * job.candidate.recipe.batch_size):
+            with threads_for(expected.flops * job.candidate.recipe.batch_size), fastest_convolutions(device):
                 yield from _train(job, training, folder)
                 images = dataset.test() if job.final else dataset.validation
                 metrics = _final_metrics(job, training, images, folder)
@@ -143,6 +144,8 @@ def _final_metrics(job: Job, training: Training, images: ImageSet, folder: Trial
         found = {"error": error, "accuracy": 1 - error, "loss": loss}
     if "noise_error" in job.measures:
         found["noise_error"] = noise_error(training.network, images, training.device, job.seed)
+    for metric in filter(None, map(METRICS.find, job.measures)):
+        found[metric.name] = metric_value(metric, training.network, images, training.device)
     return found
 
 

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
@@ -13,7 +14,8 @@ from multiprocessing import connection, resource_tracker
 import torch
 
 from pure_nas.child_process import begin
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError, reason
+from pure_nas.plugins import registered_here
 from pure_nas.workers.child import SECONDS_TO_LOAD, Load, serve
 from pure_nas.workers.kernel_kills import KernelKills
 from pure_nas.workers.messages import Job
@@ -41,7 +43,15 @@ class WorkerProcess:
         self.connection, theirs = context.Pipe()
         level = logging.getLogger("pure_nas").getEffectiveLevel()
         # Pickled apart: unpickling it imports PyTorch, which takes long.
-        work = pickle.dumps((serve, (load, fingerprint, str(device), workers, level)))
+        try:
+            work = pickle.dumps((registered_here(), serve, (load, fingerprint, str(device), workers, level)))
+            if b"__main__" in work and not hasattr(sys.modules["__main__"], "__file__"):
+                raise pickle.PicklingError("a part of it was defined interactively")
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UsageError(
+                f"What was registered in this process cannot be sent to worker processes: {reason(error)}.",
+                hint="Define its functions and classes in a module that can be imported, or use one worker.",
+            ) from error
         self.process = context.Process(target=begin, args=(theirs, work), name="pure-nas worker")
         with _interrupts_held_back():
             self.process.start()

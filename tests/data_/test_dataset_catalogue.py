@@ -58,11 +58,11 @@ class Point:
 def install(monkeypatch: pytest.MonkeyPatch):
     def install(content: object) -> None:
         monkeypatch.setattr(plugins, "entry_points", lambda group: [Point(content)])
-        catalogue._installed.cache_clear()
+        vars(catalogue.DATASETS).pop("installed", None)
 
     yield install
     monkeypatch.undo()
-    catalogue._installed.cache_clear()
+    vars(catalogue.DATASETS).pop("installed", None)
 
 
 def test_listing_datasets_does_not_import_torch() -> None:

@@ -11,7 +11,7 @@ import torch
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.evaluation import NOISE_KINDS, NOISE_MIXTURE, evaluate_network, noise_error
 from pure_nas.nn import Network
-from pure_nas.run.trained_network import load_trained
+from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe

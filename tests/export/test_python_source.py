@@ -14,7 +14,7 @@ from small_architectures import small_architectures
 
 from pure_nas.errors import UsageError
 from pure_nas.export import python_source
-from pure_nas.export.layout import assigned_tuple, literal
+from pure_nas.export.source import assigned_tuple, literal
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
 

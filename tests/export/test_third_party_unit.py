@@ -79,7 +79,7 @@ def log_conv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Unit]:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, unit: Unit) -> None:
-    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {unit.name: unit})
+    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, unit.name, unit)
 
 
 ARCHITECTURE = {"units": (("log-convolution", "product"),), "base_width": 3, "image_size": 6}

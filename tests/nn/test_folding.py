@@ -178,7 +178,7 @@ def test_units_of_other_packages_keep_their_norm(monkeypatch: pytest.MonkeyPatch
         arguments=lambda place: {"num_groups": 1, "num_channels": place.out_channels},
         parameter_kinds={"weight": "conv", "bias": "conv"},
     )
-    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {"normed": unit})
+    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, "normed", unit)
     network = lived(units=(("normed", "product"),), residual_scale=0.5)
     assert len(norms(folded(network))) == 1
     assert_same(network, images(), 1e-9)

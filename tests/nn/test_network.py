@@ -350,7 +350,7 @@ def normed_unit(monkeypatch: pytest.MonkeyPatch) -> Unit:
         arguments=lambda place: {"num_groups": 1, "num_channels": place.out_channels},
         parameter_kinds={"weight": "conv", "bias": "conv"},
     )
-    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {"normed": unit})
+    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, "normed", unit)
     return unit
 
 
@@ -361,6 +361,6 @@ def test_units_of_pytorch_layers_that_take_no_generator_are_built(normed_unit: U
 
 def test_parameter_without_a_kind_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = replace(CONV, name="biased", parameter_kinds={})
-    monkeypatch.setattr(pure_nas.space.unit, "_installed", lambda: {"biased": unit})
+    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, "biased", unit)
     with pytest.raises(PureNasError, match='unit "biased" does not say of which kind its parameter "weight" is'):
         parameter_kinds(build(Architecture.uniform("biased", (1,), base_width=2)))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pure_nas.files import append_line, write_whole
+from pure_nas.objectives import COST_KEYS
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.schema import COST_KEYS
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay

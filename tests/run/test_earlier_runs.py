@@ -25,7 +25,10 @@ RUNS = Path(__file__).parent.parent / "data" / "runs"
 SPACE = """
 summary = "tiny networks, for a test"
 run = { trials = 4, epochs = 2, batch_size = 64 }
-architecture = { base_width = 2, blocks_per_stage = { low = 1, high = 2 }, units = { choices = ["conv", "product"], per = "layer" } }
+[architecture]
+base_width = 2
+blocks_per_stage = { low = 1, high = 2 }
+units = { choices = ["conv", "product"], per = "layer" }
 """
 
 

@@ -8,10 +8,19 @@ import pytest
 import torch
 
 from pure_nas.errors import RunError
-from pure_nas.nn import Network
-from pure_nas.run.trained_network import load_trained
-from pure_nas.run.weights import weights_bytes
+from pure_nas.nn import Network, build
+from pure_nas.run.weights import load_trained, weights_bytes
 from pure_nas.space.architecture import Architecture
+
+
+@pytest.fixture(scope="module")
+def trained() -> Network:
+    units = (("product", "conv"), ("product",))
+    return (
+        build(Architecture(units=units, base_width=4, in_chans=1, num_classes=3, image_size=8))
+        .to(memory_format=torch.channels_last)
+        .eval()
+    )
 
 
 @pytest.fixture

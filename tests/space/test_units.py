@@ -32,9 +32,9 @@ PLACE = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4
 
 @pytest.fixture(autouse=True)
 def _forget_installed_units() -> Iterator[None]:
-    pure_nas.space.unit._installed.cache_clear()
+    vars(pure_nas.space.unit.UNITS).pop("installed", None)
     yield
-    pure_nas.space.unit._installed.cache_clear()
+    vars(pure_nas.space.unit.UNITS).pop("installed", None)
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
@@ -104,7 +104,7 @@ def test_unknown_unit_lists_the_known_ones() -> None:
 
 
 def test_units_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {"conv": CONV})
+    monkeypatch.setattr(pure_nas.space.unit.UNITS, "built_in", {"conv": CONV})
     declare(monkeypatch, "pure_nas.space.unit:PRODUCT")
     assert get_unit("product") is PRODUCT
     assert unit_names() == ("conv", "product")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,14 @@ from torch._dynamo import lookup_backend
 
 from pure_nas.nn import build
 from pure_nas.training import Training, execution
-from pure_nas.training.compilation import Experience, ExperienceFile, compile_blocks, repays, undo_compilation
+from pure_nas.training.compilation import (
+    Experience,
+    ExperienceFile,
+    compile_blocks,
+    compiler_settings,
+    repays,
+    undo_compilation,
+)
 from pure_nas.training.execution import Execution, StepChoice
 from pure_nas.training.optimizer import make_optimizer
 
@@ -143,6 +151,19 @@ def test_a_gpu_with_little_left_to_do_does_not_compile(tmp_path: Path, monkeypat
     for epoch in range(6):
         choice.epoch_done(1.0, 10 - epoch)
     assert not compiler.compiled
+
+
+def test_settings_of_the_compiler_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo import config
+
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    before = config.recompile_limit, config.suppress_errors
+    with compiler_settings():
+        assert config.recompile_limit >= 256
+        assert config.suppress_errors
+        assert "TORCHINDUCTOR_CACHE_DIR" in os.environ
+    assert (config.recompile_limit, config.suppress_errors) == before
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
 
 
 # A warning that is raised inside of dynamo would leave the blocks eager without a word.

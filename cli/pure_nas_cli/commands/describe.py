@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
 from pure_nas_cli.console import stdout
+from pure_nas_cli.options import ARCHITECTURE_HELP
 
 if TYPE_CHECKING:
     from pure_nas.cost.layers import LayerCost
@@ -27,6 +27,7 @@ def describe(
     Example: [bold]pure-nas describe pure20[/bold]
     """
     from pure_nas.cost.layers import layer_costs
+    from pure_nas.run.architectures import find_architecture
 
     found = find_architecture(architecture)
     layers = tuple(layer_costs(found))

@@ -124,8 +124,8 @@ def evaluate(
     with loading():
         stderr.print("Loading PyTorch and the images ...", style="dim")
         from pure_nas.evaluation import USUAL_FACTORS, Views
+        from pure_nas.run.evaluated_images import WantedImages
         from pure_nas_cli.evaluate_run import Wanted, run_evaluation
-        from pure_nas_cli.judged_images import WantedImages
 
     wanted = Wanted(
         images=WantedImages(

@@ -19,7 +19,6 @@ def report(run: Run, as_json: Json = False) -> None:
     Example: [bold]pure-nas report runs/digits[/bold]
     """
     with loading():
-        from pure_nas.findings.results import is_experiment
         from pure_nas.plans.search.lost_weights import have_lost_weights
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
@@ -29,7 +28,7 @@ def report(run: Run, as_json: Json = False) -> None:
 
     opened = RunDirectory.open(run)
     _tell_user(opened)
-    if is_experiment(opened):
+    if opened.is_experiment:
         for path in show_findings(opened, as_json=as_json):
             stderr.print(str(path), soft_wrap=True)
         return

@@ -80,7 +80,7 @@ def search(
         str,
         typer.Option(
             metavar="LIST",
-            help="error and one or more of flops, params, latency, memory, noise_error.",
+            help="error and one or more of flops, params, latency, memory, noise_error and metrics that packages add.",
             rich_help_panel=_AIMS,
         ),
     ] = "error,flops",

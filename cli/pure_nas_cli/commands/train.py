@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pure_nas_cli.architectures import ARCHITECTURE_HELP, find_architecture
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
+from pure_nas_cli.options import ARCHITECTURE_HELP, DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
 
 
 def train(
@@ -53,14 +52,18 @@ def train(
     Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
     """
     with loading():
+        from pure_nas.run.architectures import find_architecture
+
         find_architecture(architecture)
         stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas.plans.single import TrainSettings
-        from pure_nas_cli.train_run import candidate_for, default_folder, run_training
+        from pure_nas.plans.single import TrainSettings, candidate_for, default_folder
+        from pure_nas_cli.train_run import run_training
 
     settings = TrainSettings(dataset, data_dir, image_size, skip_corrupt, device, seed)
     settings.resolved_device  # noqa: B018  a device that is not there is said before images are loaded
-    candidate = candidate_for(architecture, settings, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    candidate = candidate_for(
+        architecture, settings.dataset, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+    )
     code = run_training(candidate, settings, output or default_folder(architecture, dataset), as_json=as_json)
     if code:
         raise typer.Exit(code)

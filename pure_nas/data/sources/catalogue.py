@@ -13,9 +13,8 @@ from importlib import resources
 from pathlib import Path
 
 from pure_nas.data.sources.spec import PARTS, DatasetSpec, Download, Part
-from pure_nas.errors import UsageError, nearest
 from pure_nas.paths import cache_folder, expanded
-from pure_nas.plugins import registered
+from pure_nas.plugins import Registry
 
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
@@ -270,10 +269,7 @@ class DatasetInfo:
     present: bool
 
 
-@cache
-def _installed() -> Mapping[str, DatasetSpec]:
-    """Datasets of other packages, by name."""
-    return registered(ENTRY_POINT_GROUP, DatasetSpec, BUILT_IN)
+DATASETS = Registry(ENTRY_POINT_GROUP, DatasetSpec, BUILT_IN)
 
 
 def default_data_dir() -> Path:
@@ -284,7 +280,7 @@ def default_data_dir() -> Path:
 
 def dataset_names() -> tuple[str, ...]:
     """Names of every dataset that can be used, the built-in ones first."""
-    return (*BUILT_IN, *sorted(_installed()))
+    return DATASETS.names
 
 
 def get_spec(name: str) -> DatasetSpec:
@@ -293,13 +289,9 @@ def get_spec(name: str) -> DatasetSpec:
     Raises:
         UsageError: no dataset has that name.
     """
-    spec = BUILT_IN.get(name) or _installed().get(name)
-    if spec is None:
-        raise UsageError(
-            f'There is no dataset "{name}"; {nearest(name.lower(), dataset_names())}.',
-            hint="The path of a folder of images works too: folder/train/<class>/*, or folder/<class>/*.",
-        )
-    return spec
+    return DATASETS.get(
+        name, hint="The path of a folder of images works too: folder/train/<class>/*, or folder/<class>/*."
+    )
 
 
 def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:

@@ -26,6 +26,10 @@ class Limits:
         params: parameters.
         flops: flops of one image.
         latency_ms: time of one image on the run's device, milliseconds.
+
+    Example:
+        >>> Limits.of({"params": "300k", "latency": "2ms"})
+        Limits(params=300000, flops=None, latency_ms=2.0)
     """
 
     params: int | None = None

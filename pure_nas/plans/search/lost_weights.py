@@ -96,9 +96,7 @@ def have_lost_weights(
         everything: take every complete trial, not only those of the front.
     """
     trained = {trial.number: trial for trial in results.complete if trial.replay_of is None}
-    front = {
-        trial.number if trial.replay_of is None else trial.replay_of for group in results.groups for trial in group
-    }
+    front = {trial.trained for group in results.groups for trial in group}
     again = [trial for number, trial in trained.items() if everything or number in front]
     lost = tuple(trial for trial in again if not run.trial(trial.number).has_its_weights)
     others = (trial for trial in trained.values() if trial not in again)

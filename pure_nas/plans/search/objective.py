@@ -6,19 +6,21 @@ import operator
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial
 from pydantic import ValidationError
 
+from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.errors import UsageError, reason
+from pure_nas.objectives import METRICS, Metric, require_objective
 from pure_nas.paths import expanded
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.settings import SearchSettings, objective_names, objective_values
+from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.setup import prepare
 from pure_nas.process_state import usual_defaults
 from pure_nas.space.candidate import Candidate
@@ -28,6 +30,9 @@ from pure_nas.workers import Ended, InlineExecutor, Job, Outcome
 
 _ANY_SEED = 2**32
 AnyTrial = Trial | FrozenTrial | FixedTrial
+AnySpace = SearchSpace | str | os.PathLike[str] | None
+AnyLimits = Limits | Mapping[str, float | str | None] | None
+AnyObjective = str | Metric | Callable[..., float]
 
 
 class Objective:
@@ -40,10 +45,12 @@ class Objective:
     Training is in float32 on `device` whatever PyTorch's default dtype and device are.
 
     Args:
-        dataset: a dataset's name, or the path of an image folder.
+        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
         space: a search space, its name or file; the one that suits the dataset if left out.
         objectives: "error" first, then one or more of flops, params, latency, memory and noise_error, as names or as
-            one string ("error,flops"); all are minimised.
+            one string ("error,flops"); all are minimised. Metrics of your own may be among them.
+        images: another word for `dataset`.
+        metric: a further objective: a `Metric`, or the function that computes one; see `Metric`.
         epochs: epochs of each trial; the space's if left out.
         limits: what a candidate may cost, also as a mapping: {"params": "300k", "flops": 80e6, "latency": "2ms"}.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -60,43 +67,43 @@ class Objective:
         DataError: the images cannot be had.
 
     Example:
-        >>> import optuna, pure_nas
-        >>> objective = pure_nas.Objective(dataset="digits", epochs=1)  # doctest: +SKIP
-        >>> study = optuna.create_study(directions=objective.directions)  # doctest: +SKIP
-        >>> study.optimize(objective, n_trials=20)  # doctest: +SKIP
-        >>> objective(study.best_trials[0]) == tuple(study.best_trials[0].values)  # doctest: +SKIP
+        >>> import optuna
+        >>> objective = pure_nas.Objective("digits", epochs=1, limits={"params": "20k"})
+        >>> study = optuna.create_study(directions=objective.directions, sampler=optuna.samplers.RandomSampler(0))
+        >>> study.optimize(objective, n_trials=3)
+        >>> objective(study.best_trials[0]) == tuple(study.best_trials[0].values)
         True
     """
 
     def __init__(
         self,
-        dataset: str | os.PathLike[str],
-        space: SearchSpace | str | os.PathLike[str] | None = None,
+        dataset: AnyDataset | None = None,
+        space: AnySpace = None,
         *,
-        objectives: str | Sequence[str] = ("error", "flops"),
+        images: AnyDataset | None = None,
+        objectives: str | Sequence[AnyObjective] = ("error", "flops"),
+        metric: AnyObjective | None = None,
         epochs: int | None = None,
-        limits: Limits | Mapping[str, float | str | None] | None = None,
+        limits: AnyLimits = None,
         device: str = "auto",
         seed: int | None = 0,
         data_dir: Path | str | None = None,
         image_size: int | None = None,
         skip_corrupt: bool = False,
     ) -> None:
-        dataset = _path("dataset", dataset)
-        name, chosen = _space(space, dataset)
-        chosen = chosen.with_run(epochs=None if epochs is None else _whole("epochs", epochs))
+        images = images if dataset is None else dataset
+        if images is None:
+            raise UsageError("An objective needs a dataset, or images of your own.")
         self.seed = secrets.randbelow(_ANY_SEED) if seed is None else _whole("seed", seed)
-        settings = SearchSettings(
-            study="objective",
-            dataset=dataset,
-            space_name=name,
-            space=chosen,
-            trials=chosen.run.trials,
-            objectives=objective_names(_listed(objectives)),
-            limits=_limits(limits),
-            device=str(device),
+        settings = settings_for(
+            images,
+            space,
+            objectives=_listed(objectives) if metric is None else [*_listed(objectives), metric],
+            epochs=epochs,
+            limits=limits,
+            device=device,
             seed=self.seed,
-            data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
+            data_dir=data_dir,
             image_size=None if image_size is None else _whole("image_size", image_size),
             skip_corrupt=skip_corrupt,
         )
@@ -194,7 +201,56 @@ def _faults(error: ValidationError) -> str:
     )
 
 
-def _space(space: SearchSpace | str | os.PathLike[str] | None, dataset: str) -> tuple[str, SearchSpace]:
+def settings_for(
+    dataset: AnyDataset,
+    space: AnySpace,
+    *,
+    objectives: str | Sequence[AnyObjective],
+    epochs: int | None,
+    limits: AnyLimits,
+    seed: int,
+    data_dir: os.PathLike[str] | str | None,
+    study: str = "objective",
+    trials: int | None = None,
+    **others: Any,
+) -> SearchSettings:
+    """The settings of a search from what a caller may give, own images, metrics and spaces included.
+
+    Args:
+        others: further fields of `SearchSettings`.
+
+    Raises:
+        UsageError: a name or value cannot be used.
+    """
+    name = dataset_name(dataset)
+    space_name, chosen = _space(space, name)
+    whole = {"trials": trials, "epochs": epochs}
+    chosen = chosen.with_run(**{key: None if value is None else _whole(key, value) for key, value in whole.items()})
+    return SearchSettings(
+        study=study,
+        dataset=name,
+        space_name=space_name,
+        space=chosen,
+        trials=chosen.run.trials,
+        objectives=tuple(map(_objective, _listed(objectives))),
+        limits=_limits(limits),
+        seed=_whole("seed", seed),
+        data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
+        **others,
+    )
+
+
+def _objective(objective: AnyObjective) -> str:
+    """The name of an objective; a metric is registered under its own, a function under the function's."""
+    if isinstance(objective, str):
+        return require_objective(objective.strip())
+    metric = objective if isinstance(objective, Metric) else Metric(name=objective.__name__, compute=objective)
+    if METRICS.find(metric.name) is not metric:
+        METRICS.register(metric)
+    return metric.name
+
+
+def _space(space: AnySpace, dataset: str) -> tuple[str, SearchSpace]:
     """The space that was asked for, and what to call it."""
     match space:
         case SearchSpace():
@@ -209,7 +265,7 @@ def _space(space: SearchSpace | str | os.PathLike[str] | None, dataset: str) -> 
     raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
 
 
-def _limits(limits: Limits | Mapping[str, float | str | None] | None) -> Limits:
+def _limits(limits: AnyLimits) -> Limits:
     match limits:
         case Limits():
             return limits
@@ -222,13 +278,11 @@ def _limits(limits: Limits | Mapping[str, float | str | None] | None) -> Limits:
     )
 
 
-def _listed(objectives: str | Sequence[str]) -> str:
-    try:
-        return objectives if isinstance(objectives, str) else ",".join(objectives)
-    except TypeError as error:
-        raise UsageError(
-            f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").'
-        ) from error
+def _listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
+    found = objectives.split(",") if isinstance(objectives, str) else objectives
+    if not isinstance(found, Iterable) or not all(isinstance(each, str | Metric) or callable(each) for each in found):
+        raise UsageError(f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").')
+    return list(found)
 
 
 def _path(name: str, value: str | os.PathLike[str]) -> str:

@@ -6,22 +6,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Any, get_args
+from typing import Any
 
 from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.objectives import COST_KEYS, METRICS, require_objective
 from pure_nas.paths import absolute
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
 from pure_nas.plans.settings import placed, require_same
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import without_password
-from pure_nas.run.schema import COST_KEYS, SCHEMA, ObjectiveName
+from pure_nas.run.schema import SCHEMA
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import shown
-from pure_nas.workers import Measure
 from pure_nas.workers.count import Workers, check_workers
 
-OBJECTIVE_NAMES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 _MAY_DIFFER = frozenset({"study", "trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
 """Of dataset and space, only their names: images and axes are compared themselves."""
 _LONGEST_NAME = 200
@@ -39,7 +38,7 @@ class SearchSettings:
         space: the space, with the run's epochs and batch size.
         trials: trials in total, over every session.
         time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
-        objectives: "error" first, then one or more costs, or "noise_error".
+        objectives: "error" first, then one or more costs, "noise_error" or metrics.
         workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
         storage: URL of the Optuna storage; None keeps it in the run's folder.
     """
@@ -50,7 +49,7 @@ class SearchSettings:
     space: SearchSpace
     trials: int
     time_seconds: float | None = None
-    objectives: tuple[ObjectiveName, ...] = ("error", "flops")
+    objectives: tuple[str, ...] = ("error", "flops")
     limits: Limits = field(default_factory=Limits)
     sampler: SamplerChoice = "auto"
     seed: int = 0
@@ -65,8 +64,7 @@ class SearchSettings:
     def __post_init__(self) -> None:
         _check_study_name(self.study)
         for name in self.objectives:
-            if name not in OBJECTIVE_NAMES:
-                raise UsageError(f'There is no objective "{name}"; {nearest(name, OBJECTIVE_NAMES)}.')
+            require_objective(name)
         if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
             raise UsageError(
                 f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
@@ -91,7 +89,7 @@ class SearchSettings:
             )
 
     @property
-    def measures(self) -> tuple[Measure, ...]:
+    def measures(self) -> tuple[str, ...]:
         """What to measure of a trial besides its error."""
         return tuple(name for name in self.objectives if name != "error")
 
@@ -112,6 +110,7 @@ class SearchSettings:
             "epochs": self.space.run.epochs,
             "batch_size": self.space.run.batch_size,
             "objectives": list(self.objectives),
+            "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
             "sampler": self.sampler,
             "seed": self.seed,
@@ -145,23 +144,17 @@ def _check_study_name(name: str) -> None:
         )
 
 
-def objective_names(text: str) -> tuple[ObjectiveName, ...]:
+def objective_names(text: str) -> tuple[str, ...]:
     """Objectives from a list such as "error,flops".
 
     Raises:
         UsageError: a name is unknown.
     """
-    found: list[ObjectiveName] = []
-    for name in text.split(","):
-        known = next((each for each in OBJECTIVE_NAMES if each == name.strip()), None)
-        if known is None:
-            raise UsageError(f'There is no objective "{name.strip()}"; {nearest(name.strip(), OBJECTIVE_NAMES)}.')
-        found.append(known)
-    return tuple(found)
+    return tuple(require_objective(name.strip()) for name in text.split(","))
 
 
 def objective_values(
-    names: Sequence[ObjectiveName], metrics: Mapping[str, float], cost: Mapping[str, float]
+    names: Sequence[str], metrics: Mapping[str, float], cost: Mapping[str, float]
 ) -> tuple[float, ...]:
     """The value of each objective, out of the metrics and costs of a complete trial."""
     return tuple(cost[COST_KEYS[name]] if name in COST_KEYS else metrics[name] for name in names)

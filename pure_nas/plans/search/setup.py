@@ -18,6 +18,7 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
+from pure_nas.objectives import METRICS
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver, Listener
 from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
@@ -32,7 +33,6 @@ from pure_nas.plans.settings import record_start, require_room
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.results import Results, TrialRecord, objectives_of
-from pure_nas.run.schema import ObjectiveName
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
@@ -126,7 +126,7 @@ class Prepared:
         dataset = self.dataset
         return {**dataset.facts, "train": len(dataset.train), "validation": len(dataset.validation)}
 
-    def _worst(self, name: ObjectiveName) -> float:
+    def _worst(self, name: str) -> float:
         largest = self.space.largest_architectures()
         match name:
             case "error" | "noise_error":
@@ -139,6 +139,7 @@ class Prepared:
                 return float(max(cost_of(architecture).flops for architecture in largest))
             case "params":
                 return float(max(cost_of(architecture).params for architecture in largest))
+        return METRICS.get(name).worst
 
 
 def prepare(settings: SearchSettings) -> Prepared:

@@ -27,13 +27,18 @@ def write_tables(run: RunDirectory, results: ExperimentResults, findings: Findin
     contents = {
         "experiment.json": json.dumps(document(results, findings), indent=2, allow_nan=False, ensure_ascii=False)
         + "\n",
-        "experiment.csv": csv_text([_line(row) for row in findings.rows]),
+        "experiment.csv": experiment_csv(findings),
         "comparisons.csv": csv_text([_comparison_line(each) for each in findings.comparisons], tuple(_COMPARED)),
         "curves.csv": csv_text(list(_curve_lines(findings)), _curve_columns(findings)),
     }
     for name, content in contents.items():
         write_whole(run.path / name, content)
     return [run.path / name for name in contents]
+
+
+def experiment_csv(findings: Findings) -> str:
+    """One line for each network."""
+    return csv_text([_line(row) for row in findings.rows])
 
 
 def _line(row: Row) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""By which images pure-nas evaluate judges networks: those of their training, or others that fit."""
+"""The images that trained networks are evaluated on: those of their training, or others that fit."""
 
 from __future__ import annotations
 
 import ast
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import UsageError
 from pure_nas.evaluation import Views
 from pure_nas.run.images import RunImages
-from pure_nas_cli.console import stderr
-from pure_nas_cli.trained_networks import Trained
+from pure_nas.run.trained import Trained
+
+_log = logging.getLogger(__name__)
 
 Split = Literal["test", "validation"]
 
@@ -60,12 +62,10 @@ def load_wanted(
         load = trained_on.loader(wanted.data_dir, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt)
         return trained_on.require_same(load(), hint="Put the old ones back, or name images: --dataset.")
     if trained_on and trained_on.is_called(wanted.dataset):
-        return trained_on.loader(
-            wanted.data_dir,
-            dataset=wanted.dataset,
-            image_size=wanted.image_size,
-            skip_corrupt=wanted.skip_corrupt,
-        )()
+        again = trained_on.loader(
+            wanted.data_dir, dataset=wanted.dataset, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt
+        )
+        return again()
     return load_dataset(
         wanted.dataset,
         data_dir=wanted.data_dir,
@@ -76,12 +76,7 @@ def load_wanted(
 
 
 def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, wanted: WantedImages) -> ImageSet:
-    """The images of the split; says so where they are the test images.
-
-    Raises:
-        UsageError: a network does not fit them, has or may have learned from them, or the views do not suit them.
-        DataError: there are none.
-    """
+    """The images of the split; says so where they are the test images."""
     for network in networks:
         _require_fit(network, dataset)
     views.fitting(dataset.image_size)
@@ -94,27 +89,19 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
         for network in networks:
             _require_unseen(network, dataset, wanted.data_dir)
         return dataset.validation
-    stderr.print(
+    _log.info(
         f"Reading the test images of {dataset.name}: whatever is chosen by them is no longer measured by them.",
-        style="dim",
-        soft_wrap=True,
     )
     return dataset.test()
 
 
 def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -> None:
-    """Check that a network was not trained on the validation images; says so where nothing tells.
-
-    Raises:
-        UsageError: it was, or it was trained on images of the same dataset that were split in another way.
-    """
+    """Check that a network was not trained on the validation images; says so where nothing tells."""
     trained_on = network.images
     if trained_on is None:
-        stderr.print(
+        _log.warning(
             f"{network.name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
             "validation images.",
-            style="yellow",
-            soft_wrap=True,
         )
     elif not trained_on.same_dataset(dataset):
         return
@@ -138,10 +125,8 @@ def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> Imag
         return images if trained_with == images.normalisation else images.normalised(trained_with)
     if network.images is None or network.images.fingerprint != dataset.fingerprint:
         why = f"{network.images.file} does not say" if network.images else "nothing beside the weights says"
-        stderr.print(
+        _log.info(
             f"{network.name}: normalised by the training images of {dataset.name}; {why} by which.",
-            style="dim",
-            soft_wrap=True,
         )
     return images
 
@@ -163,11 +148,7 @@ def _exported_normalisation(weights: Path) -> dict[str, tuple[float, ...]]:
 
 
 def _require_fit(network: Trained, dataset: Dataset) -> None:
-    """Check that a network was made for images like these; says so where their classes have other names.
-
-    Raises:
-        UsageError: it reads other channels, or tells another number of classes apart.
-    """
+    """Check that a network was made for images like these; says so where their classes have other names."""
     architecture = network.architecture
     for what, there, here in (
         ("channels", architecture.in_chans, dataset.in_chans),
@@ -182,8 +163,6 @@ def _require_fit(network: Trained, dataset: Dataset) -> None:
     names = network.images.facts.get("classes", []) if network.images else []
     odd = [pair for pair in zip(names, dataset.classes, strict=False) if pair[0] != pair[1]]
     if odd:
-        stderr.print(
+        _log.warning(
             f"{network.name} was trained on classes with other names, such as {odd[0][0]} for {odd[0][1]}.",
-            style="yellow",
-            soft_wrap=True,
         )

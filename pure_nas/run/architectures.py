@@ -1,4 +1,4 @@
-"""ARCH on the command line: a name, a file, or a trial of a run."""
+"""Finding an architecture: by a name, in a file, or in a trial of a run. No PyTorch."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pure_nas.errors import UsageError
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import load_results
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset
-    from pure_nas.space.architecture import Architecture
-    from pure_nas.space.candidate import Candidate
-
-ARCHITECTURE_HELP = (
-    "A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
-    "runs/digits:knee or runs/digits:7."
-)
 
 
 def find_architecture(text: str) -> Architecture:
-    """The architecture that ARCH names.
+    """The architecture that a name, an architecture.json, or RUN:TRIAL stands for.
 
     Raises:
         UsageError: nothing is called that.
         PureNasError: the file or the run is damaged.
     """
-    from pure_nas.space.architecture import Architecture
-
     trial = find_trial(text)
     if trial is not None:
         return trial.architecture
@@ -49,11 +44,6 @@ def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:
 
 
 def find_trial(text: str) -> Candidate | None:
-    """What trial RUN:TRIAL trained; None where ARCH is something else."""
+    """What trial RUN:TRIAL trained; None where the text means something else."""
     path, colon, which = text.rpartition(":")
-    if not colon:
-        return None
-    from pure_nas.run.directory import RunDirectory
-    from pure_nas.run.results import load_results
-
-    return load_results(RunDirectory.open(Path(path))).select(which).candidate
+    return load_results(RunDirectory.open(Path(path))).select(which).candidate if colon else None

@@ -1,4 +1,4 @@
-"""The source of the classes and functions that an exported file carries."""
+"""Python source: of calls and values, laid out as `ruff format` would, and of the classes that a file carries."""
 
 from __future__ import annotations
 
@@ -7,12 +7,104 @@ import inspect
 import pkgutil
 import symtable
 import textwrap
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.errors import PureNasError
-from pure_nas.export.layout import Call, literal
 from pure_nas.space.unit import Unit, UnitPlace
+
+LINE_LENGTH = 120
+_INDENT = 4
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call in source.
+
+    Attributes:
+        name: what is called.
+        positional: arguments in order; strings are source, other calls are laid out in their turn.
+        keywords: keyword arguments likewise.
+        exploded: whether every argument stands on its own line even where one line would do.
+        comment: stands behind the opening bracket of an exploded call.
+    """
+
+    name: str
+    positional: tuple[str | Call, ...] = ()
+    keywords: tuple[tuple[str, str | Call], ...] = ()
+    exploded: bool = False
+    comment: str = ""
+
+    @property
+    def arguments(self) -> tuple[tuple[str, str | Call], ...]:
+        """Every argument with what stands before it: "" or "name="."""
+        return (*(("", value) for value in self.positional), *((f"{name}=", value) for name, value in self.keywords))
+
+
+def laid_out(expression: str | Call, *, indent: int = 0, before: str = "", after: str = "") -> list[str]:
+    """The lines of `before`, `expression` and `after`, each starting with `indent` spaces."""
+    margin = " " * indent
+    if isinstance(expression, str):
+        return [f"{margin}{before}{expression}{after}"]
+    flat = None if _has_exploded(expression) else f"{margin}{before}{_flat(expression)}{after}"
+    if flat is not None and (len(flat) <= LINE_LENGTH or not expression.arguments):
+        return [flat]
+    opening = f"{margin}{before}{expression.name}(" + (f"  # {expression.comment}" if expression.comment else "")
+    return [opening, *_body(expression, indent + _INDENT), f"{margin}){after}"]
+
+
+def _body(call: Call, indent: int) -> list[str]:
+    if not _has_exploded(call):
+        line = " " * indent + ", ".join(f"{name}{_flat(value)}" for name, value in call.arguments)
+        if len(line) <= LINE_LENGTH:
+            return [line]
+    lines = []
+    for name, value in call.arguments:
+        lines += laid_out(value, indent=indent, before=name, after=",")
+    return lines
+
+
+def _flat(expression: str | Call) -> str:
+    if isinstance(expression, str):
+        return expression
+    return f"{expression.name}({', '.join(name + _flat(value) for name, value in expression.arguments)})"
+
+
+def _has_exploded(expression: str | Call) -> bool:
+    return isinstance(expression, Call) and (
+        expression.exploded or any(_has_exploded(value) for _, value in expression.arguments)
+    )
+
+
+def literal(value: object) -> str:
+    """Python source of a plain value, strings in double quotes where that needs no more escapes."""
+    if isinstance(value, str):
+        quote = "'" if value.count('"') > value.count("'") else '"'
+        return quote + "".join(_escaped(character, quote) for character in value) + quote
+    if isinstance(value, tuple):
+        inner = ", ".join(literal(item) for item in value)
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, list):
+        return f"[{', '.join(literal(item) for item in value)}]"
+    return repr(value)
+
+
+def assigned_tuple(name: str, values: Sequence[object]) -> list[str]:
+    """The lines of `name = (...)`: one line where it fits, else one line a value."""
+    line = f"{name} = {literal(tuple(values))}"
+    # Wide characters count two columns for the formatter.
+    if len(line) <= LINE_LENGTH and not {"W", "F"} & set(map(unicodedata.east_asian_width, line)):
+        return [line]
+    return [f"{name} = (", *(f"{' ' * _INDENT}{literal(value)}," for value in values), ")"]
+
+
+def _escaped(character: str, quote: str) -> str:
+    if character == quote:
+        return f"\\{character}"
+    return character if character in "'\"" else repr(character)[1:-1]
+
 
 IMPORTS = {
     "Callable": "from collections.abc import Callable",
@@ -42,7 +134,7 @@ def unit_call(unit: Unit, place: UnitPlace) -> Call:
         value = arguments[parameter.name]
         if in_order and parameter.default is parameter.empty and parameter.kind is not parameter.KEYWORD_ONLY:
             positional.append(literal(value))
-        elif not _same(value, parameter.default):
+        elif type(value) is not type(parameter.default) or value != parameter.default:
             keywords.append((parameter.name, literal(value)))
     return Call(name, tuple(positional), tuple(keywords))
 
@@ -57,19 +149,12 @@ def class_source(of: type, carried: Collection[str] = ()) -> str:
 
     Args:
         carried: names of classes that the file has before it.
-
-    Raises:
-        PureNasError: there is none, or it needs names that an exported file does not have.
     """
     return _source(of, {of.__name__, *carried, *IMPORTS})
 
 
 def function_sources(functions: Sequence[Callable[..., Any]]) -> list[str]:
-    """The sources of functions that may call each other.
-
-    Raises:
-        PureNasError: as `class_source`.
-    """
+    """The sources of functions that may call each other."""
     known = {each.__name__ for each in functions} | IMPORTS.keys() | ANNOTATIONS
     return [_source(each, known) for each in functions]
 
@@ -130,7 +215,3 @@ def _resolved(unit: Unit, name: str) -> type:
     if not isinstance(found, type):
         raise PureNasError(f'The unit "{unit.name}" cannot be exported: {name} is no class.')
     return found
-
-
-def _same(value: object, default: object) -> bool:
-    return type(value) is type(default) and value == default

@@ -1,0 +1,127 @@
+"""Writes docs/api.md, the page of the public API, from signatures and docstrings: python docs/make_api_page.py"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pure_nas
+
+PAGE = Path(__file__).with_name("api.md")
+INTRODUCTION = """# The public API
+
+Everything here is in `import pure_nas`, which is quick: PyTorch is imported with the first name that needs it. What is
+not on this page may change without notice. [A notebook](../examples/search_in_a_notebook.ipynb) shows most of it at
+work. `python docs/make_api_page.py` makes this page from the docstrings.
+
+A call leaves the caller's process as it was: random states, default dtype, number of threads, settings of PyTorch,
+Optuna and warnings. For that reason it does not let the C library keep freed memory on a CPU, which the command line
+and worker processes do. Where large batches train on a CPU in the caller's own process, Python gets the same speed (a
+third of a step at batch 512) by `MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2000000000` in its environment.
+"""
+CHAPTERS = {
+    "Search, train, evaluate": (
+        *("search", "open_run", "experiment", "train", "evaluate", "Run", "Experiment", "TrainedNetwork"),
+        *("Noise", "usual_noises", "Views"),
+    ),
+    "Your own Optuna study": ("Objective", "Limits"),
+    "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "ConvPU"),
+    "Your own images, metrics and units": (
+        *("own_dataset", "register_dataset", "DatasetSpec", "Metric", "register_metric", "Unit", "register_unit"),
+    ),
+    "Errors": ("PureNasError",),
+}
+SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Shape", "Example")
+PLAIN = ("Example", "Returns", "Shape")
+"""Sections that are no lists of names."""
+OF_LIBRARIES = ("forward", "extra_repr", "reset_parameters", "model_post_init", "model_config")
+"""Methods that PyTorch and pydantic call."""
+
+
+def page() -> str:
+    """The page as Markdown."""
+    listed = [name for names in CHAPTERS.values() for name in names]
+    assert sorted(listed) == sorted(pure_nas.__all__), "every public name belongs into one chapter"
+    parts = [INTRODUCTION]
+    for chapter, names in CHAPTERS.items():
+        parts += [f"## {chapter}\n", *(entry for name in names for entry in entries(name, getattr(pure_nas, name)))]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def entries(name: str, thing: Any) -> Iterator[str]:
+    """A public name, and the methods of a class."""
+    yield f"### `{name}`\n"
+    if not hasattr(thing, "model_fields"):  # of those, the fields are described
+        yield f"```python\n{signature(name, thing)}\n```\n"
+    yield described(thing)
+    if not inspect.isclass(thing):
+        return
+    for key, member in vars(thing).items():
+        function = member.__func__ if isinstance(member, classmethod) else member
+        if key.startswith("_") or key in OF_LIBRARIES:
+            continue
+        if isinstance(function, property):
+            yield f"#### `{name}.{key}`\n\n{described(function)}"
+        elif inspect.isfunction(function) and inspect.getdoc(function):
+            yield f"#### `{name}.{key}`\n\n```python\n{signature(key, function)}\n```\n\n{described(function)}"
+
+
+def signature(name: str, thing: Any) -> str:
+    """How something is called, one argument a line where that is long."""
+    found = inspect.signature(thing)
+    arguments: list[str] = []
+    for each in found.parameters.values():
+        if each.kind is each.KEYWORD_ONLY and "*" not in arguments:
+            arguments.append("*")
+        if each.name not in ("self", "cls"):
+            arguments.append(argument(each))
+    result = "" if found.return_annotation in (found.empty, None, "None") else f" -> {shown(found.return_annotation)}"
+    line = f"{name}({', '.join(arguments)}){result}"
+    return line if len(line) <= 100 else "\n".join([f"{name}(", *(f"    {each}," for each in arguments), f"){result}"])
+
+
+def argument(each: inspect.Parameter) -> str:
+    """An argument with its type and default."""
+    text = f"{'**' if each.kind is each.VAR_KEYWORD else ''}{each.name}"
+    text += "" if each.annotation is each.empty else f": {shown(each.annotation)}"
+    if each.default is each.empty:
+        return text
+    return f"{text} = {'...' if repr(each.default).startswith('<') else repr(each.default)}"
+
+
+def shown(annotation: Any) -> str:
+    """A type as it is written."""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def described(thing: Any) -> str:
+    """A docstring in Google's style as Markdown."""
+    text = inspect.getdoc(thing) or ""
+    found: list[str] = []
+    for part in re.split(rf"\n(?=(?:{'|'.join(SECTIONS)}):\n)", text):
+        title, colon, body = part.partition(":\n")
+        if not colon or title not in SECTIONS:
+            found.append(part.strip())
+            continue
+        body = inspect.cleandoc(body)
+        if title == "Example":
+            found.append(f"```python\n{body}\n```")
+        elif title in PLAIN:
+            found.append(f"**{title}**: {body}")
+        else:
+            found.append(f"**{title}**\n\n" + "\n".join(items(body)))
+    return "\n\n".join(found) + "\n"
+
+
+def items(body: str) -> Iterator[str]:
+    """The entries of a section, one a line."""
+    for entry in re.split(r"\n(?=\S)", body):
+        name, colon, text = entry.partition(": ")
+        yield f"- `{name}`: {' '.join(text.split())}" if colon else f"- {' '.join(entry.split())}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

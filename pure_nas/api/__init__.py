@@ -1,0 +1,1 @@
+"""What `import pure_nas` offers: calls, and what they leave behind."""

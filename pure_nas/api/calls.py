@@ -1,0 +1,320 @@
+"""The calls of `import pure_nas`: search, experiment, train and evaluate.
+
+A call changes nothing in the caller's process: random states, default dtype, threads and settings of libraries are
+put back when it returns. On a CPU that leaves out one thing which the command line does for speed (it lets the C
+library keep freed memory, which cannot be undone); worker processes (`workers=2` or more) have it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
+from pure_nas.data import dataset_names
+from pure_nas.data.sources.own import AnyDataset, dataset_name
+from pure_nas.devices import resolve_device
+from pure_nas.errors import RunError, UsageError
+from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
+from pure_nas.nn import Network
+from pure_nas.paths import expanded
+from pure_nas.plans import single
+from pure_nas.plans.grid import catalogue
+from pure_nas.plans.grid import setup as grid
+from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.search import setup as searching
+from pure_nas.plans.search.objective import AnyLimits, AnyObjective, AnySpace, settings_for
+from pure_nas.plans.search.samplers import SamplerChoice
+from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.plans.single import TrainSettings, candidate_for, default_folder
+from pure_nas.quantities import seconds_of
+from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
+from pure_nas.run.results import TrialRecord
+from pure_nas.run.trained import Trained, find_trained
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.workers.count import Workers
+
+
+def search(
+    dataset: AnyDataset,
+    space: AnySpace = None,
+    *,
+    out: AnyPath = "runs",
+    study: str | None = None,
+    trials: int | None = None,
+    time: float | str | None = None,
+    epochs: int | None = None,
+    objectives: str | Sequence[AnyObjective] = ("error", "flops"),
+    limits: AnyLimits = None,
+    device: str = "auto",
+    workers: Workers = 1,
+    seed: int = 0,
+    sampler: SamplerChoice = "auto",
+    baselines: bool = True,
+    storage: str | None = None,
+    data_dir: AnyPath | None = None,
+    image_size: int | None = None,
+    skip_corrupt: bool = False,
+    restore_weights: bool = False,
+    on_trial: Callable[[TrialRecord], None] | None = None,
+) -> Run:
+    """Search for the networks with the best accuracy for their cost, as `pure-nas search` does.
+
+    A call that was interrupted, or that asks for more trials, goes on in the run's folder.
+
+    Args:
+        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
+        space: a search space, its name or file; the one that suits the dataset if left out.
+        out: the folder that holds runs; the run is `out / study`.
+        study: what the run is called; as the dataset if left out.
+        trials: trials in total, earlier calls included; the space's if left out.
+        time: seconds in total, earlier calls included, or such as "2h".
+        epochs: epochs of each trial; the space's if left out.
+        objectives: "error" first, then one or more of flops, params, latency, memory, noise_error, names of metrics,
+            `Metric` objects and functions; all are minimised.
+        limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        workers: networks trained at once, in processes of their own unless it is one; "auto" finds out how many.
+        seed: decides the validation split, suggestions, weights and order.
+        sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
+        baselines: train all-conv and all-product networks first.
+        storage: URL of an Optuna storage; SQLite in the run's folder if left out.
+        data_dir: where datasets are kept.
+        image_size: scale images to this height and width, pixels.
+        skip_corrupt: leave out images that cannot be decoded.
+        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
+        on_trial: is called with every trial that ends.
+
+    Raises:
+        UsageError: a name or value cannot be used.
+        DataError: the images cannot be had.
+        RunError: the run is in use, damaged, or was started with other settings.
+
+    Example:
+        >>> run = pure_nas.search("digits", study="short", trials=2, epochs=1, baselines=False)
+        >>> len(run.trials), run.path.name
+        (2, 'short')
+    """
+    with process_kept(device):
+        settings = settings_for(
+            dataset,
+            space,
+            study=_study_of(dataset) if study is None else study,
+            objectives=objectives,
+            epochs=epochs,
+            trials=trials,
+            limits=limits,
+            seed=seed,
+            data_dir=data_dir,
+            time_seconds=_seconds(time),
+            device=device,
+            workers=workers,
+            sampler=sampler,
+            baselines=baselines,
+            storage=storage,
+            image_size=image_size,
+            skip_corrupt=skip_corrupt,
+        )
+        folder = expanded(os.fspath(out))
+        _searched(settings, folder, restore_weights=restore_weights, on_trial=on_trial)
+    return Run(folder / settings.study)
+
+
+def experiment(
+    name: AnyPath,
+    *,
+    scale: str | None = None,
+    dataset: AnyDataset | None = None,
+    seeds: int | None = None,
+    time: float | str | None = None,
+    out: AnyPath | None = None,
+    device: str = "auto",
+    workers: Workers = 1,
+    data_dir: AnyPath | None = None,
+    skip_corrupt: bool = False,
+) -> Experiment:
+    """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
+
+    A call that was interrupted, or that asks for more seeds, goes on in the folder.
+
+    Args:
+        name: an experiment that ships, or a .toml file.
+        scale: how large; the file's first if left out.
+        dataset: instead of the scale's.
+        seeds: trainings of each network; the scale's if left out.
+        time: seconds after which this call stops, or such as "2h".
+        out: the folder of the run; runs/NAME-SCALE if left out.
+
+    Raises:
+        UsageError: a name or value cannot be used.
+        DataError: the images cannot be had.
+        RunError: the run is in use, damaged, or was started with other settings; or trainings failed.
+    """
+    named = os.fspath(name)
+    file = catalogue.load_experiment(named)
+    given = None if dataset is None else dataset_name(dataset)
+    settings = ExperimentSettings(
+        name=catalogue.experiment_name(named),
+        text=catalogue.experiment_text(named),
+        file=file,
+        scale_name=file.scale(scale)[0],
+        dataset=given,
+        seeds=seeds,
+        time_seconds=_seconds(time),
+        device=device,
+        workers=workers,
+        data_dir=path_of(data_dir),
+        skip_corrupt=skip_corrupt,
+        beside=catalogue.experiment_folder(named),
+    )
+    parts = [settings.name, file.scale(scale)[0], *([expanded(given).resolve().name] if given else [])]
+    folder = Path("runs") / "-".join(parts) if out is None else expanded(os.fspath(out))
+    with process_kept(device):
+        _experimented(settings, folder)
+    return Experiment(folder)
+
+
+def train(
+    architecture: Architecture | Candidate | str,
+    dataset: AnyDataset,
+    *,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    out: AnyPath | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    data_dir: AnyPath | None = None,
+    image_size: int | None = None,
+    skip_corrupt: bool = False,
+) -> TrainedNetwork:
+    """Train one network and score it on the validation images, as `pure-nas train` does.
+
+    The same call again goes on where it stopped, and returns what has ended.
+
+    Args:
+        architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
+            RUN:TRIAL. One without a recipe takes the usual one for its units.
+        dataset: as in `search`.
+        epochs: instead of the recipe's; likewise `batch_size` and `learning_rate`, that of every parameter kind.
+        out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
+
+    Raises:
+        RunError: the folder holds something else, or the network could not be trained.
+
+    Example:
+        >>> trained = pure_nas.train(pure_nas.Architecture(units=(("product",),), base_width=4), "digits", epochs=1)
+        >>> trained.load()(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 10])
+    """
+    settings = TrainSettings(dataset_name(dataset), path_of(data_dir), image_size, skip_corrupt, device, seed)
+    with process_kept(device):
+        candidate = candidate_for(
+            architecture, settings.dataset, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+        )
+        text = architecture if isinstance(architecture, str) else candidate.architecture.digest
+        folder = default_folder(text, settings.dataset_name) if out is None else expanded(os.fspath(out))
+        result = single.train(candidate, settings, folder, Quiet())
+    if result["state"] != "complete":
+        raise RunError(f"The training in {folder} is {result['state']}: {result['reason']}.")
+    return TrainedNetwork(folder, result["metrics"], result["cost"], result["seconds"])
+
+
+def evaluate(
+    network: Network | AnyPath,
+    dataset: AnyDataset | None = None,
+    *,
+    split: Split = "test",
+    noises: Sequence[Noise] = (),
+    views: Views | None = None,
+    factors: Sequence[float] = (),
+    seed: int = 0,
+    device: str = "auto",
+    data_dir: AnyPath | None = None,
+    image_size: int | None = None,
+    skip_corrupt: bool = False,
+) -> Evaluation:
+    """Evaluate a trained network on labelled images: classes, confusions, calibration, noise.
+
+    Args:
+        network: a network of this package, or RUN:TRIAL, a .safetensors file or the folder of a training.
+        dataset: as in `search`; the images that it was trained on if left out.
+        split: "test", which no search reads, or "validation".
+        noises: under which noise to evaluate it as well; see `usual_noises`.
+        views: over which crops and sizes of an image probabilities are averaged; see `Views`.
+        factors: what to multiply intensities by as well.
+        seed: decides the noise.
+
+    Raises:
+        UsageError: the network and the images do not fit each other, or it was trained on the validation images.
+        DataError: the images cannot be had.
+
+    Example:
+        >>> found = pure_nas.evaluate("runs/digits:best", split="validation")
+        >>> 0 <= found.quality.accuracy <= 1
+        True
+    """
+    if isinstance(network, Network):
+        trained = Trained("the network", Path(), network, None, saw_validation=False)
+    else:
+        trained = find_trained(os.fspath(network))
+    views = views or Views()
+    wanted = WantedImages(
+        dataset=None if dataset is None else dataset_name(dataset),
+        split=split,
+        data_dir=path_of(data_dir),
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+    )
+    with process_kept(device):
+        found = load_wanted(trained.name, trained.images, wanted, trained.architecture.image_size)
+        images = images_for([trained], found, views, wanted)
+        return evaluate_network(
+            trained.network,
+            normalised_for(trained, found, images),
+            resolve_device(device),
+            classes=found.classes,
+            noises=noises,
+            views=views,
+            factors=factors,
+            seed=seed,
+        )
+
+
+def _searched(
+    settings: SearchSettings,
+    out: Path,
+    *,
+    restore_weights: bool,
+    on_trial: Callable[[TrialRecord], None] | None,
+) -> None:
+    with searching.opened(searching.prepare(settings), out, restore_weights=restore_weights) as found:
+        found.go(Quiet(on_trial))
+
+
+def _experimented(settings: ExperimentSettings, folder: Path) -> None:
+    prepared = grid.prepare(settings.going_on_in(folder))
+    with grid.opened(prepared, folder) as found:
+        found.go(Quiet(), settings.time_seconds)
+    failed = found.plan.failed
+    if failed:
+        training, reason = failed[0]
+        raise RunError(
+            f"{len(failed)} of {found.grid.trainings} trainings failed, first {training.name}: {reason}.",
+            hint="The same call tries them again.",
+        )
+
+
+def _study_of(dataset: AnyDataset) -> str:
+    """The dataset's name, or the folder's."""
+    name = dataset_name(dataset)
+    return name if name in dataset_names() else expanded(name).resolve().name
+
+
+def _seconds(time: float | str | None) -> float | None:
+    try:
+        return seconds_of(time) if isinstance(time, str) else time
+    except ValueError as error:
+        raise UsageError(f"time cannot be read: {error}.") from error

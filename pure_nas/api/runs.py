@@ -1,0 +1,319 @@
+"""What searches, experiments and trainings leave behind, opened again."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from pure_nas.data.sources.own import AnyDataset, dataset_name
+from pure_nas.devices import resolve_device
+from pure_nas.errors import PureNasError
+from pure_nas.export import ChosenWeights, ExportFormat, Origin, choose_weights
+from pure_nas.findings.findings import findings_of
+from pure_nas.findings.results import ExperimentResults, load_experiment_results
+from pure_nas.nn import Network
+from pure_nas.paths import expanded
+from pure_nas.plans.retrain import Retrain, select_trials
+from pure_nas.process_state import global_random_state, usual_defaults
+from pure_nas.report import write_report
+from pure_nas.report.data import report_data
+from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.tables import experiment_csv
+from pure_nas.report.search_files import trials_csv
+from pure_nas.run.directory import RunDirectory
+from pure_nas.run.results import Results, TrialRecord, load_results
+from pure_nas.run.retrained import Retraining, load_retraining
+from pure_nas.training import EpochMetrics
+from pure_nas.workers import Job
+from pure_nas.workers.count import WorkerPlan, Workers
+
+if TYPE_CHECKING:
+    import pandas
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A search, read from its folder, which may still be growing.
+
+    Attributes:
+        path: the folder.
+
+    Example:
+        >>> run = pure_nas.open_run("runs/digits")
+        >>> all(trial.error <= 1 for trial in run.front)
+        True
+        >>> network = run.load("knee")
+        >>> network(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 10])
+    """
+
+    path: Path
+
+    @property
+    def results(self) -> Results:
+        """Trials, front, baselines and hypervolume, read anew."""
+        return load_results(RunDirectory.open(self.path))
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial that has ended, by number."""
+        return self.results.trials
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other beats in every objective, lowest error first."""
+        return self.results.front
+
+    @property
+    def retraining(self) -> Retraining | None:
+        """Test accuracies of what was retrained; None where nothing was."""
+        return load_retraining(RunDirectory.open(self.path))
+
+    def trial(self, which: str | int = "best") -> TrialRecord:
+        """The trial called "best", "knee" or "smallest", or by its number.
+
+        Raises:
+            UsageError: there is no such trial, or it was not completed.
+        """
+        return self.results.select(str(which))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each trial that has ended, with the columns of trials.csv; needs pandas."""
+        return _dataframe(trials_csv(report_data(RunDirectory.open(self.path))))
+
+    def load(self, which: str | int = "best", *, origin: Origin = "auto", seed: int | None = None) -> Network:
+        """A trained network, on the CPU and in evaluation mode.
+
+        Args:
+            which: as in `trial`.
+            origin: "search" for the weights of the search's short run, "retrain" for retrained ones, "auto" for those
+                where there are some.
+            seed: of several retrained ones, that of this seed instead of the one nearest to their mean.
+
+        Raises:
+            UsageError: there is no such trial, or it was not retrained as asked for.
+            RunError: the weights are missing or damaged.
+        """
+        return self._chosen(which, origin, seed).load()
+
+    def export(
+        self,
+        which: str | int = "best",
+        directory: AnyPath | None = None,
+        *,
+        format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+        origin: Origin = "auto",
+        seed: int | None = None,
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write a network as files that need no pure-nas, by default into the run's folder; returns their paths.
+
+        Args:
+            which: as in `load`, like `origin` and `seed`.
+            format: "python" for a .py file with weights, "safetensors" for weights and architecture.json, "json" for
+                that alone.
+
+        Raises:
+            RunError: the weights are missing or damaged, or a file that differs is in the way.
+
+        Example:
+            >>> [path.name for path in run.export("smallest", "my_network")]
+            ['network.py', 'weights.safetensors', 'architecture.json']
+        """
+        return _exported(self._chosen(which, origin, seed), directory, format, overwrite=overwrite)
+
+    def retrain(
+        self,
+        trials: str | int | Sequence[str | int] = "front",
+        *,
+        seeds: int = 3,
+        epochs: int | None = None,
+        dataset: AnyDataset | None = None,
+        device: str = "auto",
+        workers: Workers = 1,
+        data_dir: AnyPath | None = None,
+    ) -> Retraining:
+        """Train networks from scratch on training and validation images, beside their twins, and score them on test.
+
+        What was retrained before is not trained again, so that an interrupted call goes on.
+
+        Args:
+            trials: "front", or trials by name or number.
+            seeds: how often each network is trained.
+            epochs: of each training; those of the search if left out.
+            dataset: where the run's images are now; others are refused.
+            workers: networks trained at once, in processes of their own unless it is one.
+
+        Raises:
+            UsageError: there is no such trial.
+            RunError: the images have changed, the run is in use, or memory ran out.
+        """
+        which = trials if isinstance(trials, str | int) else ",".join(map(str, trials))
+        run = RunDirectory.open(self.path)
+        with process_kept(device):
+            return _retrained(
+                run,
+                select_trials(load_results(run), str(which)),
+                seeds=seeds,
+                epochs=epochs,
+                device=device,
+                data_dir=path_of(data_dir),
+                workers=workers,
+                dataset=None if dataset is None else dataset_name(dataset),
+            )
+
+    def report(self) -> Path:
+        """Write the report's page, tables and figures into the run's folder; returns the page."""
+        with process_kept():
+            return _page(write_report(RunDirectory.open(self.path)))
+
+    def _chosen(self, which: str | int, origin: Origin, seed: int | None) -> ChosenWeights:
+        return choose_weights(self.path, str(which), origin=origin, seed=seed)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment, read from its folder.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def results(self) -> ExperimentResults:
+        """The grid and the measurements of each of its trainings, read anew."""
+        return load_experiment_results(RunDirectory.open(self.path))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row for each network, with the columns of experiment.csv; needs pandas."""
+        return _dataframe(experiment_csv(findings_of(self.results)))
+
+    def load(self, training: str) -> Network:
+        """The network of a training, such as "resnet20-seed1", on the CPU and in evaluation mode.
+
+        Raises:
+            RunError: it has not ended, or its weights are missing or damaged.
+        """
+        return choose_weights(self.path / "trials" / training).load()
+
+    def report(self) -> Path:
+        """Write the report's page, tables and figures into the folder; returns the page."""
+        with process_kept():
+            return _page(write_experiment_report(RunDirectory.open(self.path)))
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """What `train` leaves: a folder with a network that was trained once.
+
+    Attributes:
+        path: the folder.
+        metrics: error, accuracy and loss on the validation images.
+        cost: parameters, flops and their parts.
+        seconds: of training.
+    """
+
+    path: Path
+    metrics: dict[str, float]
+    cost: dict[str, float]
+    seconds: float
+
+    def load(self) -> Network:
+        """The network, on the CPU and in evaluation mode."""
+        return choose_weights(self.path).load()
+
+    def export(
+        self,
+        directory: AnyPath | None = None,
+        *,
+        format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write the network as files that need no pure-nas; see `Run.export`."""
+        return _exported(choose_weights(self.path), directory, format, overwrite=overwrite)
+
+
+def open_run(path: AnyPath) -> Run | Experiment:
+    """A search or an experiment from its folder.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+
+    Example:
+        >>> pure_nas.open_run("runs/digits").trial("best").state
+        'complete'
+    """
+    run = RunDirectory.open(expanded(os.fspath(path)))
+    return Experiment(run.path) if run.is_experiment else Run(run.path)
+
+
+class Quiet:
+    """A listener that says nothing, but of trials to whoever asked for it."""
+
+    def __init__(self, on_trial: Callable[[TrialRecord], None] | None = None) -> None:
+        self._on_trial = on_trial
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        """Nothing."""
+
+    def started(self, job: Job, epochs_done: int) -> None:
+        """Nothing."""
+
+    def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
+        """Nothing."""
+
+    def ended(self, record: object) -> None:
+        """Hand a trial on."""
+        if self._on_trial is not None and isinstance(record, TrialRecord):
+            self._on_trial(record)
+
+
+def _retrained(run: RunDirectory, trials: Sequence[TrialRecord], **options: Any) -> Retraining:
+    with run.locked():
+        return Retrain(run, trials, **options).go(Quiet())
+
+
+@contextmanager
+def process_kept(device: str = "cpu") -> Iterator[None]:
+    """Put back what a call changes of the process meanwhile; one call at a time."""
+    place = resolve_device(device)
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+    try:
+        with global_random_state(device=place), usual_defaults():
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def path_of(path: AnyPath | None) -> Path | None:
+    """A path with ~ written out."""
+    return None if path is None else expanded(os.fspath(path))
+
+
+def _exported(chosen: ChosenWeights, directory: AnyPath | None, kind: ExportFormat, *, overwrite: bool) -> list[Path]:
+    folder = None if directory is None else expanded(os.fspath(directory))
+    return chosen.export(format=kind, directory=folder, overwrite=overwrite)
+
+
+def _page(written: Sequence[Path]) -> Path:
+    return next(path for path in written if path.suffix == ".html")
+
+
+def _dataframe(text: str) -> pandas.DataFrame:
+    try:
+        import pandas
+    except ImportError as error:
+        raise PureNasError("A data frame needs pandas.", hint="Install it: pip install pandas") from error
+    return pandas.read_csv(io.StringIO(text))

@@ -1,0 +1,238 @@
+"""A caller's own images as a dataset: a dataset of PyTorch or torchvision, or images and labels in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pure_nas.data.raw_images import RawImages
+from pure_nas.data.sources.catalogue import DATASETS, dataset_names
+from pure_nas.data.sources.spec import DatasetSpec, Part
+from pure_nas.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
+
+
+class Pairs(Protocol):
+    """A dataset as PyTorch and torchvision have them: pairs of an image and its label."""
+
+    def __len__(self) -> int:
+        """How many images there are."""
+
+    def __getitem__(self, index: int, /) -> Any:
+        """An image (of Pillow, a tensor or an array) and its label."""
+
+
+OwnImages: TypeAlias = "Pairs | tuple[Tensor | NDArray[Any], Tensor | NDArray[Any] | Sequence[int]]"
+
+
+def own_dataset(
+    train: OwnImages,
+    test: OwnImages | None = None,
+    *,
+    name: str = "own-images",
+    classes: Sequence[str] | None = None,
+    image_size: int | None = None,
+    flip: bool = False,
+    turns: bool = False,
+    validation: int | float = 0.1,
+) -> DatasetSpec:
+    """A dataset of images that you have in Python, for whatever takes the name of a dataset.
+
+    Images are of Pillow, or tensors or arrays of (C, H, W) or (H, W): whole numbers of 0 to 255, or floats of 0 to 1.
+    They are read once, as they are: leave out transforms that are random or normalise, because the recipe augments
+    and every training normalises by the training images' mean and standard deviation.
+
+    Args:
+        train: pairs of an image and its label, such as a dataset of torchvision, or all images (N, C, H, W) and their
+            labels (N,). Images for validation are set aside from these.
+        test: the same for the final test; read only when something is tested.
+        name: what the dataset is called in files and reports.
+        classes: names of the classes; those of `train.classes` where it has them, else the labels.
+        image_size: height and width to which Pillow images are brought, pixels; needed where they are not all squares
+            of one size.
+        flip: whether a horizontal flip keeps the label.
+        turns: whether vertical flips and quarter turns keep it too.
+        validation: how many images, or which share of them, are set aside to choose by.
+
+    Raises:
+        DataError: an image or a label cannot be used.
+
+    Example:
+        >>> import torch
+        >>> images = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8)
+        >>> shapes = pure_nas.own_dataset((images, torch.arange(60) % 3), name="shapes", classes=["a", "b", "c"])
+        >>> shapes.num_classes, shapes.image_size
+        (3, 8)
+    """
+    names = classes if classes is not None else getattr(train, "classes", None)
+    read = _Read({"train": train, "test": test}, None if names is None else tuple(map(str, names)), image_size)
+    first = read(Path(), "train")
+    return DatasetSpec(
+        name=name,
+        summary="images of this process",
+        num_classes=len(first.classes),
+        in_chans=first.images.shape[1],
+        image_size=first.images.shape[2],
+        flip=flip,
+        load=read,
+        train_size=len(first.labels),
+        test_size=None if test is None else _count(test),
+        validation=validation,
+        turns=turns,
+        labels=first.classes,
+    )
+
+
+@dataclass(eq=False)
+class _Read:
+    """Reads a part when it is first wanted, and keeps it; can be sent to another process where the images can."""
+
+    parts: dict[Part, OwnImages | None]
+    classes: tuple[str, ...] | None
+    image_size: int | None
+    kept: dict[Part, RawImages] = field(default_factory=dict)
+
+    def __call__(self, data_dir: Path, part: Part) -> RawImages:
+        if part not in self.kept:
+            images = self.parts[part]
+            if images is None:
+                raise DataError("This dataset has no test images.", hint="Give them: own_dataset(train, test).")
+            pixels, labels = _all(images, self.image_size)
+            self.classes = self.classes or tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
+            self.kept[part] = RawImages(pixels, labels, self.classes)
+            self.parts[part] = None
+        return self.kept[part]
+
+
+def _count(images: OwnImages) -> int:
+    return len(images[1]) if isinstance(images, tuple) else len(images)
+
+
+def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    if isinstance(images, tuple):
+        if len(images) != 2 or len(images[0]) != len(images[1]):
+            raise UsageError("Images in memory are given as a pair (images, labels) of the same length.")
+        return _pixels(np.asarray(images[0]), dimensions=4), _labels(images[1])
+    rows: list[NDArray[np.uint8]] = []
+    labels: list[Any] = []
+    for place, (image, label) in enumerate(_pairs(images)):
+        row = _of_pillow(image, size) if hasattr(image, "getbands") else _pixels(np.asarray(image), dimensions=3)
+        if rows and row.shape != rows[0].shape:
+            raise DataError(
+                f"Image {place} is of {_shape(row)}, but the first is of {_shape(rows[0])}.",
+                hint="Name the size to which all are brought: image_size=64.",
+            )
+        rows.append(row)
+        labels.append(label)
+    if not rows:
+        raise DataError("There are no images.")
+    return np.stack(rows), _labels(labels)
+
+
+def _pairs(images: Pairs) -> Iterator[tuple[Any, Any]]:
+    for index in range(len(images)):
+        pair = images[index]
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise DataError(f"Item {index} is {type(pair).__name__}, not an image with its label.")
+        yield pair[0], pair[1]
+
+
+def _of_pillow(image: Image.Image, size: int | None) -> NDArray[np.uint8]:
+    """(C, S, S): grey where the image is, else red, green and blue."""
+    from pure_nas.data import preprocessing
+
+    if size is None and image.width != image.height:
+        raise DataError(
+            f"An image is of {image.width} x {image.height} pixels, not a square.",
+            hint="Name the size to which all are brought: image_size=64.",
+        )
+    mode = "L" if image.mode in ("1", "L", "I", "I;16") else "RGB"
+    square = preprocessing.square(preprocessing.in_mode(preprocessing.upright(image), mode), size or image.width)
+    pixels = np.array(square, dtype=np.uint8)
+    return pixels[None] if mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _pixels(values: NDArray[Any], *, dimensions: int) -> NDArray[np.uint8]:
+    """Pixels as whole numbers of 0 to 255, with a dimension for the channels."""
+    if values.ndim == dimensions - 1:
+        values = np.expand_dims(values, dimensions - 3)
+    if values.ndim != dimensions or values.shape[-1] != values.shape[-2]:
+        raise DataError(f"Images must be of (C, H, W) with H = W, but are of {tuple(values.shape[dimensions - 3 :])}.")
+    if values.dtype.kind == "f":
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise DataError(
+                f"Images of floats must be of 0 to 1, but reach from {values.min():g} to {values.max():g}.",
+                hint="Leave normalisation out: every training normalises by itself. Or give whole numbers, 0 to 255.",
+            )
+        whole: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
+        return whole
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+        raise DataError(f"Images must be whole numbers of 0 to 255 or floats of 0 to 1, but are {values.dtype}.")
+    return values.astype(np.uint8)
+
+
+def _labels(labels: Any) -> NDArray[np.int64]:
+    found = np.asarray(labels)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise DataError(f"Labels must be whole numbers, one an image, but are {found.dtype} {found.shape}.")
+    return found.astype(np.int64)
+
+
+def _shape(row: NDArray[np.uint8]) -> str:
+    return " x ".join(map(str, row.shape))
+
+
+AnyDataset: TypeAlias = "str | os.PathLike[str] | DatasetSpec | OwnImages"
+"""A dataset's name, the path of a folder of images, or images of one's own."""
+
+
+def dataset_name(dataset: AnyDataset) -> str:
+    """The name or path under which the images are loaded; one's own are registered under theirs.
+
+    Raises:
+        UsageError: it is neither, or its name is taken.
+        DataError: an image or a label cannot be used.
+    """
+    if isinstance(dataset, str | os.PathLike):
+        name = os.fspath(dataset)
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.")
+        return os.path.join(os.curdir, name) if isinstance(dataset, Path) and name in dataset_names() else name
+    if not isinstance(dataset, DatasetSpec):
+        if isinstance(dataset, bytes) or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.", hint="Or your own images.")
+        dataset = own_dataset(dataset)
+    if DATASETS.find(dataset.name) is not dataset:
+        DATASETS.register(dataset)
+    return dataset.name
+
+
+def register_dataset(dataset: DatasetSpec) -> None:
+    """Let searches, experiments and trainings of this process use a dataset by its name.
+
+    One that is registered again replaces the earlier one of that name, as a notebook's cell does that is run again.
+    Packages declare datasets under the entry-point group `pure_nas.datasets` instead, which the command line sees too.
+
+    Args:
+        dataset: of `own_dataset`, or a `DatasetSpec` with a loader.
+
+    Raises:
+        UsageError: the name is that of a dataset that ships or is installed.
+
+    Example:
+        >>> import torch
+        >>> images = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8)
+        >>> pure_nas.register_dataset(pure_nas.own_dataset((images, torch.arange(60) % 3), name="noise"))
+        >>> pure_nas.data.load_dataset("noise").classes
+        ('0', '1', '2')
+    """
+    DATASETS.register(dataset)

@@ -1,0 +1,182 @@
+"""Finding a trained network: a trial of a run, or a file of weights."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pure_nas.data import Dataset
+from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.nn import Network
+from pure_nas.paths import expanded
+from pure_nas.quantities import counted
+from pure_nas.run.architectures import find_architecture, fitted_to
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
+from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
+from pure_nas.run.results import load_results
+from pure_nas.run.retrained import Row, load_retraining, retrained_folder
+from pure_nas.run.weights import load_trained
+from pure_nas.space.architecture import Architecture
+
+_log = logging.getLogger(__name__)
+
+_ENDINGS = (".safetensors", ".pt", ".pth")
+"""Of files of weights, also of those that have to be converted."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with weights, and what is known of its training.
+
+    Attributes:
+        name: what it is called: as it was asked for, but the folder where its file has the usual name.
+        images: those it was trained on; None where nothing says which.
+        saw_validation: whether it was trained on the validation images too.
+        others: the same network, trained with other seeds, that is evaluated together with it.
+    """
+
+    name: str
+    weights: Path
+    network: Network
+    images: RunImages | None
+    saw_validation: bool
+    others: tuple[Trained, ...] = ()
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        return self.network.architecture
+
+    @property
+    def seeds(self) -> tuple[Trained, ...]:
+        """The network as each seed has trained it."""
+        return (self, *self.others)
+
+
+def find_all_trained(texts: Sequence[str]) -> list[Trained]:
+    """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share."""
+    if not texts:
+        return []
+    found = [find_trained(text) for text in texts]
+    names = [os.path.abspath(each.name) for each in found]
+    shared = os.path.commonpath([os.path.dirname(name) for name in names])
+    return [replace(each, name=os.path.relpath(name, shared)) for each, name in zip(found, names, strict=True)]
+
+
+def find_trained(text: str) -> Trained:
+    """The network that RUN:TRIAL, a .safetensors file, or a folder with weights names.
+
+    Raises:
+        UsageError: it names no trained network.
+        RunError: the weights or the run are missing or damaged.
+    """
+    path = expanded(text)
+    if path.suffix in _ENDINGS:
+        return _from_file(path)
+    # A folder, or the architecture.json in it.
+    folder = path.parent if path.name == ARCHITECTURE_FILE else path
+    if (folder / WEIGHTS_FILE).is_file():
+        return _from_file(folder / WEIGHTS_FILE)
+    head, colon, which = text.rpartition(":")
+    if colon:
+        return _from_trial(text, RunDirectory.open(Path(head)), which)
+    if path.is_dir():
+        raise UsageError(f"{text} is a folder without {WEIGHTS_FILE}.", hint=_way_to_weights(text, path))
+    find_architecture(text)
+    raise UsageError(
+        f"{text} is a network without weights: there is nothing to judge.",
+        hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the folder that it writes; "
+        "or give its weights with --weights FILE; or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
+    )
+
+
+def _way_to_weights(text: str, folder: Path) -> str:
+    """What to name in place of a folder that has no weights."""
+    if TrialDirectory(folder, 0).has_candidate or (folder / TRAINING_FILE).is_file():
+        return "Its training has not ended or diverged: give the command that began it again, and it goes on."
+    run = RunDirectory(folder)
+    if run.exists and run.is_experiment:
+        example = next(iter(run.trained_folders), Path("NETWORK-seed1")).name
+        return f"Name a training of the experiment, such as {text}:{example}."
+    return f"Name a trial of a run, such as {text}:best."
+
+
+def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
+    if run.is_experiment:
+        folders = {folder.name: folder for folder in run.trained_folders}
+        if which not in folders:
+            raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
+        return _from_file(folders[which] / WEIGHTS_FILE)
+    record = load_results(run).select(which)
+    weights = run.trial(record.trained).weights
+    network = load_trained(weights, record.candidate.architecture)
+    retraining = load_retraining(run)
+    if retraining is not None and (row := retraining.row_of(record.candidate)):
+        again = retrained_folder(run, row.digest, row.seeds[0]).path
+        epochs = counted(record.candidate.recipe.epochs, "epoch")
+        _log.info(
+            "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
+            text,
+            epochs,
+            counted(row.epochs, "epoch"),
+            again,
+        )
+    return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
+
+
+def _from_file(weights: Path) -> Trained:
+    require_file(weights)
+    network = load_trained(weights)
+    name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
+    return Trained(name, weights, network, *trained_on(weights, network.architecture.image_size))
+
+
+def require_file(weights: Path) -> None:
+    """Check that weights that were named are there."""
+    if not weights.is_file():
+        raise RunError(
+            f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
+        )
+
+
+def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
+    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights."""
+    fitted = fitted_to(find_architecture(text), dataset)
+    network = load_trained(weights, fitted, name=text)
+    return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
+
+
+def find_beside_conv_twin(text: str) -> list[Trained]:
+    """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds."""
+    folder, _, which = text.rpartition(":")
+    if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
+        raise UsageError(
+            f"--conv-twin takes a trial of a search, such as runs/digits:best, but {text} is none.",
+            hint="Name what to compare with by --against.",
+        )
+    trial = load_results(run).select(which).number
+    retraining = load_retraining(run)
+    rows = [row for row in retraining.rows if row.trial == trial] if retraining else []
+    if not rows:
+        raise UsageError(
+            f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
+            hint=f"Train them first: pure-nas retrain {folder} --trials {trial} --seeds 3",
+        )
+    own = max((row for row in rows if row.variant == "trial"), key=lambda row: row.epochs)
+    conv = [row for row in rows if row.epochs == own.epochs and row.variant.startswith("conv twin")]
+    if not conv:
+        raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
+    return [_retrained(run, f"{text}, retrained", own), *(_retrained(run, row.variant, row) for row in conv)]
+
+
+def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
+    files = [retrained_folder(run, row.digest, seed).weights for seed in row.seeds]
+    found = [_from_file(weights) for weights in files if weights.is_file()]
+    if not found:
+        raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
+    seeds = f"{len(files)} seed{'s' if len(files) != 1 else ''}"
+    which = seeds if len(found) == len(files) else f"{len(found)} of {len(files)} seeds"
+    return replace(found[0], name=f"{name}, {which}", others=tuple(found[1:]))

@@ -1,0 +1,426 @@
+"""The library as people call it: searches, experiments and trainings on their own images, by their own metrics."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import pure_nas
+from pure_nas.data import load_dataset
+from pure_nas.data.sources.catalogue import DATASETS
+from pure_nas.errors import DataError, PureNasError, RunError, UsageError
+from pure_nas.objectives import METRICS
+from pure_nas.space.unit import PLAIN_CONV, UNITS, get_unit
+
+SPACE = """
+[run]
+trials = 2
+epochs = 1
+batch_size = 16
+[architecture]
+stages = 2
+blocks_per_stage = 1
+base_width = { choices = [2, 3] }
+units = { choices = ["conv", "product"], per = "layer" }
+"""
+
+
+@pytest.fixture(autouse=True)
+def _registered_for_one_test() -> Iterable[None]:
+    yield
+    for registry in (UNITS, DATASETS, METRICS):
+        registry.registered.clear()
+
+
+@pytest.fixture
+def space() -> pure_nas.SearchSpace:
+    return pure_nas.SearchSpace.from_toml(SPACE)
+
+
+def stripes(count: int) -> tuple[Tensor, Tensor]:
+    """Images whose class is where their stripe is."""
+    labels = torch.arange(count) % 3
+    images = torch.randint(0, 60, (count, 1, 8, 8), generator=torch.Generator().manual_seed(count))
+    for image, label in zip(images, labels.tolist(), strict=True):
+        image[0, 2 * label : 2 * label + 2] += 150
+    return images.to(torch.uint8), labels
+
+
+@pytest.fixture
+def own() -> pure_nas.DatasetSpec:
+    return pure_nas.own_dataset(stripes(90), stripes(30), name="stripes", classes=["top", "middle", "bottom"])
+
+
+def worst_class(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """The error of the class that is classified worst."""
+    wrong, seen = torch.zeros(3), torch.zeros(3)
+    for images, labels in batches:
+        assert not network.training
+        wrong.index_add_(0, labels, (network(images).argmax(1) != labels).float())
+        seen.index_add_(0, labels, torch.ones(len(labels)))
+    return float((wrong / seen).max())
+
+
+@pytest.fixture
+def run(own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path) -> pure_nas.Run:
+    """A search of two trials."""
+    return pure_nas.search(own, space, out=tmp_path, device="cpu", baselines=False)
+
+
+def test_a_search_gives_a_run_that_can_be_opened_again_and_goes_on(
+    own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, run: pure_nas.Run, tmp_path: Path
+) -> None:
+    assert run.path == tmp_path / "stripes"
+    assert [trial.number for trial in run.trials] == [0, 1]
+    assert run.trial("best") in run.front
+    assert run.trial(1).number == 1
+    seen: list[int] = []
+    more = pure_nas.search(
+        own,
+        space,
+        out=tmp_path,
+        trials=3,
+        device="cpu",
+        baselines=False,
+        on_trial=lambda trial: seen.append(trial.number),
+    )
+    assert seen == [2]
+    assert len(more.trials) == 3
+    assert pure_nas.open_run(str(run.path)) == run
+    with pytest.raises(RunError, match="There is no run"):
+        pure_nas.open_run(tmp_path / "other")
+
+
+def test_a_run_hands_over_its_networks(run: pure_nas.Run, tmp_path: Path) -> None:
+    network = run.load("smallest")
+    assert not network.training
+    assert network(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    assert [path.name for path in run.export(0, tmp_path / "exported", format="json")] == ["architecture.json"]
+    found = pure_nas.evaluate(f"{run.path}:best", split="validation", device="cpu")
+    assert found.quality.accuracy == pytest.approx(run.trial("best").metrics["accuracy"])
+    assert [each.name for each in found.quality.classes] == ["top", "middle", "bottom"]
+    assert pure_nas.evaluate(network, "stripes", device="cpu").quality.images == 30
+    assert run.report().read_text(encoding="utf-8").startswith("<!")
+
+
+def test_a_run_retrains_its_networks_and_then_hands_those_over(run: pure_nas.Run) -> None:
+    assert run.retraining is None
+    found = run.retrain(["best"], seeds=1, device="cpu")
+    assert run.retraining == found
+    assert len(found.rows[0].test_accuracy) == 1
+    kept, other = (run.load("best", origin=origin).state_dict() for origin in ("search", "retrain"))
+    assert not torch.equal(kept["classifier.linear.weight"], other["classifier.linear.weight"])
+
+
+def test_trials_are_rows_of_a_data_frame(run: pure_nas.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(PureNasError, match="needs pandas"):
+        run.to_dataframe()
+    stand_in = types.ModuleType("pandas")
+    stand_in.read_csv = list  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pandas", stand_in)
+    header, *rows = run.to_dataframe()
+    assert header.startswith("trial,state,error,flops")
+    assert len(rows) == 2
+
+
+def test_own_metrics_are_objectives(
+    own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = pure_nas.Metric(name="badness", compute=worst_class)
+    run = pure_nas.search(
+        own, space, out=tmp_path, objectives=["error", "flops", metric], device="cpu", baselines=False
+    )
+    assert run.results.objective_names == ("error", "flops", "badness")
+    assert run.results.reference[2] == 1.0
+    for trial in run.trials:
+        assert trial.objectives[2] == trial.metrics["badness"] >= trial.error
+    METRICS.registered.clear()
+    assert run.trials[0].objectives[2] >= 0  # read without it
+    assert "badness" in run.report().read_text(encoding="utf-8")
+
+    class Point:
+        name, value, group = "badness", "package:BADNESS", "pure_nas.metrics"
+
+        def load(self) -> pure_nas.Metric:
+            return metric
+
+    monkeypatch.setattr("pure_nas.plugins.entry_points", lambda group: [Point()] if group == Point.group else [])
+    monkeypatch.setitem(vars(METRICS), "installed", {})
+    vars(METRICS).pop("installed")
+    again = pure_nas.search(
+        own, space, out=tmp_path, objectives="error,flops,badness", device="cpu", baselines=False, trials=3
+    )
+    assert len(again.trials) == 3
+    vars(METRICS).pop("installed")
+
+
+def test_an_objective_takes_own_images_and_metrics(space: pure_nas.SearchSpace) -> None:
+    objective = pure_nas.Objective(images=stripes(60), space=space, metric=worst_class, device="cpu")
+    assert objective.directions == ["minimize"] * 3
+    study = optuna.create_study(directions=objective.directions, sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials=1)
+    error, _, worst = study.trials[0].values
+    assert worst >= error
+    with pytest.raises(UsageError, match="needs a dataset"):
+        pure_nas.Objective()
+
+
+@pytest.mark.parametrize(
+    ("compute", "words"),
+    [
+        (lambda network, batches: float("nan"), '"faulty" is nan'),
+        (lambda network, batches: None, '"faulty" cannot be computed'),
+    ],
+)
+def test_a_metric_that_is_no_number_is_named(compute: Any, words: str, space: pure_nas.SearchSpace) -> None:
+    metric = pure_nas.Metric(name="faulty", compute=compute)
+    objective = pure_nas.Objective(stripes(60), space, metric=metric, device="cpu")
+    with pytest.raises(PureNasError, match=words):
+        objective(optuna.create_study(directions=objective.directions).ask())
+
+
+def test_names_that_are_taken_or_cannot_be_names_are_refused(own: pure_nas.DatasetSpec) -> None:
+    with pytest.raises(UsageError, match="has the name of an objective"):
+        pure_nas.Metric(name="flops", compute=worst_class)
+    with pytest.raises(UsageError, match='"digits" is already taken'):
+        pure_nas.register_dataset(replace(own, name="digits"))
+    with pytest.raises(UsageError, match="cannot be used as a name"):
+        pure_nas.register_unit(replace(PLAIN_CONV, name="my unit"))
+    with pytest.raises(UsageError, match="is a Unit, not a Metric"):
+        pure_nas.register_metric(PLAIN_CONV)  # type: ignore[arg-type]
+
+
+def test_a_registered_unit_is_built_and_trained(own: pure_nas.DatasetSpec, tmp_path: Path) -> None:
+    pure_nas.register_unit(replace(PLAIN_CONV, name="first"))
+    pure_nas.register_unit(replace(PLAIN_CONV, name="first", summary="another"))
+    assert UNITS.registered["first"].summary == "another"
+    architecture = pure_nas.Architecture(units=(("first",), ("product",)), base_width=2)
+    trained = pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu")
+    assert trained.load().architecture.units == (("first",), ("product",))
+    assert trained.metrics["error"] == 1 - trained.metrics["accuracy"]
+    assert trained.export(tmp_path / "exported")[0].name == "network.py"
+    assert pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu") == trained
+    with pytest.raises(RunError, match="holds another training"):
+        pure_nas.train(architecture, own, epochs=2, out=tmp_path / "trained", device="cpu")
+
+
+class Photos:
+    """A dataset as torchvision has them."""
+
+    def __init__(self, images: list[Any]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.images[index], index % 2
+
+
+def test_datasets_of_pillow_images_and_of_tensors_are_taken_as_they_are() -> None:
+    shades = [Image.new("RGB", (8, 8), (3 * index, 0, 255)) for index in range(40)]
+    pure_nas.register_dataset(pure_nas.own_dataset(Photos(shades), name="shades", flip=True))
+    dataset = load_dataset("shades")
+    assert (dataset.in_chans, dataset.image_size, dataset.classes, dataset.flip) == (3, 8, ("0", "1"), True)
+    with pytest.raises(DataError, match="no test images"):
+        dataset.test()
+    floats = [torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255 for image in shades]
+    pure_nas.register_dataset(pure_nas.own_dataset(Photos(floats), name="floats"))
+    assert load_dataset("floats").fingerprint == dataset.fingerprint
+    sizes = [Image.new("L", (10 + index % 2, 12)) for index in range(40)]
+    assert pure_nas.own_dataset(Photos(sizes), image_size=9).image_size == 9
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels, not a square"),
+        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 is of 1 x 9 x 9, but the first"),
+        (Photos([torch.full((1, 8, 8), -1.0)]), "floats must be of 0 to 1, but reach from -1"),
+        (Photos([]), "no images"),
+        ((torch.zeros(3, 1, 8, 8), torch.zeros(3)), "Labels must be whole numbers"),
+        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, but are of \(1, 8, 9\)"),
+    ],
+)
+def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        pure_nas.own_dataset(images)
+
+
+def test_an_experiment_is_made_and_opened(image_folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "widths.toml"
+    file.write_text(EXPERIMENT, encoding="utf-8")
+    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path / "run", device="cpu")
+    assert found.results.complete == 2
+    assert pure_nas.open_run(found.path) == found
+    names = sorted(path.name for path in (found.path / "trials").iterdir())
+    assert found.load(names[0])(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
+    assert found.report().name == "report.html"
+
+
+EXPERIMENT = """
+schema = 1
+question = "Which?"
+dataset = "{dataset}"
+[networks.adds]
+base = "resnet8"
+[scales.tiny]
+cost = "a second"
+epochs = 1
+seeds = 2
+batch_size = 16
+base_width = 2
+"""
+
+
+STATE = """
+import ctypes, gc, json, locale, logging, os, random, signal, socket, sys, warnings
+import fvcore.nn, matplotlib, numpy, optuna, plotly.tools, sklearn.datasets, torch, torch._dynamo, torchvision
+from PIL import Image
+import pure_nas, pure_nas.api.calls
+
+
+def hblks():
+    "Blocks that the C library has mapped: a large one is, unless freed memory is kept."
+    class Mallinfo2(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd uordblks fsmblks".split()]
+        _fields_ += [(name, ctypes.c_size_t) for name in "fordblks keepcost more".split()]
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "mallinfo2"):
+        return 0
+    libc.mallinfo2.restype = Mallinfo2
+    before = libc.mallinfo2().hblks
+    block = torch.empty(2**28, dtype=torch.uint8)
+    return libc.mallinfo2().hblks - before
+
+
+def state():
+    loggers = [logging.getLogger(name) for name in (None, "pure_nas", "pure_nas.data", "optuna", "matplotlib", "PIL")]
+    return {
+        "torch": (torch.get_rng_state().tolist(), torch.initial_seed()),
+        "numpy": repr(numpy.random.get_state()),
+        "random": random.getstate(),
+        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "dtype": (torch.get_default_dtype(), torch.get_default_device()),
+        "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "precision": (torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()),
+        "dynamo": (torch._dynamo.config.recompile_limit, torch._dynamo.config.suppress_errors),
+        "timeout": socket.getdefaulttimeout(),
+        "warnings": (list(warnings.filters), warnings.showwarning),
+        "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        "masked": signal.pthread_sigmask(signal.SIG_BLOCK, []),
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),
+        "logging": [(each.level, list(each.handlers), each.propagate, each.disabled) for each in loggers],
+        "matplotlib": (dict(matplotlib.rcParams), matplotlib.get_backend(auto_select=False)),
+        "pillow": Image.MAX_IMAGE_PIXELS,
+        "garbage": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
+        "hooks": (sys.excepthook, sys.displayhook, sys.stdout, sys.stderr, sys.getrecursionlimit()),
+        "numbers": (numpy.geterr(), locale.setlocale(locale.LC_ALL)),
+        "memory": hblks(),
+    }
+
+
+torch.manual_seed(7), numpy.random.seed(7), random.seed(7)
+hblks()
+before = state()
+space, images = pure_nas.SearchSpace.from_toml(sys.argv[1]), sys.argv[2]
+changed = {}
+
+
+def compare(call):
+    after = state()
+    changed[call] = [name for name in before if before[name] != after[name]]
+
+
+run = pure_nas.search(images, space, objectives="error,flops,latency,memory,noise_error", device="cpu", sampler="gp")
+compare("search")
+run.load("knee"), run.export("best")
+compare("load")
+run.retrain("best", seeds=1, device="cpu")
+compare("retrain")
+run.report()
+compare("report")
+pure_nas.evaluate(f"{run.path}:best", noises=pure_nas.evaluation.usual_noises(), device="cpu")
+compare("evaluate")
+pure_nas.train(run.trial("best").candidate, images, device="cpu")
+compare("train")
+objective = pure_nas.Objective(images, space, device="cpu")
+compare("Objective")
+objective(optuna.create_study(directions=objective.directions).ask())
+compare("objective")
+print(json.dumps(changed))
+"""
+
+
+def test_calls_leave_the_process_as_it_was(image_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STATE, SPACE, str(image_folder)]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    changed = json.loads(done.stdout)
+    assert len(changed) == 8
+    assert changed == {call: [] for call in changed}
+
+
+def public_objects() -> list[Any]:
+    found = [getattr(pure_nas, name) for name in pure_nas.__all__]
+    return [each for each in found if inspect.isclass(each) or inspect.isfunction(each)]
+
+
+def test_every_public_name_is_described_and_every_example_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    run = pure_nas.search("digits", trials=2, epochs=1, limits={"params": "20k"}, baselines=False, device="cpu")
+    names = {name: getattr(pure_nas, name) for name in pure_nas.__all__}
+    names |= {"pure_nas": pure_nas, "torch": torch, "run": run, "get_unit": get_unit}
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    examples = 0
+    for each in public_objects():
+        assert inspect.getdoc(each), each
+        for test in finder.find(each, each.__name__, globs=names):
+            examples += bool(test.examples)
+            runner.run(test)
+    optuna.logging.set_verbosity(verbosity)
+    assert runner.summarize(verbose=False).failed == 0
+    assert examples >= 20
+
+
+def test_the_page_of_the_public_api_is_up_to_date() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    code = "import make_api_page, sys; sys.stdout.reconfigure(encoding='utf-8'); print(make_api_page.page(), end='')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(docs), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout == (docs / "api.md").read_text(encoding="utf-8"), "run: python docs/make_api_page.py"
+
+
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook = Path(__file__).parent.parent / "examples" / "search_in_a_notebook.ipynb"
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    assert "test accuracy" in capsys.readouterr().out
