@@ -129,7 +129,7 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
         raise UsageError("--seed chooses among retrained weights, but --from search asks for those of the search.")
     record = load_results(run).select(which)
     retraining = load_retraining(run)
-    row = retraining.row_of(record.candidate) if retraining else None
+    row = retraining.row_of(record.candidate, seed) if retraining else None
     wanted = origin == "retrain" or seed is not None
     if wanted and row is None:
         command = f"pure-nas retrain {shlex.quote(str(run.path))} --trials {record.number}"

@@ -160,15 +160,24 @@ class Retraining:
         """Whether networks were retrained for different numbers of epochs."""
         return len({row.epochs for row in self.rows}) > 1
 
-    def row_of(self, candidate: Candidate) -> Row | None:
+    def row_of(self, candidate: Candidate, seed: int | None = None) -> Row | None:
         """How this network did with its recipe, whichever trial it was retrained as.
 
         Of several retrainings, that of the most epochs; one of which every seed diverged only where there is no other.
+
+        Args:
+            seed: takes one that has this seed, where there is one.
         """
         found = [row for row in self.rows if row.digest and row.digest == _with_epochs(candidate, row.epochs).digest]
         return max(
             found,
-            key=lambda row: (bool(row.test_accuracy), row.epochs, len(row.seeds), row.variant == "trial"),
+            key=lambda row: (
+                seed in row.seeds,
+                bool(row.test_accuracy),
+                row.epochs,
+                len(row.seeds),
+                row.variant == "trial",
+            ),
             default=None,
         )
 

@@ -210,6 +210,14 @@ def test_of_several_retrainings_the_longest_is_taken(pure_nas: Command, study: S
     assert "seed 1 of 1; 2 epochs on the training and validation images." in answer.message
 
 
+def test_a_seed_that_only_a_shorter_retraining_has_is_found_there(pure_nas: Command, study: Study) -> None:
+    retrain(study, epochs=2, seeds=1)
+    retrain(study, epochs=1, seeds=2)
+    answer = pure_nas("export", study.run, "--trial", 1, "--seed", 2)
+    assert same_weights(exported(answer), seed_folders(study, epochs=1)[2])
+    assert "seed 2 of 2; 1 epoch on the training and validation images" in " ".join(answer.message.split())
+
+
 def test_missing_weights_of_a_seed_are_named_with_the_way_out(pure_nas: Command, retrained: Study) -> None:
     weights = seed_folders(retrained)[3] / "weights.safetensors"
     weights.unlink()
