@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -146,3 +147,9 @@ def test_what_describes_networks_is_imported_without_pytorch(statement: str) -> 
 def test_the_public_names_can_be_imported() -> None:
     code = "import pure_nas\nfor name in pure_nas.__all__: assert getattr(pure_nas, name) is not None, name"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_tests_that_the_docs_name_are_there(page: Path) -> None:
+    named = re.findall(r"`(?:tests/)?((?:\w+/)*test_\w+\.py)", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
