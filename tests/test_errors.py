@@ -38,4 +38,4 @@ def test_nearest_name_is_offered_where_one_is_near(name: str, known: list[str], 
 
 
 def test_examples_of_the_module_hold() -> None:
-    assert doctest.testmod(pure_nas.errors).failed == 0
+    assert doctest.testmod(pure_nas.errors, extraglobs={"pure_nas": pure_nas}).failed == 0

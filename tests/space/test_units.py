@@ -136,7 +136,7 @@ def test_a_unit_of_another_package_is_drawn_and_counted_like_ours(monkeypatch: p
     plain = Unit(name="mine", summary="", implementation="torch.nn:Conv2d", arguments=CONV.arguments, cost=CONV.cost)
     assert (plain.title, plain.sign, plain.multiplies) == ("mine", "M", False)
     named = replace(plain, title="my unit", sign="∏", multiplies=True)
-    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {**BUILT_IN, "mine": named})
+    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, "mine", named)
     mixed = Architecture(units=(("mine", "product"), ("conv",)))
     assert placement(mixed.units).plain == placement_text(mixed.units) == "∏× +"
     assert product_share(["mine", "product", "conv"]) == pytest.approx(2 / 3)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.raw_images import RawImages
 from pure_nas.data.sources.catalogue import DATASETS, dataset_names
 from pure_nas.data.sources.spec import DatasetSpec, Part
 from pure_nas.errors import DataError, UsageError
@@ -19,6 +18,8 @@ from pure_nas.errors import DataError, UsageError
 if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
+
+    from pure_nas.data.raw_images import RawImages
 
 
 class Pairs(Protocol):
@@ -102,6 +103,8 @@ class _Read:
     kept: dict[Part, RawImages] = field(default_factory=dict)
 
     def __call__(self, data_dir: Path, part: Part) -> RawImages:
+        from pure_nas.data.raw_images import RawImages
+
         if part not in self.kept:
             images = self.parts[part]
             if images is None:

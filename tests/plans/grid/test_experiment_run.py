@@ -46,7 +46,7 @@ def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: 
         for measured in results.measurements[cell.label]:
             trained = folder / "trials" / f"{cell.folder}-seed{measured.seed}"
             network = build(cell.candidate.architecture)
-            network.load_state_dict(read_weights(trained / "weights.safetensors")[0])
+            network.load_state_dict(read_weights(trained / "weights.safetensors"))
             assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
             assert len(measured.curve) == 2
             assert measured.curve[-1]["validation_error"] is None
@@ -165,7 +165,7 @@ def test_what_fails_at_once_is_not_all_that_a_short_session_does(
     monkeypatch.setattr(Step, "__call__", out_of_memory)
     stops = [go(settings_of(text), tmp_path / "run", seconds=0.0) for _ in range(9)]
     assert stops[0][1] == TIME_IS_UP
-    assert stops[-1][0].done == 4
+    assert stops[-1][0].plan.done == 4
     assert stops[-1][1] == "4 of 6 trainings are done"
 
 
