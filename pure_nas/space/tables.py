@@ -170,10 +170,10 @@ class Kinds(Axes):
     """An axis, or a table of axes, for each parameter kind."""
 
     @classmethod
-    def of(cls, annotation: Any, default: Any) -> type[Kinds]:
+    def of(cls, name: str, annotation: Any, default: Any) -> type[Kinds]:
         """Such a table, of that type and default for every kind."""
         fields: dict[str, Any] = dict.fromkeys(PARAMETER_KINDS, (annotation, default))
-        return create_model("Kinds", __base__=cls, __module__=__name__, **fields)
+        return create_model(name, __base__=cls, __module__=__name__, **fields)
 
 
 def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> ReadBy:
@@ -190,8 +190,8 @@ def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> Re
 
 _RATES = AxisOf(LearningRate)
 _DECAYS = ReadBy(_read_decay, _table)
-_RateKinds = Kinds.of(Annotated[Axis[float], _RATES], _RATE)
-_DecayKinds = Kinds.of(Annotated[DecayTable, _DECAYS], DecayTable())
+_RateKinds = Kinds.of("_RateKinds", Annotated[Axis[float], _RATES], _RATE)
+_DecayKinds = Kinds.of("_DecayKinds", Annotated[DecayTable, _DECAYS], DecayTable())
 _KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
 
 
