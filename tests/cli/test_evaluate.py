@@ -29,8 +29,7 @@ def test_tables_show_accuracy_classes_confusions_and_noise(
     assert f"{image_folder.name}, 24 test images" in answer.stdout
     assert re.search(r"95 % interval", answer.stdout)
     for name in ("circles", "crosses", "stripes"):
-        # A row of the classes, and one of the confusions.
-        assert re.search(rf"^ {name} +8 ", answer.stdout, re.MULTILINE)
+        assert re.search(rf"^{name} +8 ", answer.stdout, re.MULTILINE)
     for kind in ("poisson", "gaussian", "salt-and-pepper", "speckle"):
         assert f"Accuracy under {kind} noise" in answer.stdout
     assert "intensity of the images is multiplied" not in answer.stdout
