@@ -49,7 +49,7 @@ from pure_nas.run.directory import RunDirectory
         ("--study", "a\x1b[31mb", "cannot be printed"),
         ("--dataset", "cifar1", 'There is no dataset "cifar1"; did you mean "cifar10"?'),
         ("--max-params", "10", "the smallest has 365 params"),
-        ("--max-flops", "10", "No network of this space keeps --max-flops 10 flops: the smallest has "),
+        ("--max-flops", "10", "No network of this space keeps the limit of 10 flops: the smallest has "),
         ("--storage", "rubbish://x", 'The storage "rubbish://x" cannot be opened'),
     ],
 )

@@ -102,4 +102,4 @@ def test_folder_that_cannot_be_made_is_refused(finished: Study, tmp_path: Path) 
     (tmp_path / "file").write_text("no folder")
     answer = train(finished, tmp_path / "file")
     assert answer.code == 1
-    assert "cannot be made" in answer.message
+    assert "is a file, not the folder of a run" in answer.message

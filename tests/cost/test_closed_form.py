@@ -159,7 +159,7 @@ def test_a_unit_with_a_wrong_cost_is_refused(part: str, monkeypatch: pytest.Monk
         return replace(right, **{part: getattr(right, part) + 1})
 
     wrong = replace(CONV, name="wrong", cost=too_much)
-    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {**pure_nas.space.unit.BUILT_IN, "wrong": wrong})
+    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, "wrong", wrong)
     architecture = Architecture(units=(("conv", "wrong"),), base_width=2, image_size=8)
     with pytest.raises(PureNasError, match="closed-form cost") as raised:
         count_architecture(architecture)

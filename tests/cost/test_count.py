@@ -123,7 +123,7 @@ def test_a_closed_form_that_is_wrong_is_refused_also_where_the_parts_are_known(m
     def wrong(place: UnitPlace) -> UnitCost:
         return replace(PRODUCT.cost(place), macs=1)
 
-    monkeypatch.setattr("pure_nas.space.unit.BUILT_IN", {"conv": CONV, "product": replace(PRODUCT, cost=wrong)})
+    monkeypatch.setattr("pure_nas.space.unit.UNITS.built_in", {"conv": CONV, "product": replace(PRODUCT, cost=wrong)})
     with pytest.raises(PureNasError, match="differs from what fvcore counts") as raised:
         count_architecture(MIXED)
     assert "conv, product" in raised.value.hint

@@ -126,7 +126,7 @@ def test_broken_declarations_are_explained(monkeypatch: pytest.MonkeyPatch, valu
 
 
 def test_two_packages_cannot_declare_the_same_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pure_nas.space.unit, "BUILT_IN", {})
+    monkeypatch.setattr(pure_nas.space.unit.UNITS, "built_in", {})
     declare(monkeypatch, "pure_nas.space.unit:CONV", "pure_nas.space.unit:CONV")
     with pytest.raises(PureNasError, match="already taken"):
         unit_names()
