@@ -170,7 +170,7 @@ def test_limits_that_nothing_keeps_are_refused_with_the_smallest_cost(
     settings = settings_for(image_folder, tiny_space_file, limits=Limits(params=100))
     with pytest.raises(UsageError, match=r"the limit of 100 params: the smallest has 365 params") as raised:
         run_search(settings, tmp_path)
-    assert "Raise --max-params" in raised.value.hint
+    assert "Raise the limit" in raised.value.hint
     assert list(tmp_path.iterdir()) == []
 
 
