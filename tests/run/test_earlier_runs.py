@@ -74,7 +74,8 @@ def test_a_retraining_goes_on(run: RunDirectory) -> None:
     trials = select_trials(load_results(run), "knee")
     options = {"epochs": 2, "device": "cpu", "data_dir": None}
     before = load_retraining(run)
-    assert Retrain(run, trials, seeds=2, **options).go(heard) == before  # type: ignore[arg-type]
+    assert before is not None
+    assert Retrain(run, trials, seeds=2, **options).go(heard).rows == before.rows  # type: ignore[arg-type]
     assert heard.trained == []
 
 
