@@ -23,8 +23,8 @@ ARCHITECTURE_HELP = (
     "A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
     "runs/digits:knee or runs/digits:7."
 )
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/digits.", callback=expand)]
-DEVICE_HELP = "Where to train: cpu, cuda or cuda:N; auto takes a GPU if there is one."
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run, such as runs/digits.", callback=expand)]
+DEVICE_HELP = "Device to train on: cpu, cuda or cuda:N; auto uses a GPU if there is one."
 Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP)]
 DataDir = Annotated[
     Path | None,
@@ -34,15 +34,17 @@ DataDir = Annotated[
         callback=expand,
     ),
 ]
-SEED_HELP = "Decides splits, weights, order and suggestions."
+SEED_HELP = "Random seed for splits, weights, data order and suggestions."
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of tables.")]
 ImageSize = Annotated[
     int | None,
-    typer.Option(min=8, max=1024, metavar="PIXELS", help="Size to bring images to; their own if left out."),
+    typer.Option(
+        min=8, max=1024, metavar="PIXELS", help="Scale images to this height and width (default: their own size)."
+    ),
 ]
-SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt images out instead of refusing.")]
-WORKERS_HELP = "Networks trained at once, each in a process of its own; auto finds out how many."
+SkipCorrupt = Annotated[bool, typer.Option("--skip-corrupt", help="Skip corrupt images instead of stopping.")]
+WORKERS_HELP = "Number of networks trained in parallel, each in its own process; auto picks a number."
 
 
 def parse_size(text: str) -> int:

@@ -43,10 +43,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Find out where in a network multiplication pays: multi-objective search over product-unit residual networks.
+    """Find which layers of a network should multiply instead of add: multi-objective search over product-unit networks.
 
     Example: [bold]pure-nas search --dataset digits[/bold]
     """

@@ -128,8 +128,8 @@ def _hint_at_long_warmups(prepared: Prepared) -> None:
     longest, epochs = prepared.space.recipe["warmup_epochs"].largest, prepared.space.run.epochs
     if longest >= epochs:
         warn(
-            f"warmup_epochs of this space go up to {longest:g}: in {counted(epochs, 'epoch')} such a warm-up does "
-            "not end, and learning rates stay below their peak. Take more --epochs."
+            f"With {counted(epochs, 'epoch')} the learning rate may never reach its peak: warmup_epochs of this space "
+            f"go up to {longest:g}. Use more --epochs."
         )
 
 

@@ -90,7 +90,7 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
             _require_unseen(network, dataset, wanted.data_dir)
         return dataset.validation
     _log.info(
-        f"Reading the test images of {dataset.name}: whatever is chosen by them is no longer measured by them.",
+        f"Reading the test images of {dataset.name}: a score used for choosing is no longer an unbiased estimate.",
     )
     return dataset.test()
 

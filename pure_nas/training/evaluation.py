@@ -27,7 +27,7 @@ class Score:
     """How well a network classifies a set of images.
 
     Attributes:
-        loss: mean cross-entropy; NaN or infinite where the network is sick.
+        loss: mean cross-entropy; not finite if the network's outputs are not.
         error: share of images that are classified wrongly.
     """
 

@@ -34,7 +34,7 @@ class WorkerProcess:
         job: what it does; None while it is free.
         reply: its answer to an order that is no job.
         ready: whether it has loaded the images.
-        silent: seconds for which it was listened to in vain; below zero while it may be silent beyond its patience.
+        silent: seconds since its last message; below zero while it may stay silent longer.
         patience: how long it may be silent; None while it has nothing to say.
     """
 

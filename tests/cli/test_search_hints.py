@@ -49,4 +49,4 @@ def test_a_warm_up_that_does_not_end_is_said(
     space = tmp_path / "warm.toml"
     space.write_text(WARM.replace("WARMUP", warmup))
     shown = planned(Study(new_study.dataset, space, new_study.out, "w"), "--epochs", epochs)
-    assert ("such a warm-up does not end" in shown) == long
+    assert ("the learning rate may never reach its peak" in shown) == long

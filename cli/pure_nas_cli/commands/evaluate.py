@@ -48,28 +48,27 @@ def evaluate(
     ],
     dataset: Annotated[
         str | None,
-        typer.Option(metavar="NAME|DIR", help="By which images; those of the training if left out."),
+        typer.Option(metavar="NAME|DIR", help="Dataset to evaluate on (default: the one it was trained on)."),
     ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What ARCH is to have: a .safetensors file with the names of an exported network. Needs --dataset "
-            "unless pure-nas train has left its training.json beside it.",
+            help="Weights for ARCH: a .safetensors file with the names of an exported network. Needs --dataset "
+            "unless the training.json of pure-nas train is next to it.",
             callback=expand,
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (Split.test),
     against: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network, judged likewise; may be given several times."),
+        typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network to compare with; may be repeated."),
     ] = None,
     conv_twin: Annotated[
         bool,
         typer.Option(
             "--conv-twin",
-            help="Judge the trial as pure-nas retrain trained it, beside the same network made of convolutions only, "
-            "by means over their seeds.",
+            help="Compare the retrained trial with the same network made of convolutions only, averaged over seeds.",
         ),
     ] = False,
     noise: Annotated[
@@ -78,13 +77,13 @@ def evaluate(
             metavar="KIND[=LEVELS]",
             help="all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
             "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; may "
-            "be given several times.",
+            "be repeated.",
             rich_help_panel=_JUDGES,
         ),
     ] = None,
     invariance: Annotated[
         bool,
-        typer.Option("--invariance", help="Multiply intensities by 0.25 to 4 as well.", rich_help_panel=_JUDGES),
+        typer.Option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.", rich_help_panel=_JUDGES),
     ] = False,
     views: Annotated[
         Crops, typer.Option(help="Average over views of an image: flip, five-crop, ten-crop.", rich_help_panel=_JUDGES)
@@ -93,8 +92,8 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="PIXELS",
-            help="Average over sizes to which images are brought first: 256,288,320. five-crop and ten-crop cut what "
-            "the network usually sees (224, say) out of each; whole and flip show all of each.",
+            help="Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's "
+            "usual size (e.g. 224) from each; whole and flip show each in full.",
             rich_help_panel=_JUDGES,
         ),
     ] = None,
@@ -103,9 +102,9 @@ def evaluate(
     skip_corrupt: SkipCorrupt = False,
     device: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Where to compute: cpu, cuda or cuda:N; auto takes a GPU if there is one."),
+        typer.Option(metavar="NAME", help="Device: cpu, cuda or cuda:N; auto uses a GPU if there is one."),
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Decides the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed for the noise.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.", callback=expand),
@@ -115,9 +114,9 @@ def evaluate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Judge a trained network: classes, confusions, calibration, noise.
+    """Evaluate a trained network: classes, confusions, calibration, noise.
 
-    Reads the test images unless --split says otherwise: what is chosen by them is no longer measured by them.
+    Uses the test images unless --split says otherwise. A score used for choosing is no longer an unbiased estimate.
 
     Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out judged[/bold]
     """

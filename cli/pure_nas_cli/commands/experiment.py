@@ -16,46 +16,45 @@ from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrup
 def experiment(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME|FILE]", help="An experiment that ships, or a .toml file; a list if left out."),
+        typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
     ] = None,
     scale: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="How large: smoke, small or paper; the file's first if left out."),
+        typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file)."),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images; the file's if left out.")
+        str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images (default: from the file).")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Trainings of each network; the scale's if left out.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Number of training runs per network (default: from the scale)."),
     ] = None,
     time: Annotated[
         float | None,
         typer.Option(
             parser=parse_seconds,
             metavar="TIME",
-            help="Stop after so long, when the epochs in progress are done: 90s, 30m, 2h; the same command goes on.",
+            help="Stop after this time, once running epochs have finished: 90s, 30m, 2h. The same command resumes.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the run; runs/NAME-SCALE if left out.", callback=expand),
+        typer.Option(metavar="DIR", help="Directory of the run (default: runs/NAME-SCALE).", callback=expand),
     ] = None,
     device: Device = "auto",
     workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
-    list_all: Annotated[
-        bool, typer.Option("--list", help="List the experiments and what they cost, and stop.")
-    ] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List the experiments with their cost and exit.")] = False,
     show: Annotated[
-        bool, typer.Option("--show", help="Print the experiment's file, to copy and edit, and stop.")
+        bool, typer.Option("--show", help="Print the experiment's file, to copy and edit, and exit.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the experiment would cost, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the experiment would cost and exit.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a grid of networks, recipes and seeds that answers a question, and compare them.
 
-    The same command again goes on where it stopped.
+    Stop it at any time; the same command resumes it.
 
     Example: [bold]pure-nas experiment depth-cifar10 --scale smoke[/bold]
     """

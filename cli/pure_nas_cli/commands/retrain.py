@@ -17,10 +17,8 @@ def retrain(
     trials: Annotated[
         str, typer.Option(metavar="front|N,M", help="Which networks: the front, or trials by number or name.")
     ] = "front",
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="How often each network is trained.")] = 3,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Epochs; those of the search if left out.")
-    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Number of training runs per network.")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Epochs (default: as in the search).")] = None,
     device: Device = "auto",
     workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
     dataset: Annotated[

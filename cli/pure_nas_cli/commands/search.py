@@ -57,7 +57,7 @@ def search(
         typer.Option(
             min=1,
             metavar="N",
-            help="Trials in total, over every session; the space's if left out.",
+            help="Total number of trials, counting earlier sessions (default: from the space).",
             rich_help_panel=_BUDGET,
         ),
     ] = None,
@@ -66,38 +66,43 @@ def search(
         typer.Option(
             parser=parse_seconds,
             metavar="TIME",
-            help="Time in total, by the clock and over every session: 90s, 30m, 2h.",
+            help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h.",
             rich_help_panel=_BUDGET,
         ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            min=1, metavar="N", help="Epochs of each trial; the space's if left out.", rich_help_panel=_BUDGET
-        ),
+        typer.Option(min=1, metavar="N", help="Epochs per trial (default: from the space).", rich_help_panel=_BUDGET),
     ] = None,
     objectives: Annotated[
         str,
         typer.Option(
             metavar="LIST",
-            help="error and one or more of flops, params, latency, memory, noise_error and metrics that packages add.",
+            help="error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.",
             rich_help_panel=_AIMS,
         ),
     ] = "error,flops",
     max_params: Annotated[
         int | None,
-        typer.Option(parser=parse_size, metavar="SIZE", help="Most parameters: 300k, 1.5M, 2G.", rich_help_panel=_AIMS),
+        typer.Option(
+            parser=parse_size,
+            metavar="SIZE",
+            help="Maximum number of parameters, e.g. 300k, 1.5M.",
+            rich_help_panel=_AIMS,
+        ),
     ] = None,
     max_flops: Annotated[
         int | None,
-        typer.Option(parser=parse_size, metavar="SIZE", help="Most flops of one image: 80M.", rich_help_panel=_AIMS),
+        typer.Option(
+            parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.", rich_help_panel=_AIMS
+        ),
     ] = None,
     max_latency: Annotated[
         float | None,
         typer.Option(
             parser=parse_milliseconds,
             metavar="TIME",
-            help="Longest time of one image on the device: 2ms.",
+            help="Maximum latency for one image on the device, e.g. 2ms.",
             rich_help_panel=_AIMS,
         ),
     ] = None,
@@ -109,24 +114,25 @@ def search(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Name of the study and its folder; the dataset's if left out.",
+            help="Name of the study and of its directory (default: the dataset's name).",
             rich_help_panel=_PLACE,
         ),
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that holds runs.", rich_help_panel=_PLACE, callback=expand)
+        Path,
+        typer.Option(metavar="DIR", help="Directory that holds the runs.", rich_help_panel=_PLACE, callback=expand),
     ] = Path("runs"),
     storage: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", help="Optuna storage; SQLite in the run's folder if left out.", rich_help_panel=_PLACE
+            metavar="URL", help="Optuna storage (default: SQLite in the run's directory).", rich_help_panel=_PLACE
         ),
     ] = None,
     sampler: Annotated[
         Sampler,
         typer.Option(
             metavar="NAME",
-            help="What proposes candidates: tpe, nsga2, gp or random; auto chooses and says why.",
+            help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why.",
             rich_help_panel=_DETAILS,
         ),
     ] = Sampler.auto,
@@ -145,16 +151,16 @@ def search(
         bool,
         typer.Option(
             "--restore-weights",
-            help="Train again every complete trial whose weights are missing or damaged, not only those of the front.",
+            help="Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
             rich_help_panel=_DETAILS,
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the search would cost, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the search would cost and exit.")] = False,
     as_json: Json = False,
 ) -> None:
     """Search for the networks with the best accuracy for their cost.
 
-    The same command again goes on where it stopped; --trials and --time are totals of the study.
+    Stop it at any time; the same command resumes it. --trials and --time are totals for the study.
 
     Example: [bold]pure-nas search --dataset cifar10 --max-params 300k --time 2h[/bold]
     """

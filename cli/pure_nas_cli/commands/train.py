@@ -18,10 +18,10 @@ def train(
         str, typer.Option(metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
     ],
     epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Epochs; 160, or those of the trial, if left out.")
+        int | None, typer.Option(min=1, metavar="N", help="Epochs (default: 160, or as in the trial).")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Images in a step; 128 if left out.")
+        int | None, typer.Option(min=2, metavar="N", help="Batch size (default: 128, or as in the trial).")
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -38,7 +38,7 @@ def train(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder to write; runs/train-ARCH-DATASET if left out.",
+            help="Directory to write (default: runs/train-ARCH-DATASET).",
             callback=expand,
         ),
     ] = None,

@@ -39,7 +39,9 @@ def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float)
     if trials > MANY_TRIALS:
         return ChosenSampler("nsga2", f"more than {MANY_TRIALS} trials leave a genetic algorithm time to improve")
     if trials <= FEW_TRIALS and seconds_per_trial >= LONG_TRIAL_SECONDS:
-        return ChosenSampler("gp", f"few ({trials}) and long trials repay a Gaussian process's half second each")
+        return ChosenSampler(
+            "gp", f"only {trials} long trials: a Gaussian process is worth its half second per suggestion"
+        )
     kind = "short" if seconds_per_trial < LONG_TRIAL_SECONDS else "many"
     return ChosenSampler("tpe", f"independent TPE costs milliseconds and finds most with {kind} trials")
 

@@ -123,13 +123,13 @@ def _mark_notes(findings: Findings, plots: Mapping[str, Any]) -> Iterable[str]:
     if any(row.std is not None for row in rows):
         yield "Mean ± standard deviation over seeds."
         if "accuracy" in plots:
-            arrow = " (an arrow: it goes on)" if has_arrows(plots["accuracy"]) else ""
+            arrow = " (an arrow means the interval continues)" if has_arrows(plots["accuracy"]) else ""
             bars = f"bars are Student's 95 % interval of the mean{arrow}, " if any(row.told for row in rows) else ""
             yield f"In the plot with one line per network, {bars}ticks are single seeds."
         if any(name.startswith("over-") for name in plots):
             yield "Bars over a number reach from the lowest seed to the highest."
     if any(row.told for row in rows) and any(row.mean is not None and not row.told for row in rows):
-        yield "No interval: one seed, or all the same."
+        yield "No interval: one seed, or identical results."
 
 
 def _curve_note(findings: Findings) -> str:

@@ -224,7 +224,7 @@ def comparison_note(findings: Findings, *, arrows: bool) -> str:
     if any(each.p is not None for each in compared):
         note += ", with Welch's 95 % interval of each alone"
     if arrows:
-        note += " (an arrow: it goes on)"
+        note += " (an arrow means the interval continues)"
     note += "."
     if findings.tests > 1:
         further = sum(each.p is not None and each.measure.name != "accuracy" for each in findings.distinct)

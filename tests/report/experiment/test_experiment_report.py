@@ -331,7 +331,7 @@ def test_intervals_are_whole_or_go_on_with_an_arrow(browser: Chrome, tmp_path: P
     assert shown == pytest.approx(list(limits))
     marked = [trace["x"][0] for trace in traces(browser, "accuracy")[2 * len(rows) :]]
     assert marked == pytest.approx(beyond)
-    assert ("(an arrow: it goes on)" in browser.find_element(By.ID, "networks").text) == bool(arrows)
+    assert ("(an arrow means the interval continues)" in browser.find_element(By.ID, "networks").text) == bool(arrows)
 
 
 def test_one_seed_is_said_in_one_sentence_and_there_is_no_table_of_it(browser: Chrome, tmp_path: Path) -> None:
