@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pure_nas.quantities import counted, show_number, show_percent
@@ -81,15 +81,6 @@ def group_labels(retraining: Retraining) -> list[str]:
     if not retraining.epochs_differ:
         return [f"trial {trial}" for trial, _ in retraining.groups]
     return [f"trial {trial}, {counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
-
-
-def side_by_side(retraining: Retraining) -> Iterator[tuple[list[Row], list[float]]]:
-    """The rows of each variant, and where on an axis they stand: around the place of their group."""
-    variants = list(dict.fromkeys(row.variant for row in retraining.rows))
-    for place, variant in enumerate(variants):
-        rows = [row for row in retraining.rows if row.variant == variant]
-        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
-        yield rows, [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows]
 
 
 def interval_text(row: Row) -> str:
