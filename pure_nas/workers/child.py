@@ -10,18 +10,15 @@ import pickle
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 
 import torch
-from torch import Tensor
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.augment import Draws
-from pure_nas.data.image_set import Batch, Normalisation
 from pure_nas.data.streamed import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
@@ -171,46 +168,15 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
 
     def load_test() -> ImageSet:
         controller.silence()
-        return _Watched(dataset.test(), tick)
+        return dataset.test().watched(tick)
 
     return replace(
         dataset,
-        train=_Watched(dataset.train, tick),
-        validation=_Watched(dataset.validation, tick),
-        _train_and_validation=_Watched(dataset.train_and_validation(), tick),
+        train=dataset.train.watched(tick),
+        validation=dataset.validation.watched(tick),
+        _train_and_validation=dataset.train_and_validation().watched(tick),
         _load_test=load_test,
     )
-
-
-class _Watched(ImageSet):
-    """Another set of images; `tick` is called for every batch that is taken."""
-
-    def __init__(self, images: ImageSet, tick: Callable[[], None]) -> None:
-        super().__init__(images.labels, images.normalisation)
-        self._images = images
-        self._tick = tick
-
-    @property
-    def image_size(self) -> int:
-        return self._images.image_size
-
-    @property
-    def stored_size(self) -> int:
-        return self._images.stored_size
-
-    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
-        for batch in self._images._epoch(draws, bounds, device):
-            self._tick()
-            yield batch
-
-    def subset(self, positions: Tensor) -> _Watched:
-        return _Watched(self._images.subset(positions), self._tick)
-
-    def normalised(self, normalisation: Normalisation) -> _Watched:
-        return _Watched(self._images.normalised(normalisation), self._tick)
-
-    def histogram(self, seed: int) -> Tensor:
-        return self._images.histogram(seed)
 
 
 class _Forward(QueueHandler):
