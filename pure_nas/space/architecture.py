@@ -166,11 +166,7 @@ class Architecture(DescribedDocument):
         float,
         Field(gt=0, le=10),
         later(1.0),
-        Described(
-            "factor of the branch of every block before it is added to the skip",
-            of_blocks=True,
-            free=(1.0,),
-        ),
+        Described("factor of the branch of every block before it is added to the skip", of_blocks=True, free=(1.0,)),
     ] = 1.0
     zero_gamma: Annotated[
         bool,

@@ -113,12 +113,7 @@ def power_moments(z: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, cap: float) -
 
 
 def _moments(
-    x: Tensor,
-    tiling: Tiling,
-    norm: nn.BatchNorm2d,
-    cap: float | None,
-    theta: Tensor | None,
-    threshold: Tensor | None,
+    x: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, cap: float | None, theta: Tensor | None, threshold: Tensor | None
 ) -> Moments:
     programs, channels = tiling.programs, tiling.channels
     partial = x.new_empty((2 * channels + 1) * programs, dtype=torch.float32)
