@@ -215,7 +215,7 @@ PRODUCT = Unit(
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
     usual_weight_decay=1e-3,
-    source="pure_nas.nn.plain.product_unit:ConvPU",
+    source="pure_nas.nn.plain.units:ConvPU",
 )
 
 PRODUCT_COMPLEX = Unit(
@@ -225,7 +225,7 @@ PRODUCT_COMPLEX = Unit(
     multiplies=True,
     summary="a 3x3 product unit with complex logarithms: signs count, |x| is softened, not floored (no activations "
     "unless asked for)",
-    implementation="pure_nas.nn.plain.complex_unit:ComplexConvPU",
+    implementation="pure_nas.nn.plain.units:ComplexConvPU",
     arguments=partial(_arguments, settings=("exponent_cap", "softening")),
     cost=partial(_cost, convolutions=2, before=4, after=4),  # square, sum, log, half; then exp, cosine, two products
     reads=frozenset({"exponent_cap", "softening", *RELUS}),
@@ -234,7 +234,7 @@ PRODUCT_COMPLEX = Unit(
     # Measured, as there is no paper: of 0.001 to 0.03 the lowest was best (docs/results.md).
     usual_learning_rate=0.001,
     usual_weight_decay=1e-3,
-    source="pure_nas.nn.plain.complex_unit:ComplexConvPU",
+    source="pure_nas.nn.plain.units:ComplexConvPU",
 )
 
 LOG_CONV = Unit(
@@ -242,7 +242,7 @@ LOG_CONV = Unit(
     title="convolution of logarithms",
     sign="ℓ",
     summary="a 3x3 convolution of logarithms: a product unit without its exp (no activations unless asked for)",
-    implementation="pure_nas.nn.plain.log_conv:LogConv",
+    implementation="pure_nas.nn.plain.units:LogConv",
     arguments=partial(_arguments, settings=_THRESHOLDS),
     cost=partial(_cost, thresholds=True, before=2),  # max and log
     reads=frozenset({*_THRESHOLDS, *RELUS}),
@@ -250,7 +250,7 @@ LOG_CONV = Unit(
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
     usual_weight_decay=1e-3,
-    source="pure_nas.nn.plain.log_conv:LogConv",
+    source="pure_nas.nn.plain.units:LogConv",
 )
 
 PLAIN_CONV = Unit(
