@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,14 +77,12 @@ Report = Event | Ready | Alive | Speed | Exception | logging.LogRecord
 
 
 def serve(connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int) -> None:
-    """Load the images, then carry out tasks until the controller is gone.
+    """Load the images, of which others than those with this fingerprint are refused, then carry out tasks.
 
     Args:
-        connection: to the controller.
-        fingerprint: of the controller's images; others are refused.
-        device: what `torch.device` takes.
+        connection: to the controller; once it is gone, this process ends.
         workers: how many there are, this one included, to share the CPUs.
-        log_level: what is logged from here on, in the controller.
+        log_level: of what is sent to the controller's log.
     """
     claim_process()
     # A terminal sends Ctrl-C to every process of a command; the parent decides what becomes of this one.
@@ -96,7 +95,13 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
     logging.captureWarnings(True)
     share_cpus(workers)
     try:
-        dataset = _watched(_loaded(load, fingerprint), controller)
+        dataset = load()
+        if dataset.fingerprint != fingerprint:
+            raise DataError(
+                f'The images of "{dataset.name}" changed while they were in use.',
+                hint="Put the old ones back, or search again with another --study.",
+            )
+        dataset = _watched(dataset, controller)
         # The first optimizer would import this, which takes a second.
         importlib.import_module("torch._dynamo")
         # What was imported and loaded stays: collecting garbage need not look at it again and again.
@@ -121,7 +126,7 @@ class _Controller:
         self._connection = connection
         self._last_sign = time.monotonic()
 
-    def receive(self) -> object:
+    def receive(self) -> Any:
         try:
             return self._connection.recv()
         except (EOFError, ConnectionResetError):
@@ -141,7 +146,7 @@ class _Controller:
             self.put_nowait(Alive())
 
 
-def _carry_out(task: object, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
+def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
     match task:
         case Task(Job() as job, threads):
             torch.set_num_threads(threads)
@@ -151,30 +156,15 @@ def _carry_out(task: object, controller: _Controller, dataset: Dataset, device: 
             torch.set_num_threads(threads)
             with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
                 try:
-                    _measure_speed(candidate, controller, dataset, device)
+                    test = SpeedTest(candidate, dataset, device)
+                    controller.put_nowait(Speed())
+                    # It may not fit any more: others that share the device took memory since.
+                    rate = test.images_per_second(controller.receive())
                 except torch.OutOfMemoryError:
                     controller.put_nowait(Speed(fits=False))
-
-
-def _measure_speed(candidate: Candidate, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
-    test = SpeedTest(candidate, dataset, device)
-    controller.put_nowait(Speed())
-    seconds = controller.receive()
-    assert isinstance(seconds, float)
-    # It may not fit any more: others that share the device took memory since.
-    rate = test.images_per_second(seconds)
-    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
-    controller.put_nowait(Speed(rate, peak))
-
-
-def _loaded(load: Load, fingerprint: str) -> Dataset:
-    dataset = load()
-    if dataset.fingerprint != fingerprint:
-        raise DataError(
-            f'The images of "{dataset.name}" changed while they were in use.',
-            hint="Put the old ones back, or search again with another --study.",
-        )
-    return dataset
+                else:
+                    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
+                    controller.put_nowait(Speed(rate, peak))
 
 
 def _watched(dataset: Dataset, controller: _Controller) -> Dataset:

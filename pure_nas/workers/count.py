@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,11 +32,7 @@ _TOLERANCE = 0.05
 
 
 def check_workers(workers: Workers) -> None:
-    """Check that a number of workers makes sense on this machine.
-
-    Raises:
-        UsageError: it does not.
-    """
+    """Check that a number of workers makes sense on this machine; else it is a `UsageError`."""
     if workers == "auto":
         return
     cpus = os.cpu_count() or 1
@@ -52,12 +47,10 @@ def check_workers(workers: Workers) -> None:
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """How many workers there will be.
+    """How many workers there will be (None where that will be measured), and why, in words for the user.
 
     Attributes:
-        count: None where it will be measured.
-        reason: in words for the user.
-        measured: images per second of all workers together, by their number, where it was measured.
+        measured: images per second of all workers together, by their number.
     """
 
     count: int | None
@@ -114,32 +107,24 @@ def plan_workers(workers: Workers, work: Work, device: torch.device) -> WorkerPl
 def start_workers(
     plan: WorkerPlan, work: Work, dataset: Dataset, load: Load, device: torch.device
 ) -> tuple[Executor, WorkerPlan]:
-    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on.
-
-    Args:
-        dataset: for the work in this process.
-        load: loads the same in another.
-    """
+    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on."""
     if plan.count == 1:
         return InlineExecutor(dataset, device), plan
     executor = ProcessExecutor(load, dataset.fingerprint, device, plan.count or 1)
-    if plan.count is None:
-        with ExitStack() as stack:
-            stack.callback(executor.close)
-            plan = calibrate(executor, work)
-            stack.pop_all()
-    executor.start()
+    try:
+        plan = plan if plan.count else calibrate(executor, work)
+        executor.start()
+    except BaseException:
+        executor.close()
+        raise
     return executor, plan
 
 
 def calibrate(executor: ProcessExecutor, work: Work, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
     """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement.
 
-    1, 2, 4, ... workers for each device train the middle network at the same time, as long as more deliver more and
-    the largest network would fit into the device's memory for all of them.
-
-    Args:
-        seconds: of each measurement.
+    1, 2, 4, ... workers for each device train the middle network at the same time for some seconds, as long as more
+    deliver more and the largest network would fit into the device's memory for all of them.
     """
     most = min(work.left, os.cpu_count() or 1, _fitting_into_memory())
     if executor.devices[0].type == "cuda":

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -28,28 +27,8 @@ _MAX_DEATHS = 2
 _CHECKSUM_BYTES = 32
 
 
-class Executor(Protocol):
-    """Takes jobs and tells what becomes of them; a search does not know where they run."""
-
-    @property
-    def free(self) -> int:
-        """Jobs it can begin at once."""
-
-    def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
-        """Training time of an image while all that can train do, measured for some seconds; None: it does not fit."""
-
-    def submit(self, job: Job) -> None:
-        """Take a job; numbers of jobs that run at the same time differ."""
-
-    def next_event(self) -> Event:
-        """The next thing that happens to a submitted job; waits for it."""
-
-    def close(self) -> None:
-        """Leave every job where it is and let go of what was held."""
-
-
 class InlineExecutor:
-    """Runs one job at a time in this process; it advances only in `next_event`."""
+    """Runs one job at a time in this process, up to its next event whenever that is asked for."""
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self._dataset = dataset
@@ -72,11 +51,11 @@ class InlineExecutor:
             hand_back_freed_memory(self._device)
 
     def submit(self, job: Job) -> None:
-        """Take a job."""
+        """Take a job; numbers of jobs that run at the same time differ."""
         self._running.append(_attempt(job, self._dataset, self._device))
 
     def next_event(self) -> Event:
-        """Run the job up to its next event."""
+        """The next thing that happens to a submitted job; waits for it."""
         event = next(self._running[0])
         if isinstance(event, Ended):
             self._running.popleft().close()  # type: ignore[attr-defined]
@@ -84,18 +63,15 @@ class InlineExecutor:
         return event
 
     def close(self) -> None:
-        """Drop the job that runs."""
+        """Leave the job where it is."""
         self._running.clear()
 
 
 def _attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     """Do `job` as `work` does, unless two processes in a row died of it: then it has failed."""
     folder = TrialDirectory(job.directory, job.number)
-    here = {
-        "epochs": len(folder.curve()),
-        "checkpoint": _start_of(folder.checkpoint),
-        "folder": str(folder.path.resolve()),
-    }
+    checksum = _start_of(folder.checkpoint)
+    here = {"epochs": len(folder.curve()), "checkpoint": checksum, "folder": str(folder.path.resolve())}
     deaths = _deaths(folder, here)
     if deaths == _MAX_DEATHS:
         # Whoever does not keep this outcome may try again.
@@ -131,7 +107,7 @@ def _deaths(folder: TrialDirectory, here: dict[str, object]) -> int:
 
 
 def _start_of(checkpoint: Path) -> str:
-    """Its checksum, which tells one checkpoint from another; empty where there is none."""
+    """Its checksum; empty where there is none."""
     try:
         with checkpoint.open("rb") as file:
             return file.read(_CHECKSUM_BYTES).hex()

@@ -13,11 +13,7 @@ from pure_nas.training import EpochMetrics
 
 @dataclass(frozen=True, kw_only=True)
 class Judging:
-    """What a trained network is evaluated on in addition to its error, as `evaluate_network` takes it.
-
-    Attributes:
-        images: the maximum number of images, always the same ones; None for all that the score is of.
-    """
+    """What a trained network is evaluated on in addition to its error, on at most so many `images`, always the same."""
 
     noises: tuple[Noise, ...] = ()
     factors: tuple[float, ...] = ()
@@ -39,8 +35,7 @@ class Job:
         label: what people call it, where that is more than its number.
         directory: where its curve, checkpoint and weights go.
         seed: decides weights, order and augmentation.
-        measures: what to measure besides parameters and flops: latency (ms, one image), memory (activation bytes, one
-            image), noise_error and metrics, the last two on the images of the score.
+        measures: objectives to measure besides error, parameters and flops.
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
@@ -63,12 +58,10 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended.
+    """How a job ended: a diverged one has a NaN or infinite loss, a failed one ran out of memory or died twice.
 
     Attributes:
-        state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory, or its process died twice).
-        reason: why it is not complete.
-        metrics: error, accuracy and loss of the last epoch, and the metrics that were to be measured.
+        metrics: error, accuracy and loss of the last epoch, and what else was to be measured.
         cost: params, flops and their parts, and what was measured.
         seconds: training time, over every session that worked on it.
         execution: how its steps were carried out at the end: "eager", "recorded", "compiled, recorded", or why not.

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing import connection, util
-from types import TracebackType
 from typing import Self
 
 import torch
@@ -36,19 +35,15 @@ _TRAINING_PASSES = 3
 class ProcessExecutor:
     """Runs jobs in worker processes, each of which keeps PyTorch, a device and the images.
 
-    Workers begin with `start`, or with the first job, as fresh interpreters ("spawn"), and load the images themselves,
-    once. The CPU threads are divided among them. One that dies or hangs is replaced, and its job goes on in the
-    replacement from its checkpoint; a job that loses its worker twice has failed. What a worker raises is raised by
-    `next_event`.
-
+    Workers begin with `start`, or with the first job, as fresh interpreters ("spawn"). One that dies or hangs is
+    replaced, and its job goes on in the replacement from its checkpoint; a job that loses its worker twice has failed.
     Call `close`, or use it as a context manager. Workers end with the process that started them, however it ends.
 
     Args:
-        load: loads the images; is sent to the workers.
+        load: loads the images, in each worker.
         fingerprint: of the images that are meant; workers refuse others.
         device: where to train; "cuda" without a number stands for every GPU, which the workers take in turn.
-        workers: how many.
-        threads: CPU threads to divide; default as many as PyTorch uses here.
+        threads: CPU threads to divide among the workers; default as many as PyTorch uses here.
         patience: seconds without a batch after which a worker hangs.
     """
 
@@ -81,9 +76,7 @@ class ProcessExecutor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -103,11 +96,7 @@ class ProcessExecutor:
         stop(self._workers, keep=workers)
 
     def start(self) -> None:
-        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile.
-
-        Raises:
-            RunError: this program is a script without a main guard, which every worker would run again.
-        """
+        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile."""
         require_main_guard()
         while len(self._workers) < self._size:
             self._workers.append(self._new_worker(len(self._workers)))
@@ -119,12 +108,7 @@ class ProcessExecutor:
         self._give(next((worker for worker in free if worker.ready), free[0]), job)
 
     def next_event(self) -> Event:
-        """The next event of any job; waits for it.
-
-        Raises:
-            RunError: a worker could not start, or cannot be ended.
-            Exception: what a worker raised, with its traceback as a note.
-        """
+        """The next event of any job; waits for it. What a worker raises is raised here, with the worker's traceback."""
         while not self._events:
             self._wait()
         return self._events.popleft()
@@ -211,7 +195,13 @@ class ProcessExecutor:
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:
-            self._count_failed_start(fate)
+            self._failed_starts += 1
+        if not gone.ready and self._failed_starts == _MAX_FAILED_STARTS:
+            raise RunError(
+                f"A worker process could not start: it {fate} while it loaded PyTorch and the images, as did the "
+                f"{_MAX_FAILED_STARTS - 1} before it.",
+                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
+            )
         logger.warning("Worker process %s %s; another one takes its place.", gone.process.pid, fate)
         new = self._workers[place] = self._new_worker(place)
         job = gone.job
@@ -228,15 +218,6 @@ class ProcessExecutor:
             self._lost[job.number] = fate
             self._events.append(WorkerLost(job.number, fate))
         self._give(new, job)
-
-    def _count_failed_start(self, fate: str) -> None:
-        self._failed_starts += 1
-        if self._failed_starts == _MAX_FAILED_STARTS:
-            raise RunError(
-                f"A worker process could not start: it {fate} while it loaded PyTorch and the images, as did the "
-                f"{_MAX_FAILED_STARTS - 1} before it.",
-                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
-            )
 
     def _give(self, worker: WorkerProcess, job: Job) -> None:
         worker.job = job

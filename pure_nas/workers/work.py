@@ -41,11 +41,6 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     """Do `job`, telling what happens as it happens; the last event is `Ended`.
 
     Out of memory and divergence are outcomes. Anything else that goes wrong is raised.
-
-    Raises:
-        RunError: the job's files cannot be written.
-        DataError: the images cannot be read.
-        PureNasError: the closed-form cost of one of its units is wrong.
     """
     folder = TrialDirectory(job.directory, job.number)
     architecture, recipe = job.candidate.architecture, job.candidate.recipe
@@ -172,10 +167,9 @@ def _measured(job: Job, network: Network, device: torch.device) -> dict[str, flo
 
 
 class SpeedTest:
-    """A candidate whose training speed is to be measured, after the steps that warm up; what it learns is dropped.
+    """A candidate whose training speed is to be measured, after the steps that warm up.
 
-    Raises:
-        torch.OutOfMemoryError: it does not fit, which `images_per_second` may find too.
+    Where it does not fit, here or later, that is a `torch.OutOfMemoryError`.
     """
 
     @telling_out_of_memory()

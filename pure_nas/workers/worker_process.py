@@ -32,8 +32,6 @@ class WorkerProcess:
     """The controller's view of one worker process.
 
     Attributes:
-        job: what it does; None while it is free.
-        speed: its answer to a task that is no job.
         ready: whether it has loaded the images.
         silent: seconds since its last message; below zero while it may stay silent longer.
         patience: how long it may be silent; None while it has nothing to say.
@@ -116,11 +114,7 @@ class WorkerProcess:
         return found
 
     def end(self) -> None:
-        """Kill the process and wait until it is gone: two may not write into one folder.
-
-        Raises:
-            RunError: it does not go.
-        """
+        """Kill the process and wait until it is gone: two may not write into one folder."""
         self.process.kill()
         self.process.join(_SECONDS_TO_DIE)
         if self.process.exitcode is None:
@@ -158,11 +152,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def require_main_guard() -> None:
-    """Check, before a worker is started, that importing this program's script again would not run the program again.
-
-    Raises:
-        RunError: the script has no main guard, or is no file (`python - < script.py`).
-    """
+    """Check, before a worker is started, that importing this program's script again would not run the program again."""
     # As multiprocessing itself decides what a new process imports; modules run by -m are named otherwise.
     script = spawn.get_preparation_data("worker").get("init_main_from_path")
     if script is None:
