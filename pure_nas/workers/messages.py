@@ -12,8 +12,8 @@ from pure_nas.training import EpochMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judging:
-    """What a trained network is judged by beside the error, as `evaluate_network` takes it.
+class EvaluationSettings:
+    """What a trained network is evaluated on besides the error, as `evaluate_network` takes it.
 
     Attributes:
         images: how many of the images of the score are used at most, always the same ones; None for all.
@@ -44,7 +44,7 @@ class Job:
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
-        judging: what to judge the trained network by, in evaluation.json; nothing beside the error where it is None.
+        evaluation: what to evaluate besides the error, in evaluation.json; None: nothing.
         every_epoch: write a checkpoint after each epoch, however short, and after the last, because the session may be
             stopped early.
     """
@@ -56,7 +56,7 @@ class Job:
     measures: tuple[str, ...] = ()
     final: bool = False
     curve: bool = False
-    judging: Judging | None = None
+    evaluation: EvaluationSettings | None = None
     keep_weights: bool = True
     every_epoch: bool = False
     label: str = ""
