@@ -1,4 +1,4 @@
-"""Evaluating trained networks beyond their error: classes, calibration, noise, intensity, test-time views."""
+"""Internal: evaluating trained networks beyond their error: classes, calibration, noise, light, test-time views."""
 
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network, metric_value, noise_error
 from pure_nas.evaluation.invariance import USUAL_FACTORS

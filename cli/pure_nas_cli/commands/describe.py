@@ -27,7 +27,7 @@ def describe(
     Example: [bold]pure-nas describe pure20[/bold]
     """
     from pure_nas.cost.layers import layer_costs
-    from pure_nas.run.architectures import find_architecture
+    from pure_nas.run.results import find_architecture
 
     found = find_architecture(architecture)
     layers = tuple(layer_costs(found))
