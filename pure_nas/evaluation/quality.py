@@ -150,20 +150,14 @@ class Tally:
     """Sums over images, kept on the device so that nothing waits for it.
 
     A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
-
-    Attributes:
-        confusion: (C, C + 1), int64, images by label and prediction; the last column is for no prediction.
-        in_top: images whose label is among the five likeliest, int64.
-        loss: sum of the negative log-likelihoods, float64.
-        bins: (3, 15), float64, by confidence: numbers of images, sums of their confidences, numbers of hits.
     """
 
     def __init__(self, num_classes: int, device: torch.device) -> None:
         self.num_classes = num_classes
-        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)
+        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)  # [label, guess]
         self.in_top = torch.zeros((), dtype=torch.int64, device=device)
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)
+        self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # images, their confidences, hits
 
     def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
         """Count a batch of `log_probabilities` (B, C), float64, and `labels` (B,), int64."""
