@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -76,6 +76,9 @@ class ImageSet(ABC):
         normalisation: what batches are normalised with.
     """
 
+    on_batch: ClassVar[Callable[[], None] | None] = None
+    """Is called for every batch that is taken in this process: worker processes show so that they go on."""
+
     def __init__(self, labels: Tensor, normalisation: Normalisation) -> None:
         self.labels = labels
         self.normalisation = normalisation
@@ -120,7 +123,8 @@ class ImageSet(ABC):
             raise UsageError("Whole images are not augmented: ask for one of the two.")
         size = self.stored_size if whole else self.image_size
         draws = draw(len(self), generator, augment, stored=self.stored_size, size=size)
-        return self._epoch(draws, bounds, torch.device(device))
+        epoch = self._epoch(draws, bounds, torch.device(device))
+        return epoch if ImageSet.on_batch is None else _telling(epoch, ImageSet.on_batch)
 
     def _checked_bounds(self, batch_size: int, *, shuffled: bool, drop_last: bool) -> list[tuple[int, int]]:
         smallest = 2 if shuffled else 1
@@ -166,3 +170,9 @@ class ImageSet(ABC):
     @abstractmethod
     def histogram(self, seed: int) -> Tensor:
         """Counts of pixel values per channel, (C, 256), int64; if reading is slow, of a sample drawn with `seed`."""
+
+
+def _telling(batches: Iterator[Batch], tell: Callable[[], None]) -> Iterator[Batch]:
+    for batch in batches:
+        tell()
+        yield batch

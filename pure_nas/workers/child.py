@@ -10,19 +10,17 @@ import pickle
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.augment import Draws
-from pure_nas.data.image_set import Batch, Normalisation
 from pure_nas.data.streamed import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
@@ -101,7 +99,8 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
                 f'The images of "{dataset.name}" changed while they were in use.',
                 hint="Put the old ones back, or search again with another --study.",
             )
-        dataset = _watched(dataset, controller)
+        ImageSet.on_batch = controller.sign_of_life
+        dataset = replace(dataset, _load_test=partial(_load_test, dataset, controller))
         # The first optimizer would import this, which takes a second.
         importlib.import_module("torch._dynamo")
         # What was imported and loaded stays: collecting garbage need not look at it again and again.
@@ -167,52 +166,9 @@ def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: to
                     controller.put_nowait(Speed(rate, peak))
 
 
-def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
-    """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
-    tick = controller.sign_of_life
-
-    def load_test() -> ImageSet:
-        controller.put_nowait(Alive(SECONDS_TO_LOAD))
-        return _Watched(dataset.test(), tick)
-
-    return replace(
-        dataset,
-        train=_Watched(dataset.train, tick),
-        validation=_Watched(dataset.validation, tick),
-        _train_and_validation=_Watched(dataset.train_and_validation(), tick),
-        _load_test=load_test,
-    )
-
-
-class _Watched(ImageSet):
-    """Another set of images; `tick` is called for every batch that is taken."""
-
-    def __init__(self, images: ImageSet, tick: Callable[[], None]) -> None:
-        super().__init__(images.labels, images.normalisation)
-        self._images = images
-        self._tick = tick
-
-    @property
-    def image_size(self) -> int:
-        return self._images.image_size
-
-    @property
-    def stored_size(self) -> int:
-        return self._images.stored_size
-
-    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
-        for batch in self._images._epoch(draws, bounds, device):
-            self._tick()
-            yield batch
-
-    def subset(self, positions: Tensor) -> _Watched:
-        return _Watched(self._images.subset(positions), self._tick)
-
-    def normalised(self, normalisation: Normalisation) -> _Watched:
-        return _Watched(self._images.normalised(normalisation), self._tick)
-
-    def histogram(self, seed: int) -> Tensor:
-        return self._images.histogram(seed)
+def _load_test(dataset: Dataset, controller: _Controller) -> ImageSet:
+    controller.put_nowait(Alive(SECONDS_TO_LOAD))
+    return dataset.test()
 
 
 def portable(error: Exception) -> Exception:

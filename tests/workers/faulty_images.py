@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from pure_nas.data import Dataset, ImageSet, load_dataset
 from pure_nas.data.augment import Draws
-from pure_nas.data.image_set import Batch, Normalisation
+from pure_nas.data.image_set import Batch
 from pure_nas.errors import DataError
 from pure_nas.workers import work as work_module
 
@@ -25,39 +24,6 @@ class Unspeakable(Exception):  # noqa: N818 - what it is called does not matter
 
     def __init__(self, first: int, second: int) -> None:
         super().__init__(f"{first} and {second}")
-
-
-class FaultyImages(ImageSet):
-    """Images that do what the file `fault` says, a line each time, when an epoch begins."""
-
-    def __init__(self, images: ImageSet, fault: Path) -> None:
-        super().__init__(images.labels, images.normalisation)
-        self.images = images
-        self.fault = fault
-
-    @property
-    def image_size(self) -> int:
-        return self.images.image_size
-
-    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
-        lines = self.fault.read_text().splitlines() if self.fault.exists() else []
-        if lines:
-            word, _, epochs = lines[0].partition(" ")
-            # "die 2": in the second epoch from now.
-            later = [f"{word} {int(epochs) - 1}"] if int(epochs or 1) > 1 else []
-            self.fault.write_text("\n".join([*later, *lines[1:]]))
-            if not later:
-                go_wrong(word)
-        return self.images._epoch(draws, bounds, device)
-
-    def subset(self, positions: Tensor) -> FaultyImages:
-        return FaultyImages(self.images.subset(positions), self.fault)
-
-    def normalised(self, normalisation: Normalisation) -> FaultyImages:
-        return FaultyImages(self.images.normalised(normalisation), self.fault)
-
-    def histogram(self, seed: int) -> Tensor:
-        return self.images.histogram(seed)
 
 
 def go_wrong(fault: str) -> None:
@@ -79,10 +45,27 @@ def go_wrong(fault: str) -> None:
 
 
 def load_faulty(folder: Path, fault: Path) -> Dataset:
-    """The images of `folder`; checkpoints are written after every epoch."""
+    """The images of `folder`, which do what the file `fault` says, a line each time, when an epoch begins.
+
+    Checkpoints are written after every epoch.
+    """
     work_module._SECONDS_BETWEEN_CHECKPOINTS = -1.0
     dataset = load_dataset(folder)
-    return replace(dataset, train=FaultyImages(dataset.train, fault))
+    original = dataset.train._epoch
+
+    def epoch(draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
+        lines = fault.read_text().splitlines() if fault.exists() else []
+        if lines:
+            word, _, epochs = lines[0].partition(" ")
+            # "die 2": in the second epoch from now.
+            later = [f"{word} {int(epochs) - 1}"] if int(epochs or 1) > 1 else []
+            fault.write_text("\n".join([*later, *lines[1:]]))
+            if not later:
+                go_wrong(word)
+        return original(draws, bounds, device)
+
+    dataset.train._epoch = epoch  # type: ignore[method-assign]
+    return dataset
 
 
 def load_with_slow_test(folder: Path) -> Dataset:
