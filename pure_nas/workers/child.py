@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from typing import Any
@@ -99,8 +98,7 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
                 f'The images of "{dataset.name}" changed while they were in use.',
                 hint="Put the old ones back, or search again with another --study.",
             )
-        ImageSet.on_batch = controller.sign_of_life
-        dataset = replace(dataset, _load_test=partial(_load_test, dataset, controller))
+        dataset = _watched(dataset, controller)
         # The first optimizer would import this, which takes a second.
         importlib.import_module("torch._dynamo")
         # What was imported and loaded stays: collecting garbage need not look at it again and again.
@@ -166,9 +164,21 @@ def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: to
                     controller.put_nowait(Speed(rate, peak))
 
 
-def _load_test(dataset: Dataset, controller: _Controller) -> ImageSet:
-    controller.put_nowait(Alive(SECONDS_TO_LOAD))
-    return dataset.test()
+def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
+    """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
+    tick = controller.sign_of_life
+
+    def load_test() -> ImageSet:
+        controller.put_nowait(Alive(SECONDS_TO_LOAD))
+        return dataset.test().watched(tick)
+
+    return replace(
+        dataset,
+        train=dataset.train.watched(tick),
+        validation=dataset.validation.watched(tick),
+        _train_and_validation=dataset.train_and_validation().watched(tick),
+        _load_test=load_test,
+    )
 
 
 def portable(error: Exception) -> Exception:

@@ -12,7 +12,7 @@ from pure_nas.training import EpochMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judging:
+class EvaluationSettings:
     """What a trained network is evaluated on in addition to its error, on at most so many `images`, always the same."""
 
     noises: tuple[Noise, ...] = ()
@@ -39,7 +39,7 @@ class Job:
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
-        judging: what evaluation.json is to say of the trained network; None writes none.
+        evaluation: what to evaluate in addition to the error, in evaluation.json; None: nothing.
         every_epoch: write a checkpoint after each epoch, the last included, because the session may be stopped early.
     """
 
@@ -50,7 +50,7 @@ class Job:
     measures: tuple[str, ...] = ()
     final: bool = False
     curve: bool = False
-    judging: Judging | None = None
+    evaluation: EvaluationSettings | None = None
     keep_weights: bool = True
     every_epoch: bool = False
     label: str = ""

@@ -29,7 +29,7 @@ from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.seeds import generator
 from pure_nas.training.training import Divergence, Training
-from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started
+from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started
 
 _SECONDS_BETWEEN_CHECKPOINTS = 10.0
 # On a GPU the first steps choose kernels and are recorded, and a step is too short to be timed alone.
@@ -64,8 +64,8 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                 yield from _train(job, training, folder)
                 images = dataset.test() if job.final else dataset.validation
                 metrics = _final_metrics(job, training, images, folder)
-                if job.judging is not None:
-                    _evaluate(job.judging, training, images, dataset.classes, folder)
+                if job.evaluation is not None:
+                    _write_evaluation(job.evaluation, training, images, dataset.classes, folder)
                 cost |= _measured(job, network, device)
                 if job.keep_weights:
                     write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
@@ -111,7 +111,7 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
         append_line(folder.metrics, without_nan(asdict(metrics)))
         # After the last epoch it spares who is stopped while scoring, which takes long, that epoch.
         due = time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS
-        if job.every_epoch or (due and (not training.finished or job.final or job.judging is not None)):
+        if job.every_epoch or (due and (not training.finished or job.final or job.evaluation is not None)):
             save_checkpoint(folder.checkpoint, training, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
@@ -136,21 +136,22 @@ def _final_metrics(job: Job, training: Training, images: ImageSet, folder: Trial
     return found
 
 
-def _evaluate(
-    wanted: Judging, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
+def _write_evaluation(
+    evaluation: EvaluationSettings, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
 ) -> None:
     """Write evaluation.json. Every network is evaluated on the same images and under the same noise."""
-    if wanted.images is not None and wanted.images < len(images):
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-        images = images.subset(order[: wanted.images])
+    if evaluation.images is not None and evaluation.images < len(images):
+        images = images.subset(
+            torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: evaluation.images]
+        )
     found = evaluate_network(
         training.network,
         images,
         training.device,
         classes=classes,
-        noises=wanted.noises,
-        views=wanted.views,
-        factors=wanted.factors,
+        noises=evaluation.noises,
+        views=evaluation.views,
+        factors=evaluation.factors,
     )
     write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n", new_folders=False)
 

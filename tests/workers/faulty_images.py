@@ -26,6 +26,25 @@ class Unspeakable(Exception):  # noqa: N818 - what it is called does not matter
         super().__init__(f"{first} and {second}")
 
 
+class FaultyImages(ImageSet):
+    """Images that do what the file `fault` says, a line each time, when an epoch begins."""
+
+    def __init__(self, images: ImageSet, fault: Path) -> None:
+        vars(self).update(vars(images))
+        self.fault = fault
+
+    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
+        lines = self.fault.read_text().splitlines() if self.fault.exists() else []
+        if lines:
+            word, _, epochs = lines[0].partition(" ")
+            # "die 2": in the second epoch from now.
+            later = [f"{word} {int(epochs) - 1}"] if int(epochs or 1) > 1 else []
+            self.fault.write_text("\n".join([*later, *lines[1:]]))
+            if not later:
+                go_wrong(word)
+        return super()._epoch(draws, bounds, device)
+
+
 def go_wrong(fault: str) -> None:
     match fault:
         case "die":
@@ -45,27 +64,10 @@ def go_wrong(fault: str) -> None:
 
 
 def load_faulty(folder: Path, fault: Path) -> Dataset:
-    """The images of `folder`, which do what the file `fault` says, a line each time, when an epoch begins.
-
-    Checkpoints are written after every epoch.
-    """
+    """The images of `folder`; checkpoints are written after every epoch."""
     work_module._SECONDS_BETWEEN_CHECKPOINTS = -1.0
     dataset = load_dataset(folder)
-    original = dataset.train._epoch
-
-    def epoch(draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
-        lines = fault.read_text().splitlines() if fault.exists() else []
-        if lines:
-            word, _, epochs = lines[0].partition(" ")
-            # "die 2": in the second epoch from now.
-            later = [f"{word} {int(epochs) - 1}"] if int(epochs or 1) > 1 else []
-            fault.write_text("\n".join([*later, *lines[1:]]))
-            if not later:
-                go_wrong(word)
-        return original(draws, bounds, device)
-
-    dataset.train._epoch = epoch  # type: ignore[method-assign]
-    return dataset
+    return replace(dataset, train=FaultyImages(dataset.train, fault))
 
 
 def load_with_slow_test(folder: Path) -> Dataset:

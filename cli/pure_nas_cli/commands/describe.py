@@ -115,5 +115,5 @@ def _document(architecture: Architecture, layers: Sequence[LayerCost]) -> dict[s
         "depth": architecture.depth,
         "params": cost.params,
         "flops": {**asdict(cost), "total": cost.flops},
-        "layers": [{**asdict(layer), "flops": layer.flops} for layer in layers],
+        "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
     }
