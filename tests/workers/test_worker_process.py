@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.workers.worker_process import KernelKills
+from pure_nas.workers.worker_process import kernel_kills
 
 SCRIPT = """
 from functools import partial
@@ -56,21 +56,22 @@ def test_a_script_that_runs_the_command_line_shows_one_message(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ["low 0\noom 7\noom_kill {}\noom_group_kill 9\n", "oom_kill {}\n", "under_oom 0\noom_kill {}"]
+    ("text", "kills"),
+    [
+        ("low 0\noom 7\noom_kill 3\noom_group_kill 9\n", 3),
+        ("oom_kill 4\n", 4),
+        ("under_oom 0\noom_kill 5", 5),
+        ("", 0),
+        ("oom_kill many\n", 0),
+        (None, 0),
+    ],
 )
-def test_each_kill_by_the_kernel_is_told_once(text: str, tmp_path: Path) -> None:
-    counter = tmp_path / "memory.events"
-    counter.write_text(text.format(3))
-    kills = KernelKills(counter)
-    assert not kills.another()
-    counter.write_text(text.format(5))
-    assert [kills.another() for _ in range(3)] == [True, True, False]
-
-
-@pytest.mark.parametrize("text", [None, "", "oom_kill many\n"])
-def test_where_no_kills_are_counted_none_is_told(text: str | None, tmp_path: Path) -> None:
+def test_kills_of_the_kernel_are_counted(
+    text: str | None, kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kernel_kills() >= 0
     counter = tmp_path / "memory.events"
     if text is not None:
         counter.write_text(text)
-    assert not KernelKills(counter).another()
-    assert not KernelKills().another()
+    monkeypatch.setattr("pure_nas.workers.worker_process._kill_counters", lambda: [counter])
+    assert kernel_kills() == kills
