@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -46,34 +46,27 @@ class Trained:
     outcome: Outcome
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scoring:
-    """How trained networks are scored; see `Job`."""
-
-    final: bool = False
-    curve: bool = False
-    evaluation: EvaluationSettings | None = None
-
-
 @dataclass
 class FixedPlan:
     """Trains what is missing of a list, in its order.
 
     Attributes:
         trainings: all of them; a training has ended that has a result.json.
+        final: as `curve` and `evaluation` in `Job`: how trained networks are scored.
         insists: whether one that fails ends the plan, with an error.
         failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
     """
 
     kind: str
     trainings: tuple[Training, ...]
-    scoring: Scoring = Scoring()
+    final: bool = False
+    curve: bool = False
+    evaluation: EvaluationSettings | None = None
     insists: bool = False
     failed: list[tuple[Training, str]] = field(default_factory=list)
     noun = "training"
     unfinished = 0
-    expected_seconds = 0.0
-    """Epochs in progress are finished, and nothing else, so that how long a training takes decides nothing."""
+    expected_seconds = 0.0  # epochs in progress are finished, so that how long a training takes decides nothing
 
     def __post_init__(self) -> None:
         self._ended = {each.name for each in self.trainings if each.directory.result() is not None}
@@ -116,9 +109,9 @@ class FixedPlan:
             candidate=training.candidate,
             directory=training.directory.path,
             seed=training.seed,
-            final=self.scoring.final,
-            curve=self.scoring.curve,
-            evaluation=self.scoring.evaluation,
+            final=self.final,
+            curve=self.curve,
+            evaluation=self.evaluation,
             label=training.name,
         )
 
@@ -148,8 +141,3 @@ class FixedPlan:
     def entry(self, record: Trained) -> Mapping[str, Any]:
         """How it ended."""
         return {"training": record.training.name, "state": record.outcome.state, "reason": record.outcome.reason}
-
-
-def distinct(trainings: Iterable[Training]) -> tuple[Training, ...]:
-    """Each folder once, in the order of the first that has it."""
-    return tuple({each.directory.path: each for each in trainings}.values())

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type, written
+from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type
 from pure_nas.space.placement import UnitName, read_pattern
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS
@@ -28,20 +28,10 @@ _USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in 
 
 @dataclass(frozen=True)
 class Each:
-    """What a file writes for one field.
-
-    Attributes:
-        values: one, or those of `{ each = [...] }` as they are listed.
-        grid: whether it was written as `{ each = [...] }`.
-    """
+    """What a file writes for one field: a value, or with `grid` those of `{ each = [...] }` as they are listed."""
 
     values: tuple[Any, ...]
     grid: bool = False
-
-    def plain(self) -> object:
-        """As a file writes it."""
-        values = [written(value) for value in self.values]
-        return {"each": values} if self.grid else values[0]
 
 
 @dataclass(frozen=True)
@@ -68,12 +58,6 @@ class GridTable:
         for values in product(*(each.values for each in self.settings.values())):
             yield dict(zip(self.settings, values, strict=True))
 
-    def plain(self) -> dict[str, object]:
-        """As a file writes it."""
-        table: dict[str, object] = {name: each.plain() for name, each in self.settings.items()}
-        table |= {"against": list(self.against)} if self.against is not None else {}
-        return table | ({"recipes": list(self.recipes)} if self.recipes is not None else {})
-
 
 class FieldReader(ValueReader):
     """Reads one field: a value, or several of them."""
@@ -96,7 +80,7 @@ class FieldReader(ValueReader):
         values = self.values(raw, faults, path)
         if len(faults) == noted:
             for index, value in enumerate(values):
-                if value in values[:index]:
+                if value in values[:index]:  # a table is no member of a set
                     faults.add((*path, index), f"{value!r} is listed twice")
         return values
 
@@ -208,8 +192,8 @@ class TableOf(ReadBy):
 
     Args:
         fields: what may stand in the table.
-        required: what must.
-        check: looks at one combination of values and raises what is wrong with it.
+        check: raises what is wrong with one combination of values.
+        required: fields that must be there.
         more: further keys, "against" and "recipes".
     """
 
@@ -228,11 +212,7 @@ class TableOf(ReadBy):
         self._more = more
 
     def _read(self, raw: object) -> GridTable:
-        """The table that a file writes as `raw`.
-
-        Raises:
-            ValidationError: it breaks a rule; every fault is listed.
-        """
+        """The table that a file writes as `raw`; every fault of it is raised."""
         if isinstance(raw, GridTable):
             return raw
         faults = FieldFaults()
@@ -240,9 +220,9 @@ class TableOf(ReadBy):
             faults.add((), "must be a table")
             faults.raise_any()
             return GridTable()
-        for key in (key for key in raw if key in _ELSEWHERE):
-            faults.add((key,), _ELSEWHERE[key])
         known = {key: value for key, value in raw.items() if key not in _ELSEWHERE}
+        for key in raw.keys() & _ELSEWHERE.keys():
+            faults.add((key,), _ELSEWHERE[key])
         faults.unknown_keys(known, (*self._fields, *self._more))
         for key in self._required:
             if key not in raw:
@@ -253,7 +233,10 @@ class TableOf(ReadBy):
             self._names("recipes", raw, faults),
         )
         faults.raise_any()
-        self._check_choices(table)
+        # What several combinations have in common is said once.
+        for message in dict.fromkeys(message for choice in table.choices() for message in self._wrong(choice)):
+            faults.add((), message)
+        faults.raise_any()
         return table
 
     def _names(self, key: str, raw: Mapping[str, Any], faults: FieldFaults) -> tuple[str, ...] | None:
@@ -266,13 +249,6 @@ class TableOf(ReadBy):
             faults.add((key,), "must be a name or a list of names")
             return None
         return tuple(names)
-
-    def _check_choices(self, table: GridTable) -> None:
-        """Look at every combination, and say what several have in common once."""
-        faults = FieldFaults()
-        for message in dict.fromkeys(message for choice in table.choices() for message in self._wrong(choice)):
-            faults.add((), message)
-        faults.raise_any()
 
     def _wrong(self, choice: Mapping[str, Any]) -> list[str]:
         try:

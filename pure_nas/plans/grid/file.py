@@ -10,8 +10,8 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, Validati
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size
+from pure_nas.plans.grid.entries import Entry, architecture_of, check_network, chosen, entries_of, recipe_of
 from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS, GridTable, TableOf
-from pure_nas.plans.grid.members import Member, architecture_of, check_network, chosen, members_of, recipe_of
 from pure_nas.plans.grid.scale import Evaluations, Line, Noises, Scale, Targets, ViewsTable, Words
 from pure_nas.space.field import FieldFaults
 from pure_nas.space.tables import Table
@@ -41,7 +41,7 @@ class ExperimentFile(Table):
             epoch, so that convergence is read off images that nothing was trained on.
         reference: the network that others are compared with, unless they name another; with a recipe ("name, recipe"),
             that alone.
-        evaluations: what trained networks are judged by beside the error: "quality" (top-5, calibration), "noise",
+        evaluations: what trained networks are evaluated on besides the error: "quality" (top-5, calibration), "noise",
             "invariance" (of intensity) or "views" (crops and sizes averaged over).
         noise: levels of the kinds of noise; all kinds at their usual levels where it is left out.
         views: test-time views; ten crops where it is left out.
@@ -115,10 +115,10 @@ class ExperimentFile(Table):
             raise UsageError(f'There is no scale "{wanted}" in this experiment; {nearest(wanted, self.scales)}.')
         return wanted, self.scales[wanted]
 
-    def network_members(self, scale: Scale) -> list[Member]:
+    def networks_of(self, scale: Scale) -> list[Entry]:
         """The networks that a scale trains."""
-        return chosen(members_of(self.networks), scale.networks)
+        return chosen(entries_of(self.networks), scale.networks)
 
-    def recipe_members(self, scale: Scale) -> list[Member]:
+    def recipes_of(self, scale: Scale) -> list[Entry]:
         """The recipes that a scale uses."""
-        return chosen(members_of(self.recipes), scale.recipes)
+        return chosen(entries_of(self.recipes), scale.recipes)

@@ -8,13 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
+from pure_nas.plans.grid.entries import Entry, architecture_of, recipe_of
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.members import Member, architecture_of, recipe_of
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -27,15 +26,12 @@ class Cell:
 
     Attributes:
         label: its name: the network's, and the recipe's where there are several.
-        network: where it stands among the networks of the file.
-        recipe: likewise among the recipes.
-        candidate: what is trained.
         folder: what the folders of its trainings begin with; see `Grid.folders`.
     """
 
     label: str
-    network: Member
-    recipe: Member
+    network: Entry
+    recipe: Entry
     candidate: Candidate
     folder: str = ""
 
@@ -63,11 +59,11 @@ class Grid:
         Raises:
             ConfigError: a network cannot be built for such images.
         """
-        fields: dict[str, Any] = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
-        recipes = file.recipe_members(scale)
+        fields = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
+        recipes = file.recipes_of(scale)
         scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
         cells = []
-        for network in file.network_members(scale):
+        for network in file.networks_of(scale):
             try:
                 architecture = architecture_of(network.settings, **fields)
             except ValidationError as error:
@@ -125,7 +121,7 @@ class Grid:
         return [other for other in found if other is not None and other.candidate.digest != own]
 
     def _find(self, against: str, cell: Cell) -> Cell | None:
-        """The cell that "network" or "network, recipe" means beside another.
+        """The cell that "network" or "network, recipe" means as a reference of another.
 
         A network alone is meant by the other's recipe if it has that, else by its first.
         """

@@ -111,7 +111,7 @@ class Scale(Table):
         seeds: trainings of each network, from seeds 1, 2, ...
         batch_size: images in a step.
         networks: labels or tables of the networks to train; all where it is left out.
-        recipes: likewise.
+        recipes: labels or tables of the recipes to train them by; all where it is left out.
         dataset: instead of the experiment's.
         image_size: to bring images to, pixels; their own where it is left out.
         limit: how many of the images outside test are used; all where it is left out.
@@ -119,8 +119,7 @@ class Scale(Table):
         base_width: of every network, instead of its own.
         crop_padding: of every recipe, instead of its own: 4 pixels are much for images of 8.
         warmup_epochs: of every recipe that has a warm-up, instead of its own: 5 epochs are all that some scales have.
-        targets: instead of the experiment's.
-        evaluations: likewise.
+        targets: instead of the experiment's, as `evaluations`.
         evaluated: how many of the scored images the evaluations use; all where it is left out.
     """
 
@@ -143,9 +142,6 @@ class Scale(Table):
 
     def scaled(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a recipe, with what the scale sets in place of its own."""
-        settings = dict(recipe)
-        if self.crop_padding is not None:
-            settings["crop_padding"] = self.crop_padding
-        if self.warmup_epochs is not None and settings.get("warmup_epochs"):
-            settings["warmup_epochs"] = self.warmup_epochs
-        return settings
+        warm = {"warmup_epochs": self.warmup_epochs} if recipe.get("warmup_epochs") else {}
+        instead = {"crop_padding": self.crop_padding, **warm}
+        return {**recipe, **{name: value for name, value in instead.items() if value is not None}}

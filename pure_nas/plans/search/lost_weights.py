@@ -69,8 +69,10 @@ class RestoreWeights:
         if outcome.state != "complete":
             return Restored(before, None, outcome.reason)
         result = self._search.result(_asked(before), outcome)
-        restored_folder(self._run, job.number).finish({"schema": SCHEMA, "number": job.number, **result})
-        move_into_place(self._run, job.number)
+        new, old = restored_folder(self._run, job.number), self._run.trial(job.number)
+        new.finish({"schema": SCHEMA, "number": job.number, **result})
+        # The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result goes too.
+        _move(new, old, everything=new.weights_digest != old.weights_digest)
         return Restored(before, self._search.replaced(job.number))
 
     def name(self, job: Job) -> Mapping[str, Any]:
@@ -108,24 +110,8 @@ def restored_folder(run: RunDirectory, number: int) -> TrialDirectory:
     return TrialDirectory(run.path / _FOLDER / f"{number:04d}", number)
 
 
-def move_into_place(run: RunDirectory, number: int) -> None:
-    """Put what was trained again in the place of what was lost.
-
-    The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result is replaced too.
-
-    Raises:
-        RunError: a file cannot be moved.
-    """
-    new, old = restored_folder(run, number), run.trial(number)
-    _move(new, old, everything=new.weights_digest != old.weights_digest)
-
-
 def finish_moves(run: RunDirectory) -> None:
-    """Finish what a kill has cut short.
-
-    Raises:
-        RunError: a file cannot be moved.
-    """
+    """Finish what a kill has cut short."""
     for ended in sorted((run.path / _FOLDER).glob("*/result.json")):
         number = int(ended.parent.name)
         _move(restored_folder(run, number), run.trial(number), everything=True)

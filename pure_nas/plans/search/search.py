@@ -3,24 +3,99 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from optuna.trial import TrialState
 
 from pure_nas.errors import RunError
-from pure_nas.plans.search.baselines import Baseline
 from pure_nas.plans.search.limits import Latency, shown
-from pure_nas.plans.search.reconcile import reconcile
 from pure_nas.plans.search.settings import SearchSettings, objective_values
-from pure_nas.plans.search.study import Asked, SearchStudy
+from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, read_trial
 from pure_nas.run.schema import SCHEMA
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import get_unit
 from pure_nas.workers import Job, Outcome
 
 REJECTIONS_IN_A_ROW = 200
 """Rejected suggestions in a row after which a search stops."""
+
+
+class Baseline(NamedTuple):
+    """A candidate to compare with; the label says its unit, size and recipe: "conv small, usual recipe"."""
+
+    label: str
+    candidate: Candidate
+
+
+def baselines(space: SearchSpace) -> list[Baseline]:
+    """All-conv and all-product networks at the space's smallest, middle and largest depth.
+
+    Each is trained twice: by the recipe usual for its unit, and by one shared recipe between them, because the
+    learning rate alone can decide such a race.
+    """
+    networks = [(label, network, network.units[0][0]) for label, network in space.baseline_architectures()]
+    shared = space.baseline_recipe([get_unit(name) for name in dict.fromkeys(unit for _, _, unit in networks)])
+    found: list[Baseline] = []
+    for label, network, unit in networks:
+        usual = space.baseline_recipe([get_unit(unit)])
+        found.append(Baseline(f"{label}, usual recipe", Candidate(network, usual)))
+        if usual != shared:
+            found.append(Baseline(f"{label}, shared recipe", Candidate(network, shared)))
+    return found
+
+
+def reconcile(
+    run: RunDirectory, study: SearchStudy, objectives: Sequence[str], plan: Sequence[Baseline]
+) -> tuple[dict[int, TrialRecord], list[Asked]]:
+    """Bring the study to what the folders of trials say, which are the truth; a study that was lost is rebuilt.
+
+    Returns:
+        Every finished trial by number, and the trials that were begun but not finished.
+
+    Raises:
+        RunError: a finished trial has no folder, or another program changed the study.
+    """
+    folders = {trial.number: trial for trial in run.trials()}
+    labels = {baseline.candidate.digest: baseline.label for baseline in plan}
+    candidates = {baseline.label: baseline.candidate for baseline in plan}
+    finished: dict[int, TrialRecord] = {}
+    unfinished: list[Asked] = []
+    for number in range(max([len(study.trials), *(known + 1 for known in folders)])):
+        folder = run.trial(number)
+        record = read_trial(folder, objectives) if folder.has_candidate else None
+        if number >= len(study.trials):
+            if not folder.has_candidate:
+                raise RunError(
+                    f"{folder.path} is missing, but later trials are there.",
+                    hint="Put it back, or start anew with another --study.",
+                )
+            candidate = folder.candidate()
+            study.begin(candidate, record.baseline if record else labels.get(candidate.digest, ""))
+        stored = study.trials[number]
+        if record is not None:
+            if stored.state == TrialState.RUNNING:
+                study.tell(record)
+            finished[number] = record
+        elif stored.state == TrialState.RUNNING:
+            label = str(stored.user_attrs.get(BASELINE_KEY, ""))
+            if folder.has_candidate:
+                candidate = folder.candidate()
+            else:
+                candidate = candidates[label] if label in candidates else study.candidate_of(number)
+            unfinished.append(Asked(number, candidate, label))
+        else:
+            raise RunError(
+                f"Trial {number} is {stored.state.name.lower()} in the study, but {folder.path} has no result.",
+                hint="Put the folder back. If another program added the trial, move study.db away: the study is "
+                "rebuilt from the folders.",
+            )
+    return finished, unfinished
 
 
 class SearchPlan:
@@ -121,7 +196,7 @@ class SearchPlan:
         """Keep how a trial ended."""
         asked = self._running.pop(job.number)
         record = self._end(asked, self.result(asked, outcome))
-        # They repeat the trial now, or train themselves where it has failed.
+        # Those that waited repeat the trial now, or train themselves where it has failed.
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
 
@@ -151,12 +226,7 @@ class SearchPlan:
             names = self._settings.objectives
             objectives = dict(zip(names, objective_values(names, outcome.metrics, outcome.cost), strict=True))
         constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
-        return {
-            **asdict(outcome),
-            "baseline": asked.baseline,
-            "objectives": objectives,
-            "constraints": constraints,
-        }
+        return {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
 
     def replaced(self, number: int) -> TrialRecord:
         """The record of a trial whose folder holds another training of it now; trials that repeat it follow."""
@@ -182,29 +252,28 @@ class SearchPlan:
         return next(same, None)
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
-        over = [
+        limits = self._settings.limits.given
+        over = "; ".join(
             f"{shown(name, bound * (1 + constraints[f'max_{name}']))} is over {shown(name, bound)}"
-            for name, bound in self._settings.limits.given.items()
+            for name, bound in limits.items()
             if constraints[f"max_{name}"] > 0
-        ]
-        result = {"state": "rejected", "reason": "; ".join(over), "baseline": asked.baseline}
-        record = self._end(asked, {**result, "constraints": dict(constraints)})
+        )
+        result = {"state": "rejected", "reason": over, "baseline": asked.baseline, "constraints": dict(constraints)}
+        record = self._end(asked, result)
         last = [each.state for _, each in sorted(self._records.items())][-REJECTIONS_IN_A_ROW:]
         if len(last) == REJECTIONS_IN_A_ROW and set(last) == {"rejected"}:
             raise RunError(
                 f"{REJECTIONS_IN_A_ROW} suggestions in a row were over the limits "
-                f"({', '.join(shown(name, bound) for name, bound in self._settings.limits.given.items())}).",
+                f"({', '.join(shown(*limit) for limit in limits.items())}).",
                 hint="Raise the limits in a new --study, or write a space with smaller networks.",
             )
         return record
 
     def _same_as(self, digest: str) -> TrialRecord | None:
         """An ended trial that trained the same, if there is one."""
-        for record in self._records.values():
-            trained = record.state in ("complete", "diverged") and record.replay_of is None
-            if trained and record.candidate.digest == digest:
-                return record
-        return None
+        trained = (each for each in self._records.values() if each.replay_of is None)
+        ended = (each for each in trained if each.state in ("complete", "diverged"))
+        return next((each for each in ended if each.candidate.digest == digest), None)
 
     def _keep_candidate(self, asked: Asked) -> None:
         """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""

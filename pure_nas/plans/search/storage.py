@@ -1,4 +1,4 @@
-"""Where the Optuna study is kept."""
+"""Where the Optuna study is kept, and what a fault of it is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,38 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.paths import expanded
-from pure_nas.plans.search.storage_faults import REBUILD, fault_of
 from pure_nas.run.environment import without_password, without_passwords_of
 
 logger = logging.getLogger(__name__)
 
+REBUILD = (
+    "The trials are safe in their folders: move study.db (and study.db-wal, study.db-shm) away, or delete the study "
+    "from its --storage, and give the same command again; the study is rebuilt from them."
+)
+_AGAIN = "then give the same command again; trials that ended are safe in their folders."
+_FULL = f"Free some space, {_AGAIN}"
+_SERVER = f"Start the database server again or check the network, {_AGAIN}"
+_OUTDATED = (
+    "Another version of Optuna made the tables of this storage. Use another --storage or database, install that "
+    "version, or bring them to this one: optuna storage upgrade --storage URL. " + REBUILD
+)
+_HINTS = (
+    (r"is full|no space left|quota|could not (extend|write)", _FULL),
+    (r"disk i/o error", f"Check the disk: its free space, its quota and its permissions, {_AGAIN}"),
+    (r"locked", f"Close what holds the database, such as a dashboard or another search, {_AGAIN}"),
+    (r"read-?only|permission denied|unable to open", f"See that its folder exists and can be written, {_AGAIN}"),
+    (r"connection option|bad value for", "Check what is behind the ? of --storage."),
+    (r"password|authentication|access denied|no pg_hba", "Check the user and the password of --storage."),
+    (r"compatible with the table schema|no such column|undefinedcolumn", _OUTDATED),
+)
+_PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""What to install for the drivers that SQLAlchemy takes by itself."""
+_UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)
+"""What Optuna and SQLAlchemy raise where a storage cannot be used."""
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p", "afs"}
 )
@@ -35,6 +59,34 @@ _LOCKED_SECONDS = 60.0
 """How long SQLite waits for whoever holds a database."""
 _RESTART_SECONDS = 60.0
 """How long a database server that was there may be away: it is being started again."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a storage failed, on one line, and the way out."""
+
+    cause: str
+    hint: str
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What is behind an error of Optuna or SQLAlchemy, whose own texts hide it."""
+    on_server = False
+    while True:
+        if isinstance(error, DBAPIError):
+            on_server |= not type(error.orig).__module__.startswith("sqlite3")
+            inner: BaseException | None = error.orig
+        else:
+            inner = error.__cause__
+        if inner is None:
+            break
+        error = inner
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = _PACKAGES.get(error.name, error.name)
+        return Fault(f"its driver {error.name} is not installed", f"Install it: pip install '{package}'")
+    cause = (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")  # databases go on for pages
+    usual = _SERVER if on_server else REBUILD
+    return Fault(cause, next((hint for pattern, hint in _HINTS if re.search(pattern, cause, re.IGNORECASE)), usual))
 
 
 def open_storage(database: Path, url: str | None) -> RDBStorage:
@@ -66,7 +118,7 @@ def _open_file(database: Path) -> RDBStorage:
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
         return RDBStorage("sqlite:///study.db", engine_kwargs={"creator": connect})
-    except (sqlite3.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+    except (sqlite3.Error, *_UNUSABLE) as error:
         if database.parent.is_dir() and shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
             raise RunError(
                 f"The study {database} cannot be written: the disk is full.",

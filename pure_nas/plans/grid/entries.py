@@ -17,7 +17,7 @@ DEPTH = "depth"
 
 
 @dataclass(frozen=True)
-class Member:
+class Entry:
     """One network or recipe of a table.
 
     Attributes:
@@ -44,18 +44,18 @@ class Member:
     alone: bool = False
 
     def named(self, name: str, index: int) -> bool:
-        """Whether `name` means it beside the member `index` of another table.
+        """Whether `name` means it when it is compared with entry `index` of another table.
 
-        It does by label, and by table where that has no other member, or where this one has the same place there.
+        It does by label, and by table where that has no other entry, or where this one has the same place there.
         """
         return self.label == name or (self.table == name and (self.alone or self.index == index))
 
-    def trained_by(self, recipe: Member) -> bool:
+    def trained_by(self, recipe: Entry) -> bool:
         """Whether it, a network, is trained by a recipe."""
         return self.recipes is None or bool({recipe.label, recipe.table} & set(self.recipes))
 
 
-def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
+def entries_of(tables: Mapping[str, GridTable]) -> Iterator[Entry]:
     """Every network or recipe, in the order of the file."""
     labels = Counter(_label(name, table, choice) for name, table in tables.items() for choice in table.choices())
     for name, table in tables.items():
@@ -63,7 +63,7 @@ def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
         for index, settings in enumerate(choices):
             axis, place = _place(table, settings)
             label = _label(name, table, settings)
-            yield Member(
+            yield Entry(
                 label=f"{name} {label}" if table.grid == ("base",) and labels[label] > 1 else label,
                 table=name,
                 index=index,
@@ -76,9 +76,9 @@ def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
             )
 
 
-def chosen(members: Iterable[Member], names: Sequence[str] | None) -> list[Member]:
-    """The members that a scale names by label or by table; all where it names none."""
-    return [member for member in members if names is None or {member.label, member.table} & set(names)]
+def chosen(entries: Iterable[Entry], names: Sequence[str] | None) -> list[Entry]:
+    """The entries that a scale names by label or by table; all where it names none."""
+    return [entry for entry in entries if names is None or {entry.label, entry.table} & set(names)]
 
 
 def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | None]:
@@ -94,7 +94,7 @@ def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | 
 
 
 def _label(name: str, table: GridTable, settings: Mapping[str, Any]) -> str:
-    """The table's name and what tells its members apart; for a grid of bases, their names."""
+    """The table's name and what tells its entries apart; for a grid of bases, their names."""
     if not table.grid:
         return name
     rest = [field for field in table.grid if field != "base"]
