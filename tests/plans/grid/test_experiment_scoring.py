@@ -42,7 +42,7 @@ def test_curves_on_validation_images_beside_a_score_on_the_test_images(text: str
     cell = results.grid.cells[0]
     (measured,) = results.measurements[cell.label]
     network = build(cell.candidate.architecture)
-    network.load_state_dict(read_weights(folder / "trials" / "adds-seed1" / "weights.safetensors"))
+    network.load_state_dict(read_weights(folder / "trials" / "adds-seed1" / "weights.safetensors")[0])
     assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
     assert evaluate(network, dataset.validation, torch.device("cpu")).error == measured.curve[-1]["validation_error"]
 
