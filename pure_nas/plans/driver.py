@@ -60,11 +60,7 @@ class Driver:
         return self._epochs * self._resources.train_images / (self.budget.session_seconds - self._training_since)
 
     def go(self, plan: Plan[R], listener: Listener[R]) -> str:
-        """Train until nothing is left or the time is used up; returns which.
-
-        Raises:
-            RunError: a file cannot be written, or the plan cannot go on.
-        """
+        """Train until nothing is left or the time is used up; returns which."""
         if reason := self._nothing_to_begin(plan):
             return reason
         stopped = "an error"

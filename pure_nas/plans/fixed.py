@@ -16,11 +16,7 @@ from pure_nas.workers import EvaluationSettings, Job, Outcome
 
 @dataclass(frozen=True)
 class Training:
-    """One network, trained once.
-
-    Attributes:
-        label: what people call it, without the seed.
-    """
+    """One network, trained once; the label is what people call it, without the seed."""
 
     label: str
     candidate: Candidate
@@ -80,7 +76,6 @@ class FixedPlan:
 
     @property
     def done(self) -> int:
-        """How many trainings have ended."""
         return len(self._ended)
 
     @property
@@ -90,14 +85,12 @@ class FixedPlan:
 
     @property
     def finished(self) -> str:
-        """How much is done, where nothing is left that could be trained now."""
         total = len(self.trainings)
         if self.failed:
             return f"{self.done} of {total} trainings are done"
         return f"all {total} trainings are done" if total > 1 else "the training is done"
 
     def next(self) -> Job | Trained | None:
-        """The next training."""
         if not self._waiting:
             return None
         number, training = self._waiting.popleft()
@@ -116,11 +109,7 @@ class FixedPlan:
         )
 
     def tell(self, job: Job, outcome: Outcome) -> Trained:
-        """Keep how a training ended; one that failed for want of memory is tried again by the same command.
-
-        Raises:
-            RunError: it failed, and the plan insists on all of them.
-        """
+        """Keep how a training ended; one that failed is tried again by the same command, or ends the plan."""
         training = self._running.pop(job.number)
         if outcome.state != "failed":
             training.directory.finish({"schema": SCHEMA, "seed": training.seed, **asdict(outcome)})
@@ -135,9 +124,7 @@ class FixedPlan:
         return Trained(training, outcome)
 
     def name(self, job: Job) -> Mapping[str, Any]:
-        """That of its folder."""
         return {"training": job.label}
 
     def entry(self, record: Trained) -> Mapping[str, Any]:
-        """How it ended."""
         return {"training": record.training.name, "state": record.outcome.state, "reason": record.outcome.reason}

@@ -14,15 +14,10 @@ R_contra = TypeVar("R_contra", contravariant=True)
 
 
 class Plan(Protocol[R]):
-    """What to train next. Its records say what came of it, in the words of its command.
+    """What to train next. Its records say what came of it, in the words of its command."""
 
-    Attributes:
-        kind: what it is in the log: "search", "experiment", "retraining".
-        noun: what it calls one training in the log: "trial", "training".
-    """
-
-    kind: str
-    noun: str
+    kind: str  # in the log: "search", "experiment", "retraining"
+    noun: str  # one training in the log: "trial", "training"
 
     @property
     def left(self) -> int:

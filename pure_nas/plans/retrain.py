@@ -39,12 +39,7 @@ from pure_nas.workers.count import Work, Workers, check_workers
 
 
 def select_trials(results: Results, which: str) -> list[TrialRecord]:
-    """The trials called "front", or listed by name or number as in "best,3,7".
-
-    Raises:
-        UsageError: there is no such trial.
-        RunError: no trial is complete.
-    """
+    """The trials called "front", or listed by name or number as in "best,3,7"."""
     if which == "front":
         results.require_complete()
         return list(results.front)
@@ -62,10 +57,6 @@ class Retrain:
     Args:
         workers: networks trained at once.
         dataset: where the images of the run are now; None for where they were.
-
-    Raises:
-        UsageError: there are no seeds, or the number of workers makes no sense.
-        RunError: retrain.json is damaged, or the images changed.
     """
 
     def __init__(
@@ -105,11 +96,7 @@ class Retrain:
         self._driver = Driver(run, resources, Budget())
 
     def go(self, listener: Listener[Trained]) -> Retraining:
-        """Train what is missing, and compare everything that was retrained in the run so far.
-
-        Raises:
-            RunError: a file cannot be written, or the device ran out of memory.
-        """
+        """Train what is missing, and compare everything that was retrained in the run so far."""
         with closing(self._driver):
             self._driver.go(self.plan, listener)
         now = [_row(variant, trained) for variant, trained in self._wanted]

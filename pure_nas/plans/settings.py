@@ -70,9 +70,6 @@ def locked(
         ours: as in `require_room`.
         same: what is given again for a run to go on.
         option: that chooses another run.
-
-    Raises:
-        RunError: it is in use, was started with other settings, or the folder holds something else.
     """
     if not run.exists:
         require_room(run.path, ours, what=wanted.get("kind", "run"), hint=f"Choose another {option}.")
@@ -138,9 +135,6 @@ def require_room(folder: Path, ours: Callable[[Path], bool], *, what: str, hint:
 
     Args:
         ours: whether a file is what a command leaves that was stopped before it wrote its settings.
-
-    Raises:
-        RunError: it is a file, cannot be read, or holds something else.
     """
     if folder.is_file():
         raise RunError(f"{folder} is a file, not the folder of a run.", hint=hint)

@@ -94,14 +94,7 @@ class Prepared(Resources):
 
 
 def prepare(settings: TrainSettings) -> Prepared:
-    """Load the images and fit the network to them; nothing is written.
-
-    Raises:
-        DeviceError: the device is not there.
-        DataError: the images cannot be had.
-        UsageError: no architecture is called that.
-        ConfigError: it cannot be built for such images, or the recipe breaks a rule.
-    """
+    """Load the images and fit the network to them; nothing is written."""
     device, load = resolve_device(settings.device), settings.load
     dataset = load()
     candidate = _candidate(settings, dataset)
@@ -133,9 +126,6 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
     """Train, or go on with what the folder holds; returns the result.
 
     One whose weights are missing or damaged is trained again.
-
-    Raises:
-        RunError: the folder holds something else.
     """
     run, seed = RunDirectory(folder), prepared.settings.seed
     if not (folder / TRAINING_FILE).exists():

@@ -39,12 +39,7 @@ def experiment_names() -> tuple[str, ...]:
 
 
 def find_experiment(name_or_path: str) -> ExperimentSource:
-    """The experiment that ships under that name, or that of a .toml file.
-
-    Raises:
-        UsageError: no experiment has that name, or no folder can be called like the file.
-        ConfigError: the file cannot be read or breaks a rule; every fault is listed.
-    """
+    """The experiment that ships under that name, or that of a .toml file."""
     if name_or_path in _shipped():
         text = _shipped()[name_or_path].read_text(encoding="utf-8")
         file = ExperimentFile.from_toml(text, source=f'experiment "{name_or_path}"')

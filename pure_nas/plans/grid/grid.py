@@ -22,12 +22,7 @@ from pure_nas.validation import faults
 
 @dataclass(frozen=True)
 class Cell:
-    """One network with one recipe.
-
-    Attributes:
-        label: its name: the network's, and the recipe's where there are several.
-        folder: what the folders of its trainings begin with; see `Grid.folders`.
-    """
+    """One network with one recipe; folders of its trainings begin with `folder`, see `Grid.folders`."""
 
     label: str
     network: Entry
@@ -38,11 +33,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """What an experiment trains at one scale.
-
-    Attributes:
-        seeds: trainings of each cell, from seeds 1, 2, ...
-    """
+    """What an experiment trains at one scale: each cell from so many seeds, 1, 2, ..."""
 
     cells: tuple[Cell, ...]
     seeds: int
@@ -50,15 +41,7 @@ class Grid:
 
     @classmethod
     def of(cls, file: ExperimentFile, scale: Scale, images: Mapping[str, int], seeds: int | None = None) -> Grid:
-        """The grid of a file at a scale, for images of that kind.
-
-        Args:
-            images: in_chans, num_classes and image_size.
-            seeds: instead of the scale's.
-
-        Raises:
-            ConfigError: a network cannot be built for such images.
-        """
+        """The grid of a file at a scale, for images of those in_chans, num_classes and image_size."""
         fields = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
         recipes = file.recipes_of(scale)
         scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
@@ -78,10 +61,8 @@ class Grid:
     @cached_property
     def distinct(self) -> dict[str, Cell]:
         """The cells that train something different, by digest; others are equal to one of them."""
-        found: dict[str, Cell] = {}
-        for cell in self.cells:
-            found.setdefault(cell.candidate.digest, cell)
-        return found
+        first = {cell.candidate.digest: cell for cell in reversed(self.cells)}
+        return {cell.candidate.digest: first[cell.candidate.digest] for cell in self.cells}
 
     @cached_property
     def folders(self) -> dict[str, list[str]]:
@@ -96,7 +77,6 @@ class Grid:
 
     @property
     def trainings(self) -> int:
-        """How many networks are trained."""
         return len(self.distinct) * self.seeds
 
     def references_of(self, cell: Cell) -> list[Cell]:

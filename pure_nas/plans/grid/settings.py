@@ -92,11 +92,7 @@ class ExperimentSettings:
         return str(path) if path.exists() or os.path.basename(name) != name else name
 
     def going_on_in(self, folder: Path) -> Self:
-        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it.
-
-        Raises:
-            RunError: its run.toml is damaged.
-        """
+        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it."""
         run = RunDirectory(folder)
         kept = run.exists and bool(run.settings().get("skip_corrupt"))
         return replace(self, skip_corrupt=self.skip_corrupt or kept)
@@ -107,11 +103,7 @@ class ExperimentSettings:
         return self.file.evaluations if self.scale.evaluations is None else self.scale.evaluations
 
     def evaluation(self, image_size: int) -> EvaluationSettings | None:
-        """The evaluations, for images of that size; None where there are none.
-
-        Raises:
-            UsageError: a level of noise or a size cannot be had.
-        """
+        """The evaluations, for images of that size; None where there are none."""
         wanted = self.evaluations
         if not wanted:
             return None

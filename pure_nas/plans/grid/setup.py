@@ -76,13 +76,7 @@ class Prepared(Resources):
 
 
 def prepare(settings: ExperimentSettings) -> Prepared:
-    """Load the images and resolve the grid for them; nothing is written to the run.
-
-    Raises:
-        DataError: the images cannot be had, or there are no test images to score on.
-        DeviceError: the device is not there.
-        ConfigError: a network cannot be built for such images.
-    """
+    """Load the images and resolve the grid for them; nothing is written to the run."""
     device, scale, file = resolve_device(settings.device), settings.scale, settings.file
     load = partial(
         load_dataset,
@@ -152,9 +146,6 @@ class Experiment:
         Args:
             seconds: after which nothing more begins. Epochs in progress are finished, and a training whose last epoch
                 is done is scored, so that sessions get further however short they are.
-
-        Raises:
-            RunError: a file cannot be written.
         """
         self.driver.budget = Budget(seconds, breaks_off=True)
         with closing(self.driver):
@@ -170,9 +161,6 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
 
     Args:
         folder: of the run.
-
-    Raises:
-        RunError: the run is in use, damaged, or was started with other settings.
     """
     run, settings, grid = RunDirectory(folder), prepared.settings, prepared.grid
     file, text = run.path / EXPERIMENT_FILE, settings.source.text

@@ -118,11 +118,6 @@ class Objective:
         Args:
             trial: of a study that runs, or one that has its parameters: one that has ended (such as those in
                 `study.best_trials`) or a `FixedTrial`.
-
-        Raises:
-            optuna.TrialPruned: it is over a limit, diverged, or ran out of memory.
-            UsageError: the study has another number of objectives or maximises one, or the trial's parameters are
-                not those of a candidate of the space.
         """
         settings = self._prepared.settings
         self._check(trial)

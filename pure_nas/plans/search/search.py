@@ -57,9 +57,6 @@ def reconcile(
 
     Returns:
         Every finished trial by number, and the trials that were begun but not finished.
-
-    Raises:
-        RunError: a finished trial has no folder, or another program changed the study.
     """
     folders = {trial.number: trial for trial in run.trials()}
     labels = {baseline.candidate.digest: baseline.label for baseline in plan}
@@ -105,7 +102,6 @@ class SearchPlan:
     equals a running trial waits for it and repeats it, as one that equals an ended trial does at once.
 
     Args:
-        baselines: to train first.
         reference: the worst value of each objective.
         latency: measures an architecture, for a limit on latency.
     """
@@ -137,7 +133,6 @@ class SearchPlan:
 
     @property
     def results(self) -> Results:
-        """What has been found so far."""
         trials = tuple(self._records[number] for number in sorted(self._records))
         return Results(tuple(self._settings.objectives), self._reference, trials)
 
@@ -164,15 +159,9 @@ class SearchPlan:
 
     @property
     def finished(self) -> str:
-        """All trials are."""
         return f"all {self._settings.trials} trials are done"
 
     def next(self) -> Job | TrialRecord | None:
-        """The next trial to train, or one that ends without training.
-
-        Raises:
-            RunError: nothing that is suggested keeps the limits.
-        """
         while True:
             begun = len(self._running) + sum(map(len, self._waiting.values()))
             if self._unfinished:
@@ -193,7 +182,6 @@ class SearchPlan:
             self._waiting[same].append(asked)
 
     def tell(self, job: Job, outcome: Outcome) -> TrialRecord:
-        """Keep how a trial ended."""
         asked = self._running.pop(job.number)
         record = self._end(asked, self.result(asked, outcome))
         # Those that waited repeat the trial now, or train themselves where it has failed.
@@ -201,14 +189,12 @@ class SearchPlan:
         return record
 
     def name(self, job: Job) -> Mapping[str, Any]:
-        """Its number."""
         return {"number": job.number}
 
     def entry(self, record: TrialRecord) -> Mapping[str, Any]:
-        """How it ended."""
         return {"number": record.number, "state": record.state, "reason": record.reason}
 
-    def job(self, asked: Asked, directory: Path) -> Job:
+    def job(self, asked: Asked | TrialRecord, directory: Path) -> Job:
         """The training of a trial in a folder."""
         return Job(
             number=asked.number,
@@ -219,7 +205,7 @@ class SearchPlan:
             label=asked.baseline,
         )
 
-    def result(self, asked: Asked, outcome: Outcome) -> dict[str, Any]:
+    def result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
         """What result.json says of a trial that was trained."""
         objectives: dict[str, float] = {}
         if outcome.state == "complete":
@@ -232,7 +218,7 @@ class SearchPlan:
         """The record of a trial whose folder holds another training of it now; trials that repeat it follow."""
         record = self._read(number)
         for repeat in [each for each in self._records.values() if each.replay_of == number]:
-            result = {**self._repeated(record), "baseline": repeat.baseline}
+            result = self._repeated(record, repeat.baseline)
             self._run.trial(repeat.number).finish({"schema": SCHEMA, "number": repeat.number, **result})
             self._read(repeat.number)
         return record
@@ -243,7 +229,7 @@ class SearchPlan:
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
         if (earlier := self._same_as(asked.candidate.digest)) and self._equal_running(asked) is None:
-            return self._end(asked, {**self._repeated(earlier), "baseline": asked.baseline})
+            return self._end(asked, self._repeated(earlier, asked.baseline))
         return None
 
     def _equal_running(self, asked: Asked) -> int | None:
@@ -281,17 +267,11 @@ class SearchPlan:
         if not folder.has_candidate:
             folder.write_candidate(asked.candidate)
 
-    def _repeated(self, earlier: TrialRecord) -> dict[str, Any]:
+    def _repeated(self, earlier: TrialRecord, baseline: str) -> dict[str, Any]:
         """The result of a trial that trains what `earlier` trained: the same, in no time."""
-        return {
-            "state": earlier.state,
-            "reason": earlier.reason,
-            "metrics": earlier.metrics,
-            "cost": earlier.cost,
-            "constraints": earlier.constraints,
-            "objectives": dict(zip(self._settings.objectives, earlier.objectives, strict=False)),
-            "replay_of": earlier.number,
-        }
+        same = {name: getattr(earlier, name) for name in ("state", "reason", "metrics", "cost", "constraints")}
+        objectives = dict(zip(self._settings.objectives, earlier.objectives, strict=False))
+        return {**same, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
 
     def _end(self, asked: Asked, result: dict[str, Any]) -> TrialRecord:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""

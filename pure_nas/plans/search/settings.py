@@ -141,11 +141,7 @@ def _check_study_name(name: str) -> None:
 
 
 def objective_names(text: str) -> tuple[str, ...]:
-    """Objectives from a list such as "error,flops".
-
-    Raises:
-        UsageError: a name is unknown.
-    """
+    """Objectives from a list such as "error,flops"."""
     return tuple(require_objective(name.strip()) for name in text.split(","))
 
 
@@ -173,9 +169,6 @@ def settings_for(
 
     Args:
         others: further fields of `SearchSettings`.
-
-    Raises:
-        UsageError: a name or value cannot be used.
     """
     name = dataset_name(dataset)
     space_name, chosen = _space(space, name)
@@ -196,11 +189,7 @@ def settings_for(
 
 
 def listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
-    """Objectives one by one, also where they are one string.
-
-    Raises:
-        UsageError: they are something else.
-    """
+    """Objectives one by one, also where they are one string."""
     found = objectives.split(",") if isinstance(objectives, str) else objectives
     if not isinstance(found, Iterable) or not all(isinstance(each, str | Metric) or callable(each) for each in found):
         raise UsageError(f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").')
@@ -208,11 +197,7 @@ def listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
 
 
 def whole_number(name: str, value: SupportsIndex) -> int:
-    """A whole number, which may be one of NumPy's.
-
-    Raises:
-        UsageError: it is something else.
-    """
+    """A whole number, which may be one of NumPy's."""
     try:
         if isinstance(value, bool):
             raise TypeError

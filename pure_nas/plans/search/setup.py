@@ -128,13 +128,7 @@ def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
 
 
 def prepare(settings: SearchSettings) -> Prepared:
-    """Load the images, fit the space to them and check the limits; nothing is written to the run.
-
-    Raises:
-        DataError: the images cannot be had.
-        DeviceError: the device is not there.
-        UsageError: the limits cannot be met.
-    """
+    """Load the images, fit the space to them and check the limits; nothing is written to the run."""
     device, load = resolve_device(settings.device), settings.load
     dataset = load()
     space = settings.space.with_images(
@@ -184,11 +178,7 @@ class Search:
         return self.driver.workers(self.left)
 
     def go(self, listener: Listener[TrialRecord | Restored]) -> str:
-        """Search until the trials or the time are used up; returns which.
-
-        Raises:
-            RunError: a file cannot be written, or nothing that is suggested keeps the limits.
-        """
+        """Search until the trials or the time are used up; returns which."""
         try:
             if self.lost:
                 self.driver.go(RestoreWeights(self.driver.run, self.plan, self.lost), listener)
@@ -205,9 +195,6 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
     Args:
         out: the folder that holds runs; the run is `out / study`.
         restore_weights: train again every complete trial that has lost its weights, not only those of the front.
-
-    Raises:
-        RunError: the run is in use, damaged, or was started with other settings.
     """
     settings = prepared.settings
     run = RunDirectory(out / settings.study)

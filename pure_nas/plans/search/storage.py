@@ -8,10 +8,9 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
@@ -61,8 +60,7 @@ _RESTART_SECONDS = 60.0
 """How long a database server that was there may be away: it is being started again."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """Why a storage failed, on one line, and the way out."""
 
     cause: str
@@ -71,31 +69,26 @@ class Fault:
 
 def fault_of(error: BaseException) -> Fault:
     """What is behind an error of Optuna or SQLAlchemy, whose own texts hide it."""
-    on_server = False
-    while True:
-        if isinstance(error, DBAPIError):
-            on_server |= not type(error.orig).__module__.startswith("sqlite3")
-            inner: BaseException | None = error.orig
-        else:
-            inner = error.__cause__
-        if inner is None:
-            break
-        error = inner
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        package = _PACKAGES.get(error.name, error.name)
-        return Fault(f"its driver {error.name} is not installed", f"Install it: pip install '{package}'")
-    cause = (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")  # databases go on for pages
-    usual = _SERVER if on_server else REBUILD
+    chain = _chain(error)
+    of_drivers = [type(each.orig).__module__ for each in chain if isinstance(each, DBAPIError)]
+    last = chain[-1]
+    if isinstance(last, ModuleNotFoundError) and last.name:
+        package = _PACKAGES.get(last.name, last.name)
+        return Fault(f"its driver {last.name} is not installed", f"Install it: pip install '{package}'")
+    cause = (str(last).splitlines() or [type(last).__name__])[0].strip().rstrip(".")  # databases go on for pages
+    usual = REBUILD if all(name.startswith("sqlite3") for name in of_drivers) else _SERVER
     return Fault(cause, next((hint for pattern, hint in _HINTS if re.search(pattern, cause, re.IGNORECASE)), usual))
 
 
-def open_storage(database: Path, url: str | None) -> RDBStorage:
-    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`.
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and its causes."""
+    if error is None:
+        return []
+    return [error, *_chain(error.orig if isinstance(error, DBAPIError) else error.__cause__)]
 
-    Raises:
-        RunError: the database is damaged or cannot be written.
-        UsageError: the URL cannot be opened.
-    """
+
+def open_storage(database: Path, url: str | None) -> RDBStorage:
+    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`."""
     return _open_file(database) if url is None else _open_url(url)
 
 
@@ -141,15 +134,7 @@ def _open_url(url: str) -> RDBStorage:
     options: dict[str, Any] = {"pool_pre_ping": True} if on_server else {"connect_args": {"timeout": _LOCKED_SECONDS}}
     try:
         storage = RDBStorage(_completed(url), engine_kwargs=options)
-    except (
-        ValueError,
-        LookupError,
-        ImportError,
-        SQLAlchemyError,
-        StorageInternalError,
-        RuntimeError,
-        OSError,
-    ) as error:
+    except (ValueError, LookupError, ImportError, OSError, *_UNUSABLE) as error:
         fault = fault_of(error)
         cause, texts = without_passwords_of(url, fault.cause), "\n".join(map(str, _chain(error)))
         told = error if without_passwords_of(url, texts) == texts else StorageInternalError(cause)
@@ -191,11 +176,6 @@ def _patient_connect(dialect: Any, _record: Any, arguments: Any, options: Any) -
             time.sleep(1)
 
 
-def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and its causes."""
-    return [error, *_chain(error.__cause__)] if error is not None else []
-
-
 def close_storage(storage: RDBStorage) -> None:
     """Let go of a database, so that SQLite moves its write-ahead log into the file."""
     storage.remove_session()
@@ -207,11 +187,9 @@ def file_system(path: Path) -> str:
     mounts = Path("/proc/mounts")
     if not mounts.exists():
         return "unknown"
-    target = path.resolve()
-    found, kind = -1, "unknown"
+    found = {}
     for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-        _, mount, name = line.split(" ")[:3]
-        point = Path(mount.replace("\\040", " "))
-        if target.is_relative_to(point) and len(point.parts) >= found:
-            found, kind = len(point.parts), name
-    return kind
+        _, mount, kind = line.split(" ")[:3]
+        found[Path(mount.replace("\\040", " "))] = kind  # of several at one place, the last is seen
+    holding = [point for point in found if path.resolve().is_relative_to(point)]
+    return found[max(holding, key=lambda point: len(point.parts))] if holding else "unknown"
