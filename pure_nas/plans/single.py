@@ -43,8 +43,7 @@ class TrainSettings(ImageSettings):
     """Which network is trained, how, and on which images.
 
     Attributes:
-        architecture: or such as "pure20", an architecture.json or RUN:TRIAL. One that has no recipe takes the usual
-            one for its units.
+        architecture: or such as "pure20", an architecture.json or RUN:TRIAL; without a recipe it takes the usual one.
         epochs: instead of the recipe's, as `batch_size` and `learning_rate`, which is that of every parameter kind.
     """
 
@@ -56,11 +55,7 @@ class TrainSettings(ImageSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared(Resources):
-    """A training that is ready to go.
-
-    Attributes:
-        candidate: the network, fitted to the images, and its recipe.
-    """
+    """A training that is ready to go; its candidate is fitted to the images."""
 
     settings: TrainSettings
     candidate: Candidate

@@ -19,9 +19,7 @@ from pure_nas.validation import from_toml, read_text
 
 _NETWORKS = TableOf(NETWORK_FIELDS, check_network, required=("base",), more=("against", "recipes"))
 _RECIPES = TableOf(
-    RECIPE_FIELDS,
-    lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})),
-    more=("against",),
+    RECIPE_FIELDS, lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})), more=("against",)
 )
 _HINT = "A field is a value, or { each = [...] } for a network or recipe of every value."
 _TRAINED = "of a run"

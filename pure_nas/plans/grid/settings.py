@@ -33,9 +33,7 @@ class ExperimentSettings:
         scale_name: the scale that is made; the file's first where it is None.
         dataset: instead of the scale's.
         seeds: instead of the scale's; raising it goes on with a run.
-        time_seconds: after which this session stops; None is unbounded.
-        skip_corrupt: leave images out that cannot be decoded, instead of refusing them.
-        workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
+        time_seconds: after which this session stops.
     """
 
     source: ExperimentSource
@@ -58,17 +56,14 @@ class ExperimentSettings:
 
     @property
     def name(self) -> str:
-        """What the experiment is called."""
         return self.source.name
 
     @property
     def file(self) -> ExperimentFile:
-        """What its file says."""
         return self.source.file
 
     @property
     def scale(self) -> Scale:
-        """The scale that is made."""
         return self.file.scale(self.scale_name)[1]
 
     @property
@@ -129,14 +124,8 @@ class ExperimentSettings:
             "dataset_replaced": dataset != placed(self._dataset_of_file),
             "split": self.file.split,
             "validation_curve": self.file.validation_curve,
-            "epochs": scale.epochs,
-            "batch_size": scale.batch_size,
-            "limit": scale.limit,
-            "validation": scale.validation,
-            "image_size": scale.image_size,
-            "base_width": scale.base_width,
-            "crop_padding": scale.crop_padding,
-            "warmup_epochs": scale.warmup_epochs,
+            **{name: getattr(scale, name) for name in ("epochs", "batch_size", "limit", "validation", "image_size")},
+            **{name: getattr(scale, name) for name in ("base_width", "crop_padding", "warmup_epochs")},
             "evaluations": self.evaluations,
             "evaluated": scale.evaluated,
             "noise": self.file.noise if "noise" in self.evaluations else None,

@@ -33,7 +33,6 @@ class Prepared(Resources):
     """An experiment of which everything is known but what it will find.
 
     Attributes:
-        evaluation: what trained networks are evaluated on besides the error.
         scored: images that a network is scored on.
         notes: what is done otherwise than the file says, and why, by what it concerns.
     """
@@ -154,13 +153,10 @@ class Experiment:
 
 @contextmanager
 def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
-    """Lock the run, check or write its settings, and yield the experiment.
+    """Lock the run in a folder, check or write its settings, and yield the experiment.
 
     The run keeps a copy of the experiment's file. Where the file says something else now that needs no other training,
     such as what is compared, it replaces the copy.
-
-    Args:
-        folder: of the run.
     """
     run, settings, grid = RunDirectory(folder), prepared.settings, prepared.grid
     file, text = run.path / EXPERIMENT_FILE, settings.source.text

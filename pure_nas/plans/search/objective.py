@@ -160,7 +160,10 @@ class Objective:
         try:
             return self._prepared.space.suggest(trial)
         except ValueError as error:
-            fault = _faults(error) if isinstance(error, ValidationError) else reason(error)
+            fault = reason(error)
+            if isinstance(error, ValidationError):
+                each = (f"{'.'.join(map(str, one['loc']))} is {one['input']!r}: {one['msg']}" for one in error.errors())
+                fault = "; ".join(each)
             raise UsageError(
                 f"The parameters of trial {trial.number} are not those of a candidate of this space: {fault}.",
                 hint="A trial that is evaluated again, and a FixedTrial, need every parameter of a trial that this "
@@ -171,26 +174,18 @@ class Objective:
         settings = self._prepared.settings
         executor = InlineExecutor(self._prepared.dataset, self._prepared.device)
         with tempfile.TemporaryDirectory(prefix="pure-nas-") as folder:
-            executor.submit(
-                Job(
-                    number=number,
-                    candidate=candidate,
-                    directory=Path(folder),
-                    seed=settings.seed,
-                    measures=settings.measures,
-                    keep_weights=False,
-                )
+            job = Job(
+                number=number,
+                candidate=candidate,
+                directory=Path(folder),
+                seed=settings.seed,
+                measures=settings.measures,
+                keep_weights=False,
             )
-            while True:
-                event = executor.next_event()
-                if isinstance(event, Ended):
-                    return event.outcome
-
-
-def _faults(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc']))} is {each['input']!r}: {each['msg']}" for each in error.errors()
-    )
+            executor.submit(job)
+            while not isinstance(event := executor.next_event(), Ended):
+                pass
+        return event.outcome
 
 
 def _constrain(trial: AnyTrial, constraints: Mapping[str, float]) -> None:

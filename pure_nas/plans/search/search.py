@@ -56,35 +56,35 @@ def reconcile(
     """Bring the study to what the folders of trials say, which are the truth; a study that was lost is rebuilt.
 
     Returns:
-        Every finished trial by number, and the trials that were begun but not finished.
+        Finished trials by number, and those that were begun but not finished.
     """
-    folders = {trial.number: trial for trial in run.trials()}
     labels = {baseline.candidate.digest: baseline.label for baseline in plan}
     candidates = {baseline.label: baseline.candidate for baseline in plan}
     finished: dict[int, TrialRecord] = {}
     unfinished: list[Asked] = []
-    for number in range(max([len(study.trials), *(known + 1 for known in folders)])):
+    for number in range(max([len(study.trials), *(trial.number + 1 for trial in run.trials())])):
         folder = run.trial(number)
         record = read_trial(folder, objectives) if folder.has_candidate else None
+        candidate = folder.candidate() if record is None and folder.has_candidate else None
         if number >= len(study.trials):
-            if not folder.has_candidate:
+            if record is not None:
+                study.begin(record.candidate, record.baseline)
+            elif candidate is not None:
+                study.begin(candidate, labels.get(candidate.digest, ""))
+            else:
                 raise RunError(
                     f"{folder.path} is missing, but later trials are there.",
                     hint="Put it back, or start anew with another --study.",
                 )
-            candidate = folder.candidate()
-            study.begin(candidate, record.baseline if record else labels.get(candidate.digest, ""))
         stored = study.trials[number]
+        running = stored.state == TrialState.RUNNING
         if record is not None:
-            if stored.state == TrialState.RUNNING:
+            if running:
                 study.tell(record)
             finished[number] = record
-        elif stored.state == TrialState.RUNNING:
+        elif running:
             label = str(stored.user_attrs.get(BASELINE_KEY, ""))
-            if folder.has_candidate:
-                candidate = folder.candidate()
-            else:
-                candidate = candidates[label] if label in candidates else study.candidate_of(number)
+            candidate = candidate or candidates.get(label) or study.candidate_of(number)
             unfinished.append(Asked(number, candidate, label))
         else:
             raise RunError(
@@ -234,8 +234,8 @@ class SearchPlan:
 
     def _equal_running(self, asked: Asked) -> int | None:
         """The number of a trial in training that is the same."""
-        same = (number for number, each in self._running.items() if each.candidate.digest == asked.candidate.digest)
-        return next(same, None)
+        digest = asked.candidate.digest
+        return next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
         limits = self._settings.limits.given

@@ -36,11 +36,10 @@ class SearchSettings(ImageSettings):
     """Everything that decides a search.
 
     Attributes:
-        study: its name; also the name of its folder.
+        study: its name, which is that of its folder too.
         space_name: where the space came from, for people.
-        space: the space, with the run's epochs and batch size.
-        trials: trials in total, over every session.
-        time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
+        space: with the run's epochs and batch size.
+        trials: in total, over every session; so is `time_seconds`, by the clock on the wall.
         objectives: "error" first, then one or more costs, "noise_error" or metrics.
         workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
         storage: URL of the Optuna storage; None keeps it in the run's folder.
@@ -108,11 +107,7 @@ class SearchSettings(ImageSettings):
             "objectives": list(self.objectives),
             "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
-            "sampler": self.sampler,
-            "seed": self.seed,
-            "device": self.device,
-            "workers": self.workers,
-            "baselines": self.baselines,
+            **{name: getattr(self, name) for name in ("sampler", "seed", "device", "workers", "baselines")},
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
@@ -122,18 +117,15 @@ class SearchSettings(ImageSettings):
 
 
 def _check_study_name(name: str) -> None:
-    fault = ""
-    if not name:
-        fault = "is empty"
-    elif name.startswith(".") or "/" in name or "\\" in name:
-        fault = "begins with a dot or has a slash"
-    elif not name.isprintable():
-        fault = "has characters that cannot be printed"
-    elif len(name.encode()) > _LONGEST_NAME:
-        fault = f"is longer than {_LONGEST_NAME} bytes"
-    elif _WINDOWS and (set(name) & set('<>:"|?*') or name[-1] in ". " or PureWindowsPath(name).is_reserved()):
-        fault = "cannot be a folder's on Windows"
-    if fault:
+    faults = {
+        "is empty": not name,
+        "begins with a dot or has a slash": name.startswith(".") or "/" in name or "\\" in name,
+        "has characters that cannot be printed": not name.isprintable(),
+        f"is longer than {_LONGEST_NAME} bytes": len(name.encode(errors="replace")) > _LONGEST_NAME,
+        "cannot be a folder's on Windows": _WINDOWS
+        and (set(name) & set('<>:"|?*') or name[-1:] in (".", " ") or PureWindowsPath(name).is_reserved()),
+    }
+    if fault := next((fault for fault, found in faults.items() if found), None):
         raise UsageError(
             f"The study name {shown(name)} {fault}.",
             hint="It names the folder of the run, in the folder that --out names: for example --study first-try",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from operator import attrgetter
@@ -42,22 +42,16 @@ from pure_nas.workers.count import Work, WorkerPlan, Workers
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared(Resources):
-    """A search of which everything is known but what it will find.
-
-    Attributes:
-        settings: as asked for, with the space fitted to the dataset's images.
-    """
+    """A search of which everything is known but what it will find; its space is fitted to the images."""
 
     settings: SearchSettings
 
     @property
     def space(self) -> SearchSpace:
-        """The space, fitted to the dataset's images."""
         return self.settings.space
 
     @cached_property
     def baselines(self) -> list[Baseline]:
-        """Baselines to train first."""
         return baselines(self.space) if self.settings.baselines else []
 
     def seconds_per_trial(self, executor: Executor) -> float:
@@ -68,25 +62,21 @@ class Prepared(Resources):
         return seconds_per_trial(self.space, self.dataset, self.settings.trials, planned, executor, scored_after=scored)
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
-        """How many networks are trained at once; one where latency is measured."""
         if self.settings.measures_latency:
             return WorkerPlan(1, "latency is measured, which other training would disturb")
         return super().workers_for(left, wanted)
 
     @cached_property
     def sampler(self) -> ChosenSampler:
-        """What proposes candidates, and why."""
         seconds = nominal_seconds_per_trial(self.space, self.dataset, self.device)
         return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
 
     @property
     def smallest_params(self) -> int:
-        """Parameters of the space's smallest network."""
         return min(cost_of(architecture).params for architecture in self.space.smallest_architectures())
 
     @property
     def largest_params(self) -> int:
-        """Parameters of the space's largest network."""
         return max(cost_of(architecture).params for architecture in self.space.largest_architectures())
 
     @cached_property
@@ -164,7 +154,6 @@ class Search:
 
     @property
     def results(self) -> Results:
-        """What has been found so far."""
         return self.plan.results
 
     @property
@@ -179,13 +168,11 @@ class Search:
 
     def go(self, listener: Listener[TrialRecord | Restored]) -> str:
         """Search until the trials or the time are used up; returns which."""
-        try:
+        with closing(self.driver):
             if self.lost:
                 self.driver.go(RestoreWeights(self.driver.run, self.plan, self.lost), listener)
                 self.lost = ()
             return self.driver.go(self.plan, listener)
-        finally:
-            self.driver.close()
 
 
 @contextmanager
@@ -193,7 +180,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
     """Lock the run, check or write its settings, and yield the search.
 
     Args:
-        out: the folder that holds runs; the run is `out / study`.
+        out: the folder that holds runs.
         restore_weights: train again every complete trial that has lost its weights, not only those of the front.
     """
     settings = prepared.settings
@@ -208,8 +195,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
 
         # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
         storage = opened_storage() if settings.storage is not None else None
-        ours = lambda path: path.name.startswith("study.db")  # noqa: E731
-        stack.enter_context(locked(run, wanted, ours, same="settings", option="--study or --out"))
+        stack.enter_context(locked(run, wanted, _is_of_study, same="settings", option="--study or --out"))
         if run.exists:  # one that was renamed keeps the name of its study
             wanted["study"] = str(run.settings().get("study", settings.study))
         decided = _decided(prepared, run)
@@ -238,6 +224,10 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         record_start(run, {**wanted, **decided}, describe_environment(prepared.device), trials=settings.trials)
         yield Search(plan, driver, sampler, lost, without_weights)
+
+
+def _is_of_study(path: Path) -> bool:
+    return path.name.startswith("study.db")
 
 
 def _decided(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
