@@ -1,4 +1,4 @@
-"""Images to train on: built-in datasets, image folders, and datasets that other packages add.
+"""Internal: images to train on: built-in datasets, image folders, and datasets that other packages add.
 
 Listing what there is needs no PyTorch; `load_dataset` and everything it returns is imported on first use.
 """
