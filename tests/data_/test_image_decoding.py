@@ -47,15 +47,6 @@ def test_a_white_image_is_white_in_every_mode(mode: str, in_chans: int) -> None:
     assert pixels.min() >= 254
 
 
-def test_sixteen_bits_are_scaled_not_clipped() -> None:
-    image = Image.fromarray(np.full((8, 8), 32896, dtype=np.uint16))
-    assert (decode_image(encoded(image), 8, 1) == 128).all()
-
-
-def test_transparent_pixels_show_white() -> None:
-    assert (decode_image(encoded(Image.new("RGBA", (8, 8), (0, 0, 0, 0))), 8, 3) == 255).all()
-
-
 def test_a_palette_with_transparency_is_decoded() -> None:
     image = Image.new("P", (8, 8), 0)
     image.putpalette([10, 20, 30] * 256)
