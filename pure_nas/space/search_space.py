@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, PrivateAttr, ValidationError
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.axis import Suggester
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
@@ -22,6 +21,9 @@ from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
 from pure_nas.space.unit import Unit
 from pure_nas.validation import faults, from_toml, read_text
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 _IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
 _ARCHITECTURE_FIELDS = {
@@ -115,7 +117,7 @@ class SearchSpace(Table):
         """in_chans, num_classes and image_size of the images."""
         return dict(self._images)
 
-    def suggest(self, trial: Suggester) -> Candidate:
+    def suggest(self, trial: BaseTrial) -> Candidate:
         """Let an Optuna trial choose a candidate.
 
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit

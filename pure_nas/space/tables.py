@@ -119,7 +119,7 @@ class ArchitectureTable(Axes):
         longest = self.blocks_of("largest")
         seen: dict[object, str] = {}
         for index, pattern in enumerate(self.units.axis.values):
-            path = ("units",) if len(self.units.axis.values) == 1 else ("units", "patterns", index)
+            path = ("units",) if self.units.axis.fixed else ("units", "patterns", index)
             parts = pattern.count("|") + 1
             if parts > self.stages:
                 faults.add(path, f'"{pattern}" has {parts} stages, but the network has {self.stages}')
