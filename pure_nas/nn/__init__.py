@@ -1,4 +1,4 @@
-"""Product units and the networks built from them."""
+"""Internal: product units and the networks built from them."""
 
 from pure_nas.nn.fused.blocks import product_unit_path
 from pure_nas.nn.fused.unit import FusedConvPU
