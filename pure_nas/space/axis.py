@@ -138,7 +138,7 @@ _FAULTY: Axis[Any] = fixed(None)
 
 
 class AxisOf(ReadBy):
-    """Annotates a model's `Axis` field with the type that each of its values must have."""
+    """Annotates a model's `Axis` field with the type of its values."""
 
     def __init__(self, value_type: Any) -> None:
         super().__init__(self._read)
@@ -208,11 +208,7 @@ def note_per(per: object, known: Sequence[str], faults: FieldFaults) -> None:
 
 @dataclass(frozen=True)
 class StageAxis:
-    """One axis for every stage, or one for each.
-
-    Attributes:
-        per: "stage" draws a value for each stage, "network" one for all.
-    """
+    """One axis for every stage, or one for each; `per` says whether a value is drawn for each stage or one for all."""
 
     axes: tuple[Axis[Any], ...]
     per: Literal["stage", "network"] = "stage"

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
@@ -179,19 +180,17 @@ class SearchSpace(Table):
         They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
         something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
         """
-        return self._variants(
-            self.architecture.blocks_of("smallest"), self.architecture["base_width"].sized("smallest")
-        )
+        return self._variants("smallest")
 
     def largest_architectures(self) -> list[Architecture]:
         """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
-        return self._variants(self.architecture.blocks_of("largest"), self.architecture["base_width"].sized("largest"))
+        return self._variants("largest")
 
-    def _variants(self, blocks: Sequence[int], base_width: int) -> list[Architecture]:
+    def _variants(self, size: Size) -> list[Architecture]:
         choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}
-        choices["base_width"] = [base_width]
+        choices["base_width"] = [self.architecture["base_width"].sized(size)]
         variants = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-        placements = self.architecture.units.plain_placements(blocks)
+        placements = self.architecture.units.plain_placements(self.architecture.blocks_of(size))
         found = (self._architecture(*each).canonical() for each in product(placements, variants))
         return list(dict.fromkeys(found))
 
