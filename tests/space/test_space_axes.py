@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FixedTrial
 
 from pure_nas.space.axis import Axis, fixed
 
@@ -54,18 +52,3 @@ def test_the_nearest_value_is_the_value_itself_or_the_closest_number(
     axis: Axis[object], wanted: object, nearest: object
 ) -> None:
     assert axis.nearest(wanted) == nearest
-
-
-def test_asking_uses_the_distribution_that_it_announces() -> None:
-    assert Axis((16, 24)).distribution() == CategoricalDistribution((16, 24))
-    assert Axis((1, 9), "log").distribution() == IntDistribution(1, 9, log=True)
-    assert Axis((0.1, 1.0), "log").distribution() == FloatDistribution(0.1, 1.0, log=True)
-    trial = FixedTrial({"a": 24, "b": 3, "c": 0.5})
-    assert Axis((16, 24)).ask(trial, "a") == 24
-    assert Axis((1, 9), "linear").ask(trial, "b") == 3
-    assert Axis((0.0, 1.0), "linear").ask(trial, "c") == 0.5
-
-
-def test_a_fixed_value_is_never_asked_for() -> None:
-    assert fixed(7).ask(FixedTrial({}), "x") == 7
-    assert fixed(7).distribution() is None
