@@ -93,17 +93,6 @@ def test_weights_that_do_not_fit_leave_the_network_as_it_was(path: Path, caplog:
     assert_left_aside(path, caplog, "does not fit")
 
 
-def test_saving_replaces_the_file_whole(path: Path) -> None:
-    saved(path)
-    run = training()
-    save_checkpoint(path, run, "digest")
-    again = training()
-    assert restore_checkpoint(path, again, "digest")
-    assert again.epoch == 0
-    assert [entry.name for entry in path.parent.iterdir()] == ["checkpoint.pt"]
-    assert same(weights(again), weights(run))
-
-
 def test_a_checkpoint_of_epochs_without_a_record_is_left_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     saved(path)
     with caplog.at_level(logging.WARNING):
