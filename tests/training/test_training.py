@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_another_seed_gives_another_order_augmentation_and_weights() -> None:
 
 
 @pytest.mark.parametrize("stopped_after", [1, 3])
-def test_a_run_that_was_taken_up_again_equals_one_that_was_not(stopped_after: int) -> None:
+def test_a_run_that_was_taken_up_again_equals_one_that_was_not(stopped_after: int, tmp_path: Path) -> None:
     decay = {"exponents": {"schedule": "linear", "start": 1e-2, "end": 0.0}}
     chosen = recipe(
         warmup_epochs=1.5,
@@ -65,7 +66,8 @@ def test_a_run_that_was_taken_up_again_equals_one_that_was_not(stopped_after: in
     for _ in range(stopped_after):
         before.run_epoch()
     after = training(chosen)
-    after.load_state_dict(before.state_dict())
+    before.save_checkpoint(tmp_path / "checkpoint.pt", "digest")
+    assert after.restore_checkpoint(tmp_path / "checkpoint.pt", "digest")
     assert after.epoch == stopped_after
     assert [values(each) for each in finish(after)] == expected[stopped_after:]
     assert same(weights(after), weights(whole))
