@@ -246,10 +246,6 @@ def test_a_job_whose_folder_is_moved_stops_and_does_not_make_it_again(
     assert not (tmp_path / "run").exists()
 
 
-def test_test_images_are_read_once_and_kept(dataset: Dataset) -> None:
-    assert dataset.test() is dataset.test()
-
-
 def test_other_errors_are_not_outcomes(untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Step, "__call__", raising(RuntimeError("a fault of the program")))
     with pytest.raises(RuntimeError, match="a fault of the program"):
