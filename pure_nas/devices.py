@@ -20,7 +20,7 @@ from pure_nas.process_state import is_ours
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, from malloc.h."""
 _FLOPS_PER_THREAD = 1e8
-"""Flops of a forward step over a batch from which on another thread helps."""
+"""Flops of a forward step over a batch per CPU thread."""
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc"
     # cuBLAS, cuDNN and their relatives; and cuDNN once no algorithm found room for its workspace
@@ -61,18 +61,15 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
+    named = re.search(r"^model name[^:\n]*:(.*)", text, re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def autocast(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 autocast on a CUDA device that computes in it; float32 elsewhere."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        context: AbstractContextManager[None] = torch.autocast("cuda", dtype=torch.bfloat16)
-        return context
+        return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
 
 
@@ -84,7 +81,7 @@ def precision(device: torch.device) -> str:
 def computing_on(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
     """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need.
 
-    In a process of this package's own, freed memory is kept on a CPU: see `keep_freed_memory`, which cannot be undone.
+    In a process of this package's own, freed memory is kept on a CPU, which cannot be undone.
     """
     if device.type != "cuda":
         if is_ours():
@@ -121,8 +118,7 @@ def keep_freed_memory() -> None:
     As it comes, it hands large blocks back to the system at once, and every step faults them in again page by page: a
     third of a step's time at batch 512 on CIFAR images. What the user has set (MALLOC_*, GLIBC_TUNABLES) stays.
     """
-    chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
-    if _has_glibc() and not chosen:
+    if _has_glibc() and not any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
@@ -130,29 +126,20 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def telling_out_of_memory() -> Iterator[None]:
-    """Raise one error wherever memory runs out: Python and each library below PyTorch say it in their own way.
-
-    Raises:
-        torch.OutOfMemoryError: memory ran out, on the device or on the host.
-    """
+    """Raise torch.OutOfMemoryError wherever memory runs out: Python and each library say it in their own way."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, MemoryError, OSError) as error:
-        if not _says_out_of_memory(error):
+        no_memory = error.errno == errno.ENOMEM if isinstance(error, OSError) else _OUT_OF_MEMORY.search(str(error))
+        if not no_memory and not isinstance(error, MemoryError):
             raise
         raise torch.OutOfMemoryError(str(error) or type(error).__name__) from error
 
 
-def _says_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
-
-
 def hand_back_freed_memory(device: torch.device) -> None:
-    """Give the system the memory that a run on `device` no longer uses, on the device and beside it."""
+    """Give the system the memory that a run on `device` no longer uses, on the device and on the host."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     if _has_glibc():

@@ -28,7 +28,7 @@ from pure_nas.run.images import trained_on
 from pure_nas.run.trained import (
     Trained,
     find_all_trained,
-    find_beside_conv_twin,
+    find_with_conv_twins,
     require_file,
     with_weights,
 )
@@ -93,7 +93,7 @@ def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:
 
 def _networks_and_images(texts: Sequence[str], wanted: Wanted) -> tuple[list[Trained], Dataset]:
     if wanted.weights is None:
-        first = find_beside_conv_twin(texts[0]) if wanted.conv_twin else []
+        first = find_with_conv_twins(texts[0]) if wanted.conv_twin else []
         networks = [*first, *find_all_trained(texts[1:] if first else texts)]
         name, size = networks[0].name, networks[0].architecture.image_size
         return networks, load_wanted(name, networks[0].images, wanted.images, size)

@@ -125,7 +125,7 @@ def _hint_at_baselines_alone(prepared: Prepared) -> None:
 
 def _hint_at_long_warmups(prepared: Prepared) -> None:
     """Say so where a warm-up may last as long as the training: its learning rates never reach their peak."""
-    longest, epochs = prepared.space.recipe["warmup_epochs"].largest, prepared.space.run.epochs
+    longest, epochs = prepared.space.recipe["warmup_epochs"].sized("largest"), prepared.space.run.epochs
     if longest >= epochs:
         warn(
             f"With {counted(epochs, 'epoch')} the learning rate may never reach its peak: warmup_epochs of this space "

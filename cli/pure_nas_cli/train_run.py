@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pure_nas.plans.single import TrainSettings, train
+from pure_nas.plans.single import Prepared, train
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
-from pure_nas.space.candidate import Candidate
 from pure_nas.workers.count import WorkerPlan
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.images_used import show_images
@@ -17,21 +16,21 @@ from pure_nas_cli.progress import EpochLines
 class _TrainProgress(EpochLines):
     """Says what is trained on before the first epoch."""
 
-    def __init__(self, settings: TrainSettings, candidate: Candidate) -> None:
+    def __init__(self, prepared: Prepared) -> None:
         super().__init__(stderr, 1)
-        self._settings = settings
-        self._epochs = candidate.recipe.epochs
+        self._prepared = prepared
 
     def workers_started(self, workers: WorkerPlan) -> None:
         """Show the images, and for how long."""
-        show_images(self._settings.dataset)
-        self._say(f"{counted(self._epochs, 'epoch')} on {self._settings.resolved_device}; the test images are not read")
+        show_images(self._prepared.dataset)
+        epochs = counted(self._prepared.candidate.recipe.epochs, "epoch")
+        self._say(f"{epochs} on {self._prepared.device}; the test images are not read")
 
 
-def run_training(candidate: Candidate, settings: TrainSettings, folder: Path, *, as_json: bool) -> int:
+def run_training(prepared: Prepared, folder: Path, *, as_json: bool) -> int:
     """Train, or go on with what the folder holds, and show how it ended; returns the exit code."""
-    with _TrainProgress(settings, candidate) as progress:
-        result = train(candidate, settings, folder, progress)
+    with _TrainProgress(prepared) as progress:
+        result = train(prepared, folder, progress)
     if as_json:
         print(json.dumps(result, indent=2))
     elif result["state"] == "complete":

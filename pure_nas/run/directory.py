@@ -1,11 +1,4 @@
-"""What a run leaves on disk, and the lock on it.
-
-run.toml            every setting, resolved             environment.json   versions, device, command line
-study.db            the Optuna study (by default)       log.jsonl          one event a line
-trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
-                    checkpoint.pt, attempt.json (while the trial runs)
-front.json, front.csv, trials.csv, curves.csv, report.html, figures/
-"""
+"""The folder of a run, the folders of its trials, and the lock on it; docs/design.md lists their files."""
 
 from __future__ import annotations
 
@@ -70,11 +63,7 @@ _WRITTEN_LOCKED = frozenset(
 
 
 class TrialDirectory:
-    """The folder of one trial.
-
-    Attributes:
-        damaged_hint: the way out where its result is damaged.
-    """
+    """The folder of one trial; `damaged_hint` is the way out where its result is damaged."""
 
     def __init__(self, path: Path, number: int, *, damaged_hint: str = DAMAGED_HINT) -> None:
         self.path = path
@@ -95,11 +84,7 @@ class TrialDirectory:
         write_whole(self.architecture, candidate.architecture.to_json())
 
     def candidate(self) -> Candidate:
-        """What the trial trains.
-
-        Raises:
-            ConfigError: a file is missing or damaged.
-        """
+        """What the trial trains; a file that is missing or damaged is a `ConfigError`."""
         return Candidate(Architecture.load(self.architecture), Recipe.load(self.recipe))
 
     @property
@@ -112,7 +97,6 @@ class TrialDirectory:
         files = (self.metrics, self.evaluation, self.weights)
         digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
         digests["candidate"] = self.candidate().digest
-        # The last digest is of the result itself, with the others.
         own = digest_of_document({**result, "digests": digests})
         self.write_result({**result, "digests": {**digests, self.ended.name: own}})
 
@@ -127,15 +111,13 @@ class TrialDirectory:
         """How the trial ended; None while it has not.
 
         Raises:
-            RunError: the file is damaged, or it or another file of the trial was changed since. Results of older
-                versions have no digests, so that nothing is known of that.
-            ConfigError: what the trial trains is missing or damaged.
+            RunError: the file is damaged, or it or another file of the trial was changed since, as far as its digests
+                tell: those of older versions have none.
         """
         if not self.ended.exists():
             return None
         result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
-        changed = self._change(result, result["digests"]) if result.get("digests") is not None else ""
-        if changed:
+        if result.get("digests") is not None and (changed := self._change(result, result["digests"])):
             raise RunError(changed, hint=self.damaged_hint)
         return result
 
@@ -154,28 +136,25 @@ class TrialDirectory:
                 f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
                 "say: one of the files was changed, or belongs to another trial."
             )
-        for path in (self.metrics, self.evaluation):
-            if path.name in digests and not path.exists():
+        for path in (each for each in (self.metrics, self.evaluation) if each.name in digests):
+            if not path.exists():
                 return f"{path} is missing."
-            if path.name in digests and digest_of(bytes_of(path)) != digests[path.name]:
+            if digest_of(bytes_of(path)) != digests[path.name]:
                 return f"{path} was changed after the trial had ended, or belongs to another trial."
         return ""
 
-    def number_in(self, result: Mapping[str, Any], *keys: str) -> float:
+    def number_in(self, result: Mapping[str, Any], table: str, key: str) -> float:
         """A number of a result that must have it."""
-        value: Any = result
-        for place, key in enumerate(keys, start=1):
-            value = value.get(key)
-            if value is None:
-                missing = ".".join(keys[:place])
-                raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
-        return float(value)
+        found = (result.get(table) or {}).get(key)
+        if found is None:
+            missing = table if result.get(table) is None else f"{table}.{key}"
+            raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
+        return float(found)
 
     @property
     def weights_digest(self) -> str | None:
         """SHA-256 of the weights that the trial ended with; None where its result does not say, or there is none."""
-        digests = (self.result() or {}).get("digests") or {}
-        return digests.get(self.weights.name)
+        return ((self.result() or {}).get("digests") or {}).get(self.weights.name)
 
     @property
     def has_its_weights(self) -> bool:
@@ -187,20 +166,14 @@ class TrialDirectory:
         """One record an epoch, from the first."""
         hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
         records = read_json_lines(self.metrics, Epoch, hint=hint)
-        for place, record in enumerate(records, start=1):
-            if record["epoch"] != place:
-                raise RunError(
-                    f"{self.metrics}, line {place}, is damaged: it is of epoch {record['epoch']}.", hint=hint
-                )
+        for place, epoch in enumerate((record["epoch"] for record in records), start=1):
+            if epoch != place:
+                raise RunError(f"{self.metrics}, line {place}, is damaged: it is of epoch {epoch}.", hint=hint)
         return records
 
 
 class RunDirectory:
-    """The folder of one run.
-
-    Raises:
-        RunError: `open` finds no run there.
-    """
+    """The folder of one run, which need not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path = expanded(path)
@@ -213,16 +186,15 @@ class RunDirectory:
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
         """The run at `path`, which must exist."""
-        run, written = cls(path), "Name a folder that a search has written."
+        run, hint = cls(path), "Name a folder that a search has written."
+        if run.exists:
+            return run
         if run.path.is_file():
-            raise RunError(f"{run.path} is a file, not the folder of a run.", hint=written)
-        if not run.path.is_dir():
-            raise RunError(
-                f"There is no run at {run.path}.", hint="Runs lie under runs/<study>, or where --out put them."
-            )
-        if not run.exists:
-            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=written)
-        return run
+            raise RunError(f"{run.path} is a file, not the folder of a run.", hint=hint)
+        if run.path.is_dir():
+            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
+        hint = "Runs are in runs/<study>, or where --out put them."
+        raise RunError(f"There is no run at {run.path}.", hint=hint)
 
     @property
     def is_experiment(self) -> bool:
@@ -241,8 +213,8 @@ class RunDirectory:
     def trials(self) -> Iterator[TrialDirectory]:
         """Every trial on disk, by number."""
         folder = self.path / "trials"
-        names = (entry.name for entry in folder.iterdir() if entry.name.isdecimal()) if folder.is_dir() else ()
-        yield from (self.trial(number) for number in sorted(int(name) for name in names))
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        yield from map(self.trial, sorted(int(name) for name in names if name.isdecimal()))
 
     @property
     def trained_folders(self) -> list[Path]:
@@ -297,17 +269,10 @@ class RunDirectory:
 
         Args:
             instead: the option that chooses another run.
-
-        Raises:
-            RunError: another process holds it; the message says which.
         """
         owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"The run directory {self.path} cannot be made: {reason(error)}.") from error
-        lock = filelock.FileLock(self.path / "run.lock")
-        try:
             # `user` holds the lock for a moment as it looks.
             lock.acquire(timeout=_SECONDS_TO_LOCK, poll_interval=0.02)
         except filelock.Timeout as error:
@@ -317,7 +282,7 @@ class RunDirectory:
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:
-                raise RunError(f"The run directory {self.path} cannot be locked: {reason(error)}.") from error
+                raise RunError(f"The run directory {self.path} cannot be made or locked: {reason(error)}.") from error
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )
@@ -337,10 +302,7 @@ class RunDirectory:
 
 
 def _remove_strays(run: Path) -> None:
-    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
-
-    A file of the user, and what `report` may be writing at this moment, is left alone.
-    """
+    """Remove what writes left that a kill cut short; only the holder of the lock writes these files."""
     for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
         for path in folder.glob(".*"):
             match = TEMPORARY.fullmatch(path.name)

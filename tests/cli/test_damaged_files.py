@@ -116,7 +116,7 @@ def read_search(run: Path, name: str) -> Any:
     facts = (
         front_document(data),
         data.trials_text,
-        data.points,
+        data.complete,
         data.front,
         data.curves,
         images.fingerprint,
@@ -128,7 +128,7 @@ def read_search(run: Path, name: str) -> Any:
 def read_trial_files(trial: TrialDirectory) -> Any:
     """What the files of a trial say, but for the digests, which older versions lack."""
     result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
-    weights = {key: value.tolist() for key, value in read_weights(trial.weights).items()}
+    weights = {key: value.tolist() for key, value in read_weights(trial.weights)[0].items()}
     return result, trial.curve(), trial.candidate().digest, weights
 
 
@@ -139,7 +139,7 @@ def read_experiment(run: Path) -> Any:
 
 
 def weights_in(folder: Path) -> Any:
-    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors").items()}
+    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors")[0].items()}
 
 
 def read_training(folder: Path) -> Any:

@@ -126,7 +126,7 @@ def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Com
     assert found[:4] == [found[0]] * 4
     assert re.search(r"do not fit pure8 \(\w+\): \S+ is missing, and \d+ more differ\. Are they of another", found[4])
     for arguments, words in (
-        (["resnet8", "--weights", alone], "alone.safetensors says by which images to judge it"),
+        (["resnet8", "--weights", alone], "alone.safetensors says which images to evaluate it on"),
         (["pure8", "--weights", alone, "--dataset", "digits"], "Name the network that they are of."),
         (["resnet9", "--weights", alone, "--dataset", "digits"], 'There is no architecture "resnet9"'),
         (["resnet8", "--weights", tmp_path / "no.safetensors"], "are missing. Give the path of a .safetensors file"),
@@ -160,7 +160,7 @@ def test_a_file_of_torch_save_is_said_to_be_one(pure_nas: Command, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["pure20"], "pure20 is a network without weights: there is nothing to judge. Train it, for example with"),
+        (["pure20"], "pure20 is a network without weights: there is nothing to evaluate. Train it, for example with"),
         (["pur20"], 'There is no architecture "pur20"'),
         (["{run}"], "is a folder without weights.safetensors. Name a trial of a run, such as"),
         (["{run}:99"], "There is no trial 99"),

@@ -33,7 +33,7 @@ def test_exported_weights_need_a_dataset(
     pure_nas("export", finished.run, "--trial", "1", "--output", tmp_path / "mine")
     answer = pure_nas("evaluate", tmp_path / "mine", "--noise", "none")
     assert answer.code == 2
-    assert "says by which images to judge it" in answer.message
+    assert "says which images to evaluate it on" in answer.message
     answer = pure_nas("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
     assert answer.code == 0
     assert "normalised by" not in answer.message  # network.py says by which mean and deviation
@@ -214,7 +214,7 @@ def test_trainings_of_older_versions_are_read(pure_nas: Command, image_folder: P
     assert pure_nas("evaluate", tmp_path / "named", "--split", "validation", *QUICK).code == 0
     unnamed = pure_nas("evaluate", tmp_path / "folder", *QUICK)
     assert unnamed.code == 2
-    assert f'the images are called "{image_folder.name}", but not where they lie' in unnamed.message
+    assert f'the images are called "{image_folder.name}", but not where they are' in unnamed.message
     answer = pure_nas("evaluate", tmp_path / "folder", "--dataset", image_folder, *QUICK)
     assert answer.code == 0
     assert "normalised by" not in answer.message

@@ -236,7 +236,7 @@ def test_swapped_weights_of_another_network_are_refused(pure_nas: Command, retra
     shutil.copy(next(retrained.run.glob("trials/0002/weights.safetensors")), target)
     answer = pure_nas("export", retrained.run, "--trial", 1)
     assert answer.code == 1
-    assert "are damaged, or belong to another training than the result.json beside them" in answer.message
+    assert "are damaged, or belong to another training than the result.json next to them" in answer.message
 
 
 @pytest.mark.parametrize("content", ["", '{"epoch": 1}\n'])

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.evaluation import Noise, evaluate_network, usual_noises
 from pure_nas.nn import build
 from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures

@@ -27,7 +27,7 @@ def describe(
     Example: [bold]pure-nas describe pure20[/bold]
     """
     from pure_nas.cost.layers import layer_costs
-    from pure_nas.run.architectures import find_architecture
+    from pure_nas.run.results import find_architecture
 
     found = find_architecture(architecture)
     layers = tuple(layer_costs(found))
@@ -115,5 +115,5 @@ def _document(architecture: Architecture, layers: Sequence[LayerCost]) -> dict[s
         "depth": architecture.depth,
         "params": cost.params,
         "flops": {**asdict(cost), "total": cost.flops},
-        "layers": [{**asdict(layer), "flops": layer.flops} for layer in layers],
+        "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
     }

@@ -52,18 +52,25 @@ def train(
     Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
     """
     with loading():
-        from pure_nas.run.architectures import find_architecture
+        from pure_nas.run.results import find_architecture
 
         find_architecture(architecture)
         stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas.plans.single import TrainSettings, candidate_for, default_folder
+        from pure_nas.plans.single import TrainSettings, prepare
         from pure_nas_cli.train_run import run_training
 
-    settings = TrainSettings(dataset, data_dir, image_size, skip_corrupt, device, seed)
-    settings.resolved_device  # noqa: B018  a device that is not there is said before images are loaded
-    candidate = candidate_for(
-        architecture, settings.dataset, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+    settings = TrainSettings(
+        architecture=architecture,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        dataset=dataset,
+        data_dir=data_dir,
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+        device=device,
+        seed=seed,
     )
-    code = run_training(candidate, settings, output or default_folder(architecture, dataset), as_json=as_json)
-    if code:
+    prepared = prepare(settings)
+    if code := run_training(prepared, output or prepared.default_folder, as_json=as_json):
         raise typer.Exit(code)
