@@ -24,6 +24,9 @@ _NARROWEST = 8
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table with its title and notes; without as much of its detail as does not fit the width."""
+    if not table.rows:
+        console.print(" ".join(table.notes), style="dim")
+        return
     if table.title:
         console.print(table.title, style="italic")
     shown = table

@@ -182,10 +182,10 @@ def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: P
     wanted = settings.evaluations
     for row in findings_of(results).rows:
         if row.accuracies and wanted:
-            assert row.judged is not None
-            assert bool(row.judged.noise) == ("noise" in wanted)
-            assert bool(row.judged.intensity) == ("invariance" in wanted)
-            assert bool(row.judged.views) == ("views" in wanted)
+            assert row.evaluation is not None
+            assert bool(row.evaluation.noise) == ("noise" in wanted)
+            assert bool(row.evaluation.intensity) == ("invariance" in wanted)
+            assert bool(row.evaluation.views) == ("views" in wanted)
 
 
 def test_an_unknown_experiment_is_answered_with_the_nearest() -> None:
