@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from searches import settings_for
+from searches import Settings
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import UsageError
@@ -70,12 +68,10 @@ def test_numbers_that_make_no_sense_are_refused(workers: int) -> None:
 @pytest.mark.parametrize(
     "changes", [{"objectives": ("error", "latency")}, {"limits": Limits(latency_ms=100.0)}], ids=["objective", "limit"]
 )
-def test_latency_is_measured_with_nothing_beside(
-    changes: dict[str, object], image_folder: Path, tiny_space_file: Path
-) -> None:
+def test_latency_is_measured_with_nothing_beside(tiny: Settings, changes: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="Latency cannot be measured while 2 networks"):
-        settings_for(image_folder, tiny_space_file, workers=2, **changes)
-    plan = prepare(settings_for(image_folder, tiny_space_file, workers="auto", **changes)).workers_for(5)
+        tiny(workers=2, **changes)
+    plan = prepare(tiny(workers="auto", **changes)).workers_for(5)
     assert plan.count == 1
     assert "latency" in plan.reason
 
@@ -132,7 +128,7 @@ def test_what_is_measured_with_comes_from_the_space() -> None:
     assert found.left == 5
 
 
-def test_workers_may_differ_when_a_run_goes_on(image_folder: Path, tiny_space_file: Path) -> None:
-    fields = settings_for(image_folder, tiny_space_file, workers="auto")
+def test_workers_may_differ_when_a_run_goes_on(tiny: Settings) -> None:
+    fields = tiny(workers="auto")
     assert isinstance(fields, SearchSettings)
     assert fields.resolved()["workers"] == "auto"
