@@ -55,11 +55,7 @@ def check_names_and_effects(
 ) -> None:
     """Note names that refer to nothing, that occur twice or cannot be shown, and what is set but never used.
 
-    Args:
-        data: the content of a file, however faulty.
-        networks_of: reads a table of networks, as `recipes_of` one of recipes.
-        effects: whether what has no effect is a fault, and so are scales that train nothing and warm-ups that would
-            not end.
+    With `effects`, what has no effect is a fault, and so are scales that train nothing and warm-ups that would not end.
     """
     networks = _Tables("networks", data.get("networks"), networks_of, found)
     recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), recipes_of, found)
@@ -88,12 +84,7 @@ def check_names_and_effects(
 
 
 class _Tables:
-    """The networks or recipes of a file, however faulty. Not all names are known of a table that is faulty.
-
-    Attributes:
-        names: of tables and of their entries.
-        entries: those of the tables that can be read.
-    """
+    """The networks or recipes of a file, however faulty: names of tables and entries, and entries that can be read."""
 
     def __init__(self, key: str, raw: object, reader: TableOf, found: FieldFaults) -> None:
         self._key = key
@@ -143,11 +134,7 @@ class _Tables:
             self._found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
 
     def require_comparable(self, recipes: _Tables | None) -> None:
-        """Note where what a table is compared with does not exist, is itself, or cannot be paired with it.
-
-        Args:
-            recipes: where what is compared may be named together with one of them.
-        """
+        """Note where what a table is compared with, with a recipe or not, does not exist, is itself, or not paired."""
         for name, listed in self.written("against"):
             for written in listed:
                 path = (self._key, name, "against")
