@@ -6,79 +6,110 @@ The page, the figures and the tables are all drawn from one `ReportData`, so tha
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
 from pure_nas.quantities import counted
-from pure_nas.report.front_rows import FrontRow, front_rows
-from pure_nas.report.next_steps import Step, next_steps
-from pure_nas.report.palette import placement_text
 from pure_nas.report.settings_text import plain_settings, recipe_text, searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import get_unit
 
 MAX_CURVE_POINTS = 400
 
 
+class Versus(NamedTuple):
+    """A network of the front compared with the most accurate baseline of one unit that costs no more.
+
+    `difference` is the network's error minus the baseline's, `images` the same in validation images, None where their
+    number is unknown.
+    """
+
+    unit: str
+    baseline: TrialRecord
+    difference: float
+    images: int | None
+
+
+class Step(NamedTuple):
+    """A command, and what it is good for."""
+
+    text: str
+    command: str
+
+
 @dataclass(frozen=True, kw_only=True)
-class Point:
-    """One complete trial in the plane of cost and error.
+class ReportedTrial:
+    """A complete trial with all that reports say about it.
 
     Attributes:
-        costs: by objective name.
-        kind: see `Architecture.kind`.
-        baseline: label of the baseline it is; empty for a searched trial.
-        on_front: whether it represents a group of the front.
+        settings: those that were searched or are not the default, by field (see `plain_settings`).
         retrained: how it did on the test split, of trials that are on the front or were chosen for retraining; None
             where it was not retrained.
+        on_front: whether it represents a group of the front. Only such trials have what follows.
+        tags: of "best", "knee" and "smallest" those that its group is.
+        twins: numbers of the other trials of its group: as good and as costly within the tolerances.
+        repeats: those of `twins` that train exactly the same.
+        versus: one entry for each baseline unit that has a baseline within its cost, itself left out.
     """
 
-    number: int
-    error: float
-    costs: dict[str, float]
-    kind: str
-    baseline: str
-    on_front: bool
-    depth: int
-    base_width: int
-    params: float
-    product_share: float
-    placement: str
+    trial: TrialRecord
+    objectives: dict[str, float]
+    settings: dict[str, Any]
     recipe_text: str
     retrained: Row | None = None
+    on_front: bool = False
+    tags: tuple[str, ...] = ()
+    twins: tuple[int, ...] = ()
+    repeats: tuple[int, ...] = ()
+    versus: tuple[Versus, ...] = ()
 
     @property
-    def kind_label(self) -> str:
-        """The group of points that it is drawn with, such as "hybrid" or "conv baseline"."""
-        return f"{self.kind} baseline" if self.baseline else self.kind
+    def number(self) -> int:
+        """The number of the trial."""
+        return self.trial.number
 
+    @property
+    def error(self) -> float:
+        """Validation error."""
+        return self.objectives["error"]
 
-@dataclass(frozen=True, kw_only=True)
-class CostView:
-    """One cost against the error.
+    @property
+    def architecture(self) -> Architecture:
+        """The architecture of the trial."""
+        return self.trial.candidate.architecture
 
-    Attributes:
-        line: (cost, error) of the points that nothing beats in this plane, by rising cost.
-    """
+    @property
+    def kind(self) -> str:
+        """A unit's name, or "hybrid"."""
+        return self.architecture.kind
 
-    name: str
-    line: tuple[tuple[float, float], ...]
+    @property
+    def label(self) -> str:
+        """The series of points that it is drawn with, such as "hybrid" or "conv baseline"."""
+        return f"{self.kind} baseline" if self.trial.baseline else self.kind
+
+    @property
+    def product_share(self) -> float:
+        """The fraction of its layers that multiply."""
+        return product_share([name for stage in self.architecture.units for name in stage])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
     """Validation error of one trial after each epoch; None where it was not a number.
 
-    Attributes:
-        convergence: when its validation accuracy first reached usual values.
+    `convergence` says when its validation accuracy first reached usual values.
     """
 
     number: int
@@ -93,12 +124,6 @@ class Curve:
         """The trial's number and what it is, for legends."""
         return f"{self.number}: {self.baseline or self.kind}"
 
-    @property
-    def end(self) -> tuple[float, float] | None:
-        """The last epoch with an error, and that error; None where there is none."""
-        known = ((epoch, error) for epoch, error in zip(self.epochs, self.errors, strict=True) if error is not None)
-        return max(known, default=None)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
@@ -110,7 +135,9 @@ class ReportData:
         environment: as in environment.json; empty where there is none.
         results: every trial that has ended, and what follows from them.
         unfinished: number of trials on disk without a result.
-        searched: fields of which the space holds more than one value.
+        complete: every complete trial, by number.
+        front: those that represent a group of the front, lowest error first.
+        curves: of the front, then of the baselines.
     """
 
     path: str
@@ -118,11 +145,8 @@ class ReportData:
     environment: Mapping[str, Any]
     results: Results
     unfinished: int
-    searched: frozenset[str]
-    costs: tuple[CostView, ...]
-    points: tuple[Point, ...]
-    front: tuple[FrontRow, ...]
-    hypervolume_history: tuple[tuple[int, float], ...]
+    complete: tuple[ReportedTrial, ...]
+    front: tuple[ReportedTrial, ...]
     curves: tuple[Curve, ...]
     retraining: Retraining | None
 
@@ -133,7 +157,7 @@ class ReportData:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Names of the objectives."""
+        """Names of the objectives, the error first."""
         return self.results.objective_names
 
     @property
@@ -147,14 +171,14 @@ class ReportData:
         return self.results.trials
 
     @property
-    def incomplete(self) -> tuple[TrialRecord, ...]:
-        """Trials that ended without a result."""
-        return tuple(trial for trial in self.trials if trial.state != "complete")
-
-    @property
     def kinds(self) -> dict[int, str]:
         """What each complete trial is, by number: a unit's name, or "hybrid"."""
-        return {point.number: point.kind for point in self.points}
+        return {each.number: each.kind for each in self.complete}
+
+    @cached_property
+    def hypervolume_history(self) -> list[tuple[int, float]]:
+        """(trial number, hypervolume after it) for every complete trial."""
+        return self.results.hypervolume_history()
 
     @property
     def seconds(self) -> float:
@@ -170,7 +194,7 @@ class ReportData:
     def trials_text(self) -> str:
         """How many trials there are, and how they ended that are not complete."""
         count = sum(trial.counts for trial in self.trials)
-        numbers = Counter[str](trial.state for trial in self.incomplete)
+        numbers = Counter[str](trial.state for trial in self.trials if trial.state != "complete")
         numbers["repeated"] = sum(trial.replay_of is not None for trial in self.trials)
         numbers["unfinished"] = self.unfinished
         ended = [f"{number:,} {state}" for state, number in sorted(numbers.items()) if number]
@@ -178,10 +202,30 @@ class ReportData:
         return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} asked for)" if asked != count else "")
 
     @property
-    def next_steps(self) -> list[Step]:
-        """What is left to do with the front."""
-        knee = next((row.retrained for row in self.front if "knee" in row.tags), None)
-        return next_steps(self.path, [row.number for row in self.front], self.retraining, knee)
+    def next_steps(self) -> Iterator[Step]:
+        """Take a network of the front out, and retrain what was not retrained."""
+        folder, done = shlex.quote(self.path), self.retraining or Retraining()
+        retrained = any(each.retrained and each.retrained.test_accuracy for each in self.front if "knee" in each.tags)
+        weights = "its retrained weights" if retrained else "weights"
+        yield Step(
+            f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere",
+            f"pure-nas export {folder} --trial knee",
+        )
+        left = [each.number for each in self.front if each.number not in done.trials]
+        if len(left) == len(self.front):
+            yield Step(
+                "Compare the front with its all-conv and all-product twins, several seeds, on the test split",
+                f"pure-nas retrain {folder} --seeds 3",
+            )
+        elif left:
+            alike = f"--trials {','.join(map(str, left))} --seeds {max(len(row.seeds) for row in done.rows)}"
+            epochs = "" if done.epochs_differ else f" --epochs {done.rows[0].epochs}"
+            yield Step("Retrain the rest of the front", f"pure-nas retrain {folder} {alike}{epochs}")
+
+    def lowest(self, cost: str) -> list[tuple[float, float]]:
+        """(cost, error) of the trials that nothing beats in these two, by rising cost."""
+        values = [(each.objectives[cost], each.error) for each in self.complete]
+        return list(dict.fromkeys(values[index] for index in pareto.front(values)))
 
 
 def report_data(run: RunDirectory, results: Results | None = None) -> ReportData:
@@ -193,22 +237,17 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
     """
     settings = run.settings()
     results = results or load_results(run)
-    searched = searched_fields(settings)
     retraining = load_retraining(run)
-    points = _points(results, searched, retraining)
-    validation_images = (settings.get("data") or {}).get("validation")
+    complete = {each.number: each for each in _reported(results, settings, retraining)}
     return ReportData(
         path=str(run.path),
         settings={"study": run.path.name, **settings},
         environment=read_environment(run),
         results=results,
         unfinished=sum(1 for _ in run.trials()) - len(results.trials),
-        searched=searched,
-        costs=tuple(CostView(name=name, line=_line(points, name)) for name in results.objective_names[1:]),
-        points=points,
-        front=front_rows(results, validation_images, searched, retraining),
-        hypervolume_history=tuple(results.hypervolume_history()),
-        curves=_curves(results),
+        complete=tuple(complete.values()),
+        front=tuple(complete[trial.number] for trial in results.front),
+        curves=tuple(_curves(results)),
         retraining=retraining,
     )
 
@@ -238,73 +277,61 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, st
     return tuple(pairs)
 
 
-def _points(results: Results, searched: frozenset[str], retraining: Retraining | None) -> tuple[Point, ...]:
-    front = {trial.number for trial in results.front}
-    tested = front | set(retraining.trials) if retraining else set()
-    return tuple(
-        _point(
-            trial,
-            results.objective_names,
-            searched,
-            on_front=trial.number in front,
-            retrained=retraining.row_of(trial.candidate) if retraining and trial.number in tested else None,
-        )
-        for trial in results.complete
-        if all(math.isfinite(value) for value in trial.objectives)
-    )
-
-
-def _point(
-    trial: TrialRecord, names: tuple[str, ...], searched: frozenset[str], *, on_front: bool, retrained: Row | None
-) -> Point:
-    architecture = trial.candidate.architecture
-    return Point(
-        number=trial.number,
-        error=trial.objectives[0],
-        costs=dict(zip(names[1:], trial.objectives[1:], strict=True)),
-        kind=architecture.kind,
-        baseline=trial.baseline,
-        on_front=on_front,
-        depth=architecture.depth,
-        base_width=architecture.base_width,
-        params=trial.cost.get("params", math.nan),
-        product_share=product_share([name for stage in architecture.units for name in stage]),
-        placement=placement_text(architecture.units),
-        recipe_text=recipe_text(trial.candidate, plain_settings(trial.candidate, searched)),
-        retrained=retrained,
-    )
-
-
 def product_share(names: Sequence[str]) -> float:
     """The fraction of layers that multiply."""
     return sum(get_unit(name).multiplies for name in names) / len(names)
 
 
-def _line(points: tuple[Point, ...], cost: str) -> tuple[tuple[float, float], ...]:
-    values = [(point.costs[cost], point.error) for point in points]
-    return tuple(dict.fromkeys(values[index] for index in pareto.front(values)))
-
-
-def _curves(results: Results) -> tuple[Curve, ...]:
-    shown = {trial.number: trial for trial in results.front}
-    shown.update((trial.number, trial) for trial in results.complete if trial.baseline)
-    by_number = {trial.number: trial for trial in results.trials}
-    curves = (_curve(trial, by_number) for trial in shown.values())
-    return tuple(curve for curve in curves if curve.epochs)
-
-
-def _curve(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Curve:
-    records = [record for record in trial.trained_in(by_number).curve if "validation_error" in record]
-    stride = -(-len(records) // MAX_CURVE_POINTS) or 1
-    kept = [record for index, record in enumerate(records) if (len(records) - 1 - index) % stride == 0]
-    return Curve(
-        number=trial.number,
-        kind=trial.candidate.architecture.kind,
-        baseline=trial.baseline,
-        epochs=tuple(float(record["epoch"]) for record in kept),
-        errors=tuple(_finite(record["validation_error"]) for record in kept),
-        convergence=tuple(convergence_of([records], target, "validation") for target in USUAL_TARGETS),
+def _reported(results: Results, settings: Mapping[str, Any], retraining: Retraining | None) -> Iterator[ReportedTrial]:
+    searched = searched_fields(settings)
+    images = (settings.get("data") or {}).get("validation")
+    twins = {trial.number: others for trial, *others in results.groups}
+    tagged = (
+        {"best": results.best.number, "knee": results.knee.number, "smallest": results.smallest.number}
+        if results.groups
+        else {}
     )
+    for trial in results.complete:
+        number, candidate = trial.number, trial.candidate
+        others = twins.get(number, [])
+        group = {number, *(other.number for other in others)} if number in twins else set()
+        chosen = plain_settings(candidate, searched)
+        yield ReportedTrial(
+            trial=trial,
+            objectives=dict(zip(results.objective_names, trial.objectives, strict=True)),
+            settings=chosen,
+            recipe_text=recipe_text(candidate, chosen),
+            retrained=retraining.row_of(candidate) if retraining and (group or number in retraining.trials) else None,
+            on_front=bool(group),
+            tags=tuple(name for name, tagged_number in tagged.items() if tagged_number in group),
+            twins=tuple(other.number for other in others),
+            repeats=tuple(other.number for other in others if other.candidate.digest == candidate.digest),
+            versus=tuple(_comparisons(results, trial, images)) if group else (),
+        )
+
+
+def _comparisons(results: Results, trial: TrialRecord, images: int | None) -> Iterator[Versus]:
+    for unit, baseline in sorted(results.baselines_within(trial).items()):
+        if baseline.number != trial.number:
+            difference = trial.objectives[0] - baseline.objectives[0]
+            yield Versus(unit, baseline, difference, None if images is None else round(difference * images))
+
+
+def _curves(results: Results) -> Iterator[Curve]:
+    by_number = {trial.number: trial for trial in results.trials}
+    shown = {trial.number: trial for trial in (*results.front, *(each for each in results.complete if each.baseline))}
+    for trial in shown.values():
+        records = [record for record in trial.trained_in(by_number).curve if "validation_error" in record]
+        stride = -(-len(records) // MAX_CURVE_POINTS) or 1
+        if kept := records[::-1][::stride][::-1]:
+            yield Curve(
+                number=trial.number,
+                kind=trial.candidate.architecture.kind,
+                baseline=trial.baseline,
+                epochs=tuple(float(record["epoch"]) for record in kept),
+                errors=tuple(_finite(record["validation_error"]) for record in kept),
+                convergence=tuple(convergence_of([records], target, "validation") for target in USUAL_TARGETS),
+            )
 
 
 def _finite(value: float | None) -> float | None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
-from pure_nas.report.data import ReportData
-from pure_nas.report.front_rows import FrontRow, Versus
+from pure_nas.report.data import ReportData, ReportedTrial, Versus
 from pure_nas.report.retraining import came_through, interval_text, score_document
 from pure_nas.report.settings_text import network_columns, rate_columns, setting_columns
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names
@@ -53,7 +52,7 @@ def front_table(data: ReportData) -> Table:
     return Table("front", tuple(columns), tuple(rows), title, tuple(_notes(data)))
 
 
-def _line(row: FrontRow) -> dict[str, Any]:
+def _line(row: ReportedTrial) -> dict[str, Any]:
     """What files hold of a network, by column."""
     return {
         "trial": row.number,
@@ -95,7 +94,7 @@ def _tested(data: ReportData) -> bool:
     return any(row.retrained for row in data.front)
 
 
-def _row(row: FrontRow, line: dict[str, Any], data: ReportData) -> Row:
+def _row(row: ReportedTrial, line: dict[str, Any], data: ReportData) -> Row:
     """A network's cells: what files hold, and where people see it a text."""
     by_unit = {versus.unit: versus for versus in row.versus}
     values = {**row.trial.cost, **row.objectives}
@@ -107,18 +106,18 @@ def _row(row: FrontRow, line: dict[str, Any], data: ReportData) -> Row:
             more="\n".join(filter(None, (row.trial.baseline, _twins_text(row)))),
         ),
         **{name: Cell(values[name], show_cost(name, values[name])) for name in values},
-        "error": Cell(row.objectives["error"], show_percent(row.objectives["error"]), tone="strong"),
+        "error": Cell(row.error, show_percent(row.error), tone="strong"),
         _TEST: _test_cell(row.retrained),
         "depth": Cell(row.architecture.depth, str(row.architecture.depth)),
         "base_width": Cell(row.architecture.base_width, str(row.architecture.base_width)),
-        "placement": Cell(line["placement"], stages=row.units),
+        "placement": Cell(line["placement"], stages=row.architecture.units),
         **{_versus_key(unit): _versus_cell(by_unit.get(unit), unit, row) for unit in _compared(data)},
     }
     cells = {**{name: Cell(value) for name, value in line.items()}, **texts}
     return Row(cells, identity=str(row.number), anchor=f"trial-{row.number}", tip=row.recipe_text)
 
 
-def _twins_text(row: FrontRow) -> str:
+def _twins_text(row: ReportedTrial) -> str:
     others = [str(number) for number in row.twins if number not in row.repeats]
     parts = [f"twins {', '.join(others)}"] if others else []
     parts += [f"repeated by {', '.join(map(str, row.repeats))}"] if row.repeats else []
@@ -133,7 +132,7 @@ def _test_cell(retrained: Retrained | None) -> Cell:
     return Cell(text=mean, more=more, tone="strong")
 
 
-def _versus_cell(versus: Versus | None, unit: str, row: FrontRow) -> Cell:
+def _versus_cell(versus: Versus | None, unit: str, row: ReportedTrial) -> Cell:
     if versus is None:
         itself = row.trial.baseline.startswith(f"{unit} ")
         return Cell(text="is the baseline" if itself else "none as cheap", tone="dim")

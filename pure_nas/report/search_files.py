@@ -9,11 +9,16 @@ from typing import Any
 
 from pure_nas.analysis.convergence import accuracies
 from pure_nas.files import without_nan, write_whole
-from pure_nas.report.data import ReportData
-from pure_nas.report.front_rows import FrontRow
+from pure_nas.report.data import ReportData, ReportedTrial
 from pure_nas.report.front_table import caution, front_table
 from pure_nas.report.retraining import score_document
-from pure_nas.report.settings_text import network_columns, plain_settings, rate_columns, setting_columns
+from pure_nas.report.settings_text import (
+    network_columns,
+    plain_settings,
+    rate_columns,
+    searched_fields,
+    setting_columns,
+)
 from pure_nas.report.table import csv_text
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
@@ -59,7 +64,7 @@ def front_document(data: ReportData) -> dict[str, Any]:
     return document
 
 
-def _network(row: FrontRow) -> dict[str, Any]:
+def _network(row: ReportedTrial) -> dict[str, Any]:
     candidate = row.trial.candidate
     return {
         "trial": row.number,
@@ -94,11 +99,12 @@ def trials_csv(data: ReportData) -> str:
     A trial that repeats another has its values, and that trial's number in `replay_of`.
     """
     front = {row.number for row in data.front}
-    lines = [_trial(trial, data, on_front=trial.number in front) for trial in data.trials]
+    searched = searched_fields(data.settings)
+    lines = [_trial(trial, data, searched, on_front=trial.number in front) for trial in data.trials]
     return csv_text(lines, ("trial", "state", *data.objectives))
 
 
-def _trial(trial: TrialRecord, data: ReportData, *, on_front: bool) -> dict[str, Any]:
+def _trial(trial: TrialRecord, data: ReportData, searched: frozenset[str], *, on_front: bool) -> dict[str, Any]:
     recipe = trial.candidate.recipe
     return {
         "trial": trial.number,
@@ -113,7 +119,7 @@ def _trial(trial: TrialRecord, data: ReportData, *, on_front: bool) -> dict[str,
         **rate_columns(recipe),
         **{f"weight_decay_schedule_{kind}": recipe.weight_decay[kind].schedule for kind in PARAMETER_KINDS},
         **{f"weight_decay_end_{kind}": recipe.weight_decay[kind].end for kind in PARAMETER_KINDS},
-        **setting_columns(plain_settings(trial.candidate, data.searched)),
+        **setting_columns(plain_settings(trial.candidate, searched)),
         "seconds": trial.seconds,
         "replay_of": trial.replay_of,
         "reason": trial.reason,

@@ -41,7 +41,7 @@ def page(data: ReportData) -> str:
         facts=list(_key_facts(data)),
         about=" · ".join(_about(data.settings)),
         data=data,
-        views={f"front-{view.name}": cost_label(view.name) for view in data.costs},
+        views={f"front-{cost}": cost_label(cost) for cost in data.objectives[1:]},
         front=front_table(data),
         placement=_placement(data),
         percent=show_percent,
@@ -86,10 +86,8 @@ def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
     else:
         what = best.trial.baseline or best.architecture.kind
         size = f"{best.architecture.depth} layers, {best.architecture.base_width} channels"
-        error = show_percent(best.objectives["error"])
-        yield "lowest validation error", error, f"trial {best.number}: {what}, {size}"
-    complete = counted(len(data.results.complete), "complete trial")
-    yield "networks on the front", str(len(data.front)), f"of {complete}"
+        yield "lowest validation error", show_percent(best.error), f"trial {best.number}: {what}, {size}"
+    yield "networks on the front", str(len(data.front)), f"of {counted(len(data.complete), 'complete trial')}"
     box = ", ".join(
         f"error {value:g}" if name == "error" else f"{cost_label(name)} {show_cost(name, value)}"
         for name, value in data.reference.items()
@@ -100,9 +98,11 @@ def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
 
 
 def _placement(data: ReportData) -> dict[str, Any]:
-    """Units, how many stages there are, and how much of each stage multiplies."""
-    stages = range(max((len(row.units) for row in data.front), default=0))
-    in_stage = ([name for row in data.front for name in sum(row.units[each : each + 1], ())] for each in stages)
+    """Units, and how much of each stage multiplies."""
+    stages = range(max((len(row.architecture.units) for row in data.front), default=0))
+    in_stage = (
+        [name for row in data.front for name in sum(row.architecture.units[each : each + 1], ())] for each in stages
+    )
     return {"units": units_of(data), "shares": [_share_text(names) for names in in_stage]}
 
 
@@ -125,13 +125,11 @@ def _retraining(data: ReportData) -> dict[str, Any] | None:
 
 def _incomplete(data: ReportData) -> Table:
     """Trials that diverged, failed or were rejected, with reasons."""
+    incomplete = [trial for trial in data.trials if trial.state != "complete"]
     columns = (Column("trial", "trial"), *(Column(name, name, "left") for name in ("state", "reason", "placement")))
     rows = (
-        Row.of(
-            columns,
-            [each.number, each.state, each.reason, Cell(stages=each.candidate.architecture.units)],
-        )
-        for each in data.incomplete[:MAX_INCOMPLETE]
+        Row.of(columns, [each.number, each.state, each.reason, Cell(stages=each.candidate.architecture.units)])
+        for each in incomplete[:MAX_INCOMPLETE]
     )
-    more = len(data.incomplete) - MAX_INCOMPLETE
+    more = len(incomplete) - MAX_INCOMPLETE
     return Table("incomplete", columns, tuple(rows), notes=(f"{more:,} more are in trials.csv.",) if more > 0 else ())

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -18,10 +17,14 @@ from pure_nas.report import palette
 from pure_nas.report.chart import Chart
 from pure_nas.report.plotly_chart import plotly_chart
 
-
-def rendered(template: str, **content: Any) -> str:
-    """A template of this package, filled in."""
-    return _environment().get_template(template).render(content)
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("pure_nas.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.globals["style_of"] = palette.style_of
 
 
 def rendered_page(
@@ -35,47 +38,28 @@ def rendered_page(
         content: what the template names, `facts` among it: key figures as (name, value, detail).
     """
     scripts = (get_plotlyjs(), _asset("report.js"))
-    light, dark = palette.LIGHT, palette.DARK
+    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     figures = {
         "plots": {name: plotly_chart(chart) for name, chart in charts.items()},
-        "schemes": {"light": palette.with_bands(light), "dark": palette.with_bands(dark)},
+        "schemes": {"light": palette.with_bands(palette.LIGHT), "dark": palette.with_bands(palette.DARK)},
         "trials": trials,
     }
-    return rendered(
-        template,
+    return _ENVIRONMENT.get_template(template).render(
         title=title,
-        light=light,
-        dark=dark,
+        light=palette.LIGHT,
+        dark=palette.DARK,
         style=Markup(_asset("report.css")),
         figures=Markup(_embedded(figures)),
         scripts=[Markup(script) for script in scripts],
-        policy=Markup(_policy(scripts)),
+        # No request and no script but ours, whatever texts a run holds.
+        policy=Markup(f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"),
         **content,
     )
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pure_nas.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["style_of"] = palette.style_of
-    return environment
-
-
 def _asset(name: str) -> str:
     return resources.files("pure_nas.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: Iterable[str]) -> str:
-    """Forbid every request and every script but ours, whatever texts a run holds."""
-    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def _embedded(value: Any) -> str:

@@ -116,7 +116,7 @@ def read_search(run: Path, name: str) -> Any:
     facts = (
         front_document(data),
         data.trials_text,
-        data.points,
+        data.complete,
         data.front,
         data.curves,
         images.fingerprint,

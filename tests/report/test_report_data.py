@@ -21,7 +21,7 @@ from pure_nas.report.search_charts import page_charts
 from pure_nas.report.settings_text import searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
-from pure_nas.run.retrained import Row
+from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.candidate import Candidate
 
 CONV = candidate_of((("conv",), ("conv",)))
@@ -47,11 +47,11 @@ def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> No
 
 
 def test_every_complete_trial_is_a_point_of_its_kind(data: ReportData) -> None:
-    kinds = {point.number: point.kind_label for point in data.points}
+    kinds = {point.number: point.label for point in data.complete}
     assert len(kinds) == 28
     assert kinds[0] == "conv baseline"
     assert kinds[1] == "product baseline"
-    assert {point.number for point in data.points if point.on_front} == {row.number for row in data.front}
+    assert {point.number for point in data.complete if point.on_front} == {row.number for row in data.front}
 
 
 def test_curves_are_of_the_front_and_the_baselines_only(data: ReportData) -> None:
@@ -98,7 +98,7 @@ def test_units_that_multiply_are_product_layers(tmp_path: Path) -> None:
     ):
         add(run, number, 0.1 + 0.1 * number, 900_000 - 100_000 * number, candidate=candidate_of(stages))
     data = report_data(run)
-    found = [(point.kind, point.product_share) for point in data.points]
+    found = [(point.kind, point.product_share) for point in data.complete]
     assert found == [("product", 1.0), ("product-complex", 1.0), ("hybrid", 0.5), ("hybrid", 0.0)]
     assert [row.architecture.kind for row in data.front] == [kind for kind, _ in found]
 
@@ -142,7 +142,7 @@ def test_settings_that_are_not_the_default_or_were_searched_are_shown(tmp_path: 
         "threshold init – | -2.25, threshold trainable no, exponent cap none, ReLU in block yes, residual scale 0.5, "
         "warmup epochs 2.46, gradient clip norm none"
     )
-    assert [point.recipe_text for point in data.points] == [row.recipe_text for row in data.front]
+    assert [point.recipe_text for point in data.complete] == [row.recipe_text for row in data.front]
 
 
 def test_recipes_without_such_settings_are_rates_and_decays(data: ReportData) -> None:
@@ -182,9 +182,8 @@ def test_time_of_repeated_results_counts_once(tmp_path: Path) -> None:
 
 def test_line_of_a_cost_falls_while_the_cost_rises(tmp_path: Path) -> None:
     data = report_data(make_run(tmp_path / "run", objectives=("error", "flops", "latency")))
-    assert [view.name for view in data.costs] == ["flops", "latency"]
-    for view in data.costs:
-        costs, errors = zip(*view.line, strict=True)
+    for cost in ("flops", "latency"):
+        costs, errors = zip(*data.lowest(cost), strict=True)
         assert list(costs) == sorted(set(costs))
         assert list(errors) == sorted(errors, reverse=True)
 
@@ -211,8 +210,9 @@ def test_run_without_complete_trials_has_facts_and_no_points(tmp_path: Path) -> 
     run.trial(1).write_candidate(HYBRID)
     data = report_data(run)
     assert data.trials_text == "1 trial, 1 diverged, 1 unfinished (30 asked for)"
-    assert data.points == data.front == data.curves == data.hypervolume_history == ()
-    assert [(trial.number, trial.state) for trial in data.incomplete] == [(0, "diverged")]
+    assert data.complete == data.front == data.curves == ()
+    assert data.hypervolume_history == []
+    assert [(trial.number, trial.state) for trial in data.trials] == [(0, "diverged")]
 
 
 def test_settings_are_flattened_to_dotted_names(data: ReportData) -> None:
@@ -249,7 +249,7 @@ def test_retrained_networks_have_their_test_accuracy_on_the_front(data: ReportDa
     assert data.retraining is not None
     tested = {row.number: row.retrained for row in data.front if row.retrained}
     assert set(tested) == set(data.retraining.trials)
-    assert {point.number: point.retrained for point in data.points if point.retrained} == tested
+    assert {point.number: point.retrained for point in data.complete if point.retrained} == tested
     first = tested[data.front[0].number]
     assert first is not None
     assert (first.variant, first.epochs, first.seeds) == ("trial", 60, (1, 2, 3))
@@ -270,10 +270,10 @@ def test_a_trial_that_diverged_when_it_was_retrained_has_no_test_error(tmp_path:
 
 
 def test_an_interval_that_reaches_far_does_not_squeeze_the_plot(data: ReportData) -> None:
-    retrained = next(point.retrained for point in data.points if point.retrained)
+    retrained = next(point.retrained for point in data.complete if point.retrained)
     wide = replace(retrained, test_accuracy=(0.5, 1.0))
-    points = (replace(data.points[0], error=0.2, retrained=wide),)
-    chart = page_charts(replace(data, points=points))["front-flops"]
+    points = (replace(data.complete[0], objectives={**data.complete[0].objectives, "error": 0.2}, retrained=wide),)
+    chart = page_charts(replace(data, complete=points))["front-flops"]
     (crosses,) = (series for series in chart.series if series.bars)
     assert (list(crosses.y), list(crosses.bars)) == ([25.0], [(0.0, 100.0)])
     assert chart.y.range == pytest.approx((10 / 5**0.08, 50 * 5**0.08))
@@ -311,3 +311,40 @@ def test_importing_the_data_loads_no_heavy_package() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+EXPORT = "pure-nas export runs/a --trial knee"
+
+
+def retrained(trial: int, *, epochs: int = 10, seeds: int = 2) -> Row:
+    accuracies, numbers = (0.5,) * seeds, tuple(range(1, seeds + 1))
+    return Row(trial=trial, variant="trial", params=1, flops=1, test_accuracy=accuracies, epochs=epochs, seeds=numbers)
+
+
+def commands(data: ReportData, front: list[int], *rows: Row) -> list[str]:
+    """What is proposed for a front of these trials, of which some were retrained."""
+    first = data.front[0]
+    by_trial = {row.trial: row for row in rows}
+    shown = tuple(
+        replace(first, trial=replace(first.trial, number=number), retrained=by_trial.get(number)) for number in front
+    )
+    given = replace(data, path="runs/a", front=shown, retraining=Retraining(rows=rows) if rows else None)
+    return [step.command for step in given.next_steps]
+
+
+def test_a_front_that_was_not_retrained_is_to_be(data: ReportData) -> None:
+    assert commands(data, [3, 7]) == [EXPORT, "pure-nas retrain runs/a --seeds 3"]
+    # What was retrained is not on the front any more.
+    assert commands(data, [3, 7], retrained(1)) == [EXPORT, "pure-nas retrain runs/a --seeds 3"]
+    assert commands(data, [3, 7], retrained(3), retrained(7)) == [EXPORT]
+
+
+def test_the_rest_of_a_front_is_retrained_like_the_others(data: ReportData) -> None:
+    assert commands(data, [3, 5, 7], retrained(3), retrained(1)) == [
+        EXPORT,
+        "pure-nas retrain runs/a --trials 5,7 --seeds 2 --epochs 10",
+    ]
+    assert commands(data, [3, 5], retrained(3), retrained(1, epochs=40, seeds=5)) == [
+        EXPORT,
+        "pure-nas retrain runs/a --trials 5 --seeds 5",
+    ]

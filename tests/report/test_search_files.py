@@ -38,7 +38,7 @@ def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
     first, row = lines[0], data.front[0]
     assert float(first["error"]) == row.objectives["error"]
     assert float(first["params"]) == row.trial.cost["params"]
-    assert tuple(tuple(stage.split()) for stage in first["placement"].split("|")) == row.units
+    assert tuple(tuple(stage.split()) for stage in first["placement"].split("|")) == row.architecture.units
     assert float(first["learning_rate_exponents"]) == row.trial.candidate.recipe.learning_rate.exponents
 
 

@@ -66,9 +66,9 @@ def page_path(run: RunDirectory, data: ReportData) -> Path:
 
 def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page_path: Path, data: ReportData) -> None:
     opened(browser, page_path)
-    assert n_points(browser, "front-flops") == len(data.points) + len(data.front) + 2
+    assert n_points(browser, "front-flops") == len(data.complete) + len(data.front) + 2
     assert len(browser.find_elements(By.CSS_SELECTOR, "#front-flops .errorbar")) == 2
-    assert n_points(browser, "share") == len(data.points)
+    assert n_points(browser, "share") == len(data.complete)
     assert n_points(browser, "retrained") == 9 + 27
     assert len(browser.find_elements(By.CSS_SELECTOR, "#curves .legend .traces")) == len(data.curves)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#hypervolume .js-line")) == 1
@@ -255,7 +255,7 @@ def test_test_accuracies_stand_beside_the_errors_of_the_front(data: ReportData) 
         data,
         retraining=None,
         front=tuple(replace(row, retrained=None) for row in data.front),
-        points=tuple(replace(point, retrained=None) for point in data.points),
+        complete=tuple(replace(each, retrained=None) for each in data.complete),
     )
     for words in ("test accuracy", "not retrained", "Crosses are", "crosses: test error"):
         assert words not in MARKUP.sub("", page(untested))
@@ -302,7 +302,7 @@ def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: P
     add_complete_trial(run, 4, candidate, ("error", "flops"), random.Random(0), values=values)
     opened(browser, write_page(run, report_data(run)))
     data = report_data(run)
-    assert n_points(browser, "front-flops") == len(data.points) + len(data.front)
+    assert n_points(browser, "front-flops") == len(data.complete) + len(data.front)
     assert not browser.find_element(By.CSS_SELECTOR, ".switch").is_displayed()
 
 
@@ -311,18 +311,23 @@ def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path:
     opened(browser, write_page(run, report_data(run)))
     data = report_data(run)
     for name in ("front-flops", "front-latency"):
-        assert n_points(browser, name) == len(data.points) + len(data.front)
+        assert n_points(browser, name) == len(data.complete) + len(data.front)
 
 
 def test_a_thousand_trials_stay_a_small_page(browser: Chrome, data: ReportData, tmp_path: Path) -> None:
     points = tuple(
         replace(
-            data.points[number % 28], number=number, on_front=number < 10, error=0.1 + number / 2000, retrained=None
+            each,
+            trial=replace(each.trial, number=number),
+            objectives={**each.objectives, "error": 0.1 + number / 2000},
+            on_front=number < 10,
+            retrained=None,
         )
         for number in range(1000)
+        for each in [data.complete[number % 28]]
     )
     path = tmp_path / "report.html"
-    path.write_text(page(replace(data, points=points)), encoding="utf-8")
+    path.write_text(page(replace(data, complete=points)), encoding="utf-8")
     assert path.stat().st_size < 7e6
     opened(browser, path)
     assert n_points(browser, "front-flops") == 1010
