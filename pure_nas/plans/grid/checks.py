@@ -140,7 +140,8 @@ class _Tables:
                 path = (self._key, name, "against")
                 against = self._compared(written, recipes, path, [name])
                 own = [entry for entry in self.entries if entry.table == name]
-                if against == written and own and all(self._named(against, each.index) == [each] for each in own):
+                others = [other for each in own for other in self.entries if other.named(against, each.index)]
+                if against == written and own and others == own:
                     self._found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
 
     def require_reference(self, written: str, recipes: _Tables) -> None:
@@ -166,9 +167,6 @@ class _Tables:
             if name != network and own is not None and size not in (1, own):
                 self._found.add(path, f"{network} has {size} entries for {own} of {name}; they are paired in order")
         return network
-
-    def _named(self, name: str, index: int) -> list[Entry]:
-        return [entry for entry in self.entries if entry.named(name, index)]
 
 
 def is_folder_name(name: str) -> bool:

@@ -6,10 +6,9 @@ import csv
 import json
 from pathlib import Path
 
-import optuna
 import pytest
 from heard import Heard
-from searches import Objectives, Settings, results_of, run_search
+from searches import Settings, results_of, run_search
 
 from pure_nas.plans.search.settings import objective_names, objective_values
 from pure_nas.plans.search.setup import opened, prepare
@@ -84,12 +83,3 @@ def test_the_report_shows_it(searched: Path) -> None:
     assert [float(row["noise_error"]) for row in rows] == [trial.objectives[1] for trial in front]
     assert (run.figures / "front-noise_error.svg").exists()
     assert "error under noise" in run.report_path.read_text(encoding="utf-8")
-
-
-def test_it_is_an_objective_of_ones_own_study(objective_of: Objectives) -> None:
-    objective = objective_of(objectives=("error", "noise_error"))
-    study = optuna.create_study(directions=objective.directions)
-    study.optimize(objective, n_trials=1)
-    (error, under_noise) = study.trials[0].values
-    assert 0 <= error <= 1
-    assert 0 <= under_noise <= 1

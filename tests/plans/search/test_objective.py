@@ -63,11 +63,12 @@ def test_the_same_candidate_has_the_same_values(image_folder: Path, tiny_space_f
 
 
 def test_measured_costs_can_be_objectives(objective_of: Objectives) -> None:
-    names = ("error", "memory", "latency")
+    names = ("error", "memory", "latency", "noise_error")
     study = optimized(objective_of(objectives=names), 1)
-    _, memory, latency = study.trials[0].values
+    _, memory, latency, noise_error = study.trials[0].values
     assert memory > 1000
     assert 0 < latency < 1000
+    assert 0 <= noise_error <= 1
 
 
 def test_candidates_over_a_limit_are_pruned_untrained_with_a_constraint(

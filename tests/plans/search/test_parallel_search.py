@@ -108,9 +108,9 @@ def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
     }
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 9])
-@pytest.mark.parametrize("slots_after", [1, 3])
-@pytest.mark.parametrize("lost_study", [False, True])
+@pytest.mark.parametrize(
+    ("stop_after", "slots_after", "lost_study"), [(1, 1, False), (1, 3, True), (5, 1, True), (9, 3, False)]
+)
 def test_every_trial_that_was_begun_goes_on_under_its_own_number(
     small: Settings,
     stop_after: int,
