@@ -153,7 +153,7 @@ def _notes(data: ReportData) -> Iterator[str]:
         tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
         yield f"Twins: trials with the same error and cost, within {tolerances}."
     if _compared(data):
-        yield ("Differences in error are to the most accurate baseline that costs no more; a minus means fewer errors.")
+        yield "Differences in error are to the most accurate baseline that costs no more; a minus means fewer errors."
     if _tested(data):
         yield "Test accuracy: mean over the seeds of retraining, and its 95 % interval."
     if data.front:

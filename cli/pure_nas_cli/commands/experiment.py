@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand, parse_seconds, parse_workers
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
 
 
 def experiment(
@@ -39,10 +39,10 @@ def experiment(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Directory of the run (default: runs/NAME-SCALE).", callback=expand),
+        typer.Option(metavar="DIR", help="Directory of this run itself (default: runs/NAME-SCALE).", callback=expand),
     ] = None,
     device: Device = "auto",
-    workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
+    workers: Workers = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the experiments with their cost and exit.")] = False,
