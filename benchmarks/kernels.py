@@ -54,13 +54,14 @@ def _kernels(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch
     gamma, beta = norm.weight.detach(), norm.bias.detach()
     theta = torch.zeros((), device=device)
     tiling = passes.Tiling.of(c.shape, torch.channels_last)
-    moments, threshold = passes.input_moments(c, tiling, norm, theta)
-    of_power = passes.power_moments(z, tiling, norm, _CAP)
+    threshold = torch.empty((), device=device)
+    moments = passes.moments(c, tiling, norm, theta=theta, threshold=threshold)
+    of_power = passes.moments(z, tiling, norm, _CAP)
     return {
         "copy": Kernel(lambda: out.copy_(c), 2),
-        "norm1's statistics": Kernel(lambda: passes.input_moments(c, tiling, norm, theta), 1),
+        "norm1's statistics": Kernel(lambda: passes.moments(c, tiling, norm, theta=theta, threshold=threshold), 1),
         "norm1, clamp, logarithm": Kernel(lambda: passes.logarithm(c, tiling, moments, gamma, beta, threshold), 2),
-        "power, norm2's statistics": Kernel(lambda: passes.power_moments(z, tiling, norm, _CAP), 1),
+        "power, norm2's statistics": Kernel(lambda: passes.moments(z, tiling, norm, _CAP), 1),
         "power, norm2, addition": Kernel(
             lambda: passes.output(z, tiling, of_power, gamma, beta, skip, False, _CAP, dtype), 3
         ),

@@ -21,7 +21,7 @@ from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn.fused.blocks import FusedBasicBlock
 from pure_nas.nn.fused.unit import FusedConvPU
 from pure_nas.nn.plain.blocks import BasicBlock
-from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton import block as triton_block
 
 

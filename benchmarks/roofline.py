@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.document import Row
 from benchmarks.measure import Call, Timings
-from pure_nas.nn.plain.logarithm import log2
+from pure_nas.nn.fused.unit import log2
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,7 @@ from benchmarks.plain_training import PlainStep, make_loader, plain_network, sen
 from benchmarks.setting import Setting, settings_of
 from benchmarks.step_networks import CLASSES, OURS, Work, architecture, networks, timm_resnet, work_of
 from pure_nas.data import Augment, ImageSet, load_dataset
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn import build
 from pure_nas.space.recipe import Recipe

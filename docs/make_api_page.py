@@ -13,8 +13,9 @@ import pure_nas
 PAGE = Path(__file__).with_name("api.md")
 INTRODUCTION = """# The public API
 
-Everything here is in `import pure_nas`, which is quick: PyTorch is imported with the first name that needs it. What is
-not on this page may change without notice. [A notebook](../examples/search_in_a_notebook.ipynb) shows most of it at
+Everything here is in `import pure_nas`, which is quick: PyTorch is imported with the first name that needs it. What
+`pure_nas.__all__` lists is public and on this page; every module below `pure_nas` is internal and may change without
+notice. [A notebook](../examples/search_in_a_notebook.ipynb) shows most of it at
 work. `python docs/make_api_page.py` makes this page from the docstrings.
 
 A call leaves the caller's process as it was: random states, default dtype, number of threads, settings of PyTorch,

@@ -1,6 +1,7 @@
 """pure-nas: multi-objective architecture search over product-unit residual networks (PURe).
 
-The public names are imported on first use, so that `import pure_nas` needs no PyTorch. docs/api.md describes them.
+What `__all__` lists is public, and docs/api.md describes it; every module below is internal and may change. Names are
+imported on first use, so that `import pure_nas` needs no PyTorch.
 """
 
 from __future__ import annotations

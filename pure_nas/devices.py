@@ -61,18 +61,15 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
+    named = re.search(r"^model name[^:\n]*:(.*)", text, re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def autocast(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 autocast on a CUDA device that computes in it; float32 elsewhere."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        context: AbstractContextManager[None] = torch.autocast("cuda", dtype=torch.bfloat16)
-        return context
+        return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()
 
 
@@ -121,8 +118,7 @@ def keep_freed_memory() -> None:
     As it comes, it hands large blocks back to the system at once, and every step faults them in again page by page: a
     third of a step's time at batch 512 on CIFAR images. What the user has set (MALLOC_*, GLIBC_TUNABLES) stays.
     """
-    chosen = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
-    if _has_glibc() and not chosen:
+    if _has_glibc() and not any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
@@ -140,19 +136,14 @@ def telling_out_of_memory() -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, MemoryError, OSError) as error:
-        if not _says_out_of_memory(error):
+        no_memory = error.errno == errno.ENOMEM if isinstance(error, OSError) else _OUT_OF_MEMORY.search(str(error))
+        if not no_memory and not isinstance(error, MemoryError):
             raise
         raise torch.OutOfMemoryError(str(error) or type(error).__name__) from error
 
 
-def _says_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)) is not None
-
-
 def hand_back_freed_memory(device: torch.device) -> None:
-    """Give the system the memory that a run on `device` no longer uses, on the device and beside it."""
+    """Give the system the memory that a run on `device` no longer uses, on the device and on the host."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     if _has_glibc():

@@ -1,4 +1,7 @@
-"""Files that are written whole or not at all, and never in the old place of a folder that was moved."""
+"""Files that are written whole or not at all, never in the old place of a folder that was moved, and read strictly.
+
+What cannot be written or read, or is damaged, is a `RunError`.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,6 @@ TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 _DEEPEST = 40
 """Levels of tables and lists in a file; those of a run have six at most."""
 
-_DEEPEST = 40
-"""Levels of tables and lists in a file; those of a run have six at most."""
-
 _held: dict[Path, tuple[int, int] | None] = {}
 """Folders that this process holds, and which they were then: another one in their place is never written."""
 
@@ -39,9 +39,6 @@ def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> N
 
     Args:
         new_folders: whether to make its folder where there is none.
-
-    Raises:
-        RunError: the disk is full, the folder cannot be written, or the run was moved or removed.
     """
     require_in_place(path)
     try:
@@ -63,19 +60,31 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield file
             flush_to_disk(file)
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        # The rename, too, shall survive a power failure, where the system can do that: network folders may not.
+        with suppress(OSError):
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
-def append_line(path: Path, record: Mapping[str, Any]) -> None:
-    """Append one record to a .jsonl file.
+def flush_to_disk(file: IO[bytes]) -> None:
+    """Make what was written to a file survive a power failure, where its file system can do that."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
 
-    Raises:
-        RunError: the disk is full, the file cannot be written, or its folder was moved or removed.
-    """
+
+def append_line(path: Path, record: Mapping[str, Any]) -> None:
+    """Append one record to a .jsonl file."""
     require_in_place(path)
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -84,79 +93,15 @@ def append_line(path: Path, record: Mapping[str, Any]) -> None:
         raise _unwritable(path, error, "Free some space") from error
 
 
-def without_nan(value: Any) -> Any:
-    """JSON has no NaN: it becomes null."""
-    if isinstance(value, Mapping):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def read_json(path: Path, model: Any = None, *, hint: str = "") -> Any:
-    """The content of a JSON file.
-
-    Args:
-        model: what may stand in it, see `run.schema`.
-        hint: the way out where it is damaged.
-
-    Raises:
-        RunError: the file is missing, unreadable or damaged.
-    """
-    try:
-        content = decoded(bytes_of(path))
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
-    if model is not None:
-        check(model, content, path, hint=hint)
-    return content
-
-
-def read_json_lines(path: Path, model: Any = dict[str, Any], *, hint: str = "") -> list[dict[str, Any]]:
-    """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none.
-
-    Args:
-        model: what may stand in a record, see `run.schema`.
-        hint: the way out where a line is damaged.
-
-    Raises:
-        RunError: the file cannot be read, or a line before the last is damaged.
-    """
-    if not path.exists():
-        return []
-    lines = bytes_of(path).splitlines()
-    records: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = decoded(line, nan_is_null=True)
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise RunError(f"{path}, line {number}, is damaged: {error}.", hint=hint) from error
-        check(model, record, f"{path}, line {number},", hint=hint)
-        records.append(record)
-    return records
-
-
-def bytes_of(path: Path) -> bytes:
-    """The contents of a file.
-
-    Raises:
-        RunError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {reason(error)}.") from error
+def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return _moved(path.parent)
+    return RunError(f"{path} cannot be written: {reason(error)}.", hint=f"{way_out}, then give the same command again.")
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Let nothing be written below `folder` once it was moved, removed or replaced.
-
-    Yields:
-        What tells whether it is still in its place.
-    """
+    """Let nothing be written below `folder` once it was moved, removed or replaced; yields a test of that."""
     _held[folder] = identity = _identity(folder)
     try:
         yield lambda: _identity(folder) == identity
@@ -164,18 +109,8 @@ def held(folder: Path) -> Iterator[Callable[[], bool]]:
         del _held[folder]
 
 
-def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
-    if isinstance(error, FileNotFoundError) and not path.parent.exists():
-        return _moved(path.parent)
-    return RunError(f"{path} cannot be written: {reason(error)}.", hint=f"{way_out}, then give the same command again.")
-
-
 def require_in_place(path: Path) -> None:
-    """Check that no folder that is held, in which `path` is, was moved or removed.
-
-    Raises:
-        RunError: one was.
-    """
+    """Check that no folder that is held, in which `path` is, was moved or removed."""
     for run, folder in list(_held.items()):
         if path.is_relative_to(run) and _identity(run) != folder:
             raise _moved(run)
@@ -198,24 +133,60 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def flush_to_disk(file: IO[bytes]) -> None:
-    """Make what was written to a file survive a power failure, where its file system can do that."""
-    file.flush()
+def without_nan(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become null."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path, model: Any = Any, *, hint: str = "") -> Any:
+    """The content of a JSON file, once it is known to be a `model`, see `check`."""
     try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
+        content = decoded(bytes_of(path))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}.", hint=hint) from error
+    check(model, content, path, hint=hint)
+    return content
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power failure, where the system can do that: network folders may not."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
+def read_json_lines(path: Path, model: Any = dict[str, Any], *, hint: str = "") -> list[dict[str, Any]]:
+    """The records of a .jsonl file; a last line cut short by a crash is left out, and a missing file has none."""
+    lines = bytes_of(path).splitlines() if path.exists() else []
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            record = decoded(line, nan_is_null=True)
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise RunError(f"{path}, line {number}, is damaged: {error}.", hint=hint) from error
+        check(model, record, f"{path}, line {number},", hint=hint)
+        records.append(record)
+    return records
+
+
+def bytes_of(path: Path) -> bytes:
+    """The content of a file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {reason(error)}.") from error
+
+
+def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> Any:
+    """The content of a file as `model`, which is anything that pydantic validates; an error lists every fault.
+
+    Args:
+        file: what messages call it.
+        hint: the way out where it is damaged.
+    """
+    try:
+        return TypeAdapter(model).validate_python(content)
+    except ValidationError as error:
+        raise RunError(f"{file} is damaged: {'; '.join(fault_lines(error, model))}.", hint=hint) from error
 
 
 def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
@@ -233,13 +204,9 @@ def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
         raise ValueError(f"byte {error.start} is not UTF-8 text") from error
     if not text.strip():
         raise ValueError("it is empty")
+    constant = (lambda _: None) if nan_is_null else _finite
     try:
-        content = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_float=_finite,
-            parse_constant=(lambda _: None) if nan_is_null else _finite,
-        )
+        content = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=constant)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     require_flat(content)
@@ -247,11 +214,7 @@ def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
 
 
 def require_flat(content: Any) -> None:
-    """Check that a document is not nested beyond what can be walked through.
-
-    Raises:
-        ValueError: it is.
-    """
+    """Check that a document is not nested beyond what can be walked through: that is a `ValueError`."""
     level = [content]
     for _ in range(_DEEPEST):
         level = [inner for each in level for inner in _within(each)]
@@ -279,23 +242,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is no number")
     return value
-
-
-def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> None:
-    """Check the content of a file.
-
-    Args:
-        model: what may stand in it: a model, or anything else that pydantic validates.
-        file: how messages call it.
-        hint: the way out where a rule is broken.
-
-    Raises:
-        RunError: a rule is broken; every fault is listed.
-    """
-    try:
-        TypeAdapter(model).validate_python(content)
-    except ValidationError as error:
-        raise RunError(f"{file} is damaged: {'; '.join(fault_lines(error, model))}.", hint=hint) from error
 
 
 def digest_of(data: bytes) -> str:

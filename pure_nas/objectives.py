@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 ERRORS = ("error", "noise_error")
 """The objectives that are shares of images which are classified wrongly."""
-COST_KEYS: Mapping[str, str] = {
-    "flops": "flops",
-    "params": "params",
-    "latency": "latency_ms",
-    "memory": "memory_bytes",
-}
+COST_KEYS = {"flops": "flops", "params": "params", "latency": "latency_ms", "memory": "memory_bytes"}
 """Where an objective that is a cost stands among the costs of a trial; the others stand among its metrics."""
 
 Compute: TypeAlias = "Callable[[nn.Module, Iterable[tuple[Tensor, Tensor]]], float]"
@@ -27,7 +22,7 @@ Compute: TypeAlias = "Callable[[nn.Module, Iterable[tuple[Tensor, Tensor]]], flo
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """Something that is measured of each trained network, and minimised beside its error.
+    """Something that is measured of each trained network, and minimised in addition to its error.
 
     Attributes:
         name: as written in `objectives` and in files.
@@ -77,11 +72,7 @@ def objective_names() -> tuple[str, ...]:
 
 
 def require_objective(name: str) -> str:
-    """The name of an objective.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
+    """The name of an objective; that there is none of that name is a `UsageError`."""
     if name not in objective_names():
         raise UsageError(f'There is no objective "{name}"; {nearest(name, objective_names())}.')
     return name

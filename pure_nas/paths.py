@@ -13,11 +13,7 @@ _log = logging.getLogger(__name__)
 
 
 def expanded(path: Path | str) -> Path:
-    """A path as it was given, with ~ written out.
-
-    Raises:
-        UsageError: nobody knows what ~ stands for, or the path is not UTF-8, which a run's files are.
-    """
+    """A path as it was given, with ~ written out; one that is not UTF-8, which a run's files are, is a `UsageError`."""
     require_utf8(str(path), "The path")
     try:
         return Path(path).expanduser()
@@ -26,16 +22,12 @@ def expanded(path: Path | str) -> Path:
 
 
 def absolute(path: Path | str) -> str:
-    """A path that means the same from every folder: a run is taken up again from anywhere."""
+    """A path that means the same from every folder: a run is resumed from anywhere."""
     return str(expanded(path).resolve())
 
 
 def require_utf8(name: str, subject: str) -> None:
-    """Check that a name on disk can be written into files.
-
-    Raises:
-        UsageError: it cannot.
-    """
+    """Check that a name on disk can be written into files; else it is a `UsageError`."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
@@ -47,11 +39,7 @@ def require_utf8(name: str, subject: str) -> None:
 
 
 def cache_folder() -> Path:
-    """`~/.cache/pure-nas`, or a folder for temporary files where there is no home that can be written; the log says so.
-
-    Raises:
-        DataError: that folder belongs to another user.
-    """
+    """`~/.cache/pure-nas`, or a temporary folder where there is no home that can be written; the log says so."""
     try:
         folder = Path.home() / ".cache" / "pure-nas"
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,7 @@ class Named(Protocol):
     """Something that is known by a name."""
 
     @property
-    def name(self) -> str:
-        """The name."""
+    def name(self) -> str: ...
 
 
 T = TypeVar("T", bound=Named)
@@ -28,16 +27,7 @@ def described(point: EntryPoint) -> str:
 
 
 class Registry(Generic[T]):
-    """Things of one kind, by name.
-
-    Args:
-        group: the entry-point group under which other packages declare theirs.
-        kind: their class.
-        built_in: those of this package.
-
-    Attributes:
-        registered: those that this process has added; others do not know them.
-    """
+    """Things of one kind, by name: built in, registered by this process, or declared by other packages in `group`."""
 
     def __init__(self, group: str, kind: type[T], built_in: Mapping[str, T]) -> None:
         self.group = group
@@ -56,16 +46,11 @@ class Registry(Generic[T]):
         return self.built_in.get(name) or self.registered.get(name) or self.installed.get(name)
 
     def get(self, name: str, *, hint: str = "") -> T:
-        """What has that name.
-
-        Raises:
-            UsageError: nothing has.
-        """
-        found = self.find(name)
-        if found is None:
-            what = self._kind.__name__.removesuffix("Spec").lower()
-            raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
-        return found
+        """What has that name; that nothing has is a `UsageError`."""
+        if (found := self.find(name)) is not None:
+            return found
+        what = self._kind.__name__.removesuffix("Spec").lower()
+        raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
 
     def register(self, thing: T) -> None:
         """Add something for the rest of this process; what it registered under the same name before is replaced.
@@ -85,11 +70,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def installed(self) -> Mapping[str, T]:
-        """What other packages declare.
-
-        Raises:
-            PureNasError: an entry point does not load, is of another kind, or takes a name that is in use.
-        """
+        """What other packages declare; what cannot be used is a `PureNasError`."""
         found: dict[str, T] = {}
         for point in entry_points(group=self.group):
             try:
@@ -118,7 +99,7 @@ def registered_here() -> list[tuple[str, Named]]:
 
 def register_all(things: Sequence[tuple[str, Named]]) -> None:
     """Register what another process has registered."""
-    for registry in _REGISTRIES:
-        for group, thing in things:
-            if group == registry.group:
-                registry.register(thing)
+    registries = {registry.group: registry for registry in _REGISTRIES}
+    for group, thing in things:
+        if group in registries:
+            registries[group].register(thing)

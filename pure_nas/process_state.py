@@ -1,30 +1,39 @@
-"""What there is once a process, and belongs to whoever started it: one thread at a time has it, and puts it back.
+"""What belongs to the process: random state and defaults, which are put back, and how a worker process begins.
 
-The command line and the worker processes are this package's own, so that they may keep what cannot be put back.
+One thread at a time has that state. The command line and the worker processes are this package's own, so that they may
+keep what cannot be put back. Nothing here imports PyTorch before it must: a worker first ties itself to its parent.
 """
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pure_nas.plugins import register_all
 
 if TYPE_CHECKING:
     import torch
 
 _LOCK = threading.RLock()
 _ours = threading.Event()
+_PR_SET_PDEATHSIG = 1
+_OOM_SCORE = 500
+"""In thousandths of the machine's memory, which a worker process is taken to use besides its own."""
 
-
-def claim_process() -> None:
-    """From now on, let this process be changed for good where that makes training faster."""
-    _ours.set()
-
-
-def is_ours() -> bool:
-    """Whether this process may be changed for good."""
-    return _ours.is_set()
+claim_process = _ours.set
+"""From now on, let this process be changed for good where that makes training faster."""
+is_ours = _ours.is_set
+"""Whether this process may be changed for good."""
 
 
 @contextmanager
@@ -64,3 +73,31 @@ def usual_defaults() -> Iterator[None]:
                 yield
         finally:
             torch.set_default_dtype(dtype)
+
+
+def begin_worker(connection: Connection, work: bytes) -> None:
+    """End with the parent from now on, however it ends; then do `work`, whose modules are imported only now.
+
+    Args:
+        connection: the first argument of the function.
+        work: what the parent has registered, a function and its other arguments, pickled.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent.pid:  # It died before Linux knew.
+            os._exit(1)
+    elif parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+    # Where memory runs out, let Linux kill a process that is replaced, and not its parent, which is not.
+    with suppress(OSError):
+        adjustment = Path("/proc/self/oom_score_adj")
+        adjustment.write_text(str(max(int(adjustment.read_text()), _OOM_SCORE)))
+    registered, function, arguments = pickle.loads(work)
+    register_all(registered)
+    function(connection, *arguments)
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,4 +1,7 @@
-"""Numbers, sizes and durations as people read and write them: 300k, 1.25 MB, 2 h 10 min, 3.14 %."""
+"""Numbers, sizes and durations as people read and write them: 300k, 1.25 MB, 2 h 10 min, 3.14 %.
+
+What cannot be read, or is not above 0, is a `ValueError` that says what it should be.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +15,23 @@ _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def size_of(text: str) -> int:
-    """A count: "300k", "1.5M", "2G" or a plain number.
-
-    Raises:
-        ValueError: it is none, or not above 0; the message says what it should be.
-    """
+    """A count: "300k", "1.5M", "2G" or a plain number."""
     return max(1, round(_parsed(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
 
 
 def seconds_of(text: str) -> float:
-    """A time, in seconds: "90s", "30m", "2h".
-
-    Raises:
-        ValueError: it is none, or not above 0; the message says what it should be.
-    """
+    """A time, in seconds: "90s", "30m", "2h"."""
     return _parsed(text, _SECONDS, "a time such as 90s, 30m or 2h")
 
 
 def milliseconds_of(text: str) -> float:
-    """A short time, in milliseconds: "2ms", "0.5ms", "1s"; a plain number is milliseconds.
-
-    Raises:
-        ValueError: it is none, or not above 0; the message says what it should be.
-    """
+    """A short time, in milliseconds: "2ms", "0.5ms", "1s"; a plain number is milliseconds."""
     return _parsed(text, {**_SECONDS, "": 1e-3}, "a time such as 2ms or 0.5ms") * 1000
 
 
 def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
-    factor = factors.get(match.group(2).lower()) if match else None
-    value = float(match.group(1)) * factor if match and factor is not None else math.nan
+    value = float(match[1]) * factors.get(match[2].lower(), math.nan) if match else math.nan
     if not 0 < value < math.inf:
         raise ValueError(f'"{text}" is not {wanted}')
     return value
@@ -74,15 +64,15 @@ def show_seconds(value: float) -> str:
     """
     if round(value, 1) < 10:
         return f"{value:.1f} s"
-    seconds = round(value)
-    if seconds < 60:
+    if (seconds := round(value)) < 60:
         return f"{seconds} s"
     if seconds < 3600:
-        return _two_parts(seconds, 60, "min", "s")
-    minutes = round(value / 60)
-    if minutes < 48 * 60:
-        return _two_parts(minutes, 60, "h", "min")
-    return _two_parts(round(value / 3600), 24, "d", "h")
+        whole, rest, large, small = *divmod(seconds, 60), "min", "s"
+    elif (minutes := round(value / 60)) < 48 * 60:
+        whole, rest, large, small = *divmod(minutes, 60), "h", "min"
+    else:
+        whole, rest, large, small = *divmod(round(value / 3600), 24), "d", "h"
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
 
 
 def show_percent(fraction: float, digits: int = 2) -> str:
@@ -106,14 +96,11 @@ def show_points(difference: float) -> str:
 
 def show_cost(name: str, value: float) -> str:
     """The value of a cost objective, with its unit where it has one."""
-    match name:
-        case "noise_error":
-            return f"{_three_digits(100 * value)} %"
-        case "latency":
-            return f"{_three_digits(value)} ms"
-        case "memory":
-            return show_bytes(value)
-    return show_number(value)
+    if name == "noise_error":
+        return f"{_three_digits(100 * value)} %"
+    if name == "latency":
+        return f"{_three_digits(value)} ms"
+    return show_bytes(value) if name == "memory" else show_number(value)
 
 
 def cost_label(name: str) -> str:
@@ -145,8 +132,3 @@ def _three_digits(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.3g}")))))
     text = f"{value:.{digits}f}" if digits < 6 else f"{value:.3g}"
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
-
-
-def _two_parts(value: int, base: int, large: str, small: str) -> str:
-    whole, rest = divmod(value, base)
-    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"

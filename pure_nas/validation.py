@@ -6,10 +6,12 @@ import json
 import re
 import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from pure_nas.errors import ConfigError, nearest, reason
 from pure_nas.paths import expanded
@@ -30,11 +32,7 @@ class Document(FrozenModel):
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "") -> Self:
-        """Read JSON as `to_json` writes it.
-
-        Raises:
-            ConfigError: the JSON is damaged or breaks a rule; every fault is listed with `source`.
-        """
+        """Read JSON as `to_json` writes it; a `ConfigError` lists every fault, with `source`."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -42,11 +40,7 @@ class Document(FrozenModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a JSON file.
-
-        Raises:
-            ConfigError: the file cannot be read or breaks a rule.
-        """
+        """Read a JSON file; one that cannot be read or breaks a rule is a `ConfigError`."""
         return cls.from_json(read_text(path, cls.__name__.lower()), source=str(path))
 
     def to_json(self) -> str:
@@ -57,11 +51,7 @@ class Document(FrozenModel):
 def read_text(path: Path, kind: str) -> str:
     """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
 
-    Args:
-        kind: what messages call it.
-
-    Raises:
-        ConfigError: it cannot be read or is something else.
+    One that cannot be read or is something else is a `ConfigError`, which calls it `kind`.
     """
     file = expanded(path)  # not below, as what it raises is a ValueError too
     try:
@@ -81,11 +71,7 @@ def read_text(path: Path, kind: str) -> str:
 
 
 def from_toml(model: type[M], text: str, *, source: str, hint: str, context: object = None) -> M:
-    """Read the text of a TOML file as `model`.
-
-    Args:
-        hint: the way out where a rule is broken.
-        context: what the model's validators are told.
+    """Read the text of a TOML file as `model`, whose validators are told `context`.
 
     Raises:
         ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
@@ -103,13 +89,7 @@ def from_toml(model: type[M], text: str, *, source: str, hint: str, context: obj
 
 
 def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:
-    """List every fault of `source`, one line each: the key path, what is wrong, the nearest valid name.
-
-    Args:
-        error: what validating `model` raised.
-        model: the model that describes the whole file.
-        source: the file, or a description of where the data came from.
-    """
+    """Every fault that validating `source`, a file described by `model`, has found, one line each."""
     lines = fault_lines(error, model)
     count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
     return "\n".join([f"{source} has {count}:", *(f"  {line}" for line in lines)])
@@ -122,36 +102,34 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 
 def _line(details: Any, model: type[BaseModel]) -> str:
-    if details["type"] == "extra_forbidden":
-        *parents, key = details["loc"]
-        tables = tuple(part for part in parents if not _is_union_tag(part))
-        known = _keys_at(model, tables)
-        advice = f"; {nearest(str(key), known)}" if known else ""
-        return f"{_path((*tables, key))}: unknown key {quoted(key)}{advice}"
-    path = _path(tuple(part for part in details["loc"] if not _is_union_tag(part)))
-    match details["type"]:
+    kind, place, context = details["type"], details["loc"], details.get("ctx", {})
+    # The last part of an unknown key's place is that key, whatever it looks like.
+    whole = place[-1:] if kind == "extra_forbidden" else ()
+    keys = (*(part for part in place[: len(place) - len(whole)] if not _is_union_tag(part)), *whole)
+    path, got = _path(keys), shown(details["input"])
+    match kind:
+        case "extra_forbidden":
+            known = _keys_at(model, keys[:-1])
+            return f"{path}: unknown key {quoted(keys[-1])}{f'; {nearest(str(keys[-1]), known)}' if known else ''}"
         case "missing":
             return f"{path}: is missing"
         case "literal_error":
-            known = _QUOTED.findall(details["ctx"]["expected"])
-            if known:
+            if known := _QUOTED.findall(context["expected"]):
                 written = details["input"] if isinstance(details["input"], str) else ""
-                return f"{path}: {shown(details['input'])} is not valid; {nearest(written, known)}"
-            return f"{path}: must be {details['ctx']['expected']}, got {shown(details['input'])}"
+                return f"{path}: {got} is not valid; {nearest(written, known)}"
+            return f"{path}: must be {context['expected']}, got {got}"
         case "value_error":
-            return f"{path}: {details['ctx']['error']}"
+            return f"{path}: {context['error']}"
         case "dict_type" | "model_type" | "model_attributes_type":
-            return f"{path}: must be a table of names and values, got {shown(details['input'])}"
+            return f"{path}: must be a table of names and values, got {got}"
         case "too_short" | "too_long":
-            words, limits = ("at least", "min_length") if details["type"] == "too_short" else ("at most", "max_length")
-            bound = details["ctx"][limits]
-            entries = "1 entry" if bound == 1 else f"{bound} entries"
-            return f"{path}: must have {words} {entries}, got {shown(details['input'])}"
+            words, limits = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
+            entries = "1 entry" if context[limits] == 1 else f"{context[limits]} entries"
+            return f"{path}: must have {words} {entries}, got {got}"
         case "json_invalid":
-            return f"not valid JSON: {details['ctx']['error']}"
+            return f"not valid JSON: {context['error']}"
         case _:
-            message = details["msg"][0].lower() + details["msg"][1:]
-            return f"{path}: {message}, got {shown(details['input'])}"
+            return f"{path}: {details['msg'][0].lower()}{details['msg'][1:]}, got {got}"
 
 
 def _path(keys: tuple[object, ...]) -> str:
@@ -186,20 +164,19 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     annotations: list[Any] = [model]
     for part in (part for part in path if not isinstance(part, int)):
         annotations = [inner for annotation in annotations for inner in _below(annotation, part)]
-    tables = [table for annotation in annotations for table in _models_in(annotation)]
-    return [field.alias or name for table in tables for name, field in table.model_fields.items()]
+    return [field.alias or name for each in annotations for table in _models_in(each) for name, field in _fields(table)]
 
 
 def _below(annotation: Any, key: object) -> list[Any]:
     """What `key` of a table of this type holds; every key of a dictionary of tables holds the same."""
     if get_origin(annotation) is dict:
         return [get_args(annotation)[1]]
-    return [
-        field.annotation
-        for table in _models_in(annotation)
-        for name, field in table.model_fields.items()
-        if key in (field.alias, name)
-    ]
+    tables = _models_in(annotation)
+    return [field.annotation for table in tables for name, field in _fields(table) if key in (field.alias, name)]
+
+
+def _fields(table: type[BaseModel]) -> Iterable[tuple[str, FieldInfo]]:
+    return table.model_fields.items()
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

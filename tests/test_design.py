@@ -19,7 +19,6 @@ LAYERS = (
     "errors",
     "paths",
     "plugins",
-    "child_process",
     "validation",
     "quantities",
     "objectives",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -13,8 +14,10 @@ from pure_nas.quantities import milliseconds_of, seconds_of, size_of
 
 Number = TypeVar("Number", int, float)
 
-BUDGET, AIMS, PLACE, DETAILS = "How long", "What counts", "Where", "Details"
-"""Panels of the help."""
+budget_option, aim_option, place_option, detail_option = (
+    partial(typer.Option, rich_help_panel=panel) for panel in ("How long", "What counts", "Where", "Details")
+)
+"""Options by the panel of the help that they are in."""
 
 
 def expand(path: Path | None) -> Path | None:
@@ -63,49 +66,31 @@ DatasetName = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of tables.")]
 Device = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="Device to compute on: cpu, cuda or cuda:N; auto uses a GPU if there is one.",
-        rich_help_panel=PLACE,
-    ),
+    place_option(metavar="NAME", help="Device to compute on: cpu, cuda or cuda:N; auto uses a GPU if there is one."),
 ]
 Workers = Annotated[
     Any,  # int | "auto"; Typer takes no unions
-    typer.Option(
+    place_option(
         parser=parse_workers,
         metavar="N|auto",
         help="Number of networks trained in parallel, each in its own process; auto picks a number.",
-        rich_help_panel=PLACE,
     ),
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(
+    place_option(
         metavar="DIR",
         help="Directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).",
         callback=expand,
-        rich_help_panel=PLACE,
     ),
 ]
 Seed = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="Random seed for splits, weights, data order and suggestions.",
-        rich_help_panel=DETAILS,
-    ),
+    int, detail_option(min=0, metavar="N", help="Random seed for splits, weights, data order and suggestions.")
 ]
 ImageSize = Annotated[
     int | None,
-    typer.Option(
-        min=8,
-        max=1024,
-        metavar="PIXELS",
-        help="Scale images to this height and width (default: their own size).",
-        rich_help_panel=DETAILS,
+    detail_option(
+        min=8, max=1024, metavar="PIXELS", help="Scale images to this height and width (default: their own size)."
     ),
 ]
-SkipCorrupt = Annotated[
-    bool, typer.Option("--skip-corrupt", help="Skip corrupt images instead of stopping.", rich_help_panel=DETAILS)
-]
+SkipCorrupt = Annotated[bool, detail_option("--skip-corrupt", help="Skip corrupt images instead of stopping.")]

@@ -1,1 +1,1 @@
-"""Numbers about numbers: fronts, intervals and tests, convergence."""
+"""Internal: numbers about numbers: fronts, intervals and tests, convergence."""

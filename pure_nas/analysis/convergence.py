@@ -14,14 +14,6 @@ USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Default accuracies in reports of convergence."""
 
 
-@dataclass(frozen=True)
-class Reached:
-    """The first epoch that reached an accuracy, and the training time up to its end, evaluation included."""
-
-    epoch: int
-    seconds: float
-
-
 def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[float | None]:
     """Accuracy after each epoch, 0 to 1, or None."""
     if kind == "training":
@@ -30,8 +22,8 @@ def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[floa
     return [None if error is None else 1 - error for error in errors]
 
 
-def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) -> Reached | None:
-    """When the accuracy `target`, 0 to 1, was first reached; None if it never was.
+def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) -> tuple[int, float] | None:
+    """The first epoch that reached the accuracy `target`, and the seconds up to its end; None if there is none.
 
     Args:
         curve: one record per epoch, from the first; a record without its duration counts for no time.
@@ -41,7 +33,7 @@ def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) 
         seconds += float(record.get("seconds", 0.0))
         # One minus an error may be a rounding error below the accuracy that it means.
         if accuracy is not None and accuracy >= target - 1e-9:
-            return Reached(int(record["epoch"]), seconds)
+            return int(record["epoch"]), seconds
     return None
 
 
@@ -52,7 +44,7 @@ class Convergence:
     Attributes:
         target: the accuracy, 0 to 1.
         epochs: of each training that reached it.
-        seconds: of each training that reached it.
+        seconds: of each training that reached it, evaluation included.
         missed: number of trainings that did not.
     """
 
@@ -72,6 +64,17 @@ class Convergence:
         return statistics.fmean(self.seconds) if self.seconds else None
 
 
+def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float, kind: CurveKind) -> Convergence:
+    """When completed trainings with these records reached the accuracy `target`."""
+    hits = [found for curve in curves if (found := reached(curve, target, kind)) is not None]
+    return Convergence(
+        target=target,
+        epochs=tuple(epoch for epoch, _ in hits),
+        seconds=tuple(seconds for _, seconds in hits),
+        missed=len(curves) - len(hits),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimesFewer:
     """How many times fewer epochs, or seconds, one network took than another; below 1 it took more.
@@ -86,6 +89,12 @@ class TimesFewer:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, own: Sequence[float], reference: Sequence[float]) -> TimesFewer:
+        """The comparison of each seed's epochs or seconds."""
+        mean = statistics.fmean(reference) / statistics.fmean(own)
+        return cls(mean=mean, low=min(reference) / max(own), high=max(reference) / min(own))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
@@ -93,55 +102,28 @@ class Speed:
 
     Attributes:
         seconds: None if the durations of epochs are not known.
-        own_epochs: of each of its seeds.
-        reference_epochs: of each seed of the other.
+        against: the epochs of both, from the fastest seed to the slowest: "2 against 3 to 4".
     """
 
     target: float
     epochs: TimesFewer
     seconds: TimesFewer | None
-    own_epochs: tuple[int, ...]
-    reference_epochs: tuple[int, ...]
-
-    @property
-    def against(self) -> str:
-        """The epochs of both, from the fastest seed to the slowest: "2 against 3 to 4"."""
-        return f"{_range(self.own_epochs)} against {_range(self.reference_epochs)}"
+    against: str
 
 
 def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
     """Compare when two networks reached an accuracy; None if a seed of either did not."""
     if not own.epochs or not reference.epochs or own.missed or reference.missed:
         return None
+    timed = min(*own.seconds, *reference.seconds) > 0
     return Speed(
         target=own.target,
-        epochs=_times_fewer(own.epochs, reference.epochs),
-        seconds=_times_fewer(own.seconds, reference.seconds) if min(*own.seconds, *reference.seconds) > 0 else None,
-        own_epochs=own.epochs,
-        reference_epochs=reference.epochs,
+        epochs=TimesFewer.of(own.epochs, reference.epochs),
+        seconds=TimesFewer.of(own.seconds, reference.seconds) if timed else None,
+        against=f"{_range(own.epochs)} against {_range(reference.epochs)}",
     )
 
 
 def _range(epochs: Sequence[int]) -> str:
     low, high = min(epochs), max(epochs)
     return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _times_fewer(own: Sequence[float], reference: Sequence[float]) -> TimesFewer:
-    return TimesFewer(
-        mean=statistics.fmean(reference) / statistics.fmean(own),
-        low=min(reference) / max(own),
-        high=max(reference) / min(own),
-    )
-
-
-def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float, kind: CurveKind) -> Convergence:
-    """When completed trainings with these records reached the accuracy `target`."""
-    found = [reached(curve, target, kind) for curve in curves]
-    hits = [each for each in found if each is not None]
-    return Convergence(
-        target=target,
-        epochs=tuple(each.epoch for each in hits),
-        seconds=tuple(each.seconds for each in hits),
-        missed=len(found) - len(hits),
-    )

@@ -88,24 +88,24 @@ def knee(values: ArrayLike) -> int:
         ValueError: there is no point.
     """
     points = _points(values)
-    members = front(points)
-    if not members:
+    indices = front(points)
+    if not indices:
         raise ValueError("an empty front has no knee")
-    chosen = points[members]
+    chosen = points[indices]
     for column in range(1, chosen.shape[1]):
         if np.all(chosen[:, column] > 0):
             chosen[:, column] = np.log(chosen[:, column])
     low, high = chosen.min(axis=0), chosen.max(axis=0)
     scaled = (chosen - low) / np.where(high > low, high - low, 1.0)
-    return members[int(np.argmin(np.linalg.norm(scaled, axis=1)))]
+    return indices[int(np.argmin(np.linalg.norm(scaled, axis=1)))]
 
 
-def grouped(values: ArrayLike, members: Sequence[int], tolerances: Sequence[tuple[float, float]]) -> list[list[int]]:
+def grouped(values: ArrayLike, indices: Sequence[int], tolerances: Sequence[tuple[float, float]]) -> list[list[int]]:
     """Gather front points that are close to each other in every objective, so that twins count as one entry.
 
     Args:
         values: shape (n, objectives).
-        members: indices of front points, in the order in which they are shown.
+        indices: of front points, in the order in which they are shown.
         tolerances: (absolute, relative) of each objective; two points are close where the difference is at most
             absolute + relative * the larger magnitude.
 
@@ -113,10 +113,9 @@ def grouped(values: ArrayLike, members: Sequence[int], tolerances: Sequence[tupl
         Groups of indices; the first of each represents it, and every other is close to that one.
     """
     points = _points(values)
-    absolute = np.array([pair[0] for pair in tolerances])
-    relative = np.array([pair[1] for pair in tolerances])
+    absolute, relative = np.array(tolerances, dtype=np.float64).T
     groups: list[list[int]] = []
-    for index in members:
+    for index in indices:
         for group in groups:
             first, other = points[group[0]], points[index]
             if np.all(np.abs(first - other) <= absolute + relative * np.maximum(np.abs(first), np.abs(other))):

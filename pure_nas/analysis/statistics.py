@@ -1,4 +1,4 @@
-"""What several seeds say: confidence intervals, differences of means, and how many differences were looked at.
+"""What several seeds say: confidence intervals, differences of means, and their correction for multiple tests.
 
 Means and variances are exact and SciPy gives the distribution: its own t-tests warn of lost precision where seeds agree
 to the last image, which they often do, and take 10 ms a comparison. It has no Holm's correction.

@@ -1,1 +1,1 @@
-"""What `import pure_nas` offers: calls, and what they leave behind."""
+"""Internal: the calls of `import pure_nas`, and what they leave behind; import them from there."""

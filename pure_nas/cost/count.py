@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
     copied = copy.deepcopy(network).eval()
     image = torch.zeros(1, in_chans, image_size, image_size, device=parameter.device, dtype=parameter.dtype)
     analysis = FlopCountAnalysis(copied, image)
-    analysis.set_op_handle(**dict.fromkeys(_ELEMENTWISE, _per_output_element("elementwise")))
+    analysis.set_op_handle(**dict.fromkeys(_ELEMENTWISE, _per_output_element))
     analysis.set_op_handle("aten::max_pool2d", _per_window_element)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     by_operator = analysis.by_operator()
@@ -71,9 +71,13 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
         PureNasError: the closed form of one of its units is wrong.
     """
     network = network or build(architecture)
-    counted = total_cost([(_counted_once(part), part.occurrences) for part in _parts(architecture, network)])
+    parts: list[tuple[Cost, int]] = []
+    for key, module, in_chans, size, occurrences in _parts(architecture, network):
+        if key not in _counted:
+            _counted[key] = count(module, in_chans, size)
+        parts.append((_counted[key], occurrences))
     # Parameters need no tracing: they are those of this very network, outside of the parts too.
-    counted = replace(counted, params=_params(network))
+    counted = replace(total_cost(parts), params=_params(network))
     expected = cost_of(architecture)
     if counted != expected:
         raise PureNasError(
@@ -83,47 +87,23 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
     return counted
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of a network.
-
-    Attributes:
-        key: equal for parts that cost the same.
-        in_chans: channels of its input.
-        size: height and width of its input, pixels.
-        occurrences: how often the network has such a part.
-    """
-
-    key: Hashable
-    module: nn.Module
-    in_chans: int
-    size: int
-    occurrences: int = 1
-
-
-def _parts(architecture: Architecture, network: Network) -> Iterator[_Part]:
-    stem, classes = architecture.stem, architecture.num_classes
-    yield _Part(stem, network.stem, stem.in_channels, stem.in_size)
-    for block, occurrences in architecture.distinct_blocks():
-        # A threshold's first value is one of endlessly many and changes no operation.
-        place = replace(block.unit_place, threshold_init=0.0)
-        unit = (block.unit.name, block.unit.implementation)
-        shapes = (block.bottleneck, block.in_channels, block.channels, block.out_channels, block.stride)
-        # Which options a block has decides its operations, not their values.
-        rest = (block.in_size, block.shortcut, tuple(name for name, _ in block.options))
-        key = (unit, place, shapes, rest)
-        yield _Part(key, network.get_submodule(block.name), block.in_channels, block.in_size, occurrences)
-    out_channels, out_size = architecture.out_channels, architecture.stage_sizes[-1]
-    yield _Part((out_channels, out_size, classes), network.classifier, out_channels, out_size)
-
-
 _counted: dict[Hashable, Cost] = {}
 
 
-def _counted_once(part: _Part) -> Cost:
-    if part.key not in _counted:
-        _counted[part.key] = count(part.module, part.in_chans, part.size)
-    return _counted[part.key]
+def _parts(architecture: Architecture, network: Network) -> Iterator[tuple[Hashable, nn.Module, int, int, int]]:
+    """Each part: a key equal for parts that cost the same, the module, channels and size of its input, occurrences."""
+    stem, classes = architecture.stem, architecture.num_classes
+    yield stem, network.stem, stem.in_channels, stem.in_size, 1
+    for block, occurrences in architecture.distinct_blocks():
+        # A threshold's first value is one of endlessly many and changes no operation.
+        place = replace(block.unit_place, threshold_init=0.0)
+        shapes = (block.bottleneck, block.in_channels, block.channels, block.out_channels, block.stride, block.in_size)
+        # Which options a block has decides its operations, not their values.
+        options = tuple(name for name, _ in block.options)
+        key = (block.unit.name, block.unit.implementation, place, shapes, block.shortcut, options)
+        yield key, network.get_submodule(block.name), block.in_channels, block.in_size, occurrences
+    out_channels, out_size = architecture.out_channels, architecture.stage_sizes[-1]
+    yield (out_channels, out_size, classes), network.classifier, out_channels, out_size, 1
 
 
 def _params(network: nn.Module) -> int:
@@ -132,16 +112,12 @@ def _params(network: nn.Module) -> int:
 
 def _shape(value: Any) -> list[int]:
     sizes = value.type().sizes() if value.isCompleteTensor() else None
-    return list(sizes) if sizes is not None else []
+    return list(sizes or ())
 
 
-def _per_output_element(name: str) -> Callable[[list[Any], list[Any]], Any]:
-    def handle(inputs: list[Any], outputs: list[Any]) -> int:
-        shape = _shape(outputs[0])
-        return math.prod(shape) if len(shape) == 4 else 0
-
-    handle.__name__ = name
-    return handle
+def _per_output_element(inputs: list[Any], outputs: list[Any]) -> int:
+    shape = _shape(outputs[0])
+    return math.prod(shape) if len(shape) == 4 else 0
 
 
 def _per_window_element(inputs: list[Any], outputs: list[Any]) -> int:

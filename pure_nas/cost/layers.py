@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from pure_nas.space.architecture import Architecture, Block
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerCost:
-    """What one layer costs for one image.
+class Cost:
+    """Parameters and flops (one image) of a network or a part of one.
 
     Attributes:
-        name: its path in the network.
-        operation: what it is, for listings.
-        out_shape: (channels, height, width) or (features,).
         macs: flops of convolutions and linear layers.
         norm: flops of norms.
         elementwise: flops of scaled branches, of skip additions and of units' elementwise work.
         pooling: flops of pooling.
     """
 
-    name: str
-    operation: str
-    out_shape: tuple[int, ...]
     params: int = 0
     macs: int = 0
     norm: int = 0
@@ -38,30 +33,29 @@ class LayerCost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """Parameters and flops (one image) of a network or a part of one, by kind as in `LayerCost`."""
+class LayerCost(Cost):
+    """The cost of one layer.
 
-    params: int
-    macs: int
-    norm: int
-    elementwise: int
-    pooling: int
+    Attributes:
+        name: its path in the network.
+        operation: what it is, for listings.
+        out_shape: (channels, height, width) or (features,).
+    """
 
-    @property
-    def flops(self) -> int:
-        """All flops."""
-        return self.macs + self.norm + self.elementwise + self.pooling
+    name: str
+    operation: str
+    out_shape: tuple[int, ...]
 
 
 def cost_of(architecture: Architecture) -> Cost:
     """Parameters and flops of `architecture`, exactly as fvcore counts them, in well under a millisecond."""
     counted = [(layer, 1) for layer in (*_stem(architecture), *_classifier(architecture))]
     for block, occurrences in architecture.distinct_blocks():
-        counted.extend((layer, occurrences) for layer in _block(block))
+        counted += ((layer, occurrences) for layer in _block(block))
     return total_cost(counted)
 
 
-def total_cost(parts: Sequence[tuple[LayerCost | Cost, int]]) -> Cost:
+def total_cost(parts: Sequence[tuple[Cost, int]]) -> Cost:
     """The cost of all parts together, each as often as it occurs."""
     return Cost(
         params=sum(part.params * occurrences for part, occurrences in parts),
@@ -86,66 +80,52 @@ def _stem(architecture: Architecture) -> Iterator[LayerCost]:
     yield _norm("stem.norm", stem.out_channels, stem.conv_size)
     if stem.pool:
         shape = (stem.out_channels, stem.out_size, stem.out_size)
-        yield LayerCost(name="stem.pool", operation="max-pool 3x3", out_shape=shape, pooling=9 * _elements(shape))
+        yield LayerCost(name="stem.pool", operation="max-pool 3x3", out_shape=shape, pooling=9 * prod(shape))
 
 
 def _classifier(architecture: Architecture) -> Iterator[LayerCost]:
-    features, size = architecture.out_channels, architecture.stage_sizes[-1]
-    yield LayerCost(
-        name="classifier.pool", operation="mean", out_shape=(features, 1, 1), pooling=_elements((features, size, size))
-    )
+    features, size, classes = architecture.out_channels, architecture.stage_sizes[-1], architecture.num_classes
+    yield LayerCost(name="classifier.pool", operation="mean", out_shape=(features, 1, 1), pooling=features * size**2)
     yield LayerCost(
         name="classifier.linear",
         operation="linear",
-        out_shape=(architecture.num_classes,),
-        params=(features + 1) * architecture.num_classes,
-        macs=features * architecture.num_classes,
+        out_shape=(classes,),
+        params=(features + 1) * classes,
+        macs=features * classes,
     )
 
 
 def _block(block: Block) -> Iterator[LayerCost]:
-    place = block.unit_place
-    first_kernel = 1 if block.bottleneck else 3
-    yield _convolution(f"{block.name}.conv1", block.in_channels, block.channels, first_kernel, place.in_size)
-    yield _norm(f"{block.name}.norm1", block.channels, place.in_size)
-    unit = block.unit.cost(place)
+    name, place, unit = block.name, block.unit_place, block.unit.cost(block.unit_place)
+    yield _convolution(f"{name}.conv1", block.in_channels, block.channels, 1 if block.bottleneck else 3, place.in_size)
+    yield _norm(f"{name}.norm1", block.channels, place.in_size)
     yield LayerCost(
-        name=f"{block.name}.unit",
+        name=f"{name}.unit",
         operation=block.unit.name,
         out_shape=(place.out_channels, place.out_size, place.out_size),
         params=unit.params,
         macs=unit.macs,
         elementwise=unit.elementwise,
     )
-    yield _norm(f"{block.name}.norm2", block.channels, block.out_size)
+    yield _norm(f"{name}.norm2", block.channels, block.out_size)
     if block.bottleneck:
-        yield _convolution(f"{block.name}.conv3", block.channels, block.out_channels, 1, block.out_size)
-        yield _norm(f"{block.name}.norm3", block.out_channels, block.out_size)
+        yield _convolution(f"{name}.conv3", block.channels, block.out_channels, 1, block.out_size)
+        yield _norm(f"{name}.norm3", block.out_channels, block.out_size)
     if block.shortcut == "projection":
-        yield _convolution(f"{block.name}.shortcut.conv", block.in_channels, block.out_channels, 1, block.out_size)
-        yield _norm(f"{block.name}.shortcut.norm", block.out_channels, block.out_size)
+        yield _convolution(f"{name}.shortcut.conv", block.in_channels, block.out_channels, 1, block.out_size)
+        yield _norm(f"{name}.shortcut.norm", block.out_channels, block.out_size)
     shape = (block.out_channels, block.out_size, block.out_size)
     if scale := dict(block.options).get("residual_scale"):
-        operation = f"times {scale:g}"
-        yield LayerCost(name=f"{block.name}.scale", operation=operation, out_shape=shape, elementwise=_elements(shape))
-    yield LayerCost(name=f"{block.name}.add", operation="add", out_shape=shape, elementwise=_elements(shape))
+        yield LayerCost(name=f"{name}.scale", operation=f"times {scale:g}", out_shape=shape, elementwise=prod(shape))
+    yield LayerCost(name=f"{name}.add", operation="add", out_shape=shape, elementwise=prod(shape))
 
 
 def _convolution(name: str, in_channels: int, out_channels: int, kernel: int, out_size: int) -> LayerCost:
     weights = in_channels * out_channels * kernel**2
-    return LayerCost(
-        name=name,
-        operation=f"conv {kernel}x{kernel}",
-        out_shape=(out_channels, out_size, out_size),
-        params=weights,
-        macs=weights * out_size**2,
-    )
+    shape, operation = (out_channels, out_size, out_size), f"conv {kernel}x{kernel}"
+    return LayerCost(name=name, operation=operation, out_shape=shape, params=weights, macs=weights * out_size**2)
 
 
 def _norm(name: str, channels: int, size: int) -> LayerCost:
     shape = (channels, size, size)
-    return LayerCost(name=name, operation="norm", out_shape=shape, params=2 * channels, norm=2 * _elements(shape))
-
-
-def _elements(shape: tuple[int, int, int]) -> int:
-    return shape[0] * shape[1] * shape[2]
+    return LayerCost(name=name, operation="norm", out_shape=shape, params=2 * channels, norm=2 * prod(shape))

@@ -16,13 +16,7 @@ from pure_nas.devices import autocast
 def latency_ms(
     network: nn.Module, image_shape: tuple[int, int, int], device: torch.device, *, warmup: int = 5, repeats: int = 30
 ) -> float:
-    """Median time of one image through `network` in evaluation mode, milliseconds.
-
-    Args:
-        image_shape: (C, H, W).
-        warmup: runs before the clock starts.
-        repeats: timed runs.
-    """
+    """Median time of one image (C, H, W) through `network` in evaluation mode, milliseconds."""
     copied = copy.deepcopy(network).to(device).eval()
     image = torch.zeros(1, *image_shape, device=device)
     times: list[float] = []
@@ -38,22 +32,14 @@ def latency_ms(
 
 
 def activation_bytes(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
-    """Bytes that autograd keeps for the backward pass of one image in float32, parameters left out.
-
-    Args:
-        image_shape: (C, H, W).
-    """
+    """Bytes that autograd keeps for the backward pass of one image (C, H, W) in float32, parameters left out."""
     copied = copy.deepcopy(network).cpu().train()
     batch = torch.zeros(2, *image_shape)
     return saved_bytes(lambda: copied(batch), (*copied.parameters(), *copied.buffers())) // len(batch)
 
 
 def saved_bytes(forward: Callable[[], object], own: Iterable[Tensor]) -> int:
-    """Bytes that autograd keeps for the backward pass of `forward`, each storage once.
-
-    Args:
-        own: parameters and buffers, which are there anyway and do not count.
-    """
+    """Bytes that autograd keeps for the backward pass of `forward`, each storage once; those of `own` do not count."""
     known = {tensor.untyped_storage().data_ptr() for tensor in own}
     kept: dict[int, int] = {}
     # An address is a storage's own only as long as the storage lives.

@@ -1,4 +1,4 @@
-"""Images to train on: built-in datasets, image folders, and datasets that other packages add.
+"""Internal: images to train on: built-in datasets, image folders, and datasets that other packages add.
 
 Listing what there is needs no PyTorch; `load_dataset` and everything it returns is imported on first use.
 """
@@ -8,12 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pure_nas.data.sources.catalogue import (
-    DatasetInfo,
-    dataset_names,
-    default_data_dir,
-    describe_datasets,
-)
+from pure_nas.data.sources.catalogue import DatasetInfo, dataset_names, default_data_dir, describe_datasets
 from pure_nas.data.sources.spec import DatasetSpec, Download, Part
 
 if TYPE_CHECKING:
@@ -21,9 +16,15 @@ if TYPE_CHECKING:
     from pure_nas.data.dataset import Dataset
     from pure_nas.data.image_set import ImageSet
     from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
-    from pure_nas.data.resident import ResidentImages
     from pure_nas.data.sources.load import load_dataset
-    from pure_nas.data.streamed import StreamedImages
+
+_LAZY = {
+    "Augment": "augment",
+    "Dataset": "dataset",
+    "ImageSet": "image_set",
+    **dict.fromkeys(("LargeImages", "Opened", "PixelSource", "RawImages"), "raw_images"),
+    "load_dataset": "sources.load",
+}
 
 __all__ = [
     "Augment",
@@ -37,32 +38,17 @@ __all__ = [
     "Part",
     "PixelSource",
     "RawImages",
-    "ResidentImages",
-    "StreamedImages",
     "dataset_names",
     "default_data_dir",
     "describe_datasets",
     "load_dataset",
 ]
 
-_MODULES = {
-    "Augment": "augment",
-    "Dataset": "dataset",
-    "ImageSet": "image_set",
-    "LargeImages": "raw_images",
-    "Opened": "raw_images",
-    "PixelSource": "raw_images",
-    "RawImages": "raw_images",
-    "ResidentImages": "resident",
-    "StreamedImages": "streamed",
-    "load_dataset": "sources.load",
-}
-
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -185,94 +185,60 @@ Cut = Callable[[Tensor, slice], Tensor]
 
 def cutter(draws: Draws, channels: int, stored: int, device: torch.device) -> Cut:
     """A function that cuts the windows of an epoch, drawn and moved to `device`, from batches of stored images."""
-    top, left, orientation = draws.top, draws.left, draws.orientation
     if draws.height is None or draws.width is None:
-        crop = Cropper(channels, stored + 2 * draws.border, draws.size, device, orientations=draws.orientations)
-        border = (draws.border,) * 4
-        return lambda images, part: crop(
-            F.pad(images, border) if draws.border else images, top[part], left[part], orientation[part]
-        )
-    height, width = draws.height, draws.width
-    scale = Scaler(stored, draws.size, device)
-    return lambda images, part: scale(images, top[part], left[part], height[part], width[part], orientation[part])
+        return _cropper(draws, channels, stored + 2 * draws.border, device)
+    return _scaler(draws, draws.height, draws.width, stored, device)
 
 
-class Cropper:
-    """Cuts one window of a fixed size from each image of a padded batch, oriented as drawn.
+def _cropper(draws: Draws, channels: int, side: int, device: torch.device) -> Cut:
+    """Windows of a fixed size, of images that are `side` pixels wide with their border."""
+    size = draws.size
+    row, column = (torch.arange(size, device=device).view(shape) for shape in ((-1, 1, 1), (1, -1, 1)))
+    upright = row * side + column + torch.arange(channels, device=device) * side**2
+    # (2 or 8, size * size * C): flat offsets of a window's pixels in each orientation, in the order of channels_last.
+    offsets = torch.stack([_oriented(upright, code).flatten() for code in range(draws.orientations)])
 
-    Args:
-        channels: C.
-        padded_size: height and width of the padded images, pixels.
-        size: height and width of a window, pixels.
-        device: of the batches.
-        orientations: see `Draws`.
-    """
+    def cut(images: Tensor, part: slice) -> Tensor:
+        padded = F.pad(images, (draws.border,) * 4) if draws.border else images
+        start = (draws.top[part] * side + draws.left[part]).unsqueeze(1)
+        index = offsets.index_select(0, draws.orientation[part]).add_(start)
+        return padded.flatten(1).gather(1, index).view(-1, size, size, channels).permute(0, 3, 1, 2)
 
-    def __init__(
-        self, channels: int, padded_size: int, size: int, device: torch.device, *, orientations: int = 2
-    ) -> None:
-        self.shape = (size, size, channels)
-        self.padded_size = padded_size
-        row = torch.arange(size, device=device).view(-1, 1, 1) * padded_size
-        column = torch.arange(size, device=device).view(1, -1, 1)
-        channel = torch.arange(channels, device=device) * padded_size**2
-        upright = row + column + channel
-        ways = [_laid(upright, code) for code in range(orientations)]
-        # (2 or 8, size * size * C): flat offsets of a window's pixels in each orientation, in the order of
-        # channels_last.
-        self.offsets = torch.stack([way.flatten() for way in ways])
-
-    def __call__(self, padded: Tensor, top: Tensor, left: Tensor, orientation: Tensor) -> Tensor:
-        """Windows (B, C, size, size), channels_last, of `padded` images (B, C, P, P); see `Draws` for the others."""
-        start = (top * self.padded_size + left).unsqueeze(1)
-        index = self.offsets.index_select(0, orientation).add_(start)
-        return padded.flatten(1).gather(1, index).view(-1, *self.shape).permute(0, 3, 1, 2)
+    return cut
 
 
-def _laid(pixels: Tensor, orientation: int) -> Tensor:
+def _oriented(pixels: Tensor, orientation: int) -> Tensor:
     """(size, size, C) `pixels` in an orientation of `Draws`."""
     if orientation & 4:
         pixels = pixels.transpose(0, 1)
     return pixels.flip([axis for axis, bit in ((0, 2), (1, 1)) if orientation & bit])
 
 
-class Scaler:
-    """Cuts one window of any size from each image of a batch, scales it to one size, and orients it as drawn.
+def _scaler(draws: Draws, height: Tensor, width: Tensor, stored: int, device: torch.device) -> Cut:
+    """Windows of any size, scaled to one, as `torch.nn.functional.interpolate(antialias=True)` does (bilinear)."""
+    inputs, outputs = (torch.arange(size, device=device) + 0.5 for size in (stored, draws.size))
 
-    Antialiased and bilinear, as `torch.nn.functional.interpolate(antialias=True)` on each window.
+    def weights(start: Tensor, length: Tensor, reverse: Tensor) -> Tensor:
+        """(B, size, S): weight of each row, or column, of an image in each one of the result."""
+        scale = (length / draws.size).unsqueeze(1)
+        middle = start.unsqueeze(1) + outputs * scale
+        middle = torch.where(reverse.unsqueeze(1), middle.flip(1), middle)
+        # Where an image is enlarged, the two nearest pixels count; where it is reduced, all that fall into one.
+        reach = scale.clamp(min=1.0).unsqueeze(2)
+        near = (1 - (inputs - middle.unsqueeze(2)).abs() / reach).clamp_(min=0)
+        first, last = (each.view(-1, 1, 1) for each in (start, start + length))
+        inside = near * ((inputs > first) & (inputs < last))
+        return inside / inside.sum(2, keepdim=True)
 
-    Args:
-        stored: height and width of the images, pixels.
-        size: height and width of the result, pixels.
-        device: of the batches.
-    """
-
-    def __init__(self, stored: int, size: int, device: torch.device) -> None:
-        self.size = size
-        self._inputs = torch.arange(stored, device=device) + 0.5
-        self._outputs = torch.arange(size, device=device) + 0.5
-
-    def __call__(
-        self, images: Tensor, top: Tensor, left: Tensor, height: Tensor, width: Tensor, orientation: Tensor
-    ) -> Tensor:
-        """Scaled windows (B, C, size, size), channels_last, of `images` (B, C, S, S); see `Draws` for the others."""
+    def cut(images: Tensor, part: slice) -> Tensor:
+        orientation = draws.orientation[part]
         exchanged, down, across = orientation >= 4, (orientation & 2) > 0, (orientation & 1) > 0
         # What is upside down after rows and columns are exchanged was mirrored before.
-        rows = self._weights(top, height, torch.where(exchanged, across, down))
-        columns = self._weights(left, width, torch.where(exchanged, down, across))
+        rows = weights(draws.top[part], height[part], torch.where(exchanged, across, down))
+        columns = weights(draws.left[part], width[part], torch.where(exchanged, down, across))
         with torch.autocast(images.device.type, enabled=False):
             scaled = rows.unsqueeze(1) @ images.float() @ columns.transpose(1, 2).unsqueeze(1)
         scaled = torch.where(exchanged.view(-1, 1, 1, 1), scaled.transpose(2, 3), scaled)
         return scaled.round_().clamp_(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
 
-    def _weights(self, start: Tensor, length: Tensor, reverse: Tensor) -> Tensor:
-        """(B, size, S): weight of each row, or column, of an image in each one of the result."""
-        scale = (length / self.size).unsqueeze(1)
-        middle = start.unsqueeze(1) + self._outputs * scale
-        middle = torch.where(reverse.unsqueeze(1), middle.flip(1), middle)
-        # Where an image is enlarged, the two nearest pixels count; where it is reduced, all that fall into one.
-        reach = scale.clamp(min=1.0).unsqueeze(2)
-        near = (1 - (self._inputs - middle.unsqueeze(2)).abs() / reach).clamp_(min=0)
-        first, last = (each.view(-1, 1, 1) for each in (start, start + length))
-        weights = near * ((self._inputs > first) & (self._inputs < last))
-        return weights / weights.sum(2, keepdim=True)
+    return cut

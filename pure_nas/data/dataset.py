@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,28 +13,12 @@ import numpy as np
 import torch
 
 from pure_nas.data.image_set import ImageSet, Normalisation
-from pure_nas.data.split import Positions, held_out_count, stratified_split
-from pure_nas.errors import DataError, UsageError
+from pure_nas.data.split import Positions
+from pure_nas.errors import DataError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Known:
-    """What is known before the images are split; see `Dataset`."""
-
-    name: str
-    classes: tuple[str, ...]
-    in_chans: int
-    image_size: int
-    flip: bool
-    turns: bool = False
-    skipped: int = 0
-    decoded_size: int | None = None
-    test_size: int | None = None
-    passed_over: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Dataset(_Known):
+class Dataset:
     """Images to search and train with.
 
     Attributes:
@@ -56,6 +40,16 @@ class Dataset(_Known):
         fingerprint: changes with the images, the labels, the split and the size.
     """
 
+    name: str
+    classes: tuple[str, ...]
+    in_chans: int
+    image_size: int
+    flip: bool
+    turns: bool
+    skipped: int
+    decoded_size: int | None
+    test_size: int | None
+    passed_over: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     train: ImageSet
@@ -63,6 +57,59 @@ class Dataset(_Known):
     fingerprint: str
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
+
+    @classmethod
+    def split(
+        cls,
+        images: ImageSet,
+        train: Positions,
+        validation: Positions,
+        seed: int,
+        *,
+        name: str,
+        classes: tuple[str, ...],
+        flip: bool,
+        turns: bool,
+        digest: str,
+        load_test: Callable[[Normalisation], ImageSet] | None,
+        skipped: int,
+        test_size: int | None,
+        decoded_size: int | None = None,
+        passed_over: tuple[str, ...] = (),
+    ) -> Dataset:
+        """All `images` but the test images, of which those at two lists of positions train and validate.
+
+        Args:
+            seed: draws the images that the mean and standard deviation are of, where they are streamed.
+            digest: changes with the images.
+            load_test: reads the test images; None if there are none.
+        """
+        training = images.subset(torch.from_numpy(train))
+        normalisation = Normalisation.from_histogram(training.histogram(seed))
+        whole = images.normalised(normalisation)
+        in_chans, size = images.pixels.in_chans, images.image_size
+        facts = hashlib.sha256(json.dumps([classes, in_chans, size, digest, len(train)]).encode())
+        for numbers in (images.labels.numpy(), train, validation):
+            facts.update(np.ascontiguousarray(numbers).data)
+        return cls(
+            name=name,
+            classes=classes,
+            in_chans=in_chans,
+            image_size=size,
+            flip=flip,
+            turns=turns,
+            skipped=skipped,
+            decoded_size=decoded_size,
+            test_size=test_size,
+            passed_over=passed_over,
+            mean=normalisation.mean,
+            std=normalisation.std,
+            train=training.normalised(normalisation),
+            validation=whole.subset(torch.from_numpy(validation)),
+            fingerprint=facts.hexdigest()[:16],
+            _train_and_validation=whole,
+            _load_test=partial(load_test, normalisation) if load_test else None,
+        )
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -96,107 +143,6 @@ class Dataset(_Known):
     def _test(self) -> ImageSet:
         if self._load_test is None:
             raise DataError(
-                f"{self.name} has no test images.", hint="Put them into a folder test beside train, by class."
+                f"{self.name} has no test images.", hint="Put them into a folder test next to train, by class."
             )
         return self._load_test()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Arguments of `load_dataset` that mean the same for every source."""
-
-    seed: int
-    validation: int | float | None
-    limit: int | None
-    image_size: int | None
-
-    def limited(self, labels: Positions) -> Positions:
-        """Positions of the images to use: all, or `limit` of them, stratified by class.
-
-        Raises:
-            UsageError: the limit is too small for every class to be in training and validation.
-        """
-        if self.limit is None or self.limit >= len(labels):
-            return np.arange(len(labels))
-        classes = len(np.unique(labels))
-        if self.limit < 2 * classes:
-            raise UsageError(
-                f"limit = {self.limit} is too few for {classes} classes.", hint=f"Use {2 * classes} or more."
-            )
-        return stratified_split(labels, len(labels) - self.limit, self.seed)[0]
-
-    def split(self, labels: Positions, usual: int) -> tuple[Positions, Positions]:
-        """Positions of the training and of the validation images.
-
-        Args:
-            labels: (N,), int64.
-            usual: default number of validation images; then every class with 4 images or more has at least 2 of them.
-
-        Raises:
-            UsageError: that many images cannot be set aside.
-            DataError: no class has two images.
-        """
-        room = len(labels) - len(np.unique(labels))
-        if not room:
-            raise DataError(
-                "Every class has one image only, so none can be set aside for validation.",
-                hint="Add images to the classes.",
-            )
-        if self.validation is None:
-            return stratified_split(labels, min(max(1, usual), room), self.seed, at_least=2)
-        count = held_out_count(self.validation, len(labels), what="validation")
-        return stratified_split(labels, count, self.seed)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Images(_Known):
-    """Images of a source, neither split nor normalised.
-
-    Attributes:
-        whole: all but the test images.
-        digest: changes with the images.
-        load_test: reads the test images; None if there are none.
-    """
-
-    whole: ImageSet
-    digest: str
-    load_test: Callable[[Normalisation], ImageSet] | None
-
-    def split(self, train: Positions, validation: Positions, seed: int) -> Dataset:
-        """The dataset whose training and validation images are at these positions."""
-        training = self.whole.subset(torch.from_numpy(train))
-        normalisation = Normalisation.from_histogram(training.histogram(seed))
-        whole = self.whole.normalised(normalisation)
-        return Dataset(
-            **{each.name: getattr(self, each.name) for each in fields(_Known)},
-            mean=normalisation.mean,
-            std=normalisation.std,
-            train=training.normalised(normalisation),
-            validation=whole.subset(torch.from_numpy(validation)),
-            fingerprint=self._fingerprint(train, validation),
-            _train_and_validation=whole,
-            _load_test=partial(self.load_test, normalisation) if self.load_test else None,
-        )
-
-    def _fingerprint(self, train: Positions, validation: Positions) -> str:
-        facts = json.dumps([self.classes, self.in_chans, self.image_size, self.digest, len(train)])
-        digest = hashlib.sha256(facts.encode())
-        for numbers in (self.whole.labels.numpy(), train, validation):
-            digest.update(np.ascontiguousarray(numbers).data)
-        return digest.hexdigest()[:16]
-
-
-def require_every_class(
-    classes: tuple[str, ...], before: Positions, sound: Positions, *, where: str = "", hint: str
-) -> None:
-    """Raise `DataError` if a class has no images left once corrupt ones are skipped.
-
-    Args:
-        before: labels of all images.
-        sound: labels of the remaining ones.
-        where: place of the images, for the message.
-    """
-    lost = sorted(set(before.tolist()) - set(sound.tolist()))
-    if lost:
-        names = ", ".join(classes[label] for label in lost)
-        raise DataError(f"Every image of these classes{where} is corrupt: {names}.", hint=hint)

@@ -11,10 +11,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,7 +26,6 @@ from pure_nas.data.preprocessing import in_mode, open_image, square, upright
 from pure_nas.errors import DataError, reason
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 Pixels = NDArray[np.uint8]
 
@@ -63,8 +61,7 @@ class CorruptImageError(Exception):
     """A file that is no image, or is a damaged one; its text is the reason."""
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """What an image's header says: width and height in pixels, and whether it has no colours."""
 
     width: int
@@ -90,40 +87,40 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
 
 
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """An image file whose damage, whenever it is met, is a `CorruptImageError`."""
+    try:
+        # Opening a very large image changes Pillow's limit for a moment, which is global.
+        with _opening:
+            image = open_image(io.BytesIO(data))
+        with image:
+            yield image
+    except UnidentifiedImageError as error:
+        raise CorruptImageError("not an image") from error
+    except _DAMAGE as error:
+        raise CorruptImageError(str(error) or type(error).__name__) from error
+
+
 def probe_image(data: bytes) -> Probe:
     """Read an image's header, or raise `CorruptImageError`."""
-    try:
-        with _opened(data) as image:
-            return Probe(*image.size, gray=image.mode in _GRAY_MODES)
-    except _DAMAGE as error:
-        raise CorruptImageError(_reason(error)) from error
+    with _opened(data) as image:
+        return Probe(*image.size, gray=image.mode in _GRAY_MODES)
 
 
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
-    """Decode an image, cut its largest centred square, and scale that to `size` (antialiased, bilinear).
+    """Decode an image, cut its largest centred square, and scale that to (C, size, size) (antialiased, bilinear).
 
     Cameras' orientation marks are obeyed, transparent pixels show white, and pixels of more than 8 bits are scaled by
     the bits that the image uses; `pure_nas.data.preprocessing` has the rules.
-
-    Args:
-        data: the contents of an image file.
-        size: height and width of the result, pixels.
-        in_chans: 1 for grayscale, 3 for RGB.
-
-    Returns:
-        (C, size, size), uint8.
 
     Raises:
         CorruptImageError: the file is damaged, or of a kind that has no 8-bit form.
         MemoryError: the image is too large for the memory that is left.
     """
-    try:
-        # Very large images take gigabytes, so threads take turns with them.
-        with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
-            image = in_mode(upright(opened), "L" if in_chans == 1 else "RGB")
-            pixels = np.asarray(square(image, size))
-    except _DAMAGE as error:
-        raise CorruptImageError(_reason(error)) from error
+    # Very large images take gigabytes, so threads take turns with them.
+    with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
+        pixels = np.asarray(square(in_mode(upright(opened), "L" if in_chans == 1 else "RGB"), size))
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -135,18 +132,6 @@ def too_large(image: object) -> DataError:
     )
 
 
-def _opened(data: bytes) -> Image.Image:
-    # Opening a very large image changes Pillow's limit for a moment, which is global.
-    with _opening:
-        return open_image(io.BytesIO(data))
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return str(error) or type(error).__name__
-
-
 def scaled(images: NDArray[np.uint8], size: int | None) -> Tensor:
     """(N, C, H, W) uint8 images at `size` pixels, antialiased; None leaves them as they are."""
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
@@ -155,34 +140,34 @@ def scaled(images: NDArray[np.uint8], size: int | None) -> Tensor:
     return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _SCALED_AT_ONCE)])
 
 
-def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
-    """What `function` returns for each item; Pillow decodes outside Python's lock."""
+def in_threads(function: Callable[[T], object], items: Iterable[T], threads: int) -> None:
+    """Call `function` with each item; Pillow decodes outside Python's lock."""
     pool = ThreadPoolExecutor(max_workers=max(1, threads))
     try:
-        return list(pool.map(function, items))
+        list(pool.map(function, items))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def corrupt_among(
-    positions: Sequence[int], look: Callable[[int], object], threads: int, *, tell: str = ""
+    positions: Sequence[int], check: Callable[[int], object], threads: int, *, progress_of: str = ""
 ) -> dict[int, str]:
-    """Positions for which `look` raises `CorruptImageError`, ascending, and the reasons; `tell` logs its progress."""
+    """Positions for which `check` raises `CorruptImageError`, ascending, and the reasons."""
     found: dict[int, str] = {}
     chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
     numbers = count(1)
 
-    def look_at(chunk: Sequence[int]) -> None:
+    def check_each(chunk: Sequence[int]) -> None:
         for position in chunk:
             try:
-                look(position)
+                check(position)
             except CorruptImageError as error:
                 found[position] = str(error) or "damaged"
         number = next(numbers)
-        if tell and number * 10 // len(chunks) > (number - 1) * 10 // len(chunks):
-            _log.info("%s: %d %%, %d damaged.", tell, number * 100 // len(chunks), len(found))
+        if progress_of and number * 10 // len(chunks) > (number - 1) * 10 // len(chunks):
+            _log.info("%s: %d %%, %d damaged.", progress_of, number * 100 // len(chunks), len(found))
 
-    in_threads(look_at, chunks, threads)
+    in_threads(check_each, chunks, threads)
     return dict(sorted(found.items()))
 
 

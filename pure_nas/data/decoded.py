@@ -1,7 +1,7 @@
-"""Image files of a folder, decoded to pixels where they fit in memory and else looked at one by one, and kept on disk.
+"""Image files of a folder, decoded to pixels if they fit in memory and else checked one by one, and kept on disk.
 
 What is kept of a listing is `<key>.json` and, where pixels are held, `<key>.npy`. The key follows from the names, sizes
-and times of change of the files. Both are checked whole before they are used.
+and modification times of the files. Both are checked whole before they are used.
 """
 
 from __future__ import annotations
@@ -63,12 +63,10 @@ def decoded_once(listing: Listing, image_size: int | None, in_chans: int | None,
     facts = [_FORMAT, str(listing.root.resolve()), image_size, in_chans, RESIDENT_BYTES]
     files = [[name, each.size, each.changed] for name, each in zip(listing.names(), listing.files, strict=True)]
     entry = folder / f"{key_of([facts, files])}.json"
-    what = f"The decoded images in {entry}"
-    kept = read_kept(entry, _read, what, again="they are decoded")
-    if kept is not None:
-        return kept
-    images = decode_listing(listing, image_size, in_chans)
-    _keep(entry, images)
+    images = read_kept(entry, _read, f"The decoded images in {entry}", again="they are decoded")
+    if images is None:
+        images = decode_listing(listing, image_size, in_chans)
+        _keep(entry, images)
     return images
 
 
@@ -85,9 +83,10 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
     """
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     probes: dict[int, Probe] = {}
+    digests: dict[int, bytes] = {}
 
-    def probe(place: int) -> None:
-        probes[place] = probe_image(listing.contents(place))
+    def probe(position: int) -> None:
+        probes[position] = probe_image(listing.contents(position))
 
     with pillow_warnings_counted():
         corrupt = corrupt_among(range(len(listing)), probe, threads)
@@ -98,15 +97,13 @@ def decode_listing(listing: Listing, image_size: int | None, in_chans: int | Non
         readable = sorted(probes)
         held = len(readable) * channels * size**2 <= RESIDENT_BYTES
         pixels = np.empty((len(readable), channels, size, size), dtype=np.uint8) if held else None
-        digests: dict[int, bytes] = {}
 
         def decode(row: int) -> None:
-            place = readable[row]
-            data = listing.contents(place)
+            data = listing.contents(readable[row])
             try:
                 image = decode_image(data, size, channels)
             except MemoryError as error:
-                raise too_large(listing.name(place)) from error
+                raise too_large(listing.name(readable[row])) from error
             digests[row] = b"" if held else hashlib.sha256(data).digest()
             if pixels is not None:
                 pixels[row] = image
@@ -132,7 +129,6 @@ def pixel_digest(pixels: Pixels) -> str:
 
 
 def _read(entry: Path) -> DecodedImages:
-    """What is kept, or an exception where anything about it is not as it was written."""
     document = json.loads(entry.read_text(encoding="utf-8"))
     body = document["body"]
     if document["sha256"] != digest_of(body):
@@ -140,38 +136,35 @@ def _read(entry: Path) -> DecodedImages:
     pixels = np.load(entry.with_suffix(".npy"), allow_pickle=False) if body["resident"] else None
     if pixels is not None and (pixels.dtype != np.uint8 or pixel_digest(pixels) != body["digest"]):
         raise ValueError("the checksum of its pixels differs")
-    corrupt = {int(place): why for place, why in body["corrupt"].items()}
+    corrupt = {int(position): why for position, why in body["corrupt"].items()}
     return DecodedImages(body["image_size"], body["in_chans"], body["digest"], corrupt, pixels)
 
 
 def _keep(entry: Path, images: DecodedImages) -> None:
+    pixels = images.pixels
     body = {
         "image_size": images.image_size,
         "in_chans": images.in_chans,
         "digest": images.digest,
-        "corrupt": {str(place): why for place, why in images.corrupt.items()},
-        "resident": images.pixels is not None,
+        "corrupt": {str(position): why for position, why in images.corrupt.items()},
+        "resident": pixels is not None,
     }
-    text = json.dumps({"sha256": digest_of(body), "body": body})
-    what, again, pixels = "Decoded images", "decodes them", images.pixels
+    text, what, again = json.dumps({"sha256": digest_of(body), "body": body}), "Decoded images", "decodes them"
     if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), what, again=again):
         keep(entry, lambda file: file.write(text.encode()), what, again=again)
 
 
 def _choose_size(probes: Sequence[Probe]) -> int:
-    shapes = {(probe.width, probe.height) for probe in probes}
-    if len(shapes) == 1:
-        width, height = next(iter(shapes))
-        if width == height and SMALLEST_IMAGE <= width <= _LARGEST_NATIVE:
-            return width
+    (width, height), *others = {(probe.width, probe.height) for probe in probes}
+    if not others and width == height and SMALLEST_IMAGE <= width <= _LARGEST_NATIVE:
+        return width
     median = int(np.median([min(probe.width, probe.height) for probe in probes]))
     return min(_LARGEST_AUTOMATIC, max(SMALLEST_IMAGE, median // 8 * 8))
 
 
 def _no_image(listing: Listing, corrupt: dict[int, str]) -> DataError:
-    first, reason = next(iter(corrupt.items()))
+    first, why = next(iter(corrupt.items()))
     return DataError(
-        f"None of the {len(listing)} files in {listing.root} can be decoded, such as "
-        f"{listing.names()[first]} ({reason}).",
+        f"None of the {len(listing)} files in {listing.root} can be decoded, such as {listing.names()[first]} ({why}).",
         hint="Check that they are images.",
     )

@@ -44,9 +44,7 @@ def key_of(facts: object) -> str:
 def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = "it is made") -> T | None:
     """What `read` returns for a file; None if there is none, or if it is damaged, which is logged.
 
-    Args:
-        what: names the file in the warning.
-        again: says in the warning what happens.
+    The warning is "`what` cannot be used (...); `again` again."
     """
     try:
         return read(path)
@@ -60,26 +58,20 @@ def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = 
 def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: str = "makes it") -> bool:
     """Write a file so that others see all of it or nothing; a failure is logged, and returns False.
 
-    Args:
-        what: names the contents in the warning.
-        again: says in the warning what the next start does.
+    The warning is "`what` cannot be kept in ...; the next start `again` again."
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_strays(path.parent)
+        # What a kill cut short may be gigabytes; what is young may be written at this moment.
+        for stray in path.parent.glob(".*"):
+            if _TEMPORARY.fullmatch(stray.name) and time.time() - stray.stat().st_mtime > _LONGEST_WRITE_SECONDS:
+                stray.unlink(missing_ok=True)
         with replacing(path) as file:
             write(file)
     except OSError as error:
         _log.warning("%s cannot be kept in %s (%s); the next start %s again.", what, path.parent, reason(error), again)
         return False
     return True
-
-
-def _remove_strays(folder: Path) -> None:
-    """Remove what a kill cut short, which may be gigabytes; what is young may be written at this moment."""
-    for path in folder.glob(".*"):
-        if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LONGEST_WRITE_SECONDS:
-            path.unlink(missing_ok=True)
 
 
 @contextmanager

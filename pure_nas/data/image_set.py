@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -11,11 +10,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from pure_nas.data.augment import Augment, Draws, draw
+from pure_nas.data.augment import Augment, Draws, cutter, draw
 from pure_nas.data.preprocessing import scale_and_shift
+from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError, UsageError
 
 Batch = tuple[Tensor, Tensor]
+
+_PIECE_BYTES = 2**23
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,36 @@ class Normalisation:
         return lambda windows: windows.float().mul_(scale).add_(shift)
 
 
+class HeldPixels:
+    """(N, C, S, S) uint8 `pixels` in memory, shared by several image sets and copied once to each device."""
+
+    sampled = None
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels.contiguous()
+        self.in_chans, self.size = pixels.shape[1], pixels.shape[-1]
+        self._copies: dict[torch.device, Tensor] = {}
+
+    def batches(self, positions: Tensor, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Tensor]:
+        """See `StreamedPixels.batches`."""
+        # One transfer per epoch: nothing in the loop waits for the device.
+        rows = positions.to(device)
+        # "cuda" and "cuda:0" are one device and share one copy.
+        if rows.device not in self._copies:
+            self._copies[rows.device] = self.pixels.to(device)
+        for start, stop in bounds:
+            yield self._copies[rows.device].index_select(0, rows[start:stop])
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "_copies": {}}
+
+
 def count_histogram(pixels: Tensor) -> Tensor:
     """Counts of pixel values per channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
-    channels = pixels.unbind(1)
-    return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in channels])
+    return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
 
 
-def batch_bounds(count: int, batch_size: int, *, drop_last: bool) -> list[tuple[int, int]]:
+def _batch_bounds(count: int, batch_size: int, *, drop_last: bool = False) -> list[tuple[int, int]]:
     """Start and stop of each batch; a last batch of one image, which BatchNorm cannot train on, joins the previous."""
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
     last = bounds[-1][1] - bounds[-1][0] if bounds else batch_size
@@ -68,24 +93,44 @@ def batch_bounds(count: int, batch_size: int, *, drop_last: bool) -> list[tuple[
     return bounds
 
 
-class ImageSet(ABC):
-    """Images of one size with their labels.
+class ImageSet:
+    """Images of one size with their labels; batches do not depend on whether the pixels are held or streamed.
 
     Args:
+        pixels: shared by several sets.
         labels: (N,), int64.
         normalisation: what batches are normalised with.
+        positions: (N,), int64, places of the images in `pixels` (default: all, in order).
+        image_size: height and width that a network sees, pixels: of the centre (default: the whole image).
     """
 
-    def __init__(self, labels: Tensor, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        pixels: HeldPixels | StreamedPixels,
+        labels: Tensor,
+        normalisation: Normalisation,
+        *,
+        positions: Tensor | None = None,
+        image_size: int | None = None,
+    ) -> None:
+        self.pixels = pixels
         self.labels = labels
         self.normalisation = normalisation
+        self.image_size = image_size or pixels.size
+        self._positions = torch.arange(len(labels)) if positions is None else positions
+        self._tick: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def stored_size(self) -> int:
+        """Height and width of the stored images, pixels; a network sees their centre if they are larger."""
+        return self.pixels.size
+
     def n_batches(self, batch_size: int, drop_last: bool = False) -> int:
         """Number of batches per epoch."""
-        return len(batch_bounds(len(self), batch_size, drop_last=drop_last))
+        return len(_batch_bounds(len(self), batch_size, drop_last=drop_last))
 
     def batches(
         self,
@@ -115,54 +160,71 @@ class ImageSet(ABC):
             UsageError: the batch size cannot be used, `augment` comes without a generator, or `whole` with it.
             DataError: an image can no longer be read.
         """
-        bounds = self._checked_bounds(batch_size, shuffled=generator is not None, drop_last=drop_last)
+        smallest = 1 if generator is None else 2
+        if batch_size < smallest:
+            raise UsageError(
+                f"batch_size must be {smallest} or more, but is {batch_size}.",
+                hint="Batch normalisation cannot train on a single image." if generator else "",
+            )
+        if generator and len(self) < smallest:
+            raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")
+        bounds = _batch_bounds(len(self), batch_size, drop_last=drop_last)
+        if not bounds and len(self):
+            raise UsageError(
+                f"batch_size = {batch_size} with drop_last leaves nothing of {len(self)} images.",
+                hint="Use a smaller batch size, or keep the last batch.",
+            )
         if whole and augment is not None:
             raise UsageError("Whole images are not augmented: ask for one of the two.")
         size = self.stored_size if whole else self.image_size
         draws = draw(len(self), generator, augment, stored=self.stored_size, size=size)
         return self._epoch(draws, bounds, torch.device(device))
 
-    def _checked_bounds(self, batch_size: int, *, shuffled: bool, drop_last: bool) -> list[tuple[int, int]]:
-        smallest = 2 if shuffled else 1
-        if batch_size < smallest:
-            raise UsageError(
-                f"batch_size must be {smallest} or more, but is {batch_size}.",
-                hint="Batch normalisation cannot train on a single image." if shuffled else "",
-            )
-        if shuffled and len(self) < smallest:
-            raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")
-        bounds = batch_bounds(len(self), batch_size, drop_last=drop_last)
-        if not bounds and len(self):
-            raise UsageError(
-                f"batch_size = {batch_size} with drop_last leaves nothing of {len(self)} images.",
-                hint="Use a smaller batch size, or keep the last batch.",
-            )
-        return bounds
-
-    @property
-    @abstractmethod
-    def image_size(self) -> int:
-        """Height and width that a network sees, pixels."""
-
-    @property
-    def stored_size(self) -> int:
-        """Height and width of the stored images, pixels; a network sees their centre if they are larger."""
-        return self.image_size
-
-    @abstractmethod
     def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
-        """The batches of one epoch, as drawn."""
+        normalise = self.normalisation.normaliser(draws.size, device)
+        labels = self.labels[draws.order].to(device)
+        cut = cutter(draws.to(device), self.pixels.in_chans, self.pixels.size, device)
+        read = self.pixels.batches(self._positions[draws.order], bounds, device)
+        for (start, stop), pixels in zip(bounds, read, strict=True):
+            if self._tick:
+                self._tick()
+            yield normalise(cut(pixels, slice(start, stop))), labels[start:stop]
 
-    @abstractmethod
     def subset(self, positions: Tensor) -> Self:
         """The images at `positions` (K,), int64, sharing memory with this set."""
+        return self._with(labels=self.labels[positions], _positions=self._positions[positions])
 
     def normalised(self, normalisation: Normalisation) -> Self:
         """The same images, normalised otherwise."""
+        return self._with(normalisation=normalisation)
+
+    def watched(self, tick: Callable[[], None]) -> Self:
+        """The same images; `tick` is called for every batch that is taken."""
+        return self._with(_tick=tick)
+
+    def _with(self, **changes: object) -> Self:
         same = copy(self)
-        same.normalisation = normalisation
+        vars(same).update(changes)
         return same
 
-    @abstractmethod
     def histogram(self, seed: int) -> Tensor:
         """Counts of pixel values per channel, (C, 256), int64; if reading is slow, of a sample drawn with `seed`."""
+        chosen = self._positions
+        if self.pixels.sampled:
+            chosen = chosen[torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))]
+        chosen = chosen[: self.pixels.sampled]
+        # A piece is copied before it is counted, so it has few images where they are large.
+        piece = max(1, _PIECE_BYTES // max(1, self.pixels.in_chans * self.pixels.size**2))
+        pieces = self.pixels.batches(chosen, _batch_bounds(len(chosen), piece), torch.device("cpu"))
+        # Added up at once: results that are kept between large pieces fragment the heap.
+        total = torch.zeros(self.pixels.in_chans, 256, dtype=torch.int64)
+        for pixels in pieces:
+            total += count_histogram(pixels)
+        return total
+
+
+def resident(
+    pixels: Tensor, labels: Tensor, normalisation: Normalisation, *, image_size: int | None = None
+) -> ImageSet:
+    """All of (N, C, S, S) uint8 `pixels`, held in memory, with (N,) int64 `labels`."""
+    return ImageSet(HeldPixels(pixels), labels, normalisation, image_size=image_size)

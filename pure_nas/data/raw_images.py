@@ -69,10 +69,6 @@ class PixelSource(ABC):
         self.in_chans = in_chans
 
     @abstractmethod
-    def __len__(self) -> int:
-        """Number of images."""
-
-    @abstractmethod
     def pixels(self, position: int) -> Pixels:
         """One image, (C, size, size), uint8.
 
@@ -84,17 +80,11 @@ class PixelSource(ABC):
 class EncodedFiles(Protocol):
     """Encoded images such as JPEG or PNG, in files of their own or inside an archive."""
 
-    def __len__(self) -> int: ...
-
     def name(self, position: int) -> str:
         """Where an image is, for messages."""
 
     def contents(self, position: int) -> bytes:
-        """The bytes of an encoded image.
-
-        Raises:
-            DataError: they cannot be read.
-        """
+        """The bytes of an encoded image, or a `DataError`."""
 
 
 class EncodedImages(PixelSource):
@@ -104,16 +94,8 @@ class EncodedImages(PixelSource):
         super().__init__(size, in_chans)
         self._files = files
 
-    def __len__(self) -> int:
-        return len(self._files)
-
     def decoded(self, position: int) -> Pixels:
-        """One image, as from `decode_image`.
-
-        Raises:
-            CorruptImageError: it is damaged.
-            DataError: it cannot be read.
-        """
+        """One image, as from `decode_image`, with the same errors."""
         return decode_image(self._files.contents(position), self.size, self.in_chans)
 
     def pixels(self, position: int) -> Pixels:
@@ -143,10 +125,6 @@ class Opened:
     corrupt: dict[int, str] = field(default_factory=dict)
 
 
-Open = Callable[[int, Positions, bool], Opened]
-"""Takes the size that a network sees, the positions that will be read, and whether to leave out corrupt images."""
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LargeImages:
     """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted.
@@ -156,7 +134,8 @@ class LargeImages:
         classes: the names of the classes.
         in_chans: 1 for grayscale, 3 for RGB.
         image_size: default height and width that a network sees, pixels.
-        open: makes the images ready, or raises `DataError`.
+        open: makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will
+            be read, and whether to leave out corrupt images.
 
     Raises:
         DataError: there are no labels, or one is no index into `classes`.
@@ -166,12 +145,10 @@ class LargeImages:
     classes: tuple[str, ...]
     in_chans: int
     image_size: int
-    open: Open
+    open: Callable[[int, Positions, bool], Opened]
 
     def __post_init__(self) -> None:
-        if not len(self.labels):
-            raise DataError("There are no images.", hint=_HINT)
-        fault = _label_fault(self.labels, self.classes)
+        fault = _label_fault(self.labels, self.classes) if len(self.labels) else "there are no images"
         if fault:
             raise DataError(f"{fault.capitalize()}.", hint=_HINT)
 

@@ -1,25 +1,28 @@
-"""Evaluating a trained network on labelled images: `evaluate_network`, and `noise_error` as an objective."""
+"""Evaluating a trained network on labelled images, and what a search can minimise of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import ImageSet
-from pure_nas.devices import computing_on, threads_for
-from pure_nas.errors import DataError, UsageError
+from pure_nas.devices import autocast, computing_on, threads_for
+from pure_nas.errors import DataError, PureNasError, UsageError, reason
 from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
 from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
-from pure_nas.evaluation.quality import Quality, Tally, quality_of
-from pure_nas.evaluation.scorer import Intensities, Scorer, log_softmax
+from pure_nas.evaluation.quality import Quality, Tally, log_probabilities, quality_of
 from pure_nas.evaluation.views import Views, middle
 from pure_nas.nn import Network
+from pure_nas.nn.folding import folded
+from pure_nas.nn.plain.blocks import Classifier
+from pure_nas.objectives import Metric
+from pure_nas.process_state import global_random_state
 from pure_nas.training.evaluation import scoring_batch
 
 SCHEMA_VERSION = 1
@@ -84,9 +87,7 @@ class Evaluation:
             "image_size": self.image_size,
             "seed": self.seed,
             **self.quality.document(),
-            "views": {"name": self.views.name, "count": self.views.count, **self.viewed.document()}
-            if self.viewed
-            else None,
+            "views": self.viewed and {"name": self.views.name, "count": self.views.count, **self.viewed.document()},
             "noise": {curve.kind: [point.document() for point in curve.points] for curve in self.noise},
             "intensity": [change.document() for change in self.intensity],
         }
@@ -123,18 +124,49 @@ def evaluate_network(
         DataError: there are no images, or one can no longer be read.
     """
     names = _checked(network, images, classes)
-    views = views or Views()
-    size = batch_size or scoring_batch(views.largest(images.image_size), device)
-    work = cost_of(network.architecture).flops * size
-    with torch.inference_mode(), computing_on(device)(), threads_for(work):
-        run = _Run(network, images, device, noises, views, factors, seed)
+    views, shown = views or Views(), images.image_size
+    size = batch_size or scoring_batch(views.largest(shown), device)
+    flops = cost_of(network.architecture).flops * size
+    with torch.inference_mode(), computing_on(device)(), threads_for(flops):
+        compute = _computing(network, device)
+        mean, std = (
+            torch.tensor(values, device=device).view(1, -1, 1, 1)
+            for values in (images.normalisation.mean, images.normalisation.std)
+        )
+        plain, viewed = Tally(len(names), device), Tally(len(names), device)
+        seeds = {noise.kind: noise_seeds(seed, noise.kind, len(images)) for noise in noises}
+        noisy = {noise: Tally(len(names), device) for noise in noises if not noise.clean}
+        probes = [IntensityProbe(factor, device) for factor in sorted(set(factors))]
         done = 0
-        for held, labels in images.batches(size, device=device, whole=run.cuts_views):
-            run.add(held, labels, done)
+        # Views are cut from the images as the dataset holds them, all else is of the middle.
+        for held, labels in images.batches(size, device=device, whole=not views.single):
+            batch = held if views.single else middle(held, shown)
+            before = compute(batch)
+            plain.add(before[1], labels)
+            if not views.single:
+                of_views = torch.stack([compute(view)[1] for view in views.of(held, shown)])
+                viewed.add(of_views.logsumexp(0) - math.log(len(of_views)), labels)
+            if noisy or probes:
+                pixels = (batch * std).add_(mean).clamp_(0, 1)
+            for noise, tally in noisy.items():
+                changed = add_noise(pixels, noise, seeds[noise.kind][done : done + len(labels)])
+                tally.add(compute((changed - mean).div_(std))[1], labels)
+            for probe in probes:
+                probe.add(before, compute((pixels * probe.factor - mean).div_(std)), labels)
             done += len(labels)
             if progress:
                 progress(done, len(images))
-        return run.result(names)
+        quality = quality_of(plain, names)
+        points = [NoisePoint(noise=noise, quality=quality_of(tally, names)) for noise, tally in noisy.items()]
+        return Evaluation(
+            quality=quality,
+            views=views,
+            viewed=None if views.single else quality_of(viewed, names),
+            noise=tuple(_curve(kind, quality, points) for kind in seeds),
+            intensity=tuple(probe.result() for probe in probes),
+            seed=seed,
+            image_size=shown,
+        )
 
 
 def noise_error(network: Network, images: ImageSet, device: torch.device, seed: int) -> float:
@@ -150,104 +182,68 @@ def noise_error(network: Network, images: ImageSet, device: torch.device, seed: 
     return sum(errors) / len(errors)
 
 
-class _Run:
-    """One pass over the images: every condition sees a batch before the next one is read."""
+def metric_value(metric: Metric, network: Network, images: ImageSet, device: torch.device) -> float:
+    """What `metric` finds of a network, as it is in evaluation mode, on every image of a set.
 
-    def __init__(
-        self,
-        network: Network,
-        images: ImageSet,
-        device: torch.device,
-        noises: Sequence[Noise],
-        views: Views,
-        factors: Sequence[float],
-        seed: int,
-    ) -> None:
-        num_classes = network.architecture.num_classes
-        self._scorer = Scorer(network, device)
-        self._intensities = Intensities(images.normalisation, device)
-        self._image_size = images.image_size
-        self._seed = seed
-        self._views = views
-        self._plain = Tally(num_classes, device)
-        self._viewed = None if views.single else Tally(num_classes, device)
-        self._noise = {noise: Tally(num_classes, device) for noise in noises if not noise.clean}
-        self._kinds = tuple(dict.fromkeys(noise.kind for noise in noises))
-        self._seeds = {kind: noise_seeds(seed, kind, len(images)) for kind in self._kinds}
-        self._probes = [IntensityProbe(factor, device) for factor in sorted(set(factors))]
+    The metric may draw from the global random state, which is the same for every network and is put back.
 
-    @property
-    def cuts_views(self) -> bool:
-        """Whether the images are wanted as the dataset holds them."""
-        return self._viewed is not None
+    Raises:
+        PureNasError: it fails, or gives no number from 0 upwards.
+    """
+    batches = images.batches(scoring_batch(images.image_size, device), device=device)
+    training = network.training
+    try:
+        with torch.no_grad(), global_random_state(0, device):
+            value = float(metric.compute(network.eval(), batches))
+    except torch.OutOfMemoryError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PureNasError(f'The metric "{metric.name}" cannot be computed: {reason(error)}.') from error
+    finally:
+        network.train(training)
+    if not 0 <= value < math.inf:
+        raise PureNasError(f'The metric "{metric.name}" is {value}.', hint="A metric is a number from 0, the best, up.")
+    return value
 
-    def add(self, held: Tensor, labels: Tensor, start: int) -> None:
-        """Evaluate a batch, whose first image is at place `start` of the set."""
-        batch = middle(held, self._image_size) if self.cuts_views else held
-        features, logits = self._scorer.features_and_logits(batch)
-        scores = log_softmax(logits)
-        self._plain.add(scores, labels)
-        if self._viewed is not None:
-            self._viewed.add(self._over_views(held), labels)
-        if not (self._noise or self._probes):
-            return
-        images = self._intensities.of(batch)
-        for noise, tally in self._noise.items():
-            seeds = self._seeds[noise.kind][start : start + len(labels)]
-            noisy = self._intensities.normalised(add_noise(images, noise, seeds))
-            tally.add(self._scorer.log_probabilities(noisy), labels)
-        for probe in self._probes:
-            changed = self._intensities.normalised(images * probe.factor)
-            new_features, new_logits = self._scorer.features_and_logits(changed)
-            probe.add((features, scores), (new_features, log_softmax(new_logits)), labels)
 
-    def _over_views(self, held: Tensor) -> Tensor:
-        """Logarithm of the mean probability over the views, (B, C), float64; NaN if one is not finite."""
-        views = self._views.of(held, self._image_size)
-        scores = torch.stack([self._scorer.log_probabilities(view) for view in views])
-        return scores.logsumexp(0) - math.log(len(scores))
+def _computing(network: Network, device: torch.device) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """What gives the features (B, F), float32, and log-probabilities (B, C), float64, of normalised images.
 
-    def result(self, names: Sequence[str]) -> Evaluation:
-        """What the batches so far give."""
-        plain = quality_of(self._plain, names)
-        return Evaluation(
-            quality=plain,
-            views=self._views,
-            viewed=quality_of(self._viewed, names) if self._viewed is not None else None,
-            noise=tuple(self._curve(kind, plain, names) for kind in self._kinds),
-            intensity=tuple(probe.result() for probe in self._probes),
-            seed=self._seed,
-            image_size=self._image_size,
-        )
+    It computes what `network` computes in evaluation mode, by a copy on `device` whose norms are folded.
+    """
+    *trunk, last = folded(network).to(device).children()
+    features_of, classifier = nn.Sequential(*trunk), cast(Classifier, last)
 
-    def _curve(self, kind: NoiseKind, plain: Quality, names: Sequence[str]) -> NoiseCurve:
-        under = [
-            NoisePoint(noise=noise, quality=quality_of(tally, names))
-            for noise, tally in self._noise.items()
-            if noise.kind == kind
-        ]
-        under.sort(key=lambda point: point.noise.strength)
-        return NoiseCurve(kind=kind, points=(NoisePoint(noise=Noise(kind, 0.0), quality=plain), *under))
+    def compute(batch: Tensor) -> tuple[Tensor, Tensor]:
+        with autocast(device):
+            features: Tensor = classifier.pool(features_of(batch)).flatten(1)
+            logits: Tensor = classifier.linear(features)
+        return features.float(), log_probabilities(logits.float())
+
+    return compute
+
+
+def _curve(kind: NoiseKind, clean: Quality, points: Sequence[NoisePoint]) -> NoiseCurve:
+    noisy = sorted((each for each in points if each.noise.kind == kind), key=lambda each: each.noise.strength)
+    return NoiseCurve(kind=kind, points=(NoisePoint(noise=Noise(kind, 0.0), quality=clean), *noisy))
 
 
 def _checked(network: Network, images: ImageSet, classes: Sequence[str]) -> Sequence[str]:
     """The names of the classes, after a check that images and names fit the network."""
-    architecture = network.architecture
-    count = architecture.num_classes
+    channels, count = network.architecture.in_chans, network.architecture.num_classes
     if not len(images):
         raise DataError("There are no images to evaluate the network on.")
-    channels = len(images.normalisation.mean)
-    if channels != architecture.in_chans:
+    if (found := len(images.normalisation.mean)) != channels:
         raise UsageError(
-            f"The network reads images of {architecture.in_chans} channels, but these have {channels}.",
+            f"The network reads images of {channels} channels, but these have {found}.",
             hint="Use the dataset that it was trained on, or one with the same channels.",
         )
     names = classes or [str(label) for label in range(count)]
     highest = int(images.labels.max())
     if len(names) != count or highest >= count:
-        found = len(names) if len(names) != count else highest + 1
         raise UsageError(
-            f"The network tells {count} classes apart, but the images are of {found}.",
+            f"The network tells {count} classes apart, but the images are of "
+            f"{len(names) if len(names) != count else highest + 1}.",
             hint="Use the dataset that it was trained on, or one with the same classes.",
         )
     return names

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from pure_nas.errors import UsageError
-from pure_nas.evaluation.quality import interval_of
+from pure_nas.evaluation.quality import Accuracy
 
 USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntensityChange:
+class IntensityChange(Accuracy):
     """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped.
 
     Attributes:
@@ -30,33 +30,20 @@ class IntensityChange:
         relative_change: mean of |after - before| / |before|.
         unmeasured: images whose features are zero or not finite, which the three means leave out; they are None if no
             image is left.
-        accuracies: of each seed, if this is of several (see `pooled`).
     """
 
     factor: float
-    images: int
-    hits: int
     agreement: float
     cosine: float | None
     norm_ratio: float | None
     relative_change: float | None
     unmeasured: int
-    accuracies: tuple[float, ...] = ()
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the changed images that are classified correctly."""
-        return self.hits / self.images
 
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
-        found = {**vars(self), "accuracy": self.accuracy}
+        found = {"factor": self.factor, **vars(self), "accuracy": self.accuracy, "interval": list(self.interval)}
         accuracies = found.pop("accuracies")
-        return {
-            **found,
-            "interval": list(interval_of(self.hits, self.images, accuracies)),
-            **({"accuracies": list(accuracies)} if accuracies else {}),
-        }
+        return found | ({"accuracies": list(accuracies)} if accuracies else {})
 
 
 class IntensityProbe:
@@ -77,13 +64,7 @@ class IntensityProbe:
         self._sums = torch.zeros(4, dtype=torch.float64, device=device)
 
     def add(self, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], labels: Tensor) -> None:
-        """Count a batch.
-
-        Args:
-            before: features (B, F) and log-probabilities (B, C) of the images as they are.
-            after: features and log-probabilities of the changed images.
-            labels: (B,), int64.
-        """
+        """Count a batch: features (B, F) and log-probabilities (B, C) of the images before and after the change."""
         self._images += len(labels)
         was, predicted = _predicted(before[1]), _predicted(after[1])
         self._counts += torch.stack([(predicted == labels).sum(), ((predicted == was) & (was >= 0)).sum()])
@@ -101,9 +82,9 @@ class IntensityProbe:
         hits, agreeing = self._counts.tolist()
         cosine, ratio, change, measured = self._sums.tolist()
         return IntensityChange(
-            factor=self.factor,
             images=self._images,
             hits=hits,
+            factor=self.factor,
             agreement=agreeing / self._images,
             cosine=cosine / measured if measured else None,
             norm_ratio=ratio / measured if measured else None,

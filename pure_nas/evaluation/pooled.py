@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint
 from pure_nas.evaluation.invariance import IntensityChange
@@ -30,27 +31,46 @@ def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
 
 
 def _quality(seeds: Sequence[Quality]) -> Quality:
+    bins = sorted((each for quality in seeds for each in quality.bins), key=lambda each: each.low)
     return Quality(
         images=sum(each.images for each in seeds),
         hits=sum(each.hits for each in seeds),
-        top5=_mean([each.top5 for each in seeds], of_all=True),
-        loss=_mean([each.loss for each in seeds], of_all=True),
-        calibration_error=_mean([each.calibration_error for each in seeds], of_all=True),
-        bins=_bins([each for quality in seeds for each in quality.bins]),
+        accuracies=tuple(each.accuracy for each in seeds),
+        top5=_mean_of_all([each.top5 for each in seeds]),
+        loss=_mean_of_all([each.loss for each in seeds]),
+        calibration_error=_mean_of_all([each.calibration_error for each in seeds]),
+        bins=tuple(_joined(list(same)) for _, same in groupby(bins, key=lambda each: each.low)),
         unpredicted=sum(each.unpredicted for each in seeds),
         classes=tuple(_class(classes) for classes in zip(*(each.classes for each in seeds), strict=True)),
         confusion=tuple(
             tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*(each.confusion for each in seeds), strict=True)
         ),
-        accuracies=tuple(each.accuracy for each in seeds),
+    )
+
+
+def _joined(bins: Sequence[Bin]) -> Bin:
+    count = sum(each.count for each in bins)
+    confidence = sum(each.count * each.confidence for each in bins) / count
+    return replace(
+        bins[0], count=count, confidence=confidence, accuracy=sum(each.count * each.accuracy for each in bins) / count
+    )
+
+
+def _class(seeds: Sequence[ClassQuality]) -> ClassQuality:
+    return ClassQuality(
+        name=seeds[0].name,
+        count=sum(each.count for each in seeds),
+        precision=_mean(each.precision for each in seeds),
+        recall=_mean(each.recall for each in seeds),
+        f1=_mean(each.f1 for each in seeds),
     )
 
 
 def _curve(seeds: Sequence[NoiseCurve]) -> NoiseCurve:
-    points = [
-        NoisePoint(noise=of_level[0].noise, quality=_quality([each.quality for each in of_level]))
-        for of_level in zip(*(curve.points for curve in seeds), strict=True)
-    ]
+    points = (
+        NoisePoint(noise=level[0].noise, quality=_quality([each.quality for each in level]))
+        for level in zip(*(curve.points for curve in seeds), strict=True)
+    )
     return NoiseCurve(kind=seeds[0].kind, points=tuple(points))
 
 
@@ -59,43 +79,21 @@ def _change(seeds: Sequence[IntensityChange]) -> IntensityChange:
         factor=seeds[0].factor,
         images=sum(each.images for each in seeds),
         hits=sum(each.hits for each in seeds),
-        agreement=statistics.fmean(each.agreement for each in seeds),
-        cosine=_mean([each.cosine for each in seeds]),
-        norm_ratio=_mean([each.norm_ratio for each in seeds]),
-        relative_change=_mean([each.relative_change for each in seeds]),
-        unmeasured=sum(each.unmeasured for each in seeds),
         accuracies=tuple(each.accuracy for each in seeds),
+        agreement=statistics.fmean(each.agreement for each in seeds),
+        cosine=_mean(each.cosine for each in seeds),
+        norm_ratio=_mean(each.norm_ratio for each in seeds),
+        relative_change=_mean(each.relative_change for each in seeds),
+        unmeasured=sum(each.unmeasured for each in seeds),
     )
 
 
-def _class(seeds: Sequence[ClassQuality]) -> ClassQuality:
-    return ClassQuality(
-        name=seeds[0].name,
-        count=sum(each.count for each in seeds),
-        precision=_mean([each.precision for each in seeds]),
-        recall=_mean([each.recall for each in seeds]),
-        f1=_mean([each.f1 for each in seeds]),
-    )
-
-
-def _bins(bins: Sequence[Bin]) -> tuple[Bin, ...]:
-    """The bins of all seeds, those of one place as one."""
-    by_place: dict[tuple[float, float], list[Bin]] = {}
-    for each in sorted(bins, key=lambda each: each.low):
-        by_place.setdefault((each.low, each.high), []).append(each)
-    return tuple(_joined(same) for same in by_place.values())
-
-
-def _joined(bins: Sequence[Bin]) -> Bin:
-    count = sum(each.count for each in bins)
-    confidence, accuracy = (
-        sum(each.count * value for each, value in zip(bins, values, strict=True)) / count
-        for values in ([each.confidence for each in bins], [each.accuracy for each in bins])
-    )
-    return replace(bins[0], count=count, confidence=confidence, accuracy=accuracy)
-
-
-def _mean(values: Sequence[float | None], *, of_all: bool = False) -> float | None:
-    """The mean of the values that are known; None where none is, or, `of_all`, where one is not."""
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those that are known; None where none is."""
     known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known and (len(known) == len(values) or not of_all) else None
+    return statistics.fmean(known) if known else None
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    """None where one is not known."""
+    return None if None in values else _mean(values)

@@ -19,14 +19,16 @@ BINS = 15
 TOP = 5
 
 
+def log_probabilities(logits: Tensor) -> Tensor:
+    """(B, C), float64; NaN throughout a row in which a logit is not finite."""
+    rows = logits.double().log_softmax(1)
+    return rows.masked_fill(~logits.isfinite().all(1, keepdim=True), torch.nan)
+
+
 class Tally:
     """Sums over images, kept on the device so that nothing waits for it.
 
     A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
-
-    Args:
-        num_classes: C.
-        device: of the predictions.
 
     Attributes:
         confusion: (C, C + 1), int64, images by label and prediction; the last column is for no prediction.
@@ -43,12 +45,7 @@ class Tally:
         self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)
 
     def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
-        """Count a batch.
-
-        Args:
-            log_probabilities: (B, C), float64.
-            labels: (B,), int64.
-        """
+        """Count a batch of `log_probabilities` (B, C), float64, and `labels` (B,), int64."""
         # The log-probability of a class may well be minus infinity; NaN is what no softmax of finite numbers gives.
         finite = ~log_probabilities.isnan().any(1)
         confidence, predicted = log_probabilities.max(1)
@@ -62,9 +59,42 @@ class Tally:
         self.in_top += ((top == labels.unsqueeze(1)).any(1) & finite).sum()
         # Bin i holds the confidences above i / 15 and up to (i + 1) / 15.
         places = (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
-        weights = finite.double()
         right = (predicted == labels).double()
-        self.bins.index_add_(1, places, torch.stack([weights, confidence * weights, right]))
+        self.bins.index_add_(1, places, torch.stack([finite.double(), confidence * finite, right]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """How many images were classified correctly.
+
+    Attributes:
+        accuracies: of each seed, if this is of several (see `pooled`).
+    """
+
+    images: int
+    hits: int
+    accuracies: tuple[float, ...] = ()
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images that are classified correctly."""
+        return self.hits / self.images
+
+    @property
+    def error(self) -> float:
+        """Share of images that are classified wrongly."""
+        return (self.images - self.hits) / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy; for several seeds the lowest and the highest accuracy."""
+        if self.accuracies:
+            return min(self.accuracies), max(self.accuracies)
+        # scipy.stats takes half a second to import, which a worker that only counts would pay too.
+        from scipy import stats
+
+        found = stats.binomtest(self.hits, self.images).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
+        return float(found.low), float(found.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,23 +127,19 @@ class Bin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quality:
+class Quality(Accuracy):
     """How well a network classifies a set of images.
 
     Attributes:
-        images: number of images.
-        hits: images classified correctly.
         top5: share of images whose label is among the five likeliest; None for five classes or fewer.
         loss: mean negative log-likelihood; None if it is not finite.
         calibration_error: mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images
             in them (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
+        bins: those that hold images.
         unpredicted: images without a finite prediction, which count as wrong.
         confusion: row = label, column = prediction.
-        accuracies: of each seed, if this is of several (see `pooled`).
     """
 
-    images: int
-    hits: int
     top5: float | None
     loss: float | None
     calibration_error: float | None
@@ -121,22 +147,6 @@ class Quality:
     unpredicted: int
     classes: tuple[ClassQuality, ...]
     confusion: tuple[tuple[int, ...], ...]
-    accuracies: tuple[float, ...] = ()
-
-    @property
-    def accuracy(self) -> float:
-        """Share of images that are classified correctly."""
-        return self.hits / self.images
-
-    @property
-    def error(self) -> float:
-        """Share of images that are classified wrongly."""
-        return (self.images - self.hits) / self.images
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the accuracy; for several seeds the lowest and the highest accuracy."""
-        return interval_of(self.hits, self.images, self.accuracies)
 
     @property
     def macro_f1(self) -> float | None:
@@ -174,27 +184,17 @@ class Quality:
         }
 
 
-def wilson(hits: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of the share `hits` / `images`."""
-    # scipy.stats takes half a second to import, which a worker that only counts would pay too.
-    from scipy import stats
-
-    found = stats.binomtest(hits, images).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
-    return float(found.low), float(found.high)
-
-
-def interval_of(hits: int, images: int, accuracies: Sequence[float]) -> tuple[float, float]:
-    """The lowest and the highest of the `accuracies` of seeds, or Wilson's interval of the share if there are none."""
-    return (min(accuracies), max(accuracies)) if accuracies else wilson(hits, images)
-
-
 def quality_of(tally: Tally, names: Sequence[str]) -> Quality:
     """The quality that a tally of at least one image shows; `names` are those of the classes."""
     confusion = tally.confusion.tolist()
     images = sum(map(sum, confusion))
     unpredicted = sum(row[-1] for row in confusion)
     loss = tally.loss.item() / images
-    bins = _bins(tally)
+    bins = tuple(
+        Bin(low=i / BINS, high=(i + 1) / BINS, count=round(count), confidence=confidence / count, accuracy=hits / count)
+        for i, (count, confidence, hits) in enumerate(tally.bins.T.tolist())
+        if count
+    )
     distance = sum(each.count * abs(each.accuracy - each.confidence) for each in bins) / images
     return Quality(
         images=images,
@@ -209,28 +209,12 @@ def quality_of(tally: Tally, names: Sequence[str]) -> Quality:
     )
 
 
-def _bins(tally: Tally) -> tuple[Bin, ...]:
-    """The bins that hold images."""
-    counts, confidences, hits = tally.bins.tolist()
-    return tuple(
-        Bin(
-            low=place / BINS,
-            high=(place + 1) / BINS,
-            count=round(count),
-            confidence=confidences[place] / count,
-            accuracy=hits[place] / count,
-        )
-        for place, count in enumerate(counts)
-        if count
-    )
-
-
 def _class_quality(confusion: list[list[int]], label: int, name: str) -> ClassQuality:
-    hits, of_it, taken = confusion[label][label], sum(confusion[label]), sum(row[label] for row in confusion)
+    hits, count, taken = confusion[label][label], sum(confusion[label]), sum(row[label] for row in confusion)
     return ClassQuality(
         name=name,
-        count=of_it,
+        count=count,
         precision=hits / taken if taken else None,
-        recall=hits / of_it if of_it else None,
-        f1=2 * hits / (of_it + taken) if of_it + taken else None,
+        recall=hits / count if count else None,
+        f1=2 * hits / (count + taken) if count + taken else None,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -55,7 +54,7 @@ class Views:
             if not _SMALLEST <= scale <= _LARGEST:
                 raise UsageError(f"A scale of {scale} pixels cannot be used: take {_SMALLEST} to {_LARGEST}.")
         if len(set(self.scales)) != len(self.scales):
-            raise UsageError(f"The scales {_listed(self.scales)} name a size twice.")
+            raise UsageError(f"The scales {', '.join(map(str, self.scales))} name a size twice.")
 
     @property
     def single(self) -> bool:
@@ -75,7 +74,7 @@ class Views:
     @property
     def name(self) -> str:
         """In words, such as "ten-crop at 224, 256"."""
-        return f"{self.crops} at {_listed(self.scales)}" if self.scales else self.crops
+        return f"{self.crops} at {', '.join(map(str, self.scales))}" if self.scales else self.crops
 
     def unmirrored(self) -> Views:
         """The views for images that must not be mirrored, such as digits."""
@@ -113,8 +112,8 @@ class Views:
         self.fitting(shown)
         crop = shown if self.scales or shown < held.shape[-1] else max(1, round(shown * _USUAL_SHARE))
         unscaled = [held if self._cuts else middle(held, shown)]
-        for image in map(partial(_resized, held), self.scales) if self.scales else unscaled:
-            for view in self._cropped(image, crop):
+        for image in (_resized(held, scale) for scale in self.scales) if self.scales else unscaled:
+            for view in _cropped(image, crop) if self._cuts else [image]:
                 yield view
                 if self.mirrored:
                     yield view.flip(3)
@@ -123,18 +122,12 @@ class Views:
     def _cuts(self) -> bool:
         return self.crops in ("five-crop", "ten-crop")
 
-    def _cropped(self, image: Tensor, crop: int) -> Iterator[Tensor]:
-        size = image.shape[-1]
-        if not self._cuts:
-            yield image
-            return
-        end, centre = size - crop, (size - crop) // 2
-        for top, left in ((0, 0), (0, end), (end, 0), (end, end), (centre, centre)):
-            yield image[:, :, top : top + crop, left : left + crop]
 
-
-def _listed(scales: tuple[int, ...]) -> str:
-    return ", ".join(map(str, scales))
+def _cropped(image: Tensor, crop: int) -> Iterator[Tensor]:
+    """The corners and the centre, (B, C, crop, crop)."""
+    end, centre = image.shape[-1] - crop, (image.shape[-1] - crop) // 2
+    for top, left in ((0, 0), (0, end), (end, 0), (end, end), (centre, centre)):
+        yield image[:, :, top : top + crop, left : left + crop]
 
 
 def middle(images: Tensor, size: int) -> Tensor:
@@ -145,7 +138,6 @@ def middle(images: Tensor, size: int) -> Tensor:
 
 
 def _resized(batch: Tensor, scale: int) -> Tensor:
-    """(B, C, scale, scale), bilinear and antialiased."""
     if scale == batch.shape[-1]:
         return batch
     return F.interpolate(batch, (scale, scale), mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""A network as files that work without pure-nas."""
+"""Internal: a network as files that work without pure-nas."""
 
 from pure_nas.export.chosen import ChosenWeights, Origin, choose_weights
 from pure_nas.export.files import ExportFormat, write_export

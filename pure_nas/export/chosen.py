@@ -1,4 +1,4 @@
-"""Which trained weights are handed over, and what is said of them: of a search, of retraining, or of one training."""
+"""Choosing trained weights, of a search, of retraining, or of one training, and describing them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export.files import ExportFormat, write_export
 from pure_nas.nn import Network
+from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, run_of, trained_on
 from pure_nas.run.results import TrialRecord, load_results
@@ -69,10 +71,11 @@ class ChosenWeights:
         Raises:
             RunError: the weights are missing or damaged, or a file that differs is in the way.
         """
+        weights = None if format == "json" else self.load().state_dict()
         return write_export(
             directory or self.directory,
             self.architecture,
-            None if format == "json" else self.load().state_dict(),
+            weights,
             format=format,
             overwrite=overwrite,
             title=self.title,
@@ -130,35 +133,29 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
     record = load_results(run).select(which)
     retraining = load_retraining(run)
     row = retraining.row_of(record.candidate, seed) if retraining else None
-    wanted = origin == "retrain" or seed is not None
-    if wanted and row is None:
+    if row and row.test_accuracy and origin != "search":
+        return _of_retraining(run, record, row, seed)
+    if origin == "retrain" or seed is not None:
+        if row:
+            raise UsageError(
+                f"Trial {record.number} diverged with every seed when it was retrained.",
+                hint="Take the weights of the search: --from search.",
+            )
         command = f"pure-nas retrain {shlex.quote(str(run.path))} --trials {record.number}"
         raise UsageError(
             f"Trial {record.number} was not retrained.",
             hint=f"Retrain it: {command}; or take the weights of the search: --from search.",
         )
-    if wanted and row is not None and not row.test_accuracy:
-        raise UsageError(
-            f"Trial {record.number} diverged with every seed when it was retrained.",
-            hint="Take the weights of the search: --from search.",
-        )
-    if row is None or origin == "search":
-        return _of_search(run, record)
-    if not row.test_accuracy:
-        return _of_search(run, record, f"Retrained for {_epochs(row.epochs)}, it diverged with every seed.")
-    return _of_retraining(run, record, row, seed)
-
-
-def _of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> ChosenWeights:
-    images = RunImages.of_run(run)
+    images, recipe = RunImages.of_run(run), record.candidate.recipe
+    diverged = [f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed."] if row else []
     return ChosenWeights(
         architecture=record.candidate.architecture,
         path=run.trial(record.trained).weights,
         images=images.facts,
         title=_title(run, record),
         notes=(
-            *notes,
-            f"Weights of the search: {_epochs(record.candidate.recipe.epochs)} on the training images.",
+            *(diverged if origin != "search" else []),
+            f"Weights of the search: {counted(recipe.epochs, 'epoch')} on the training images.",
             f"Validation error {record.error * 100:.2f} % on {images.name}, a single run.",
         ),
         directory=run.path / "export" / f"{record.number:04d}",
@@ -170,43 +167,43 @@ def _title(run: RunDirectory, record: TrialRecord) -> str:
 
 
 def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int | None) -> ChosenWeights:
-    folders = {each: retrained_folder(run, row.digest, each) for each in row.seeds}
+    again, trial = "Give the pure-nas retrain command again:", f"trial {record.number}"
     complete: dict[int, TrialDirectory] = {}
-    for each, folder in folders.items():
+    for each in row.seeds:
+        folder = retrained_folder(run, row.digest, each)
         result = folder.result()
         if result is None:
             raise RunError(
                 f"{folder.path} has no result.json, but retrain.json says that it was trained.",
-                hint="Give the pure-nas retrain command again: it trains what is missing.",
+                hint=f"{again} it trains what is missing.",
             )
         if result["state"] == "complete":
             complete[each] = folder
-    trial = f"trial {record.number}"
-    if seed is not None and seed not in folders:
-        raise UsageError(f"{trial.capitalize()} was not retrained with seed {seed}, but with {_listed(folders)}.")
+    if seed is not None and seed not in row.seeds:
+        raise UsageError(f"{trial.capitalize()} was not retrained with seed {seed}, but with {_listed(row.seeds)}.")
     if seed is not None and seed not in complete:
         raise UsageError(f"Seed {seed} of {trial} diverged.", hint=f"Choose another: {_listed(complete)}.")
     if [_accuracy(folder) for folder in complete.values()] != list(row.test_accuracy):
         raise RunError(
             f"{run.path / RETRAIN_FILE} does not say of {trial} what the results of its seeds say.",
-            hint="Give the pure-nas retrain command again: it reads them anew and trains nothing twice.",
+            hint=f"{again} it reads them anew and trains nothing twice.",
         )
     chosen = _nearest_to_mean(complete, row.epochs) if seed is None else seed
-    images = RunImages.of_run(run)
+    images, folder = RunImages.of_run(run), complete[chosen]
     diverged = f" ({row.diverged} diverged)" if row.diverged else ""
     why = ", the one whose last training loss is nearest to the mean" if seed is None and len(complete) > 1 else ""
     return ChosenWeights(
         architecture=record.candidate.architecture,
-        path=complete[chosen].weights,
+        path=folder.weights,
         images=images.facts,
         title=f"{_title(run, record)}, retrained",
         notes=(
-            f"Retrained weights: seed {chosen} of {len(folders)}{diverged}{why}; "
-            f"{_epochs(row.epochs)} on the training and validation images.",
-            _accuracy_note("test", complete[chosen], row.test_accuracy, images.name),
+            f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; "
+            f"{counted(row.epochs, 'epoch')} on the training and validation images.",
+            _accuracy_note("test", folder, row.test_accuracy, images.name),
         ),
         directory=run.path / "export" / f"{record.number:04d}-seed{chosen}",
-        way_out=f"Choose others with --seed N or --from search; or remove {complete[chosen].path} and give the "
+        way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and give the "
         "pure-nas retrain command again.",
     )
 
@@ -240,7 +237,7 @@ def _of_training(folder: Path) -> ChosenWeights:
     """The weights in the folder of one training: of `pure-nas train`, an experiment, retraining or a search."""
     training = TrialDirectory(folder.resolve(), 0)
     run, (images, _) = run_of(training.weights), trained_on(training.weights)
-    place = training.path.parent.name
+    place, name = training.path.parent.name, training.path.name
     if images is None or (run is not None and place not in ("trials", "retrain")):
         raise RunError(
             f"{folder} does not say which images its network was trained on.",
@@ -256,7 +253,7 @@ def _of_training(folder: Path) -> ChosenWeights:
     if run is None:
         return _of_train(TrialDirectory(folder, 0), images)
     if place == "trials" and not run.is_experiment:
-        return _of_trial(run, training.path.name.lstrip("0") or "0", "search")
+        return _of_trial(run, name.lstrip("0") or "0", "search")
     return _of_seed(training, run, images)
 
 
@@ -270,7 +267,7 @@ def _of_train(training: TrialDirectory, images: RunImages) -> ChosenWeights:
         images=facts,
         title=f"A network that pure-nas has trained on {images.name}",
         notes=(
-            f"Trained with seed {images.seed} for {_epochs(candidate.recipe.epochs)} on the training images.",
+            f"Trained with seed {images.seed} for {counted(candidate.recipe.epochs, 'epoch')} on the training images.",
             f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
         ),
         directory=training.path / "export",
@@ -280,20 +277,23 @@ def _of_train(training: TrialDirectory, images: RunImages) -> ChosenWeights:
 
 def _of_seed(training: TrialDirectory, run: RunDirectory, images: RunImages) -> ChosenWeights:
     """One of the seeds of a network that was retrained, or is part of an experiment."""
-    settings, candidate, experiment = run.settings(), training.candidate(), run.is_experiment
+    settings, candidate = run.settings(), training.candidate()
     name, _, seed = training.path.name.rpartition("-seed")
-    folders = sorted(training.path.parent.glob(f"{glob.escape(name)}-seed*"))
-    seeds = [each for each in (TrialDirectory(path, 0) for path in folders) if each.is_complete]
-    split = "validation" if experiment and settings.get("split") != "test" else "test"
-    what = f'experiment "{settings.get("experiment")}"' if experiment else f'study "{settings.get("study")}"'
+    if run.is_experiment:
+        title = f'{name} of the pure-nas experiment "{settings.get("experiment")}"'
+        split = "test" if settings.get("split") == "test" else "validation"
+    else:
+        title, split = f'A network retrained in the pure-nas study "{settings.get("study")}"', "test"
+    folders = map(TrialDirectory, sorted(training.path.parent.glob(f"{glob.escape(name)}-seed*")), repeat(0))
+    accuracies = [_accuracy(each) for each in folders if each.is_complete]
     return ChosenWeights(
         architecture=candidate.architecture,
         path=training.weights,
         images=images.facts,
-        title=f"{name if experiment else 'A network retrained'} {'of' if experiment else 'in'} the pure-nas {what}",
+        title=title,
         notes=(
-            f"Trained with seed {seed} for {_epochs(candidate.recipe.epochs)}.",
-            _accuracy_note(split, training, [_accuracy(each) for each in seeds], images.name),
+            f"Trained with seed {seed} for {counted(candidate.recipe.epochs, 'epoch')}.",
+            _accuracy_note(split, training, accuracies, images.name),
         ),
         directory=run.path / "export" / training.path.name,
         way_out=f"Remove {training.path} and give the command that trained it again.",
@@ -309,12 +309,7 @@ def _accuracy_note(split: str, training: TrialDirectory, seeds: Sequence[float],
     text = f"{split.capitalize()} accuracy {100 * _accuracy(training):.2f} % on {dataset}"
     if len(seeds) < 2:
         return f"{text}, a single run."
-    interval = accuracy_interval(seeds)
-    reach = (
-        f", {100 * CONFIDENCE:.0f} % interval {100 * interval[0]:.2f} to {100 * interval[1]:.2f} %" if interval else ""
-    )
-    return f"{text}; mean of {len(seeds)} seeds {100 * statistics.fmean(seeds):.2f} %{reach}."
-
-
-def _epochs(epochs: int) -> str:
-    return "1 epoch" if epochs == 1 else f"{epochs:,} epochs"
+    text += f"; mean of {len(seeds)} seeds {100 * statistics.fmean(seeds):.2f} %"
+    if interval := accuracy_interval(seeds):
+        text += f", {100 * CONFIDENCE:.0f} % interval {100 * interval[0]:.2f} to {100 * interval[1]:.2f} %"
+    return f"{text}."

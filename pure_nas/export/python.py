@@ -9,16 +9,8 @@ from typing import TypedDict, Unpack
 
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
-from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class
-from pure_nas.export.source import (
-    ANNOTATIONS,
-    IMPORTS,
-    assigned_tuple,
-    class_source,
-    function_sources,
-    names_used,
-    unit_class,
-)
+from pure_nas.export.network_class import CONV_3X3, in_words, is_conv3x3, network_class, unit_class
+from pure_nas.export.source import ANNOTATIONS, IMPORTS, assigned_tuple, class_source, function_sources, names_used
 from pure_nas.nn.network import Network
 from pure_nas.nn.plain import blocks
 from pure_nas.process_state import global_random_state
@@ -165,7 +157,7 @@ def _definitions(architecture: Architecture) -> Iterator[str]:
             )
     for carried in sources.values():
         yield class_source(carried, _BASES)
-    if any(is_conv3x3(block.unit, block.unit_place) for block in architecture.blocks()):
+    if any(map(is_conv3x3, architecture.blocks())):
         yield CONV_3X3
     yield network_class(architecture)
 

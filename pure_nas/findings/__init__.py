@@ -1,1 +1,1 @@
-"""What follows from a grid of trainings."""
+"""Internal: what follows from a grid of trainings."""

@@ -1,11 +1,9 @@
-"""Product units and the networks built from them."""
+"""Internal: product units and the networks built from them."""
 
 from pure_nas.nn.fused.blocks import product_unit_path
 from pure_nas.nn.fused.unit import FusedConvPU
 from pure_nas.nn.network import Network, build, parameter_kinds
-from pure_nas.nn.plain.complex_unit import ComplexConvPU
-from pure_nas.nn.plain.log_conv import LogConv
-from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.plain.units import ComplexConvPU, ConvPU, LogConv
 
 __all__ = [
     "ComplexConvPU",

@@ -16,12 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn.fused.unit import Floor, FusedConvPU, is_half, is_plain, runs_eagerly, wide
+from pure_nas.nn.fused.unit import Floor, FusedConvPU, is_half, is_plain, log2, runs_eagerly, wide
 from pure_nas.nn.network import Network
 from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
-from pure_nas.nn.plain.log_conv import LogConv
-from pure_nas.nn.plain.logarithm import log2
-from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.plain.units import ConvPU, LogConv
 
 
 @torch.no_grad()

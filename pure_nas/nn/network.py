@@ -98,17 +98,11 @@ def _seed_from(generator: torch.Generator) -> int:
 
 def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
     """The kind of every parameter of `network`, by its name."""
-    kinds: dict[str, ParameterKind] = {}
-    blocks = {f"{block.name}.": block for block in network.architecture.blocks()}
-    for name, _ in network.named_parameters():
-        prefix = ".".join(name.split(".")[:3]) + "."
-        block = blocks.get(prefix)
-        if block is None:
-            kinds[name] = "trunk"
-        else:
-            inner = name.removeprefix(prefix)
-            own = inner.removeprefix("unit.") if inner.startswith("unit.") else ""
-            kinds[name] = _own_kind(block.unit, own) if own else block.unit.block_kind
+    kinds: dict[str, ParameterKind] = {name: "trunk" for name, _ in network.named_parameters()}
+    for block in network.architecture.blocks():
+        for name, _ in network.get_submodule(block.name).named_parameters(prefix=block.name):
+            _, in_unit, own = name.partition(f"{block.name}.unit.")
+            kinds[name] = _own_kind(block.unit, own) if in_unit else block.unit.block_kind
     return kinds
 
 
@@ -142,9 +136,8 @@ def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
 
 def _build_block(block: Block) -> nn.Module:
     unit = build_unit(block.unit, block.unit_place)
+    shortcut, options = _build_shortcut(block), dict(block.options)
     fused = isinstance(unit, FusedConvPU)
-    shortcut = _build_shortcut(block)
-    options = dict(block.options)
     if block.bottleneck:
         bottleneck = FusedBottleneckBlock if fused else BottleneckBlock
         return bottleneck(block.in_channels, block.channels, unit, shortcut, **options)

@@ -1,1 +1,1 @@
-"""What to train next, and the way from a command to its results."""
+"""Internal: what to train next, and the way from a command to its results."""

@@ -11,7 +11,7 @@ from pure_nas.errors import RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers import Job, Judging, Outcome
+from pure_nas.workers import EvaluationSettings, Job, Outcome
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Scoring:
 
     final: bool = False
     curve: bool = False
-    judging: Judging | None = None
+    evaluation: EvaluationSettings | None = None
 
 
 @dataclass
@@ -118,7 +118,7 @@ class FixedPlan:
             seed=training.seed,
             final=self.scoring.final,
             curve=self.scoring.curve,
-            judging=self.scoring.judging,
+            evaluation=self.scoring.evaluation,
             label=training.name,
         )
 

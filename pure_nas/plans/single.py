@@ -21,9 +21,9 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver, Listener
 from pure_nas.plans.fixed import FixedPlan, Trained, Training
 from pure_nas.plans.settings import require_room
-from pure_nas.run.architectures import find_architecture, find_trial, fitted_to
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
+from pure_nas.run.results import find_architecture, find_trial, fitted_to
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.schema import Training as TrainingFile
 from pure_nas.space.architecture import Architecture

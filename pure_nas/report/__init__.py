@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page, figures for papers, and the front as JSON and CSV."""
+"""Internal: the report of a run: one HTML page, figures for papers, and the front as JSON and CSV."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _TEST = "test"
 
 
 def front_table(data: ReportData) -> Table:
-    """The networks of the front, lowest error first, beside the best baselines that cost no more.
+    """The networks of the front, lowest error first, next to the best baselines that cost no more.
 
     Files have more columns: stages of the placement are separated by "|", layers by blanks; settings that were searched
     or are not the default have a column each, empty where a network does not read it.

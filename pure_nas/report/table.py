@@ -96,13 +96,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with what explains it.
-
-    Attributes:
-        name: its class on a page, such as "front".
-        title: a heading for people.
-        notes: sentences below it, each of which stands only where what it explains does.
-    """
+    """A table with its heading and its notes; `name` is its class on a page, such as "front"."""
 
     name: str
     columns: tuple[Column, ...]

@@ -1,5 +1,5 @@
-"""One folder on disk: what a run leaves, and what is read from it again.
+"""Internal: one folder on disk: what a run leaves, and what is read from it again.
 
-Whatever is read is checked: a file that is missing, damaged or was changed since is a `RunError`, one that says what is
-trained a `ConfigError`, and a name that means nothing a `UsageError`.
+What is missing, damaged or was changed since is a `RunError`, one that says what is trained a `ConfigError`, and a
+name that means nothing a `UsageError`.
 """

@@ -1,11 +1,4 @@
-"""What a run leaves on disk, and the lock on it.
-
-run.toml            every setting, resolved             environment.json   versions, device, command line
-study.db            the Optuna study (by default)       log.jsonl          one event a line
-trials/0007/        architecture.json, recipe.json, metrics.jsonl, result.json, weights.safetensors,
-                    checkpoint.pt, attempt.json (while the trial runs)
-front.json, front.csv, trials.csv, curves.csv, report.html, figures/
-"""
+"""The folder of a run, the folders of its trials, and the lock on it; docs/design.md lists their files."""
 
 from __future__ import annotations
 
@@ -70,11 +63,7 @@ _WRITTEN_LOCKED = frozenset(
 
 
 class TrialDirectory:
-    """The folder of one trial.
-
-    Attributes:
-        damaged_hint: the way out where its result is damaged.
-    """
+    """The folder of one trial; `damaged_hint` is the way out where its result is damaged."""
 
     def __init__(self, path: Path, number: int, *, damaged_hint: str = DAMAGED_HINT) -> None:
         self.path = path
@@ -95,11 +84,7 @@ class TrialDirectory:
         write_whole(self.architecture, candidate.architecture.to_json())
 
     def candidate(self) -> Candidate:
-        """What the trial trains.
-
-        Raises:
-            ConfigError: a file is missing or damaged.
-        """
+        """What the trial trains; a file that is missing or damaged is a `ConfigError`."""
         return Candidate(Architecture.load(self.architecture), Recipe.load(self.recipe))
 
     @property
@@ -112,7 +97,6 @@ class TrialDirectory:
         files = (self.metrics, self.evaluation, self.weights)
         digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
         digests["candidate"] = self.candidate().digest
-        # The last digest is of the result itself, with the others.
         own = digest_of_document({**result, "digests": digests})
         self.write_result({**result, "digests": {**digests, self.ended.name: own}})
 
@@ -127,15 +111,13 @@ class TrialDirectory:
         """How the trial ended; None while it has not.
 
         Raises:
-            RunError: the file is damaged, or it or another file of the trial was changed since. Results of older
-                versions have no digests, so that nothing is known of that.
-            ConfigError: what the trial trains is missing or damaged.
+            RunError: the file is damaged, or it or another file of the trial was changed since, as far as its digests
+                tell: those of older versions have none.
         """
         if not self.ended.exists():
             return None
         result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
-        changed = self._change(result, result["digests"]) if result.get("digests") is not None else ""
-        if changed:
+        if result.get("digests") is not None and (changed := self._change(result, result["digests"])):
             raise RunError(changed, hint=self.damaged_hint)
         return result
 
@@ -174,8 +156,7 @@ class TrialDirectory:
     @property
     def weights_digest(self) -> str | None:
         """SHA-256 of the weights that the trial ended with; None where its result does not say, or there is none."""
-        digests = (self.result() or {}).get("digests") or {}
-        return digests.get(self.weights.name)
+        return ((self.result() or {}).get("digests") or {}).get(self.weights.name)
 
     @property
     def has_its_weights(self) -> bool:
@@ -196,11 +177,7 @@ class TrialDirectory:
 
 
 class RunDirectory:
-    """The folder of one run.
-
-    Raises:
-        RunError: `open` finds no run there.
-    """
+    """The folder of one run, which need not exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path = expanded(path)
@@ -217,9 +194,8 @@ class RunDirectory:
         if run.path.is_file():
             raise RunError(f"{run.path} is a file, not the folder of a run.", hint=written)
         if not run.path.is_dir():
-            raise RunError(
-                f"There is no run at {run.path}.", hint="Runs lie under runs/<study>, or where --out put them."
-            )
+            hint = "Runs are in runs/<study>, or where --out put them."
+            raise RunError(f"There is no run at {run.path}.", hint=hint)
         if not run.exists:
             raise RunError(f"{run.path} is no run: it has no run.toml.", hint=written)
         return run
@@ -241,8 +217,8 @@ class RunDirectory:
     def trials(self) -> Iterator[TrialDirectory]:
         """Every trial on disk, by number."""
         folder = self.path / "trials"
-        names = (entry.name for entry in folder.iterdir() if entry.name.isdecimal()) if folder.is_dir() else ()
-        yield from (self.trial(number) for number in sorted(int(name) for name in names))
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        yield from map(self.trial, sorted(int(name) for name in names if name.isdecimal()))
 
     @property
     def trained_folders(self) -> list[Path]:
@@ -297,11 +273,8 @@ class RunDirectory:
 
         Args:
             instead: the option that chooses another run.
-
-        Raises:
-            RunError: another process holds it; the message says which.
         """
-        owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
+        owner = self.path / "owner.json"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -337,10 +310,7 @@ class RunDirectory:
 
 
 def _remove_strays(run: Path) -> None:
-    """Remove what writes left that a kill cut short. Only the holder of the run's lock may: nobody else writes these.
-
-    A file of the user, and what `report` may be writing at this moment, is left alone.
-    """
+    """Remove what writes left that a kill cut short; only the holder of the lock writes these files."""
     for folder in (run, *(run / "trials").glob("*"), *(run / "retrain").glob("*"), *(run / "restored").glob("*")):
         for path in folder.glob(".*"):
             match = TEMPORARY.fullmatch(path.name)

@@ -81,19 +81,13 @@ def installed_version(package: str) -> str:
 
 
 def _git_revision() -> str | None:
-    """The revision of the checkout that this package lies in; None where it was installed otherwise."""
+    """The revision of the checkout that this package is in; None where it was installed otherwise."""
     folder = Path(__file__).resolve().parent
     if not (folder.parent / ".git").exists():
         return None
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -41,7 +41,7 @@ class WantedImages:
 def load_wanted(
     name: str, trained_on: RunImages | None, wanted: WantedImages, usual_size: int | None = None
 ) -> Dataset:
-    """The dataset to judge networks by, split as for the training of the first network as far as that is known.
+    """The dataset to evaluate networks on, split as for the training of the first as far as that is known.
 
     Args:
         name: of the first network.
@@ -53,21 +53,20 @@ def load_wanted(
         RunError: the images have changed since the training.
         DataError: they cannot be had.
     """
-    if wanted.dataset is None:
-        if trained_on is None:
-            raise UsageError(
-                f"Nothing beside {name} says by which images to judge it.",
-                hint="Name them, for example --dataset cifar10, or a folder.",
-            )
-        load = trained_on.loader(wanted.data_dir, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt)
-        return trained_on.require_same(load(), hint="Put the old ones back, or name images: --dataset.")
-    if trained_on and trained_on.is_called(wanted.dataset):
-        again = trained_on.loader(
-            wanted.data_dir, dataset=wanted.dataset, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt
+    chosen = wanted.dataset
+    if trained_on and (chosen is None or trained_on.is_called(chosen)):
+        load = trained_on.loader(
+            wanted.data_dir, dataset=chosen, image_size=wanted.image_size, skip_corrupt=wanted.skip_corrupt
         )
-        return again()
+        hint = "Put the old ones back, or name images: --dataset."
+        return load() if chosen else trained_on.require_same(load(), hint=hint)
+    if chosen is None:
+        raise UsageError(
+            f"Nothing next to {name} says which images to evaluate it on.",
+            hint="Name them, for example --dataset cifar10, or a folder.",
+        )
     return load_dataset(
-        wanted.dataset,
+        chosen,
         data_dir=wanted.data_dir,
         seed=trained_on.seed if trained_on else 0,
         image_size=wanted.image_size or usual_size,
@@ -76,7 +75,7 @@ def load_wanted(
 
 
 def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, wanted: WantedImages) -> ImageSet:
-    """The images of the split; says so where they are the test images."""
+    """The images of the split; the log says where they are the test images."""
     for network in networks:
         _require_fit(network, dataset)
     views.fitting(dataset.image_size)
@@ -90,49 +89,47 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
             _require_unseen(network, dataset, wanted.data_dir)
         return dataset.validation
     _log.info(
-        f"Reading the test images of {dataset.name}: a score used for choosing is no longer an unbiased estimate.",
+        f"Reading the test images of {dataset.name}: a score used for choosing is no longer an unbiased estimate."
     )
     return dataset.test()
 
 
 def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -> None:
-    """Check that a network was not trained on the validation images; says so where nothing tells."""
-    trained_on = network.images
+    """Check that a network was not trained on the validation images; the log says where nothing tells."""
+    name, trained_on = network.name, network.images
     if trained_on is None:
         _log.warning(
-            f"{network.name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
-            "validation images.",
+            f"{name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
+            "validation images."
         )
-    elif not trained_on.same_dataset(dataset):
-        return
-    elif network.saw_validation:
+    elif trained_on.same_dataset(dataset) and network.saw_validation:
         raise UsageError(
-            f"{network.name} was trained on these validation images, or on some of them.", hint="Use --split test."
+            f"{name} was trained on these validation images, or on some of them.", hint="Use --split test."
         )
-    elif not trained_on.same_split(dataset, data_dir):
+    elif trained_on.same_dataset(dataset) and not trained_on.same_split(dataset, data_dir):
         raise UsageError(
-            f"{network.name} was trained on images of {dataset.name} that were split in another way, or have changed "
-            "since: these validation images may be among them.",
+            f"{name} was trained on images of {dataset.name} that were split in another way, or have changed since: "
+            "these validation images may be among them.",
             hint="Use --split test.",
         )
 
 
 def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:
     """The images as the network was trained to see them, as far as that is known."""
-    facts = network.images.facts if network.images else _exported_normalisation(network.weights)
+    trained_on = network.images
+    facts = trained_on.facts if trained_on else _exported_normalisation(network.weights)
     if "mean" in facts and "std" in facts:
         trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
         return images if trained_with == images.normalisation else images.normalised(trained_with)
-    if network.images is None or network.images.fingerprint != dataset.fingerprint:
-        why = f"{network.images.file} does not say" if network.images else "nothing beside the weights says"
-        _log.info(
-            f"{network.name}: normalised by the training images of {dataset.name}; {why} by which.",
-        )
+    if trained_on is None or trained_on.fingerprint != dataset.fingerprint:
+        file = trained_on.file if trained_on else "no file next to the weights"
+        say = "does not say" if trained_on else "says"
+        _log.info(f"{network.name}: normalised by the training images of {dataset.name}; {file} {say} by which.")
     return images
 
 
 def _exported_normalisation(weights: Path) -> dict[str, tuple[float, ...]]:
-    """Mean and standard deviation that the network.py beside exported weights holds; empty where there is none."""
+    """Mean and standard deviation that the network.py next to exported weights holds; empty where there is none."""
     try:
         source = ast.parse(weights.with_name("network.py").read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
@@ -148,7 +145,7 @@ def _exported_normalisation(weights: Path) -> dict[str, tuple[float, ...]]:
 
 
 def _require_fit(network: Trained, dataset: Dataset) -> None:
-    """Check that a network was made for images like these; says so where their classes have other names."""
+    """Check that a network was made for images like these; the log says where their classes have other names."""
     architecture = network.architecture
     for what, there, here in (
         ("channels", architecture.in_chans, dataset.in_chans),
@@ -161,8 +158,6 @@ def _require_fit(network: Trained, dataset: Dataset) -> None:
                 hint="Name the dataset that it was trained on, or one like it.",
             )
     names = network.images.facts.get("classes", []) if network.images else []
-    odd = [pair for pair in zip(names, dataset.classes, strict=False) if pair[0] != pair[1]]
+    odd = [f"{there} for {here}" for there, here in zip(names, dataset.classes, strict=False) if there != here]
     if odd:
-        _log.warning(
-            f"{network.name} was trained on classes with other names, such as {odd[0][0]} for {odd[0][1]}.",
-        )
+        _log.warning(f"{network.name} was trained on classes with other names, such as {odd[0]}.")

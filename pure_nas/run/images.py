@@ -16,12 +16,10 @@ from pure_nas.paths import expanded
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Training
 
-TRAINING_HINT = "Put a good copy back, or train the network again in another folder."
-
 TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
 _ABOVE = 4
-"""Folders between weights and the run they belong to, at most: RUN/retrain/DIGEST-seed1/weights.safetensors."""
+"""The most folders between weights and the run they belong to: RUN/retrain/DIGEST-seed1/weights.safetensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +30,8 @@ class RunImages:
         file: what says so, in the folder of the run or training.
         made: what was done with the images, for messages.
         dataset: its name, or the path of a folder; None where no more than the name of a folder was kept.
-        data_dir: where datasets lie; None is the usual place.
+        data_dir: folder of the datasets; None is the usual place.
         seed: with `limit` and `validation`, decides the split; see `load_dataset`.
-        skip_corrupt: whether corrupt images were left out.
         fingerprint: of the dataset that this gave.
         facts: of it, as `Dataset.facts` has them; older files of trainings say less.
     """
@@ -44,8 +41,8 @@ class RunImages:
     dataset: str | None
     data_dir: Path | None
     seed: int
-    limit: int | None
-    validation: int | float | None
+    limit: int | None = None
+    validation: int | float | None = None
     image_size: int | None
     skip_corrupt: bool
     fingerprint: str
@@ -79,7 +76,7 @@ class RunImages:
         Args:
             image_size: what its network was made for, pixels; older files do not say it.
         """
-        found = read_json(file, Training, hint=TRAINING_HINT)
+        found = read_json(file, Training, hint="Put a good copy back, or train the network again in another folder.")
         name = found["dataset"]
         return cls(
             file=file,
@@ -87,8 +84,6 @@ class RunImages:
             dataset=found.get("folder") or (name if name in dataset_names() else None),
             data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
             seed=found["seed"],
-            limit=None,
-            validation=None,
             image_size=found.get("image_size", image_size),
             skip_corrupt=bool(found.get("skip_corrupt")),
             fingerprint=found["fingerprint"],
@@ -120,7 +115,7 @@ class RunImages:
         name = dataset or self.dataset
         if name is None:
             raise UsageError(
-                f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they lie.',
+                f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they are.',
                 hint="Name their folder: --dataset DIR.",
             )
         if dataset is None and name not in dataset_names() and not Path(name).expanduser().is_dir():
@@ -145,14 +140,7 @@ class RunImages:
         )
 
     def require_same(self, dataset: Dataset, *, hint: str) -> Dataset:
-        """The dataset, once it is known to be what was used then; of another size nothing can be known.
-
-        Args:
-            hint: the way out where it is not.
-
-        Raises:
-            RunError: its images have changed since.
-        """
+        """The dataset, unless its images have changed since (a `RunError`); of another size nothing can be known."""
         same_size = self.facts.get("image_size", dataset.image_size) == dataset.image_size
         if same_size and self.fingerprint != dataset.fingerprint:
             raise RunError(
@@ -161,7 +149,7 @@ class RunImages:
         return dataset
 
     def is_called(self, name_or_folder: str) -> bool:
-        """Whether this is how the dataset is called, also where its folder lies elsewhere now."""
+        """Whether this is how the dataset is called, also where its folder is elsewhere now."""
         if name_or_folder in dataset_names():
             return name_or_folder == self.dataset
         same_name = expanded(name_or_folder).resolve().name == self.facts.get("name")
@@ -201,8 +189,7 @@ def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages 
     Args:
         image_size: what their network was made for, pixels; older files do not say it.
     """
-    training = weights.parent / TRAINING_FILE
-    if training.is_file():
+    if (training := weights.parent / TRAINING_FILE).is_file():
         return RunImages.of_training(training, image_size), False
     run = run_of(weights)
     return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
@@ -213,6 +200,6 @@ def saw_validation(run: RunDirectory, weights: Path) -> bool:
     settings = run.settings()
     if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
-    parts = weights.resolve().relative_to(run.path.resolve()).parts
+    folder, name, *_ = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.
-    return parts[0] == "retrain" or (parts[0] == "export" and not parts[1].isdecimal())
+    return folder == "retrain" or (folder == "export" and not name.isdecimal())

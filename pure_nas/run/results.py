@@ -1,4 +1,4 @@
-"""What a run has found so far, read from its folder: trials, front, hypervolume, baselines."""
+"""What a search has found so far, read from its folder: trials, front, hypervolume, baselines. No PyTorch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
 from pure_nas.objectives import COST_KEYS, ERRORS
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, TrialDirectory
 from pure_nas.run.schema import TrialState
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
+
+if TYPE_CHECKING:
+    from pure_nas.data import Dataset
 
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
@@ -103,11 +108,8 @@ class Results:
             else (ERROR_TOLERANCE if name in ERRORS else ERROR_TOLERANCE * worst, 0.0)
             for name, worst in zip(self.objective_names, self.reference, strict=True)
         ]
-        members = pareto.front(self._values)
-        return tuple(
-            tuple(self.complete[index] for index in group)
-            for group in pareto.grouped(self._values, members, tolerances)
-        )
+        groups = pareto.grouped(self._values, pareto.front(self._values), tolerances)
+        return tuple(tuple(self.complete[index] for index in group) for group in groups)
 
     @property
     def front(self) -> tuple[TrialRecord, ...]:
@@ -121,9 +123,7 @@ class Results:
 
     def hypervolume_history(self) -> list[tuple[int, float]]:
         """(trial number, hypervolume after it) for every complete trial."""
-        history: list[tuple[int, float]] = []
-        kept: list[tuple[float, ...]] = []
-        share = 0.0
+        history, kept, share = list[tuple[int, float]](), list[tuple[float, ...]](), 0.0
         for trial in self.complete:
             new = trial.objectives
             if not any(old == new or pareto.dominates(old, new) for old in kept):
@@ -133,9 +133,7 @@ class Results:
         return history
 
     def _share(self, values: Sequence[tuple[float, ...]]) -> float:
-        box = 1.0
-        for worst in self.reference:
-            box *= worst
+        box = math.prod(self.reference)
         return pareto.hypervolume(values, self.reference) / box if values and box > 0 else 0.0
 
     def costs(self, trial: TrialRecord) -> tuple[float, ...]:
@@ -147,8 +145,8 @@ class Results:
     def best(self) -> TrialRecord:
         """The trial of the front with the lowest error; the cheapest of several."""
         self.require_complete()
-        members = (trial for group in self.groups for trial in group)
-        return min(members, key=lambda trial: (trial.objectives[0], self.costs(trial), trial.objectives))
+        front = (trial for group in self.groups for trial in group)
+        return min(front, key=lambda trial: (trial.objectives[0], self.costs(trial), trial.objectives))
 
     @property
     def knee(self) -> TrialRecord:
@@ -161,8 +159,8 @@ class Results:
             for name, worst in zip(self.objective_names, most, strict=True)
         ]
         shifted = [tuple(value - less for value, less in zip(row, shift, strict=True)) for row in self._values]
-        number = self.complete[pareto.knee(shifted)].number
-        return next(group[0] for group in self.groups if number in {trial.number for trial in group})
+        knee = self.complete[pareto.knee(shifted)]
+        return next(group[0] for group in self.groups if knee in group)
 
     @property
     def smallest(self) -> TrialRecord:
@@ -171,12 +169,7 @@ class Results:
         return min(self.front, key=lambda trial: (self.costs(trial), trial.objectives))
 
     def select(self, which: str) -> TrialRecord:
-        """The trial called "best", "knee", "smallest", or by its number.
-
-        Raises:
-            UsageError: no such trial, or it was not completed.
-            RunError: no trial is complete.
-        """
+        """The complete trial called "best", "knee", "smallest", or by its number."""
         if which in ("best", "knee", "smallest"):
             chosen: TrialRecord = getattr(self, which)
             return chosen
@@ -191,40 +184,28 @@ class Results:
         return found
 
     def baselines_within(self, trial: TrialRecord) -> dict[str, TrialRecord]:
-        """For each baseline unit, the most accurate baseline that costs no more than `trial` (see `costs`).
-
-        Baselines are compared at equal cost within the cost tolerance. Keys are unit names.
-        """
+        """For each unit, the most accurate baseline that costs no more than `trial`, within the cost tolerance."""
+        most = [cost * (1 + COST_TOLERANCE) for cost in self.costs(trial)]
         found: dict[str, TrialRecord] = {}
         for other in self.complete:
-            if not other.baseline:
-                continue
-            within = all(
-                theirs <= ours * (1 + COST_TOLERANCE)
-                for theirs, ours in zip(self.costs(other), self.costs(trial), strict=True)
-            )
+            within = other.baseline and all(cost <= limit for cost, limit in zip(self.costs(other), most, strict=True))
             unit = other.candidate.architecture.units[0][0]
             if within and (unit not in found or other.error < found[unit].error):
                 found[unit] = other
         return found
 
     def require_complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials."""
-        if not self.complete:
-            raise RunError(
-                f"No trial of this run is complete yet{self._ended_otherwise()}.",
-                hint="Give the search command again to go on, or wait for it where it runs.",
-            )
-        return self.complete
-
-    def _ended_otherwise(self) -> str:
-        """How trials ended that are not complete, for messages; empty where none has ended."""
-        if not self.trials:
-            return ""
+        """The complete trials; that there is none yet is a `RunError`."""
+        if self.complete:
+            return self.complete
         states = Counter(trial.state for trial in self.trials)
-        counts = ", ".join(f"{count} {state}" for state, count in states.items())
-        last = self.trials[-1].reason
-        return f" ({counts}{f'; the last one: {last}' if last else ''})".replace("\n", " ")
+        how = ", ".join(f"{count} {state}" for state, count in states.items())
+        if self.trials and self.trials[-1].reason:
+            how += f"; the last one: {self.trials[-1].reason}"
+        raise RunError(
+            f"No trial of this run is complete yet{f' ({how})' if how else ''}.".replace("\n", " "),
+            hint="Give the search command again to go on, or wait for it where it runs.",
+        )
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -239,12 +220,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def load_results(run: RunDirectory) -> Results:
-    """Read every finished trial of a run.
-
-    Raises:
-        RunError: the settings or a trial's result are damaged, or the run is an experiment's.
-        ConfigError: a trial's architecture or recipe is damaged.
-    """
+    """Read every finished trial of a search."""
     if run.is_experiment:
         raise RunError(f"{run.path} holds an experiment, not a search.", hint="pure-nas report shows what it found.")
     names, reference = objectives_of(run)
@@ -258,9 +234,8 @@ def objectives_of(run: RunDirectory) -> tuple[tuple[str, ...], tuple[float, ...]
     names, worst = settings.get("objectives", []), settings.get("reference", {})
     if names[:1] != ["error"] or len(set(names)) < len(names):
         raise RunError(f"{run.settings_path} is damaged: it has no valid 'objectives'.", hint=SETTINGS_HINT)
-    for name in names:
-        if name not in worst:
-            raise RunError(f"{run.settings_path} is damaged: it has no valid 'reference.{name}'.", hint=SETTINGS_HINT)
+    if missing := [name for name in names if name not in worst]:
+        raise RunError(f"{run.settings_path} is damaged: it has no valid 'reference.{missing[0]}'.", hint=SETTINGS_HINT)
     return tuple(names), tuple(float(worst[name]) for name in names)
 
 
@@ -291,3 +266,31 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
         weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
         curve=tuple(trial.curve()),
     )
+
+
+def find_architecture(text: str) -> Architecture:
+    """The architecture that a name, an architecture.json, or RUN:TRIAL stands for."""
+    if (trial := find_trial(text)) is not None:
+        return trial.architecture
+    if text.endswith(".json"):
+        return Architecture.load(Path(text))
+    try:
+        return Architecture.named(text)
+    except UsageError as error:
+        if "/" in text:
+            raise UsageError(
+                f'There is no architecture "{text}".', hint="Name a .json file, or a trial of a run as RUN:TRIAL."
+            ) from error
+        raise
+
+
+def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:
+    """The architecture for the channels, classes and size of a dataset's images."""
+    shape = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
+    return architecture.model_copy(update=shape)
+
+
+def find_trial(text: str) -> Candidate | None:
+    """What trial RUN:TRIAL trained; None where the text means something else."""
+    path, colon, which = text.rpartition(":")
+    return load_results(RunDirectory.open(Path(path))).select(which).candidate if colon else None

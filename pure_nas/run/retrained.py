@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from pure_nas.analysis.convergence import Convergence
 from pure_nas.analysis.statistics import accuracy_interval
 from pure_nas.errors import RunError
-from pure_nas.files import digest_of_document, read_json
+from pure_nas.files import check, digest_of_document, read_json
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
@@ -24,12 +24,7 @@ _Count = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True)
 class Variant:
-    """One network to retrain.
-
-    Attributes:
-        trial: number of the trial that it is, or is a twin of.
-        name: "trial", or such as "conv twin, usual recipe".
-    """
+    """One network to retrain: trial number `trial` ("trial"), or one of its twins ("conv twin, usual recipe")."""
 
     trial: int
     name: str
@@ -37,10 +32,9 @@ class Variant:
 
 
 def variants_of(trial: int, candidate: Candidate, epochs: int | None) -> list[Variant]:
-    """The trial's network and its all-conv and all-product twins, each by its usual recipe and by the trial's.
+    """The trial's network and its all-conv and all-product twins, each with its usual recipe and with the trial's.
 
-    Both recipes, because the learning rate alone can decide such a race; a twin that is the trial itself is left
-    out.
+    Both recipes, because the learning rate alone can decide; a twin that is the trial itself is left out.
     """
     own = candidate if epochs is None else _with_epochs(candidate, epochs)
     recipe = own.recipe
@@ -58,17 +52,14 @@ def _with_epochs(candidate: Candidate, epochs: int) -> Candidate:
 
 
 class _RetrainedDirectory(TrialDirectory):
-    """Is named for what it holds."""
+    """Is named for what it holds: the training of another network or seed is an error."""
 
     def result(self) -> dict[str, Any] | None:
-        """As of any trial; one of another network or seed is an error."""
         result = super().result()
-        if result is not None:
-            held = f"{self.candidate().digest}-seed{result.get('seed', self.number)}"
-            if held != self.path.name:
-                raise RunError(
-                    f"{self.path} holds the training of another network or seed, {held}.", hint=self.damaged_hint
-                )
+        held = f"{self.candidate().digest}-seed{result.get('seed', self.number)}" if result else self.path.name
+        if held != self.path.name:
+            message = f"{self.path} holds the training of another network or seed, {held}."
+            raise RunError(message, hint=self.damaged_hint)
         return result
 
 
@@ -84,11 +75,10 @@ class Row:
 
     Attributes:
         trial: number of the trial that it is, or is a twin of.
-        variant: "trial", or which twin under which recipe.
+        variant: the name of the `Variant`.
         digest: of the network and its recipe; empty where an older file cannot tell any more.
-        epochs: that each seed was trained for.
         seeds: those it was trained with, also where they diverged.
-        test_accuracy: one for each seed that did not diverge, 0 to 1.
+        test_accuracy: one for each seed that did not diverge.
         diverged: number of seeds that did.
         convergence: when the training accuracy first reached usual values; empty in files of older versions.
     """
@@ -163,23 +153,15 @@ class Retraining:
     def row_of(self, candidate: Candidate, seed: int | None = None) -> Row | None:
         """How this network did with its recipe, whichever trial it was retrained as.
 
-        Of several retrainings, that of the most epochs; one of which every seed diverged only where there is no other.
-
-        Args:
-            seed: takes one that has this seed, where there is one.
+        Of several retrainings, one with this seed where there is one, else that of the most epochs; one of which every
+        seed diverged only where there is no other.
         """
+
+        def preference(row: Row) -> tuple[bool, bool, int, int, bool]:
+            return seed in row.seeds, bool(row.test_accuracy), row.epochs, len(row.seeds), row.variant == "trial"
+
         found = [row for row in self.rows if row.digest and row.digest == _with_epochs(candidate, row.epochs).digest]
-        return max(
-            found,
-            key=lambda row: (
-                seed in row.seeds,
-                bool(row.test_accuracy),
-                row.epochs,
-                len(row.seeds),
-                row.variant == "trial",
-            ),
-            default=None,
-        )
+        return max(found, key=preference, default=None)
 
     def document(self) -> dict[str, Any]:
         """As retrain.json holds it, with a digest: a file that changes later is noticed."""
@@ -192,24 +174,19 @@ class Retraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Schema2:
+class _Schema2(Retraining):
     schema: Literal[2]
-    rows: tuple[Row, ...]
-    verdicts: tuple[Verdict, ...]
+    rows: tuple[Row, ...] = field()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Schema1:
+class _Schema1(Retraining):
     """Of one retrain command: all rows have these seeds and epochs."""
 
     schema: Literal[1]
+    rows: tuple[Row, ...] = field()
     seeds: Annotated[int, Field(ge=1, le=100_000)]
-    rows: tuple[Row, ...]
     epochs: int | None = None
-    verdicts: tuple[Verdict, ...] = ()
-
-
-_FILE = TypeAdapter[_Schema1 | _Schema2](Annotated[_Schema1 | _Schema2, Field(discriminator="schema")])
 
 
 def load_retraining(run: RunDirectory) -> Retraining | None:
@@ -218,12 +195,8 @@ def load_retraining(run: RunDirectory) -> Retraining | None:
     if not path.exists():
         return None
     hint = "Move it away and give the pure-nas retrain commands again: what was trained is not trained twice."
-    content = read_json(path, hint=hint)
-    try:
-        found = _FILE.validate_python(content)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise RunError(f"{path} is damaged: {faults}.", hint=hint) from error
+    content = read_json(path, dict[str, Any], hint=hint)
+    found = check(_Schema1 if content.get("schema") == 1 else _Schema2, content, path, hint=hint)
     # Older versions wrote no digest.
     if "digest" in content and content.pop("digest") != digest_of_document(content):
         raise RunError(f"{path} was changed after it had been written.", hint=hint)
@@ -235,26 +208,26 @@ def load_retraining(run: RunDirectory) -> Retraining | None:
                 f"{row.mean}.",
                 hint=hint,
             )
-    rows = found.rows if isinstance(found, _Schema2) else _upgraded(found, run)
-    return Retraining(rows=rows, verdicts=found.verdicts)
+    return Retraining(
+        rows=_upgraded(found, run) if isinstance(found, _Schema1) else found.rows, verdicts=found.verdicts
+    )
 
 
 def _upgraded(file: _Schema1, run: RunDirectory) -> tuple[Row, ...]:
     """The rows with what each of them says itself since."""
-    seeds = tuple(range(1, file.seeds + 1))
     digests: dict[tuple[int, str], str] = {}
     epochs: dict[int, int] = {}
     for number in {row.trial for row in file.rows}:
         if run.trial(number).has_candidate:
             variants = variants_of(number, run.trial(number).candidate(), file.epochs)
-            digests.update({(number, variant.name): variant.candidate.digest for variant in variants})
+            digests |= {(number, variant.name): variant.candidate.digest for variant in variants}
             epochs[number] = variants[0].candidate.recipe.epochs
     return tuple(
         replace(
             row,
             digest=digests.get((row.trial, row.variant), ""),
             epochs=epochs.get(row.trial, file.epochs or 0),
-            seeds=seeds,
+            seeds=tuple(range(1, file.seeds + 1)),
         )
         for row in file.rows
     )

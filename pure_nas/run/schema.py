@@ -1,7 +1,6 @@
-"""The files of a run as models: what may stand in each, and how what breaks a rule is said.
+"""The files of a run as models: what may stand in each.
 
-Older versions wrote less, so most fields may be missing; whoever needs one says so. Fields that are not named here are
-left alone.
+Older versions wrote less, so most fields may be missing; whoever needs one says so. Other fields are left alone.
 """
 
 from __future__ import annotations
@@ -54,9 +53,8 @@ class Images(RunFile):
     @model_validator(mode="before")
     @classmethod
     def _nothing_is_null(cls, content: Any) -> Any:
-        for name, value in content.items() if isinstance(content, dict) else ():
-            if value is None:
-                raise ValueError(f"{name} is null")
+        if isinstance(content, dict) and (null := [name for name, value in content.items() if value is None]):
+            raise ValueError(f"{null[0]} is null")
         return content
 
     @model_validator(mode="after")
@@ -67,16 +65,12 @@ class Images(RunFile):
         return self
 
 
-class Sampler(RunFile):
-    """The sampler that was chosen, and why."""
-
+class _Sampler(RunFile):
     name: str
     reason: str = ""
 
 
-class Axes(RunFile):
-    """The search space of a run."""
-
+class _Axes(RunFile):
     architecture: Table | None = None
     recipe: Table | None = None
 
@@ -99,7 +93,7 @@ class Settings(RunFile):
     reference: dict[str, Annotated[float, Field(gt=0)]] | None = None
     limits: dict[str, Amount] | None = None
     sampler: str | None = None
-    chosen_sampler: Sampler | None = None
+    chosen_sampler: _Sampler | None = None
     seed: Count | None = None
     seeds: Positive | None = None
     device: str | None = None
@@ -114,7 +108,7 @@ class Settings(RunFile):
     split: Literal["test", "validation"] | None = None
     validation_curve: bool | None = None
     dataset_replaced: bool | None = None
-    search_space: Axes | None = None
+    search_space: _Axes | None = None
     data: Images | None = None
     networks: Table | None = None
     recipes: Table | None = None
@@ -214,38 +208,30 @@ class State(RunFile):
     seconds: Amount
 
 
-class Scored(RunFile):
-    """Accuracies of a network on some images."""
-
+class _Scored(RunFile):
     accuracy: Share
     top5: Share | None = None
 
 
-class Viewed(Scored):
-    """Over test-time views."""
-
+class _Viewed(_Scored):
     name: str
 
 
-class Noisy(Scored):
-    """At a level of noise."""
-
+class _Noisy(_Scored):
     level: Amount
 
 
-class Changed(Scored):
-    """At another intensity."""
-
+class _Changed(_Scored):
     factor: Annotated[float, Field(gt=0)]
     agreement: Share
     cosine: Annotated[float, Field(ge=-1.0001, le=1.0001)] | None
 
 
-class Evaluation(Scored):
+class Evaluation(_Scored):
     """evaluation.json, of a training of an experiment."""
 
     images: Positive
     calibration_error: Amount | None
-    views: Viewed | None
-    noise: dict[str, Annotated[list[Noisy], Field(min_length=2)]]
-    intensity: list[Changed]
+    views: _Viewed | None
+    noise: dict[str, Annotated[list[_Noisy], Field(min_length=2)]]
+    intensity: list[_Changed]

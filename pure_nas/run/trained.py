@@ -13,10 +13,9 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
-from pure_nas.run.architectures import find_architecture, fitted_to
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
-from pure_nas.run.results import load_results
+from pure_nas.run.results import find_architecture, fitted_to, load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture
@@ -58,21 +57,14 @@ class Trained:
 
 def find_all_trained(texts: Sequence[str]) -> list[Trained]:
     """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share."""
-    if not texts:
-        return []
     found = [find_trained(text) for text in texts]
     names = [os.path.abspath(each.name) for each in found]
-    shared = os.path.commonpath([os.path.dirname(name) for name in names])
+    shared = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ""
     return [replace(each, name=os.path.relpath(name, shared)) for each, name in zip(found, names, strict=True)]
 
 
 def find_trained(text: str) -> Trained:
-    """The network that RUN:TRIAL, a .safetensors file, or a folder with weights names.
-
-    Raises:
-        UsageError: it names no trained network.
-        RunError: the weights or the run are missing or damaged.
-    """
+    """The network that RUN:TRIAL, a .safetensors file, or a folder with weights names."""
     path = expanded(text)
     if path.suffix in _ENDINGS:
         return _from_file(path)
@@ -87,7 +79,7 @@ def find_trained(text: str) -> Trained:
         raise UsageError(f"{text} is a folder without {WEIGHTS_FILE}.", hint=_way_to_weights(text, path))
     find_architecture(text)
     raise UsageError(
-        f"{text} is a network without weights: there is nothing to judge.",
+        f"{text} is a network without weights: there is nothing to evaluate.",
         hint=f"Train it, for example with pure-nas train {text} --dataset NAME, and name the folder that it writes; "
         "or give its weights with --weights FILE; or name a trial of a run as RUN:TRIAL, such as runs/digits:best.",
     )
@@ -115,14 +107,12 @@ def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
     network = load_trained(weights, record.candidate.architecture)
     retraining = load_retraining(run)
     if retraining is not None and (row := retraining.row_of(record.candidate)):
-        again = retrained_folder(run, row.digest, row.seeds[0]).path
-        epochs = counted(record.candidate.recipe.epochs, "epoch")
         _log.info(
             "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
             text,
-            epochs,
+            counted(record.candidate.recipe.epochs, "epoch"),
             counted(row.epochs, "epoch"),
-            again,
+            retrained_folder(run, row.digest, row.seeds[0]).path,
         )
     return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
 
@@ -137,9 +127,8 @@ def _from_file(weights: Path) -> Trained:
 def require_file(weights: Path) -> None:
     """Check that weights that were named are there."""
     if not weights.is_file():
-        raise RunError(
-            f"The weights {weights} are missing.", hint="Give the path of a .safetensors file, as pure-nas writes them."
-        )
+        hint = "Give the path of a .safetensors file, as pure-nas writes them."
+        raise RunError(f"The weights {weights} are missing.", hint=hint)
 
 
 def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
@@ -149,7 +138,7 @@ def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
     return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
 
 
-def find_beside_conv_twin(text: str) -> list[Trained]:
+def find_with_conv_twins(text: str) -> list[Trained]:
     """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds."""
     folder, _, which = text.rpartition(":")
     if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
@@ -177,6 +166,5 @@ def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
     found = [_from_file(weights) for weights in files if weights.is_file()]
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
-    seeds = f"{len(files)} seed{'s' if len(files) != 1 else ''}"
-    which = seeds if len(found) == len(files) else f"{len(found)} of {len(files)} seeds"
-    return replace(found[0], name=f"{name}, {which}", others=tuple(found[1:]))
+    which = "" if len(found) == len(files) else f"{len(found)} of "
+    return replace(found[0], name=f"{name}, {which}{counted(len(files), 'seed')}", others=tuple(found[1:]))

@@ -1,4 +1,4 @@
-"""Weights of a network as a safetensors file: written, read again, and given to a network."""
+"""Weights of a network as a safetensors file: written, read again, and loaded into a network."""
 
 from __future__ import annotations
 
@@ -39,52 +39,50 @@ def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] |
     """
     if state_dict is None:
         raise UsageError("This format needs the weights of a trained network.", hint='The format "json" does without.')
-    fault = _misfit(_blank(architecture).state_dict(), state_dict)
-    if fault:
+    if fault := _misfit(_blank(architecture).state_dict(), state_dict):
         raise UsageError(f"The weights do not fit the architecture {architecture.digest}: {fault}.")
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()}
     data: bytes = safetensors.torch.save(state, {"format": "pt", "architecture": architecture.digest})
-    tensors = _tensors_in(data)
+    metadata, tensors = _split(data)
     header = decoded(data[8 : len(data) - len(tensors)])
-    header["__metadata__"] = dict(sorted({**header["__metadata__"], _CHECKSUM: digest_of(tensors)}.items()))
+    header["__metadata__"] = dict(sorted({**metadata, _CHECKSUM: digest_of(tensors)}.items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text = text.ljust(-(-len(text) // 8) * 8)  # The format aligns tensors to eight bytes.
     return len(text).to_bytes(8, "little") + text + tensors
 
 
-def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """The weights in a safetensors file, once they are known to be those that were written.
+def read_weights(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
+    """The weights in a safetensors file, and the digest of the architecture that it says they are of, if it does.
 
-    That is known of weights beside the result.json of their training, which keeps their digest, and of others by the
-    checksum in the file itself; files of older versions have neither.
-
-    Returns:
-        The weights, and the digest of the architecture that they are of; None where the file does not say it.
+    They are known to be those that were written by the result.json of their training, which keeps their digest, or by
+    the checksum in the file itself; files of older versions have neither.
 
     Raises:
-        RunError: the file is missing or damaged, or is not the one that the training beside it ended with.
+        RunError: the file is missing or damaged, no safetensors file, or not the one that its training ended with.
     """
-    return _read(expanded(path))[0]
-
-
-def _read(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
-    """The weights in a file, and the digest of the architecture that it says they belong to, if it says so."""
-    beside = TrialDirectory(path.parent, 0)
-    kept = beside.weights_digest if path.name == WEIGHTS_FILE else None
+    training = TrialDirectory(path.parent, 0)
+    kept = training.weights_digest if path.name == WEIGHTS_FILE else None
     try:
         data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise RunError(f"The weights {path} are missing.", hint=_TRAIN_AGAIN) from error
     except OSError as error:
-        raise RunError(f"The weights {path} cannot be read: {reason(error)}.", hint=_TRAIN_AGAIN) from error
+        fault = "are missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {reason(error)}"
+        raise RunError(f"The weights {path} {fault}.", hint=_TRAIN_AGAIN) from error
+    if data.startswith(_TORCH_SAVE):  # Never opened: it may run code.
+        raise RunError(
+            f"{path} is no safetensors file, but one of torch.save.",
+            hint='Convert it, if it holds a state_dict: python -c "import torch, safetensors.torch; '
+            f"safetensors.torch.save_file(torch.load('{path}', map_location='cpu', weights_only=True), "
+            f"'{path.with_suffix('.safetensors')}')\"",
+        )
     if kept is not None and digest_of(data) != kept:
         raise RunError(
-            f"The weights {path} are damaged, or belong to another training than the {beside.ended.name} beside them.",
+            f"The weights {path} are damaged, or belong to another training than the {training.ended.name} next to "
+            "them.",
             hint=_TRAIN_AGAIN,
         )
     try:
-        metadata = _metadata_in(data)
-        if _CHECKSUM in metadata and metadata[_CHECKSUM] != digest_of(_tensors_in(data)):
+        metadata, tensors = _split(data)
+        if _CHECKSUM in metadata and metadata[_CHECKSUM] != digest_of(tensors):
             raise ValueError("their checksum is wrong")
         weights: Mapping[str, Tensor] = safetensors.torch.load(data)
     except (ValueError, SafetensorError) as error:
@@ -93,52 +91,46 @@ def _read(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
     return weights, digest if isinstance(digest, str) else None
 
 
-def _metadata_in(data: bytes) -> Mapping[str, str]:
-    length = int.from_bytes(data[:8], "little")
-    header = decoded(data[8 : 8 + length]) if length <= len(data) else None
+def _split(data: bytes) -> tuple[Mapping[str, str], bytes]:
+    """The metadata of a safetensors file, and the tensors behind its header."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = decoded(data[8:end]) if end <= len(data) else None
     if not isinstance(header, dict):
         raise ValueError("they have no header")
     metadata = header.get("__metadata__") or {}
     if not isinstance(metadata, dict):
         raise ValueError("their header has no valid metadata")
-    return metadata
-
-
-def _tensors_in(data: bytes) -> bytes:
-    """What follows the header of a safetensors file."""
-    return data[8 + int.from_bytes(data[:8], "little") :]
+    return metadata, data[end:]
 
 
 def load_trained(weights: Path, architecture: Architecture | None = None, *, name: str = "") -> Network:
     """The network whose weights are at `weights`, on the CPU.
 
     Args:
-        architecture: what it is; where it is left out, the architecture.json beside the weights says it.
+        architecture: what it is; by default the architecture.json in the same folder says it.
         name: what messages call the architecture.
 
     Raises:
-        RunError: a file is missing, damaged or no safetensors file, or the weights belong to another architecture.
-        ConfigError: architecture.json is damaged.
+        RunError: a file is missing or damaged, or the weights belong to another architecture.
     """
     weights = expanded(weights)
-    _require_safetensors(weights)
-    state, wanted = _read(weights)
-    beside = weights.parent / ARCHITECTURE_FILE
-    if architecture is None and not beside.is_file():
+    state, wanted = read_weights(weights)
+    file = weights.parent / ARCHITECTURE_FILE
+    if architecture is None and not file.is_file():
         whose = f" of the architecture {wanted}" if wanted else ""
         raise RunError(
-            f"{weights} holds weights{whose}, but there is no {ARCHITECTURE_FILE} beside it to say what that is.",
+            f"{weights} holds weights{whose}, but there is no {ARCHITECTURE_FILE} in its folder to say what that is.",
             hint=f"pure-nas writes {ARCHITECTURE_FILE} into the same folder: copy both.",
         )
-    chosen = architecture or Architecture.load(beside)
+    chosen = architecture or Architecture.load(file)
     called = f"{name} ({chosen.digest})" if name else chosen.digest
     if wanted is not None and wanted != chosen.digest:
-        which = f"; {beside} says which" if beside.is_file() else ""
+        which = f"; {file} says which" if file.is_file() else ""
         raise RunError(
             f"{weights} are weights of the architecture {wanted}, not of {called}.",
             hint=f"Name the network that they are of{which}."
             if architecture
-            else f"Put the {ARCHITECTURE_FILE} of that network beside them.",
+            else f"Put the {ARCHITECTURE_FILE} of that network next to them.",
         )
     network = _blank(chosen)
     try:
@@ -156,23 +148,6 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
 def _blank(architecture: Architecture) -> Network:
     with global_random_state():
         return Network(architecture)
-
-
-def _require_safetensors(weights: Path) -> None:
-    """Check that a file is not what torch.save writes, which is never opened: it may run code."""
-    try:
-        with weights.open("rb") as file:
-            start = file.read(4)
-    except OSError:
-        return  # whoever reads it says what is wrong
-    if start.startswith(_TORCH_SAVE):
-        converted = weights.with_suffix(".safetensors")
-        raise RunError(
-            f"{weights} is no safetensors file, but one of torch.save.",
-            hint='Convert it, if it holds a state_dict: python -c "import torch, safetensors.torch; '
-            f"safetensors.torch.save_file(torch.load('{weights}', map_location='cpu', weights_only=True), "
-            f"'{converted}')\"",
-        )
 
 
 def _misfit(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

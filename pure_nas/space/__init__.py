@@ -1,1 +1,1 @@
-"""What can be trained: architectures, recipes and spaces of them. Nothing here imports PyTorch."""
+"""Internal: what can be trained: architectures, recipes and spaces of them. Nothing here imports PyTorch."""

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
@@ -29,8 +30,6 @@ from pure_nas.space.unit import (
 Family = Literal["cifar", "imagenet"]
 BaseWidth = Annotated[int, Field(ge=1, le=4096)]
 
-BOTTLENECK_EXPANSION = 4
-
 _IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
@@ -38,9 +37,7 @@ _IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
     101: ((3, 4, 23, 3), True),
     152: ((3, 8, 36, 3), True),
 }
-_NAME = re.compile(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})")
 _UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
-
 _USUAL_THRESHOLD = 0.0
 
 
@@ -92,10 +89,6 @@ class Block:
     options: tuple[tuple[str, Any], ...]
 
 
-def _usual_in_every_stage(validated: dict[str, Any]) -> tuple[float, ...]:
-    return (_USUAL_THRESHOLD,) * len(validated["units"])
-
-
 class Architecture(DescribedDocument):
     """A residual network of which every layer's unit is chosen.
 
@@ -139,7 +132,7 @@ class Architecture(DescribedDocument):
             per="stage",
             costs=False,
         ),
-    ] = Field(default_factory=_usual_in_every_stage)
+    ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated["units"]))
     threshold_trainable: Annotated[bool, Described("whether theta is trained", costs=False)] = True
     threshold_per_channel: Annotated[
         bool, later(False), Described("whether every input channel of a unit has a theta of its own")
@@ -166,11 +159,7 @@ class Architecture(DescribedDocument):
         float,
         Field(gt=0, le=10),
         later(1.0),
-        Described(
-            "factor of the branch of every block before it is added to the skip",
-            of_blocks=True,
-            free=(1.0,),
-        ),
+        Described("factor of the branch of every block before it is added to the skip", of_blocks=True, free=(1.0,)),
     ] = 1.0
     zero_gamma: Annotated[
         bool,
@@ -229,20 +218,14 @@ class Architecture(DescribedDocument):
         Raises:
             UsageError: no network has that name.
         """
-        match = _NAME.fullmatch(name.strip().lower())
+        match = re.fullmatch(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})", name.strip().lower())
         usual, own, digits = match.groups(default="") if match else ("", "", "0")
         unit = _UNIT_OF_NAME.get(usual, own)
-        depth = int(digits) if usual or own in unit_names() else 0
+        depth = int(digits) if unit in unit_names() else 0
         if depth in _IMAGENET_BLOCKS:
             blocks, bottleneck = _IMAGENET_BLOCKS[depth]
-            defaults: dict[str, object] = {
-                "family": "imagenet",
-                "base_width": 64,
-                "bottleneck": bottleneck,
-                "num_classes": 1000,
-                "image_size": 224,
-            }
-            return cls.uniform(unit, blocks, **{**defaults, **fields})
+            usual_fields = {"family": "imagenet", "base_width": 64, "num_classes": 1000, "image_size": 224}
+            return cls.uniform(unit, blocks, **{**usual_fields, "bottleneck": bottleneck, **fields})
         if depth >= 8 and (depth - 2) % 6 == 0 and depth <= 1202:
             return cls.uniform(unit, ((depth - 2) // 6,) * 3, **fields)
         raise UsageError(
@@ -276,7 +259,7 @@ class Architecture(DescribedDocument):
     def kind(self) -> str:
         """The name of the unit if there is one only, "product" where all of several multiply, else "hybrid"."""
         if len(self.unit_set) == 1:
-            return next(iter(self.unit_set))
+            return min(self.unit_set)
         return PRODUCT.name if all(get_unit(name).multiplies for name in self.unit_set) else HYBRID
 
     @property
@@ -297,9 +280,9 @@ class Architecture(DescribedDocument):
     def canonical(self) -> Self:
         """The same network with every setting that nothing in it reads at its default."""
         read = settings_read(self.unit_set)
-        unread: list[str] = [name for name in SETTINGS if name not in read]
+        unread = set[str](SETTINGS) - read
         if all(block.shortcut == "identity" for block, _ in self.distinct_blocks()):
-            unread.append("shortcut")
+            unread.add("shortcut")
         thresholds = tuple(_USUAL_THRESHOLD if theta is None else theta + 0.0 for theta in self.thresholds_read)
         return self.model_copy(update={"threshold_init": thresholds, **{name: _USUAL[name] for name in unread}})
 
@@ -350,63 +333,48 @@ class Architecture(DescribedDocument):
 
     def _block(self, stage: int, index: int) -> Block:
         unit = get_unit(self.units[stage][index])
-        enters = index == 0
-        channels = self.widths[stage]
-        channels_out = channels * self._expansion
-        channels_in = channels_out if not enters else self._stage_in_channels(stage)
-        stride = 2 if enters and stage > 0 else 1
-        size_out = self.stage_sizes[stage]
-        size_in = self.stage_sizes[stage - 1] if stride == 2 else size_out
-        changes = stride != 1 or channels_in != channels_out
+        stride = 2 if index == 0 and stage > 0 else 1
+        out_size = self.stage_sizes[stage]
+        in_size = self.stage_sizes[stage - 1] if stride == 2 else out_size
+        before = self._out_channels(stage - 1) if stage > 0 else self.base_width
+        in_channels, out_channels = self._out_channels(stage) if index > 0 else before, self._out_channels(stage)
+        options = {name: True if unit.always_relu and name in RELUS else getattr(self, name) for name in _OF_BLOCKS}
         return Block(
             name=f"stages.{stage}.{index}",
             stage=stage,
             unit=unit,
             unit_place=UnitPlace(
-                in_channels=channels,
-                out_channels=channels,
+                in_channels=self.widths[stage],
+                out_channels=self.widths[stage],
                 stride=stride if self.bottleneck else 1,
-                in_size=size_in if self.bottleneck else size_out,
-                out_size=size_out,
+                in_size=in_size if self.bottleneck else out_size,
+                out_size=out_size,
                 threshold_init=self.threshold_init[stage],
                 **{name: getattr(self, name) for name in _SETTINGS_OF_A_PLACE},
             ),
             bottleneck=self.bottleneck,
-            in_channels=channels_in,
-            channels=channels,
-            out_channels=channels_out,
+            in_channels=in_channels,
+            channels=self.widths[stage],
+            out_channels=out_channels,
             stride=stride,
-            in_size=size_in,
-            out_size=size_out,
-            shortcut=self.shortcut if changes else "identity",
-            options=tuple(self._options(unit)),
+            in_size=in_size,
+            out_size=out_size,
+            shortcut=self.shortcut if stride != 1 or in_channels != out_channels else "identity",
+            options=tuple((name, value) for name, value in options.items() if value != _USUAL[name]),
         )
-
-    def _options(self, unit: Unit) -> Iterator[tuple[str, Any]]:
-        for name, default in _OF_BLOCKS.items():
-            value = True if unit.always_relu and name in RELUS else getattr(self, name)
-            if value != default:
-                yield name, value
 
     @property
     def stage_sizes(self) -> tuple[int, ...]:
         """Height and width of each stage's output, pixels."""
-        sizes = [self.stem.out_size]
-        while len(sizes) < len(self.units):
-            sizes.append(halved(sizes[-1]))
-        return tuple(sizes)
+        return tuple(accumulate(self.units[1:], lambda size, _: halved(size), initial=self.stem.out_size))
 
-    @property
-    def _expansion(self) -> int:
-        return BOTTLENECK_EXPANSION if self.bottleneck else 1
-
-    def _stage_in_channels(self, stage: int) -> int:
-        return self.widths[stage - 1] * self._expansion if stage > 0 else self.base_width
+    def _out_channels(self, stage: int) -> int:
+        return self.widths[stage] * (4 if self.bottleneck else 1)
 
     @property
     def out_channels(self) -> int:
         """Features that reach the classifier."""
-        return self.widths[-1] * self._expansion
+        return self._out_channels(-1)
 
 
 def halved(size: int) -> int:
@@ -416,7 +384,7 @@ def halved(size: int) -> int:
 
 _DESCRIBED = descriptions(Architecture)
 _USUAL = {name: default_of(Architecture, name) for name in _DESCRIBED}
-_OF_BLOCKS = {name: _USUAL[name] for name, each in _DESCRIBED.items() if each.of_blocks}
+_OF_BLOCKS = [name for name, each in _DESCRIBED.items() if each.of_blocks]
 SETTINGS: tuple[Setting, ...] = tuple(name for name in get_args(Setting) if _DESCRIBED[name].per == "network")
 """What some units read and a network has one value of; thresholds may start elsewhere in every stage."""
 _SETTINGS_OF_A_PLACE = [name for name in SETTINGS if name in UnitPlace.__dataclass_fields__]

@@ -27,6 +27,7 @@ Value = bool | int | float | str | None
 T = TypeVar("T")
 Spread = Callable[[T], tuple[Any, ...]]
 """What one value of an axis stands for, place by place."""
+Size = Literal["smallest", "middle", "largest"]
 
 
 class Suggester(Protocol):
@@ -52,20 +53,9 @@ class Axis(ABC, Generic[T]):
         """How many architectures the axis tells apart: its values, or 1 for a range of floats."""
         return len(self.values)
 
-    @property
-    def smallest(self) -> T:
-        """The lowest number, or the first choice."""
-        return self.values[0]
-
-    @property
-    def largest(self) -> T:
-        """The highest number, or the last choice."""
-        return self.values[-1]
-
-    @property
-    def middle(self) -> T:
-        """The median; the lower of the two in the middle."""
-        return self.values[(len(self.values) - 1) // 2]
+    def sized(self, size: Size) -> T:
+        """The first, middle (the lower of two) or last of the values."""
+        return self.values[{"smallest": 0, "middle": (len(self.values) - 1) // 2, "largest": -1}[size]]
 
     def __contains__(self, value: object) -> bool:
         return value in self.values
@@ -74,9 +64,8 @@ class Axis(ABC, Generic[T]):
         """`value` where the axis holds it, else the closest number, else the first choice."""
         if value in self:
             return value
-        if not _is_number(value):
-            return self.values[0]
-        return min(self.values, key=lambda other: _distance(other, value))
+        numbers: list[Any] = [other for other in self.values if _is_number(other)] if _is_number(value) else []
+        return min(numbers, key=lambda other: abs(other - value), default=self.values[0])
 
     def standing_for(self, wanted: tuple[Any, ...], spread: Spread[T]) -> T | None:
         """The first value that `spread` turns into `wanted`.
@@ -84,10 +73,13 @@ class Axis(ABC, Generic[T]):
         Raises:
             LookupError: there is none.
         """
-        for value in self.values:
+        for value in self._possible(wanted):
             if spread(value) == wanted:
                 return value
         raise LookupError(wanted)
+
+    def _possible(self, wanted: tuple[Any, ...]) -> Sequence[T]:
+        return self.values
 
     @abstractmethod
     def ask(self, trial: Suggester, name: str) -> T:
@@ -103,30 +95,15 @@ class Axis(ABC, Generic[T]):
 
 
 @dataclass(frozen=True)
-class Fixed(Axis[T]):
-    """One value, never suggested."""
-
-    value: T
-
-    @property
-    def values(self) -> tuple[T, ...]:
-        return (self.value,)
-
-    def ask(self, trial: Suggester, name: str) -> T:
-        return self.value
-
-    def distribution(self) -> None:
-        return None
-
-    def plain(self) -> object:
-        return written(self.value)
-
-
-@dataclass(frozen=True)
 class Choices(Axis[T]):
-    """Two or more values, suggested by name or number."""
+    """Values that are suggested by name or number; a single one is fixed, never suggested."""
 
     choices: tuple[T, ...]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there is nothing to choose."""
+        return len(self.choices) == 1
 
     @property
     def values(self) -> tuple[T, ...]:
@@ -135,21 +112,24 @@ class Choices(Axis[T]):
         return tuple(sorted(self.choices, key=lambda value: math.inf if value is None else cast(float, value)))
 
     def ask(self, trial: Suggester, name: str) -> T:
-        return cast(T, trial.suggest_categorical(name, self.choices))
+        return self.choices[0] if self.fixed else cast(T, trial.suggest_categorical(name, self.choices))
 
-    def distribution(self) -> BaseDistribution:
+    def distribution(self) -> BaseDistribution | None:
         from optuna.distributions import CategoricalDistribution
 
-        return CategoricalDistribution(cast(tuple[Value, ...], self.choices))
+        return None if self.fixed else CategoricalDistribution(cast(tuple[Value, ...], self.choices))
 
     def plain(self) -> object:
-        return {"choices": [written(choice) for choice in self.choices]}
+        return written(self.choices[0]) if self.fixed else {"choices": [written(choice) for choice in self.choices]}
+
+
+def fixed(value: T) -> Choices[T]:
+    """The axis of one value."""
+    return Choices((value,))
 
 
 @dataclass(frozen=True)
 class _Range(Axis[T]):
-    """Every number from `low` to `high`, both included; evenly over magnitudes where `log`."""
-
     low: T
     high: T
     log: bool = False
@@ -177,7 +157,7 @@ class IntRange(_Range[int]):
 
 @dataclass(frozen=True)
 class FloatRange(_Range[float]):
-    """Every number from `low` to `high`; evenly over magnitudes where `log`."""
+    """Every number from `low` to `high`, both included; evenly over magnitudes where `log`."""
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -187,18 +167,11 @@ class FloatRange(_Range[float]):
     def count(self) -> int:
         return 1
 
-    @property
-    def middle(self) -> float:
-        return math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
-
     def __contains__(self, value: object) -> bool:
         return _is_number(value) and self.low <= cast(float, value) <= self.high
 
-    def standing_for(self, wanted: tuple[Any, ...], spread: Spread[float]) -> float | None:
-        value = wanted[0]
-        if value in self and spread(value) == wanted:
-            return cast(float, value)
-        raise LookupError(wanted)
+    def _possible(self, wanted: tuple[Any, ...]) -> Sequence[float]:
+        return wanted[:1] if wanted[0] in self else ()
 
     def ask(self, trial: Suggester, name: str) -> float:
         return trial.suggest_float(name, self.low, self.high, log=self.log)
@@ -213,8 +186,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _distance(value: object, other: object) -> float:
-    return abs(cast(float, value) - cast(float, other)) if _is_number(value) else math.inf
+_FAULTY: Axis[Any] = fixed(None)
+"""Stands for an axis that cannot be read."""
 
 
 class AxisOf(ReadBy):
@@ -225,11 +198,6 @@ class AxisOf(ReadBy):
         self._reader = ValueReader(value_type)
 
     def _read(self, raw: object) -> Any:
-        """The axis that a file writes as `raw`.
-
-        Raises:
-            ValidationError: it breaks a rule; every fault is listed.
-        """
         if isinstance(raw, Axis | StageAxis):
             return raw
         faults = FieldFaults()
@@ -244,23 +212,23 @@ class AxisOf(ReadBy):
         """The axis that a file writes as `raw`; what is wrong goes to `faults` and the axis is then of no use."""
         if isinstance(raw, list):
             faults.add(path, "a list of values to choose from is written { choices = [...] }")
-            return Fixed(None)
-        if not isinstance(raw, Mapping):
-            return Fixed(self._reader.value(raw, faults, path))
-        if "choices" in raw:
+        elif not isinstance(raw, Mapping):
+            return fixed(self._reader.value(raw, faults, path))
+        elif "choices" in raw:
             faults.unknown_keys(raw, ("choices",), path)
             return self._choices(raw["choices"], faults, (*path, "choices"))
-        if "low" in raw or "high" in raw:
+        elif "low" in raw or "high" in raw:
             return self._range(raw, faults, path)
-        faults.unknown_keys(raw, AXIS_KEYS, path)
-        faults.add(path, "must be a value, { choices = [...] } or { low = ..., high = ... }")
-        return Fixed(None)
+        else:
+            faults.unknown_keys(raw, AXIS_KEYS, path)
+            faults.add(path, "must be a value, { choices = [...] } or { low = ..., high = ... }")
+        return _FAULTY
 
     def _choices(self, raw: object, faults: FieldFaults, path: Path) -> Axis[Any]:
         noted = len(faults)
         values = self._reader.values(raw, faults, path)
         note_repeats(values, faults, path, ignore_none=len(faults) > noted)
-        return Choices(values) if len(values) > 1 else Fixed(values[0] if values else None)
+        return Choices(values or (None,))
 
     def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
         noted = len(faults)
@@ -268,22 +236,22 @@ class AxisOf(ReadBy):
         if len(faults) == noted:  # a misspelt key is not also a missing one
             for key in {"low", "high"} - set(raw):
                 faults.add((*path, key), "is missing")
-        low: Any = self._reader.value(raw["low"], faults, (*path, "low")) if "low" in raw else None
-        high: Any = self._reader.value(raw["high"], faults, (*path, "high")) if "high" in raw else None
+        bounds = {key: self._reader.value(raw[key], faults, (*path, key)) for key in ("low", "high") if key in raw}
         log = raw.get("log", False)
         if not isinstance(log, bool):
             faults.add((*path, "log"), f"must be true or false, got {shown(log)}")
         if len(faults) > noted:
-            return Fixed(None)
-        if any(isinstance(bound, bool | str | None) for bound in (low, high)):
+            return _FAULTY
+        low, high = bounds["low"], bounds["high"]
+        if not _is_number(low) or not _is_number(high):
             faults.add(path, "a range needs two numbers; give a value or { choices = [...] }")
-            return Fixed(None)
+            return _FAULTY
         if low > high:
             faults.add(path, f"low <= high must hold, but got low = {low} and high = {high}")
         if log and low <= 0:
             faults.add((*path, "low"), f"log = true needs low > 0, got {low}")
         if low == high:
-            return Fixed(low)
+            return fixed(low)
         return IntRange(low, high, bool(log)) if isinstance(low, int) else FloatRange(low, high, bool(log))
 
 
@@ -295,10 +263,9 @@ def note_per(per: object, known: Sequence[str], faults: FieldFaults) -> None:
 
 @dataclass(frozen=True)
 class StageAxis:
-    """One axis for every stage, or one a stage.
+    """One axis for every stage, or one for each.
 
     Attributes:
-        axes: one for all stages, or one for each.
         per: "stage" draws a value for each stage, "network" one for all.
     """
 
@@ -311,10 +278,10 @@ class StageAxis:
 
     def plain(self) -> object:
         """The axis as a search space file writes it."""
-        written = [axis.plain() for axis in self.axes]
-        if len(written) > 1:
-            return written
-        return {**written[0], "per": self.per} if isinstance(written[0], dict) else written[0]
+        entries = [axis.plain() for axis in self.axes]
+        if len(entries) > 1:
+            return entries
+        return {**entries[0], "per": self.per} if isinstance(entries[0], dict) else entries[0]
 
 
 class StageAxisOf(AxisOf):
@@ -330,4 +297,4 @@ class StageAxisOf(AxisOf):
         per = raw.get("per", "stage")
         note_per(per, ("stage", "network"), faults)
         axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
-        return StageAxis((axis,)) if isinstance(axis, Fixed) else StageAxis((axis,), per)
+        return StageAxis((axis,)) if isinstance(axis, Choices) and axis.fixed else StageAxis((axis,), per)

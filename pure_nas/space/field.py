@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from inspect import cleandoc
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -54,11 +54,7 @@ class Described:
 
 
 class DescribedDocument(Document):
-    """A document that consists of described fields; its docstring lists them.
-
-    Raises:
-        TypeError: a subclass has a field without a description.
-    """
+    """A document that consists of described fields; its docstring lists them."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -74,17 +70,18 @@ def descriptions(model: type[BaseModel]) -> dict[str, Described]:
     Raises:
         TypeError: a field is not described.
     """
-    found: dict[str, Described] = {}
-    for name, field in model.model_fields.items():
-        if field.alias != "schema":
-            described = next((each for each in field.metadata if isinstance(each, Described)), None)
-            if described is None:
-                raise TypeError(
-                    f"{model.__name__}.{name} is not described: nothing could search, list or show it. "
-                    f'Write {name}: Annotated[..., Described("what it is")].'
-                )
-            found[name] = described
-    return found
+    found = {name: _described(field) for name, field in model.model_fields.items() if field.alias != "schema"}
+    for name, described in found.items():
+        if described is None:
+            raise TypeError(
+                f"{model.__name__}.{name} is not described: nothing could search, list or show it. "
+                f'Write {name}: Annotated[..., Described("what it is")].'
+            )
+    return cast(dict[str, Described], found)
+
+
+def _described(field: FieldInfo) -> Described | None:
+    return next((each for each in field.metadata if isinstance(each, Described)), None)
 
 
 def later(default: object) -> FieldInfo:
@@ -95,10 +92,9 @@ def later(default: object) -> FieldInfo:
 
 def field_type(model: type[BaseModel], name: str) -> Any:
     """What a field of `model` accepts, with its bounds: one stage's value where each has one."""
-    field = model.model_fields[name]
-    bounds = [each for each in field.metadata if not isinstance(each, Described)]
+    field, described = model.model_fields[name], _described(model.model_fields[name])
+    bounds = [each for each in field.metadata if each is not described]
     annotation: Any = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
-    described = next((each for each in field.metadata if isinstance(each, Described)), None)
     return get_args(annotation)[0] if described and described.per == "stage" else annotation
 
 
@@ -127,15 +123,9 @@ class FieldFaults:
 
     def extend(self, path: Path, error: ValidationError) -> None:
         """Note what Pydantic found in the value at `path`."""
-        for details in error.errors():
-            self._found.append(
-                InitErrorDetails(
-                    type=details["type"],
-                    loc=(*path, *details["loc"]),
-                    input=details["input"],
-                    ctx=details.get("ctx", {}),
-                )
-            )
+        for each in error.errors():
+            place, context = (*path, *each["loc"]), each.get("ctx", {})
+            self._found.append(InitErrorDetails(type=each["type"], loc=place, input=each["input"], ctx=context))
 
     def unknown_keys(self, table: Mapping[str, object], known: Sequence[str], path: Path = ()) -> None:
         """Note the keys of `table` that are not known."""
@@ -144,11 +134,7 @@ class FieldFaults:
                 self.add((*path, key), f"unknown key {quoted(key)}; {nearest(key, known)}")
 
     def raise_any(self) -> None:
-        """Raise what was noted.
-
-        Raises:
-            ValidationError: there was a fault; Pydantic puts the path of the field before each.
-        """
+        """Raise what was noted as a ValidationError, in which Pydantic puts the path of the field before each."""
         if self._found:
             raise ValidationError.from_exception_data("field", self._found)
 
@@ -157,8 +143,8 @@ class ValueReader:
     """Reads single values of a field from a file. "none" stands for None, which TOML cannot write."""
 
     def __init__(self, value_type: Any) -> None:
-        is_model = isinstance(value_type, type) and issubclass(value_type, BaseModel)
-        config = None if is_model else ConfigDict(strict=True, allow_inf_nan=False)
+        has_config = isinstance(value_type, type) and issubclass(value_type, BaseModel)
+        config = None if has_config else ConfigDict(strict=True, allow_inf_nan=False)
         self._values: TypeAdapter[Any] = TypeAdapter(value_type, config=config)
         self._nullable = type(None) in get_args(value_type)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator
 
 from pure_nas.errors import UsageError
-from pure_nas.space.axis import Axis, AxisOf, Choices, Fixed, note_per
+from pure_nas.space.axis import Axis, AxisOf, Choices, fixed, note_per
 from pure_nas.space.field import FieldFaults, Path
 from pure_nas.space.unit import get_unit
 
@@ -18,11 +18,7 @@ Per = Literal["layer", "stage", "network"]
 Placement = tuple[tuple[str, ...], ...]
 
 
-def _known_unit(name: str) -> str:
-    return get_unit(name).name
-
-
-UnitName = Annotated[str, AfterValidator(_known_unit)]
+UnitName = Annotated[str, AfterValidator(lambda name: get_unit(name).name)]
 _UNIT_NAMES = AxisOf(UnitName)
 
 
@@ -32,7 +28,7 @@ class UnitsAxis:
 
     Attributes:
         axis: unit names, or patterns.
-        per: what one value of `axis` decides: a layer, a stage or the network; None for patterns.
+        per: what one unit decides: a layer, a stage or the network; None for patterns.
     """
 
     axis: Axis[str]
@@ -53,11 +49,9 @@ class UnitsAxis:
 
     def plain(self) -> object:
         """The axis as a search space file writes it."""
-        if self.per is None and isinstance(self.axis, Fixed):
-            return self.axis.value
-        if self.per is None:
-            return {"patterns": list(self.axis.values)}
-        return {"choices": list(self.axis.values), "per": self.per}
+        if self.per is not None:
+            return {"choices": list(self.axis.values), "per": self.per}
+        return self.axis.values[0] if len(self.axis.values) == 1 else {"patterns": list(self.axis.values)}
 
 
 def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
@@ -80,17 +74,13 @@ def _parts(pattern: str) -> list[list[str]]:
 
 
 def read_units(raw: object) -> UnitsAxis:
-    """The placements that a file writes as `raw`.
-
-    Raises:
-        ValidationError: it breaks a rule; every fault is listed.
-    """
+    """The placements that a file writes as `raw`."""
     if isinstance(raw, UnitsAxis):
         return raw
     faults = FieldFaults()
     match raw:
         case str():
-            axis = UnitsAxis(Fixed(_pattern(raw, faults, ())), None)
+            axis = UnitsAxis(fixed(_pattern(raw, faults, ())), None)
         case Mapping() if "patterns" in raw:
             faults.unknown_keys(raw, ("patterns",))
             axis = UnitsAxis(_patterns(raw["patterns"], faults), None)
@@ -100,10 +90,9 @@ def read_units(raw: object) -> UnitsAxis:
             note_per(per, get_args(Per), faults)
             axis = UnitsAxis(_UNIT_NAMES.parse({"choices": raw["choices"]}, faults), per)
         case _:
-            axis = UnitsAxis(Fixed(""), None)
-            faults.add(
-                (), 'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }'
-            )
+            axis = UnitsAxis(fixed(""), None)
+            shapes = '"product", { choices = [...], per = "layer" } or { patterns = [...] }'
+            faults.add((), f"must be a pattern such as {shapes}")
     faults.raise_any()
     return axis
 
@@ -111,9 +100,8 @@ def read_units(raw: object) -> UnitsAxis:
 def _patterns(raw: object, faults: FieldFaults) -> Axis[str]:
     if not isinstance(raw, list) or not raw:
         faults.add(("patterns",), "must be a list of at least one pattern")
-        return Fixed("")
-    patterns = tuple(_pattern(item, faults, ("patterns", index)) for index, item in enumerate(raw))
-    return Choices(patterns) if len(patterns) > 1 else Fixed(patterns[0])
+        return fixed("")
+    return Choices(tuple(_pattern(item, faults, ("patterns", index)) for index, item in enumerate(raw)))
 
 
 def _pattern(raw: object, faults: FieldFaults, path: Path) -> str:

@@ -98,8 +98,7 @@ class Recipe(DescribedDocument):
         ),
     ] = 160
     batch_size: Annotated[
-        BatchSize,
-        Described("images per step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True),
+        BatchSize, Described("images per step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True)
     ] = 128
     learning_rate: Annotated[
         PerKind[LearningRate], Described("peak learning rate of each parameter kind", per="kind", in_place=True)
@@ -117,8 +116,7 @@ class Recipe(DescribedDocument):
         PerKind[WeightDecay], Described("weight decay of each parameter kind over training", per="kind", in_place=True)
     ]
     gradient_clip_norm: Annotated[
-        Annotated[float, Field(gt=0)] | None,
-        Described("maximum global norm of the gradients; None does not clip them"),
+        Annotated[float, Field(gt=0)] | None, Described("maximum global norm of the gradients; None does not clip them")
     ] = None
     label_smoothing: Annotated[
         float, Field(ge=0, lt=1), Described("weight of the uniform distribution in the targets")

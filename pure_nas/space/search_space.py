@@ -16,7 +16,7 @@ from pure_nas.space.axis import Suggester
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.parameters import RECIPE_FIELDS, Asking, Located, Lookup, Source, Walk
+from pure_nas.space.parameters import RECIPE_FIELDS, Draw, Located, Walk, asking
 from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
@@ -121,13 +121,13 @@ class SearchSpace(Table):
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
         that reads them, rates of parameter kinds that occur. Its architecture is canonical.
         """
-        return self._walk(Asking(trial))
+        return self._walk(asking(trial))
 
     def parameters_of(self, candidate: Candidate) -> Located:
         """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
-        lookup = Lookup(candidate)
-        self._walk(lookup)
-        return lookup.located
+        located = Located(candidate)
+        self._walk(located.draw)
+        return located
 
     def count(self) -> int:
         """How many distinct architectures there are; a range of floats counts once."""
@@ -156,7 +156,7 @@ class SearchSpace(Table):
         """
         axes = self.architecture
         fields = {name: axes[name].nearest(default_of(Architecture, name)) for name in _ARCHITECTURE_FIELDS}
-        fields["base_width"] = axes["base_width"].middle
+        fields["base_width"] = axes["base_width"].sized("middle")
         chosen = [unit for unit in units if unit in axes.units.names] or axes.units.names
         return [
             (f"{unit} {size}", self._architecture(tuple((unit,) * count for count in blocks), fields))
@@ -177,11 +177,13 @@ class SearchSpace(Table):
         They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
         something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
         """
-        return self._variants(self.architecture.blocks_of("smallest"), self.architecture["base_width"].smallest)
+        return self._variants(
+            self.architecture.blocks_of("smallest"), self.architecture["base_width"].sized("smallest")
+        )
 
     def largest_architectures(self) -> list[Architecture]:
         """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
-        return self._variants(self.architecture.blocks_of("largest"), self.architecture["base_width"].largest)
+        return self._variants(self.architecture.blocks_of("largest"), self.architecture["base_width"].sized("largest"))
 
     def _variants(self, blocks: Sequence[int], base_width: int) -> list[Architecture]:
         choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}
@@ -207,5 +209,5 @@ class SearchSpace(Table):
         given = {"family": self.architecture.family, "units": placement, "threshold_init": thresholds}
         return Architecture.model_validate({**given, **fields, **self._images})
 
-    def _walk(self, source: Source) -> Candidate:
-        return Walk(source, self.run, self.architecture, self.recipe, self._images).candidate()
+    def _walk(self, draw: Draw) -> Candidate:
+        return Walk(draw, self.run, self.architecture, self.recipe, self._images).candidate()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from pure_nas.space.architecture import Architecture, Family
-from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Fixed, StageAxis, StageAxisOf
-from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type
+from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, StageAxisOf, fixed
+from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later
 from pure_nas.space.placement import UnitsAxis, expand, read_units
 from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
@@ -18,8 +18,8 @@ STAGES_OF_FAMILY: Mapping[Family, int] = {"cifar": 3, "imagenet": 4}
 UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
 """Where rates and decays that a space does not mention are taken from."""
 
-_RATE = Fixed(UNSEARCHED_RECIPE.learning_rate.trunk)
-_DECAY = Fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
+_RATE = fixed(UNSEARCHED_RECIPE.learning_rate.trunk)
+_DECAY = fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
 
 
 class Table(BaseModel):
@@ -62,23 +62,16 @@ def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
     A run from before the field is taken up with the space that it stored: where files of `model` leave the field out
     at its default, those of spaces do too.
     """
-    fixed, values = Fixed(default_of(model, name)), field_type(model, name)
+    usual, values = fixed(default_of(model, name)), field_type(model, name)
     per_stage = descriptions(model)[name].per == "stage"
     annotation: Any = Annotated[StageAxis, StageAxisOf(values)] if per_stage else Annotated[Axis[Any], AxisOf(values)]
-    default = StageAxis((fixed,)) if per_stage else fixed
-    if model.model_fields[name].exclude_if is None:
-        return annotation, default
-    return annotation, Field(default=default, exclude_if=lambda axis: bool(axis == default))
+    default = StageAxis((usual,)) if per_stage else usual
+    came_later = model.model_fields[name].exclude_if is not None
+    return Annotated[annotation, later(default)] if came_later else annotation, default
 
 
 class RunTable(Table):
-    """Defaults of the space, which the command line overrides.
-
-    Attributes:
-        trials: candidates to evaluate.
-        epochs: as in `Recipe`.
-        batch_size: as in `Recipe`.
-    """
+    """Defaults of the space, which the command line overrides."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     epochs: Epochs = 30
@@ -126,7 +119,7 @@ class ArchitectureTable(Axes):
         longest = self.blocks_of("largest")
         seen: dict[object, str] = {}
         for index, pattern in enumerate(self.units.axis.values):
-            path = ("units",) if isinstance(self.units.axis, Fixed) else ("units", "patterns", index)
+            path = ("units",) if len(self.units.axis.values) == 1 else ("units", "patterns", index)
             parts = pattern.count("|") + 1
             if parts > self.stages:
                 faults.add(path, f'"{pattern}" has {parts} stages, but the network has {self.stages}')
@@ -135,21 +128,21 @@ class ArchitectureTable(Axes):
                 faults.add(path, f'"{pattern}" places the same units as "{seen[placement]}"')
             seen.setdefault(placement, pattern)
 
-    def blocks_of(self, size: Literal["smallest", "middle", "largest"]) -> tuple[int, ...]:
+    def blocks_of(self, size: Size) -> tuple[int, ...]:
         """The blocks of each stage where every stage is as short, medium or long as it can be."""
-        return tuple(getattr(self.blocks_per_stage.at(stage), size) for stage in range(self.stages))
+        return tuple(self.blocks_per_stage.at(stage).sized(size) for stage in range(self.stages))
 
 
 class DecayTable(Axes):
     """The axes of a weight decay; a plain value or axis in its place is its `start`."""
 
-    schedule: Annotated[Axis[str], AxisOf(field_type(WeightDecay, "schedule"))] = Fixed("constant")
+    schedule: Annotated[Axis[str], AxisOf(field_type(WeightDecay, "schedule"))] = fixed("constant")
     start: Annotated[Axis[float], AxisOf(DecayValue)] = _DECAY
-    end: Annotated[Axis[float | None], AxisOf(field_type(WeightDecay, "end"))] = Fixed(None)
+    end: Annotated[Axis[float | None], AxisOf(field_type(WeightDecay, "end"))] = fixed(None)
 
     @model_validator(mode="after")
     def _end_needs_a_schedule(self) -> Self:
-        if self.schedule.values == ("constant",) and self.end != Fixed(None):
+        if self.schedule.values == ("constant",) and self.end != fixed(None):
             raise ValueError('end is never used: schedule = "constant" keeps start; choose another schedule')
         return self
 
@@ -169,11 +162,10 @@ def _read_decay(raw: object) -> DecayTable:
 class Kinds(Axes):
     """An axis, or a table of axes, for each parameter kind."""
 
-    @classmethod
-    def of(cls, name: str, annotation: Any, default: Any) -> type[Kinds]:
-        """Such a table, of that type and default for every kind."""
-        fields: dict[str, Any] = dict.fromkeys(PARAMETER_KINDS, (annotation, default))
-        return create_model(name, __base__=cls, __module__=__name__, **fields)
+
+def _kinds(name: str, annotation: Any, default: Any) -> type[Kinds]:
+    fields: dict[str, Any] = dict.fromkeys(PARAMETER_KINDS, (annotation, default))
+    return create_model(name, __base__=Kinds, __module__=__name__, **fields)
 
 
 def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> ReadBy:
@@ -190,8 +182,8 @@ def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> Re
 
 _RATES = AxisOf(LearningRate)
 _DECAYS = ReadBy(_read_decay, _table)
-_RateKinds = Kinds.of("_RateKinds", Annotated[Axis[float], _RATES], _RATE)
-_DecayKinds = Kinds.of("_DecayKinds", Annotated[DecayTable, _DECAYS], DecayTable())
+_RateKinds = _kinds("_RateKinds", Annotated[Axis[float], _RATES], _RATE)
+_DecayKinds = _kinds("_DecayKinds", Annotated[DecayTable, _DECAYS], DecayTable())
 _KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
 
 

@@ -15,8 +15,6 @@ from typing import Literal, get_args
 
 from pure_nas.plugins import Registry
 
-ENTRY_POINT_GROUP = "pure_nas.units"
-
 ParameterKind = Literal["trunk", "conv", "product_conv", "exponents", "thresholds"]
 """What a parameter is, for learning rates and weight decay.
 
@@ -121,7 +119,7 @@ class Unit:
         block_kind: the parameter kind of the rest of its block.
         parameter_kinds: the kind of each of its own parameters, by name.
         usual_learning_rate: what it is usually trained with (SGD, batch 128).
-        usual_weight_decay: likewise.
+        usual_weight_decay: the coefficient that goes with it.
         source: "module:Class" whose source an exported file carries; None where `implementation` is part of
             PyTorch. It may use only `torch`, `nn`, `F` (`torch.nn.functional`) and `Tensor`.
 
@@ -162,53 +160,35 @@ class Unit:
 _THRESHOLDS: tuple[Setting, ...] = ("threshold_init", "threshold_trainable", "threshold_per_channel")
 
 
-def _window(place: UnitPlace, **more: object) -> dict[str, object]:
-    """The arguments that every class of a convolution takes, and `more`."""
-    window: dict[str, object] = {
+def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: object) -> dict[str, object]:
+    """What every class of a convolution takes, those of the `settings` of `place`, and `more`."""
+    return {
         "in_channels": place.in_channels,
         "out_channels": place.out_channels,
         "kernel_size": place.kernel_size,
         "stride": place.stride,
         "padding": place.kernel_size // 2,
+        **{name: getattr(place, name) for name in settings},
+        **more,
     }
-    return {**window, **more}
 
 
-_conv_arguments = partial(_window, bias=False)
+def _cost(
+    place: UnitPlace, *, convolutions: int = 1, thresholds: bool = False, before: int = 0, after: int = 0
+) -> UnitCost:
+    """The cost of convolutions with one kernel, thresholds, and operations on every element before and after them.
 
-
-def _arguments(settings: tuple[Setting, ...], place: UnitPlace) -> dict[str, object]:
-    return _window(place, **{name: getattr(place, name) for name in settings})
-
-
-def _conv_cost(place: UnitPlace) -> UnitCost:
-    return UnitCost(params=place.weights, macs=place.macs, elementwise=0)
-
-
-def _product_cost(place: UnitPlace) -> UnitCost:
-    """max and log on every input element, exp (and the cap) on every output element; the thresholds."""
-    after = 1 if place.exponent_cap is None else 2
+    A unit with operations after its convolution has an exponent; its cap is one more.
+    """
+    after += 1 if after and place.exponent_cap is not None else 0
     return UnitCost(
-        params=place.weights + place.thresholds,
-        macs=place.macs,
-        elementwise=2 * place.in_elements + after * place.out_elements,
+        params=place.weights + (place.thresholds if thresholds else 0),
+        macs=convolutions * place.macs,
+        elementwise=before * place.in_elements + after * place.out_elements,
     )
 
 
-def _log_conv_cost(place: UnitPlace) -> UnitCost:
-    """max and log on every input element; the thresholds."""
-    return UnitCost(params=place.weights + place.thresholds, macs=place.macs, elementwise=2 * place.in_elements)
-
-
-def _complex_cost(place: UnitPlace) -> UnitCost:
-    """Two convolutions; square, sum, log and half before them; exp (and the cap), cosine and two products behind."""
-    after = 4 if place.exponent_cap is None else 5
-    return UnitCost(
-        params=place.weights,
-        macs=2 * place.macs,
-        elementwise=4 * place.in_elements + after * place.out_elements,
-    )
-
+_conv_arguments = partial(_arguments, bias=False)
 
 CONV = Unit(
     name="conv",
@@ -217,7 +197,7 @@ CONV = Unit(
     summary="a 3x3 convolution in a ResNet block (ReLUs kept)",
     implementation="torch.nn:Conv2d",
     arguments=_conv_arguments,
-    cost=_conv_cost,
+    cost=_cost,
     parameter_kinds={"weight": "conv"},
 )
 
@@ -228,14 +208,14 @@ PRODUCT = Unit(
     multiplies=True,
     summary="a 3x3 product unit (ConvPU) in a PURe block (no activations unless asked for)",
     implementation="pure_nas.nn.fused.unit:FusedConvPU",
-    arguments=partial(_arguments, (*_THRESHOLDS, "exponent_cap")),
-    cost=_product_cost,
+    arguments=partial(_arguments, settings=(*_THRESHOLDS, "exponent_cap")),
+    cost=partial(_cost, thresholds=True, before=2, after=1),  # max and log, then exp
     reads=frozenset({*_THRESHOLDS, "exponent_cap", *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
     usual_weight_decay=1e-3,
-    source="pure_nas.nn.plain.product_unit:ConvPU",
+    source="pure_nas.nn.plain.units:ConvPU",
 )
 
 PRODUCT_COMPLEX = Unit(
@@ -245,16 +225,16 @@ PRODUCT_COMPLEX = Unit(
     multiplies=True,
     summary="a 3x3 product unit with complex logarithms: signs count, |x| is softened, not floored (no activations "
     "unless asked for)",
-    implementation="pure_nas.nn.plain.complex_unit:ComplexConvPU",
-    arguments=partial(_arguments, ("exponent_cap", "softening")),
-    cost=_complex_cost,
+    implementation="pure_nas.nn.plain.units:ComplexConvPU",
+    arguments=partial(_arguments, settings=("exponent_cap", "softening")),
+    cost=partial(_cost, convolutions=2, before=4, after=4),  # square, sum, log, half; then exp, cosine, two products
     reads=frozenset({"exponent_cap", "softening", *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents"},
     # Measured, as there is no paper: of 0.001 to 0.03 the lowest was best (docs/results.md).
     usual_learning_rate=0.001,
     usual_weight_decay=1e-3,
-    source="pure_nas.nn.plain.complex_unit:ComplexConvPU",
+    source="pure_nas.nn.plain.units:ComplexConvPU",
 )
 
 LOG_CONV = Unit(
@@ -262,15 +242,15 @@ LOG_CONV = Unit(
     title="convolution of logarithms",
     sign="ℓ",
     summary="a 3x3 convolution of logarithms: a product unit without its exp (no activations unless asked for)",
-    implementation="pure_nas.nn.plain.log_conv:LogConv",
-    arguments=partial(_arguments, _THRESHOLDS),
-    cost=_log_conv_cost,
+    implementation="pure_nas.nn.plain.units:LogConv",
+    arguments=partial(_arguments, settings=_THRESHOLDS),
+    cost=partial(_cost, thresholds=True, before=2),  # max and log
     reads=frozenset({*_THRESHOLDS, *RELUS}),
     block_kind="product_conv",
     parameter_kinds={"weight": "exponents", "theta": "thresholds"},
     usual_learning_rate=0.01,
     usual_weight_decay=1e-3,
-    source="pure_nas.nn.plain.log_conv:LogConv",
+    source="pure_nas.nn.plain.units:LogConv",
 )
 
 PLAIN_CONV = Unit(
@@ -280,15 +260,13 @@ PLAIN_CONV = Unit(
     summary="a 3x3 convolution in a PURe block (no activations unless asked for)",
     implementation="torch.nn:Conv2d",
     arguments=_conv_arguments,
-    cost=_conv_cost,
+    cost=_cost,
     reads=frozenset({*RELUS}),
     parameter_kinds={"weight": "conv"},
 )
 
 BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV)}
-
-
-UNITS = Registry(ENTRY_POINT_GROUP, Unit, BUILT_IN)
+UNITS = Registry("pure_nas.units", Unit, BUILT_IN)
 
 
 def unit_names() -> tuple[str, ...]:

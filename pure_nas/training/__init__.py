@@ -1,4 +1,4 @@
-"""Training a network by a recipe: schedules, epochs, evaluation, checkpoints."""
+"""Internal: training a network by a recipe: schedules, epochs, evaluation, checkpoints."""
 
 from pure_nas.training.training import EpochMetrics, Training
 

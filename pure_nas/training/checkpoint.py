@@ -46,36 +46,30 @@ def restore_checkpoint(path: Path, training: Training, digest: str, *, known_epo
     """
     if not path.exists():
         return False
+    problem = _problem(path, training, digest, known_epochs)
+    if problem:
+        logger.warning("The checkpoint %s %s; training starts anew.", path, problem)
+    return not problem
+
+
+def _problem(path: Path, training: Training, digest: str, known_epochs: int | None) -> str:
+    """Load the checkpoint, or say why it is of no use and leave `training` as it was."""
     try:
-        stored = _read(path)
+        data = path.read_bytes()
+        checksum, content = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+        if hashlib.sha256(content).digest() != checksum:
+            return "is damaged (its checksum is wrong)"
+        stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
-        logger.warning("The checkpoint %s is damaged (%s); training starts anew.", path, error)
-        return False
+        return f"is damaged ({error})"
     if (stored["schema"], stored["digest"]) != (_SCHEMA, digest):
-        logger.warning("The checkpoint %s belongs to something else; training starts anew.", path)
-        return False
+        return "belongs to something else"
     if known_epochs is not None and stored["state"]["epoch"] > known_epochs:
-        logger.warning("The checkpoint %s is of epochs that lack a record; training starts anew.", path)
-        return False
+        return "is of epochs that lack a record"
     before = copy.deepcopy(training.state_dict())
     try:
         training.load_state_dict(stored["state"])
     except (KeyError, ValueError, RuntimeError) as error:
         training.load_state_dict(before)
-        logger.warning("The checkpoint %s does not fit (%s); training starts anew.", path, error)
-        return False
-    return True
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds.
-
-    Raises:
-        ValueError: it is not what was written.
-    """
-    data = path.read_bytes()
-    checksum, content = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
-    if hashlib.sha256(content).digest() != checksum:
-        raise ValueError("its checksum is wrong")
-    stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return stored
+        return f"does not fit ({error})"
+    return ""

@@ -1,4 +1,4 @@
-"""Scoring a network."""
+"""The error and loss of a network, and the BatchNorm statistics that it is evaluated with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
 from pure_nas.training.seeds import generator
 
-_PIXELS_FOR_A_CPU, _PIXELS_FOR_A_GPU = 2**17, 2**21
-"""Pixels of a batch that is scored: 128 images of 32 x 32, and 2,048."""
 NORM_IMAGES = 1024
 NORM_BATCH = 256
 """Training images from which BatchNorm statistics are re-estimated, and how many at a time."""
@@ -43,13 +41,10 @@ class Score:
 def reestimate_norms(
     network: nn.Module, images: ImageSet, device: torch.device, seed: int, count: int = NORM_IMAGES
 ) -> None:
-    """Replace the running statistics of every BatchNorm by the mean over a few batches of training images.
+    """Replace the running statistics of every BatchNorm by the mean over batches of at most `count` training images.
 
     The moving averages of product-unit networks lag behind their heavy-tailed activations for epochs, so that a
     score would measure the averages and not the network.
-
-    Args:
-        count: images that are used, at most.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
@@ -71,18 +66,13 @@ def reestimate_norms(
 
 def scoring_batch(image_size: int, device: torch.device) -> int:
     """Images at a time: what stays in the caches of a CPU, what fills a GPU."""
-    if device.type == "cuda":
-        return min(max(_PIXELS_FOR_A_GPU // image_size**2, 64), 2048)
-    return min(max(_PIXELS_FOR_A_CPU // image_size**2, 16), 512)
+    pixels, least, most = (2**21, 64, 2048) if device.type == "cuda" else (2**17, 16, 512)
+    return min(max(pixels // image_size**2, least), most)
 
 
 @torch.inference_mode()
 def evaluate(network: Network, images: ImageSet, device: torch.device, *, batch_size: int | None = None) -> Score:
-    """Score `network` on every image of a set, as it is in evaluation mode, by a copy whose norms are folded.
-
-    Args:
-        batch_size: images at a time; what suits the device where it is left out.
-    """
+    """Score `network` on every image of a set, as it is in evaluation mode, by a copy whose norms are folded."""
     batch_size = batch_size or scoring_batch(images.image_size, device)
     scored = folded(network)
     loss = torch.zeros((), dtype=torch.float64, device=device)

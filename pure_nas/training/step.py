@@ -1,26 +1,50 @@
-"""One optimisation step on a batch, and the ways in which a device can carry it out."""
+"""One optimisation step on a batch: its optimizer and schedules, computed eagerly or recorded as a CUDA graph."""
 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.devices import autocast, telling_out_of_memory
-from pure_nas.nn import Network
+from pure_nas.nn import Network, parameter_kinds
 from pure_nas.space.recipe import Recipe
-from pure_nas.training.optimizer import apply_schedules
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
 
 logger = logging.getLogger(__name__)
 
+_WARMUP = 3
+"""Batches that are computed eagerly before the recording, so that libraries choose kernels and allocate workspaces."""
 
-@dataclass(frozen=True)
-class BatchScore:
+
+def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:
+    """SGD over the trainable parameters of `network`, with one parameter group per kind, named by its "kind"."""
+    kinds = parameter_kinds(network)
+    by_kind: defaultdict[ParameterKind, list[nn.Parameter]] = defaultdict(list)
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            by_kind[kinds[name]].append(parameter)
+    groups = [{"params": by_kind[kind], "kind": kind} for kind in PARAMETER_KINDS if by_kind[kind]]
+    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
+    apply_schedules(optimizer, recipe, 0.0)
+    return optimizer
+
+
+def apply_schedules(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: float) -> None:
+    """Set each group's learning rate and weight decay for the fraction `progress` (0 to 1) of the steps."""
+    factor = recipe.learning_rate_factor(progress)
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.learning_rate[group["kind"]] * factor
+        group["weight_decay"] = recipe.weight_decay[group["kind"]].at(progress)
+
+
+class BatchScore(NamedTuple):
     """How a batch was classified before the network learnt from it, on the device.
 
     Attributes:
@@ -32,12 +56,20 @@ class BatchScore:
     correct: Tensor
 
 
-Recorder = Callable[[Callable[[], BatchScore]], tuple[Callable[[], None], BatchScore]]
-"""Records what a function does to tensors. Returns what does it again, and the tensors that then hold its result."""
+class _Recording(NamedTuple):
+    images: Tensor
+    labels: Tensor
+    replay: Callable[[], None]
+    score: BatchScore
+    gradients: list[Tensor | None]
 
 
 class Step:
     """Forward, loss, backward, clipping and update. Nothing in it waits for the device.
+
+    A recorded step replays its gradients: one launch instead of thousands. The update stays outside of the recording,
+    because learning rates and weight decays change with every step, and batches of another size than the first are
+    computed eagerly.
 
     Args:
         optimizer: over the trainable parameters of `network`; its rates follow `recipe`.
@@ -54,9 +86,10 @@ class Step:
         recipe: Recipe,
         device: torch.device,
         *,
+        recorded: bool = False,
         compiled: bool = False,
     ) -> None:
-        self.kind = "eager"
+        self.kind = "recorded" if recorded else "eager"
         self._network = network
         self._optimizer = optimizer
         self._recipe = recipe
@@ -64,12 +97,14 @@ class Step:
         self._compiled = compiled
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._shape: torch.Size | None = None
+        self._warmup = _WARMUP
+        self._recording: _Recording | None = None
 
     def __call__(self, images: Tensor, labels: Tensor, progress: float) -> BatchScore:
         """Learn from one batch, at the fraction `progress` (0 to 1) of the training steps."""
         self._shape = self._shape or images.shape
         apply_schedules(self._optimizer, self._recipe, progress)
-        score = self._compute(images, labels)
+        score = self._compute_or_replay(images, labels)
         self._optimizer.step()
         return score
 
@@ -91,67 +126,31 @@ class Step:
         return BatchScore(loss.detach(), (logits.detach().argmax(1) == labels).sum())
 
     def _uncompiled(self, images: Tensor) -> AbstractContextManager[None]:
-        """A context in which a batch of an odd size runs eagerly: one batch an epoch is not worth compiling."""
+        """A context in which a batch of an odd size runs eagerly: one batch per epoch is not worth compiling."""
         odd = self._compiled and images.shape != self._shape
         return torch.compiler.set_stance("force_eager") if odd else nullcontext()
 
-
-@dataclass(frozen=True, eq=False)
-class _Recording:
-    images: Tensor
-    labels: Tensor
-    replay: Callable[[], None]
-    score: BatchScore
-    gradients: list[Tensor | None]
-
-
-class RecordedStep(Step):
-    """A step whose gradients are recorded once and then replayed: one launch instead of thousands.
-
-    The update stays outside of the recording, because learning rates and weight decays change with every step. Batches
-    of another size than the first are computed as they come.
-
-    Args:
-        record: such as `record_cuda_graph`.
-        warmup: batches that are computed as they come before the recording, so that libraries choose their kernels
-            and allocate their workspaces outside of it.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        optimizer: torch.optim.Optimizer,
-        recipe: Recipe,
-        device: torch.device,
-        *,
-        record: Recorder,
-        warmup: int = 3,
-        compiled: bool = False,
-    ) -> None:
-        super().__init__(network, optimizer, recipe, device, compiled=compiled)
-        self.kind = "recorded"
-        self._record = record
-        self._warmup = warmup
-        self._recording: _Recording | None = None
-
-    def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
-        if self.kind != "recorded":
-            return super()._compute(images, labels)
-        if images.shape != self._shape:
+    def _compute_or_replay(self, images: Tensor, labels: Tensor) -> BatchScore:
+        if self.kind == "recorded" and images.shape != self._shape:
             return self._compute_odd(images, labels)
-        if self._warmup:
-            self._warmup -= 1
-            return super()._compute(images, labels)
-        self._recording = self._recording or self._try_to_record(images.clone(), labels.clone())
+        if self.kind == "recorded" and self._recording is None and self._warmup == 0:
+            self._recording = self._try_to_record(images.clone(), labels.clone())
+        self._warmup = max(self._warmup - 1, 0)
         if self._recording is None:
-            return super()._compute(images, labels)
-        return self._replayed(self._recording, images, labels)
+            return self._compute(images, labels)
+        self._recording.images.copy_(images)
+        self._recording.labels.copy_(labels)
+        # A batch of another size leaves gradients of its own in their place.
+        for parameter, gradient in zip(self._parameters, self._recording.gradients, strict=True):
+            parameter.grad = gradient
+        self._recording.replay()
+        return self._recording.score
 
     def _compute_odd(self, images: Tensor, labels: Tensor) -> BatchScore:
         """A batch of another size: the memory that the recording keeps for itself must not cost the trial."""
         try:
             with telling_out_of_memory():
-                return super()._compute(images, labels)
+                return self._compute(images, labels)
         except torch.OutOfMemoryError:
             if self._recording is None:
                 raise
@@ -161,38 +160,26 @@ class RecordedStep(Step):
         for parameter in self._parameters:
             parameter.grad = None
         torch.cuda.empty_cache()
-        return super()._compute(images, labels)
-
-    def _replayed(self, recording: _Recording, images: Tensor, labels: Tensor) -> BatchScore:
-        recording.images.copy_(images)
-        recording.labels.copy_(labels)
-        # A batch of another size leaves gradients of its own in their place.
-        for parameter, gradient in zip(self._parameters, recording.gradients, strict=True):
-            parameter.grad = gradient
-        recording.replay()
-        return recording.score
+        return self._compute(images, labels)
 
     def _try_to_record(self, images: Tensor, labels: Tensor) -> _Recording | None:
         try:
-            replay, score = self._record(lambda: super(RecordedStep, self)._compute(images, labels))
+            replay, score = record_cuda_graph(lambda: self._compute(images, labels))
         except RuntimeError as error:
             # Ending the capture fails as well, and says less than what made it fail. Nor is a recording worth a trial
             # whose memory suffices without one.
-            reason = str(_innermost(error)).partition("\n")[0]
+            first: BaseException = error
+            while first.__context__ is not None:
+                first = first.__context__
+            reason = str(first).partition("\n")[0]
             self.kind = f"eager (recording failed: {reason})"
             logger.warning("The training step cannot be recorded as a graph: %s. It runs eagerly.", reason)
             return None
         return _Recording(images, labels, replay, score, [parameter.grad for parameter in self._parameters])
 
 
-def _innermost(error: BaseException) -> BaseException:
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
-
-
 def record_cuda_graph(work: Callable[[], BatchScore]) -> tuple[Callable[[], None], BatchScore]:
-    """Capture `work` as a CUDA graph on the current stream, which must not be the default one.
+    """Capture `work` on the current stream, not the default one; returns its replay and the tensors of its result.
 
     Raises:
         RuntimeError: something in it cannot be captured.

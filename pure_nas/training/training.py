@@ -17,8 +17,8 @@ from pure_nas.nn import Network
 from pure_nas.space.recipe import Recipe
 from pure_nas.training.evaluation import NORM_BATCH, NORM_IMAGES, Score, evaluate, reestimate_norms
 from pure_nas.training.execution import Execution, StepChoice
-from pure_nas.training.optimizer import make_optimizer
 from pure_nas.training.seeds import generator
+from pure_nas.training.step import make_optimizer
 
 _STEPS_BETWEEN_CHECKS = 32
 
@@ -33,9 +33,9 @@ class EpochMetrics:
 
     Attributes:
         epoch: its number, from 1.
-        validation_loss: None where the run is not scored during training; likewise the error.
+        validation_loss: None, like the error, if there are no validation images.
         learning_rate: the rate of the trunk at its end.
-        seconds: time it took, scoring included.
+        seconds: time it took, validation included.
     """
 
     epoch: int
@@ -54,11 +54,9 @@ class Training:
     again gives the same weights as one that was not.
 
     Args:
-        train: images to learn from.
-        validation: images to score on after each epoch, or None.
+        validation: images to evaluate on after each epoch, or None.
         flip: whether the dataset's labels survive a horizontal flip.
         turns: whether they survive vertical flips and quarter turns.
-        execution: how steps are carried out.
     """
 
     def __init__(
@@ -136,11 +134,7 @@ class Training:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a run needs to go on: epoch, weights, optimizer."""
-        return {
-            "epoch": self.epoch,
-            "network": self.network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-        }
+        return {"epoch": self.epoch, "network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a run where `state_dict` was called."""
@@ -150,10 +144,10 @@ class Training:
 
     def _train_epoch(self) -> tuple[float, float]:
         self.network.train()
-        order = generator(self.seed, "order", self.epoch)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         seen = 0
+        order = generator(self.seed, "order", self.epoch)
         batches = self._train.batches(
             self.recipe.batch_size, device=self.device, generator=order, augment=self._augment
         )

@@ -1,17 +1,19 @@
-"""Jobs in, events out: the part that trains, and knows nothing of a search."""
+"""Internal: who trains. Jobs in, events out, in this process or in worker processes that know nothing of a search."""
 
-from pure_nas.workers.inline import Executor, InlineExecutor
-from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started, WorkerLost
+from pure_nas.workers.inline import InlineExecutor
+from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started, WorkerLost
 from pure_nas.workers.pool import ProcessExecutor
+
+Executor = InlineExecutor | ProcessExecutor
 
 __all__ = [
     "Ended",
     "EpochDone",
+    "EvaluationSettings",
     "Event",
     "Executor",
     "InlineExecutor",
     "Job",
-    "Judging",
     "Outcome",
     "ProcessExecutor",
     "Started",

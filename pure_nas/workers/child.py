@@ -1,4 +1,4 @@
-"""What runs in a worker process: it keeps PyTorch, the device and the images, and does what it is ordered."""
+"""What runs in a worker process: it keeps PyTorch, the device and the images, and does what it is told."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ import pickle
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.augment import Draws
-from pure_nas.data.image_set import Batch, Normalisation
 from pure_nas.data.streamed import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
 from pure_nas.process_state import claim_process
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers.orders import Alive, Failed, Go, Order, Ready, Rehearse, Rehearsed, Report, Train, Warm
-from pure_nas.workers.rehearsal import Rehearsal
-from pure_nas.workers.work import work
+from pure_nas.workers.messages import Event, Job
+from pure_nas.workers.work import SpeedTest, work
 
 Load = Callable[[], Dataset]
 """Loads the images; can be pickled."""
@@ -40,51 +37,99 @@ SECONDS_TO_LOAD = 1800.0
 _SECONDS_BETWEEN_SIGNS = 1.0
 
 
+@dataclass(frozen=True)
+class Task:
+    """A job to do, or a candidate whose training speed to measure, with so many CPU threads.
+
+    For a candidate the worker says `Speed` once it is ready, waits for a number of seconds (a float), trains that long
+    and says `Speed` again.
+    """
+
+    work: Job | Candidate
+    threads: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The images are loaded."""
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Another batch was taken, or images are read now, which may take another `silence` seconds."""
+
+    silence: float = 0.0
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a candidate trains; `peak_bytes` is the most memory that PyTorch held on the GPU, 0 on a CPU."""
+
+    images_per_second: float = 0.0
+    peak_bytes: int = 0
+    fits: bool = True
+
+
+Report = Event | Ready | Alive | Speed | Exception | logging.LogRecord
+
+
 def serve(connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int) -> None:
-    """Load the images, then carry out orders until the controller is gone.
+    """Load the images, of which others than those with this fingerprint are refused, then carry out tasks.
 
     Args:
-        connection: to the controller.
-        fingerprint: of the controller's images; others are refused.
-        device: what `torch.device` takes.
+        connection: to the controller; once it is gone, this process ends.
         workers: how many there are, this one included, to share the CPUs.
-        log_level: what is logged from here on, in the controller.
+        log_level: of what is sent to the controller's log.
     """
     claim_process()
-    _leave_interrupts_to_parent()
+    # A terminal sends Ctrl-C to every process of a command; the parent decides what becomes of this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     controller = _Controller(connection)
-    logging.getLogger().handlers = [_Forward(controller)]
+    logging.getLogger().handlers = [QueueHandler(controller)]  # type: ignore[arg-type]
     logging.getLogger().setLevel(log_level)
     logging.captureWarnings(True)
     share_cpus(workers)
     try:
-        worker = _Worker(controller, _loaded(load, fingerprint), torch.device(device))
-        controller.tell(Ready())
+        dataset = load()
+        if dataset.fingerprint != fingerprint:
+            raise DataError(
+                f'The images of "{dataset.name}" changed while they were in use.',
+                hint="Put the old ones back, or search again with another --study.",
+            )
+        dataset = _watched(dataset, controller)
+        # The first optimizer would import this, which takes a second.
+        importlib.import_module("torch._dynamo")
+        # What was imported and loaded stays: collecting garbage need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        controller.put_nowait(Ready())
         while True:
-            worker.carry_out(controller.order())
+            _carry_out(controller.receive(), controller, dataset, torch.device(device))
+            # What a task leaves behind must be there for the next one, and for the other workers.
+            gc.collect()
+            hand_back_freed_memory(torch.device(device))
     except Exception as error:  # noqa: BLE001 - whatever it is belongs to the controller, which raises it
-        controller.tell(Failed(portable(error)))
+        controller.put_nowait(portable(error))
         # Python's own way out would take everything apart piece by piece.
         os._exit(1)
 
 
 class _Controller:
-    """The other end of the pipe. Once it is gone this process has nothing left to do and ends at once."""
+    """The other end of the pipe, as a queue of reports. Once it is gone this process ends at once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._last_sign = time.monotonic()
 
-    def order(self) -> Order:
-        """The next order; waits for it."""
+    def receive(self) -> Any:
         try:
-            order: Order = self._connection.recv()
+            return self._connection.recv()
         except (EOFError, ConnectionResetError):
             os._exit(0)
-        return order
 
-    def tell(self, report: Report) -> None:
-        """Send a report."""
+    def put_nowait(self, report: Report) -> None:
         try:
             self._connection.send(report)
         except (BrokenPipeError, ConnectionResetError):
@@ -95,74 +140,28 @@ class _Controller:
         now = time.monotonic()
         if now - self._last_sign > _SECONDS_BETWEEN_SIGNS:
             self._last_sign = now
-            self.tell(Alive())
-
-    def silence(self) -> None:
-        """Say that images are read now."""
-        self.tell(Alive(SECONDS_TO_LOAD))
+            self.put_nowait(Alive())
 
 
-class _Worker:
-    """Carries out orders on one device with one dataset."""
-
-    def __init__(self, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
-        self._controller = controller
-        self._dataset = _watched(dataset, controller)
-        self._device = device
-        # The first optimizer would import this, which takes a second.
-        importlib.import_module("torch._dynamo")
-        # What was imported and loaded stays: collecting garbage need not look at it again and again.
-        gc.collect()
-        gc.freeze()
-
-    def carry_out(self, order: Order) -> None:
-        """Do what is asked, reporting meanwhile."""
-        match order:
-            case Train(job, threads):
-                torch.set_num_threads(threads)
-                for event in work(job, self._dataset, self._device):
-                    self._controller.tell(event)
-            case Rehearse(candidate, threads):
-                torch.set_num_threads(threads)
-                with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
-                    self._rehearse(candidate)
-            case Go():
-                raise RuntimeError("an order to go without one to rehearse")
-        self._let_go_of_memory()
-
-    def _rehearse(self, candidate: Candidate) -> None:
-        try:
-            rehearsal = Rehearsal(candidate, self._dataset, self._device)
-        except torch.OutOfMemoryError:
-            self._controller.tell(Warm(fits=False))
-            return
-        self._controller.tell(Warm(fits=True))
-        order = self._controller.order()
-        if not isinstance(order, Go):
-            raise RuntimeError(f"a rehearsal was followed by {type(order).__name__}, not by Go")
-        try:
-            rate = rehearsal.images_per_second(order.seconds)
-        except torch.OutOfMemoryError:
-            # What others that share the device took since.
-            self._controller.tell(Rehearsed(fits=False))
-            return
-        peak = torch.cuda.max_memory_reserved(self._device) if self._device.type == "cuda" else 0
-        self._controller.tell(Rehearsed(rate, peak))
-
-    def _let_go_of_memory(self) -> None:
-        """What a job leaves behind must be there for the next one, and for the other workers."""
-        gc.collect()
-        hand_back_freed_memory(self._device)
-
-
-def _loaded(load: Load, fingerprint: str) -> Dataset:
-    dataset = load()
-    if dataset.fingerprint != fingerprint:
-        raise DataError(
-            f'The images of "{dataset.name}" changed while they were in use.',
-            hint="Put the old ones back, or search again with another --study.",
-        )
-    return dataset
+def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
+    match task:
+        case Task(Job() as job, threads):
+            torch.set_num_threads(threads)
+            for event in work(job, dataset, device):
+                controller.put_nowait(event)
+        case Task(Candidate() as candidate, threads):
+            torch.set_num_threads(threads)
+            with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
+                try:
+                    test = SpeedTest(candidate, dataset, device)
+                    controller.put_nowait(Speed())
+                    # It may not fit any more: others that share the device took memory since.
+                    rate = test.images_per_second(controller.receive())
+                except torch.OutOfMemoryError:
+                    controller.put_nowait(Speed(fits=False))
+                else:
+                    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
+                    controller.put_nowait(Speed(rate, peak))
 
 
 def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
@@ -170,70 +169,21 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
     tick = controller.sign_of_life
 
     def load_test() -> ImageSet:
-        controller.silence()
-        return _Watched(dataset.test(), tick)
+        controller.put_nowait(Alive(SECONDS_TO_LOAD))
+        return dataset.test().watched(tick)
 
     return replace(
         dataset,
-        train=_Watched(dataset.train, tick),
-        validation=_Watched(dataset.validation, tick),
-        _train_and_validation=_Watched(dataset.train_and_validation(), tick),
+        train=dataset.train.watched(tick),
+        validation=dataset.validation.watched(tick),
+        _train_and_validation=dataset.train_and_validation().watched(tick),
         _load_test=load_test,
     )
 
 
-class _Watched(ImageSet):
-    """Another set of images; `tick` is called for every batch that is taken."""
-
-    def __init__(self, images: ImageSet, tick: Callable[[], None]) -> None:
-        super().__init__(images.labels, images.normalisation)
-        self._images = images
-        self._tick = tick
-
-    @property
-    def image_size(self) -> int:
-        return self._images.image_size
-
-    @property
-    def stored_size(self) -> int:
-        return self._images.stored_size
-
-    def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
-        for batch in self._images._epoch(draws, bounds, device):
-            self._tick()
-            yield batch
-
-    def subset(self, positions: Tensor) -> _Watched:
-        return _Watched(self._images.subset(positions), self._tick)
-
-    def normalised(self, normalisation: Normalisation) -> _Watched:
-        return _Watched(self._images.normalised(normalisation), self._tick)
-
-    def histogram(self, seed: int) -> Tensor:
-        return self._images.histogram(seed)
-
-
-class _Forward(QueueHandler):
-    """Sends log records to the controller, which knows where they belong."""
-
-    def __init__(self, controller: _Controller) -> None:
-        super().__init__(controller)  # type: ignore[arg-type]
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        self.queue.tell(record)  # type: ignore[attr-defined]
-
-
-def _leave_interrupts_to_parent() -> None:
-    """A terminal sends Ctrl-C to every process of a command; the parent decides what becomes of this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
 def portable(error: Exception) -> Exception:
     """The error with the worker's traceback as a note, in a form that can be sent."""
-    where = "".join(traceback.format_exception(error))
-    error.add_note(f"In a worker process:\n{where}")
+    error.add_note(f"In a worker process:\n{''.join(traceback.format_exception(error))}")
     try:
         pickle.loads(pickle.dumps(error))
     except (pickle.PickleError, TypeError, ValueError, AttributeError, ImportError, RecursionError):

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,42 +20,37 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor, InlineExecutor, ProcessExecutor
-from pure_nas.workers.calibration import fewest_sufficient, measure_doubling
 from pure_nas.workers.child import Load
 
 Workers = int | Literal["auto"]
 
 _CALIBRATION_SECONDS = 3.0
 _SHARE_OF_MEMORY = 0.9
-_MOST_PER_CPU = 4
+_MAX_PER_CPU = 4
+_TOLERANCE = 0.05
+"""More workers that deliver less than this more are not worth their memory."""
 
 
 def check_workers(workers: Workers) -> None:
-    """Check that a number of workers makes sense on this machine.
-
-    Raises:
-        UsageError: it does not.
-    """
+    """Check that a number of workers makes sense on this machine; else it is a `UsageError`."""
     if workers == "auto":
         return
     cpus = os.cpu_count() or 1
     if workers < 1:
         raise UsageError(f"At least one worker is needed, but --workers is {workers}.", hint="Or --workers auto.")
-    if workers > _MOST_PER_CPU * cpus:
+    if workers > _MAX_PER_CPU * cpus:
         raise UsageError(
             f"--workers {workers} is too many for {cpus} CPUs, on which they would wait for each other.",
-            hint=f"Use --workers auto, or {_MOST_PER_CPU * cpus} at most.",
+            hint=f"Use --workers auto, or {_MAX_PER_CPU * cpus} at most.",
         )
 
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """How many workers there will be.
+    """How many workers there will be (None where that will be measured), and why, in words for the user.
 
     Attributes:
-        count: None where it will be measured.
-        reason: in words for the user.
-        measured: images a second of all workers together, by their number, where it was measured.
+        measured: images per second of all workers together, by their number.
     """
 
     count: int | None
@@ -113,59 +107,56 @@ def plan_workers(workers: Workers, work: Work, device: torch.device) -> WorkerPl
 def start_workers(
     plan: WorkerPlan, work: Work, dataset: Dataset, load: Load, device: torch.device
 ) -> tuple[Executor, WorkerPlan]:
-    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on.
-
-    Args:
-        dataset: for the work in this process.
-        load: loads the same in another.
-    """
+    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on."""
     if plan.count == 1:
         return InlineExecutor(dataset, device), plan
     executor = ProcessExecutor(load, dataset.fingerprint, device, plan.count or 1)
-    if plan.count is None:
-        with ExitStack() as stack:
-            stack.callback(executor.close)
-            plan = calibrate(executor, work)
-            stack.pop_all()
-    executor.start()
+    try:
+        plan = plan if plan.count else calibrate(executor, work)
+        executor.start()
+    except BaseException:
+        executor.close()
+        raise
     return executor, plan
 
 
 def calibrate(executor: ProcessExecutor, work: Work, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
-    """Give `executor` as many workers as deliver most images a second together, by measurement.
+    """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement.
 
-    1, 2, 4, ... workers for each device train the middle network at the same time, as long as more deliver more and
-    the largest network would fit into the device's memory for all of them.
-
-    Args:
-        seconds: of each measurement.
+    1, 2, 4, ... workers for each device train the middle network at the same time for some seconds, as long as more
+    deliver more and the largest network would fit into the device's memory for all of them.
     """
     most = min(work.left, os.cpu_count() or 1, _fitting_into_memory())
     if executor.devices[0].type == "cuda":
         most = min(most, _fitting_onto_devices(executor, work.largest))
-
-    def rehearse(workers: int) -> float:
+    workers, best, measured = max(1, min(len(executor.devices), most)), 0.0, dict[int, float]()
+    while not measured or workers <= most:
         executor.resize(workers)
-        return executor.rehearse(work.middle, seconds).images_per_second
-
-    measured = measure_doubling(rehearse, len(executor.devices), max(1, most))
-    count = fewest_sufficient(measured)
+        measured[workers] = rate = executor.speed(work.middle, seconds).images_per_second
+        if rate <= best * (1 + _TOLERANCE):
+            break
+        best, workers = rate, 2 * workers
+    enough = (1 - _TOLERANCE) * max(measured.values())
+    count = min(workers for workers, rate in measured.items() if rate >= enough)
     executor.resize(count)
     return WorkerPlan(count, "the fewest that deliver most images a second together", measured)
 
 
 def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
     """How many workers the GPUs have memory for when each trains the largest network."""
-    devices = executor.devices
-    free = min(torch.cuda.mem_get_info(device)[0] for device in devices)
-    executor.resize(len(devices))
-    peak = executor.rehearse(largest, seconds=0.0).peak_bytes
+
+    def free() -> int:
+        return min(torch.cuda.mem_get_info(device)[0] for device in executor.devices)
+
+    devices, before = len(executor.devices), free()
+    executor.resize(devices)
+    peak = executor.speed(largest, seconds=0.0).peak_bytes
     if peak == 0:
         # Not even one for each device fits; trials of the largest networks will say so.
-        return len(devices)
+        return devices
     # What is still taken now that nothing trains: PyTorch itself and the images.
-    kept = free - min(torch.cuda.mem_get_info(device)[0] for device in devices)
-    return len(devices) * int(_SHARE_OF_MEMORY * free / max(peak + kept, 1))
+    kept = before - free()
+    return devices * int(_SHARE_OF_MEMORY * before / max(peak + kept, 1))
 
 
 def _fitting_into_memory() -> int:
@@ -177,4 +168,4 @@ def _fitting_into_memory() -> int:
     if available is None:
         return sys.maxsize
     resident = int(own.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return max(1, int(_SHARE_OF_MEMORY * int(available.group(1)) * 1024 / resident))
+    return max(1, int(_SHARE_OF_MEMORY * int(available[1]) * 1024 / resident))

@@ -1,44 +1,34 @@
-"""Where jobs run. A search talks to an `Executor` and does not know which."""
+"""Jobs in this process, one at a time. A job that takes the process with it is tried once more, then it has failed.
+
+While one trains, a mark is in its folder. Every end that Python sees removes the mark: that of the training, an error,
+an interrupt. So a mark that is found was left by a process that crashed or was killed.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.devices import hand_back_freed_memory, threads_for
+from pure_nas.files import write_whole
+from pure_nas.run.directory import TrialDirectory
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers.attempt import attempt
 from pure_nas.workers.messages import Ended, Event, Job
-from pure_nas.workers.rehearsal import Rehearsal
+from pure_nas.workers.work import SpeedTest, outcome_of_lost, work
 
-
-class Executor(Protocol):
-    """Takes jobs and tells what becomes of them."""
-
-    @property
-    def free(self) -> int:
-        """Jobs it can begin at once."""
-
-    def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
-        """Training time of an image while all that can train do, measured for some seconds; None: it does not fit."""
-
-    def submit(self, job: Job) -> None:
-        """Take a job; numbers of jobs that run at the same time differ."""
-
-    def next_event(self) -> Event:
-        """The next thing that happens to a submitted job; waits for it."""
-
-    def close(self) -> None:
-        """Leave every job where it is and let go of what was held."""
+_MAX_DEATHS = 2
+_CHECKSUM_BYTES = 32
 
 
 class InlineExecutor:
-    """Runs one job at a time in this process."""
+    """Runs one job at a time in this process, up to its next event whenever that is asked for."""
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         self._dataset = dataset
@@ -54,18 +44,18 @@ class InlineExecutor:
         """Training time of an image, measured for some seconds; None where it does not fit into memory."""
         try:
             with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
-                return 1 / Rehearsal(candidate, self._dataset, self._device).images_per_second(seconds)
+                return 1 / SpeedTest(candidate, self._dataset, self._device).images_per_second(seconds)
         except torch.OutOfMemoryError:
             return None
         finally:
             hand_back_freed_memory(self._device)
 
     def submit(self, job: Job) -> None:
-        """Take a job; it advances only in `next_event`."""
-        self._running.append(attempt(job, self._dataset, self._device))
+        """Take a job; numbers of jobs that run at the same time differ."""
+        self._running.append(_attempt(job, self._dataset, self._device))
 
     def next_event(self) -> Event:
-        """Run the job up to its next event."""
+        """The next thing that happens to a submitted job; waits for it."""
         event = next(self._running[0])
         if isinstance(event, Ended):
             self._running.popleft().close()  # type: ignore[attr-defined]
@@ -73,5 +63,53 @@ class InlineExecutor:
         return event
 
     def close(self) -> None:
-        """Drop the job that runs."""
+        """Leave the job where it is."""
         self._running.clear()
+
+
+def _attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
+    """Do `job` as `work` does, unless two processes in a row died of it: then it has failed."""
+    folder = TrialDirectory(job.directory, job.number)
+    checksum = _start_of(folder.checkpoint)
+    here = {"epochs": len(folder.curve()), "checkpoint": checksum, "folder": str(folder.path.resolve())}
+    deaths = _deaths(folder, here)
+    if deaths == _MAX_DEATHS:
+        # Whoever does not keep this outcome may try again.
+        folder.attempt.unlink()
+        yield Ended(job.number, outcome_of_lost(job, "its process died twice as it trained (usually memory ran out)"))
+        return
+    write_whole(folder.attempt, json.dumps({"schema": 1, "deaths": deaths, **here}) + "\n")
+    try:
+        # From the first death on, what is trained is kept, so that further ones show whether it gets anywhere.
+        yield from work(replace(job, every_epoch=job.every_epoch or deaths > 0), dataset, device)
+    finally:
+        folder.attempt.unlink(missing_ok=True)
+
+
+def _deaths(folder: TrialDirectory, here: dict[str, object]) -> int:
+    """How many processes in a row died of a training.
+
+    One that got as far as another checkpoint, and not to the epoch in which the one before it died, is the first of a
+    new row: somebody may have killed it. A mark that was moved or copied here is of a process that could not remove it,
+    which did not die of that.
+    """
+    try:
+        mark = json.loads(folder.attempt.read_bytes())
+        before = int(mark["deaths"])
+        moved, further_epoch, new_checkpoint = (mark[key] != here[key] for key in ("folder", "epochs", "checkpoint"))
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
+    if moved:
+        return before
+    return 1 if further_epoch and new_checkpoint else before + 1
+
+
+def _start_of(checkpoint: Path) -> str:
+    """Its checksum; empty where there is none."""
+    try:
+        with checkpoint.open("rb") as file:
+            return file.read(_CHECKSUM_BYTES).hex()
+    except OSError:
+        return ""

@@ -12,12 +12,8 @@ from pure_nas.training import EpochMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judging:
-    """What a trained network is judged by beside the error, as `evaluate_network` takes it.
-
-    Attributes:
-        images: how many of the images of the score are used at most, always the same ones; None for all.
-    """
+class EvaluationSettings:
+    """What a trained network is evaluated on in addition to its error, on at most so many `images`, always the same."""
 
     noises: tuple[Noise, ...] = ()
     factors: tuple[float, ...] = ()
@@ -39,14 +35,12 @@ class Job:
         label: what people call it, where that is more than its number.
         directory: where its curve, checkpoint and weights go.
         seed: decides weights, order and augmentation.
-        measures: what to measure besides parameters and flops: latency (ms, one image), memory (activation bytes, one
-            image), noise_error (see `pure_nas.evaluation.noise_error`) and metrics, on the images of the score.
+        measures: objectives to measure besides error, parameters and flops.
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
-        judging: what to judge the trained network by, in evaluation.json; nothing beside the error where it is None.
-        every_epoch: write a checkpoint after each epoch, however short, and after the last, because the session may be
-            stopped early.
+        evaluation: what to evaluate in addition to the error, in evaluation.json; None: nothing.
+        every_epoch: write a checkpoint after each epoch, the last included, because the session may be stopped early.
     """
 
     number: int
@@ -56,7 +50,7 @@ class Job:
     measures: tuple[str, ...] = ()
     final: bool = False
     curve: bool = False
-    judging: Judging | None = None
+    evaluation: EvaluationSettings | None = None
     keep_weights: bool = True
     every_epoch: bool = False
     label: str = ""
@@ -64,14 +58,12 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended.
+    """How a job ended: a diverged one has a NaN or infinite loss, a failed one ran out of memory or died twice.
 
     Attributes:
-        state: "complete", "diverged" (NaN or infinite loss) or "failed" (out of memory, or its process died twice).
-        reason: why it is not complete.
-        metrics: error, accuracy and loss of the last epoch; noise_error where it was to be measured.
+        metrics: error, accuracy and loss of the last epoch, and what else was to be measured.
         cost: params, flops and their parts, and what was measured.
-        seconds: time from start to end, over every session that worked on it.
+        seconds: training time, over every session that worked on it.
         execution: how its steps were carried out at the end: "eager", "recorded", "compiled, recorded", or why not.
     """
 

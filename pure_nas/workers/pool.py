@@ -7,32 +7,24 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from multiprocessing import connection, util
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers.child import Load
-from pure_nas.workers.kernel_kills import KernelKills
-from pure_nas.workers.main_guard import require_main_guard
+from pure_nas.workers.child import Alive, Load, Ready, Report, Speed, Task
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
-from pure_nas.workers.orders import Alive, Failed, Go, Ready, Rehearse, Rehearsed, Report, Train, Warm
 from pure_nas.workers.work import outcome_of_lost
-from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, stop
+from pure_nas.workers.worker_process import MEMORY_RAN_OUT, KernelKills, WorkerProcess, require_main_guard, stop
 
 logger = logging.getLogger(__name__)
 
-R = TypeVar("R", Warm, Rehearsed)
-
-PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 300.0
 """How long a worker may take no batch, besides what a batch of its network, and compiling it, may take."""
-
-STARTS_IN_A_ROW = 3
+_MAX_FAILED_STARTS = 3
 """How many workers may die one after the other before they have the images: memory may be short for a moment."""
-
 _LOOK_EVERY = 1.0
 _COMPILING_SECONDS = 60.0
 _SLOWEST_FLOPS_PER_SECOND = 5e8
@@ -43,19 +35,15 @@ _TRAINING_PASSES = 3
 class ProcessExecutor:
     """Runs jobs in worker processes, each of which keeps PyTorch, a device and the images.
 
-    Workers begin with `start`, or with the first job, as fresh interpreters ("spawn"), and load the images themselves,
-    once. The CPU threads are divided among them. One that dies or hangs is replaced, and its job goes on in the
-    replacement from its checkpoint; a job that loses its worker twice has failed. What a worker raises is raised by
-    `next_event`.
-
+    Workers begin with `start`, or with the first job, as fresh interpreters ("spawn"). One that dies or hangs is
+    replaced, and its job goes on in the replacement from its checkpoint; a job that loses its worker twice has failed.
     Call `close`, or use it as a context manager. Workers end with the process that started them, however it ends.
 
     Args:
-        load: loads the images; is sent to the workers.
+        load: loads the images, in each worker.
         fingerprint: of the images that are meant; workers refuse others.
         device: where to train; "cuda" without a number stands for every GPU, which the workers take in turn.
-        workers: how many.
-        threads: CPU threads to divide; default as many as PyTorch uses here.
+        threads: CPU threads to divide among the workers; default as many as PyTorch uses here.
         patience: seconds without a batch after which a worker hangs.
     """
 
@@ -67,11 +55,13 @@ class ProcessExecutor:
         workers: int,
         *,
         threads: int | None = None,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
         self._load = load
         self._fingerprint = fingerprint
-        self.devices = every_device(device)
+        self.devices = [device]
+        if device.type == "cuda" and device.index is None:
+            self.devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
         self._size = workers
         self._threads = threads or torch.get_num_threads()
         self._patience = patience
@@ -86,15 +76,8 @@ class ProcessExecutor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def workers(self) -> int:
-        """How many workers there are, or will be once there is a job."""
-        return self._size
 
     @property
     def process_ids(self) -> list[int]:
@@ -113,11 +96,7 @@ class ProcessExecutor:
         stop(self._workers, keep=workers)
 
     def start(self) -> None:
-        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile.
-
-        Raises:
-            RunError: this program is a script without a main guard, which every worker would run again.
-        """
+        """Begin to start the workers that are missing. They load PyTorch and the images meanwhile."""
         require_main_guard()
         while len(self._workers) < self._size:
             self._workers.append(self._new_worker(len(self._workers)))
@@ -129,39 +108,33 @@ class ProcessExecutor:
         self._give(next((worker for worker in free if worker.ready), free[0]), job)
 
     def next_event(self) -> Event:
-        """The next event of any job; waits for it.
-
-        Raises:
-            RunError: a worker could not start, or cannot be ended.
-            Exception: what a worker raised, with its traceback as a note.
-        """
+        """The next event of any job; waits for it. What a worker raises is raised here, with the worker's traceback."""
         while not self._events:
             self._wait()
         return self._events.popleft()
 
-    def rehearse(self, candidate: Candidate, seconds: float) -> Rehearsed:
+    def speed(self, candidate: Candidate, seconds: float) -> Speed:
         """Let every worker train `candidate` for some seconds, all at once; nothing is learnt.
 
         Returns:
-            Images a second of all workers together, 0 where they do not fit into memory; the peak of one worker.
+            Images per second of all workers together, 0 where they do not fit into memory; the peak of one worker.
         """
         self.start()
         while not all(worker.ready for worker in self._workers):
             self._wait()
         patience = self._patience_with(candidate)
         for worker in self._workers:
-            worker.give(Rehearse(candidate, self._share), patience)
-        warm = self._replies(Warm, list(self._workers))
-        fitting = [worker for worker, reply in warm if reply.fits]
-        for worker in fitting:
-            worker.give(Go(seconds if len(fitting) == len(self._workers) else 0.0), patience + seconds)
-        found = [reply for _, reply in self._replies(Rehearsed, fitting) if reply.fits]
-        rate = sum(reply.images_per_second for reply in found) if len(found) == len(self._workers) else 0.0
-        return Rehearsed(rate, max((reply.peak_bytes for reply in found), default=0))
+            worker.give(Task(candidate, self._share), patience)
+        warm = [worker for worker, speed in self._speeds(list(self._workers)) if speed.fits]
+        for worker in warm:
+            worker.give(seconds if len(warm) == len(self._workers) else 0.0, patience + seconds)
+        found = [speed for _, speed in self._speeds(warm) if speed.fits]
+        rate = sum(speed.images_per_second for speed in found) if len(found) == len(self._workers) else 0.0
+        return Speed(rate, max((speed.peak_bytes for speed in found), default=0))
 
     def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
         """Training time of an image in one of the workers while all train; None where it does not fit into memory."""
-        rate = self.rehearse(candidate, seconds).images_per_second
+        rate = self.speed(candidate, seconds).images_per_second
         return self._size / rate if rate else None
 
     def close(self) -> None:
@@ -206,54 +179,49 @@ class ProcessExecutor:
             case Ready():
                 self._failed_starts = 0
                 worker.begin()
-            case Failed(error):
-                worker.job = worker.patience = None
-                raise error
-            case logging.LogRecord():
-                logging.getLogger(report.name).handle(report)
-            case Warm() | Rehearsed():
-                worker.reply = report
+            case Speed():
+                worker.speed = report
                 worker.patience = None
             case Alive(silence):
                 worker.silent = -silence
+            case logging.LogRecord():
+                logging.getLogger(report.name).handle(report)
+            case Exception():
+                worker.job = worker.patience = None
+                raise report
 
     def _replace(self, place: int, fate: str) -> None:
         """Put a new worker in the place of one that is gone, and give it the job."""
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:
-            self._count_failed_start(fate)
+            self._failed_starts += 1
+        if not gone.ready and self._failed_starts == _MAX_FAILED_STARTS:
+            raise RunError(
+                f"A worker process could not start: it {fate} while it loaded PyTorch and the images, as did the "
+                f"{_MAX_FAILED_STARTS - 1} before it.",
+                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
+            )
         logger.warning("Worker process %s %s; another one takes its place.", gone.process.pid, fate)
         new = self._workers[place] = self._new_worker(place)
         job = gone.job
         if job is None:
             return
-        if not gone.ready:
-            # The job has done nothing yet that could have been the reason.
-            self._give(new, job)
-            return
-        before = self._lost.pop(job.number, None)
-        if before is None:
-            self._lost[job.number] = fate
-            self._events.append(WorkerLost(job.number, fate))
-            self._give(new, job)
-        else:
+        # A job whose worker was not ready has done nothing yet that could have been the reason.
+        before = self._lost.pop(job.number, None) if gone.ready else None
+        if before is not None:
             how = fate if fate == before else f"{before}, then {fate}"
             what = "out of memory: " if fate == before == MEMORY_RAN_OUT else ""
             self._events.append(Ended(job.number, outcome_of_lost(job, f"{what}its worker died twice: it {how}")))
-
-    def _count_failed_start(self, fate: str) -> None:
-        self._failed_starts += 1
-        if self._failed_starts == STARTS_IN_A_ROW:
-            raise RunError(
-                f"A worker process could not start: it {fate} while it loaded PyTorch and the images, as did the "
-                f"{STARTS_IN_A_ROW - 1} before it.",
-                hint="Fewer --workers need less memory; --workers 1 needs no process of its own.",
-            )
+            return
+        if gone.ready:
+            self._lost[job.number] = fate
+            self._events.append(WorkerLost(job.number, fate))
+        self._give(new, job)
 
     def _give(self, worker: WorkerProcess, job: Job) -> None:
         worker.job = job
-        worker.give(Train(job, self._share), self._patience_with(job.candidate))
+        worker.give(Task(job, self._share), self._patience_with(job.candidate))
 
     def _patience_with(self, candidate: Candidate) -> float:
         """Seconds without a batch after which a worker hangs: on a slow CPU a batch of a large network takes long."""
@@ -264,18 +232,11 @@ class ProcessExecutor:
             patience += _COMPILING_SECONDS * sum(1 for _ in candidate.architecture.distinct_blocks())
         return patience
 
-    def _replies(self, kind: type[R], workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, R]]:
+    def _speeds(self, workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, Speed]]:
         """What each of `workers` answers; those that end instead are left out."""
-        while any(worker.reply is None for worker in workers if worker in self._workers):
+        while any(worker.speed is None for worker in workers if worker in self._workers):
             self._wait()
-        found = [(worker, worker.reply) for worker in workers if isinstance(worker.reply, kind)]
+        found = [(worker, worker.speed) for worker in workers if worker.speed is not None]
         for worker in workers:
-            worker.reply = None
+            worker.speed = None
         return found
-
-
-def every_device(device: torch.device) -> list[torch.device]:
-    """The devices that `device` stands for: every GPU for "cuda" without a number, else itself."""
-    if device.type == "cuda" and device.index is None:
-        return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
-    return [device]

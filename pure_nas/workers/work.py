@@ -1,4 +1,4 @@
-"""Doing one job: build, count, train, score, keep."""
+"""Doing one job: build, count, train, score, keep; and measuring how fast a network trains."""
 
 from __future__ import annotations
 
@@ -6,129 +6,115 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from itertools import count, islice
 
 import torch
 
 from pure_nas.cost.count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
-from pure_nas.data import Dataset, ImageSet
+from pure_nas.data import Augment, Dataset, ImageSet
+from pure_nas.data.image_set import Batch
 from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
 from pure_nas.evaluation import evaluate_network, metric_value, noise_error
-from pure_nas.files import append_line, write_whole
+from pure_nas.files import append_line, without_nan, write_whole
 from pure_nas.nn import Network, build
 from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
+from pure_nas.space.candidate import Candidate
 from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.seeds import generator
 from pure_nas.training.training import Divergence, Training
-from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Judging, Outcome, Started
+from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started
 
 _SECONDS_BETWEEN_CHECKPOINTS = 10.0
+# On a GPU the first steps choose kernels and are recorded, and a step is too short to be timed alone.
+_WARM_STEPS = {"cpu": 1, "cuda": 6}
+_STEPS_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 
 def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     """Do `job`, telling what happens as it happens; the last event is `Ended`.
 
     Out of memory and divergence are outcomes. Anything else that goes wrong is raised.
-
-    Raises:
-        RunError: the job's files cannot be written.
-        DataError: the images cannot be read.
-        PureNasError: the closed-form cost of one of its units is wrong.
     """
     folder = TrialDirectory(job.directory, job.number)
-    architecture = job.candidate.architecture
-    expected = cost_of(architecture)
-    cost: dict[str, float] = {**asdict(expected), "flops": expected.flops}
+    architecture, recipe = job.candidate.architecture, job.candidate.recipe
+    cost = _costs(job)
     try:
         with telling_out_of_memory():
             network = build(architecture, generator=generator(job.seed, "weights"))
             count_architecture(architecture, network)
-            training = _training(job, network, dataset, device)
-            with threads_for(expected.flops * job.candidate.recipe.batch_size), fastest_convolutions(device):
+            everything = job.final and not job.curve
+            training = Training(
+                network,
+                recipe,
+                train=dataset.train_and_validation() if everything else dataset.train,
+                validation=None if everything else dataset.validation,
+                flip=dataset.flip,
+                turns=dataset.turns,
+                device=device,
+                seed=job.seed,
+            )
+            with threads_for(cost["flops"] * recipe.batch_size), fastest_convolutions(device):
                 yield from _train(job, training, folder)
                 images = dataset.test() if job.final else dataset.validation
                 metrics = _final_metrics(job, training, images, folder)
-                if job.judging is not None:
-                    _judge(job.judging, training, images, dataset.classes, folder)
+                if job.evaluation is not None:
+                    _write_evaluation(job.evaluation, training, images, dataset.classes, folder)
                 cost |= _measured(job, network, device)
                 if job.keep_weights:
                     write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
     except Divergence as divergence:
-        outcome = Outcome(
-            state="diverged",
-            reason=str(divergence),
-            cost=cost,
-            seconds=_seconds(folder),
-            execution=training.execution,
-        )
+        outcome = Outcome(state="diverged", reason=str(divergence), execution=training.execution)
     except torch.OutOfMemoryError as error:
-        reason = f"out of memory on {device} at batch {job.candidate.recipe.batch_size}: {str(error).splitlines()[0]}"
-        outcome = Outcome(state="failed", reason=reason, cost=cost, seconds=_seconds(folder))
+        reason = f"out of memory on {device} at batch {recipe.batch_size}: {str(error).splitlines()[0]}"
+        outcome = Outcome(state="failed", reason=reason)
     else:
-        outcome = Outcome(
-            state="complete", metrics=metrics, cost=cost, seconds=_seconds(folder), execution=training.execution
-        )
+        outcome = Outcome(state="complete", metrics=metrics, execution=training.execution)
     # The checkpoint stays until the outcome is on disk: who is stopped before that need not train it all again.
-    yield Ended(job.number, outcome)
+    yield Ended(job.number, replace(outcome, cost=cost, seconds=_seconds(folder)))
 
 
 def outcome_of_lost(job: Job, reason: str) -> Outcome:
-    """The outcome of a job whose workers died; nobody works on it any more."""
-    folder = TrialDirectory(job.directory, job.number)
+    """The outcome of a job whose processes died; nobody works on it any more."""
+    seconds = _seconds(TrialDirectory(job.directory, job.number))
+    return Outcome(state="failed", reason=reason, cost=_costs(job), seconds=seconds)
+
+
+def _costs(job: Job) -> dict[str, float]:
     cost = cost_of(job.candidate.architecture)
-    seconds = _seconds(folder)
-    return Outcome(state="failed", reason=reason, cost={**asdict(cost), "flops": cost.flops}, seconds=seconds)
+    return {**asdict(cost), "flops": cost.flops}
 
 
-def _training(job: Job, network: Network, dataset: Dataset, device: torch.device) -> Training:
-    everything = job.final and not job.curve
-    return Training(
-        network,
-        job.candidate.recipe,
-        train=dataset.train_and_validation() if everything else dataset.train,
-        validation=None if everything else dataset.validation,
-        flip=dataset.flip,
-        turns=dataset.turns,
-        device=device,
-        seed=job.seed,
-    )
+def _seconds(folder: TrialDirectory) -> float:
+    return sum(float(record["seconds"]) for record in folder.curve())
 
 
 def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Event]:
     digest = f"{job.candidate.digest}-{job.seed}"
-    restore_checkpoint(folder.checkpoint, training, digest, known_epochs=len(folder.curve()))
-    _keep_curve_up_to(folder, training.epoch)
+    curve = folder.curve()
+    restore_checkpoint(folder.checkpoint, training, digest, known_epochs=len(curve))
+    # Epochs after the checkpoint are run again, so their records go.
+    kept = [json.dumps(record) + "\n" for record in curve if record["epoch"] <= training.epoch]
+    write_whole(folder.metrics, "".join(kept))
     yield Started(job.number, training.epoch)
     saved = time.monotonic()
     while not training.finished:
         # No layer of PURe draws anything from the global random state, but those of another package's unit may.
         with global_random_state(generator(job.seed, "layers", training.epoch).initial_seed(), training.device):
             metrics = training.run_epoch()
-        append_line(folder.metrics, {key: _json_value(value) for key, value in asdict(metrics).items()})
+        append_line(folder.metrics, without_nan(asdict(metrics)))
         # After the last epoch it spares who is stopped while scoring, which takes long, that epoch.
         due = time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS
-        if job.every_epoch or (due and (not training.finished or job.final or job.judging is not None)):
+        if job.every_epoch or (due and (not training.finished or job.final or job.evaluation is not None)):
             save_checkpoint(folder.checkpoint, training, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
-
-
-def _json_value(value: float | None) -> float | None:
-    """JSON has no NaN or infinity; the validation loss may be either before the last epoch."""
-    return value if value is None or math.isfinite(value) else None
-
-
-def _keep_curve_up_to(folder: TrialDirectory, epoch: int) -> None:
-    """Epochs after the checkpoint are run again, so their records go."""
-    kept = [record for record in folder.curve() if record["epoch"] <= epoch]
-    write_whole(folder.metrics, "".join(json.dumps(record) + "\n" for record in kept))
 
 
 def _final_metrics(job: Job, training: Training, images: ImageSet, folder: TrialDirectory) -> dict[str, float]:
@@ -137,11 +123,12 @@ def _final_metrics(job: Job, training: Training, images: ImageSet, folder: Trial
         score = evaluate(training.network, images, training.device)
         if not math.isfinite(score.loss):
             raise Divergence(f"test loss is {score.loss} after the last epoch")
-        found = {"error": score.error, "accuracy": score.accuracy, "loss": score.loss}
+        error, accuracy, loss = score.error, score.accuracy, score.loss
     else:
-        last: dict[str, Any] = folder.curve()[-1]
+        last = folder.curve()[-1]
         error, loss = last["validation_error"], last["validation_loss"]
-        found = {"error": error, "accuracy": 1 - error, "loss": loss}
+        accuracy = 1 - error
+    found = {"error": error, "accuracy": accuracy, "loss": loss}
     if "noise_error" in job.measures:
         found["noise_error"] = noise_error(training.network, images, training.device, job.seed)
     for metric in filter(None, map(METRICS.find, job.measures)):
@@ -149,22 +136,22 @@ def _final_metrics(job: Job, training: Training, images: ImageSet, folder: Trial
     return found
 
 
-def _judge(
-    judging: Judging, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
+def _write_evaluation(
+    evaluation: EvaluationSettings, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
 ) -> None:
-    """Write evaluation.json. Every network is judged on the same images and under the same noise."""
-    if judging.images is not None and judging.images < len(images):
+    """Write evaluation.json. Every network is evaluated on the same images and under the same noise."""
+    if evaluation.images is not None and evaluation.images < len(images):
         images = images.subset(
-            torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: judging.images]
+            torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: evaluation.images]
         )
     found = evaluate_network(
         training.network,
         images,
         training.device,
         classes=classes,
-        noises=judging.noises,
-        views=judging.views,
-        factors=judging.factors,
+        noises=evaluation.noises,
+        views=evaluation.views,
+        factors=evaluation.factors,
     )
     write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n", new_folders=False)
 
@@ -180,5 +167,43 @@ def _measured(job: Job, network: Network, device: torch.device) -> dict[str, flo
     return found
 
 
-def _seconds(folder: TrialDirectory) -> float:
-    return sum(float(record["seconds"]) for record in folder.curve())
+class SpeedTest:
+    """A candidate whose training speed is to be measured, after the steps that warm up.
+
+    Where it does not fit, here or later, that is a `torch.OutOfMemoryError`.
+    """
+
+    @telling_out_of_memory()
+    def __init__(self, candidate: Candidate, dataset: Dataset, device: torch.device) -> None:
+        self._batches = _endless_batches(candidate, dataset, device)
+        self._at_once = _STEPS_AT_ONCE[device.type]
+        self._training = Training(
+            build(candidate.architecture),
+            candidate.recipe,
+            train=dataset.train,
+            validation=None,
+            flip=dataset.flip,
+            turns=dataset.turns,
+            device=device,
+            seed=0,
+        )
+        self._training.rehearse(islice(self._batches, _WARM_STEPS[device.type]))
+
+    @telling_out_of_memory()
+    def images_per_second(self, seconds: float) -> float:
+        """Images trained on per second, measured for that long; 0 for no time."""
+        images, elapsed, start = 0, 0.0, time.perf_counter()
+        while elapsed < seconds:
+            some = list(islice(self._batches, self._at_once))
+            self._training.rehearse(some)
+            images += sum(len(labels) for _, labels in some)
+            elapsed = time.perf_counter() - start
+        return images / elapsed if images else 0.0
+
+
+def _endless_batches(candidate: Candidate, dataset: Dataset, device: torch.device) -> Iterator[Batch]:
+    recipe = candidate.recipe
+    augment = Augment.of(recipe, flip=dataset.flip, turns=dataset.turns)
+    for epoch in count():
+        order = generator(0, "order", epoch)
+        yield from dataset.train.batches(recipe.batch_size, device=device, generator=order, augment=augment)

@@ -1,38 +1,37 @@
-"""The controller's end of one worker process."""
+"""The controller's end of one worker process: how it begins, what goes to it and comes back, and how it ends."""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
 import pickle
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, resource_tracker
+from multiprocessing import connection, resource_tracker, spawn
+from pathlib import Path
 
 import torch
 
-from pure_nas.child_process import begin
 from pure_nas.errors import RunError, UsageError, reason
 from pure_nas.plugins import registered_here
-from pure_nas.workers.child import SECONDS_TO_LOAD, Load, serve
-from pure_nas.workers.kernel_kills import KernelKills
+from pure_nas.process_state import begin_worker
+from pure_nas.workers.child import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
 from pure_nas.workers.messages import Job
-from pure_nas.workers.orders import Order, Rehearsed, Report, Warm
 
 MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"
 """The fate of such a worker."""
 
 _SECONDS_TO_DIE = 10.0
+_MAIN_GUARDS = ("__name__", "parent_process", "current_process")
 
 
 class WorkerProcess:
     """The controller's view of one worker process.
 
     Attributes:
-        job: what it does; None while it is free.
-        reply: its answer to an order that is no job.
         ready: whether it has loaded the images.
         silent: seconds since its last message; below zero while it may stay silent longer.
         patience: how long it may be silent; None while it has nothing to say.
@@ -52,21 +51,28 @@ class WorkerProcess:
                 f"What was registered in this process cannot be sent to worker processes: {reason(error)}.",
                 hint="Define its functions and classes in a module that can be imported, or use one worker.",
             ) from error
-        self.process = context.Process(target=begin, args=(theirs, work), name="pure-nas worker")
+        self.process = context.Process(target=begin_worker, args=(theirs, work), name="pure-nas worker")
         with _interrupts_held_back():
             self.process.start()
         theirs.close()
         self.job: Job | None = None
-        self.reply: Warm | Rehearsed | None = None
+        self.speed: Speed | None = None
         self.ready = False
         self.silent = 0.0
         self.patience: float | None = None
-        self._order: Order | None = None
+        self._task: Task | float | None = None
 
     @property
     def ends(self) -> list[connection.Connection | int]:
         """What becomes readable when the worker reports or ends."""
         return [self.process.sentinel] if self.connection.closed else [self.connection, self.process.sentinel]
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it has been silent for too long. Loading is silent, but the images were loaded here before."""
+        if not self.ready:
+            return self.silent > SECONDS_TO_LOAD
+        return self.patience is not None and self.silent > self.patience
 
     def fate(self, kills: KernelKills) -> str:
         """How the process ended, as a clause; `kills` tells whether the kernel killed it."""
@@ -79,16 +85,9 @@ class WorkerProcess:
             return f"was killed by {name}"
         return MEMORY_RAN_OUT if kills.another() else "was killed by SIGKILL (usually memory ran out)"
 
-    @property
-    def hangs(self) -> bool:
-        """Whether it has been silent for too long. Loading is silent, but the images were loaded here before."""
-        if not self.ready:
-            return self.silent > SECONDS_TO_LOAD
-        return self.patience is not None and self.silent > self.patience
-
-    def give(self, order: Order, patience: float) -> None:
-        """Give an order; it is sent once the worker is ready."""
-        self._order = order
+    def give(self, task: Task | float, patience: float) -> None:
+        """Give a task, or the seconds that a speed test shall take; it is sent once the worker is ready."""
+        self._task = task
         self.patience = patience
         self.silent = 0.0
         if self.ready:
@@ -97,11 +96,11 @@ class WorkerProcess:
     def begin(self) -> None:
         """The worker is ready: send what it has been given."""
         self.ready = True
-        order, self._order = self._order, None
-        if order is not None:
+        task, self._task = self._task, None
+        if task is not None:
             # A worker that has just died is found, and replaced, when its reports are taken.
             with suppress(OSError):
-                self.connection.send(order)
+                self.connection.send(task)
 
     def reports(self) -> list[Report]:
         """What it has reported since the last call."""
@@ -115,11 +114,7 @@ class WorkerProcess:
         return found
 
     def end(self) -> None:
-        """Kill the process and wait until it is gone: two may not write into one folder.
-
-        Raises:
-            RunError: it does not go.
-        """
+        """Kill the process and wait until it is gone: two may not write into one folder."""
         self.process.kill()
         self.process.join(_SECONDS_TO_DIE)
         if self.process.exitcode is None:
@@ -154,3 +149,72 @@ def _interrupts_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def require_main_guard() -> None:
+    """Check, before a worker is started, that importing this program's script again would not run the program again."""
+    # As multiprocessing itself decides what a new process imports; modules run by -m are named otherwise.
+    script = spawn.get_preparation_data("worker").get("init_main_from_path")
+    if script is None:
+        return
+    try:
+        source = Path(script).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError as error:
+        raise RunError(
+            f"A worker process cannot start: it would import this program again, and there is no file {script}.",
+            hint='Save the program as a file, with what it does under  if __name__ == "__main__":  or take one worker, '
+            "which needs no process of its own.",
+        ) from error
+    except OSError:
+        return
+    if not any(guard in source for guard in _MAIN_GUARDS):
+        raise RunError(
+            f"A worker process cannot start: it would run {script} again, because that script has no main guard.",
+            hint='Put what it does under  if __name__ == "__main__":  or take one worker, which needs no process of '
+            "its own.",
+        )
+
+
+class KernelKills:
+    """What the kernel has killed for want of memory since this was made, here or in the whole machine.
+
+    Args:
+        counter: a file with a line "oom_kill N"; that of this process's control group, or of the machine, by default.
+    """
+
+    def __init__(self, counter: Path | None = None) -> None:
+        files = [counter] if counter else _kill_counters()
+        self._counter = next((path for path in files if _kills_in(path) is not None), None)
+        self._told = self._count()
+
+    def another(self) -> bool:
+        """Whether there was one more since this last said yes; never where Linux does not tell."""
+        more = self._count() > self._told
+        self._told += more
+        return more
+
+    def _count(self) -> int:
+        return (_kills_in(self._counter) if self._counter else None) or 0
+
+
+def _kills_in(path: Path) -> int | None:
+    try:
+        found = re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return None
+    return int(found[1]) if found else None
+
+
+def _kill_counters() -> Iterator[Path]:
+    """Files that count, the one that counts least next to this process first; not all are there."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in groups:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            yield Path(f"/sys/fs/cgroup{group}/memory.events")
+        elif "memory" in controllers.split(","):
+            yield Path(f"/sys/fs/cgroup/memory{group}/memory.oom_control")
+    yield Path("/proc/vmstat")

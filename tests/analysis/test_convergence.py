@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pure_nas.analysis.convergence import accuracies, convergence_of, reached, speed_of
+from pure_nas.analysis.convergence import CurveKind, accuracies, convergence_of, reached, speed_of
 
 
 def record(epoch: int, train: float, error: float | None = None, seconds: float = 2.0) -> dict[str, Any]:
@@ -18,18 +18,20 @@ def record(epoch: int, train: float, error: float | None = None, seconds: float 
 SCORED = [record(1, 0.3, 0.6), record(2, 0.5, None), record(3, 0.7, 0.2, 3.0), record(4, 0.9, 0.4)]
 
 
-def test_an_accuracy_is_reached_at_the_first_epoch_that_has_it() -> None:
-    found = reached(SCORED, 0.8, "validation")
-    assert found is not None
-    assert (found.epoch, found.seconds) == (3, 7.0)
-    first = reached(SCORED, 0.4, "validation")
-    assert first is not None
-    assert first.epoch == 1
-    assert reached(SCORED, 0.81, "validation") is None
-    trained = reached(SCORED, 0.9, "training")
-    assert trained is not None
-    assert (trained.epoch, trained.seconds) == (4, 9.0)
-    assert reached([], 0.1, "training") is None
+@pytest.mark.parametrize(
+    ("target", "kind", "found"),
+    [
+        (0.8, "validation", (3, 7.0)),
+        (0.4, "validation", (1, 2.0)),
+        (0.81, "validation", None),
+        (0.9, "training", (4, 9.0)),
+    ],
+)
+def test_an_accuracy_is_reached_at_the_first_epoch_that_has_it(
+    target: float, kind: CurveKind, found: tuple[int, float] | None
+) -> None:
+    assert reached(SCORED, target, kind) == found
+    assert reached([], target, kind) is None
 
 
 def test_a_curve_is_of_the_images_that_are_asked_for() -> None:
@@ -44,8 +46,9 @@ def test_no_earlier_epoch_has_the_accuracy(values: list[float], target: float) -
     if found is None:
         assert max(values) < target
     else:
-        assert max(values[: found.epoch - 1], default=-1.0) < target <= values[found.epoch - 1] + 1e-9
-        assert found.seconds == 2.0 * found.epoch
+        epoch, seconds = found
+        assert max(values[: epoch - 1], default=-1.0) < target <= values[epoch - 1] + 1e-9
+        assert seconds == 2.0 * epoch
 
 
 def test_seeds_that_never_reach_it_are_counted_and_left_out_of_the_mean() -> None:

@@ -59,50 +59,37 @@ def test_a_further_point_never_lowers_the_hypervolume(points: list[tuple[float, 
 
 
 def test_nothing_dominates_an_equal_point() -> None:
-    assert not dominates((1, 2), (1, 2))
-    assert dominates((1, 1), (1, 2))
-    assert not dominates((0, 3), (1, 2))
+    assert [dominates(point, (1, 2)) for point in ((1, 2), (1, 1), (0, 3))] == [False, True, False]
 
 
-def test_equal_points_are_all_on_the_front() -> None:
-    assert front([(1, 1), (2, 0), (1, 1), (3, 3)]) == [0, 2, 1]
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [([(1, 1), (2, 0), (1, 1), (3, 3)], [0, 2, 1]), ([(float("nan"), 0.0), (1.0, 1.0)], [1]), ([], [])],
+    ids=["equal points", "nan", "no points"],
+)
+def test_front_keeps_equal_points_and_leaves_nan_out(points: list[tuple[float, float]], expected: list[int]) -> None:
+    assert front(points) == expected
 
 
-def test_points_with_nan_are_never_on_the_front() -> None:
-    assert front([(float("nan"), 0.0), (1.0, 1.0)]) == [1]
+@pytest.mark.parametrize(
+    ("points", "volume"), [([], 0.0), ([(1.0, 0.0), (0.5, 2.0)], 0.0), ([(0.5, 0.5), (0.0, 9.0)], 0.25)]
+)
+def test_points_on_or_beyond_the_reference_count_for_nothing(points: list[tuple[float, float]], volume: float) -> None:
+    assert hypervolume(points, [1.0, 1.0]) == volume
 
 
-def test_no_points_have_no_front_and_no_volume() -> None:
-    assert front([]) == []
-    assert hypervolume([], [1.0, 1.0]) == 0.0
-
-
-def test_points_on_or_beyond_the_reference_count_for_nothing() -> None:
-    assert hypervolume([(1.0, 0.0), (0.5, 2.0)], [1.0, 1.0]) == 0.0
-    assert hypervolume([(0.5, 0.5), (0.0, 9.0)], [1.0, 1.0]) == 0.25
-
-
-def test_a_reference_of_another_length_is_refused() -> None:
+def test_points_that_cannot_be_used_are_refused() -> None:
     with pytest.raises(ValueError, match="points have 2 objectives, but the reference has 3"):
         hypervolume([(1.0, 1.0)], [1.0, 1.0, 1.0])
-
-
-def test_a_single_row_of_values_is_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(n, objectives\)"):
         front([1.0, 2.0])
+    with pytest.raises(ValueError, match="an empty front has no knee"):
+        knee([])
 
 
 def test_knee_is_the_corner_of_the_front() -> None:
     assert knee([(0.5, 1e5), (0.1, 2e5), (0.09, 1e7), (0.6, 1e7)]) == 1
-
-
-def test_knee_of_one_point_is_that_point() -> None:
     assert knee([(0.5, 1e5)]) == 0
-
-
-def test_an_empty_front_has_no_knee() -> None:
-    with pytest.raises(ValueError, match="an empty front has no knee"):
-        knee([])
 
 
 @given(POINT_LISTS, st.floats(0, 2), st.floats(0, 0.5))
@@ -114,8 +101,8 @@ def test_groups_hold_every_member_once_close_to_the_first(
     assert sorted(index for group in groups for index in group) == sorted(members)
     assert [group[0] for group in groups] == [index for index in members if index in {group[0] for group in groups}]
     for group in groups:
-        for first, other in zip([points[group[0]]] * len(group), (points[index] for index in group), strict=True):
-            for a, b in zip(first, other, strict=True):
+        for index in group:
+            for a, b in zip(points[group[0]], points[index], strict=True):
                 assert abs(a - b) <= absolute + relative * max(abs(a), abs(b))
 
 

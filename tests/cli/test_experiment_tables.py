@@ -116,8 +116,7 @@ FASTER = Speed(
     target=0.9,
     epochs=TimesFewer(mean=1.5, low=1.0, high=2.0),
     seconds=TimesFewer(mean=0.5, low=0.4, high=0.7),
-    own_epochs=(2, 2, 2),
-    reference_epochs=(3, 2, 4),
+    against="2 against 2 to 4",
 )
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.data import Augment, ImageSet, ResidentImages, StreamedImages
-from pure_nas.data.augment import Cropper, Scaler, draw
-from pure_nas.data.image_set import Normalisation
+from pure_nas.data import Augment, ImageSet
+from pure_nas.data.augment import Draws, cutter, draw
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.data.raw_images import EncodedImages
-from pure_nas.data.resident import resident
+from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import UsageError
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV
@@ -30,7 +30,7 @@ def images_of(count: int, size: int = 8, channels: int = 3) -> Tensor:
     return torch.randint(0, 256, (count, channels, size, size), generator=generator, dtype=torch.uint8)
 
 
-def image_set(count: int) -> ResidentImages:
+def image_set(count: int) -> ImageSet:
     """Images whose labels are their positions."""
     return resident(images_of(count), torch.arange(count), PLAIN)
 
@@ -102,21 +102,17 @@ def test_all_eight_ways_are_equally_likely() -> None:
     assert draws.orientations == 8
 
 
-@given(st.integers(2, 9), st.integers(0, 4), st.integers(0, 99))
+@given(st.integers(1, 6), st.integers(1, 3), st.integers(2, 9), st.integers(0, 4), st.booleans(), st.integers(0, 999))
 @settings(deadline=None)
-def test_windows_of_a_fixed_size_equal_slicing_and_laying_each_image(size: int, padding: int, seed: int) -> None:
-    augment = Augment(padding, vertical_flip=True, quarter_turns=True)
-    padded = F.pad(images_of(6, size + 2), (padding,) * 4)
-    draws = draw(6, torch.Generator().manual_seed(seed), augment, stored=size + 2, size=size)
-    crop = Cropper(3, size + 2 + 2 * padding, size, CPU, orientations=8)
-    for image, window, top, left, way in zip(
-        padded,
-        crop(padded, draws.top, draws.left, draws.orientation),
-        draws.top.tolist(),
-        draws.left.tolist(),
-        draws.orientation.tolist(),
-        strict=True,
-    ):
+def test_windows_of_a_fixed_size_equal_slicing_and_orienting_each_image(
+    count: int, channels: int, size: int, padding: int, turned: bool, seed: int
+) -> None:
+    augment = Augment(padding, vertical_flip=turned, quarter_turns=turned)
+    images, stored = images_of(count, size + 2, channels), size + 2
+    draws = draw(count, torch.Generator().manual_seed(seed), augment, stored=stored, size=size)
+    windows = cutter(draws, channels, stored, CPU)(images, slice(0, count))
+    places = zip(draws.top.tolist(), draws.left.tolist(), draws.orientation.tolist(), strict=True)
+    for image, window, (top, left, way) in zip(F.pad(images, (padding,) * 4), windows, places, strict=True):
         assert torch.equal(window, laid(image[:, top : top + size, left : left + size], way))
 
 
@@ -126,8 +122,9 @@ def test_scaled_windows_equal_those_of_pytorch(stored: int, size: int, way: int,
     image = images_of(1, stored)
     height, width = (data.draw(st.integers(1, stored)) for _ in range(2))
     top, left = data.draw(st.integers(0, stored - height)), data.draw(st.integers(0, stored - width))
-    numbers = (torch.tensor([each]) for each in (top, left, height, width, way))
-    (found,) = Scaler(stored, size, CPU)(image, *numbers)
+    numbers = [torch.tensor([each]) for each in (0, top, left, way)]
+    draws = Draws(*numbers, 8, size, torch.tensor([height]), torch.tensor([width]))
+    (found,) = cutter(draws, 3, stored, CPU)(image, slice(0, 1))
     window = image[:, :, top : top + height, left : left + width].float()
     (expected,) = F.interpolate(window, (size, size), mode="bilinear", antialias=True)
     assert (found.float() - laid(expected, way)).abs().max() <= 0.501
@@ -169,7 +166,7 @@ def test_streamed_images_are_varied_like_those_in_memory(tmp_path: Path, augment
         picture(number, 12, 12).save(path)
     source = EncodedImages(listing_of(paths), 12, 3)
     labels = torch.arange(21)
-    streamed = StreamedImages(source, labels, PLAIN, image_size=size, workers=0)
+    streamed = ImageSet(StreamedPixels(source, 0), labels, PLAIN, image_size=size)
     held = torch.stack([torch.from_numpy(source.pixels(number).copy()) for number in range(21)])
     memory = resident(held, labels, PLAIN, image_size=size)
     assert torch.equal(epoch(streamed, augment), epoch(memory, augment))
@@ -222,20 +219,6 @@ def test_a_recipe_asks_and_a_dataset_allows() -> None:
 def test_a_share_that_is_none_is_refused(share: float) -> None:
     with pytest.raises(UsageError, match="random_resized_crop must be above 0 and at most 1"):
         Augment(random_resized_crop=share)
-
-
-@given(st.integers(1, 6), st.integers(1, 3), st.integers(2, 9), st.integers(0, 4), st.integers(0, 999))
-def test_windows_equal_slicing_and_mirroring_each_image(
-    count: int, channels: int, size: int, padding: int, seed: int
-) -> None:
-    padded = F.pad(images_of(count, size, channels), (padding,) * 4)
-    draws = draw(count, torch.Generator().manual_seed(seed), Augment(padding, flip=True), stored=size, size=size)
-    crop = Cropper(channels, size + 2 * padding, size, CPU)
-    windows = crop(padded, draws.top, draws.left, draws.orientation)
-    for i in range(count):
-        top, left = int(draws.top[i]), int(draws.left[i])
-        expected = padded[i, :, top : top + size, left : left + size]
-        assert torch.equal(windows[i], expected.flip(2) if draws.orientation[i] else expected)
 
 
 def test_every_shift_and_both_mirrorings_occur() -> None:

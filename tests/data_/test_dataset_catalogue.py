@@ -15,7 +15,6 @@ from pure_nas.data import (
     Part,
     PixelSource,
     RawImages,
-    StreamedImages,
     dataset_names,
     decoded,
     default_data_dir,
@@ -23,6 +22,7 @@ from pure_nas.data import (
     load_dataset,
 )
 from pure_nas.data.sources import catalogue
+from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError, PureNasError, UsageError
 
 
@@ -132,9 +132,6 @@ def test_a_loader_that_cannot_be_imported_is_named(data_dir: Path) -> None:
 class Ramps(PixelSource):
     """Images of one shade each, which their position decides."""
 
-    def __len__(self) -> int:
-        return 40
-
     def pixels(self, position: int) -> np.ndarray:
         return np.full((1, self.size, self.size), position, dtype=np.uint8)
 
@@ -155,7 +152,7 @@ def test_another_package_adds_a_dataset_too_large_for_memory(
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 100)
     monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
     loaded = load_dataset("stripes", data_dir=data_dir, skip_corrupt=True)
-    assert isinstance(loaded.train, StreamedImages)
+    assert isinstance(loaded.train.pixels, StreamedPixels)
     assert (len(loaded.train_and_validation()), loaded.skipped, len(loaded.test())) == (39, 1, 40)
     shades = [
         round((float(image[0, 0, 0]) * loaded.std[0] + loaded.mean[0]) * 255)

@@ -20,9 +20,11 @@ import pytest
 import torch
 from dataset_files import Pixels, unnormalised, write_galaxy10
 
-from pure_nas.data import Dataset, ImageSet, ResidentImages, StreamedImages, decoded, load_dataset
-from pure_nas.data.sources import galaxy10, pixel_map
+from pure_nas.data import Dataset, ImageSet, decoded, load_dataset
+from pure_nas.data.image_set import HeldPixels
+from pure_nas.data.sources import galaxy10
 from pure_nas.data.sources.galaxy10 import Galaxy10File
+from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError
 
 
@@ -80,8 +82,8 @@ def test_images_too_large_for_memory_are_read_from_the_disk_as_they_are_wanted(
     held = load(data_dir, image_size=16)
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
     streamed = load(data_dir, image_size=16)
-    assert isinstance(held.train, ResidentImages)
-    assert isinstance(streamed.train, StreamedImages)
+    assert isinstance(held.train.pixels, HeldPixels)
+    assert isinstance(streamed.train.pixels, StreamedPixels)
     assert streamed.fingerprint == held.fingerprint
     assert (streamed.mean, streamed.std) == (held.mean, held.std)
     for part in ("train", "validation"):
@@ -144,7 +146,7 @@ def test_a_damaged_map_is_made_again(data_dir: Path, damage: str) -> None:
 def test_a_full_disk_is_said_with_what_is_needed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_galaxy10(data_dir, 20)
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
-    monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    monkeypatch.setattr(galaxy10.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with pytest.raises(DataError, match=r"h5 take 15\.4 kB and cannot be stored .*: only 10 B are free") as caught:
         load(data_dir, image_size=16)
     assert "--image-size" in caught.value.hint
@@ -158,7 +160,7 @@ def test_a_small_set_needs_no_disk(
     kept = load(data_dir, image_size=16)
     for path in (data_dir / "decoded").glob("*.np*"):
         path.unlink()
-    monkeypatch.setattr(pixel_map.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
+    monkeypatch.setattr(galaxy10.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with caplog.at_level(logging.WARNING):
         assert load(data_dir, image_size=16).fingerprint == kept.fingerprint
     assert "decoded (only 10 B are free); the next start decodes them again" in caplog.text
@@ -347,7 +349,8 @@ try:
 except MemoryError:
     print("too large to read whole")
 dataset = load_dataset("galaxy10", data_dir=folder)
-print(type(dataset.train).__name__, sum(len(labels) for _, labels in dataset.train.batches(16)), len(dataset.test()))
+shown = sum(len(labels) for _, labels in dataset.train.batches(16))
+print(type(dataset.train.pixels).__name__, shown, len(dataset.test()))
 """
 
 
@@ -359,4 +362,4 @@ def test_memory_stays_bounded_however_large_the_file_is(tmp_path: Path) -> None:
         file["ans"] = np.arange(1500) % 10
     command = [sys.executable, "-c", BOUNDED, str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["too large to read whole", "StreamedImages 1215 150"]
+    assert done.stdout.splitlines() == ["too large to read whole", "StreamedPixels 1215 150"]

@@ -10,7 +10,8 @@ from dataset_files import picture, unnormalised, write_classes
 from image_zoo import ZOO
 from PIL import Image
 
-from pure_nas.data import Dataset, StreamedImages, decoded, load_dataset
+from pure_nas.data import Dataset, decoded, load_dataset
+from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError, UsageError
 
 
@@ -208,7 +209,7 @@ def test_a_folder_too_large_for_memory_is_streamed(
     monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
     streamed = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
     again = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
-    assert isinstance(streamed.train, StreamedImages)
+    assert isinstance(streamed.train.pixels, StreamedPixels)
     assert streamed.skipped == again.skipped == 1
     assert streamed.fingerprint == again.fingerprint
     assert (streamed.mean, streamed.std) == (held.mean, held.std)
@@ -224,7 +225,7 @@ def test_streamed_images_bring_no_warnings_of_pillow(
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
     monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
     loaded = load_dataset(folder, data_dir=data_dir)
-    assert isinstance(loaded.train, StreamedImages)
+    assert isinstance(loaded.train.pixels, StreamedPixels)
     assert len(pixels(loaded.train_and_validation())) == 24
 
 

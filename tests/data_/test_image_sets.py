@@ -12,24 +12,27 @@ from dataset_files import listing_of, picture
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pure_nas.data import Augment, ResidentImages, StreamedImages
-from pure_nas.data.image_set import Normalisation, count_histogram
+from pure_nas.data import Augment, ImageSet
+from pure_nas.data.image_set import Normalisation, count_histogram, resident
 from pure_nas.data.raw_images import EncodedImages
-from pure_nas.data.resident import resident
-from pure_nas.data.streamed import share_cpus, usual_workers
+from pure_nas.data.streamed import StreamedPixels, share_cpus, usual_workers
 from pure_nas.errors import DataError, UsageError
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
 
-def numbered(count: int) -> ResidentImages:
+def numbered(count: int) -> ImageSet:
     """Images whose labels are their positions."""
     pixels = torch.zeros(count, 3, 8, 8, dtype=torch.uint8)
     return resident(pixels, torch.arange(count), NORMALISATION)
 
 
+def streamed(paths: list[Path], size: int, labels: torch.Tensor, workers: int = 0) -> ImageSet:
+    return ImageSet(StreamedPixels(EncodedImages(listing_of(paths), size, 3), workers), labels, NORMALISATION)
+
+
 @pytest.fixture
-def pair(tmp_path: Path) -> tuple[ResidentImages, StreamedImages]:
+def pair(tmp_path: Path) -> tuple[ImageSet, ImageSet]:
     """The same 21 images in memory and in files."""
     pictures = [picture(i, 8, 8) for i in range(21)]
     paths = [tmp_path / f"{i}.png" for i in range(21)]
@@ -38,7 +41,7 @@ def pair(tmp_path: Path) -> tuple[ResidentImages, StreamedImages]:
     pixels = torch.from_numpy(np.stack([np.array(each).transpose(2, 0, 1) for each in pictures]))
     labels = torch.arange(21) % 4
     held = resident(pixels, labels, NORMALISATION)
-    return held, StreamedImages(EncodedImages(listing_of(paths), 8, 3), labels, NORMALISATION, workers=0)
+    return held, streamed(paths, 8, labels)
 
 
 @given(st.integers(2, 60), st.integers(2, 20), st.booleans(), st.booleans())
@@ -91,8 +94,7 @@ import resource
 
 import torch
 from pure_nas.data import Augment
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 
 torch.set_num_threads(1)
 # 786 MB, of which nothing is written.
@@ -138,9 +140,7 @@ def test_image_sets_can_be_sent_to_another_process() -> None:
 
 
 @pytest.mark.parametrize("augment", [None, Augment(2, flip=True)])
-def test_streamed_batches_equal_those_from_memory(
-    pair: tuple[ResidentImages, StreamedImages], augment: Augment | None
-) -> None:
+def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Augment | None) -> None:
     epochs = [list(images.batches(8, generator=torch.Generator().manual_seed(5), augment=augment)) for images in pair]
     for held, streamed in zip(*epochs, strict=True):
         assert torch.equal(held[0], streamed[0])
@@ -159,22 +159,20 @@ def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path)
         picture(i, 20, 24).save(path)
 
     def epoch(workers: int) -> torch.Tensor:
-        images = StreamedImages(
-            EncodedImages(listing_of(paths), 16, 3), torch.arange(6), NORMALISATION, workers=workers
-        )
+        images = streamed(paths, 16, torch.arange(6), workers)
         generator = torch.Generator().manual_seed(1)
         return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=Augment())])
 
     assert torch.equal(epoch(0), epoch(2))
 
 
-def test_streaming_leaves_the_global_generator_alone(pair: tuple[ResidentImages, StreamedImages]) -> None:
+def test_streaming_leaves_the_global_generator_alone(pair: tuple[ImageSet, ImageSet]) -> None:
     before = torch.get_rng_state()
     list(pair[1].batches(8))
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_streamed_subsets_have_the_statistics_of_their_images(pair: tuple[ResidentImages, StreamedImages]) -> None:
+def test_streamed_subsets_have_the_statistics_of_their_images(pair: tuple[ImageSet, ImageSet]) -> None:
     chosen = torch.tensor([3, 4, 9])
     held, streamed = (images.subset(chosen).histogram(0) for images in pair)
     assert torch.equal(held, streamed)
@@ -186,7 +184,7 @@ def test_a_streamed_image_that_is_damaged_later_is_named(tmp_path: Path, workers
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     picture(0).save(paths[0])
     paths[1].write_bytes(b"gone")
-    images = StreamedImages(EncodedImages(listing_of(paths), 16, 3), torch.arange(2), NORMALISATION, workers=workers)
+    images = streamed(paths, 16, torch.arange(2), workers)
     with pytest.raises(DataError, match=r"b\.png cannot be decoded"):
         list(images.batches(2))
 

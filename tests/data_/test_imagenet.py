@@ -27,14 +27,14 @@ from pure_nas.data import (
     Augment,
     Dataset,
     ImageSet,
-    ResidentImages,
-    StreamedImages,
     decoded,
     load_dataset,
 )
 from pure_nas.data.decode import decode_image
+from pure_nas.data.image_set import HeldPixels
 from pure_nas.data.raw_images import EncodedImages
-from pure_nas.data.sources import imagenet_files
+from pure_nas.data.sources import imagenet
+from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
@@ -150,8 +150,8 @@ def test_sets_too_large_for_memory_are_decoded_as_they_are_wanted(
     held = load(archives)
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
     streamed = load(archives)
-    assert isinstance(held.train, ResidentImages)
-    assert isinstance(streamed.train, StreamedImages)
+    assert isinstance(held.train.pixels, HeldPixels)
+    assert isinstance(streamed.train.pixels, StreamedPixels)
     assert streamed.fingerprint == held.fingerprint
     augment = Augment(random_resized_crop=0.08)
     epochs = [
@@ -304,7 +304,7 @@ def archive_of_two(change: str) -> bytes:
 def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     """ImageNet with two classes only."""
     few = {TENCH: "tench", GOLDFISH: "goldfish"}
-    for module in ("imagenet_files", "catalogue"):
+    for module in ("imagenet", "catalogue"):
         monkeypatch.setattr(f"pure_nas.data.sources.{module}.imagenet_classes", lambda: few)
 
 
@@ -369,8 +369,8 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     archive.parent.mkdir()
     archive.write_bytes(archive_of_two(""))
     listed: list[Path] = []
-    read = imagenet_files._list_classes
-    monkeypatch.setattr(imagenet_files, "_list_classes", lambda path: listed.append(path) or read(path))
+    read = imagenet._list_classes
+    monkeypatch.setattr(imagenet, "_list_classes", lambda path: listed.append(path) or read(path))
     first = load(tmp_path)
     assert load(tmp_path).fingerprint == first.fingerprint
     assert len(listed) == 1

@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.errors import DataError, UsageError
 from pure_nas.evaluation import NOISE_KINDS, Evaluation, Noise, Views, evaluate_network, usual_noises
 from pure_nas.nn import Network

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pure_nas.errors import UsageError
 from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
-from pure_nas.evaluation.scorer import log_softmax
+from pure_nas.evaluation.quality import log_probabilities
 
 LOGITS = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
 FEATURES = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]])
@@ -19,9 +19,9 @@ FEATURES = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]])
 
 def probed(features: Tensor, logits: Tensor, labels: list[int], factor: float = 2.0) -> IntensityChange:
     probe = IntensityProbe(factor, torch.device("cpu"))
-    before = (FEATURES, log_softmax(LOGITS))
+    before = (FEATURES, log_probabilities(LOGITS))
     for rows in (slice(0, 1), slice(1, 3)):
-        after = (features[rows], log_softmax(logits[rows]))
+        after = (features[rows], log_probabilities(logits[rows]))
         probe.add((before[0][rows], before[1][rows]), after, torch.tensor(labels)[rows])
     return probe.result()
 
@@ -62,7 +62,7 @@ def test_a_prediction_that_is_not_finite_neither_hits_nor_agrees() -> None:
     found = probed(FEATURES, sick, [0, 1, 0])
     assert (found.hits, found.agreement) == (2, pytest.approx(2 / 3))
     both = IntensityProbe(0.5, torch.device("cpu"))
-    both.add((FEATURES, log_softmax(sick)), (FEATURES, log_softmax(sick)), torch.tensor([0, 1, 0]))
+    both.add((FEATURES, log_probabilities(sick)), (FEATURES, log_probabilities(sick)), torch.tensor([0, 1, 0]))
     assert both.result().agreement == pytest.approx(2 / 3)
 
 

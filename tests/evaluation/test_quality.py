@@ -15,15 +15,14 @@ from numpy.testing import assert_allclose
 from sklearn import metrics
 from torch import Tensor
 
-from pure_nas.evaluation.quality import Quality, Tally, quality_of, wilson
-from pure_nas.evaluation.scorer import log_softmax
+from pure_nas.evaluation.quality import Accuracy, Quality, Tally, log_probabilities, quality_of
 
 
 def quality(logits: Tensor, labels: Sequence[int], batches: int = 1) -> Quality:
     classes = logits.shape[1]
     tally = Tally(classes, torch.device("cpu"))
     for part, of_part in zip(logits.chunk(batches), torch.tensor(labels).chunk(batches), strict=True):
-        tally.add(log_softmax(part), of_part)
+        tally.add(log_probabilities(part), of_part)
     return quality_of(tally, [f"class {label}" for label in range(classes)])
 
 
@@ -103,7 +102,7 @@ def test_a_network_that_is_as_right_as_it_is_sure_has_no_calibration_error() -> 
 @settings(max_examples=60, deadline=None)
 def test_interval_is_wilsons(images: int, share: float) -> None:
     hits = round(share * images)
-    low, high = wilson(hits, images)
+    low, high = Accuracy(images=images, hits=hits).interval
     z, p = 1.959963984540054, hits / images
     centre = (p + z**2 / (2 * images)) / (1 + z**2 / images)
     reach = z / (1 + z**2 / images) * math.sqrt(p * (1 - p) / images + z**2 / (4 * images**2))

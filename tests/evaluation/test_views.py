@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.errors import UsageError
 from pure_nas.evaluation.views import CROPS, Views, middle
 from pure_nas.nn import build

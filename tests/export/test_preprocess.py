@@ -23,8 +23,7 @@ from torch import Tensor
 
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.data.decode import decode_image, scaled
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.export import write_export
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture

@@ -37,11 +37,7 @@ def block(
     torch.manual_seed(0)
     channels = 3 if bottleneck else 4
     unit = FusedConvPU(
-        channels,
-        channels,
-        stride=stride if bottleneck else 1,
-        threshold_init=theta,
-        threshold_per_channel=per_channel,
+        channels, channels, stride=stride if bottleneck else 1, threshold_init=theta, threshold_per_channel=per_channel
     )
     if per_channel:
         nn.init.normal_(unit.theta, theta)

@@ -388,7 +388,7 @@ def test_autocast_rounds_nothing_but_the_operands_of_the_backward_convolutions()
 
 
 def test_logarithms_of_pytorch_do_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.nn.plain.logarithm._numpy_is_faster", lambda x: False)
+    monkeypatch.setattr("pure_nas.nn.fused.unit._numpy_is_faster", lambda x: False)
     fused, plain = twins(2, 3, dtype=torch.float32)
     x = images(2, 2, 6, 6, dtype=torch.float32)
     assert_same(run(fused, x), run(plain, x), 1e-5)

@@ -12,9 +12,7 @@ from torch import nn
 from pure_nas.nn import Network, build
 from pure_nas.nn.fused.unit import FusedConvPU
 from pure_nas.nn.plain.blocks import ResidualBlock
-from pure_nas.nn.plain.complex_unit import ComplexConvPU
-from pure_nas.nn.plain.log_conv import LogConv
-from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.plain.units import ComplexConvPU, ConvPU, LogConv
 from pure_nas.space.architecture import Architecture
 
 UNITS: dict[str, Callable[[], nn.Module]] = {

@@ -380,7 +380,8 @@ def test_more_elements_than_32_bits_count() -> None:
     for c in (small, large):
         tail = Tail(64).to(DEVICE)
         tiling = triton_passes.Tiling.of(c.shape, CHANNELS_LAST)
-        moments, threshold = triton_passes.input_moments(c, tiling, tail.norm1, tail.unit.theta)
+        threshold = torch.empty((), device=DEVICE)
+        moments = triton_passes.moments(c, tiling, tail.norm1, theta=tail.unit.theta, threshold=threshold)
         weight, bias = tail.norm1.weight, tail.norm1.bias
         logarithms.append(triton_passes.logarithm(c, tiling, moments, weight, bias, threshold)[-16:])
     torch.testing.assert_close(*logarithms)

@@ -140,7 +140,7 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
         candidate = variants(trial(), 2)[0].candidate
         folder = run.path / "retrain" / f"{candidate.digest}-seed{seed}"
         network = build(candidate.architecture)
-        network.load_state_dict(read_weights(folder / "weights.safetensors"))
+        network.load_state_dict(read_weights(folder / "weights.safetensors")[0])
         assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == accuracy
         assert len((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2
         assert read_json(folder / "result.json")["seed"] == seed

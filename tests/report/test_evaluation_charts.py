@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.evaluation import Noise, evaluate_network, usual_noises
 from pure_nas.nn import build
 from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
@@ -31,7 +30,7 @@ def evaluated(name: str, unit: str, *, noises: tuple[Noise, ...] = (), factors: 
 
 
 @pytest.mark.parametrize("kinds", [("gaussian",), ("gaussian", "poisson", "speckle")])
-def test_there_is_a_figure_for_everything_that_was_judged(kinds: tuple[str, ...]) -> None:
+def test_there_is_a_figure_for_everything_that_was_evaluated(kinds: tuple[str, ...]) -> None:
     noises = usual_noises(kinds)  # type: ignore[arg-type]
     networks = [
         evaluated(name, unit, noises=noises, factors=(0.5, 2.0)) for name, unit in (("a & b", "conv"), ("p", "product"))

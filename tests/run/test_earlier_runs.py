@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> RunDirectory:
 def test_a_search_is_read_and_reported(run: RunDirectory) -> None:
     results = load_results(run)
     assert [trial.state for trial in results.trials] == ["complete"] * 4
-    assert all(read_weights(run.trial(trial.number).weights) for trial in results.complete)
+    assert all(read_weights(run.trial(trial.number).weights)[0] for trial in results.complete)
     retraining = load_retraining(run)
     assert retraining is not None
     assert all(len(row.test_accuracy) == 2 for row in retraining.rows)

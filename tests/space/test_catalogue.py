@@ -36,9 +36,9 @@ def theirs_faulty() -> str:
 
 @pytest.fixture(autouse=True)
 def _fresh_catalogue() -> Iterator[None]:
-    catalogue._entries.cache_clear()
+    catalogue._places.cache_clear()
     yield
-    catalogue._entries.cache_clear()
+    catalogue._places.cache_clear()
 
 
 @pytest.fixture
@@ -186,5 +186,5 @@ def test_the_installed_package_comes_before_the_folder_beside_it(
     for folder, name in ((tmp_path, "beside"), (package, "inside")):
         (folder / "search_spaces").mkdir()
         (folder / "search_spaces" / f"{name}.toml").write_text(TEXT)
-        catalogue._entries.cache_clear()
+        catalogue._places.cache_clear()
         assert space_names() == (name,)

@@ -17,8 +17,7 @@ from fields_page import page
 from pydantic import BaseModel
 
 from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation
-from pure_nas.data.resident import resident
+from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.nn import build
 from pure_nas.nn.network import parameter_kinds
 from pure_nas.space.architecture import Architecture

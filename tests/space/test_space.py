@@ -48,11 +48,7 @@ SHARED = """
     learning_rate = { low = 0.01, high = 0.1, log = true }
     weight_decay = { schedule = { choices = ["constant", "step"] }, start = 1e-3, end = { choices = [1e-4, "none"] } }
 """
-CONV_RATES = {
-    "momentum": 0.9,
-    "crop_padding": 2,
-    "learning_rate.conv": 0.1,
-}
+CONV_RATES = {"momentum": 0.9, "crop_padding": 2, "learning_rate.conv": 0.1}
 
 
 def new_trial(seed: int) -> Trial:

@@ -39,7 +39,7 @@ def _forget_installed_units() -> Iterator[None]:
 
 def declare(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
     """Pretend that packages are installed that declare units."""
-    points = [EntryPoint(f"point{i}", value, pure_nas.space.unit.ENTRY_POINT_GROUP) for i, value in enumerate(values)]
+    points = [EntryPoint(f"point{i}", value, "pure_nas.units") for i, value in enumerate(values)]
     monkeypatch.setattr(pure_nas.plugins, "entry_points", lambda group: points)
 
 

@@ -15,26 +15,30 @@ from torch._dynamo import lookup_backend
 
 from pure_nas.nn import build
 from pure_nas.training import Training, execution
-from pure_nas.training.compilation import (
+from pure_nas.training.execution import (
+    Execution,
     Experience,
-    ExperienceFile,
+    StepChoice,
     compile_blocks,
     compiler_settings,
+    remember,
+    remembered,
     repays,
     undo_compilation,
 )
-from pure_nas.training.execution import Execution, StepChoice
-from pure_nas.training.optimizer import make_optimizer
+from pure_nas.training.step import make_optimizer
 
 FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 
 
-@given(
-    st.floats(0, 1e6),
-    st.integers(1, 20),
-    st.floats(0, 100),
-    st.floats(0.5, 4),
-)
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where experience is kept."""
+    monkeypatch.setattr(execution, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@given(st.floats(0, 1e6), st.integers(1, 20), st.floats(0, 100), st.floats(0.5, 4))
 def test_compiling_repays_exactly_where_it_saves_more_than_it_costs(
     left: float, blocks: int, seconds: float, speedup: float
 ) -> None:
@@ -45,39 +49,33 @@ def test_compiling_repays_exactly_where_it_saves_more_than_it_costs(
 
 
 def test_without_experience_compiling_is_tried_where_that_costs_little() -> None:
-    assert not repays(60.0, 3, None)
-    assert not repays(1199.0, 3, None)
-    assert repays(1201.0, 3, None)
+    assert [repays(left, 3, None) for left in (60.0, 1199.0, 1201.0)] == [False, False, True]
 
 
-def test_experience_outlives_the_process_and_damage(tmp_path: Path) -> None:
-    path = tmp_path / "cache" / "compilation.json"
-    file = ExperienceFile(path)
-    assert file.get("conv on a GPU") is None
-    file.put("conv on a GPU", FAST)
-    file.put("product on a GPU", Experience(seconds_per_block=1.0, speedup=0.9))
-    assert ExperienceFile(path).get("conv on a GPU") == FAST
+def test_experience_outlives_the_process_and_damage(cache: Path) -> None:
+    assert remembered() == {}
+    remember("conv on a GPU", FAST)
+    slow = Experience(seconds_per_block=1.0, speedup=0.9)
+    remember("product on a GPU", slow)
+    assert remembered() == {"conv on a GPU": FAST, "product on a GPU": slow}
     for damaged in ("", "[]", '{"schema": 2, "makes": {}}', '{"schema": 1, "makes": {"conv on a GPU": {"x": 1}}}'):
-        path.write_text(damaged, encoding="utf-8")
-        assert file.get("conv on a GPU") is None
-    file.put("conv on a GPU", FAST)
-    assert file.get("conv on a GPU") == FAST
+        (cache / "compilation.json").write_text(damaged, encoding="utf-8")
+        assert remembered() == {}
+    remember("conv on a GPU", FAST)
+    assert remembered() == {"conv on a GPU": FAST}
 
 
-def test_experience_that_cannot_be_kept_is_reported_and_no_more(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "cache").write_text("a file", encoding="utf-8")
-    file = ExperienceFile(tmp_path / "cache" / "compilation.json")
-    file.put("conv", FAST)
-    assert file.get("conv") is None
+def test_experience_that_cannot_be_kept_is_reported_and_no_more(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache.write_text("a file", encoding="utf-8")
+    remember("conv", FAST)
+    assert remembered() == {}
     assert "cannot be kept" in caplog.text
 
 
-def make_choice(device: str, asked: Execution = "auto", file: ExperienceFile | None = None) -> StepChoice:
+def make_choice(device: str, asked: Execution = "auto") -> StepChoice:
     """The choice for a device, on which nothing is computed here."""
     network = build(MIXED)
-    return StepChoice(network, make_optimizer(network, recipe()), recipe(), torch.device(device), asked, file)
+    return StepChoice(network, make_optimizer(network, recipe()), recipe(), torch.device(device), asked)
 
 
 class Compiler:
@@ -108,8 +106,8 @@ def test_steps_are_carried_out_as_asked_or_as_suits_the_device(
     assert compiler.compiled is (asked == "compiled")
 
 
-def test_a_cpu_never_looks_at_the_clock(tmp_path: Path) -> None:
-    choice = make_choice("cpu", file=ExperienceFile(tmp_path / "compilation.json"))
+def test_a_cpu_never_looks_at_the_clock() -> None:
+    choice = make_choice("cpu")
     for _ in range(6):
         choice.epoch_done(1e6, 100)
     assert choice.kind == "eager"
@@ -117,11 +115,10 @@ def test_a_cpu_never_looks_at_the_clock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("after", "kept"), [(60.0, True), (150.0, False)])
 def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
-    after: float, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    after: float, kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "device_name", lambda device: "a GPU")
-    compiler, file = Compiler(monkeypatch), ExperienceFile(tmp_path / "compilation.json")
-    choice = make_choice("cuda", file=file)
+    compiler, choice = Compiler(monkeypatch), make_choice("cuda")
     choice.epoch_done(500.0, 99)
     assert not compiler.compiled
     choice.epoch_done(100.0, 98)
@@ -131,23 +128,20 @@ def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
     choice.epoch_done(after, 96)
     assert compiler.compiled is kept
     assert choice.kind == ("compiled, recorded" if kept else "recorded")
-    found = file.get(choice._make)
-    assert found is not None
+    (found,) = remembered().values()
     assert found.speedup == pytest.approx(100 / after)
     assert found.seconds_per_block == pytest.approx(max(160 - after, 0) / 3)
 
-    again = Compiler(monkeypatch)
-    later = make_choice("cuda", file=file)
+    again, later = Compiler(monkeypatch), make_choice("cuda")
     later.epoch_done(5.0, 99)
     later.epoch_done(5.0, 98)
     # What was learnt decides: 490 s are left, of which 40 % are saved, for 100 s of compiling.
     assert again.compiled is kept
 
 
-def test_a_gpu_with_little_left_to_do_does_not_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_with_little_left_to_do_does_not_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "device_name", lambda device: "a GPU")
-    compiler, file = Compiler(monkeypatch), ExperienceFile(tmp_path / "compilation.json")
-    choice = make_choice("cuda", file=file)
+    compiler, choice = Compiler(monkeypatch), make_choice("cuda")
     for epoch in range(6):
         choice.epoch_done(1.0, 10 - epoch)
     assert not compiler.compiled
@@ -190,16 +184,9 @@ def test_compiled_blocks_learn_what_eager_ones_learn() -> None:
     assert len(graphs) == before
 
 
-def test_training_carries_steps_out_as_asked_and_says_so() -> None:
+@pytest.mark.parametrize("asked", ["eager", "recorded"])
+def test_training_carries_steps_out_as_asked_and_says_so(asked: Execution) -> None:
     run = Training(
-        build(MIXED),
-        recipe(),
-        train=stripes(48, 0),
-        validation=None,
-        flip=True,
-        device=CPU,
-        seed=0,
-        execution="recorded",
+        build(MIXED), recipe(), train=stripes(48, 0), validation=None, flip=True, device=CPU, seed=0, execution=asked
     )
-    assert run.execution == "recorded"
-    assert training().execution == "eager"
+    assert run.execution == asked

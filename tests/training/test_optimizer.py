@@ -9,7 +9,7 @@ from small_training import MIXED, recipe
 from pure_nas.nn import build, parameter_kinds
 from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
-from pure_nas.training.optimizer import apply_schedules, make_optimizer
+from pure_nas.training.step import apply_schedules, make_optimizer
 
 RATES: dict[ParameterKind, float] = {
     "trunk": 0.1,

@@ -13,12 +13,12 @@ from pure_nas.nn import Network, build
 from pure_nas.space.recipe import Recipe
 from pure_nas.training import Training
 from pure_nas.training.execution import Execution
-from pure_nas.training.optimizer import make_optimizer
 from pure_nas.training.seeds import generator
-from pure_nas.training.step import BatchScore, RecordedStep, Recorder, Step
+from pure_nas.training.step import BatchScore, Step, make_optimizer
 
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
 Replay = Callable[[], None]
+Recorder = Callable[[Callable[[], BatchScore]], tuple[Replay, BatchScore]]
 
 
 def network() -> Network:
@@ -67,63 +67,78 @@ def run(step: Step, batch_size: int, chosen: Recipe = RECIPE) -> list[tuple[floa
     return scores
 
 
-def recorded(record: Recorder, learner: Network) -> RecordedStep:
-    return RecordedStep(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, record=record)
+def eager(learner: Network) -> Step:
+    return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU)
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Network], Step]:
+    """Makes a step that is recorded by a stand-in for CUDA graphs."""
+
+    def make(record: Recorder, learner: Network) -> Step:
+        monkeypatch.setattr("pure_nas.training.step.record_cuda_graph", record)
+        return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, recorded=True)
+
+    return make
+
+
+Recorded = Callable[[Recorder, Network], Step]
 
 
 @pytest.mark.parametrize("batch_size", [16, 11])
-def test_a_recorded_step_learns_what_an_eager_one_learns(batch_size: int) -> None:
+def test_a_recorded_step_learns_what_an_eager_one_learns(batch_size: int, recorded: Recorded) -> None:
     plain, taped = network(), network()
     tape = Tape(taped)
-    eager = Step(plain, make_optimizer(plain, RECIPE), RECIPE, CPU)
     step = recorded(tape, taped)
-    assert run(step, batch_size) == run(eager, batch_size)
+    assert run(step, batch_size) == run(eager(plain), batch_size)
     assert same(plain.state_dict(), taped.state_dict())
     assert step.kind == "recorded"
     assert tape.recorded == 1
-    full = 2 * (48 // batch_size)
-    assert tape.replayed == full - 3
+    assert tape.replayed == 2 * (48 // batch_size) - 3
 
 
-def test_a_step_that_cannot_be_recorded_runs_eagerly_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+def exhausted(work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
+    try:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    finally:
+        raise RuntimeError("capture was invalidated")
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (refuse, "operation not permitted when stream is capturing"),
+        (exhausted, "CUDA out of memory. Tried to allocate 2 GiB"),
+    ],
+)
+def test_a_step_that_cannot_be_recorded_runs_eagerly_and_says_so_once(
+    record: Recorder, reason: str, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
     plain, other = network(), network()
-    step = recorded(refuse, other)
-    assert run(step, 16) == run(Step(plain, make_optimizer(plain, RECIPE), RECIPE, CPU), 16)
+    step = recorded(record, other)
+    assert run(step, 16) == run(eager(plain), 16)
     assert same(plain.state_dict(), other.state_dict())
-    assert step.kind == "eager (recording failed: operation not permitted when stream is capturing)"
+    assert step.kind == f"eager (recording failed: {reason})"
     assert len(caplog.records) == 1
-
-
-def test_memory_that_runs_out_while_recording_need_not_end_the_trial() -> None:
-    def exhausted(work: Callable[[], BatchScore]) -> tuple[Replay, BatchScore]:
-        try:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        finally:
-            raise RuntimeError("capture was invalidated")
-
-    step = recorded(exhausted, network())
-    assert len(run(step, 16)) == 6
-    assert step.kind == "eager (recording failed: CUDA out of memory. Tried to allocate 2 GiB)"
 
 
 @pytest.mark.parametrize(
     "failure", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")]
 )
 def test_a_recording_gives_its_memory_back_where_a_batch_of_another_size_needs_it(
-    failure: RuntimeError, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    failure: RuntimeError, recorded: Recorded, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, taped = network(), network()
     step = recorded(Tape(taped), taped)
-    forward, failures = Network.forward, [1]
+    forward, failures = Network.forward, [failure]
 
     def scarce(self: Network, x: torch.Tensor) -> torch.Tensor:
-        if self is taped and len(x) == 4 and failures[0]:
-            failures[0] -= 1
-            raise failure
+        if self is taped and len(x) == 4 and failures:
+            raise failures.pop()
         return forward(self, x)
 
     monkeypatch.setattr(Network, "forward", scarce)
-    assert run(step, 11) == run(Step(plain, make_optimizer(plain, RECIPE), RECIPE, CPU), 11)
+    assert run(step, 11) == run(eager(plain), 11)
     assert same(plain.state_dict(), taped.state_dict())
     assert step.kind == "eager (no memory beside the recording)"
     assert len(caplog.records) == 1
@@ -181,6 +196,6 @@ def test_a_batch_is_scored_before_it_is_learnt() -> None:
     images, labels = next(stripes(48, 0).batches(48))
     with torch.no_grad():
         logits = build(MIXED, generator=generator(0, "weights")).train()(images)
-    score = Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU)(images, labels, 0.0)
+    score = eager(learner)(images, labels, 0.0)
     torch.testing.assert_close(score.loss, nn.functional.cross_entropy(logits, labels))
     assert int(score.correct) == int((logits.argmax(1) == labels).sum())

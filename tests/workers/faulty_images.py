@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from pure_nas.data import Dataset, ImageSet, load_dataset
 from pure_nas.data.augment import Draws
-from pure_nas.data.image_set import Batch, Normalisation
+from pure_nas.data.image_set import Batch
 from pure_nas.errors import DataError
 from pure_nas.workers import work as work_module
 
@@ -31,13 +30,8 @@ class FaultyImages(ImageSet):
     """Images that do what the file `fault` says, a line each time, when an epoch begins."""
 
     def __init__(self, images: ImageSet, fault: Path) -> None:
-        super().__init__(images.labels, images.normalisation)
-        self.images = images
+        vars(self).update(vars(images))
         self.fault = fault
-
-    @property
-    def image_size(self) -> int:
-        return self.images.image_size
 
     def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
         lines = self.fault.read_text().splitlines() if self.fault.exists() else []
@@ -48,16 +42,7 @@ class FaultyImages(ImageSet):
             self.fault.write_text("\n".join([*later, *lines[1:]]))
             if not later:
                 go_wrong(word)
-        return self.images._epoch(draws, bounds, device)
-
-    def subset(self, positions: Tensor) -> FaultyImages:
-        return FaultyImages(self.images.subset(positions), self.fault)
-
-    def normalised(self, normalisation: Normalisation) -> FaultyImages:
-        return FaultyImages(self.images.normalised(normalisation), self.fault)
-
-    def histogram(self, seed: int) -> Tensor:
-        return self.images.histogram(seed)
+        return super()._epoch(draws, bounds, device)
 
 
 def go_wrong(fault: str) -> None:

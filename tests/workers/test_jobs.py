@@ -34,7 +34,7 @@ def without_time(curve: list[dict[str, object]]) -> list[dict[str, object]]:
 def trained_network(work: Job) -> Network:
     network = build(work.candidate.architecture)
     weights = TrialDirectory(work.directory, work.number).weights
-    network.load_state_dict(read_weights(weights), strict=True)
+    network.load_state_dict(read_weights(weights)[0], strict=True)
     return network
 
 

@@ -27,7 +27,7 @@ from pure_nas.errors import DataError, RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
 from pure_nas.workers.child import portable
-from pure_nas.workers.kernel_kills import KernelKills
+from pure_nas.workers.worker_process import KernelKills
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +177,8 @@ def test_what_a_worker_logs_is_logged_here(
     assert ("pure_nas.somewhere", logging.WARNING, "something is odd") in caplog.record_tuples
 
 
-def test_workers_rehearse_together(pool: ProcessExecutor, dataset: Dataset, tmp_path: Path) -> None:
-    found = pool.rehearse(candidate(dataset), 0.2)
+def test_workers_measure_their_speed_together(pool: ProcessExecutor, dataset: Dataset, tmp_path: Path) -> None:
+    found = pool.speed(candidate(dataset), 0.2)
     assert found.images_per_second > 0
     assert found.peak_bytes == 0
     assert pool.seconds_per_image(candidate(dataset), 0.2) == pytest.approx(2 / found.images_per_second, rel=10)

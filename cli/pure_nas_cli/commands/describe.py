@@ -23,7 +23,7 @@ def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
     Example: [bold]pure-nas describe pure20[/bold]
     """
     from pure_nas.cost.layers import cost_of, layer_costs
-    from pure_nas.run.architectures import find_architecture
+    from pure_nas.run.results import find_architecture
 
     found = find_architecture(architecture)
     layers, cost = layer_costs(found), cost_of(found)
@@ -35,7 +35,7 @@ def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
             "depth": found.depth,
             "params": cost.params,
             "flops": {**asdict(cost), "total": cost.flops},
-            "layers": [{**asdict(layer), "flops": layer.flops} for layer in layers],
+            "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
         }
         print(json.dumps(document, indent=2))
         return

@@ -18,7 +18,7 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import AIMS, DETAILS, DataDir, Device, ImageSize, Json, SkipCorrupt, expand
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, aim_option, detail_option, expand
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DOCUMENT_FILE = "evaluation.json"
 _ALONE = ("all", "none")
-"""What --noise takes beside kinds of noise, but not in one list with them."""
+"""What --noise takes in addition to kinds of noise, but not in one list with them."""
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -71,29 +71,26 @@ def evaluate(
     ] = False,
     noise: Annotated[
         list[str] | None,
-        typer.Option(
+        aim_option(
             metavar="KIND[=LEVELS]",
             help="all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
             "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; may "
             "be repeated.",
-            rich_help_panel=AIMS,
         ),
     ] = None,
     invariance: Annotated[
-        bool,
-        typer.Option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.", rich_help_panel=AIMS),
+        bool, aim_option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.")
     ] = False,
     views: Annotated[
         Literal["whole", "flip", "five-crop", "ten-crop"],
-        typer.Option(help="Average over views of an image: flip, five-crop, ten-crop.", rich_help_panel=AIMS),
+        aim_option(help="Average over views of an image: flip, five-crop, ten-crop."),
     ] = "whole",
     scales: Annotated[
         str | None,
-        typer.Option(
+        aim_option(
             metavar="PIXELS",
             help="Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's "
             "usual size (e.g. 224) from each; whole and flip show each in full.",
-            rich_help_panel=AIMS,
         ),
     ] = None,
     out: Annotated[
@@ -105,9 +102,7 @@ def evaluate(
     ] = False,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Random seed for the noise.", rich_help_panel=DETAILS)
-    ] = 0,
+    seed: Annotated[int, detail_option(min=0, metavar="N", help="Random seed for the noise.")] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
@@ -116,7 +111,7 @@ def evaluate(
 
     Uses the test images unless --split says otherwise. A score used for choosing is no longer an unbiased estimate.
 
-    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out judged[/bold]
+    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out evaluated[/bold]
     """
     with loading():
         say_loading()
@@ -221,10 +216,10 @@ def _networks_and_images(
     """What `names` mean, the first of them an architecture where `weights` are given, and the images to use."""
     from pure_nas.run.evaluated_images import load_wanted
     from pure_nas.run.images import trained_on
-    from pure_nas.run.trained import find_all_trained, find_beside_conv_twin, require_file, with_weights
+    from pure_nas.run.trained import find_all_trained, find_with_conv_twins, require_file, with_weights
 
     if weights is None:
-        first = find_beside_conv_twin(names[0]) if conv_twin else []
+        first = find_with_conv_twins(names[0]) if conv_twin else []
         networks = [*first, *find_all_trained(names[1:] if first else names)]
         name, size = networks[0].name, networks[0].architecture.image_size
         return networks, load_wanted(name, networks[0].images, wanted, size)

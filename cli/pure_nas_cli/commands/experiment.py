@@ -19,8 +19,7 @@ def experiment(
         typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
     ] = None,
     scale: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file)."),
+        str | None, typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file).")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images (default: from the file).")
@@ -39,7 +38,7 @@ def experiment(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Directory of this run itself (default: runs/NAME-SCALE).", callback=expand),
+        typer.Option(metavar="DIR", help="Directory of the run itself (default: runs/NAME-SCALE).", callback=expand),
     ] = None,
     device: Device = "auto",
     workers: Workers = "1",

@@ -9,7 +9,7 @@ import typer
 
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import PLACE, DataDir, Device, Json, Run, Workers
+from pure_nas_cli.options import DataDir, Device, Json, Run, Workers, place_option
 
 
 def retrain(
@@ -23,10 +23,8 @@ def retrain(
     workers: Workers = "1",
     dataset: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|DIR",
-            help="Where the run's images are now (default: where they were); others are refused.",
-            rich_help_panel=PLACE,
+        place_option(
+            metavar="NAME|DIR", help="Where the run's images are now (default: where they were); others are refused."
         ),
     ] = None,
     data_dir: DataDir = None,

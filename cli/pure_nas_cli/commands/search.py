@@ -17,10 +17,6 @@ from pure_nas_cli.console import say_loading, stderr, tell, warn
 from pure_nas_cli.images_used import images_document, show_images
 from pure_nas_cli.interrupts import INTERRUPTED, loading
 from pure_nas_cli.options import (
-    AIMS,
-    BUDGET,
-    DETAILS,
-    PLACE,
     DataDir,
     DatasetName,
     Device,
@@ -29,10 +25,14 @@ from pure_nas_cli.options import (
     Seed,
     SkipCorrupt,
     Workers,
+    aim_option,
+    budget_option,
+    detail_option,
     expand,
     parse_milliseconds,
     parse_seconds,
     parse_size,
+    place_option,
 )
 
 if TYPE_CHECKING:
@@ -52,56 +52,36 @@ def search(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Total number of trials, counting earlier sessions (default: from the space).",
-            rich_help_panel=BUDGET,
+        budget_option(
+            min=1, metavar="N", help="Total number of trials, counting earlier sessions (default: from the space)."
         ),
     ] = None,
     time: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h.",
-            rich_help_panel=BUDGET,
+        budget_option(
+            parser=parse_seconds, metavar="TIME", help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h."
         ),
     ] = None,
     epochs: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Epochs per trial (default: from the space).", rich_help_panel=BUDGET),
+        int | None, budget_option(min=1, metavar="N", help="Epochs per trial (default: from the space).")
     ] = None,
     objectives: Annotated[
         str,
-        typer.Option(
+        aim_option(
             metavar="LIST",
             help="error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.",
-            rich_help_panel=AIMS,
         ),
     ] = "error,flops",
     max_params: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="SIZE",
-            help="Maximum number of parameters, e.g. 300k, 1.5M.",
-            rich_help_panel=AIMS,
-        ),
+        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum number of parameters, e.g. 300k, 1.5M.")
     ] = None,
     max_flops: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.", rich_help_panel=AIMS
-        ),
+        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.")
     ] = None,
     max_latency: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_milliseconds,
-            metavar="TIME",
-            help="Maximum latency for one image on the device, e.g. 2ms.",
-            rich_help_panel=AIMS,
+        aim_option(
+            parser=parse_milliseconds, metavar="TIME", help="Maximum latency for one image on the device, e.g. 2ms."
         ),
     ] = None,
     device: Device = "auto",
@@ -109,52 +89,36 @@ def search(
     data_dir: DataDir = None,
     study: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of the study and of its run's directory (default: the dataset's name).",
-            rich_help_panel=PLACE,
+        place_option(
+            metavar="NAME", help="Name of the study and of its run's directory (default: the dataset's name)."
         ),
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(
+        place_option(
             metavar="DIR",
             help="Directory that holds the runs, each in a subdirectory named after its study.",
-            rich_help_panel=PLACE,
             callback=expand,
         ),
     ] = Path("runs"),
     storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", help="Optuna storage (default: SQLite in the run's directory).", rich_help_panel=PLACE
-        ),
+        str | None, place_option(metavar="URL", help="Optuna storage (default: SQLite in the run's directory).")
     ] = None,
     sampler: Annotated[
         Literal["auto", "tpe", "nsga2", "gp", "random"],
-        typer.Option(
-            metavar="NAME",
-            help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why.",
-            rich_help_panel=DETAILS,
-        ),
+        detail_option(metavar="NAME", help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why."),
     ] = "auto",
     baselines: Annotated[
-        bool,
-        typer.Option(
-            "--baselines/--no-baselines",
-            help="Train all-conv and all-product networks first.",
-            rich_help_panel=DETAILS,
-        ),
+        bool, detail_option("--baselines/--no-baselines", help="Train all-conv and all-product networks first.")
     ] = True,
     seed: Seed = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[
         bool,
-        typer.Option(
+        detail_option(
             "--restore-weights",
             help="Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
-            rich_help_panel=DETAILS,
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the search would cost and exit.")] = False,
@@ -303,7 +267,7 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
             f"Nothing is searched: every trial is a baseline{without}. Take more than {len(baselines)} --trials, or "
             "--no-baselines."
         )
-    longest_warmup = space.recipe["warmup_epochs"].largest
+    longest_warmup = space.recipe["warmup_epochs"].sized("largest")
     if longest_warmup >= space.run.epochs:
         warn(
             f"With {counted(space.run.epochs, 'epoch')} the learning rate may never reach its peak: warmup_epochs of "

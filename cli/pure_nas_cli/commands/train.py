@@ -62,7 +62,7 @@ def train(
     Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
     """
     with loading():
-        from pure_nas.run.architectures import find_architecture
+        from pure_nas.run.results import find_architecture
 
         find_architecture(architecture)
         say_loading()

@@ -1,1 +1,1 @@
-"""Where images come from: folders, torchvision's sets, Galaxy10, ImageNet."""
+"""Internal: where images come from: folders, torchvision's sets, Galaxy10, ImageNet."""

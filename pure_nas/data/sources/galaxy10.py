@@ -1,26 +1,40 @@
-"""Galaxy10 DECaLS: 17,736 galaxies in ten shapes, in one HDF5 file that is read a few images at a time."""
+"""Galaxy10 DECaLS: galaxies in ten shapes, in an HDF5 file that is unpacked once for each size into a flat file.
+
+The file is compressed in pieces with parts of many images. A flat one is `<key>.npy` and `<key>.json` in the folder of
+decoded images. It is written a few images at a time, so that neither making nor reading it takes more memory, however
+large it is, and processes that read one share the system's copy of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import json
 import logging
+import math
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels, scaled
-from pure_nas.data.raw_images import LargeImages, Opened
+from pure_nas.data.decoded import pixel_digest
+from pure_nas.data.disk_cache import alone, key_of, read_kept
+from pure_nas.data.raw_images import LargeImages, Opened, PixelSource
 from pure_nas.data.sources.catalogue import BUILT_IN, GALAXY10_CLASSES, GALAXY10_FILE
 from pure_nas.data.sources.fetch import by_hand, fetch, is_published
-from pure_nas.data.sources.pixel_map import open_pixel_map
 from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
+from pure_nas.files import flush_to_disk
 from pure_nas.quantities import show_bytes
 
+_SCHEMA = 1
 _TEST_SHARE = 0.1
 _IMAGES, _LABELS = "images", "ans"
 _SHAPE = (256, 256, 3)
@@ -30,14 +44,14 @@ _MOST_BYTES = 2**28
 _DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 _log = logging.getLogger(__name__)
 
+Shape = tuple[int, int, int, int]
+
 
 def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     """Colour images of 256 pixels.
 
     There is no official test part: it is a tenth of each class, the same images for every seed of a run.
-    The file is compressed in chunks with parts of many images, so the images are unpacked once, at the size that is
-    asked for, into a map in the folder of decoded images. Another file of the same form than the published one is
-    used, with a warning.
+    Another file of the same form than the published one is used, with a warning.
     """
     spec = BUILT_IN["galaxy10"]
     path = fetch(spec, data_dir, part)
@@ -47,38 +61,12 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
 
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
         del positions, skip_corrupt  # the file is unpacked whole, and is sound or is not
-        status = path.stat()
-        # They identify the file without reading all of it, and do not change when the data directory is moved.
-        facts = {
-            "bytes": status.st_size,
-            "changed": status.st_mtime_ns,
-            "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
-        }
-        source, digest = open_pixel_map(
-            data_dir / "decoded",
-            facts,
-            (len(labels), 3, image_size, image_size),
-            lambda: _unpacked(file, image_size),
-            what=f"The images of {path.name}",
-            chosen=chosen,
-        )
-        return Opened(source=source, digest=digest)
+        pixels, shape, digest = _unpacked(file, labels, image_size, data_dir / "decoded")
+        return Opened(source=UnpackedImages(pixels, shape, chosen), digest=digest)
 
     return LargeImages(
         labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=spec.image_size, open=open_images
     )
-
-
-def _unpacked(file: Galaxy10File, image_size: int) -> Iterator[Pixels]:
-    """All images, slab by slab; warns if the file is not the published one."""
-    published = GALAXY10_FILE.checksum
-    if not is_published(file.path, published):
-        _log.warning(
-            "%s is not the published file: its %s differs (pure-nas datasets galaxy10). It is used as it is.",
-            file.path,
-            published.partition(":")[0],
-        )
-    yield from (scaled(slab, image_size).numpy() for slab in file.slabs())
 
 
 class Galaxy10File:
@@ -107,14 +95,14 @@ class Galaxy10File:
         return values
 
     def slabs(self) -> Iterator[Pixels]:
-        """All images in order, (n, C, S, S), a few chunks of the file at a time.
-
-        Raises:
-            DataError: the file is damaged.
-        """
+        """All images in order, (n, C, S, S), a few chunks of the file at a time, or a `DataError`."""
         with self._opened() as file:
             images = self._array(file, _IMAGES)
-            rows = _rows_at_once(images)
+            row = math.prod(images.shape[1:])
+            # Whole chunks, since each is unpacked as a whole, if memory allows.
+            chunk = images.chunks[0] if images.chunks else 1
+            large = chunk * row > _MOST_BYTES
+            rows = max(1, _MOST_BYTES // row) if large else chunk * max(1, _SLAB_BYTES // (chunk * row))
             for start in range(0, len(images), rows):
                 yield images[start : start + rows].transpose(0, 3, 1, 2)
 
@@ -160,7 +148,7 @@ def _form_fault(images: h5py.Dataset, labels: h5py.Dataset) -> str:
         )
     if not len(labels):
         return f'"{_IMAGES}" has no images'
-    piece = int(np.prod(images.chunks)) if images.chunks else 0
+    piece = math.prod(images.chunks) if images.chunks else 0
     if piece > _MOST_BYTES:
         return (
             f'"{_IMAGES}" is stored in pieces of {show_bytes(piece)}, each of which would be read whole; '
@@ -180,10 +168,121 @@ def _label_fault(values: Positions) -> str:
     return ""
 
 
-def _rows_at_once(images: h5py.Dataset) -> int:
-    """Number of images to read at once: whole chunks, since each is unpacked as a whole, if memory allows."""
-    row = int(np.prod(images.shape[1:]))
-    chunk = images.chunks[0] if images.chunks else 1
-    if chunk * row > _MOST_BYTES:
-        return max(1, _MOST_BYTES // row)
-    return int(chunk * max(1, _SLAB_BYTES // (chunk * row)))
+class UnpackedImages(PixelSource):
+    """Images of one size, read one at a time.
+
+    Args:
+        pixels: a .npy file of uint8, or its contents.
+        shape: (N, C, S, S), of them.
+        chosen: (K,), int64, positions of the images in them.
+    """
+
+    decodes = False
+
+    def __init__(self, pixels: Path | Pixels, shape: Shape, chosen: Positions) -> None:
+        super().__init__(shape[-1], shape[1])
+        self._pixels = pixels
+        self._shape = shape
+        self._chosen = chosen
+
+    def pixels(self, position: int) -> Pixels:
+        place, size = int(self._chosen[position]), math.prod(self._shape[1:])
+        if not isinstance(self._pixels, Path):
+            image: Pixels = self._pixels[place]
+            return image
+        # Not memory-mapped: pages that were read would count as this process's memory.
+        try:
+            start = self._pixels.stat().st_size - math.prod(self._shape)
+            return np.fromfile(self._pixels, np.uint8, size, offset=start + place * size).reshape(self._shape[1:])
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"The decoded images in {self._pixels} cannot be read: {reason(error)}.",
+                hint="They were deleted or changed. Start again: they are decoded anew.",
+            ) from error
+
+
+def _unpacked(file: Galaxy10File, labels: Positions, size: int, folder: Path) -> tuple[Path | Pixels, Shape, str]:
+    """The flat file of all images, which is made if there is none, their shape, and the sha256 of the pixels.
+
+    Where it cannot be stored, and memory allows, the pixels themselves.
+    """
+    status = file.path.stat()
+    # They identify the file without reading all of it, and do not change when the data directory is moved.
+    facts = {
+        "bytes": status.st_size,
+        "changed": status.st_mtime_ns,
+        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+    }
+    shape = (len(labels), 3, size, size)
+    path, what = folder / f"{key_of([_SCHEMA, facts, shape])}.npy", f"The images of {file.path.name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # One process makes it, others wait.
+        with alone(folder / f".{path.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
+            kept = f"The decoded images in {path}"
+            digest = read_kept(path, lambda path: _kept_digest(path, shape), kept, again="they are decoded")
+            return path, shape, digest or _write(path, shape, _slabs(file, size), what)
+    except OSError as error:
+        if math.prod(shape) > decoded.RESIDENT_BYTES:
+            raise DataError(
+                f"{what} take {show_bytes(math.prod(shape))} and cannot be stored in {folder}: {reason(error)}.",
+                hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "
+                "bring the images to a smaller size with --image-size.",
+            ) from error
+        _log.warning(
+            "Decoded images cannot be kept in %s (%s); the next start decodes them again.", folder, reason(error)
+        )
+    held, done = np.empty(shape, dtype=np.uint8), 0
+    for slab in _slabs(file, size):
+        held[done : done + len(slab)] = slab
+        done += len(slab)
+    return held, shape, pixel_digest(held)
+
+
+def _slabs(file: Galaxy10File, size: int) -> Iterator[Pixels]:
+    """All images at a size, a few at a time; warns if the file is not the published one."""
+    published = GALAXY10_FILE.checksum
+    if not is_published(file.path, published):
+        _log.warning(
+            "%s is not the published file: its %s differs (pure-nas datasets galaxy10). It is used as it is.",
+            file.path,
+            published.partition(":")[0],
+        )
+    for slab in file.slabs():
+        yield np.ascontiguousarray(scaled(slab, size).numpy())
+
+
+def _write(path: Path, shape: Shape, slabs: Iterator[Pixels], what: str) -> str:
+    """Write a flat file and return its digest."""
+    size, free = math.prod(shape), shutil.disk_usage(path.parent).free
+    if free < size:
+        raise OSError(errno.ENOSPC, f"only {show_bytes(free)} are free")
+    _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], path.parent)
+    digest, done = hashlib.sha256(repr(shape).encode()), 0
+    # Fixed names, so that what a process that was killed has left is overwritten by the next.
+    unfinished, index = path.with_name(f".{path.name}.part"), path.with_name(f".{path.stem}.json.part")
+    try:
+        with unfinished.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            for slab in slabs:
+                file.write(slab.data)
+                digest.update(slab.data)
+                before, done = done, done + len(slab)
+                if done * 10 // shape[0] > before * 10 // shape[0]:
+                    _log.info("%s: %d of %d.", what, done, shape[0])
+            flush_to_disk(file)
+        entry = {"schema": _SCHEMA, "bytes": unfinished.stat().st_size, "digest": digest.hexdigest()}
+        os.replace(unfinished, path)
+        index.write_text(json.dumps(entry) + "\n", encoding="utf-8")
+        os.replace(index, path.with_suffix(".json"))
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return digest.hexdigest()
+
+
+def _kept_digest(path: Path, shape: Shape) -> str:
+    entry = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if entry["bytes"] != path.stat().st_size or np.load(path, mmap_mode="r").shape != shape:
+        raise ValueError("they are incomplete")
+    return str(entry["digest"])

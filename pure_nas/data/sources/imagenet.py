@@ -1,26 +1,48 @@
-"""ImageNet of 2012 (ILSVRC2012): photographs of a thousand kinds of things, and which of them are damaged."""
+"""ImageNet of 2012 (ILSVRC2012): photographs in folders by class, or in the official archives, which are not unpacked.
+
+Only names and places are held, a few dozen bytes per image; no image is read to list them.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pure_nas.data.decode import corrupt_among, pillow_warnings_counted
+from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, read_bytes, readable
 from pure_nas.data.disk_cache import keep, key_of, read_kept
+from pure_nas.data.image_files import entries, is_folder, is_image, no_images
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
-from pure_nas.data.sources.catalogue import BUILT_IN, imagenet_names
-from pure_nas.data.sources.imagenet_files import ImagenetFiles, find_files
+from pure_nas.data.sources.catalogue import BUILT_IN, imagenet_classes, imagenet_names
 from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import Positions
 from pure_nas.data.streamed import usual_workers
+from pure_nas.errors import DataError
 
 _SPEC = BUILT_IN["imagenet"]
 _CORRUPT_SCHEMA = 1
+_LIST_SCHEMA = 2
+_HINT = "Download it again from https://image-net.org/download-images and compare its md5 (pure-nas datasets imagenet)."
+_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+_ENDLESS = "the mark of its end is missing"
+_PIECE = 2**20
+_NAMED = 5
 _log = logging.getLogger(__name__)
+
+Place = tuple[bytes, int, int]
+"""Name of a file in an archive, where it begins and its size, bytes."""
 
 
 def imagenet(data_dir: Path, part: Part) -> LargeImages:
@@ -33,8 +55,13 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
     out, all are decoded once beforehand.
     """
     cache = data_dir / "decoded"
-    files = find_files(data_dir / "imagenet", part, cache)
-    _tell_count(files, part)
+    files = _find_files(data_dir / "imagenet", part, cache)
+    published = _SPEC.train_size if part == "train" else _SPEC.test_size
+    if len(files.labels) != published:
+        # It may be a subset, or a copy that broke off.
+        _log.info(
+            "%s holds %s images; ILSVRC2012 has %s there.", files.path, f"{len(files.labels):,}", f"{published:,}"
+        )
 
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
         images = EncodedImages(files, round(image_size * 8 / 7), 3)
@@ -46,13 +73,6 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
     )
 
 
-def _tell_count(files: ImagenetFiles, part: Part) -> None:
-    """Log a number of images that is not the published one: it may be a subset, or a copy that broke off."""
-    published = _SPEC.train_size if part == "train" else _SPEC.test_size
-    if published is not None and len(files) != published:
-        _log.info("%s holds %s images; ILSVRC2012 has %s there.", files.path, f"{len(files):,}", f"{published:,}")
-
-
 def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Path) -> dict[int, str]:
     """The damaged images among those at `positions`, with reasons.
 
@@ -61,16 +81,233 @@ def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Pa
     """
     key = key_of([_CORRUPT_SCHEMA, digest, hashlib.sha256(np.ascontiguousarray(positions).data).hexdigest()])
     path, what = cache / f"{key}.corrupt.json", "The images of ImageNet"
-    known = read_kept(path, _listed_positions, f"The list of damaged images {path}")
+
+    def read(path: Path) -> list[int]:
+        return [int(position) for position in json.loads(path.read_text(encoding="utf-8"))["corrupt"]]
+
+    known = read_kept(path, read, f"The list of damaged images {path}")
     with pillow_warnings_counted():
         if known is not None:
             return corrupt_among(known, images.decoded, usual_workers())
         _log.info("%s are decoded once, to find those that are damaged.", what)
-        found = corrupt_among(positions.tolist(), images.decoded, usual_workers(), tell=what)
+        found = corrupt_among(positions.tolist(), images.decoded, usual_workers(), progress_of=what)
     text = json.dumps({"schema": _CORRUPT_SCHEMA, "corrupt": {str(position): why for position, why in found.items()}})
     keep(path, lambda file: file.write(f"{text}\n".encode()), "The list of damaged images")
     return found
 
 
-def _listed_positions(path: Path) -> list[int]:
-    return [int(position) for position in json.loads(path.read_text(encoding="utf-8"))["corrupt"]]
+@dataclass(frozen=True, eq=False)
+class ImagenetFiles:
+    """The image files of one part.
+
+    Attributes:
+        path: of the folder with a folder for each class, or of the archive.
+        names: (N,), bytes, of the files, by class and then by name.
+        labels: (N,), int64.
+        starts: (N,), int64, where in the archive each is, bytes; None for a folder.
+        sizes: (N,), int64, bytes; None for a folder.
+    """
+
+    path: Path
+    names: NDArray[np.bytes_]
+    labels: Positions
+    starts: Positions | None = None
+    sizes: Positions | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when images are added, removed or renamed; equal for a folder and an archive of the same images."""
+        changes = hashlib.sha256(np.ascontiguousarray(self.labels).data)
+        changes.update(b"\n".join(self.names.tolist()))
+        return changes.hexdigest()
+
+    def name(self, position: int) -> str:
+        """Where a file is, for messages."""
+        name = os.fsdecode(bytes(self.names[position]))
+        return str(self._file(position)) if self.starts is None else f"{name} in {self.path}"
+
+    def contents(self, position: int) -> bytes:
+        """The bytes of a file, or a `DataError`."""
+        if self.starts is None or self.sizes is None:
+            return read_bytes(self._file(position))
+        with readable(f"archive {self.path}"), self.path.open("rb") as file:
+            file.seek(int(self.starts[position]))
+            return file.read(int(self.sizes[position]))
+
+    def _file(self, position: int) -> Path:
+        folder = list(imagenet_classes())[int(self.labels[position])]
+        return self.path / folder / os.fsdecode(bytes(self.names[position]))
+
+
+def _find_files(root: Path, part: Part, cache: Path) -> ImagenetFiles:
+    """The files of a part: in the folder `train` or `val` of `root` if there is one, else in its archive.
+
+    The list of an archive is kept in the folder `cache`. Files that are absent, cannot be read, or are of other classes
+    are a `DataError`.
+    """
+    folder = root / ("train" if part == "train" else "val")
+    archive, *kit = (root.parent / file for file in (_SPEC.files or {})[part])
+    if folder.is_dir():
+        return _list_folder(folder)
+    if archive.is_file() and all(each.is_file() for each in kit):
+        return _list_validation_archive(archive, _validation_labels(kit[0])) if kit else _list_train(archive, cache)
+    raise DataError(
+        f"The {part} part of imagenet is not there: neither the folder {folder} nor "
+        f"{' and '.join(map(str, (archive, *kit)))}.",
+        hint="ImageNet is given to those who register, for research and teaching: "
+        "https://image-net.org/download-images. Put the archives there as they are, or one folder per class into "
+        f"{folder}.",
+    )
+
+
+def _list_folder(folder: Path) -> ImagenetFiles:
+    _require_classes({entry.name for entry in entries(folder) if is_folder(entry)}, folder)
+    names: list[bytes] = []
+    labels: list[int] = []
+    for label, identifier in enumerate(imagenet_classes()):
+        found = sorted(os.fsencode(each.name) for each in entries(folder / identifier) if is_image(each.name))
+        if not found:
+            raise no_images(f"class {_named(identifier)}", folder / identifier, hint="Unpack its archive again.")
+        names += found
+        labels += [label] * len(found)
+    return ImagenetFiles(folder, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
+
+
+def _require_classes(found: set[str], where: Path) -> None:
+    """Raise `DataError` unless exactly ImageNet's classes were found."""
+    known = imagenet_classes()
+    faults = []
+    for what, names in (("missing", sorted(known.keys() - found)), ("extra", sorted(found - known.keys()))):
+        if names:
+            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+            faults.append(f"{what}: {', '.join(_named(each) for each in names[:_NAMED])}{more}")
+    if faults:
+        raise DataError(
+            f"The classes in {where} are not the {len(known):,} of ImageNet ({'; '.join(faults)}).",
+            hint="Put back what is missing and move away what is extra. A subset of ImageNet, or your own images, is "
+            "given as a folder: --dataset path/to/folder.",
+        )
+
+
+def _named(identifier: str) -> str:
+    """A class, for messages."""
+    name = imagenet_classes().get(identifier)
+    return f"{identifier} ({name})" if name else f'"{identifier}"'
+
+
+def _list_train(archive: Path, cache: Path) -> ImagenetFiles:
+    """List ILSVRC2012_img_train.tar, an archive with an archive for each class.
+
+    Reading all its headers takes half a minute or more, so the list is kept in the folder `cache`.
+    """
+    status, arrays = archive.stat(), ("names", "labels", "starts", "sizes")
+    path = cache / f"{key_of([_LIST_SCHEMA, str(archive.resolve()), status.st_size, status.st_mtime_ns])}.npz"
+
+    def read(path: Path) -> ImagenetFiles:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+            return ImagenetFiles(archive, *(held[name] for name in arrays))
+
+    listed = read_kept(path, read, f"The list {path} of {archive}")
+    if listed is None:
+        _log.info("The contents of %s are listed, once.", archive)
+        listed = _list_classes(archive)
+        content = {name: getattr(listed, name) for name in arrays}
+        keep(path, lambda file: np.savez(file, **content), f"The list of {archive}")
+    return listed
+
+
+def _list_classes(archive: Path) -> ImagenetFiles:
+    inner = {os.fsdecode(name).removesuffix(".tar"): (start, size) for name, start, size in _listed(archive)}
+    _require_classes(set(inner), archive)
+    places: list[Place] = []
+    labels: list[int] = []
+    for label, identifier in enumerate(imagenet_classes()):
+        start, size = inner[identifier]
+        found = _listed(archive, start, start + size, f"the archive of the class {_named(identifier)} in ")
+        if not found:
+            raise DataError(f"The class {_named(identifier)} has no images in {archive}.", hint=_HINT)
+        places += found
+        labels += [label] * len(found)
+    return _archived(archive, places, np.array(labels, dtype=np.int64))
+
+
+def _list_validation_archive(archive: Path, labels: Positions) -> ImagenetFiles:
+    """List ILSVRC2012_img_val.tar, whose images have numbers for names; `labels` are in the order of these."""
+    found = _listed(archive)
+    if len(found) != len(labels):
+        raise DataError(
+            f"{archive} holds {len(found):,} images, but the development kit has labels of {len(labels):,}.",
+            hint="Both must be those of 2012, and whole.",
+        )
+    order = np.argsort(labels, kind="stable")
+    return _archived(archive, [found[position] for position in order], labels[order])
+
+
+def _validation_labels(kit: Path) -> Positions:
+    """The labels of the validation images in the order of their numbers, out of ILSVRC2012_devkit_t12.tar.gz."""
+    from scipy.io import loadmat
+
+    try:
+        with tarfile.open(kit, "r:gz") as archive:
+            contents = {
+                name: file.read()
+                for entry in archive
+                if (name := entry.name.rsplit("/", 1)[-1]) in ("meta.mat", _TRUTH)
+                and (file := archive.extractfile(entry)) is not None
+            }
+        synsets = loadmat(cast("Any", io.BytesIO(contents["meta.mat"])), squeeze_me=True)["synsets"]
+        # Groups of classes are listed too: those that have children.
+        leaves = [synset for synset in synsets if synset["num_children"] == 0]
+        identifiers = {int(leaf["ILSVRC2012_ID"]): str(leaf["WNID"]) for leaf in leaves}
+        numbers = [int(line) for line in contents[_TRUTH].split()]
+        labels = {identifier: label for label, identifier in enumerate(imagenet_classes())}
+        _require_classes(set(identifiers.values()), kit)
+        return np.array([labels[identifiers[number]] for number in numbers], dtype=np.int64)
+    except (OSError, tarfile.TarError, zlib.error, EOFError, ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{kit} is damaged, or is not the development kit of 2012 ({type(error).__name__}: {error}).", hint=_HINT
+        ) from error
+
+
+def _listed(archive: Path, start: int = 0, end: int | None = None, within: str = "") -> list[Place]:
+    """The files of `archive`, or of an archive inside it from `start` to `end`, by name; messages call it `within`."""
+    try:
+        with readable(f"archive {archive}"), archive.open("rb") as file:
+            end = file.seek(0, os.SEEK_END) if end is None else end
+            file.seek(start)
+            with tarfile.TarFile(fileobj=file) as contents:
+                found = sorted(_files(contents, end))
+                # A damaged header reads like the end of an archive, so that everything behind it would be lost.
+                _require_end(file, contents.offset, end)
+            return found
+    except tarfile.TarError as error:
+        message = f"{within}{archive} is damaged or cut short: {error}."
+        raise DataError(message[0].upper() + message[1:] if within else message, hint=_HINT) from error
+
+
+def _files(contents: tarfile.TarFile, end: int) -> Iterator[Place]:
+    for entry in contents:
+        if entry.offset >= end:
+            raise tarfile.ReadError(_ENDLESS)
+        if entry.offset_data + entry.size > end:
+            raise tarfile.ReadError(f"{entry.name} goes on behind its end")
+        if entry.isfile():
+            yield os.fsencode(entry.name.rsplit("/", 1)[-1]), entry.offset_data, entry.size
+
+
+def _require_end(file: BinaryIO, place: int, end: int) -> None:
+    """Raise `ReadError` unless an archive ends at `place`: only zeros, at least a block of them, fill it to `end`."""
+    if end - place < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(_ENDLESS)
+    file.seek(place)
+    while place < end:
+        piece = file.read(min(_PIECE, end - place))
+        if not piece or piece.strip(b"\0"):
+            raise tarfile.ReadError(f"there is no header of a file at byte {place:,}")
+        place += len(piece)
+
+
+def _archived(archive: Path, places: Sequence[Place], labels: Positions) -> ImagenetFiles:
+    names, starts, sizes = ([place[field] for place in places] for field in range(3))
+    numbers = (np.array(each, dtype=np.int64) for each in (starts, sizes))
+    return ImagenetFiles(archive, np.array(names, dtype=np.bytes_), labels, *numbers)

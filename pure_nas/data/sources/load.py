@@ -1,9 +1,9 @@
-"""`load_dataset`: from a name or a folder to a `Dataset`; the pixels of a named one are held in memory or streamed."""
+"""`load_dataset`: from a name or a folder to a `Dataset`, whose pixels are held in memory or streamed."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,19 +12,23 @@ import torch
 from torch import Tensor
 
 from pure_nas.data import decoded
-from pure_nas.data.dataset import Choice, Dataset, Images, require_every_class
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import in_threads, pillow_warnings_counted, scaled
-from pure_nas.data.decoded import SMALLEST_IMAGE, pixel_digest
-from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.data.decoded import SMALLEST_IMAGE, DecodedImages, decoded_once, pixel_digest
+from pure_nas.data.image_files import Listing, PassedOver, count_images, list_images
+from pure_nas.data.image_set import ImageSet, Normalisation, resident
 from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
-from pure_nas.data.resident import resident
 from pure_nas.data.sources.catalogue import dataset_names, default_data_dir, get_spec
-from pure_nas.data.sources.folder import load_folder
+from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
 from pure_nas.data.sources.spec import DatasetSpec
-from pure_nas.data.split import Positions
-from pure_nas.data.streamed import StreamedImages, usual_workers
+from pure_nas.data.split import Positions, held_out_count, split_off_test, stratified_split
+from pure_nas.data.streamed import StreamedPixels, usual_workers
 from pure_nas.errors import DataError, UsageError
-from pure_nas.paths import expanded
+from pure_nas.paths import expanded, require_utf8
+
+_FOLDER_SHARE = 0.1
+"""Of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
+_NAMED_FAULTS = 5
 
 
 def load_dataset(
@@ -59,47 +63,82 @@ def load_dataset(
     for name, value, least in (("image_size", image_size, SMALLEST_IMAGE), ("limit", limit, 4)):
         if value is not None and value < least:
             raise UsageError(f"{name} must be {least} or more, but is {value}.")
-    choice = Choice(seed=seed, validation=validation, limit=limit, image_size=image_size)
+    choice = _Choice(seed, validation, limit, image_size, skip_corrupt)
     directory = default_data_dir() if data_dir is None else expanded(data_dir)
     if isinstance(name_or_path, str) and name_or_path in dataset_names():
-        return _load_named(get_spec(name_or_path), directory, choice, skip_corrupt=skip_corrupt)
+        return _load_named(get_spec(name_or_path), directory, choice)
     path = expanded(name_or_path)
     if isinstance(name_or_path, str) and os.path.basename(name_or_path) == name_or_path and not os.path.exists(path):
         get_spec(name_or_path)  # raises: a word that is no folder was meant as a name
-    return load_folder(path, directory, choice, skip_corrupt=skip_corrupt)
+    return _load_folder(path, directory, choice)
 
 
-def _load_named(spec: DatasetSpec, data_dir: Path, choice: Choice, *, skip_corrupt: bool) -> Dataset:
+@dataclass(frozen=True)
+class _Choice:
+    """Arguments of `load_dataset` that mean the same for every source."""
+
+    seed: int
+    validation: int | float | None
+    limit: int | None
+    image_size: int | None
+    skip_corrupt: bool
+
+    def limited(self, labels: Positions) -> Positions:
+        """Positions of the images to use: all, or `limit` of them, stratified by class."""
+        if self.limit is None or self.limit >= len(labels):
+            return np.arange(len(labels))
+        classes = len(np.unique(labels))
+        if self.limit < 2 * classes:
+            raise UsageError(
+                f"limit = {self.limit} is too few for {classes} classes.", hint=f"Use {2 * classes} or more."
+            )
+        return stratified_split(labels, len(labels) - self.limit, self.seed)[0]
+
+    def split(self, labels: Positions, usual: int) -> tuple[Positions, Positions]:
+        """Positions of the training and of the validation images.
+
+        By default `usual` are for validation; then every class with 4 images or more has at least 2 of them.
+        """
+        room = len(labels) - len(np.unique(labels))
+        if not room:
+            raise DataError(
+                "Every class has one image only, so none can be set aside for validation.",
+                hint="Add images to the classes.",
+            )
+        if self.validation is None:
+            return stratified_split(labels, min(max(1, usual), room), self.seed, at_least=2)
+        count = held_out_count(self.validation, len(labels), what="validation")
+        return stratified_split(labels, count, self.seed)
+
+
+def _load_named(spec: DatasetSpec, data_dir: Path, choice: _Choice) -> Dataset:
     raw = spec.read(data_dir, "train")
-    read = _read(raw, choice.limited(raw.labels), choice.image_size, skip_corrupt=skip_corrupt)
-    count, usual = len(read.labels), spec.validation
-    train, validation = choice.split(
-        read.labels, round(usual * count) if isinstance(usual, float) else min(usual, count // 10)
-    )
-    size = read.images.image_size
-    return Images(
+    images, digest, skipped, decoded_size = _read(raw, choice.limited(raw.labels), choice)
+    count, usual = len(images), spec.validation
+    usual_count = round(usual * count) if isinstance(usual, float) else min(usual, count // 10)
+    again = replace(choice, image_size=images.image_size)
+    return Dataset.split(
+        images,
+        *choice.split(images.labels.numpy(), usual_count),
+        choice.seed,
         name=spec.name,
         classes=raw.classes,
-        in_chans=raw.in_chans,
-        image_size=size,
         flip=spec.flip,
         turns=spec.turns,
-        whole=read.images,
-        digest=read.digest,
-        skipped=read.skipped,
-        decoded_size=read.decoded_size,
+        digest=digest,
+        load_test=partial(_load_named_test, spec, data_dir, raw.classes, raw.in_chans, again),
+        skipped=skipped,
         test_size=spec.test_size,
-        load_test=partial(_load_test, spec, data_dir, raw.classes, raw.in_chans, size, skip_corrupt),
-    ).split(train, validation, choice.seed)
+        decoded_size=decoded_size,
+    )
 
 
-def _load_test(
+def _load_named_test(
     spec: DatasetSpec,
     data_dir: Path,
     classes: tuple[str, ...],
     in_chans: int,
-    size: int,
-    skip_corrupt: bool,
+    choice: _Choice,
     normalisation: Normalisation,
 ) -> ImageSet:
     raw = spec.read(data_dir, "test")
@@ -109,46 +148,30 @@ def _load_test(
             f"{raw.in_chans} channels, not {len(classes)} and {in_chans}.",
             hint="The loader of this dataset has to change.",
         )
-    every = np.arange(len(raw.labels))
-    return _read(raw, every, size, skip_corrupt=skip_corrupt).images.normalised(normalisation)
+    return _read(raw, np.arange(len(raw.labels)), choice)[0].normalised(normalisation)
 
 
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """Images of one part, in memory if they fit, without `skipped` corrupt ones; `decoded_size` is as in `Dataset`."""
-
-    labels: Positions
-    images: ImageSet
-    digest: str
-    skipped: int = 0
-    decoded_size: int | None = None
-
-
-def _read(raw: RawImages | LargeImages, chosen: Positions, size: int | None, *, skip_corrupt: bool) -> _Read:
-    if isinstance(raw, LargeImages):
-        return _opened(raw, chosen, size or raw.image_size, skip_corrupt=skip_corrupt)
-    pixels, labels = scaled(raw.images[chosen], size), raw.labels[chosen]
-    images = resident(pixels, torch.from_numpy(labels), Normalisation.none(raw.in_chans))
-    native = int(raw.images.shape[-1])
-    decoded_size = native if native != pixels.shape[-1] else None
-    return _Read(labels, images, pixel_digest(pixels.numpy()), decoded_size=decoded_size)
-
-
-def _opened(raw: LargeImages, chosen: Positions, size: int, *, skip_corrupt: bool) -> _Read:
-    opened = raw.open(size, chosen, skip_corrupt)
+def _read(raw: RawImages | LargeImages, chosen: Positions, choice: _Choice) -> tuple[ImageSet, str, int, int | None]:
+    """Images in memory if they fit, their digest, how many corrupt ones are left out, and `Dataset.decoded_size`."""
+    plain = Normalisation.none(raw.in_chans)
+    if isinstance(raw, RawImages):
+        pixels, native = scaled(raw.images[chosen], choice.image_size), int(raw.images.shape[-1])
+        images = resident(pixels, torch.from_numpy(raw.labels[chosen]), plain)
+        return images, pixel_digest(pixels.numpy()), 0, native if native != images.image_size else None
+    size = choice.image_size or raw.image_size
+    opened = raw.open(size, chosen, choice.skip_corrupt)
     source = opened.source
     kept = chosen[~np.isin(chosen, list(opened.corrupt))]
-    labels = raw.labels[kept]
-    require_every_class(raw.classes, raw.labels[chosen], labels, hint="Replace the images.")
-    plain, of_kept = Normalisation.none(source.in_chans), torch.from_numpy(labels)
-    images: ImageSet
+    _require_every_class(raw.classes, raw.labels[chosen], raw.labels[kept], hint="Replace the images.")
+    labels = torch.from_numpy(raw.labels[kept])
     if len(kept) * source.in_chans * source.size**2 <= decoded.RESIDENT_BYTES:
-        images = resident(_held(source, kept), of_kept, plain, image_size=size)
+        images = resident(_held(source, kept), labels, plain, image_size=size)
     else:
-        images = StreamedImages(source, of_kept, plain, positions=torch.from_numpy(kept), image_size=size)
+        streamed = StreamedPixels(source)
+        images = ImageSet(streamed, labels, plain, positions=torch.from_numpy(kept), image_size=size)
     # Encoded images are decoded at the stored size. Other sources have images of one size, which they scale.
     scales = not isinstance(source, EncodedImages) and size == source.size != raw.image_size
-    return _Read(labels, images, opened.digest, len(chosen) - len(kept), raw.image_size if scales else None)
+    return images, opened.digest, len(chosen) - len(kept), raw.image_size if scales else None
 
 
 def _held(source: PixelSource, positions: Positions) -> Tensor:
@@ -161,3 +184,94 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
     with pillow_warnings_counted():
         in_threads(read, range(len(positions)), usual_workers())
     return torch.from_numpy(pixels)
+
+
+def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
+    """A folder of images, whose labels are assumed to survive flips and turns, which the recipe decides on."""
+    layout, cache = find_layout(root), data_dir / "decoded"
+    classes, passed_over = layout.classes, layout.passed_over
+    for name in classes:
+        require_utf8(name, "The name of the class")
+    listing = list_images(layout.train, classes, passed_over)
+    count = len(listing)
+    if layout.whole:
+        kept, test = split_off_test(listing.labels, _FOLDER_SHARE, at_least=1)
+        listing, test_size = listing.take(kept), len(test)
+    else:
+        test_size = count_images(layout.test, classes, passed_over) if layout.test else 0
+    # A tenth of the folder, test images included.
+    share = _FOLDER_SHARE * count / len(listing)
+    listing = listing.take(choice.limited(listing.labels))
+    n_train = len(listing)
+    if layout.validation is not None:
+        if choice.validation is not None:
+            raise UsageError(
+                f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
+                hint="Leave it out, or move the images of that folder into train.",
+            )
+        listing = listing.followed_by(list_images(layout.validation, classes, passed_over))
+    images, read = _read_listing(listing, classes, choice, None, cache)
+    if layout.validation is None:
+        train, validation = choice.split(images.labels.numpy(), round(share * n_train))
+    else:
+        n_train -= sum(position < n_train for position in read.corrupt)
+        train, validation = np.arange(n_train), np.arange(n_train, len(images))
+    again = replace(choice, image_size=read.image_size)
+    return Dataset.split(
+        images,
+        train,
+        validation,
+        choice.seed,
+        name=root.resolve().name,
+        classes=classes,
+        flip=True,
+        turns=True,
+        digest=read.digest,
+        load_test=partial(_load_folder_test, root, layout, again, read.in_chans, cache) if test_size else None,
+        skipped=len(read.corrupt),
+        test_size=test_size,
+        passed_over=passed_over.in_words(),
+    )
+
+
+def _load_folder_test(
+    root: Path, layout: FolderLayout, choice: _Choice, in_chans: int, cache: Path, normalisation: Normalisation
+) -> ImageSet:
+    listing = list_images(layout.test or layout.train, layout.classes, PassedOver(root))
+    if layout.whole:
+        listing = listing.take(split_off_test(listing.labels, _FOLDER_SHARE, at_least=1)[1])
+    return _read_listing(listing, layout.classes, choice, in_chans, cache)[0].normalised(normalisation)
+
+
+def _read_listing(
+    listing: Listing, classes: tuple[str, ...], choice: _Choice, in_chans: int | None, cache: Path
+) -> tuple[ImageSet, DecodedImages]:
+    """The files that are not corrupt; corrupt ones are an error unless they are to be skipped."""
+    read = decoded_once(listing, choice.image_size, in_chans, cache)
+    if read.corrupt and not choice.skip_corrupt:
+        names = listing.names()
+        named = ", ".join(f"{names[i]} ({reason})" for i, reason in list(read.corrupt.items())[:_NAMED_FAULTS])
+        more = len(read.corrupt) - _NAMED_FAULTS
+        raise DataError(
+            f"{len(read.corrupt)} of {len(names)} images in {listing.root} are corrupt: {named}"
+            + (f" and {more} more." if more > 0 else "."),
+            hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
+        )
+    sound = listing.take(np.array([i for i in range(len(listing)) if i not in read.corrupt]))
+    hint = "Replace the images, or remove the classes."
+    _require_every_class(classes, listing.labels, sound.labels, where=f" in {listing.root}", hint=hint)
+    plain, labels = Normalisation.none(read.in_chans), torch.from_numpy(sound.labels)
+    if read.pixels is not None:
+        return resident(torch.from_numpy(read.pixels), labels, plain), read
+    source = EncodedImages(sound, read.image_size, read.in_chans)
+    return ImageSet(StreamedPixels(source), labels, plain), read
+
+
+def _require_every_class(
+    classes: tuple[str, ...], before: Positions, sound: Positions, *, where: str = "", hint: str
+) -> None:
+    """Raise `DataError` if a class has no images left once corrupt ones are skipped."""
+    lost = sorted(set(before.tolist()) - set(sound.tolist()))
+    if lost:
+        names = ", ".join(classes[label] for label in lost)
+        raise DataError(f"Every image of these classes{where} is corrupt: {names}.", hint=hint)

@@ -1,1 +1,1 @@
-"""Blocks with forward and backward passes of their own: what trains on a CPU."""
+"""Internal: blocks with forward and backward passes of their own: what trains on a CPU."""

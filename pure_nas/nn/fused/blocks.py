@@ -7,7 +7,6 @@ from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pure_nas.nn.fused import tail as fused_tail
 from pure_nas.nn.fused.unit import FusedConvPU, is_plain, runs_eagerly
@@ -52,11 +51,7 @@ class FusedBottleneckBlock(BottleneckBlock):
         if not _can_fuse(self, x):
             return super().forward(x)
         out = _tail(self, self.conv1(x), None, self.relu_in_block)
-        out = self.norm3(self.conv3(out))
-        if self.residual_scale != 1.0:
-            out = out * self.residual_scale
-        out = out + self.shortcut(x)
-        return F.relu(out) if self.relu_after_add else out
+        return self.added(self.norm3(self.conv3(out)), x)
 
 
 def _tail(

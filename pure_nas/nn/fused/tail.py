@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.nn.fused.unit import Floor, backward_dtype, power, power_gradients, refuse_second_derivative, wide
-from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.plain.units import ConvPU
 
 _aten = torch.ops.aten
 

@@ -1,1 +1,1 @@
-"""Networks as plain PyTorch: what is counted, exported and compiled."""
+"""Internal: networks as plain PyTorch: what is counted, exported and compiled."""

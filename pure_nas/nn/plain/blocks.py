@@ -87,6 +87,16 @@ class ResidualBlock(nn.Module):
 
     unit: nn.Module
     norm2: nn.BatchNorm2d
+    shortcut: nn.Module
+    residual_scale: float
+    relu_after_add: bool
+
+    def added(self, branch: Tensor, x: Tensor) -> Tensor:
+        """`branch`, times `residual_scale`, plus the skip of `x`, through a ReLU where there is one."""
+        if self.residual_scale != 1.0:
+            branch = branch * self.residual_scale
+        out = branch + self.shortcut(x)
+        return F.relu(out) if self.relu_after_add else out
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ResidualBlock:
         """Move or convert the block: PyTorch calls this for `half()`, `to()` and the like."""
@@ -167,11 +177,7 @@ class BasicBlock(ResidualBlock):
         out = self.norm1(self.conv1(x))
         if self.relu_in_block:
             out = F.relu(out)
-        out = self.norm2(self.unit(out))
-        if self.residual_scale != 1.0:
-            out = out * self.residual_scale
-        out = out + self.shortcut(x)
-        return F.relu(out) if self.relu_after_add else out
+        return self.added(self.norm2(self.unit(out)), x)
 
 
 class BottleneckBlock(ResidualBlock):
@@ -212,11 +218,7 @@ class BottleneckBlock(ResidualBlock):
         out = self.norm2(self.unit(out))
         if self.relu_in_block:
             out = F.relu(out)
-        out = self.norm3(self.conv3(out))
-        if self.residual_scale != 1.0:
-            out = out * self.residual_scale
-        out = out + self.shortcut(x)
-        return F.relu(out) if self.relu_after_add else out
+        return self.added(self.norm3(self.conv3(out)), x)
 
 
 class Classifier(nn.Module):

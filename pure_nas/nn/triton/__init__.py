@@ -1,1 +1,1 @@
-"""Kernels of blocks for a GPU."""
+"""Internal: kernels of blocks for a GPU."""

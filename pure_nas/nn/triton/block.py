@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 from pure_nas.nn.fused.tail import scaled
 from pure_nas.nn.fused.unit import refuse_second_derivative
-from pure_nas.nn.plain.product_unit import ConvPU
+from pure_nas.nn.plain.units import ConvPU
 
 LARGEST = 2**31 - 2**13
 """Rows and elements of an image are counted in 32 bits, and a last tile may reach 2**13 beyond; elements in 64."""
@@ -131,12 +131,13 @@ class _ProductTail(torch.autograd.Function):
         exponents = weight.to(c.dtype, memory_format=layout)
         with _device_of(c), torch.autocast(c.device.type, enabled=False):
             tiling1 = passes.Tiling.of(c.shape, layout)
-            moments1, threshold = passes.input_moments(c, tiling1, norm1, theta)
+            threshold = c.new_empty((), dtype=torch.float32)
+            moments1 = passes.moments(c, tiling1, norm1, theta=theta, threshold=threshold)
             logarithm = passes.logarithm(c, tiling1, moments1, gamma1, beta1, threshold)
             z = F.conv2d(logarithm, exponents, None, unit.stride, unit.padding).contiguous(memory_format=layout)
             del logarithm
             tiling2 = passes.Tiling.of(z.shape, layout)
-            moments2 = passes.power_moments(z, tiling2, norm2, cap)
+            moments2 = passes.moments(z, tiling2, norm2, cap)
             dtype = c.dtype
             if skip is not None:
                 dtype = torch.promote_types(dtype, skip.dtype)

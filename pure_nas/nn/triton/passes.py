@@ -1,4 +1,4 @@
-"""The passes of a product-unit block over its tensors on a GPU: one function a Triton kernel, or a kernel and its sums.
+"""The passes of a product-unit block over its tensors on a GPU: a function per Triton kernel, or a kernel and its sums.
 
 Block sizes are fixed, not tuned: a trial then runs the same kernels in every process, and starts without trying them.
 
@@ -31,14 +31,11 @@ class Tiling:
     """How a tensor is cut into tiles.
 
     Attributes:
-        channels: C.
         count: elements of a channel, N * H * W.
         rows: rows of an image; all N * H * W in channels_last, which is one image to the kernels.
         tiles: tiles of an image.
         images: 1 in channels_last, else N.
         channels_last: whether the channels of a row lie side by side, else the rows of a channel.
-        block_rows: rows of a tile.
-        block_channels: channels of a tile.
     """
 
     channels: int
@@ -83,9 +80,18 @@ class Tiling:
         """Partial results that are added up at once, a power of two: of all programs, for theta."""
         return max(PROGRAMS, _power_of_two(self.programs * self.channel_blocks))
 
+    def each(self, kernel: Any, *arguments: object, **constants: object) -> None:
+        """Run a kernel with one program per tile."""
+        grid = self.all_tiles, self.channel_blocks
+        kernel[grid](*arguments, self.rows, self.tiles, **constants, **self._constants)
+
+    def reduce(self, kernel: Any, *arguments: object) -> None:
+        """Run a kernel whose programs take several tiles each."""
+        grid = self.programs, self.channel_blocks
+        kernel[grid](*arguments, self.rows, self.tiles, self.all_tiles, **self._constants)
+
     @property
-    def constants(self) -> dict[str, Any]:
-        """What every kernel over tiles is compiled for."""
+    def _constants(self) -> dict[str, Any]:
         return {
             "channels": self.channels,
             "channels_last": self.channels_last,
@@ -101,50 +107,29 @@ Moments = tuple[Tensor, Tensor]
 """Of each channel of a batch, (C,), float32: the mean and 1 / sqrt(variance + eps)."""
 
 
-def input_moments(c: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, theta: Tensor) -> tuple[Moments, Tensor]:
-    """The moments of c, and the threshold softplus(theta) + 1e-7; moves the running statistics of `norm`."""
-    threshold = c.new_empty((), dtype=torch.float32)
-    return _moments(c, tiling, norm, None, theta, threshold), threshold
-
-
-def power_moments(z: Tensor, tiling: Tiling, norm: nn.BatchNorm2d, cap: float) -> Moments:
-    """The moments of 2 ** min(z, cap); moves the running statistics of `norm`."""
-    return _moments(z, tiling, norm, cap, None, None)
-
-
-def _moments(
+def moments(
     x: Tensor,
     tiling: Tiling,
     norm: nn.BatchNorm2d,
-    cap: float | None,
-    theta: Tensor | None,
-    threshold: Tensor | None,
+    cap: float | None = None,
+    theta: Tensor | None = None,
+    threshold: Tensor | None = None,
 ) -> Moments:
+    """The moments of x, or of 2 ** min(x, cap) where there is a cap; moves the running statistics of `norm`.
+
+    Where there is a theta, softplus(theta) + 1e-7 is written to `threshold`.
+    """
     programs, channels = tiling.programs, tiling.channels
     partial = x.new_empty((2 * channels + 1) * programs, dtype=torch.float32)
-    kernels.moments[programs, tiling.channel_blocks](
-        x, partial, cap, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
-    )
+    tiling.reduce(kernels.moments, x, partial, cap)
     mean, rstd = x.new_empty((2, channels), dtype=torch.float32).unbind()
     cumulative = norm.momentum is None
     if cumulative:
         norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+    running = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    constants = {"channels": channels, "cumulative": cumulative, "block_programs": tiling.block_programs, **OPTIONS}
     kernels.finish_moments[channels,](
-        partial,
-        mean,
-        rstd,
-        norm.running_mean,
-        norm.running_var,
-        norm.num_batches_tracked,
-        theta,
-        threshold,
-        programs,
-        norm.eps,
-        norm.momentum or 0.0,
-        channels=channels,
-        cumulative=cumulative,
-        block_programs=tiling.block_programs,
-        **OPTIONS,
+        partial, mean, rstd, *running, theta, threshold, programs, norm.eps, norm.momentum or 0.0, **constants
     )
     return mean, rstd
 
@@ -152,9 +137,7 @@ def _moments(
 def logarithm(c: Tensor, tiling: Tiling, moments: Moments, gamma: Tensor, beta: Tensor, threshold: Tensor) -> Tensor:
     """log2(max(norm1(c), threshold))."""
     out = torch.empty_like(c)
-    kernels.logarithm[tiling.all_tiles, tiling.channel_blocks](
-        c, *moments, gamma, beta, threshold, out, tiling.rows, tiling.tiles, **tiling.constants
-    )
+    tiling.each(kernels.logarithm, c, *moments, gamma, beta, threshold, out)
     return out
 
 
@@ -171,9 +154,7 @@ def output(
 ) -> Tensor:
     """norm2(2 ** min(z, cap)) + skip, through the ReLU where `relu`."""
     out = torch.empty_like(z, dtype=dtype)
-    kernels.output[tiling.all_tiles, tiling.channel_blocks](
-        z, skip, *moments, gamma, beta, out, cap, tiling.rows, tiling.tiles, relu=relu, **tiling.constants
-    )
+    tiling.each(kernels.output, z, skip, *moments, gamma, beta, out, cap, relu=relu)
     return out
 
 
@@ -192,29 +173,14 @@ def output_backward(
     Args:
         out: what `output` returned where a ReLU stood last, else None.
     """
-    programs, channels = tiling.programs, tiling.channels
-    partial = z.new_empty(2 * channels * programs, dtype=torch.float32)
-    kernels.output_sums[programs, tiling.channel_blocks](
-        grad, out, z, *moments, partial, cap, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
-    )
+    channels = tiling.channels
+    partial = z.new_empty(2 * channels * tiling.programs, dtype=torch.float32)
+    tiling.reduce(kernels.output_sums, grad, out, z, *moments, partial, cap)
     sums = _finish_sums(partial, tiling)
     grad_z = torch.empty_like(z)
     masked = torch.empty_like(grad) if has_skip and out is not None else None
-    kernels.output_backward[tiling.all_tiles, tiling.channel_blocks](
-        grad,
-        out,
-        z,
-        *moments,
-        gamma,
-        sums,
-        grad_z,
-        masked,
-        cap,
-        1.0 / tiling.count,
-        tiling.rows,
-        tiling.tiles,
-        **tiling.constants,
-    )
+    per_count = 1.0 / tiling.count
+    tiling.each(kernels.output_backward, grad, out, z, *moments, gamma, sums, grad_z, masked, cap, per_count)
     grad_skip = grad if has_skip and out is None else masked
     return grad_z, grad_skip, sums[channels:], sums[:channels]
 
@@ -230,17 +196,13 @@ def logarithm_backward(
     threshold: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of c, gamma, beta and theta of `logarithm`, from that of what it returned."""
-    programs, channels = tiling.programs, tiling.channels
-    partial = c.new_empty((2 * channels + tiling.channel_blocks) * programs, dtype=torch.float32)
+    channels = tiling.channels
+    partial = c.new_empty((2 * channels + tiling.channel_blocks) * tiling.programs, dtype=torch.float32)
     saved = (*moments, gamma, beta, threshold)
-    kernels.logarithm_sums[programs, tiling.channel_blocks](
-        grad, c, *saved, partial, tiling.rows, tiling.tiles, tiling.all_tiles, **tiling.constants
-    )
+    tiling.reduce(kernels.logarithm_sums, grad, c, *saved, partial)
     sums = _finish_sums(partial, tiling, theta, threshold)
     grad_c = torch.empty_like(c)
-    kernels.logarithm_backward[tiling.all_tiles, tiling.channel_blocks](
-        grad, c, *saved, sums, grad_c, 1.0 / tiling.count, tiling.rows, tiling.tiles, **tiling.constants
-    )
+    tiling.each(kernels.logarithm_backward, grad, c, *saved, sums, grad_c, 1.0 / tiling.count)
     return grad_c, sums[channels : 2 * channels], sums[:channels], sums[-1]
 
 
@@ -248,19 +210,10 @@ def _finish_sums(
     partial: Tensor, tiling: Tiling, theta: Tensor | None = None, threshold: Tensor | None = None
 ) -> Tensor:
     """Two sums of every channel, all of the first kind before those of the second, then theta's gradient if given."""
-    rows = 2 * tiling.channels + (theta is not None)
+    rows, all_programs = 2 * tiling.channels + (theta is not None), tiling.programs * tiling.channel_blocks
     sums = partial.new_empty(rows)
-    kernels.finish_sums[rows,](
-        partial,
-        theta,
-        threshold,
-        sums,
-        tiling.programs,
-        tiling.programs * tiling.channel_blocks,
-        channels=tiling.channels,
-        block_programs=tiling.block_programs,
-        **OPTIONS,
-    )
+    constants = {"channels": tiling.channels, "block_programs": tiling.block_programs, **OPTIONS}
+    kernels.finish_sums[rows,](partial, theta, threshold, sums, tiling.programs, all_programs, **constants)
     return sums
 
 

@@ -1,1 +1,1 @@
-"""Experiments: a question, and the grid of networks, recipes and seeds that answers it, trained without a search."""
+"""Internal: experiments: a question, and the grid of networks, recipes and seeds that answers it."""

@@ -18,7 +18,7 @@ from pure_nas.plans.grid.scale import MOST_SEEDS, EvaluationName, Scale
 from pure_nas.plans.settings import placed, require_same
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.schema import SCHEMA
-from pure_nas.workers import Judging
+from pure_nas.workers import EvaluationSettings
 from pure_nas.workers.count import Workers, check_workers
 
 _MAY_DIFFER = frozenset({"experiment", "seeds", "device", "workers", "data_dir", "dataset_replaced", "machine"})
@@ -98,10 +98,10 @@ class ExperimentSettings:
 
     @property
     def evaluations(self) -> list[EvaluationName]:
-        """What trained networks are judged by beside the error."""
+        """What trained networks are evaluated on besides the error."""
         return self.file.evaluations if self.scale.evaluations is None else self.scale.evaluations
 
-    def judging(self, image_size: int) -> Judging | None:
+    def evaluation(self, image_size: int) -> EvaluationSettings | None:
         """The evaluations, for images of that size; None where there are none.
 
         Raises:
@@ -114,7 +114,7 @@ class ExperimentSettings:
         noises = tuple(Noise(kind, level) for kind in levels for level in levels[kind]) if levels else usual_noises()
         views = self.file.views
         scales = tuple(dict.fromkeys(round(factor * image_size) for factor in views.scales))
-        return Judging(
+        return EvaluationSettings(
             noises=noises if "noise" in wanted else (),
             factors=USUAL_FACTORS if "invariance" in wanted else (),
             views=Views(views.crops, scales).fitting(image_size) if "views" in wanted else None,

@@ -25,7 +25,7 @@ from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, seconds_of_epochs, tr
 from pure_nas.plans.settings import record_start, require_room
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.workers import Executor, Judging
+from pure_nas.workers import EvaluationSettings, Executor
 from pure_nas.workers.child import Load
 from pure_nas.workers.count import Work, WorkerPlan, plan_workers, start_workers
 
@@ -36,7 +36,7 @@ class Prepared:
 
     Attributes:
         load: loads the dataset in another process.
-        judging: what trained networks are judged by beside the error.
+        evaluation: what trained networks are evaluated on besides the error.
         scored: images that a network is scored on.
         notes: what is done otherwise than the file says, and why, by what it concerns.
     """
@@ -46,7 +46,7 @@ class Prepared:
     load: Load
     device: torch.device
     grid: Grid
-    judging: Judging | None
+    evaluation: EvaluationSettings | None
     scored: int
     notes: Mapping[str, str]
 
@@ -96,8 +96,8 @@ class Prepared:
         in_epoch, after = images_of_epoch(self.train_images, self.dataset, scored=scored), 0.0
         if file.split == "test":
             after += SCORING_SHARE * self.scored
-        if self.judging:
-            after += SCORING_SHARE * self.judging.passes * min(self.judging.images or self.scored, self.scored)
+        if self.evaluation:
+            after += SCORING_SHARE * self.evaluation.passes * min(self.evaluation.images or self.scored, self.scored)
         return in_epoch, after
 
     def _work(self, left: int) -> Work:
@@ -132,15 +132,15 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     grid = Grid.of(settings.file, scale, images, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = dataset.test() if settings.file.split == "test" else dataset.validation
-    judging = settings.judging(dataset.image_size)
+    evaluation = settings.evaluation(dataset.image_size)
     notes = _fewer_images(scale, dataset, len(scored))
-    if judging and judging.views and judging.views.mirrored and not dataset.flip:
-        shown = judging.views.unmirrored()
+    if evaluation and evaluation.views and evaluation.views.mirrored and not dataset.flip:
+        shown = evaluation.views.unmirrored()
         notes["views"] = (
-            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {judging.views.name}"
+            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {evaluation.views.name}"
         )
-        judging = replace(judging, views=shown)
-    return Prepared(settings, dataset, load, device, grid, judging, len(scored), notes)
+        evaluation = replace(evaluation, views=shown)
+    return Prepared(settings, dataset, load, device, grid, evaluation, len(scored), notes)
 
 
 def _fewer_images(scale: Scale, dataset: Dataset, scored: int) -> dict[str, str]:
@@ -214,7 +214,7 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
             require_same_experiment(run, wanted)
         replaced = run.exists and not _is_copy(file, settings.text, file)
         scoring = Scoring(
-            final=settings.file.split == "test", curve=settings.file.validation_curve, judging=prepared.judging
+            final=settings.file.split == "test", curve=settings.file.validation_curve, evaluation=prepared.evaluation
         )
         plan = FixedPlan("experiment", tuple(trainings_of(run, prepared.grid)), scoring)
         epoch_seconds = _epoch_seconds(run, prepared.grid, wanted)

@@ -1,1 +1,1 @@
-"""Search: spaces of candidates, and the studies that explore them."""
+"""Internal: search: spaces of candidates, and the studies that explore them."""

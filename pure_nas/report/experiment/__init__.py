@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML page, figures for papers, and its numbers as JSON and CSV."""
+"""Internal: the report of an experiment: one HTML page, figures for papers, its numbers as JSON and CSV."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: 
         for measured in results.measurements[cell.label]:
             trained = folder / "trials" / f"{cell.folder}-seed{measured.seed}"
             network = build(cell.candidate.architecture)
-            network.load_state_dict(read_weights(trained / "weights.safetensors"))
+            network.load_state_dict(read_weights(trained / "weights.safetensors")[0])
             assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
             assert len(measured.curve) == 2
             assert measured.curve[-1]["validation_error"] is None

@@ -42,7 +42,7 @@ def test_curves_on_validation_images_beside_a_score_on_the_test_images(text: str
     cell = results.grid.cells[0]
     (measured,) = results.measurements[cell.label]
     network = build(cell.candidate.architecture)
-    network.load_state_dict(read_weights(folder / "trials" / "adds-seed1" / "weights.safetensors"))
+    network.load_state_dict(read_weights(folder / "trials" / "adds-seed1" / "weights.safetensors")[0])
     assert evaluate(network, dataset.test(), torch.device("cpu")).accuracy == measured.accuracy
     assert evaluate(network, dataset.validation, torch.device("cpu")).error == measured.curve[-1]["validation_error"]
 
@@ -53,11 +53,11 @@ def test_networks_are_judged_beside_the_error(text: str, tmp_path: Path) -> None
     noise = "[noise]\npoisson = [30, 10]\ngaussian = [0.2]\n[scales.tiny]\nevaluated = 15\n"
     changed = text.replace("schema = 1", head).replace("[scales.tiny]", noise)
     settings = settings_of(changed, seeds=1)
-    judging = settings.judging(8)
-    assert judging is not None
-    assert judging.noises == (Noise("poisson", 30.0), Noise("poisson", 10.0), Noise("gaussian", 0.2))
-    assert (judging.views, judging.images) == (Views("flip"), 15)
-    assert judging.passes == 1 + 3 + len(judging.factors) + 2
+    evaluation = settings.evaluation(8)
+    assert evaluation is not None
+    assert evaluation.noises == (Noise("poisson", 30.0), Noise("poisson", 10.0), Noise("gaussian", 0.2))
+    assert (evaluation.views, evaluation.images) == (Views("flip"), 15)
+    assert evaluation.passes == 1 + 3 + len(evaluation.factors) + 2
     go(settings, folder)
     results = results_of(folder)
     found = results.measurements["adds"][0].evaluation
@@ -71,33 +71,33 @@ def test_networks_are_judged_beside_the_error(text: str, tmp_path: Path) -> None
     assert judged.views is not None
     assert (judged.views.name, judged.views.accuracy.mean) == ("flip", found["views"]["accuracy"])
     assert judged.top5 is None  # of three classes
-    assert [point.factor for point in judged.intensity] == sorted([*judging.factors, 1.0])
+    assert [point.factor for point in judged.intensity] == sorted([*evaluation.factors, 1.0])
 
 
 def test_evaluations_are_those_asked_for_and_no_others(text: str) -> None:
-    assert settings_of(text).judging(8) is None
-    noisy = settings_of(text.replace("schema = 1", 'schema = 1\nevaluations = ["noise"]')).judging(8)
+    assert settings_of(text).evaluation(8) is None
+    noisy = settings_of(text.replace("schema = 1", 'schema = 1\nevaluations = ["noise"]')).evaluation(8)
     assert noisy is not None
     assert {noise.kind for noise in noisy.noises} == set(NOISE_KINDS)
     assert (noisy.factors, noisy.views) == ((), None)
     sizes = 'schema = 1\nevaluations = ["views"]\nviews = { crops = "ten-crop", scales = [1.0, 1.25, 1.26] }'
-    viewed = settings_of(text.replace("schema = 1", sizes)).judging(8)
+    viewed = settings_of(text.replace("schema = 1", sizes)).evaluation(8)
     assert viewed is not None
     assert viewed.views == Views("ten-crop", (8, 10))
     off = text.replace("schema = 1", 'schema = 1\nevaluations = ["noise"]').replace(
         'cost = "seconds"', 'cost = "seconds"\nevaluations = []'
     )
-    assert settings_of(off).judging(8) is None
+    assert settings_of(off).evaluation(8) is None
 
 
 def test_mirror_images_are_left_out_where_they_change_the_label(text: str) -> None:
     head = 'schema = 1\nevaluations = ["views"]\nviews = { crops = "ten-crop", scales = [1.25] }'
     judged = text.replace("schema = 1", head)
     kept, dropped = prepare(settings_of(judged)), prepare(settings_of(judged, dataset="digits"))
-    assert kept.judging is not None
-    assert (kept.judging.views, kept.notes) == (Views("ten-crop", (10,)), {})
-    assert dropped.judging is not None
-    assert dropped.judging.views == Views("five-crop", (10,))
+    assert kept.evaluation is not None
+    assert (kept.evaluation.views, kept.notes) == (Views("ten-crop", (10,)), {})
+    assert dropped.evaluation is not None
+    assert dropped.evaluation.views == Views("five-crop", (10,))
     assert dropped.notes == {
         "views": "labels of digits do not survive a mirror image: five-crop at 10 in place of ten-crop at 10"
     }

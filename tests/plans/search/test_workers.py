@@ -18,8 +18,8 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
+from pure_nas.workers.child import Speed
 from pure_nas.workers.count import Work, calibrate, check_workers, plan_workers
-from pure_nas.workers.orders import Rehearsed
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -80,7 +80,7 @@ def test_latency_is_measured_with_nothing_beside(
     assert "latency" in plan.reason
 
 
-class Rehearsing:
+class FakeExecutor:
     """Delivers what it is told to with each number of workers."""
 
     devices: tuple[torch.device, ...] = (CPU,)
@@ -93,14 +93,14 @@ class Rehearsing:
     def resize(self, workers: int) -> None:
         self.workers = workers
 
-    def rehearse(self, candidate: Candidate, seconds: float) -> Rehearsed:
-        return Rehearsed(self.rates[self.workers], self.peak_bytes)
+    def speed(self, candidate: Candidate, seconds: float) -> Speed:
+        return Speed(self.rates[self.workers], self.peak_bytes)
 
 
 def test_calibration_keeps_the_fewest_that_are_nearly_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 16)
     monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 1000)
-    executor = Rehearsing({1: 100.0, 2: 190.0, 4: 300.0, 8: 302.0, 16: 900.0})
+    executor = FakeExecutor({1: 100.0, 2: 190.0, 4: 300.0, 8: 302.0, 16: 900.0})
     plan = calibrate(executor, work(), 0.1)  # type: ignore[arg-type]
     assert (plan.count, executor.workers) == (4, 4)
     assert plan.measured == {1: 100.0, 2: 190.0, 4: 300.0, 8: 302.0}
@@ -110,7 +110,7 @@ def test_calibration_keeps_the_fewest_that_are_nearly_the_best(monkeypatch: pyte
 
 def test_on_gpus_no_more_than_their_memory_holds_with_the_largest_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two GPUs with 20 GB each; a worker keeps 1 GB and needs 3 GB more for the largest network."""
-    executor = Rehearsing({2: 100.0, 4: 190.0, 8: 300.0, 16: 500.0}, peak_bytes=3 * 10**9)
+    executor = FakeExecutor({2: 100.0, 4: 190.0, 8: 300.0, 16: 500.0}, peak_bytes=3 * 10**9)
     executor.devices = (torch.device("cuda:0"), torch.device("cuda:1"))
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 1000)

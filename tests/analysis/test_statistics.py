@@ -47,7 +47,7 @@ def test_an_interval_excludes_zero_where_p_is_small(first: list[float], second: 
     assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
 
 
-def test_values_that_do_not_vary_are_not_judged() -> None:
+def test_values_that_do_not_vary_have_no_p_value() -> None:
     found = difference([0.5, 0.5], [0.25, 0.25])
     assert (found.value, found.low, found.high, found.p) == (0.25, 0.25, 0.25, None)
     found = difference([0.5, 0.5], [0.25, 0.35])
