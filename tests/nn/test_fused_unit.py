@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -287,27 +286,6 @@ def test_vmap_and_func_grad_compute_the_same() -> None:
     torch.testing.assert_close(torch.func.vmap(fused)(x), torch.func.vmap(plain)(x))
     gradients = [torch.func.grad(lambda x, unit=unit: unit(x).square().sum())(x[0]) for unit in (fused, plain)]
     torch.testing.assert_close(*gradients)
-
-
-def test_copies_pickles_and_states_compute_the_same() -> None:
-    fused, plain = twins(2, 3)
-    x = images(2, 2, 4, 4)
-    assert fused.state_dict().keys() == plain.state_dict().keys()
-    for twin in (copy.deepcopy(fused), pickle.loads(pickle.dumps(fused))):
-        assert twin.weight is not fused.weight
-        assert_same(run(twin, x), run(fused, x), 0)
-
-
-def test_compiled_without_graph_breaks() -> None:
-    torch.compiler.reset()
-    fused, plain = twins(2, 3, dtype=torch.float32)
-    x = images(2, 2, 4, 4, dtype=torch.float32)
-    assert_same(run(torch.compile(fused, fullgraph=True, backend="aot_eager"), x), prefixed(run(plain, x)), 1e-5)
-
-
-def prefixed(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same with the names that parameters have in a compiled module."""
-    return {name if name in {"x", "y"} else f"_orig_mod.{name}": value for name, value in found.items()}
 
 
 def test_exported_graph_has_only_operations_of_pytorch() -> None:
