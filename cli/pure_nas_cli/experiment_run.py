@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pure_nas.findings.findings import document, findings_of
+from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
 from pure_nas.plans.fixed import Training
@@ -16,13 +18,15 @@ from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
 from pure_nas.plans.grid.trainings import seeds_ended, trainings_of
 from pure_nas.quantities import counted, show_seconds
+from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.console import stderr, tell
-from pure_nas_cli.experiment_tables import show_findings
+from pure_nas_cli.console import stderr, stdout, tell
 from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import ListProgress
+from pure_nas_cli.terminal_table import print_tables
 
 _GO_ON = "the same command goes on"
 
@@ -73,6 +77,21 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
     return 1 if plan.failed and not code else code
 
 
+def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
+    """Print what an experiment has found, then write its report, which takes longer and may fail; its files."""
+    results = load_experiment_results(run)
+    findings = findings_of(results)
+    try:
+        if as_json:
+            print(json.dumps(document(results, findings), indent=2), flush=True)
+        else:
+            print_tables(stdout, experiment_tables(results, findings).values())
+    finally:
+        # Whoever reads the tables may have left (| head -1): that must not cost the report.
+        written = write_experiment_report(run, results, findings)
+    return written
+
+
 def _left(settings: ExperimentSettings, began: float) -> float | None:
     """Seconds that --time leaves; None where it is not given."""
     allowed = settings.time_seconds
@@ -82,7 +101,7 @@ def _left(settings: ExperimentSettings, began: float) -> float | None:
 def _show_changes(experiment: Experiment) -> None:
     """What is otherwise than the run was started, though it may go on."""
     if experiment.file_replaced:
-        tell("file", "what it says beside the trainings has changed; the run's copy of it now says the same")
+        tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
     ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
     if ended > seeds:
         first = "the first" if seeds == 1 else f"the first {seeds:,}"

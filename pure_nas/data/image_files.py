@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes, readable
 from pure_nas.data.split import Positions
@@ -28,45 +29,47 @@ _ANNOTATIONS = re.compile(
 _NAMED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file with its size in bytes and modification time in nanoseconds, which show whether it changed."""
-
-    path: Path
-    size: int
-    changed: int
-
-
 @dataclass(frozen=True, eq=False)
-class Listing:
-    """Image files of a dataset, by class and then by name, with their labels (N,), int64."""
+class ImageFiles:
+    """Image files of a dataset, by class and then by name; only names and places are held, a few dozen bytes per image.
+
+    Attributes:
+        root: folder that they are in, or archive.
+        names: (N,), bytes, paths relative to the folder with forward slashes, or names in the archive.
+        labels: (N,), int64.
+        starts: (N,), int64, where in the archive each is, bytes; None for a folder.
+        sizes: (N,), int64, bytes; None for a folder.
+    """
 
     root: Path
-    files: tuple[ImageFile, ...]
+    names: NDArray[np.bytes_]
     labels: Positions
+    starts: Positions | None = None
+    sizes: Positions | None = None
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.labels)
 
-    def take(self, positions: Positions) -> Listing:
-        """The files at `positions` only."""
-        return Listing(self.root, tuple(self.files[i] for i in positions), self.labels[positions])
+    def take(self, positions: Positions) -> ImageFiles:
+        """The files of a folder at `positions` only."""
+        return ImageFiles(self.root, self.names[positions], self.labels[positions])
 
-    def followed_by(self, other: Listing) -> Listing:
-        """These files and then those of `other`."""
-        return Listing(self.root, self.files + other.files, np.concatenate([self.labels, other.labels]))
-
-    def names(self) -> list[str]:
-        """Paths relative to the dataset's folder, with forward slashes."""
-        return [each.path.relative_to(self.root).as_posix() for each in self.files]
+    def relative(self, position: int) -> str:
+        """A file's name as seen from its folder, or in its archive."""
+        return os.fsdecode(bytes(self.names[position]))
 
     def name(self, position: int) -> str:
         """Where a file is, for people."""
-        return str(self.files[position].path)
+        inside = self.relative(position)
+        return str(self.root / inside) if self.starts is None else f"{inside} in {self.root}"
 
     def contents(self, position: int) -> bytes:
-        """The bytes of a file."""
-        return read_bytes(self.files[position].path)
+        """The bytes of a file, or a `DataError`."""
+        if self.starts is None or self.sizes is None:
+            return read_bytes(self.root / self.relative(position))
+        with readable(f"archive {self.root}"), self.root.open("rb") as file:
+            file.seek(int(self.starts[position]))
+            return file.read(int(self.sizes[position]))
 
 
 @dataclass(frozen=True)
@@ -76,49 +79,48 @@ class PassedOver:
     Attributes:
         root: folder of the dataset.
         folders: reasons by folder, relative to `root`.
-        endings: numbers of files that are no images, by their ending.
-        system: numbers of hidden and system files and folders, by name.
         loose: numbers of images outside the folders of classes, by folder.
         annotations: numbers of folders with masks or annotations next to folders of images, by name.
+        endings: numbers of files that are no images, by their ending.
+        system: numbers of hidden and system files and folders, by name.
     """
 
     root: Path
     folders: dict[str, str] = field(default_factory=dict)
-    endings: Counter[str] = field(default_factory=Counter)
-    system: Counter[str] = field(default_factory=Counter)
     loose: Counter[str] = field(default_factory=Counter)
     annotations: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    system: Counter[str] = field(default_factory=Counter)
 
-    def note(self, folder: Path, reason: str) -> None:
-        """Add a folder."""
-        self.folders[folder.relative_to(self.root).as_posix()] = reason
+    def relative(self, folder: Path) -> str:
+        """A folder as seen from the dataset's."""
+        return folder.relative_to(self.root).as_posix()
 
     def in_words(self) -> tuple[str, ...]:
         """One phrase per kind."""
+        counted = (
+            ("images outside the folders of classes: ", self.loose),
+            ("folders next to those of images: ", self.annotations),
+            ("files that end in ", self.endings),
+            ("hidden and system files and folders: ", self.system),
+        )
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
-        if self.loose:
-            phrases.append(f"images outside the folders of classes: {_counts(self.loose)}")
-        if self.annotations:
-            phrases.append(f"folders beside those of images: {_counts(self.annotations)}")
-        if self.endings:
-            phrases.append(f"files that end in {_counts(self.endings)}")
-        if self.system:
-            phrases.append(f"hidden and system files and folders: {_counts(self.system)}")
+        phrases += [f"{kind}{_counts(numbers)}" for kind, numbers in counted if numbers]
         # Names of files may hold bytes and line breaks that no terminal prints.
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
 
-def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
+def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> ImageFiles:
     """List the images of every class in `folder`; a class without images is a `DataError`."""
-    files: list[ImageFile] = []
+    names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = sorted(map(_image_file, _images_below(folder / name, set(), passed_over)), key=lambda each: each.path)
+        found = sorted(Path(entry.path) for entry in _images_below(folder / name, set(), passed_over))
         if not found:
             raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
-        files += found
+        names += (os.fsencode(path.relative_to(passed_over.root).as_posix()) for path in found)
         labels += [label] * len(found)
-    return Listing(passed_over.root, tuple(files), np.array(labels, dtype=np.int64))
+    return ImageFiles(passed_over.root, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
 
 
 def no_images(what: str, folder: Path, *, hint: str) -> DataError:
@@ -165,13 +167,11 @@ def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirE
     except FileNotFoundError as error:
         raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
     except NotADirectoryError as error:
-        raise DataError(
-            f"{folder} is a file, not a folder of images.", hint="Give the folder that it is in."
-        ) from error
+        message = f"{folder} is a file, not a folder of images."
+        raise DataError(message, hint="Give the folder that it is in.") from error
     except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be read: {reason(error)}.", hint="Check its permissions."
-        ) from error
+        message = f"The folder {folder} cannot be read: {reason(error)}."
+        raise DataError(message, hint="Check its permissions.") from error
     system = {entry.name for entry in found if _SYSTEM.fullmatch(entry.name.lower())}
     if passed_over is not None:
         # macOS leaves one `._` file for each other file.
@@ -206,12 +206,6 @@ def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: Pass
             yield entry
         else:
             passed_over.endings[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
-
-
-def _image_file(entry: os.DirEntry[str]) -> ImageFile:
-    with readable(f"image {entry.path}"):
-        status = entry.stat()
-    return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand, parse_seconds, parse_workers
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
 
 
 def experiment(
@@ -19,8 +18,7 @@ def experiment(
         typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
     ] = None,
     scale: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file)."),
+        str | None, typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file).")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images (default: from the file).")
@@ -39,10 +37,10 @@ def experiment(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Directory of the run (default: runs/NAME-SCALE).", callback=expand),
+        typer.Option(metavar="DIR", help="Directory of the run itself (default: runs/NAME-SCALE).", callback=expand),
     ] = None,
     device: Device = "auto",
-    workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
+    workers: Workers = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the experiments with their cost and exit.")] = False,
@@ -64,26 +62,19 @@ def experiment(
         list_experiments(None if name is None else [name], as_json=as_json)
         return
     with loading():
-        from pure_nas.plans.grid.catalogue import (
-            experiment_folder,
-            experiment_name,
-            experiment_text,
-            load_experiment,
-        )
+        from pure_nas.plans.grid.catalogue import find_experiment
 
-        text, file = experiment_text(name), load_experiment(name)
-        chosen, _ = file.scale(scale)
+        source = find_experiment(name)
+        chosen, _ = source.file.scale(scale)
         if show:
-            print(text, end="", flush=True)
+            print(source.text, end="", flush=True)
             return
         stderr.print("Loading PyTorch and the images ...", style="dim")
         from pure_nas.plans.grid.settings import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(
-        name=experiment_name(name),
-        text=text,
-        file=file,
+        source=source,
         scale_name=chosen,
         dataset=dataset,
         seeds=seeds,
@@ -92,16 +83,8 @@ def experiment(
         workers=workers,
         data_dir=data_dir,
         skip_corrupt=skip_corrupt,
-        beside=experiment_folder(name),
     )
     if dry_run:
         plan_only(settings, as_json=as_json)
         return
-    folder = out or _default_folder(settings.name, chosen, dataset)
-    raise typer.Exit(run_experiment(settings, folder, as_json=as_json))
-
-
-def _default_folder(name: str, scale: str, dataset: str | None) -> Path:
-    """Where an experiment goes that was given no folder: each dataset to its own."""
-    parts = [name, scale, *([expanded(dataset).resolve().name] if dataset else [])]
-    return Path("runs") / "-".join(parts)
+    raise typer.Exit(run_experiment(settings, out or settings.default_folder, as_json=as_json))

@@ -80,7 +80,7 @@ def test_a_renamed_file_goes_on(text: str, finished: Path, tmp_path: Path, monke
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-    assert go(replace(settings_of(text), name="renamed"), folder)[1] == "all 6 trainings are done"
+    assert go(settings_of(text, "renamed"), folder)[1] == "all 6 trainings are done"
     assert results_of(folder).settings["experiment"] == "renamed"
 
 
@@ -108,7 +108,7 @@ def test_the_stated_cost_is_of_the_files_own_images(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     relative = settings_of(
-        text.replace(str(image_folder), image_folder.name), beside=image_folder.parent, scale_name="tinier"
+        text.replace(str(image_folder), image_folder.name), folder=image_folder.parent, scale_name="tinier"
     )
     go(relative, tmp_path / "own")
     assert results_of(tmp_path / "own").stated_cost == "a second"
@@ -131,13 +131,15 @@ def test_a_run_of_a_version_that_did_not_mind_settings_without_effect_is_read(fi
     assert results_of(run).complete == results_of(finished).complete
 
 
-def test_changed_images_are_refused(text: str, image_folder: Path, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    shutil.copytree(image_folder, images)
+def test_equal_images_elsewhere_go_on_and_changed_ones_are_refused(
+    text: str, image_folder: Path, tmp_path: Path
+) -> None:
+    go(settings_of(text, scale_name="tinier"), tmp_path / "run")
+    images = shutil.copytree(image_folder, tmp_path / "called-otherwise")
     settings = settings_of(text, dataset=str(images), scale_name="tinier")
-    go(settings, tmp_path / "run")
+    assert go(settings, tmp_path / "run")[1] == "the training is done"
     (images / "train" / "crosses" / "003.png").unlink()
-    with pytest.raises(RunError, match=r"data\.fingerprint"):
+    with pytest.raises(RunError, match=r"The images of .+ have changed since"):
         go(settings, tmp_path / "run")
 
 
