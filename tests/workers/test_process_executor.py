@@ -209,11 +209,14 @@ def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Excep
     assert "test_errors_are_sent_with_their_traceback" in sent.__notes__[-1]
 
 
-def test_workers_that_cannot_start_are_one_clear_error(dataset: Dataset, tmp_path: Path) -> None:
+def test_workers_that_cannot_start_are_one_clear_error(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pure_nas.workers.pool._MAX_FAILED_STARTS", 2)
     load = partial(load_not_at_all, "leave")
     with (
         ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor,
-        pytest.raises(RunError, match=r"could not start: it ended with exit code 3 while it .*, as did the 2 before"),
+        pytest.raises(RunError, match=r"could not start: it ended with exit code 3 while it .*, as did the 1 before"),
     ):
         events_in(executor, job(dataset, tmp_path))
 
