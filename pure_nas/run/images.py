@@ -178,6 +178,6 @@ def saw_validation(run: RunDirectory, weights: Path) -> bool:
     settings = run.settings()
     if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
-    folder, name, *_ = weights.resolve().relative_to(run.path.resolve()).parts
+    folder, *inner = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.
-    return folder == "retrain" or (folder == "export" and not name.isdecimal())
+    return folder == "retrain" or (folder == "export" and not inner[0].isdecimal())
