@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pure_nas.findings.findings import document, findings_of
+from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
 from pure_nas.plans.fixed import Training
@@ -16,13 +18,15 @@ from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
 from pure_nas.plans.grid.trainings import seeds_ended, trainings_of
 from pure_nas.quantities import counted, show_seconds
+from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.console import stderr, tell
-from pure_nas_cli.experiment_tables import show_findings
+from pure_nas_cli.console import stderr, stdout, tell
 from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import ListProgress
+from pure_nas_cli.terminal_table import print_tables
 
 _GO_ON = "the same command goes on"
 
@@ -71,6 +75,21 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         written = show_findings(experiment.run, as_json=as_json)
         stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
     return 1 if plan.failed and not code else code
+
+
+def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
+    """Print what an experiment has found, then write its report, which takes longer and may fail; its files."""
+    results = load_experiment_results(run)
+    findings = findings_of(results)
+    try:
+        if as_json:
+            print(json.dumps(document(results, findings), indent=2), flush=True)
+        else:
+            print_tables(stdout, experiment_tables(results, findings).values())
+    finally:
+        # Whoever reads the tables may have left (| head -1): that must not cost the report.
+        written = write_experiment_report(run, results, findings)
+    return written
 
 
 def _left(settings: ExperimentSettings, began: float) -> float | None:

@@ -147,10 +147,8 @@ class ImageSet:
         Args:
             batch_size: images per batch. A last batch of one image joins the previous batch; other incomplete last
                 batches are kept.
-            device: device of the batches.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
             augment: how to vary the images; needs a generator.
-            drop_last: drop an incomplete last batch.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
 
         Yields:

@@ -1,17 +1,16 @@
-"""Networks beside those that they are compared with: differences, one family of tests, and verdicts."""
+"""Networks next to those that they are compared with: differences, one family of tests, and verdicts."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pure_nas.analysis.convergence import Speed, speed_of
 from pure_nas.analysis.statistics import SIGNIFICANCE, difference, holm
-from pure_nas.findings.judged import ACCURACY, Measure
-from pure_nas.findings.rows import Row
-from pure_nas.plans.grid.grid import Cell, Grid
+from pure_nas.findings.rows import ACCURACY, Measure, Row
+from pure_nas.plans.grid.grid import Grid
 
 Verdict = Literal[
     "better",
@@ -30,10 +29,9 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A cell beside the one that it is compared with, by one measure.
+    """A cell next to the one that it is compared with, by one measure.
 
     Attributes:
-        measure: what is compared.
         difference: mean of the seeds that came through less that of the reference; None where one of them has none.
         low: lower end of Welch's 95 % interval of it, as far as differences of accuracies reach; None where no test
             was made.
@@ -44,8 +42,6 @@ class Comparison:
         verdict: "better" or "worse" where the corrected p is below 0.05.
         seeds: values that the mean is of.
         diverged: seeds of the cell that diverged.
-        reference_seeds: likewise of the reference.
-        reference_diverged: likewise.
         repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
         speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
     """
@@ -67,7 +63,7 @@ class Comparison:
     speeds: tuple[Speed, ...] = ()
 
     @property
-    def said(self) -> str:
+    def verdict_text(self) -> str:
         """The verdict in words: how many seeds diverged, where some did."""
         if self.verdict != "seeds diverged":
             return self.verdict
@@ -83,12 +79,9 @@ class Comparison:
         return f"{own}, and {other} of the reference, diverged" if own else f"{other} of the reference diverged"
 
     @property
-    def repeated(self) -> str:
-        """What it repeats, in words: the other network where both are beside the same reference; else empty."""
-        if not self.repeats:
-            return ""
-        label, reference = self.repeats
-        return label if reference == self.reference else f"{label} beside {reference}"
+    def interval(self) -> tuple[float, float] | None:
+        """From `low` to `high`."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
     @property
     def of_survivors(self) -> bool:
@@ -102,7 +95,7 @@ class Comparison:
 
     @property
     def untested(self) -> bool:
-        """Whether a side has a single seed, so that there is nothing to judge a difference by."""
+        """Whether a side has a single seed, so that there is nothing to test a difference by."""
         return self.verdict == "too few seeds"
 
     @property
@@ -113,40 +106,26 @@ class Comparison:
 
 
 def comparisons_of(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
-    """Every comparison of an experiment, by accuracy first, then by all else that both were judged by.
+    """Every comparison of an experiment, by accuracy first, then by all else that both were evaluated by.
 
     Args:
         rows: by the label of their cell.
     """
-    pairs = [(cell, other) for cell in grid.cells for other in grid.references_of(cell)]
-    made = [(_key(cell, other), _compared(rows[cell.label], rows[other.label], ACCURACY)) for cell, other in pairs]
-    for cell, other in pairs:
-        own, reference = rows[cell.label], rows[other.label]
-        made += [(_key(cell, other), _compared(own, reference, measure)) for measure in _measures(own, reference)]
+    pairs = [
+        # The same for pairs of the same trainings, whichever is the reference.
+        (frozenset((cell.candidate.digest, other.candidate.digest)), rows[cell.label], rows[other.label])
+        for cell in grid.cells
+        for other in grid.references_of(cell)
+    ]
+    made = [(trainings, _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
+    for trainings, row, other in pairs:
+        measures = [each.measure for each in (row.evaluation.by_seed if row.evaluation else ())]
+        made += [(trainings, _compared(row, other, measure)) for measure in measures if other.values(measure)]
     return _corrected(made)
 
 
-def _key(cell: Cell, other: Cell) -> frozenset[str]:
-    """Equal for pairs of the same trainings, whichever is the reference."""
-    return frozenset((cell.candidate.digest, other.candidate.digest))
-
-
-def _measures(row: Row, reference: Row) -> Iterator[Measure]:
-    """What both were judged by beside accuracy."""
-    if row.judged and reference.judged:
-        for each in row.judged.by_seed:
-            if reference.judged.values(each.measure):
-                yield each.measure
-
-
-def _values(row: Row, measure: Measure) -> tuple[float, ...]:
-    if measure == ACCURACY:
-        return row.accuracies
-    return row.judged.values(measure) if row.judged else ()
-
-
 def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
-    own, other = _values(row, measure), _values(reference, measure)
+    own, other = row.values(measure), reference.values(measure)
     plain = Comparison(
         label=row.label,
         reference=reference.label,
@@ -156,7 +135,9 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
         diverged=row.diverged,
         reference_seeds=len(other),
         reference_diverged=reference.diverged,
-        speeds=_speeds(row, reference) if measure == ACCURACY else (),
+        speeds=tuple(filter(None, map(speed_of, row.convergence, reference.convergence)))
+        if measure == ACCURACY
+        else (),
     )
     if row.diverged or reference.diverged:
         return replace(plain, verdict="seeds diverged")
@@ -171,21 +152,16 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
     return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
 
 
-def _speeds(row: Row, reference: Row) -> tuple[Speed, ...]:
-    found = (speed_of(own, other) for own, other in zip(row.convergence, reference.convergence, strict=True))
-    return tuple(each for each in found if each is not None)
-
-
 def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:
     """With p-values that are corrected for the number of different tests, and the verdicts that follow from those."""
     first: dict[tuple[frozenset[str], Measure], Comparison] = {}
-    for key, each in made:
-        first.setdefault((key, each.measure), each)
-    tested = [place for place, each in first.items() if each.p is not None]
-    adjusted = dict(zip(tested, holm([p for each in first.values() if (p := each.p) is not None]), strict=True))
+    for trainings, each in made:
+        first.setdefault((trainings, each.measure), each)
+    tested = {key: each.p for key, each in first.items() if each.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     found = []
-    for key, each in made:
-        original, p = first[key, each.measure], adjusted.get((key, each.measure))
+    for trainings, each in made:
+        original, p = first[trainings, each.measure], adjusted.get((trainings, each.measure))
         repeats = None if original is each else (original.label, original.reference)
         verdict = each.verdict if p is None else _verdict(each, p)
         found.append(replace(each, repeats=repeats, p_adjusted=p, verdict=verdict))

@@ -9,21 +9,15 @@ from pure_nas.analysis.convergence import CurveKind
 from pure_nas.analysis.statistics import SIGNIFICANCE
 from pure_nas.files import without_nan
 from pure_nas.findings.comparisons import Comparison, comparisons_of
-from pure_nas.findings.judged import MeasureName
 from pure_nas.findings.results import ExperimentResults
-from pure_nas.findings.rows import Row, row_of
+from pure_nas.findings.rows import MeasureName, Row, row_of
 
 SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What an experiment has found.
-
-    Attributes:
-        comparisons: by accuracy first, then by all else that networks were judged by.
-        curve_kind: which images curves and convergence are read off.
-    """
+    """What an experiment has found; `curve_kind` says which images curves and convergence are of."""
 
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
@@ -35,13 +29,13 @@ class Findings:
         return bool(self.rows) and all(row.seeds + row.missing < 2 for row in self.rows)
 
     @property
-    def told(self) -> tuple[Comparison, ...]:
-        """The comparisons that say something: those with a single seed on a side are left out."""
+    def testable(self) -> tuple[Comparison, ...]:
+        """The comparisons but those with a single seed on a side."""
         return () if self.one_seed else tuple(each for each in self.comparisons if not each.untested)
 
     def compared_by(self, name: MeasureName) -> tuple[Comparison, ...]:
-        """Those of `told` by one measure, of every kind."""
-        return tuple(each for each in self.told if each.measure.name == name)
+        """Those of `testable` by one measure, of every kind."""
+        return tuple(each for each in self.testable if each.measure.name == name)
 
     @property
     def distinct(self) -> tuple[Comparison, ...]:
@@ -87,13 +81,19 @@ def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
             "diverged": results.diverged,
             "confidence": 1 - SIGNIFICANCE,
             "tests": findings.tests,
-            "networks": [{**asdict(row), "mean": row.mean, "std": row.std} for row in findings.rows],
+            "networks": [_network(row) for row in findings.rows],
             "comparisons": [_comparison(each) for each in findings.comparisons],
         }
     )
     return found
 
 
+def _network(row: Row) -> dict[str, Any]:
+    fields = asdict(row)
+    evaluation = fields.pop("evaluation")
+    return {**fields, "judged": evaluation, "mean": row.mean, "std": row.std}
+
+
 def _comparison(comparison: Comparison) -> dict[str, Any]:
     measure = comparison.measure
-    return {**asdict(comparison), "measure": measure.name, "kind": measure.kind, "said": comparison.said}
+    return {**asdict(comparison), "measure": measure.name, "kind": measure.kind, "said": comparison.verdict_text}

@@ -36,7 +36,7 @@ class Measurement:
         seconds: of training, scoring included.
         reason: why it is not complete.
         curve: one record an epoch.
-        evaluation: what else it was judged by, as evaluation.json holds it; empty where nothing.
+        evaluation: as evaluation.json holds it; empty where only the accuracy was measured.
     """
 
     seed: int

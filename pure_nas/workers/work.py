@@ -24,7 +24,6 @@ from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.candidate import Candidate
-from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.seeds import generator
 from pure_nas.training.training import Divergence, Training
@@ -97,7 +96,7 @@ def _seconds(folder: TrialDirectory) -> float:
 def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Event]:
     digest = f"{job.candidate.digest}-{job.seed}"
     curve = folder.curve()
-    restore_checkpoint(folder.checkpoint, training, digest, known_epochs=len(curve))
+    training.restore_checkpoint(folder.checkpoint, digest, known_epochs=len(curve))
     # Epochs after the checkpoint are run again, so their records go.
     kept = [json.dumps(record) + "\n" for record in curve if record["epoch"] <= training.epoch]
     write_whole(folder.metrics, "".join(kept))
@@ -111,7 +110,7 @@ def _train(job: Job, training: Training, folder: TrialDirectory) -> Iterator[Eve
         # After the last epoch it spares who is stopped while scoring, which takes long, that epoch.
         due = time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS
         if job.every_epoch or (due and (not training.finished or job.final or job.evaluation is not None)):
-            save_checkpoint(folder.checkpoint, training, digest)
+            training.save_checkpoint(folder.checkpoint, digest)
             saved = time.monotonic()
         yield EpochDone(job.number, metrics)
 

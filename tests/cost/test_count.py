@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,7 +15,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.unit import CONV, PRODUCT, UnitCost, UnitPlace, unit_names
+from pure_nas.space.unit import CONV, PRODUCT, UnitCost, UnitPlace
 
 MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=2, image_size=9)
 
@@ -66,45 +64,6 @@ def test_a_network_that_is_not_ours_is_counted_too() -> None:
     assert cost.params == 4 * 3 * 9 + 4 * 5 + 5
     assert cost.macs == 4 * 3 * 9 * 36 + 4 * 5
     assert cost.elementwise == 4 * 36
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    units=st.lists(st.lists(st.sampled_from(unit_names()), min_size=1, max_size=3).map(tuple), min_size=1, max_size=3),
-    bottleneck=st.booleans(),
-    shortcut=st.sampled_from(["projection", "padding"]),
-    cap=st.sampled_from([None, 20.0]),
-    relu=st.booleans(),
-    scale=st.sampled_from([1.0, 0.5, 0.1]),
-    per_channel=st.booleans(),
-    image_size=st.integers(7, 17),
-)
-def test_the_parts_add_up_to_the_whole_network(
-    units: list[tuple[str, ...]],
-    bottleneck: bool,
-    shortcut: str,
-    cap: float | None,
-    relu: bool,
-    scale: float,
-    per_channel: bool,
-    image_size: int,
-) -> None:
-    architecture = Architecture(
-        units=tuple(units),
-        base_width=3,
-        bottleneck=bottleneck,
-        shortcut=shortcut,
-        exponent_cap=cap,
-        relu_after_add=relu,
-        residual_scale=scale,
-        threshold_per_channel=per_channel,
-        threshold_init=tuple(0.1 * stage for stage in range(len(units))),
-        image_size=image_size,
-    )
-    network = build(architecture)
-    whole = count(network, architecture.in_chans, architecture.image_size)
-    assert count_architecture(architecture, network) == whole
-    assert count_architecture(architecture) == whole
 
 
 def test_what_was_counted_before_is_not_traced_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,7 +113,7 @@ def every_candidate(space: SearchSpace) -> Iterator[Candidate]:
     path: list[int] = []
     while True:
         trial = _Enumerating(path)
-        yield space.suggest(trial)
+        yield space.suggest(trial)  # type: ignore[arg-type]
         path = [*path, *[0] * (len(trial.sizes) - len(path))]
         while path and path[-1] == trial.sizes[len(path) - 1] - 1:
             path.pop()

@@ -160,7 +160,7 @@ def test_checkpoints_are_spaced_in_time_and_none_follows_the_last_epoch(
     untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[int] = []
-    monkeypatch.setattr(work_module, "save_checkpoint", lambda path, training, digest: saved.append(training.epoch))
+    monkeypatch.setattr(Training, "save_checkpoint", lambda training, path, digest: saved.append(training.epoch))
     events_of(job(untested, tmp_path / "quick"), untested)
     assert saved == []
     monkeypatch.setattr(work_module, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)

@@ -97,7 +97,7 @@ def own_dataset(
 
 @dataclass(eq=False)
 class _Read:
-    """Reads a part when it is first wanted, and keeps it; can be sent to another process where the images can."""
+    """Reads a part when it is first wanted, and keeps it; can be pickled where the images can."""
 
     parts: dict[Part, OwnImages | None]
     classes: tuple[str, ...] | None

@@ -28,14 +28,12 @@ class Download:
         folder: of the file, relative to the data directory.
         file: official file name (default: the last part of the address).
         checksum: "sha256:" or "md5:" and hexadecimal digits, if published.
-        size: bytes, if known.
     """
 
     url: str
     folder: str = ""
     file: str = ""
     checksum: str = ""
-    size: int | None = None
 
     @property
     def name(self) -> str:
@@ -83,12 +81,7 @@ class DatasetSpec:
     notes: str = ""
 
     def read(self, data_dir: Path, part: Part) -> RawImages | LargeImages:
-        """The images of one part.
-
-        Raises:
-            DataError: they are absent, damaged, or cannot be downloaded.
-            PureNasError: the loader named by the spec does not exist.
-        """
+        """The images of one part; a `DataError` if they are absent, damaged, or cannot be downloaded."""
         load = self.load
         if isinstance(load, str):
             module, _, function = load.partition(":")

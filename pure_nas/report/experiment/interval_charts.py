@@ -21,7 +21,7 @@ def accuracy_chart(rows: Sequence[Row], styles: Mapping[str, NetworkStyle], spli
     for place, row in enumerate(rows):
         if row.mean is None:
             continue
-        style, interval = styles[row.label], _percent(row.told)
+        style, interval = styles[row.label], _percent(row.spread_interval)
         seeds = [100 * value for value in row.accuracies]
         series.append(
             Series(
@@ -70,7 +70,7 @@ def has_arrows(chart: Chart | None) -> bool:
 def _accuracy_limits(rows: Sequence[Row]) -> Span:
     """Limits in percent around every seed and interval, but those of two seeds, which reach far beyond what can be."""
     values = [100 * value for row in rows for value in row.accuracies]
-    intervals = [row.told for row in rows if row.told and len(row.accuracies) >= FEW_SEEDS]
+    intervals = [row.spread_interval for row in rows if row.spread_interval and len(row.accuracies) >= FEW_SEEDS]
     values += [100 * bound for interval in intervals for bound in interval]
     margin = 0.08 * (max(values) - min(values) or 1.0)
     return max(0.0, min(values) - margin), min(100.0, max(values) + margin)
@@ -117,8 +117,8 @@ def _arrows(interval: Span | None, limits: Span, place: int, style: NetworkStyle
 def hover(row: Row) -> str:
     """What a mark says of a network."""
     lines = [row.label, accuracy_text(row)]
-    if row.told:
-        lines.append(f"95 % interval {100 * row.told[0]:.2f} to {100 * row.told[1]:.2f} %")
+    if row.spread_interval:
+        lines.append(f"95 % interval {100 * row.spread_interval[0]:.2f} to {100 * row.spread_interval[1]:.2f} %")
     lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
         lines.append(f"{show_seconds(row.seconds)} a training")
@@ -145,4 +145,4 @@ def _difference_text(comparison: Comparison) -> str:
     if comparison.low is not None and comparison.high is not None:
         bounds = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}".replace("-", "−")
         text += f", 95 % interval {bounds}"
-    return f"{text}: {comparison.said}"
+    return f"{text}: {comparison.verdict_text}"
