@@ -61,9 +61,9 @@ def differences_chart(comparisons: Sequence[Comparison], styles: Mapping[str, Ne
     )
 
 
-def has_arrows(chart: Chart | None) -> bool:
+def has_arrows(chart: Chart) -> bool:
     """Whether an interval of a chart goes on beyond its edge."""
-    return chart is not None and any(series.mark and series.mark.shape in _ARROWS for series in chart.series)
+    return any(series.mark and series.mark.shape in _ARROWS for series in chart.series)
 
 
 def _accuracy_limits(rows: Sequence[Row]) -> Span:
@@ -98,8 +98,7 @@ def _lines(labels: Sequence[str]) -> Axis:
 def _value(
     x: float, interval: Span | None, place: int, style: NetworkStyle, text: str, *, hollow: bool = False
 ) -> Series:
-    mark = Mark(style.shape, _MARK, hollow=hollow)
-    bars = [interval] if interval else []
+    mark, bars = Mark(style.shape, _MARK, hollow=hollow), [interval] if interval else []
     return Series(x=[x], y=[place], role=style.role, mark=mark, bars=bars, bars_along="x", hover=[text])
 
 
