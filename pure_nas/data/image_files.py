@@ -28,6 +28,11 @@ _ANNOTATIONS = re.compile(
 )
 _NAMED = 4
 
+LOOSE = "images outside the folders of classes:"
+ANNOTATIONS = "folders next to those of images:"
+ENDINGS = "files that end in"
+SYSTEM = "hidden and system files and folders:"
+
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
@@ -77,32 +82,23 @@ class PassedOver:
 
     Attributes:
         folders: reasons by folder, relative to `root`.
-        loose: numbers of images outside the folders of classes, by folder.
-        annotations: numbers of folders with masks or annotations next to folders of images, by name.
-        endings: numbers of files that are no images, by their ending; `system`: of hidden and system files, by name.
+        counts: how often each name was met, of each kind.
     """
 
     root: Path
     folders: dict[str, str] = field(default_factory=dict)
-    loose: Counter[str] = field(default_factory=Counter)
-    annotations: Counter[str] = field(default_factory=Counter)
-    endings: Counter[str] = field(default_factory=Counter)
-    system: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {kind: Counter() for kind in (LOOSE, ANNOTATIONS, ENDINGS, SYSTEM)}
+    )
 
     def relative(self, folder: Path) -> str:
         """A folder as seen from the dataset's."""
         return folder.relative_to(self.root).as_posix()
 
     def in_words(self) -> tuple[str, ...]:
-        """One phrase per kind."""
-        counted = (
-            ("images outside the folders of classes: ", self.loose),
-            ("folders next to those of images: ", self.annotations),
-            ("files that end in ", self.endings),
-            ("hidden and system files and folders: ", self.system),
-        )
+        """One phrase per folder and kind."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
-        phrases += [f"{kind}{_counts(numbers)}" for kind, numbers in counted if numbers]
+        phrases += [f"{kind} {_counts(numbers)}" for kind, numbers in self.counts.items() if numbers]
         # Names of files may hold bytes and line breaks that no terminal prints.
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
@@ -172,7 +168,7 @@ def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirE
     system = {entry.name for entry in found if _SYSTEM.fullmatch(entry.name.lower())}
     if passed_over is not None:
         # macOS leaves one `._` file for each other file.
-        passed_over.system.update("._*" if name.startswith("._") else name for name in system)
+        passed_over.counts[SYSTEM].update("._*" if name.startswith("._") else name for name in system)
     return [entry for entry in found if entry.name not in system]
 
 
@@ -182,7 +178,7 @@ def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
         return set()
     found = {name for name in names if _ANNOTATIONS.fullmatch(name.lower())}
     if passed_over is not None:
-        passed_over.annotations.update(found)
+        passed_over.counts[ANNOTATIONS].update(found)
     return found
 
 
@@ -202,7 +198,7 @@ def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: Pass
         elif is_image(entry.name):
             yield entry
         else:
-            passed_over.endings[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
+            passed_over.counts[ENDINGS][os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
 
 
 def _counts(counter: Counter[str]) -> str:

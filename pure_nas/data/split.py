@@ -58,16 +58,3 @@ def _quotas(counts: Positions, total: int, least: Positions) -> Positions:
         behind = np.where(quotas < most, shares - quotas, -np.inf)
         quotas[int(np.argmax(behind))] += 1
     return quotas
-
-
-def held_out_count(share: int | float, total: int, *, what: str) -> int:
-    """Number of images that `share` means, which is that number itself or a fraction of `total`."""
-    whole = isinstance(share, int) and not isinstance(share, bool)
-    if whole and 1 <= share < total:
-        return int(share)
-    if isinstance(share, float) and 0 < share < 1:
-        return max(1, round(share * total))
-    raise UsageError(
-        f"{what} = {share!r} cannot be used with {total} images.",
-        hint=f"Give a number of images from 1 to {max(1, total - 1)}, or a share such as 0.1.",
-    )

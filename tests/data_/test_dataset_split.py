@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pure_nas.data.split import held_out_count, stratified_split
+from pure_nas.data.split import stratified_split
 from pure_nas.errors import UsageError
 
 label_lists = st.lists(st.integers(0, 6), min_size=2, max_size=120)
@@ -46,15 +46,3 @@ def test_small_classes_are_held_out_where_asked() -> None:
 def test_holding_out_too_many_is_explained() -> None:
     with pytest.raises(UsageError, match="at most 2 can when each of the 2 classes keeps one"):
         stratified_split(np.array([0, 0, 1, 1]), 3, 0)
-
-
-@pytest.mark.parametrize(("share", "count"), [(5, 5), (0.1, 10), (0.001, 1), (99, 99)])
-def test_a_share_is_a_number_of_images_or_a_part(share: float, count: int) -> None:
-    assert held_out_count(share, 100, what="validation") == count
-
-
-@pytest.mark.parametrize("share", [0, -1, 100, 0.0, 1.0, 1.5, True, float("nan"), "10"])
-def test_a_senseless_share_names_itself_and_the_way_out(share: float) -> None:
-    with pytest.raises(UsageError, match=f"validation = {share!r}") as caught:
-        held_out_count(share, 100, what="validation")
-    assert "1 to 99" in caught.value.hint

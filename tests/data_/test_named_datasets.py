@@ -51,11 +51,18 @@ def test_images_are_scaled_when_asked(data_dir: Path) -> None:
     assert next(loaded.test().batches(4))[0].shape == (4, 1, 16, 16)
 
 
-def test_an_exact_number_of_validation_images_is_obeyed(data_dir: Path) -> None:
-    loaded = load_dataset("digits", data_dir=data_dir, validation=100)
-    assert torch.bincount(loaded.validation.labels).tolist() == [10] * 10
-    with pytest.raises(UsageError, match="validation = 1438 cannot be used"):
-        load_dataset("digits", data_dir=data_dir, validation=1438)
+@pytest.mark.parametrize(("share", "count"), [(100, 100), (0.1, 144), (0.0001, 1)])
+def test_a_share_is_a_number_of_images_or_a_part(data_dir: Path, share: float, count: int) -> None:
+    loaded = load_dataset("digits", data_dir=data_dir, validation=share)
+    assert len(loaded.validation) == count
+    assert torch.bincount(loaded.validation.labels).max() <= count // 10 + 1
+
+
+@pytest.mark.parametrize("share", [0, -1, 1438, 0.0, 1.0, 1.5, True, float("nan"), "10"])
+def test_a_senseless_share_names_itself_and_the_way_out(data_dir: Path, share: float) -> None:
+    with pytest.raises(UsageError, match=f"validation = {share!r} cannot be used with 1438 images") as caught:
+        load_dataset("digits", data_dir=data_dir, validation=share)
+    assert "1 to 1437" in caught.value.hint
 
 
 def test_cifar10_is_read_from_the_official_files_and_its_test_batch_when_it_is_wanted(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pure_nas.data.image_files import PassedOver, images_directly_in, subfolders
+from pure_nas.data.image_files import LOOSE, PassedOver, images_directly_in, subfolders
 from pure_nas.errors import DataError
 
 FolderPart = Literal["train", "validation", "test"]
@@ -213,7 +213,7 @@ def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[s
     names = _without_copies(folder, names, passed_over)
     if len(names) >= 2:
         if loose:
-            passed_over.loose[passed_over.relative(folder)] += loose
+            passed_over.counts[LOOSE][passed_over.relative(folder)] += loose
         return tuple(names)
     if names:
         message = f'{folder} holds one class only, "{names[0]}"; telling classes apart takes two.'

@@ -20,7 +20,7 @@ from pure_nas.data.image_set import ImageSet, Normalisation, resident
 from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
 from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
-from pure_nas.data.split import Positions, held_out_count, split_off_test, stratified_split
+from pure_nas.data.split import Positions, split_off_test, stratified_split
 from pure_nas.data.streamed import StreamedPixels, usual_workers
 from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import expanded, require_utf8
@@ -103,8 +103,15 @@ class _Choice:
             )
         if self.validation is None:
             return stratified_split(labels, min(max(1, usual), room), self.seed, at_least=2)
-        count = held_out_count(self.validation, len(labels), what="validation")
-        return stratified_split(labels, count, self.seed)
+        share, total = self.validation, len(labels)
+        if isinstance(share, float) and 0 < share < 1:
+            share = max(1, round(share * total))
+        if not isinstance(share, int) or isinstance(share, bool) or not 1 <= share < total:
+            raise UsageError(
+                f"validation = {share!r} cannot be used with {total} images.",
+                hint=f"Give a number of images from 1 to {max(1, total - 1)}, or a share such as 0.1.",
+            )
+        return stratified_split(labels, share, self.seed)
 
 
 def _load_named(spec: DatasetSpec, data_dir: Path, choice: _Choice) -> Dataset:
