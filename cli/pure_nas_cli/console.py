@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
@@ -56,35 +57,22 @@ class _Unfailing:
     """Standard error, silent once it cannot be written: what tells of work must not end it."""
 
     def write(self, text: str) -> int:
-        """Write, if that is possible."""
-        if self._stream is not None:
-            try:
-                self._stream.write(text)
-            except OSError:
-                self._fall_silent(self._stream)
+        self._try(lambda stream: stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush, if that is possible."""
-        if self._stream is not None:
-            try:
-                self._stream.flush()
-            except OSError:
-                self._fall_silent(self._stream)
+        self._try(lambda stream: stream.flush())
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
         return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
-        """Its descriptor."""
         if self._stream is None:
             raise io.UnsupportedOperation("standard error is closed")
         return self._stream.fileno()
 
     @property
     def encoding(self) -> str:
-        """Its encoding."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     @property
@@ -92,10 +80,15 @@ class _Unfailing:
         """The stream of now, which tests and rich's live displays replace for a while; None: the process has none."""
         return cast(IO[str] | None, getattr(sys.stderr, "rich_proxied_file", sys.stderr))
 
-    def _fall_silent(self, stream: IO[str]) -> None:
-        """Send what is still to come nowhere, what Python and other libraries print included."""
-        with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+    def _try(self, action: Callable[[IO[str]], object]) -> None:
+        """Once that fails send what is still to come nowhere, what Python and other libraries print included."""
+        if (stream := self._stream) is None:
+            return
+        try:
+            action(stream)
+        except OSError:
+            with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class _Data(Console):
@@ -103,7 +96,6 @@ class _Data(Console):
 
     @property
     def size(self) -> ConsoleDimensions:
-        """Of the terminal, or what tables need at least."""
         found = super().size
         return ConsoleDimensions(max(found.width, _LEAST_COLUMNS), found.height)
 
@@ -116,11 +108,21 @@ stdout = _Data(highlight=False, markup=False, emoji=False)
 stderr = Console(file=cast(IO[str], _Unfailing()), highlight=False, markup=False, emoji=False)
 
 
+def is_live(console: Console) -> bool:
+    """Whether what changes can be shown."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def tell(subject: str, text: str) -> None:
     """Say something about a subject."""
     stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
 
 
-def warn(text: str) -> None:
+def warn(text: str, *, soft_wrap: bool = False) -> None:
     """Say what may not be as it was meant."""
-    stderr.print(text, style="yellow")
+    stderr.print(text, style="yellow", soft_wrap=soft_wrap)
+
+
+def say_loading() -> None:
+    """Say why nothing happens for some seconds."""
+    stderr.print("Loading PyTorch and the images ...", style="dim")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pure_nas.data import Dataset
+from typing import TYPE_CHECKING
+
 from pure_nas.quantities import counted
 from pure_nas_cli.console import stderr, tell
+
+if TYPE_CHECKING:
+    from pure_nas.data import Dataset
 
 _MOST_CLASSES = 12
 _MOST_CHARACTERS = 100
@@ -12,18 +16,22 @@ _MOST_CHARACTERS = 100
 
 def show_images(dataset: Dataset) -> None:
     """Print how many images each part has, the classes, and what was found and is not used."""
-    size, tested = dataset.image_size, dataset.test_size
+    size, test_size = dataset.image_size, dataset.test_size
     counts = [f"{len(dataset.train):,} training", f"{len(dataset.validation):,} validation"]
-    if tested is not None:
-        counts.append(f"{tested:,} test" if tested else "no test")
+    if test_size is not None:
+        counts.append(f"{test_size:,} test" if test_size else "no test")
     listed = f"{', '.join(counts[:-1])} and {counts[-1]}"
     tell(dataset.name, f"{listed} images of {dataset.in_chans} x {size} x {size}")
     show_classes(dataset)
 
 
 def show_classes(dataset: Dataset) -> None:
-    """Print the classes, and what was found and is not used."""
-    tell(counted(len(dataset.classes), "class", "classes"), _listed(dataset.classes))
+    """Print the classes, all of a few or the first and the last, and what was found and is not used."""
+    names = dataset.classes
+    listed = ", ".join(names)
+    if len(names) > _MOST_CLASSES or len(listed) > _MOST_CHARACTERS:
+        listed = f"{', '.join(names[:3])} ... {names[-1]}"
+    tell(counted(len(names), "class", "classes"), listed)
     if dataset.passed_over:
         tell("passed over", "; ".join(dataset.passed_over))
     if dataset.skipped:
@@ -41,11 +49,3 @@ def images_document(dataset: Dataset) -> dict[str, object]:
         "skipped": dataset.skipped,
         "passed_over": list(dataset.passed_over),
     }
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    """All of a few names, else the first few and the last."""
-    few = ", ".join(names)
-    if len(names) <= _MOST_CLASSES and len(few) <= _MOST_CHARACTERS:
-        return few
-    return f"{', '.join(names[:3])} ... {names[-1]}"

@@ -19,6 +19,8 @@ from rich.text import Text
 from pure_nas.cost.layers import cost_of
 from pure_nas.plans.fixed import Trained
 from pure_nas.plans.search.lost_weights import Restored
+from pure_nas.plans.search.setup import Prepared, Search
+from pure_nas.plans.single import Prepared as PreparedTraining
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
@@ -26,10 +28,13 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.count import WorkerPlan
+from pure_nas_cli.console import is_live, stderr
+from pure_nas_cli.images_used import show_images
 from pure_nas_cli.terminal_table import bare_table, placement
 
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
+_MEASURES = ("error", _NOISE, "flops", "params")
 _RECENT = 12
 _BAR = 40
 _REMARKABLE_SECONDS = 10.0
@@ -38,9 +43,7 @@ _REMARKABLE_SECONDS = 10.0
 class Progress:
     """Shows a driver's work as lines; subclasses draw what changes. Everything it is told comes from one thread.
 
-    Args:
-        total: trainings in all.
-        done: those of them that ended before.
+    `total` trainings are asked for, of which `done` ended before.
     """
 
     def __init__(self, console: Console, total: int, done: int = 0) -> None:
@@ -87,7 +90,7 @@ class Progress:
                 self._say("  ".join(words), style="" if outcome.state == "complete" else "yellow")
             case TrialRecord():
                 self._done += record.counts
-                self._say("  ".join([f"[{self._done}/{self._total}] trial {record.number}", *_told(record)]))
+                self._say("  ".join([f"[{self._done}/{self._total}] trial {record.number}", *_trial_line(record)]))
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text), style=style or None, soft_wrap=True)
@@ -99,18 +102,26 @@ class Progress:
 
 
 class EpochLines(Progress):
-    """A line for each epoch, of a single training."""
+    """A line for each epoch of a single training, after what it trains on; the command prints the result."""
+
+    def __init__(self, console: Console, prepared: PreparedTraining) -> None:
+        super().__init__(console, 1)
+        self._prepared = prepared
+        self._epochs = prepared.candidate.recipe.epochs
+
+    def workers_started(self, workers: WorkerPlan) -> None:
+        show_images(self._prepared.dataset)
+        self._say(f"{counted(self._epochs, 'epoch')} on {self._prepared.device}; the test images are not read")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-        """Print it."""
-        error = metrics.validation_error
+        error = "-" if metrics.validation_error is None else show_percent(metrics.validation_error)
         self._say(
-            f"epoch {metrics.epoch}/{job.candidate.recipe.epochs}  loss {metrics.train_loss:.4f}  "
-            f"validation error {show_percent(error) if error is not None else '-'}  {show_seconds(metrics.seconds)}"
+            f"epoch {metrics.epoch}/{self._epochs}  loss {metrics.train_loss:.4f}  validation error {error}  "
+            f"{show_seconds(metrics.seconds)}"
         )
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        """Nothing: the command prints the result."""
+        pass
 
 
 class ListProgress(Progress):
@@ -137,7 +148,6 @@ class ListProgress(Progress):
             self._live.stop()
 
     def started(self, job: Job, epochs_done: int) -> None:
-        """Show it among those that train."""
         super().started(job, epochs_done)
         self._epochs[job.label] = epochs_done
         self._update(job)
@@ -155,7 +165,6 @@ class ListProgress(Progress):
         self._update(job)
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        """Print the training's line."""
         if isinstance(record, Trained):
             self._epochs.pop(record.training.name, None)
         super().ended(record)
@@ -175,21 +184,14 @@ class TrialTable(Progress):
     """A table of the trials of a search that is drawn again as they advance."""
 
     def __init__(
-        self,
-        console: Console,
-        title: str,
-        total: int,
-        epochs: int,
-        done: Sequence[TrialRecord],
-        objectives: tuple[str, ...],
+        self, console: Console, title: str, total: int, done: Sequence[TrialRecord], objectives: tuple[str, ...]
     ) -> None:
         super().__init__(console, total)
         self._title = title
         self._objectives = objectives
-        self._epoch_count = epochs
         self._records = list(done)
         self._recent: deque[TrialRecord] = deque(done[-_RECENT:], maxlen=_RECENT)
-        self._running: dict[int, _Row] = {}
+        self._running: dict[int, _Running] = {}
         self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
 
     def __enter__(self) -> Self:
@@ -200,12 +202,11 @@ class TrialTable(Progress):
         self._live.stop()
 
     def started(self, job: Job, epochs_done: int) -> None:
-        """Add the trial to the table; one whose worker was lost is there already."""
-        began = self._running[job.number].began if job.number in self._running else time.monotonic()
-        self._running[job.number] = _Row(job, began, epochs_done)
+        # One whose worker was lost is there already.
+        before = self._running.get(job.number)
+        self._running[job.number] = _Running(job, before.began if before else time.monotonic(), epochs_done)
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-        """Advance the trial's row."""
         row = self._running[job.number]
         row.epoch, row.error = metrics.epoch, metrics.validation_error
 
@@ -235,108 +236,106 @@ class TrialTable(Progress):
         return Group(Text(self._title, "bold", overflow="ellipsis", no_wrap=True), line, self._table())
 
     def _table(self) -> Table:
-        # Its reference plays no part in a front.
+        # The reference of a hypervolume plays no part in a front.
         results = Results(self._objectives, (1.0,) * len(self._objectives), tuple(self._records))
         front = {record.number for record in results.front}
+        noisy = any(_NOISE in record.metrics for record in self._records)
+        columns = [name for name in ("trial", "state", *_MEASURES, "time", "network") if noisy or name != _NOISE]
         table = bare_table()
-        noise = any(_NOISE in record.metrics for record in self._records)
-        for name in ("trial", "state", "error", *(["noise error"] if noise else []), "flops", "params", "time"):
-            table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True)
-        table.add_column("network")
+        for name in columns:
+            right, whole = name not in ("state", "network"), name != "network"
+            table.add_column(name.replace("_", " "), justify="right" if right else "left", no_wrap=whole)
         for record in self._recent:
             style = "bold" if record.number in front else "dim" if record.state != "complete" else None
-            table.add_row(*_finished_row(record, record.number in front, noise), style=style)
+            cells = _finished_cells(record, star=record.number in front)
+            table.add_row(*(cells.get(name, "") for name in columns), style=style)
         table.add_section()
         for row in self._running.values():
-            table.add_row(*self._running_row(row, noise))
+            cells = row.cells()
+            table.add_row(*(cells.get(name, "") for name in columns))
         return table
-
-    def _running_row(self, row: _Row, noise: bool) -> list[str | Text]:
-        architecture = row.job.candidate.architecture
-        cost = cost_of(architecture)
-        return [
-            str(row.job.number),
-            f"epoch {row.epoch}/{self._epoch_count}",
-            show_percent(row.error) if row.error is not None else "",
-            *([""] if noise else []),
-            show_number(cost.flops),
-            show_number(cost.params),
-            show_seconds(time.monotonic() - row.began),
-            _network(architecture, row.job.label),
-        ]
 
 
 @dataclass
-class _Row:
-    """A running trial.
-
-    Attributes:
-        began: when it began here, by the monotonic clock.
-        epoch: how many it has done.
-        error: after the last of them.
-    """
+class _Running:
+    """A trial that trains since `began`, by the monotonic clock, with the error after its last epoch."""
 
     job: Job
     began: float
     epoch: int
     error: float | None = None
 
+    def cells(self) -> dict[str, str | Text]:
+        architecture = self.job.candidate.architecture
+        cost = cost_of(architecture)
+        return {
+            "trial": str(self.job.number),
+            "state": f"epoch {self.epoch}/{self.job.candidate.recipe.epochs}",
+            "error": "" if self.error is None else show_percent(self.error),
+            "flops": show_number(cost.flops),
+            "params": show_number(cost.params),
+            "time": show_seconds(time.monotonic() - self.began),
+            "network": _network(architecture, self.job.label),
+        }
 
-def is_live(console: Console) -> bool:
-    """Whether what changes can be shown."""
-    return console.is_terminal and not console.is_dumb_terminal
+
+def _finished_cells(record: TrialRecord, *, star: bool) -> dict[str, str | Text]:
+    return {
+        "trial": f"★ {record.number}" if star else str(record.number),
+        "state": _state(record),
+        **_measured(record),
+        "time": show_seconds(record.seconds) if record.seconds else "",
+        "network": _network(record.candidate.architecture, record.baseline),
+    }
+
+
+def search_progress(prepared: Prepared, search: Search) -> Progress:
+    """Shows a search on standard error."""
+    settings = prepared.settings
+    if not is_live(stderr):
+        return Progress(stderr, settings.trials, search.plan.counted)
+    title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
+    return TrialTable(stderr, title, settings.trials, search.results.trials, settings.objectives)
 
 
 def _name(job: Job) -> str:
     return job.label if job.directory.name == job.label else f"trial {job.number}"
 
 
-def _told(record: TrialRecord) -> list[str]:
+def _state(record: TrialRecord) -> str:
+    return record.state if record.replay_of is None else f"repeats {record.replay_of}"
+
+
+def _measured(record: TrialRecord) -> dict[str, str]:
+    """What was measured of a complete trial."""
+    if record.state != "complete":
+        return {}
+    shares = {name: show_percent(record.metrics[name]) for name in ("error", _NOISE) if name in record.metrics}
+    return {**shares, **{name: show_number(record.cost[name]) for name in ("flops", "params")}}
+
+
+def _trial_line(record: TrialRecord) -> list[str]:
     """A trial's line, after its number."""
-    words = [_state(record)]
+    words = [_state(record), *(f"{name.replace('_', ' ')} {text}" for name, text in _measured(record).items())]
     if record.state == "complete":
-        words += [
-            f"error {show_percent(record.error)}",
-            *([f"noise error {show_percent(record.metrics[_NOISE])}"] if _NOISE in record.metrics else []),
-            f"flops {show_number(record.cost['flops'])}",
-            f"params {show_number(record.cost['params'])}",
-            show_seconds(record.seconds),
-        ]
-    placement = placement_text(record.candidate.architecture.units)
-    return [*words, *filter(None, (placement, record.baseline, record.reason))]
+        words.append(show_seconds(record.seconds))
+    placed = placement_text(record.candidate.architecture.units)
+    return [*words, *filter(None, (placed, record.baseline, record.reason))]
 
 
 def _restored(record: Restored) -> str:
     """What became of a trial whose weights were lost."""
     before, after = record.before, record.after
     if after is None:
-        said = f"cannot be trained again: {record.reason}"
+        outcome = f"cannot be trained again: {record.reason}"
     elif after.objectives == before.objectives:
-        said = "trained again, with the same result"
+        outcome = "trained again, with the same result"
     else:
-        said = (
+        outcome = (
             f"trained again; this machine computes otherwise than the one of then, so that the error is now "
             f"{show_percent(after.error)}, not {show_percent(before.error)}"
         )
-    return f"weights of trial {before.number}: {said}"
-
-
-def _state(record: TrialRecord) -> str:
-    return record.state if record.replay_of is None else f"repeats {record.replay_of}"
-
-
-def _finished_row(record: TrialRecord, on_front: bool, noise: bool) -> list[str | Text]:
-    complete = record.state == "complete"
-    return [
-        f"★ {record.number}" if on_front else str(record.number),
-        _state(record),
-        show_percent(record.error) if complete else "",
-        *([show_percent(record.metrics[_NOISE]) if _NOISE in record.metrics else ""] if noise else []),
-        show_number(record.cost["flops"]) if complete else "",
-        show_number(record.cost["params"]) if complete else "",
-        show_seconds(record.seconds) if record.seconds else "",
-        _network(record.candidate.architecture, record.baseline),
-    ]
+    return f"weights of trial {before.number}: {outcome}"
 
 
 def _network(architecture: Architecture, baseline: str) -> Text:

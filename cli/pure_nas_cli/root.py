@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from pure_nas.process_state import claim_process
-from pure_nas_cli.boundary import ExplainedErrors
 from pure_nas_cli.commands import (
     datasets,
     describe,
@@ -21,8 +21,8 @@ from pure_nas_cli.commands import (
     spaces,
     train,
 )
-from pure_nas_cli.console import stdout
-from pure_nas_cli.notices import show_notices
+from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.errors import ExplainedErrors
 
 app = typer.Typer(
     name="pure-nas",
@@ -32,6 +32,27 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for command in (
+    search.search,
+    report.report,
+    export.export,
+    retrain.retrain,
+    experiment.experiment,
+    evaluate.evaluate,
+    train.train,
+    describe.describe,
+    spaces.spaces,
+    datasets.datasets,
+):
+    app.command()(command)
+
+
+class _Notices(logging.Handler):
+    """Prints what the library logs for people: downloads, unpacking, damaged files, weights that are trained again."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        stderr.print(record.getMessage(), style=style, soft_wrap=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,17 +71,8 @@ def root(
 
     Example: [bold]pure-nas search --dataset digits[/bold]
     """
-    show_notices()
+    library = logging.getLogger("pure_nas")
+    if not any(isinstance(handler, _Notices) for handler in library.handlers):
+        library.addHandler(_Notices())
+        library.setLevel(logging.INFO)
     claim_process()
-
-
-app.command("search")(search.search)
-app.command("report")(report.report)
-app.command("export")(export.export)
-app.command("retrain")(retrain.retrain)
-app.command("experiment")(experiment.experiment)
-app.command("evaluate")(evaluate.evaluate)
-app.command("train")(train.train)
-app.command("describe")(describe.describe)
-app.command("spaces")(spaces.spaces)
-app.command("datasets")(datasets.datasets)

@@ -36,9 +36,8 @@ def print_table(console: Console, table: Table) -> None:
     console.print(_drawn(shown, console.width))
     kept = {column.key for column in shown.shown}
     gone = ", ".join(column.title for column in table.shown if column.key not in kept)
-    notes = [*table.notes, *([f"Not shown, for lack of room: {gone}."] if gone else [])]
-    if notes:
-        console.print(" ".join(notes), style="dim")
+    if notes := " ".join([*table.notes, *([f"Not shown, for lack of room: {gone}."] if gone else [])]):
+        console.print(notes, style="dim")
 
 
 def print_tables(console: Console, tables: Iterable[Table]) -> None:

@@ -18,14 +18,10 @@ Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "2px,6px"]
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One axis.
+    """One axis; its range, and its ticks with their texts, are automatic where they are None.
 
-    Attributes:
-        range: values at its beginning and its end; automatic where it is None.
-        ticks: the text at each value; automatic where it is None.
-        numbers: how automatic ticks are written: values in percent, shares as percentages, with metric prefixes, or at
-            whole numbers only.
-        zero: whether a line marks zero.
+    `numbers` says how automatic ticks are written: values in percent, shares as percentages, with metric prefixes, or
+    at whole numbers only.
     """
 
     title: str = ""
@@ -56,13 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Mark:
-    """What stands at each value of a series.
-
-    Attributes:
-        shape: one of Plotly's symbols.
-        size: one for all, or one for each value.
-        edge: width of its outline where it is hollow.
-    """
+    """What stands at each value of a series: one of Plotly's symbols, of one size or of one for each value."""
 
     shape: str
     size: float | Sequence[float] = 8.0
@@ -78,13 +68,11 @@ class Series:
         name: in the legend; a series without one is not in it.
         group: the name of the series that it is shown and hidden with.
         opacity: one for the whole series, or, without a line, one for each value.
-        bars: an interval around each value, along the axis `bars_along`.
+        bars: an interval around each value.
         band: an interval around each value, drawn as one area.
         hover: what a page says of each value that the pointer is on; of several lines the first is the title.
-        texts: what stands at each value: "below" it, "behind" it, or "inside" its mark.
         end: what stands at the end of its line, see `pure_nas.report.chart_layout.with_line_ends`.
         row: the row of the page's tables that singles the series out, or the row of each value.
-        clip: whether what reaches beyond the axes is cut off.
     """
 
     x: Sequence[float]
@@ -116,7 +104,7 @@ class Chart:
     """One pair of axes and what is drawn there, in this order.
 
     Attributes:
-        title: over a figure's chart; a page has headings of its own.
+        title: of figures; a page has headings of its own.
         notes: texts at the left, each at its value of the y-axis.
         shaded: a range of the x-axis and what it is.
         legend: whether the page shows one in the chart.
@@ -140,12 +128,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Figure:
-    """A file for papers: charts beside and below each other, with the legend of the first below them all.
-
-    Attributes:
-        name: of the file.
-        size: width and height, inches.
-    """
+    """A file for papers: charts in rows of two, with the legend of the first below them all; its size in inches."""
 
     name: str
     charts: Sequence[Chart]
@@ -155,12 +138,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkStyle:
-    """How one network is drawn, the same in every chart of a report.
-
-    Attributes:
-        shape: of its marks.
-        end: what stands at the end of its lines.
-    """
+    """How one network is drawn, the same in every chart of a report; `end` stands at the end of its lines."""
 
     role: str
     shape: str

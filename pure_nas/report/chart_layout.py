@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from pure_nas.report.chart import Axis, Chart, Line, Series
 
-MARGIN = 0.08
-LABEL_SPACING = 0.045
+_MARGIN = 0.08
+_LABEL_SPACING = 0.045
 """Share of an axis."""
 _END_SPACING = 0.06
 """Of labels at the ends of lines, which stand right under each other."""
@@ -30,7 +30,7 @@ _MOST_TICKS = 12
 def around(axis: Axis, values: Sequence[float]) -> Axis:
     """The axis with limits that leave a margin around the values."""
     low, high = axis.place(min(values)), axis.place(max(values))
-    margin = MARGIN * (high - low or (0.5 if axis.log else abs(high) or 1.0))
+    margin = _MARGIN * (high - low or (0.5 if axis.log else abs(high) or 1.0))
     return replace(axis, range=(axis.value(low - margin), axis.value(high + margin)))
 
 
@@ -44,11 +44,10 @@ def fitted(axis: Axis, values: Sequence[float], text: Callable[[float], str]) ->
 
 def labelled(points: Sequence[tuple[float, float]]) -> set[int]:
     """Indices of points (cost, error) whose labels do not run into each other, earlier points first."""
-    chosen: list[int] = []
-    spots = list(zip(*map(_spread, zip(*points, strict=True)), strict=True))
-    for index, spot in enumerate(spots):
-        if all(math.dist(spot, spots[other]) > LABEL_SPACING for other in chosen):
-            chosen.append(index)
+    chosen: dict[int, tuple[float, ...]] = {}
+    for index, spot in enumerate(zip(*map(_spread, zip(*points, strict=True)), strict=True)):
+        if all(math.dist(spot, other) > _LABEL_SPACING for other in chosen.values()):
+            chosen[index] = spot
     return set(chosen)
 
 

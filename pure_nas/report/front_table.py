@@ -29,7 +29,7 @@ _TEST = "test"
 
 
 def front_table(data: ReportData) -> Table:
-    """The networks of the front, lowest error first, beside the best baselines that cost no more.
+    """The networks of the front, lowest error first, next to the best baselines that cost no more.
 
     Files have more columns: stages of the placement are separated by "|", layers by blanks; settings that were searched
     or are not the default have a column each, empty where a network does not read it.
@@ -153,7 +153,7 @@ def _notes(data: ReportData) -> Iterator[str]:
         tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
         yield f"Twins: trials with the same error and cost, within {tolerances}."
     if _compared(data):
-        yield ("Differences in error are to the most accurate baseline that costs no more; a minus means fewer errors.")
+        yield "Differences in error are to the most accurate baseline that costs no more; a minus means fewer errors."
     if _tested(data):
         yield "Test accuracy: mean over the seeds of retraining, and its 95 % interval."
     if data.front:

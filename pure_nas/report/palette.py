@@ -10,34 +10,22 @@ from dataclasses import dataclass
 
 from pure_nas.space.unit import HYBRID, sign_of
 
-LIGHT: dict[str, str] = {
-    "conv": "#0072b2",
-    "product": "#d55e00",
-    "hybrid": "#009e73",
-    "other-1": "#b0578d",
-    "other-2": "#8a6d00",
-    "other-3": "#5f6b7a",
-    "ink": "#12171f",
-    "soft": "#56606f",
-    "line": "#dfe3ea",
-    "page": "#f6f7f9",
-    "card": "#ffffff",
-    "on-unit": "#ffffff",
+_COLOURS = {
+    "conv": ("#0072b2", "#56b4e9"),
+    "product": ("#d55e00", "#ff9151"),
+    "hybrid": ("#009e73", "#3ecfa3"),
+    "other-1": ("#b0578d", "#e59ac4"),
+    "other-2": ("#8a6d00", "#e3c64b"),
+    "other-3": ("#5f6b7a", "#a5b0bf"),
+    "ink": ("#12171f", "#eef1f6"),
+    "soft": ("#56606f", "#9ba6b6"),
+    "line": ("#dfe3ea", "#2b323d"),
+    "page": ("#f6f7f9", "#0e1116"),
+    "card": ("#ffffff", "#161b22"),
+    "on-unit": ("#ffffff", "#0e1116"),
 }
-DARK: dict[str, str] = {
-    "conv": "#56b4e9",
-    "product": "#ff9151",
-    "hybrid": "#3ecfa3",
-    "other-1": "#e59ac4",
-    "other-2": "#e3c64b",
-    "other-3": "#a5b0bf",
-    "ink": "#eef1f6",
-    "soft": "#9ba6b6",
-    "line": "#2b323d",
-    "page": "#0e1116",
-    "card": "#161b22",
-    "on-unit": "#0e1116",
-}
+LIGHT = {role: light for role, (light, _) in _COLOURS.items()}
+DARK = {role: dark for role, (_, dark) in _COLOURS.items()}
 """Colours by role; a page names roles, so that it can change its scheme."""
 
 
@@ -48,13 +36,7 @@ def with_bands(scheme: dict[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Style:
-    """How one unit (or the mixture of several) is drawn.
-
-    Attributes:
-        role: key into `LIGHT` and `DARK`.
-        symbol: of its marks, by the name that Plotly has for it.
-        glyph: its sign.
-    """
+    """How a unit, or a mixture of several, is drawn: role of its colour, Plotly's name of its mark, and its sign."""
 
     role: str
     symbol: str

@@ -14,12 +14,8 @@ from pure_nas.space.unit import HYBRID
 
 
 def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
-    """The test accuracy of each network beside its twins.
-
-    Args:
-        kinds: by number, what each trial is: a unit's name, or "hybrid".
-    """
-    counts = {len(row.seeds) for row in retraining.rows}
+    """The test accuracy of each network next to its twins; `kinds` are those of the trials, by number."""
+    rows, counts = retraining.rows, {len(row.seeds) for row in retraining.rows}
     columns = (
         Column("trial", "trial"),
         Column("network", "network", "left"),
@@ -29,7 +25,7 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
         Column("flops", "FLOPs", detail=1),
         Column("params", "params", detail=1),
     )
-    rows = (
+    lines = (
         TableRow.of(
             columns,
             [
@@ -43,21 +39,18 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
             tone="strong" if row.variant == "trial" else "",
             section=f"{row.trial}, {row.epochs}",
         )
-        for row in retraining.rows
+        for row in rows
     )
-    seeds = counted(counts.pop(), "seed") if len(counts) == 1 else "several seeds"
-    several = any(len(row.seeds) > 1 for row in retraining.rows)
-    title = f"Test accuracy{', mean ± standard deviation of' if several else ' of'} {seeds}"
-    if not retraining.epochs_differ:
-        title += f", {counted(retraining.rows[0].epochs, 'epoch')}"
-    return Table("retrained", columns, tuple(rows), title)
+    seeds = "several seeds" if len(counts) > 1 else counted(max(counts), "seed")
+    epochs = "" if retraining.epochs_differ else f", {counted(rows[0].epochs, 'epoch')}"
+    title = f"Test accuracy{', mean ± standard deviation of' if max(counts) > 1 else ' of'} {seeds}{epochs}"
+    return Table("retrained", columns, tuple(lines), title)
 
 
 def _accuracy_cell(row: Row) -> Cell:
     if not row.test_accuracy:
         return Cell(text="diverged", tone="warning")
-    more = came_through(row) if row.diverged else ""
-    return Cell(row.mean, _mean_text(row), more)
+    return Cell(row.mean, _mean_text(row), came_through(row) if row.diverged else "")
 
 
 def retrained_convergence(retraining: Retraining, kinds: Mapping[int, str]) -> Table | None:
@@ -78,9 +71,9 @@ def variant_kind(row: Row, kinds: Mapping[int, str]) -> str:
 
 def group_labels(retraining: Retraining) -> list[str]:
     """What each of `Retraining.groups` is called: its trial, with the epochs where they are not all the same."""
-    if not retraining.epochs_differ:
-        return [f"trial {trial}" for trial, _ in retraining.groups]
-    return [f"trial {trial}, {counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+    if retraining.epochs_differ:
+        return [f"trial {trial}, {counted(epochs, 'epoch')}" for trial, epochs in retraining.groups]
+    return [f"trial {trial}" for trial, _ in retraining.groups]
 
 
 def interval_text(row: Row) -> str:

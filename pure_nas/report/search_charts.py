@@ -237,7 +237,7 @@ def _curve_styles(curves: Sequence[Curve]) -> Iterator[NetworkStyle]:
 
 
 def _retrained_chart(data: ReportData, retraining: Retraining) -> Chart:
-    """Test accuracy of retrained networks beside their twins: every seed, mean and standard deviation."""
+    """Test accuracy of retrained networks and their twins: every seed, mean and standard deviation."""
     variants = list(dict.fromkeys(row.variant for row in retraining.rows))
     series: list[Series] = []
     for place, variant in enumerate(variants):

@@ -65,17 +65,17 @@ def front_document(data: ReportData) -> dict[str, Any]:
 
 
 def _network(row: ReportedTrial) -> dict[str, Any]:
-    candidate = row.trial.candidate
+    trial = row.trial
     return {
-        "trial": row.number,
+        "trial": trial.number,
         "tags": row.tags,
         "twins": row.twins,
         "repeats": row.repeats,
-        "baseline": row.trial.baseline,
+        "baseline": trial.baseline,
         "objectives": row.objectives,
-        "metrics": row.trial.metrics,
-        "cost": row.trial.cost,
-        "seconds": row.trial.seconds,
+        "metrics": trial.metrics,
+        "cost": trial.cost,
+        "seconds": trial.seconds,
         "test": score_document(row.retrained) if row.retrained else None,
         "versus_baselines": [
             {
@@ -88,8 +88,8 @@ def _network(row: ReportedTrial) -> dict[str, Any]:
             }
             for versus in row.versus
         ],
-        "architecture": candidate.architecture.model_dump(mode="json", by_alias=True),
-        "recipe": candidate.recipe.model_dump(mode="json", by_alias=True),
+        "architecture": trial.candidate.architecture.model_dump(mode="json", by_alias=True),
+        "recipe": trial.candidate.recipe.model_dump(mode="json", by_alias=True),
     }
 
 

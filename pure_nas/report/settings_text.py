@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pure_nas.space.architecture import Architecture
@@ -13,11 +13,7 @@ from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, setting
 
 
 def searched_fields(settings: Mapping[str, Any]) -> frozenset[str]:
-    """Fields of architectures and recipes of which the space of a run holds more than one value.
-
-    Args:
-        settings: as in run.toml.
-    """
+    """Fields of architectures and recipes of which a run's space, as in run.toml, holds more than one value."""
     space = settings.get("search_space") or {}
     axes = {**(space.get("architecture") or {}), **(space.get("recipe") or {})}
     return frozenset(
@@ -32,13 +28,9 @@ def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, 
 
     `threshold_init` has one value a stage, None where no unit of the stage reads it.
     """
-    return {name: value for name, value, default in _fields(candidate) if name in searched or value != default}
-
-
-def _fields(candidate: Candidate) -> Iterator[tuple[str, Any, Any]]:
-    """Name, value and default of every field that is read and has no place of its own."""
     architecture = candidate.architecture.canonical()
     read = settings_read(architecture.unit_set)
+    found = {}
     for model in (architecture, candidate.recipe):
         for name, described in descriptions(type(model)).items():
             if described.in_place or (name in get_args(Setting) and name not in read):
@@ -47,12 +39,9 @@ def _fields(candidate: Candidate) -> Iterator[tuple[str, Any, Any]]:
             if described.per == "stage":
                 value = architecture.thresholds_read
                 default = tuple(None if theta is None else default for theta in value)
-            yield name, value, default
-
-
-def _label(name: str) -> str:
-    """A field's name for people."""
-    return name.replace("_", " ").replace("relu", "ReLU")
+            if name in searched or value != default:
+                found[name] = value
+    return found
 
 
 def _text(value: Any) -> str:
@@ -74,9 +63,10 @@ def recipe_text(candidate: Candidate, settings: Mapping[str, Any]) -> str:
     kinds = [kind for kind in PARAMETER_KINDS if kind in candidate.architecture.parameter_kinds]
     rates = {kind: f"{candidate.recipe.learning_rate[kind]:.3g}" for kind in kinds}
     decays = {kind: _decay(candidate.recipe.weight_decay[kind]) for kind in kinds}
-    rest = ", ".join(f"{_label(name)} {_text(value)}" for name, value in settings.items())
-    parts = [f"learning rate {_by_kind(rates)}", f"weight decay {_by_kind(decays)}", rest]
-    return "; ".join(part for part in parts if part)
+    labels = {name: name.replace("_", " ").replace("relu", "ReLU") for name in settings}
+    rest = ", ".join(f"{labels[name]} {_text(value)}" for name, value in settings.items())
+    parts = (f"learning rate {_by_kind(rates)}", f"weight decay {_by_kind(decays)}", rest)
+    return "; ".join(filter(None, parts))
 
 
 def _decay(decay: WeightDecay) -> str:

@@ -1,15 +1,12 @@
-"""A table as one object: the terminal, the page, CSV, Markdown and JSON show the same columns, rows and notes."""
+"""A table as one object: the terminal, the page and CSV show the same columns, rows and notes."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
-
-from pure_nas.files import without_nan
-from pure_nas.report.palette import placement_text
 
 Stages = tuple[tuple[str, ...], ...]
 
@@ -20,10 +17,10 @@ class Column:
 
     Attributes:
         key: its name in files, and that of its cells in a row.
-        title: its name for people; empty: it is for files only.
-        detail: whether, and how early, it is left out where a terminal has no room: the highest number first; 0: never.
+        title: its name for people; empty where it is for files only.
+        detail: how early it is left out where a terminal has no room: the highest number first; 0: never.
         brief: whether the smaller lines of its cells are left out.
-        files: whether its values go into CSV and JSON.
+        files: whether its values go into CSV.
     """
 
     key: str
@@ -57,12 +54,6 @@ class Cell:
     stages: Stages = ()
     tags: tuple[tuple[str, str], ...] = ()
     tip: str = ""
-
-    @property
-    def plain(self) -> str:
-        """All that people read in it, in one line."""
-        words = (placement_text(self.stages), self.text, *(tag for tag, _ in self.tags), *self.more.splitlines())
-        return " ".join(filter(None, words))
 
 
 NOTHING = Cell(text="–", tone="dim")
@@ -105,42 +96,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with what explains it.
-
-    Attributes:
-        name: its class on a page, such as "front".
-        title: a heading for people.
-        notes: sentences below it, each of which stands only where what it explains does.
-    """
+    """A table with its heading and its notes; `name` is its class on a page, such as "front"."""
 
     name: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     title: str = ""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def shown(self) -> tuple[Column, ...]:
         """The columns for people."""
         return tuple(column for column in self.columns if column.title)
 
-    def records(self) -> list[dict[str, Any]]:
-        """The rows as JSON holds them: values by key; what is not a finite number is null."""
-        columns = [column for column in self.columns if column.files]
-        return [{column.key: without_nan(row.cell(column).value) for column in columns} for row in self.rows]
-
     def csv(self) -> str:
         """The rows as CSV; what is missing is empty."""
         columns = [column for column in self.columns if column.files]
         lines = ({column.key: row.cell(column).value for column in columns} for row in self.rows)
         return csv_text(lines, [column.key for column in columns])
-
-    def markdown(self) -> str:
-        """The table for people in Markdown, as GitHub reads it."""
-        head = [_escaped(column.title) for column in self.shown]
-        rule = ["---" if column.align == "left" else "---:" for column in self.shown]
-        lines = ([_escaped(row.cell(column).plain) for column in self.shown] for row in self.rows)
-        return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
 
 
 def csv_text(lines: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
@@ -156,7 +129,3 @@ def csv_text(lines: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) ->
 def column_names(lines: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> list[str]:
     """Every name that occurs in `lines`, in their order, after those of `first`."""
     return list(dict.fromkeys([*first, *(name for line in lines for name in line)]))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

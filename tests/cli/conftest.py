@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from studies import Command, Study, invoke
+from studies import Command, Study, invoke, trained
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,12 @@ def finished_with_baselines(
     answer = study.go("--trials", 9)
     assert answer.code == 0, answer.stderr
     return study
+
+
+@pytest.fixture(scope="session")
+def digits_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small network that was trained on digits; not to be changed."""
+    return trained("digits", tmp_path_factory.mktemp("digits") / "trained")
 
 
 @pytest.fixture

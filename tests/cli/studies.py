@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.root import app
@@ -25,6 +27,16 @@ class Answer:
     def message(self) -> str:
         """Standard error without panels and line breaks."""
         return " ".join(re.sub("[│╭╮╰╯─]", " ", self.stderr).split())
+
+    @property
+    def json(self) -> Any:
+        """What --json prints."""
+        return json.loads(self.stdout)
+
+    @property
+    def evaluation(self) -> Any:
+        """Of the first network, as evaluate --json prints it."""
+        return self.json["networks"][0]["evaluation"]
 
 
 Command = Callable[..., Answer]
@@ -69,6 +81,18 @@ class Study:
         """The same, in another folder."""
         shutil.copytree(self.run, out / self.name)
         return Study(self.dataset, self.space, out, self.name, self.baselines)
+
+
+def trained(dataset: object, folder: Path, *more: object) -> Path:
+    """A folder into which a small network was trained for an epoch."""
+    answer = invoke("train", "resnet8", "--dataset", dataset, "--epochs", 1, "-o", folder, "--device", "cpu", *more)
+    assert answer.code == 0, answer.stderr
+    return folder
+
+
+def json_in(path: Path) -> Any:
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -1,8 +1,10 @@
-"""Files of a run that are damaged but can be read: every command explains them, or gives what it gave before."""
+"""Files of a run that are damaged: every command explains them and keeps the run, or gives what it gave before."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from damage import damaged
-from studies import Command, Study
+from studies import Study, contents, invoke, json_in
 
 from pure_nas.errors import PureNasError
 from pure_nas.findings.findings import document, findings_of
@@ -58,16 +60,16 @@ OF_TRAINING = ("training.json", *TRIAL)
 
 
 @pytest.fixture(scope="module")
-def left(pure_nas: Command, finished: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path, Path]:
+def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path, Path]:
     """A search whose trial 1 was retrained, a training and an experiment; not to be changed."""
     folder = tmp_path_factory.mktemp("left")
     study = finished.copied(folder)
     trained, experiment, file = folder / "trained", folder / "experiment", folder / "file.toml"
     file.write_text(EXPERIMENT.format(dataset=json.dumps(str(study.dataset))), encoding="utf-8")
     for answer in (
-        pure_nas("retrain", study.run, "--trials", "1", "--seeds", 1, "--device", "cpu"),
-        pure_nas("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", trained),
-        pure_nas("experiment", file, "--out", experiment, "--device", "cpu"),
+        invoke("retrain", study.run, "--trials", "1", "--seeds", 1, "--device", "cpu"),
+        invoke("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", trained),
+        invoke("experiment", file, "--out", experiment, "--device", "cpu"),
     ):
         assert answer.code == 0, answer.stderr
     return study, trained, experiment
@@ -211,34 +213,34 @@ REPORTED = {
 
 
 @pytest.mark.parametrize("what", REPORTED)
-def test_commands_explain_a_file_that_was_changed(pure_nas: Command, study: Study, tmp_path: Path, what: str) -> None:
+def test_commands_explain_a_file_that_was_changed(study: Study, tmp_path: Path, what: str) -> None:
     name, change, code = REPORTED[what]
     before = (study.run / name).read_text(encoding="utf-8")
     (study.run / name).write_text(change(before), encoding="utf-8")
     assert (study.run / name).read_text(encoding="utf-8") != before
-    answers = [pure_nas("report", study.run), study.go("--time", "1h")]
+    answers = [invoke("report", study.run), study.go("--time", "1h")]
     if name != "environment.json":
         answers += [
-            pure_nas("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
-            pure_nas("describe", f"{study.run}:1"),
-            pure_nas("evaluate", f"{study.run}:1", "--json"),
+            invoke("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
+            invoke("describe", f"{study.run}:1"),
+            invoke("evaluate", f"{study.run}:1", "--json"),
         ]
     for answer in answers:
         assert answer.code == code, answer.stderr
         assert not code or name.rpartition("/")[2] in answer.message
 
 
-def test_folders_in_place_of_files_are_explained(pure_nas: Command, study: Study) -> None:
+def test_folders_in_place_of_files_are_explained(study: Study) -> None:
     for name in ("log.jsonl", "environment.json", "trials/0001/result.json", "trials/0001/weights.safetensors"):
         path = study.run / name
         good = path.read_bytes()
         put(path, None)
         for answer in (
-            study.go() if name == "log.jsonl" else pure_nas("report", study.run),
-            pure_nas("export", study.run, "--trial", 1, "-o", study.out / "export", "--overwrite"),
+            study.go() if name == "log.jsonl" else invoke("report", study.run),
+            invoke("export", study.run, "--trial", 1, "-o", study.out / "export", "--overwrite"),
         ):
             assert answer.code == 0 or path.name in answer.message
-        assert 1 in (pure_nas("report", study.run).code, answer.code, study.go().code)
+        assert 1 in (invoke("report", study.run).code, answer.code, study.go().code)
         put(path, good)
 
 
@@ -262,7 +264,7 @@ def test_a_study_that_was_cut_short_is_explained(study: Study, cut: int) -> None
     assert answer.code == 0 or "move study.db" in answer.message
 
 
-def test_weights_with_flipped_bits_are_never_used(pure_nas: Command, study: Study, tmp_path: Path) -> None:
+def test_weights_with_flipped_bits_are_never_used(study: Study, tmp_path: Path) -> None:
     path = study.run / "trials" / "0001" / "weights.safetensors"
     data = bytearray(path.read_bytes())
     for place in range(4):
@@ -273,10 +275,10 @@ def test_weights_with_flipped_bits_are_never_used(pure_nas: Command, study: Stud
     for name in ("architecture.json", "weights.safetensors"):
         shutil.copy(path.with_name(name), copied)
     for answer in (
-        pure_nas("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
-        pure_nas("evaluate", f"{study.run}:1"),
-        pure_nas("evaluate", path),
-        pure_nas("evaluate", copied, "--dataset", study.dataset),
+        invoke("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
+        invoke("evaluate", f"{study.run}:1"),
+        invoke("evaluate", path),
+        invoke("evaluate", copied, "--dataset", study.dataset),
     ):
         assert answer.code == 1
         assert "weights.safetensors are damaged" in answer.message
@@ -284,18 +286,18 @@ def test_weights_with_flipped_bits_are_never_used(pure_nas: Command, study: Stud
 
 
 @pytest.mark.parametrize("name", ["architecture.json", "recipe.json", "result.json", "metrics.jsonl"])
-def test_files_of_another_trial_are_named(pure_nas: Command, study: Study, name: str) -> None:
+def test_files_of_another_trial_are_named(study: Study, name: str) -> None:
     shutil.copy(study.run / "trials" / "0002" / name, study.run / "trials" / "0001" / name)
-    for answer in (pure_nas("report", study.run), study.go()):
+    for answer in (invoke("report", study.run), study.go()):
         assert answer.code == 1
         assert "trials/0001" in answer.message.replace(" ", "")
 
 
-def test_a_search_trains_again_the_weights_that_a_message_misses(pure_nas: Command, study: Study) -> None:
+def test_a_search_trains_again_the_weights_that_a_message_misses(study: Study) -> None:
     weights = study.run / "trials" / "0001" / "weights.safetensors"
     kept = weights.read_bytes()
     weights.unlink()
-    missing = pure_nas("export", study.run, "--trial", 1)
+    missing = invoke("export", study.run, "--trial", 1)
     assert missing.code == 1
     assert "weights.safetensors are missing" in missing.message
     assert "--restore-weights" in missing.message
@@ -306,22 +308,20 @@ def test_a_search_trains_again_the_weights_that_a_message_misses(pure_nas: Comma
     assert weights.read_bytes() == kept
 
 
-def test_a_retraining_without_its_metrics_is_explained(
-    pure_nas: Command, left: tuple[Study, Path, Path], tmp_path: Path
-) -> None:
+def test_a_retraining_without_its_metrics_is_explained(left: tuple[Study, Path, Path], tmp_path: Path) -> None:
     run = left[0].copied(tmp_path).run
     located(run, "retrained/result.json").write_text('{"state": "complete"}', encoding="utf-8")
-    answer = pure_nas("retrain", run, "--trials", "1", "--seeds", 1, "--device", "cpu")
+    answer = invoke("retrain", run, "--trials", "1", "--seeds", 1, "--device", "cpu")
     assert answer.code == 1
     assert "result.json is damaged: it has no valid 'metrics'" in answer.message
 
 
-def test_results_of_older_versions_have_no_digests_and_are_read(pure_nas: Command, study: Study) -> None:
+def test_results_of_older_versions_have_no_digests_and_are_read(study: Study) -> None:
     for path in study.run.glob("trials/*/result.json"):
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = json_in(path)
         del result["digests"]
         path.write_text(json.dumps(result), encoding="utf-8")
-    assert pure_nas("export", study.run, "--trial", 1).code == 0
+    assert invoke("export", study.run, "--trial", 1).code == 0
     answer = study.go("--trials", 7)
     assert answer.code == 0
     assert "[7/7] trial 6" in answer.stderr
@@ -353,7 +353,77 @@ LONG = "a" * 300
     ],
     ids=" ".join,
 )
-def test_a_path_that_is_too_long_is_an_error_like_any_other(pure_nas: Command, arguments: list[str]) -> None:
-    answer = pure_nas(*arguments)
+def test_a_path_that_is_too_long_is_an_error_like_any_other(arguments: list[str]) -> None:
+    answer = invoke(*arguments)
     assert answer.code in (1, 2)
     assert answer.stderr.count("╭") == 1
+
+
+DAMAGE = {
+    "run.toml": b"trials = [",
+    "trials/0001/result.json": b'{"state": "complete"',
+    "trials/0001/architecture.json": b"{",
+    "trials/0001/recipe.json": b"\xff",
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_file_is_named_by_every_command(study: Study, name: str) -> None:
+    (study.run / name).write_bytes(DAMAGE[name])
+    before = contents(study.run)
+    for answer in (
+        study.go(),
+        invoke("report", study.run),
+        invoke("export", study.run),
+        invoke("retrain", study.run),
+        invoke("describe", f"{study.run}:best"),
+    ):
+        assert answer.code in (1, 2)
+        assert answer.stderr.count("╭") == 1
+        assert str(study.run / name).replace(" ", "") in answer.message.replace(" ", "")
+        assert answer.stdout == ""
+    changed = {path for path, data in contents(study.run).items() if before.get(path) != data}
+    assert changed <= {"study.db-shm", "study.db-wal"}
+
+
+def test_result_that_was_moved_away_is_trained_anew(study: Study, tmp_path: Path) -> None:
+    for path in (study.run / "trials" / "0001" / "result.json", *study.run.glob("study.db*")):
+        shutil.move(path, tmp_path)
+    answer = study.go()
+    assert answer.code == 0
+    assert "trial 1  complete" in answer.stderr
+
+
+def test_damaged_study_is_rebuilt_once_it_is_moved_away(study: Study, tmp_path: Path) -> None:
+    (study.run / "study.db").write_bytes(os.urandom(4096))
+    refused = study.go("--trials", 7)
+    assert refused.code == 1
+    assert "study.db is damaged" in refused.message
+    assert "move study.db (and study.db-wal, study.db-shm) away" in refused.message
+    for path in study.run.glob("study.db*"):
+        shutil.move(path, tmp_path)
+    answer = study.go("--trials", 7)
+    assert answer.code == 0
+    assert "[7/7] trial 6" in answer.stderr
+
+
+@pytest.mark.parametrize("writes", [0, 3, 9, 20])
+def test_search_goes_on_once_a_full_disk_has_space_again(
+    new_study: Study, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    sync, left = os.fsync, [writes]
+
+    def fill(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fill)
+        full = new_study.go("--trials", 2)
+    assert full.code == 1
+    assert "cannot be written: No space left on device. Free some space" in full.message
+    answer = new_study.go("--trials", 2)
+    assert answer.code == 0
+    assert "2 trials, " in answer.stderr

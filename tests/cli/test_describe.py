@@ -6,18 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
-from studies import Command, Study
+from studies import Study, invoke
 
 
-def test_layers_sum_up_to_the_totals(pure_nas: Command) -> None:
-    found = json.loads(pure_nas("describe", "pure20", "--json").stdout)
+def test_layers_sum_up_to_the_totals() -> None:
+    found = invoke("describe", "pure20", "--json").json
     assert sum(layer["params"] for layer in found["layers"]) == found["params"]
     assert sum(layer["flops"] for layer in found["layers"]) == found["flops"]["total"]
     assert found["depth"] == 20
 
 
-def test_table_shows_unit_shape_and_totals(pure_nas: Command) -> None:
-    answer = pure_nas("describe", "pure20")
+def test_table_shows_unit_shape_and_totals() -> None:
+    answer = invoke("describe", "pure20")
     assert answer.code == 0
     assert answer.stdout.startswith("pure20: depth 20, 10 classes, images 3 x 32 x 32\n")
     assert "│ stages.0.0.unit " in answer.stdout
@@ -36,29 +36,29 @@ STABILISED = {
 }
 
 
-def test_settings_that_differ_from_the_usual_are_shown(pure_nas: Command, tmp_path: Path) -> None:
+def test_settings_that_differ_from_the_usual_are_shown(tmp_path: Path) -> None:
     path = tmp_path / "stabilised.json"
     path.write_text(json.dumps(STABILISED))
-    found = " ".join(pure_nas("describe", path).stdout.split())
+    found = " ".join(invoke("describe", path).stdout.split())
     assert "threshold_per_channel = true, exponent_cap" in found
     assert "residual_scale = 0.1, zero_gamma = true" in found
     for operation in ("product-complex", "log-conv", "plain-conv", "times 0.1"):
         assert f"│ {operation} " in found
-    assert json.loads(pure_nas("describe", path, "--json").stdout)["architecture"]["residual_scale"] == 0.1
-    assert "residual_scale" not in pure_nas("describe", "pure20").stdout
+    assert invoke("describe", path, "--json").json["architecture"]["residual_scale"] == 0.1
+    assert "residual_scale" not in invoke("describe", "pure20").stdout
 
 
-def test_a_network_is_named_by_its_unit(pure_nas: Command) -> None:
-    assert pure_nas("describe", "product-complex-20").stdout.startswith("product-complex-20: depth 20, ")
+def test_a_network_is_named_by_its_unit() -> None:
+    assert invoke("describe", "product-complex-20").stdout.startswith("product-complex-20: depth 20, ")
 
 
 @pytest.mark.parametrize("which", ["best", "knee", "smallest", "2"])
-def test_trial_is_found(pure_nas: Command, finished: Study, which: str) -> None:
-    assert pure_nas("describe", f"{finished.run}:{which}").code == 0
+def test_trial_is_found(finished: Study, which: str) -> None:
+    assert invoke("describe", f"{finished.run}:{which}").code == 0
 
 
-def test_file_is_found(pure_nas: Command, finished: Study) -> None:
-    assert pure_nas("describe", finished.run / "trials" / "0001" / "architecture.json").code == 0
+def test_file_is_found(finished: Study) -> None:
+    assert invoke("describe", finished.run / "trials" / "0001" / "architecture.json").code == 0
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_file_is_found(pure_nas: Command, finished: Study) -> None:
         ("missing:best", "There is no run at missing"),
     ],
 )
-def test_unknown_architecture_is_refused(pure_nas: Command, text: str, message: str) -> None:
-    answer = pure_nas("describe", text)
+def test_unknown_architecture_is_refused(text: str, message: str) -> None:
+    answer = invoke("describe", text)
     assert answer.code in (1, 2)
     assert message in answer.message
 
 
-def test_every_fault_of_an_architecture_file_is_listed(pure_nas: Command, tmp_path: Path) -> None:
+def test_every_fault_of_an_architecture_file_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "faulty.json"
     path.write_text(json.dumps({"schema": 1, "units": [["prodct"]], "base_width": 0, "famly": "cifar"}))
-    answer = pure_nas("describe", path)
+    answer = invoke("describe", path)
     assert answer.code == 2
     assert "has 3 faults:" in answer.message
     assert 'did you mean "family"?' in answer.message

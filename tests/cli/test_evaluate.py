@@ -10,20 +10,13 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from studies import Command, Study, contents
+from studies import Study, contents, invoke, json_in
 
 FIGURES = {f"{name}.{ending}" for name in ("noise", "calibration", "intensity") for ending in ("png", "svg")}
 
 
-def parsed(text: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(text)
-    return found
-
-
-def test_tables_show_accuracy_classes_confusions_and_noise(
-    pure_nas: Command, finished: Study, image_folder: Path
-) -> None:
-    answer = pure_nas("evaluate", f"{finished.run}:best", "--device", "cpu")
+def test_tables_show_accuracy_classes_confusions_and_noise(finished: Study, image_folder: Path) -> None:
+    answer = invoke("evaluate", f"{finished.run}:best", "--device", "cpu")
     assert answer.code == 0
     assert f"Reading the test images of {image_folder.name}" in answer.message
     assert f"{image_folder.name}, 24 test images" in answer.stdout
@@ -35,15 +28,15 @@ def test_tables_show_accuracy_classes_confusions_and_noise(
     assert "intensity of the images is multiplied" not in answer.stdout
 
 
-def test_json_holds_every_network_and_what_was_asked_for(pure_nas: Command, finished: Study) -> None:
-    answer = pure_nas(
+def test_json_holds_every_network_and_what_was_asked_for(finished: Study) -> None:
+    answer = invoke(
         *("evaluate", f"{finished.run}:best", "--against", f"{finished.run}:0", "--json", "--invariance"),
         *("--noise", "gaussian=0.1,0.3", "--noise", "speckle", "--views", "ten-crop", "--scales", "8,12"),
     )
-    document = parsed(answer.stdout)
+    document = answer.json
     assert document["schema"] == 1
-    assert document["dataset"]["split"] == "test"  # type: ignore[index]
-    first, second = document["networks"]  # type: ignore[misc]
+    assert document["dataset"]["split"] == "test"
+    first, second = document["networks"]
     run = finished.run.name
     assert (first["name"], second["name"]) == (f"{run}:best", f"{run}:0")
     found = first["evaluation"]
@@ -56,16 +49,16 @@ def test_json_holds_every_network_and_what_was_asked_for(pure_nas: Command, fini
     assert found["top5"] is None
 
 
-def test_validation_error_is_that_of_the_search(pure_nas: Command, finished: Study) -> None:
-    answer = pure_nas("evaluate", f"{finished.run}:2", "--split", "validation", "--noise", "none", "--json")
+def test_validation_error_is_that_of_the_search(finished: Study) -> None:
+    answer = invoke("evaluate", f"{finished.run}:2", "--split", "validation", "--noise", "none", "--json")
     assert "test images" not in answer.message
-    result = parsed((finished.run / "trials" / "0002" / "result.json").read_text(encoding="utf-8"))
-    found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
-    assert found["error"] == pytest.approx(result["metrics"]["error"])  # type: ignore[index]
-    assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)  # type: ignore[index]
+    result = json_in(finished.run / "trials" / "0002" / "result.json")
+    found = answer.evaluation
+    assert found["error"] == pytest.approx(result["metrics"]["error"])
+    assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)
 
 
-def test_files_are_written_once(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+def test_files_are_written_once(finished: Study, tmp_path: Path) -> None:
     command = (
         "evaluate",
         f"{finished.run}:best",
@@ -75,41 +68,40 @@ def test_files_are_written_once(pure_nas: Command, finished: Study, tmp_path: Pa
         "--out",
         tmp_path / "j",
     )
-    answer = pure_nas(*command)
+    answer = invoke(*command)
     assert answer.code == 0
     assert "evaluation.json and 6 figure files" in answer.message
     written = contents(tmp_path / "j")
     assert set(written) == {"evaluation.json", *FIGURES}
-    assert parsed(written["evaluation.json"].decode())["networks"][0]["name"] == f"{finished.run.name}:best"  # type: ignore[index]
-    again = pure_nas(*command)
+    assert json.loads(written["evaluation.json"])["networks"][0]["name"] == f"{finished.run.name}:best"
+    again = invoke(*command)
     assert again.code == 1
     assert "evaluation.json exists; it is left alone" in again.message
     assert contents(tmp_path / "j") == written
-    assert pure_nas(*command, "--overwrite").code == 0
+    assert invoke(*command, "--overwrite").code == 0
     # One seed, one result: to the last byte, figures too.
     assert contents(tmp_path / "j") == written
 
 
-def test_a_file_in_place_of_the_folder_is_refused(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(finished: Study, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    answer = pure_nas("evaluate", f"{finished.run}:best", "--out", tmp_path / "file")
+    answer = invoke("evaluate", f"{finished.run}:best", "--out", tmp_path / "file")
     assert answer.code == 1
     assert "is a file, not a folder" in answer.message
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_weights_of_a_trial_are_the_trial(pure_nas: Command, finished: Study) -> None:
-    by_name = pure_nas("evaluate", f"{finished.run}:3", "--noise", "poisson=20", "--json")
-    by_file = pure_nas(
+def test_weights_of_a_trial_are_the_trial(finished: Study) -> None:
+    by_name = invoke("evaluate", f"{finished.run}:3", "--noise", "poisson=20", "--json")
+    by_file = invoke(
         "evaluate", finished.run / "trials" / "0003" / "weights.safetensors", "--noise", "poisson=20", "--json"
     )
-    one, other = (parsed(answer.stdout)["networks"][0]["evaluation"] for answer in (by_name, by_file))  # type: ignore[index]
+    one, other = (answer.evaluation for answer in (by_name, by_file))
     assert one == other
 
 
-def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Command, tmp_path: Path) -> None:
-    folder = tmp_path / "trained"
-    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", folder, "--device", "cpu")
+def test_an_architecture_is_evaluated_with_the_weights_that_are_given(digits_training: Path, tmp_path: Path) -> None:
+    folder = digits_training
     alone = shutil.copy(folder / "weights.safetensors", tmp_path / "alone.safetensors")
     bare = tmp_path / "bare.safetensors"
     safetensors.torch.save_file(safetensors.torch.load_file(alone), bare)  # without what pure-nas notes in it
@@ -121,8 +113,8 @@ def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Com
         ["resnet8", "--weights", bare, "--dataset", "digits"],
         ["pure8", "--weights", bare, "--dataset", "digits"],
     ):
-        answer = pure_nas("evaluate", *named, "--noise", "none", "--json")
-        found.append(parsed(answer.stdout)["networks"][0]["evaluation"] if answer.code == 0 else answer.message)  # type: ignore[index]
+        answer = invoke("evaluate", *named, "--noise", "none", "--json")
+        found.append(answer.evaluation if answer.code == 0 else answer.message)
     assert found[:4] == [found[0]] * 4
     assert re.search(r"do not fit pure8 \(\w+\): \S+ is missing, and \d+ more differ\. Are they of another", found[4])
     for arguments, words in (
@@ -131,28 +123,27 @@ def test_an_architecture_is_judged_with_the_weights_that_are_given(pure_nas: Com
         (["resnet9", "--weights", alone, "--dataset", "digits"], 'There is no architecture "resnet9"'),
         (["resnet8", "--weights", tmp_path / "no.safetensors"], "are missing. Give the path of a .safetensors file"),
     ):
-        answer = pure_nas("evaluate", *arguments)
+        answer = invoke("evaluate", *arguments)
         assert answer.code in (1, 2)
         assert words in answer.message
 
 
-def test_weights_beside_their_training_are_judged_by_its_images(pure_nas: Command, tmp_path: Path) -> None:
-    folder = tmp_path / "trained"
-    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", folder, "--device", "cpu")
-    answer = pure_nas("evaluate", "resnet8", "--weights", folder / "weights.safetensors", "--noise", "none")
+def test_weights_next_to_their_training_are_evaluated_on_its_images(digits_training: Path) -> None:
+    folder = digits_training
+    answer = invoke("evaluate", "resnet8", "--weights", folder / "weights.safetensors", "--noise", "none")
     assert answer.code == 0
     assert "digits, 359 test images" in answer.stdout
-    wrong = pure_nas("evaluate", "pure8", "--weights", folder / "weights.safetensors")
+    wrong = invoke("evaluate", "pure8", "--weights", folder / "weights.safetensors")
     assert re.search(r"are weights of the architecture \w+, not of pure8 \(\w+\)\.", wrong.message)
     assert "architecture.json says which" in wrong.message
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_of_torch_save_is_said_to_be_one(pure_nas: Command, tmp_path: Path, legacy: bool) -> None:
+def test_a_file_of_torch_save_is_said_to_be_one(tmp_path: Path, legacy: bool) -> None:
     file = tmp_path / "w.pt"
     torch.save({"weight": torch.zeros(2)}, file, _use_new_zipfile_serialization=not legacy)
     for arguments in (["resnet8", "--weights", file, "--dataset", "digits"], [file]):
-        answer = pure_nas("evaluate", *arguments)
+        answer = invoke("evaluate", *arguments)
         assert answer.code == 1
         assert "is no safetensors file, but one of torch.save. Convert it" in answer.message
 
@@ -186,44 +177,33 @@ def test_a_file_of_torch_save_is_said_to_be_one(pure_nas: Command, tmp_path: Pat
         (["{run}:best", "--dataset", "digit"], 'did you mean "digits"'),
     ],
 )
-def test_what_cannot_be_judged_is_refused(pure_nas: Command, finished: Study, arguments: list[str], words: str) -> None:
-    answer = pure_nas("evaluate", *(each.format(run=finished.run) for each in arguments))
+def test_what_cannot_be_evaluated_is_refused(finished: Study, arguments: list[str], words: str) -> None:
+    answer = invoke("evaluate", *(each.format(run=finished.run) for each in arguments))
     assert answer.code in (1, 2)
     assert words in answer.message
     assert answer.stdout == ""
 
 
-def test_mirror_images_are_refused_where_they_change_the_label(pure_nas: Command, tmp_path: Path) -> None:
-    pure_nas("train", "resnet8", "--dataset", "digits", "--epochs", 1, "-o", tmp_path / "trained", "--device", "cpu")
-    answer = pure_nas("evaluate", tmp_path / "trained", "--views", "ten-crop")
+def test_mirror_images_are_refused_where_they_change_the_label(digits_training: Path) -> None:
+    answer = invoke("evaluate", digits_training, "--views", "ten-crop")
     assert answer.code == 2
     assert "do not survive a mirror image" in answer.message
-    assert pure_nas("evaluate", tmp_path / "trained", "--views", "five-crop", "--noise", "none").code == 0
+    assert invoke("evaluate", digits_training, "--views", "five-crop", "--noise", "none").code == 0
 
 
-def test_a_network_that_gives_nothing_finite_is_judged_and_said_so(
-    pure_nas: Command, finished: Study, tmp_path: Path
-) -> None:
+def test_a_network_that_gives_nothing_finite_is_evaluated_and_said_so(finished: Study, tmp_path: Path) -> None:
     trial = finished.run / "trials" / "0001"
     shutil.copy(trial / "architecture.json", tmp_path)
     weights = safetensors.torch.load_file(trial / "weights.safetensors")
     weights["classifier.linear.bias"].fill_(float("nan"))
     safetensors.torch.save_file(weights, tmp_path / "weights.safetensors")
-    answer = pure_nas("evaluate", tmp_path, "--dataset", finished.dataset, "--invariance", "--noise", "gaussian=0.1")
+    answer = invoke("evaluate", tmp_path, "--dataset", finished.dataset, "--invariance", "--noise", "gaussian=0.1")
     assert answer.code == 0
     assert "the logits of 24 images are not finite" in " ".join(answer.stdout.split())
     assert "0.00 %" in answer.stdout
 
 
-def test_damaged_weights_are_refused(pure_nas: Command, study: Study) -> None:
-    path = study.run / "trials" / "0001" / "weights.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
-    answer = pure_nas("evaluate", f"{study.run}:1")
-    assert answer.code == 1
-    assert "are damaged" in answer.message
-
-
-def test_a_retrained_trial_is_judged_beside_its_conv_twins(pure_nas: Command, new_study: Study, tmp_path: Path) -> None:
+def test_a_retrained_trial_is_compared_with_its_conv_twins(new_study: Study, tmp_path: Path) -> None:
     study = Study(new_study.dataset, new_study.space, tmp_path / "runs", "twins")
     assert study.go("--trials", 3).code == 0
     chosen = next(
@@ -231,40 +211,38 @@ def test_a_retrained_trial_is_judged_beside_its_conv_twins(pure_nas: Command, ne
         for number in range(3)
         if "product" in (study.run / "trials" / f"{number:04}" / "architecture.json").read_text(encoding="utf-8")
     )
-    early = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin")
+    early = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin")
     assert early.code == 2
     assert f"Train them first: pure-nas retrain {study.run} --trials {chosen} --seeds 3" in early.message
-    assert pure_nas("retrain", study.run, "--trials", chosen, "--seeds", 2, "--device", "cpu").code == 0
-    answer = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "gaussian=0.2", "--json")
-    networks = parsed(answer.stdout)["networks"]
-    retrained = parsed((study.run / "retrain.json").read_text(encoding="utf-8"))
-    expected = {row["variant"]: row for row in retrained["rows"]}  # type: ignore[attr-defined]
+    assert invoke("retrain", study.run, "--trials", chosen, "--seeds", 2, "--device", "cpu").code == 0
+    answer = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "gaussian=0.2", "--json")
+    networks = answer.json["networks"]
+    retrained = json_in(study.run / "retrain.json")
+    expected = {row["variant"]: row for row in retrained["rows"]}
     names = [name for name in expected if not name.startswith("product twin")]
     called = [f"{study.run}:{chosen}, retrained, 2 seeds", *(f"{name}, 2 seeds" for name in names[1:])]
-    assert [each["name"] for each in networks] == called  # type: ignore[attr-defined]
-    for each, name in zip(networks, names, strict=True):  # type: ignore[call-overload]
+    assert [each["name"] for each in networks] == called
+    for each, name in zip(networks, names, strict=True):
         accuracies = expected[name]["test_accuracy"]
         assert each["evaluation"]["accuracy"] == pytest.approx(expected[name]["mean"])
         assert each["evaluation"]["accuracies"] == pytest.approx(accuracies)
         assert each["evaluation"]["interval"] == pytest.approx([min(accuracies), max(accuracies)])
         assert len(set(each["weights"])) == 2
         assert [point["level"] for point in each["evaluation"]["noise"]["gaussian"]] == [0, 0.2]
-    table = pure_nas(
-        "evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--out", tmp_path / "judged"
-    )
+    table = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--out", tmp_path / "out")
     shown = " ".join(table.stdout.split())
     assert "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest" in shown
     assert "95 % interval" not in table.stdout
-    assert (tmp_path / "judged" / "calibration.svg").is_file()
-    Path(networks[0]["weights"][0]).unlink()  # type: ignore[index]
-    fewer = pure_nas("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--json")
-    assert parsed(fewer.stdout)["networks"][0]["name"].endswith("retrained, 1 of 2 seeds")  # type: ignore[index]
+    assert (tmp_path / "out" / "calibration.svg").is_file()
+    Path(networks[0]["weights"][0]).unlink()
+    fewer = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--json")
+    assert fewer.json["networks"][0]["name"].endswith("retrained, 1 of 2 seeds")
     for of, words in (
         ("resnet20", "resnet20 is none"),
         (study.run / "trials" / f"{chosen:04}", "is none"),
         (f"{study.run}:{chosen}", "so --weights does not go with it"),
     ):
         other = ["--weights", "x.safetensors", "--dataset", "digits"] if "--weights" in words else []
-        refused = pure_nas("evaluate", of, "--conv-twin", *other)
+        refused = invoke("evaluate", of, "--conv-twin", *other)
         assert refused.code == 2
         assert words in refused.message

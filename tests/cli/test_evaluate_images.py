@@ -7,66 +7,51 @@ import shutil
 from pathlib import Path
 
 import pytest
-from studies import Command, Study
+from studies import Study, invoke, json_in, trained
 
 from pure_nas.run.directory import RunDirectory
 
 QUICK = ("--noise", "none", "--device", "cpu")
 
 
-def parsed(text: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(text)
-    return found
-
-
-def train(pure_nas: Command, dataset: object, folder: Path, *more: object) -> Path:
-    """Train a small network into a folder."""
-    command = ("train", "resnet8", "--dataset", dataset, "--epochs", 1, "-o", folder, "--device", "cpu", *more)
-    answer = pure_nas(*command)
-    assert answer.code == 0, answer.stderr
-    return folder
-
-
-def test_exported_weights_need_a_dataset(
-    pure_nas: Command, finished: Study, image_folder: Path, tmp_path: Path
-) -> None:
-    pure_nas("export", finished.run, "--trial", "1", "--output", tmp_path / "mine")
-    answer = pure_nas("evaluate", tmp_path / "mine", "--noise", "none")
+def test_exported_weights_need_a_dataset(finished: Study, image_folder: Path, tmp_path: Path) -> None:
+    invoke("export", finished.run, "--trial", "1", "--output", tmp_path / "mine")
+    answer = invoke("evaluate", tmp_path / "mine", "--noise", "none")
     assert answer.code == 2
     assert "says which images to evaluate it on" in answer.message
-    answer = pure_nas("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
+    answer = invoke("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
     assert answer.code == 0
     assert "normalised by" not in answer.message  # network.py says by which mean and deviation
-    by_validation = pure_nas("evaluate", tmp_path / "mine", "--dataset", image_folder, "--split", "validation")
+    by_validation = invoke("evaluate", tmp_path / "mine", "--dataset", image_folder, "--split", "validation")
     assert by_validation.code == 0
     assert "nothing says what it was trained on" in by_validation.message
-    exported = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
-    trial = pure_nas("evaluate", f"{finished.run}:1", "--noise", "none", "--json")
-    assert exported == parsed(trial.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+    exported = answer.evaluation
+    trial = invoke("evaluate", f"{finished.run}:1", "--noise", "none", "--json")
+    assert exported == trial.evaluation
 
 
-def test_what_train_wrote_is_judged_on_its_dataset(pure_nas: Command, tmp_path: Path) -> None:
-    answer = pure_nas("evaluate", train(pure_nas, "digits", tmp_path / "trained"), *QUICK)
+def test_what_train_wrote_is_evaluated_on_its_dataset(digits_training: Path) -> None:
+    answer = invoke("evaluate", digits_training, *QUICK)
     assert answer.code == 0
     assert "digits, 359 test images" in answer.stdout
     assert "normalised by" not in answer.message
 
 
-def test_images_may_have_another_size(pure_nas: Command, finished: Study, image_folder: Path) -> None:
-    answer = pure_nas(
+def test_images_may_have_another_size(finished: Study, image_folder: Path) -> None:
+    answer = invoke(
         "evaluate", f"{finished.run}:best", "--dataset", image_folder, "--image-size", 12, "--noise", "none", "--json"
     )
-    found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+    found = answer.evaluation
     assert (found["image_size"], found["images"]) == (12, 24)
 
 
-def test_retrained_networks_are_not_judged_by_images_that_they_saw(pure_nas: Command, study: Study) -> None:
+def test_retrained_networks_are_not_evaluated_on_images_that_they_saw(study: Study) -> None:
     folder = study.run / "retrain" / "0123456789ab-seed1"
     shutil.copytree(study.run / "trials" / "0001", folder)
-    answer = pure_nas("evaluate", folder / "weights.safetensors", "--split", "validation", "--noise", "none")
+    answer = invoke("evaluate", folder / "weights.safetensors", "--split", "validation", "--noise", "none")
     assert answer.code == 2
     assert "was trained on these validation images" in answer.message
-    assert pure_nas("evaluate", folder / "weights.safetensors", "--noise", "none").code == 0
+    assert invoke("evaluate", folder / "weights.safetensors", "--noise", "none").code == 0
 
 
 EXPERIMENT = """
@@ -89,31 +74,29 @@ image_size = 10
 
 
 @pytest.mark.parametrize("curve", ["false", "true"])
-def test_networks_of_an_experiment_are_judged_by_its_images(
-    pure_nas: Command, image_folder: Path, tmp_path: Path, curve: str
-) -> None:
+def test_networks_of_an_experiment_are_evaluated_on_its_images(image_folder: Path, tmp_path: Path, curve: str) -> None:
     file, run = tmp_path / "e.toml", tmp_path / "run"
     file.write_text(EXPERIMENT.format(dataset=image_folder, curve=curve), encoding="utf-8")
-    assert pure_nas("experiment", file, "--out", run, "--device", "cpu").code == 0
+    assert invoke("experiment", file, "--out", run, "--device", "cpu").code == 0
     folder = run / "trials" / "adds-seed1"
-    result = parsed((folder / "result.json").read_text(encoding="utf-8"))
+    result = json_in(folder / "result.json")
     for name in (folder, folder / "weights.safetensors", f"{run}:adds-seed1"):
-        answer = pure_nas("evaluate", name, "--noise", "none", "--json", "--device", "cpu")
+        answer = invoke("evaluate", name, "--noise", "none", "--json", "--device", "cpu")
         assert answer.code == 0, answer.stderr
         assert "normalised by" not in answer.message
-        found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+        found = answer.evaluation
         assert (found["image_size"], found["images"]) == (10, 24)
-        assert found["error"] == pytest.approx(result["metrics"]["error"])  # type: ignore[index]
+        assert found["error"] == pytest.approx(result["metrics"]["error"])
     # Validation images were learnt from, unless the curve was read off them; they are those of the experiment.
     for more in ((), ("--dataset", image_folder), ("--seed", 1), ("--image-size", 8)):
-        judged = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json", *more)
+        evaluated = invoke("evaluate", folder, "--split", "validation", "--noise", "none", "--json", *more)
         if curve == "true":
-            assert judged.code == 0, judged.stderr
-            assert parsed(judged.stdout)["networks"][0]["evaluation"]["images"] == 12  # type: ignore[index]
+            assert evaluated.code == 0, evaluated.stderr
+            assert evaluated.evaluation["images"] == 12
         else:
-            assert judged.code == 2
-            assert "was trained on these validation images" in judged.message
-    unknown = pure_nas("evaluate", f"{run}:adds-sed1")
+            assert evaluated.code == 2
+            assert "was trained on these validation images" in evaluated.message
+    unknown = invoke("evaluate", f"{run}:adds-sed1")
     assert unknown.code == 2
     assert 'did you mean "adds-seed1"' in unknown.message
 
@@ -122,103 +105,97 @@ OTHERWISE = "was trained on images of {name} that were split in another way, or 
 
 
 @pytest.mark.parametrize("more", [("--seed", 7), ("--image-size", 12), ("--seed", 7, "--dataset", "{images}")])
-def test_the_seed_decides_no_split(
-    pure_nas: Command, finished: Study, image_folder: Path, more: tuple[object, ...]
-) -> None:
+def test_the_seed_decides_no_split(finished: Study, image_folder: Path, more: tuple[object, ...]) -> None:
     """Those of the training at another size, too, are the validation images."""
     given = [image_folder if each == "{images}" else each for each in more]
-    answer = pure_nas("evaluate", f"{finished.run}:2", "--split", "validation", *given, *QUICK, "--json")
+    answer = invoke("evaluate", f"{finished.run}:2", "--split", "validation", *given, *QUICK, "--json")
     assert answer.code == 0, answer.stderr
-    result = parsed((finished.run / "trials" / "0002" / "result.json").read_text(encoding="utf-8"))
-    found = parsed(answer.stdout)["networks"][0]["evaluation"]  # type: ignore[index]
+    result = json_in(finished.run / "trials" / "0002" / "result.json")
+    found = answer.evaluation
     if "--image-size" in more:
         assert (found["image_size"], found["images"]) == (12, 7)
     else:
-        assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)  # type: ignore[index]
+        assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)
 
 
-def test_the_seed_decides_the_noise(pure_nas: Command, finished: Study) -> None:
+def test_the_seed_decides_the_noise(finished: Study) -> None:
     command = ("evaluate", f"{finished.run}:2", "--noise", "gaussian=0.3", "--json", "--seed")
-    first, again, other = (parsed(pure_nas(*command, seed).stdout)["networks"] for seed in (1, 1, 2))
+    first, again, other = (invoke(*command, seed).json["networks"] for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-def test_networks_of_another_split_are_not_judged_by_validation_images(
-    pure_nas: Command, finished: Study, image_folder: Path, tmp_path: Path
+def test_networks_of_another_split_are_not_evaluated_on_validation_images(
+    finished: Study, image_folder: Path, tmp_path: Path
 ) -> None:
     name = image_folder.name
-    alike = train(pure_nas, image_folder, tmp_path / "alike")
-    larger = train(pure_nas, image_folder, tmp_path / "larger", "--image-size", 12)
-    other = train(pure_nas, image_folder, tmp_path / "other", "--seed", 5)
+    alike = trained(image_folder, tmp_path / "alike")
+    larger = trained(image_folder, tmp_path / "larger", "--image-size", 12)
+    other = trained(image_folder, tmp_path / "other", "--seed", 5)
     for first in (f"{finished.run}:2", alike, larger):
         against = ("--against", alike, "--against", larger)
-        answer = pure_nas("evaluate", first, *against, "--split", "validation", *QUICK)
+        answer = invoke("evaluate", first, *against, "--split", "validation", *QUICK)
         assert answer.code == 0, answer.stderr
-        refused = pure_nas("evaluate", first, "--against", other, "--split", "validation", *QUICK)
+        refused = invoke("evaluate", first, "--against", other, "--split", "validation", *QUICK)
         assert refused.code == 2
         assert OTHERWISE.format(name=name) in refused.message
         assert "--split test" in refused.message
-    assert pure_nas("evaluate", alike, "--against", other, *QUICK).code == 0
-    assert pure_nas("evaluate", other, "--split", "validation", *QUICK).code == 0
+    assert invoke("evaluate", alike, "--against", other, *QUICK).code == 0
+    assert invoke("evaluate", other, "--split", "validation", *QUICK).code == 0
 
 
-def test_a_copy_of_the_images_is_split_as_for_the_training(
-    pure_nas: Command, image_folder: Path, tmp_path: Path
-) -> None:
-    folder = train(pure_nas, image_folder, tmp_path / "trained", "--seed", 5)
+def test_a_copy_of_the_images_is_split_as_for_the_training(image_folder: Path, tmp_path: Path) -> None:
+    folder = trained(image_folder, tmp_path / "trained", "--seed", 5)
     copy = tmp_path / "renamed"
     shutil.copytree(image_folder, copy)
-    assert pure_nas("evaluate", folder, "--dataset", copy, "--split", "validation", *QUICK).code == 0
+    assert invoke("evaluate", folder, "--dataset", copy, "--split", "validation", *QUICK).code == 0
     moved = tmp_path / "elsewhere" / image_folder.name
     shutil.copytree(image_folder, moved)
     (moved / "train" / "crosses" / "003.png").unlink()
-    changed = pure_nas("evaluate", folder, "--dataset", moved, "--split", "validation", *QUICK)
+    changed = invoke("evaluate", folder, "--dataset", moved, "--split", "validation", *QUICK)
     assert changed.code == 2
     assert OTHERWISE.format(name=image_folder.name) in changed.message
 
 
-def test_images_that_have_changed_are_refused_until_they_are_named(
-    pure_nas: Command, image_folder: Path, tmp_path: Path
-) -> None:
+def test_images_that_have_changed_are_refused_until_they_are_named(image_folder: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     shutil.copytree(image_folder, images)
-    folder = train(pure_nas, images, tmp_path / "trained")
+    folder = trained(images, tmp_path / "trained")
     (images / "train" / "crosses" / "003.png").unlink()
-    refused = pure_nas("evaluate", folder, *QUICK)
+    refused = invoke("evaluate", folder, *QUICK)
     assert refused.code == 1
     assert "have changed since" in refused.message
-    assert pure_nas("evaluate", folder, "--dataset", images, *QUICK).code == 0
+    assert invoke("evaluate", folder, "--dataset", images, *QUICK).code == 0
 
 
 def test_what_was_trained_on_a_folder_finds_it_again(
-    pure_nas: Command, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(image_folder.parent)
-    folder = train(pure_nas, image_folder.name, tmp_path / "trained")
+    folder = trained(image_folder.name, tmp_path / "trained")
     monkeypatch.chdir(tmp_path)
-    answer = pure_nas("evaluate", "trained", *QUICK)
+    answer = invoke("evaluate", "trained", *QUICK)
     assert answer.code == 0, answer.stderr
     assert f"{image_folder.name}, 24 test images" in answer.stdout
     # The same command goes on with it from anywhere.
-    assert train(pure_nas, image_folder, folder) == folder
+    assert trained(image_folder, folder) == folder
 
 
-def test_trainings_of_older_versions_are_read(pure_nas: Command, image_folder: Path, tmp_path: Path) -> None:
+def test_trainings_of_older_versions_are_read(image_folder: Path, tmp_path: Path) -> None:
     for dataset, folder in (("digits", tmp_path / "named"), (image_folder, tmp_path / "folder")):
-        train(pure_nas, dataset, folder)
+        trained(dataset, folder)
         file = folder / "training.json"
-        kept = {key: parsed(file.read_text())[key] for key in ("schema", "dataset", "fingerprint", "seed")}
+        kept = {key: json_in(file)[key] for key in ("schema", "dataset", "fingerprint", "seed")}
         file.write_text(json.dumps(kept))
-        train(pure_nas, dataset, folder)
-    assert pure_nas("evaluate", tmp_path / "named", "--split", "validation", *QUICK).code == 0
-    unnamed = pure_nas("evaluate", tmp_path / "folder", *QUICK)
+        trained(dataset, folder)
+    assert invoke("evaluate", tmp_path / "named", "--split", "validation", *QUICK).code == 0
+    unnamed = invoke("evaluate", tmp_path / "folder", *QUICK)
     assert unnamed.code == 2
     assert f'the images are called "{image_folder.name}", but not where they are' in unnamed.message
-    answer = pure_nas("evaluate", tmp_path / "folder", "--dataset", image_folder, *QUICK)
+    answer = invoke("evaluate", tmp_path / "folder", "--dataset", image_folder, *QUICK)
     assert answer.code == 0
     assert "normalised by" not in answer.message
-    resized = pure_nas("evaluate", tmp_path / "folder", "--dataset", image_folder, "--image-size", 12, *QUICK)
+    resized = invoke("evaluate", tmp_path / "folder", "--dataset", image_folder, "--image-size", 12, *QUICK)
     assert "training.json does not say by which" in " ".join(resized.message.split())
 
 
@@ -226,32 +203,30 @@ def spoil(image: Path) -> None:
     image.write_bytes(image.read_bytes()[:40])
 
 
-def test_corrupt_test_images_are_left_out_if_asked(pure_nas: Command, new_study: Study, tmp_path: Path) -> None:
+def test_corrupt_test_images_are_left_out_if_asked(new_study: Study, tmp_path: Path) -> None:
     images = tmp_path / "images"
     shutil.copytree(new_study.dataset, images)
     study = Study(images, new_study.space, tmp_path / "runs", "corrupt")
     assert study.go("--trials", 1).code == 0
-    trained = train(pure_nas, images, tmp_path / "trained")
+    training = trained(images, tmp_path / "trained")
     spoil(images / "test" / "crosses" / "003.png")
-    for name in (f"{study.run}:0", trained):
-        refused = pure_nas("evaluate", name, *QUICK)
+    for name in (f"{study.run}:0", training):
+        refused = invoke("evaluate", name, *QUICK)
         assert refused.code == 1
         assert "--skip-corrupt" in refused.message
-        answer = pure_nas("evaluate", name, "--skip-corrupt", *QUICK)
+        answer = invoke("evaluate", name, "--skip-corrupt", *QUICK)
         assert answer.code == 0, answer.stderr
         assert "23 test images" in answer.stdout
 
 
 @pytest.mark.parametrize("more", [(), ("--seed", 3), ("--image-size", 12)])
-def test_what_left_corrupt_images_out_does_so_again(
-    pure_nas: Command, new_study: Study, tmp_path: Path, more: tuple[object, ...]
-) -> None:
+def test_what_left_corrupt_images_out_does_so_again(new_study: Study, tmp_path: Path, more: tuple[object, ...]) -> None:
     images = tmp_path / "images"
     shutil.copytree(new_study.dataset, images)
     spoil(images / "train" / "crosses" / "003.png")
     study = Study(images, new_study.space, tmp_path / "runs", "corrupt")
     assert study.go("--trials", 1, "--skip-corrupt").code == 0
     assert RunDirectory(study.run).settings()["skip_corrupt"] is True
-    answer = pure_nas("evaluate", f"{study.run}:0", *more, *QUICK)
+    answer = invoke("evaluate", f"{study.run}:0", *more, *QUICK)
     assert answer.code == 0, answer.stderr
     assert "24 test images" in answer.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pure_nas_cli.evaluate_run import print_evaluations
+from pure_nas_cli.commands.evaluate import print_evaluations
 
 from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.evaluation import Evaluation, evaluate_network

@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 import torch
 from heard import Heard
-from studies import Answer, Command, Study, invoke
+from studies import Answer, Study, invoke, json_in
 
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.run.directory import RunDirectory, TrialDirectory
@@ -34,7 +34,7 @@ def changed(path: Path, change: Mapping[str, Any]) -> None:
 
 def ended_so(folder: Path) -> None:
     """Let a training have ended with the files that are in its folder now."""
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result = json_in(folder / "result.json")
     TrialDirectory(folder, 0).finish({name: value for name, value in result.items() if name != "digests"})
 
 
@@ -65,7 +65,7 @@ def retrain(study: Study, *, seeds: int = 3, epochs: int = 1) -> None:
 
 def seed_folders(study: Study, epochs: int = 1) -> dict[int, Path]:
     """Where trial 1 was retrained, by seed."""
-    rows = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))["rows"]
+    rows = json_in(study.run / "retrain.json")["rows"]
     (row,) = (row for row in rows if (row["trial"], row["variant"], row["epochs"]) == (1, "trial", epochs))
     return {seed: study.run / "retrain" / f"{row['digest']}-seed{seed}" for seed in row["seeds"]}
 
@@ -81,8 +81,8 @@ def exported(answer: Answer) -> Path:
     return Path(answer.stdout.splitlines()[0]).parent
 
 
-def test_retrained_weights_are_taken_by_their_training_record(pure_nas: Command, retrained: Study) -> None:
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+def test_retrained_weights_are_taken_by_their_training_record(retrained: Study) -> None:
+    answer = invoke("export", retrained.run, "--trial", 1)
     folder = exported(answer)
     assert same_weights(folder, seed_folders(retrained)[3])
     told = (
@@ -96,47 +96,47 @@ def test_retrained_weights_are_taken_by_their_training_record(pure_nas: Command,
         assert score in text
 
 
-def test_the_choice_does_not_look_at_test_scores(pure_nas: Command, retrained: Study) -> None:
+def test_the_choice_does_not_look_at_test_scores(retrained: Study) -> None:
     for seed, accuracy in zip((1, 2, 3), (0.75, 0.625, 0.5), strict=True):
         changed(seed_folders(retrained)[seed] / "result.json", {"metrics": {"accuracy": accuracy}})
     retrain(retrained)
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert same_weights(exported(answer), seed_folders(retrained)[3])
     assert "Test accuracy 50.00 %" in answer.message
 
 
-def test_of_two_seeds_the_first_is_taken(pure_nas: Command, study: Study) -> None:
+def test_of_two_seeds_the_first_is_taken(study: Study) -> None:
     retrain(study, seeds=2)
     for losses in ((0.1, 0.7), (0.7, 0.1)):
         for loss, folder in zip(losses, seed_folders(study).values(), strict=True):
             changed(folder / "metrics.jsonl", {"train_loss": loss})
-        assert "seed 1 of 2" in pure_nas("export", study.run, "--trial", 1).message
+        assert "seed 1 of 2" in invoke("export", study.run, "--trial", 1).message
 
 
-def test_a_seed_can_be_chosen(pure_nas: Command, retrained: Study) -> None:
-    answer = pure_nas("export", retrained.run, "--trial", 1, "--seed", 2)
+def test_a_seed_can_be_chosen(retrained: Study) -> None:
+    answer = invoke("export", retrained.run, "--trial", 1, "--seed", 2)
     assert same_weights(exported(answer), seed_folders(retrained)[2])
     assert "Retrained weights: seed 2 of 3; 1 epoch" in answer.message
     assert "Test accuracy 62.50 % on shapes0; mean of 3 seeds 62.50 %" in answer.message
 
 
-def test_weights_of_the_search_can_be_chosen(pure_nas: Command, retrained: Study) -> None:
-    own = exported(pure_nas("export", retrained.run, "--trial", 1))
-    answer = pure_nas("export", retrained.run, "--trial", 1, "--from", "search")
+def test_weights_of_the_search_can_be_chosen(retrained: Study) -> None:
+    own = exported(invoke("export", retrained.run, "--trial", 1))
+    answer = invoke("export", retrained.run, "--trial", 1, "--from", "search")
     folder = exported(answer)
     assert folder != own
     trial = retrained.run / "trials" / "0001"
     assert same_weights(folder, trial)
     assert "Weights of the search: 1 epoch on the training images." in answer.message
-    error = json.loads((trial / "result.json").read_text(encoding="utf-8"))["metrics"]["error"]
+    error = json_in(trial / "result.json")["metrics"]["error"]
     assert f"Validation error {100 * error:.2f} % on shapes0, a single run." in answer.message
     assert "Test accuracy" not in (folder / "network.py").read_text(encoding="utf-8")
 
 
-def test_a_trial_that_was_not_retrained_has_weights_of_the_search_only(pure_nas: Command, retrained: Study) -> None:
-    assert "Weights of the search" in pure_nas("export", retrained.run, "--trial", 2).message
+def test_a_trial_that_was_not_retrained_has_weights_of_the_search_only(retrained: Study) -> None:
+    assert "Weights of the search" in invoke("export", retrained.run, "--trial", 2).message
     for arguments in (("--from", "retrain"), ("--seed", 1)):
-        answer = pure_nas("export", retrained.run, "--trial", 2, *arguments)
+        answer = invoke("export", retrained.run, "--trial", 2, *arguments)
         assert answer.code == 2
         command = f"Trial 2 was not retrained. Retrain it: pure-nas retrain {retrained.run} --trials 2"
         assert command.replace(" ", "") in answer.message.replace(" ", "")
@@ -150,9 +150,9 @@ def test_a_trial_that_was_not_retrained_has_weights_of_the_search_only(pure_nas:
     ],
 )
 def test_a_seed_that_was_not_trained_is_refused(
-    pure_nas: Command, retrained_once: Study, arguments: tuple[object, ...], message: str
+    retrained_once: Study, arguments: tuple[object, ...], message: str
 ) -> None:
-    answer = pure_nas("export", retrained_once.run, "--trial", 1, *arguments)
+    answer = invoke("export", retrained_once.run, "--trial", 1, *arguments)
     assert answer.code == 2
     assert message in answer.message
 
@@ -165,117 +165,117 @@ def diverge(study: Study, *seeds: int) -> None:
     retrain(study)
 
 
-def test_seeds_that_diverged_are_left_out_and_counted(pure_nas: Command, retrained: Study) -> None:
+def test_seeds_that_diverged_are_left_out_and_counted(retrained: Study) -> None:
     diverge(retrained, 3)
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert "seed 1 of 3 (1 diverged), the one whose last training loss" in answer.message
     assert "Test accuracy 50.00 % on shapes0; mean of 2 seeds 56.25 %" in answer.message
-    refused = pure_nas("export", retrained.run, "--trial", 1, "--seed", 3)
+    refused = invoke("export", retrained.run, "--trial", 1, "--seed", 3)
     assert refused.code == 2
     assert "Seed 3 of trial 1 diverged. Choose another: seeds 1, 2." in refused.message
 
 
-def test_where_every_seed_diverged_the_search_has_the_weights(pure_nas: Command, retrained: Study) -> None:
+def test_where_every_seed_diverged_the_search_has_the_weights(retrained: Study) -> None:
     diverge(retrained, 1, 2, 3)
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert same_weights(exported(answer), retrained.run / "trials" / "0001")
     assert "Retrained for 1 epoch, it diverged with every seed. Weights of the search" in answer.message
-    refused = pure_nas("export", retrained.run, "--trial", 1, "--from", "retrain")
+    refused = invoke("export", retrained.run, "--trial", 1, "--from", "retrain")
     assert refused.code == 2
     assert "Trial 1 diverged with every seed when it was retrained." in refused.message
 
 
-def test_a_trial_that_repeats_another_shares_its_weights(pure_nas: Command, retrained: Study) -> None:
+def test_a_trial_that_repeats_another_shares_its_weights(retrained: Study) -> None:
     trials = retrained.run / "trials"
     shutil.copytree(trials / "0001", trials / "0006")
     (trials / "0006" / "weights.safetensors").unlink()
     changed(trials / "0006" / "result.json", {"replay_of": 1, "number": 6})
-    answer = pure_nas("export", retrained.run, "--trial", 6)
+    answer = invoke("export", retrained.run, "--trial", 6)
     assert same_weights(exported(answer), seed_folders(retrained)[3])
     assert answer.message.startswith('Trial 6 of the pure-nas study "tiny", retrained.')
-    searched = pure_nas("export", retrained.run, "--trial", 6, "--from", "search")
+    searched = invoke("export", retrained.run, "--trial", 6, "--from", "search")
     assert same_weights(exported(searched), trials / "0001")
 
 
 @pytest.mark.parametrize("order", [(2, 1), (1, 2)])
-def test_of_several_retrainings_the_longest_is_taken(pure_nas: Command, study: Study, order: tuple[int, ...]) -> None:
+def test_of_several_retrainings_the_longest_is_taken(study: Study, order: tuple[int, ...]) -> None:
     for epochs in order:
         retrain(study, epochs=epochs, seeds=1)
-    answer = pure_nas("export", study.run, "--trial", 1)
+    answer = invoke("export", study.run, "--trial", 1)
     folder = exported(answer)
     assert same_weights(folder, seed_folders(study, epochs=2)[1])
-    judged = pure_nas("evaluate", folder, "--noise", "none", "--json")
-    accuracy = json.loads(judged.stdout)["networks"][0]["evaluation"]["accuracy"]
+    evaluated = invoke("evaluate", folder, "--noise", "none", "--json")
+    accuracy = evaluated.evaluation["accuracy"]
     assert f"Test accuracy {100 * accuracy:.2f} % on shapes0, a single run." in answer.message
     assert "seed 1 of 1; 2 epochs on the training and validation images." in answer.message
 
 
-def test_a_seed_that_only_a_shorter_retraining_has_is_found_there(pure_nas: Command, study: Study) -> None:
+def test_a_seed_that_only_a_shorter_retraining_has_is_found_there(study: Study) -> None:
     retrain(study, epochs=2, seeds=1)
     retrain(study, epochs=1, seeds=2)
-    answer = pure_nas("export", study.run, "--trial", 1, "--seed", 2)
+    answer = invoke("export", study.run, "--trial", 1, "--seed", 2)
     assert same_weights(exported(answer), seed_folders(study, epochs=1)[2])
     assert "seed 2 of 2; 1 epoch on the training and validation images" in " ".join(answer.message.split())
 
 
-def test_missing_weights_of_a_seed_are_named_with_the_way_out(pure_nas: Command, retrained: Study) -> None:
+def test_missing_weights_of_a_seed_are_named_with_the_way_out(retrained: Study) -> None:
     weights = seed_folders(retrained)[3] / "weights.safetensors"
     weights.unlink()
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert answer.code == 1
     assert f"{weights} are missing.".replace(" ", "") in answer.message.replace(" ", "")
     assert "Choose others with --seed N or --from search; or remove" in answer.message
     for more in (("--seed", 1), ("--from", "search"), ("--format", "json")):
-        assert pure_nas("export", retrained.run, "--trial", 1, *more).code == 0
+        assert invoke("export", retrained.run, "--trial", 1, *more).code == 0
     shutil.rmtree(weights.parent)
-    assert "Give the pure-nas retrain command again" in pure_nas("export", retrained.run, "--trial", 1).message
+    assert "Give the pure-nas retrain command again" in invoke("export", retrained.run, "--trial", 1).message
 
 
-def test_swapped_weights_of_another_network_are_refused(pure_nas: Command, retrained: Study) -> None:
+def test_swapped_weights_of_another_network_are_refused(retrained: Study) -> None:
     target = seed_folders(retrained)[3] / "weights.safetensors"
     shutil.copy(next(retrained.run.glob("trials/0002/weights.safetensors")), target)
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert answer.code == 1
     assert "are damaged, or belong to another training than the result.json next to them" in answer.message
 
 
 @pytest.mark.parametrize("content", ["", '{"epoch": 1}\n'])
-def test_without_a_training_record_a_seed_has_to_be_chosen(pure_nas: Command, retrained: Study, content: str) -> None:
+def test_without_a_training_record_a_seed_has_to_be_chosen(retrained: Study, content: str) -> None:
     (seed_folders(retrained)[2] / "metrics.jsonl").write_text(content, encoding="utf-8")
     ended_so(seed_folders(retrained)[2])
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert answer.code == 1
     assert "does not say the training loss of epoch 1" in answer.message
     assert "Choose one with --seed N: seeds 1, 2, 3." in answer.message
-    assert pure_nas("export", retrained.run, "--trial", 1, "--seed", 1).code == 0
+    assert invoke("export", retrained.run, "--trial", 1, "--seed", 1).code == 0
 
 
-def test_results_that_were_edited_since_are_named(pure_nas: Command, retrained: Study) -> None:
+def test_results_that_were_edited_since_are_named(retrained: Study) -> None:
     changed(seed_folders(retrained)[1] / "result.json", {"metrics": {"accuracy": 0.99}})
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert answer.code == 1
     assert "does not say of trial 1 what the results of its seeds say. Give the pure-nas retrain" in answer.message
 
 
-def test_a_seed_without_a_score_is_damaged(pure_nas: Command, retrained: Study) -> None:
+def test_a_seed_without_a_score_is_damaged(retrained: Study) -> None:
     changed(seed_folders(retrained)[3] / "result.json", {"metrics": {"accuracy": 52.0}})
-    answer = pure_nas("export", retrained.run, "--trial", 1)
+    answer = invoke("export", retrained.run, "--trial", 1)
     assert answer.code == 1
     assert "result.json is damaged" in answer.message
 
 
-def test_folders_of_trainings_are_exported(pure_nas: Command, retrained: Study) -> None:
+def test_folders_of_trainings_are_exported(retrained: Study) -> None:
     seed = seed_folders(retrained)[2]
-    answer = pure_nas("export", seed)
+    answer = invoke("export", seed)
     assert same_weights(exported(answer), seed)
     assert 'A network retrained in the pure-nas study "tiny". Trained with seed 2 for 1 epoch.' in answer.message
     assert "Test accuracy 62.50 % on shapes0; mean of 3 seeds 62.50 %, 95 % interval 31.45 to" in answer.message
     trial = retrained.run / "trials" / "0001"
-    answer = pure_nas("export", trial)
+    answer = invoke("export", trial)
     assert same_weights(exported(answer), trial)
     assert 'Trial 1 of the pure-nas study "tiny". Weights of the search' in answer.message
     copy = shutil.copytree(trial, trial.with_name("0001-copy"))
-    assert 'There is no trial "1-copy"' in pure_nas("export", copy).message
+    assert 'There is no trial "1-copy"' in invoke("export", copy).message
 
 
 def train(study: Study, folder: Path) -> Path:
@@ -284,32 +284,30 @@ def train(study: Study, folder: Path) -> Path:
     return folder
 
 
-def test_what_train_has_trained_is_exported_and_judged(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+def test_what_train_has_trained_is_exported_and_evaluated(finished: Study, tmp_path: Path) -> None:
     folder = train(finished, tmp_path / "trained")
-    answer = pure_nas("export", folder, "-o", tmp_path / "out")
+    answer = invoke("export", folder, "-o", tmp_path / "out")
     assert same_weights(exported(answer), folder)
-    error = json.loads((folder / "result.json").read_text(encoding="utf-8"))["metrics"]["error"]
+    error = json_in(folder / "result.json")["metrics"]["error"]
     told = f"seed 0 for 1 epoch on the training images. Validation error {100 * error:.2f} % on shapes0, a single run."
     assert told in answer.message
     source = (tmp_path / "out" / "network.py").read_text(encoding="utf-8")
-    data = json.loads((folder / "training.json").read_text(encoding="utf-8"))["data"]
+    data = json_in(folder / "training.json")["data"]
     assert f"MEAN = ({data['mean'][0]},)" in source
     assert f"STD = ({data['std'][0]},)" in source
     assert 'CLASSES = ("circles", "crosses", "stripes")' in source
-    assert exported(pure_nas("export", folder)) == folder / "export"
-    judged = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none", "--json")
-    assert json.loads(judged.stdout)["networks"][0]["evaluation"]["error"] == pytest.approx(error)
+    assert exported(invoke("export", folder)) == folder / "export"
+    evaluated = invoke("evaluate", folder, "--split", "validation", "--noise", "none", "--json")
+    assert evaluated.evaluation["error"] == pytest.approx(error)
 
 
-def test_what_an_older_train_left_out_is_read_from_the_images(
-    pure_nas: Command, finished: Study, tmp_path: Path
-) -> None:
+def test_what_an_older_train_left_out_is_read_from_the_images(finished: Study, tmp_path: Path) -> None:
     folder = train(finished, tmp_path / "trained")
-    assert pure_nas("export", folder, "-o", tmp_path / "new").code == 0
-    facts = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    assert invoke("export", folder, "-o", tmp_path / "new").code == 0
+    facts = json_in(folder / "training.json")
     del facts["data"]
     (folder / "training.json").write_text(json.dumps(facts), encoding="utf-8")
-    assert pure_nas("export", folder, "-o", tmp_path / "old").code == 0
+    assert invoke("export", folder, "-o", tmp_path / "old").code == 0
     new, old = ((tmp_path / name / "network.py").read_text(encoding="utf-8") for name in ("new", "old"))
     assert new == old
 
@@ -329,76 +327,74 @@ base_width = 2
 """
 
 
-def test_trainings_of_an_experiment_are_exported(pure_nas: Command, image_folder: Path, tmp_path: Path) -> None:
+def test_trainings_of_an_experiment_are_exported(image_folder: Path, tmp_path: Path) -> None:
     file, run = tmp_path / "which.toml", tmp_path / "run"
     file.write_text(EXPERIMENT.format(dataset=image_folder), encoding="utf-8")
-    assert pure_nas("experiment", file, "--out", run, "--device", "cpu").code == 0
+    assert invoke("experiment", file, "--out", run, "--device", "cpu").code == 0
     folder = run / "trials" / "adds-seed2"
-    answer = pure_nas("export", folder)
+    answer = invoke("export", folder)
     assert same_weights(exported(answer), folder)
     assert 'adds of the pure-nas experiment "which". Trained with seed 2 for 1 epoch. Test accuracy' in answer.message
     assert "; mean of 2 seeds " in answer.message
     for command, named in (("export", run / "trials" / "adds-seed1"), ("evaluate", f"{run}:adds-seed1")):
-        refused = pure_nas(command, run)
+        refused = invoke(command, run)
         assert refused.code in (1, 2)
         assert f"such as {named}.".replace(" ", "") in refused.message.replace(" ", "")
 
 
-def test_trainings_without_weights_are_refused(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+def test_trainings_without_weights_are_refused(finished: Study, tmp_path: Path) -> None:
     folder = train(finished, tmp_path / "trained")
     changed(folder / "result.json", {"state": "diverged", "reason": "the loss is nan"})
-    assert "is diverged: the loss is nan." in pure_nas("export", folder).message
+    assert "is diverged: the loss is nan." in invoke("export", folder).message
     for name in ("result.json", "weights.safetensors"):
         (folder / name).unlink()
-    unfinished = pure_nas("export", folder)
+    unfinished = invoke("export", folder)
     assert unfinished.code == 1
     assert "has not ended. Give the command that began it again: it goes on." in unfinished.message
-    judged = pure_nas("evaluate", folder)
-    assert judged.code == 2
-    assert "give the command that began it again, and it goes on" in judged.message
+    evaluated = invoke("evaluate", folder)
+    assert evaluated.code == 2
+    assert "give the command that began it again, and it goes on" in evaluated.message
 
 
-def test_folders_with_nothing_to_choose_refuse_a_choice(pure_nas: Command, retrained: Study, tmp_path: Path) -> None:
+def test_folders_with_nothing_to_choose_refuse_a_choice(retrained: Study, tmp_path: Path) -> None:
     folder = seed_folders(retrained)[1]
     for arguments in (("--trial", 1), ("--seed", 1), ("--from", "retrain")):
-        answer = pure_nas("export", folder, *arguments)
+        answer = invoke("export", folder, *arguments)
         assert answer.code == 2
         assert "holds one trained network, so there is nothing to choose." in answer.message
-    by_name = pure_nas("export", f"{retrained.run}:1")
+    by_name = invoke("export", f"{retrained.run}:1")
     assert by_name.code == 2
     assert f"{retrained.run} --trial 1.".replace(" ", "") in by_name.message.replace(" ", "")
-    inside = exported(pure_nas("export", retrained.run, "--trial", 1))
-    outside = exported(pure_nas("export", retrained.run, "--trial", 1, "-o", tmp_path / "out"))
+    inside = exported(invoke("export", retrained.run, "--trial", 1))
+    outside = exported(invoke("export", retrained.run, "--trial", 1, "-o", tmp_path / "out"))
     for exports in (inside, outside):
-        again = pure_nas("export", exports)
+        again = invoke("export", exports)
         assert again.code == 1
         assert "does not say which images its network was trained on" in again.message
 
 
-def test_exported_retrained_weights_are_not_judged_by_images_that_they_saw(pure_nas: Command, retrained: Study) -> None:
-    folder = exported(pure_nas("export", retrained.run, "--trial", 1))
-    answer = pure_nas("evaluate", folder, "--split", "validation", "--noise", "none")
+def test_exported_retrained_weights_are_not_evaluated_on_images_that_they_saw(retrained: Study) -> None:
+    folder = exported(invoke("export", retrained.run, "--trial", 1))
+    answer = invoke("evaluate", folder, "--split", "validation", "--noise", "none")
     assert answer.code == 2
     assert "was trained on these validation images" in answer.message
-    searched = exported(pure_nas("export", retrained.run, "--trial", 1, "--from", "search"))
-    assert pure_nas("evaluate", searched, "--split", "validation", "--noise", "none").code == 0
+    searched = exported(invoke("export", retrained.run, "--trial", 1, "--from", "search"))
+    assert invoke("evaluate", searched, "--split", "validation", "--noise", "none").code == 0
 
 
-def test_evaluate_says_which_weights_of_a_trial_it_takes(pure_nas: Command, retrained: Study) -> None:
-    answer = pure_nas("evaluate", f"{retrained.run}:1", "--noise", "none")
+def test_evaluate_says_which_weights_of_a_trial_it_takes(retrained: Study) -> None:
+    answer = invoke("evaluate", f"{retrained.run}:1", "--noise", "none")
     assert answer.code == 0
     assert f"{retrained.run}:1: the weights of the search (" in answer.message
     named = answer.message.split("; name ")[1].split(" for those weights")[0]
-    assert "the weights of the search" not in pure_nas("evaluate", named, "--noise", "none").message
+    assert "the weights of the search" not in invoke("evaluate", named, "--noise", "none").message
 
 
-def test_exported_networks_are_judged_on_images_normalised_as_the_file_says(
-    pure_nas: Command, retrained: Study, tmp_path: Path
-) -> None:
-    pure_nas("export", retrained.run, "--trial", 1, "-o", tmp_path / "mine", "--from", "search")
-    whole = pure_nas("evaluate", f"{retrained.run}:1", "--noise", "none", "--split", "test", "--json")
+def test_images_are_normalised_as_the_file_of_an_exported_network_says(retrained: Study, tmp_path: Path) -> None:
+    invoke("export", retrained.run, "--trial", 1, "-o", tmp_path / "mine", "--from", "search")
+    whole = invoke("evaluate", f"{retrained.run}:1", "--noise", "none", "--split", "test", "--json")
     options = ("--dataset", retrained.dataset, "--noise", "none", "--split", "test", "--json")
-    exported = pure_nas("evaluate", tmp_path / "mine", *options)
+    exported = invoke("evaluate", tmp_path / "mine", *options)
     assert "normalised by" not in exported.message
-    scores = [json.loads(answer.stdout)["networks"][0]["evaluation"]["loss"] for answer in (whole, exported)]
+    scores = [answer.evaluation["loss"] for answer in (whole, exported)]
     assert scores[0] == scores[1]

@@ -1,10 +1,70 @@
-"""Values of options are read, or refused with what they should be."""
+"""Help, which is instant and shows by example, and values that options take."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
 from pure_nas_cli.options import parse_seconds, parse_size, parse_workers
+from studies import Study, invoke
+
+COMMANDS = (
+    "search",
+    "report",
+    "export",
+    "retrain",
+    "evaluate",
+    "experiment",
+    "train",
+    "describe",
+    "spaces",
+    "datasets",
+)
+
+HEAVY = """
+import sys
+from typer.testing import CliRunner
+from pure_nas_cli.root import app
+
+for arguments in ([], *([name] for name in sys.argv[1:])):
+    assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0
+print(*sorted({"torch", "optuna", "matplotlib", "sklearn", "scipy", "numpy"} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_shows_an_example(name: str, option: str) -> None:
+    answer = invoke(name, option)
+    assert answer.code == 0
+    assert f"Example: pure-nas {name} " in answer.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", HEAVY, *COMMANDS], check=True, capture_output=True, text=True)
+    assert done.stdout == "\n"
+
+
+def test_all_commands_are_listed() -> None:
+    answer = invoke("-h")
+    assert all(f"│ {name} " in answer.stdout for name in COMMANDS)
+
+
+def test_version_is_printed() -> None:
+    answer = invoke("--version")
+    assert answer.code == 0
+    assert answer.stdout.startswith("pure-nas 0.")
+
+
+@pytest.mark.parametrize("arguments", [("nope",), ("search",), ("search", "--datset", "digits"), ("export",)])
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
+    answer = invoke(*arguments)
+    assert answer.code == 2
+    assert "Error" in answer.stderr
+    assert answer.stdout == ""
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("12", 12), ("auto", "auto")])
@@ -23,3 +83,32 @@ def test_what_is_no_quantity_is_a_bad_parameter() -> None:
         parse_size("1,5M")
     with pytest.raises(typer.BadParameter, match="is not a time such as 90s"):
         parse_seconds("soon")
+
+
+def test_tilde_is_the_home_directory_in_every_option(
+    finished: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    study = finished.copied(tmp_path / "runs")
+    (tmp_path / "space.toml").write_bytes(study.space.read_bytes())
+    (tmp_path / "images").symlink_to(study.dataset)
+    searched = ["--space=~/space.toml", "--dataset=~/images", "--out=~/found", "--data-dir=~/data", "--study", "one"]
+    weights = "--weights=~/exported/weights.safetensors"
+    for arguments in (
+        ["search", *searched, "--trials", 1, "--no-baselines", "--device=cpu", "--storage=sqlite:///~/studies.db"],
+        ["report", "~/runs/tiny"],
+        ["export", "~/runs/tiny", "-o", "~/exported"],
+        ["evaluate", "~/runs/tiny:best", "--out=~/evaluated", "--noise=none"],
+        ["evaluate", "~/exported/architecture.json", weights, "--dataset=~/images", "--noise=none"],
+        ["train", "~/exported/architecture.json", "--dataset=~/images", "--epochs", 1, "-o", "~/trained"],
+        ["describe", "~/runs/tiny:best"],
+        ["spaces", "~/space.toml"],
+    ):
+        answer = invoke(*arguments)
+        assert answer.code == 0, answer.stderr
+    assert (tmp_path / "found" / "one" / "report.html").is_file()
+    assert (tmp_path / "studies.db").is_file()
+    assert (tmp_path / "evaluated" / "evaluation.json").is_file()
+    assert (tmp_path / "trained" / "weights.safetensors").is_file()
+    assert not (tmp_path / "~").exists()

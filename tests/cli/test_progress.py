@@ -35,7 +35,7 @@ def job(number: int, candidate: Candidate, label: str = "") -> Job:
 
 def drawn(records: list[TrialRecord], width: int) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
-    progress = TrialTable(console, "tiny: shapes on cpu", 8, 30, records[:5], ("error", "flops"))
+    progress = TrialTable(console, "tiny: shapes on cpu", 8, records[:5], ("error", "flops"))
     running = job(6, records[0].candidate, "conv small, usual recipe")
     progress.started(running, 0)
     progress.ended(records[5])
@@ -55,7 +55,7 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
     assert lines[0].startswith("tiny: shapes on cpu")
     assert "6 of 8 trials" in lines[1]
     assert sum("★" in line for line in lines) >= 1
-    (running,) = [line for line in lines if "7/30" in line]
+    (running,) = [line for line in lines if "epoch 7/1" in line]
     assert "25.00 %" in running
     assert " 0.0 s " in running
     assert any("diverged" in line for line in lines)
@@ -64,7 +64,7 @@ def test_live_table_fits_the_terminal(records: list[TrialRecord], width: int) ->
 
 def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(records: list[TrialRecord]) -> None:
     screen = Console(file=io.StringIO(), width=100, color_system=None)
-    progress = TrialTable(screen, "tiny", 8, 30, [], ("error", "flops"))
+    progress = TrialTable(screen, "tiny", 8, [], ("error", "flops"))
     for number in (3, 4):
         progress.started(job(number, records[0].candidate), number)
     progress.started(job(3, records[0].candidate), 1)
@@ -73,8 +73,8 @@ def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(recor
     assert isinstance(screen.file, io.StringIO)
     shown = screen.file.getvalue()
     assert "workers 2: images/s are 1,000 with 1, 1,900 with 2" in shown
-    assert "epoch 1/30" in shown
-    assert "epoch 4/30" in shown
+    assert "epoch 1/1" in shown
+    assert "epoch 4/1" in shown
     assert "epoch 3/30" not in shown
 
 
@@ -119,7 +119,7 @@ def test_stars_group_noise_errors_as_the_front_does(records: list[TrialRecord]) 
         for number, error, noise_error in ((0, 0.1, 0.102), (1, 0.101, 0.1))
     ]
     screen = Console(file=io.StringIO(), width=100, color_system=None)
-    screen.print(TrialTable(screen, "tiny", 8, 30, both, ("error", "noise_error"))._draw())
+    screen.print(TrialTable(screen, "tiny", 8, both, ("error", "noise_error"))._draw())
     assert isinstance(screen.file, io.StringIO)
     assert screen.file.getvalue().count("★") == 1
 

@@ -9,15 +9,15 @@ import re
 from pathlib import Path
 
 import pytest
-from studies import Command, Study, contents
+from studies import Study, contents, invoke
 
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 
 
-def test_report_prints_the_front_and_writes_every_file(pure_nas: Command, study: Study) -> None:
+def test_report_prints_the_front_and_writes_every_file(study: Study) -> None:
     for name in ("report.html", "front.json", "front.csv"):
         (study.run / name).unlink()
-    answer = pure_nas("report", study.run)
+    answer = invoke("report", study.run)
     assert answer.code == 0
     assert answer.stdout.startswith("Front: ")
     written = [Path(line) for line in answer.stderr.splitlines()]
@@ -26,8 +26,8 @@ def test_report_prints_the_front_and_writes_every_file(pure_nas: Command, study:
     assert {"report.html", "front.json", "front.csv", "front-flops.png", "front-flops.svg"} <= names
 
 
-def test_report_as_json_agrees_with_the_csv(pure_nas: Command, study: Study) -> None:
-    found = json.loads(pure_nas("report", study.run, "--json").stdout)
+def test_report_as_json_agrees_with_the_csv(study: Study) -> None:
+    found = invoke("report", study.run, "--json").json
     with (study.run / "front.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     numbers = {number for member in found["front"] for number in (member["trial"], *member["twins"])}
@@ -35,28 +35,28 @@ def test_report_as_json_agrees_with_the_csv(pure_nas: Command, study: Study) -> 
 
 
 def test_run_that_is_being_searched_is_reported_exported_and_evaluated_all_the_same(
-    pure_nas: Command, study: Study, tmp_path: Path
+    study: Study, tmp_path: Path
 ) -> None:
     (study.run / "trials" / "0005" / "result.json").unlink()
     with RunDirectory(study.run).locked():
-        answer = pure_nas("report", study.run)
+        answer = invoke("report", study.run)
         assert answer.code == 0
         assert answer.stdout.startswith("Front: ")
         holder = (
             rf"in use by process {os.getpid()} on \S+ since 20\d\d-\d\d-\d\d \d\d:\d\d: 5 trials ended so far, 1 begun"
         )
         assert re.search(holder, answer.stderr)
-        assert pure_nas("export", study.run, "-o", tmp_path / "network").code == 0
-        assert pure_nas("evaluate", f"{study.run}:best", "--noise", "none", "--device", "cpu").code == 0
-    assert "in use" not in pure_nas("report", study.run).stderr
+        assert invoke("export", study.run, "-o", tmp_path / "network").code == 0
+        assert invoke("evaluate", f"{study.run}:best", "--noise", "none", "--device", "cpu").code == 0
+    assert "in use" not in invoke("report", study.run).stderr
 
 
-def test_report_says_how_trials_ended_where_none_is_complete(pure_nas: Command, study: Study) -> None:
+def test_report_says_how_trials_ended_where_none_is_complete(study: Study) -> None:
     for path in study.run.glob("trials/*/result.json"):
         trial = TrialDirectory(path.parent, 0)
         result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
         trial.finish({**result, "state": "failed", "reason": "out of memory on cpu", "objectives": {}})
-    answer = pure_nas("report", study.run)
+    answer = invoke("report", study.run)
     assert answer.code == 1
     assert "complete yet (6 failed; the last one: out of memory on cpu)." in answer.message
 
@@ -70,10 +70,10 @@ def test_report_says_how_trials_ended_where_none_is_complete(pure_nas: Command, 
         ("other", "is no run: it has no run.toml"),
     ],
 )
-def test_what_is_no_run_is_refused(pure_nas: Command, tmp_path: Path, command: str, name: str, message: str) -> None:
+def test_what_is_no_run_is_refused(tmp_path: Path, command: str, name: str, message: str) -> None:
     (tmp_path / "file").write_text("no run")
     (tmp_path / "other").mkdir()
-    answer = pure_nas(command, tmp_path / name)
+    answer = invoke(command, tmp_path / name)
     assert answer.code == 1
     assert message in answer.message
     assert list((tmp_path / "other").iterdir()) == []
@@ -83,17 +83,17 @@ def test_what_is_no_run_is_refused(pure_nas: Command, tmp_path: Path, command: s
     "arguments",
     [("report",), ("export",), ("retrain",), ("export", "--trial", "knee"), ("retrain", "--trials", "best")],
 )
-def test_run_without_complete_trials_is_refused(pure_nas: Command, study: Study, arguments: tuple[str, ...]) -> None:
+def test_run_without_complete_trials_is_refused(study: Study, arguments: tuple[str, ...]) -> None:
     (study.run / "trials").rename(study.run / "elsewhere")
     before = contents(study.run)
-    answer = pure_nas(arguments[0], study.run, *arguments[1:])
+    answer = invoke(arguments[0], study.run, *arguments[1:])
     assert answer.code == 1
     assert "No trial of this run is complete yet. Give the search command again" in answer.message
     assert contents(study.run) == before
 
 
-def test_export_prints_the_files_it_writes(pure_nas: Command, study: Study) -> None:
-    answer = pure_nas("export", study.run, "--trial", "smallest")
+def test_export_prints_the_files_it_writes(study: Study) -> None:
+    answer = invoke("export", study.run, "--trial", "smallest")
     assert answer.code == 0
     written = [Path(line) for line in answer.stdout.splitlines()]
     assert [path.name for path in written] == ["network.py", "weights.safetensors", "architecture.json"]
@@ -104,14 +104,14 @@ def test_export_prints_the_files_it_writes(pure_nas: Command, study: Study) -> N
     ("kind", "names"),
     [("json", {"architecture.json"}), ("safetensors", {"architecture.json", "weights.safetensors"})],
 )
-def test_export_formats(pure_nas: Command, finished: Study, tmp_path: Path, kind: str, names: set[str]) -> None:
-    assert pure_nas("export", finished.run, "--format", kind, "-o", tmp_path / "out").code == 0
+def test_export_formats(finished: Study, tmp_path: Path, kind: str, names: set[str]) -> None:
+    assert invoke("export", finished.run, "--format", kind, "-o", tmp_path / "out").code == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
 
 
-def test_export_replaces_only_what_is_the_same(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+def test_export_replaces_only_what_is_the_same(finished: Study, tmp_path: Path) -> None:
     def export(trial: int, *more: str) -> tuple[int, str]:
-        answer = pure_nas("export", finished.run, "--trial", trial, "-o", tmp_path, *more)
+        answer = invoke("export", finished.run, "--trial", trial, "-o", tmp_path, *more)
         return answer.code, answer.message
 
     assert export(0)[0] == 0
@@ -126,9 +126,9 @@ def test_export_replaces_only_what_is_the_same(pure_nas: Command, finished: Stud
     assert contents(tmp_path) != before
 
 
-def test_export_to_an_impossible_place_is_refused(pure_nas: Command, finished: Study, tmp_path: Path) -> None:
+def test_export_to_an_impossible_place_is_refused(finished: Study, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    answer = pure_nas("export", finished.run, "-o", tmp_path / "file")
+    answer = invoke("export", finished.run, "-o", tmp_path / "file")
     assert answer.code == 1
     assert "cannot be written: Not a directory" in answer.message
     assert "--out" not in answer.message
@@ -143,17 +143,17 @@ def test_export_to_an_impossible_place_is_refused(pure_nas: Command, finished: S
         ("", 'There is no trial ""'),
     ],
 )
-def test_unknown_trial_is_refused(pure_nas: Command, finished: Study, which: str, message: str) -> None:
+def test_unknown_trial_is_refused(finished: Study, which: str, message: str) -> None:
     for arguments in (["export", finished.run, "--trial", which], ["describe", f"{finished.run}:{which}"]):
-        answer = pure_nas(*arguments)
+        answer = invoke(*arguments)
         assert answer.code == 2
         assert message in answer.message
 
 
-def test_rejected_trial_is_refused_with_its_reason(pure_nas: Command, study: Study) -> None:
+def test_rejected_trial_is_refused_with_its_reason(study: Study) -> None:
     path = study.run / "trials" / "0003" / "result.json"
     rejected = {"schema": 1, "number": 3, "state": "rejected", "reason": "1,440 params is over 700 params"}
     path.write_text(json.dumps(rejected), encoding="utf-8")
-    answer = pure_nas("export", study.run, "--trial", "3")
+    answer = invoke("export", study.run, "--trial", "3")
     assert answer.code == 2
     assert "Trial 3 is rejected: 1,440 params is over 700 params" in answer.message

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-from studies import Command, Study, contents
+from studies import Study, contents, invoke, json_in
 
 
-def test_network_is_compared_with_its_twins(pure_nas: Command, study: Study) -> None:
-    answer = pure_nas("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu")
+def test_network_is_compared_with_its_twins(study: Study) -> None:
+    answer = invoke("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu")
     assert answer.code == 0
     assert answer.stdout.startswith("Test accuracy, mean ± standard deviation of 2 seeds, 1 epoch")
     assert "conv twin, usual recipe" in answer.stdout
     assert "[1/" in answer.stderr
     assert f"report: {study.run / 'report.html'}" in answer.stderr
-    again = pure_nas("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu", "--json")
-    assert json.loads(again.stdout) == json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+    again = invoke("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu", "--json")
+    assert again.json == json_in(study.run / "retrain.json")
 
 
-def test_trials_that_were_retrained_before_stay_in_file_table_and_page(pure_nas: Command, study: Study) -> None:
+def test_trials_that_were_retrained_before_stay_in_file_table_and_page(study: Study) -> None:
     for trial in (1, 2):
-        answer = pure_nas("retrain", study.run, "--trials", trial, "--seeds", 1, "--device", "cpu")
+        answer = invoke("retrain", study.run, "--trials", trial, "--seeds", 1, "--device", "cpu")
         assert answer.code == 0
-    found = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))
+    found = json_in(study.run / "retrain.json")
     assert {row["trial"] for row in found["rows"]} == {1, 2}
     page = (study.run / "report.html").read_text("utf-8")
     for trial in (1, 2):
@@ -34,24 +33,24 @@ def test_trials_that_were_retrained_before_stay_in_file_table_and_page(pure_nas:
         assert f'<th scope="row" class="figure">{trial}</th><td><i class="cell' in page
 
 
-def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(pure_nas: Command, study: Study) -> None:
+def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(study: Study) -> None:
     command = f"pure-nas retrain {study.run} --seeds 3"
     before = study.go()
     assert command in before.stderr
     assert "test accuracy" not in before.stdout
-    retrained = pure_nas("retrain", study.run, "--seeds", 2, "--device", "cpu")
+    retrained = invoke("retrain", study.run, "--seeds", 2, "--device", "cpu")
     assert f"next: pure-nas export {study.run} --trial knee" in retrained.stderr
-    rows = json.loads((study.run / "retrain.json").read_text(encoding="utf-8"))["rows"]
+    rows = json_in(study.run / "retrain.json")["rows"]
     means = {row["trial"]: row["mean"] for row in rows if row["variant"] == "trial"}
     after = study.go()
     assert "pure-nas retrain" not in after.stderr + after.stdout
-    for answer in (after, pure_nas("report", study.run)):
+    for answer in (after, invoke("report", study.run)):
         for trial, mean in means.items():
             assert re.search(rf"^{trial} .* {100 * mean:.2f} %", answer.stdout, re.MULTILINE)
         assert "Test accuracy: mean over the seeds of retraining, and its 95 % interval." in " ".join(
             answer.stdout.split()
         )
-    document = json.loads(pure_nas("report", study.run, "--json").stdout)
+    document = invoke("report", study.run, "--json").json
     assert {each["trial"]: each["test"]["accuracy"] for each in document["front"]} == means
 
 
@@ -66,42 +65,40 @@ def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(pure_nas:
         (["--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
     ],
 )
-def test_bad_input_is_refused(pure_nas: Command, study: Study, arguments: list[str], code: int, message: str) -> None:
+def test_bad_input_is_refused(study: Study, arguments: list[str], code: int, message: str) -> None:
     before = contents(study.run)
-    answer = pure_nas("retrain", study.run, *arguments)
+    answer = invoke("retrain", study.run, *arguments)
     assert answer.code == code
     assert message in answer.message
     assert contents(study.run) == before
 
 
-def test_images_that_changed_since_the_search_are_refused(pure_nas: Command, new_study: Study, tmp_path: Path) -> None:
+def test_images_that_changed_since_the_search_are_refused(new_study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "changing"
     shutil.copytree(new_study.dataset, folder)
     study = Study(folder, new_study.space, new_study.out, "changing")
     assert study.go("--trials", 1).code == 0
     shutil.copy(folder / "train" / "crosses" / "001.png", folder / "train" / "circles" / "000.png")
     before = contents(study.run)
-    for answer in (pure_nas("retrain", study.run), study.go("--trials", 2)):
+    for answer in (invoke("retrain", study.run), study.go("--trials", 2)):
         assert answer.code == 1
         assert f'The images of "{folder}" have changed since' in answer.message
         assert contents(study.run) == before
 
 
-def test_run_whose_images_are_elsewhere_is_retrained_and_evaluated_with_them(
-    pure_nas: Command, new_study: Study, tmp_path: Path
-) -> None:
+def test_run_whose_images_are_elsewhere_is_retrained_and_evaluated_with_them(new_study: Study, tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "images", tmp_path / "another machine"
     shutil.copytree(new_study.dataset, folder)
     study = Study(folder, new_study.space, new_study.out, "copied")
     assert study.go("--trials", 1).code == 0
     folder.rename(elsewhere)
     for command in (["retrain", study.run, "--seeds", 1], ["evaluate", f"{study.run}:best", "--noise", "none"]):
-        answer = pure_nas(*command, "--device", "cpu")
+        answer = invoke(*command, "--device", "cpu")
         assert answer.code == 1
         assert f"The images of {study.run} are not in {folder} any more." in answer.message
         assert "--dataset DIR" in answer.message
-        assert pure_nas(*command, "--device", "cpu", "--dataset", elsewhere).code == 0
+        assert invoke(*command, "--device", "cpu", "--dataset", elsewhere).code == 0
     (elsewhere / "train" / "crosses" / "001.png").unlink()
-    answer = pure_nas("retrain", study.run, "--dataset", elsewhere)
+    answer = invoke("retrain", study.run, "--dataset", elsewhere)
     assert answer.code == 1
     assert "have changed since" in answer.message

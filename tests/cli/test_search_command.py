@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
 from pathlib import Path
 
 import pytest
-from studies import Study, contents, invoke
+from PIL import Image
+from studies import Answer, Study, contents, invoke
 
+from pure_nas.report.front_table import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import WorkerPlan
 
@@ -35,7 +36,7 @@ def test_plan_comes_before_the_trials(new_study: Study) -> None:
 
 
 def test_json_is_all_there_is_on_stdout(study: Study) -> None:
-    found = json.loads(study.go("--json").stdout)
+    found = study.go("--json").json
     assert found["trials"] == 6
     assert [set(member["objectives"]) for member in found["front"]] == [{"error", "flops"}] * len(found["front"])
 
@@ -93,7 +94,7 @@ def test_baselines_are_marked_in_the_front(finished_with_baselines: Study, tmp_p
 
 def test_dry_run_writes_nothing(new_study: Study) -> None:
     answer = new_study.go("--dry-run", "--json")
-    plan = json.loads(answer.stdout)
+    plan = answer.json
     assert answer.code == 0
     assert plan["trials"] == 6
     assert plan["seconds"] == pytest.approx(6 * plan["seconds_per_trial"])
@@ -103,7 +104,7 @@ def test_dry_run_writes_nothing(new_study: Study) -> None:
 def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> None:
     answer = new_study.go("--dry-run", "--workers", "2")
     assert "workers 2: as asked for" in answer.stderr
-    assert json.loads(new_study.go("--dry-run", "--workers", "2", "--json").stdout)["workers"]["count"] == 2
+    assert new_study.go("--dry-run", "--workers", "2", "--json").json["workers"]["count"] == 2
     assert (
         "workers 1: a training step feeds 1 of 1 CPU threads" in new_study.go("--dry-run", "--workers", "auto").stderr
     )
@@ -154,3 +155,136 @@ def test_skipped_corrupt_images_are_counted(new_study: Study, tmp_path: Path) ->
     assert "train/circles/000.png (not an image)" in refused.message
     assert "--skip-corrupt" in refused.message
     assert "1 corrupt image left out" in study.go("--dry-run", "--skip-corrupt").stderr
+
+
+@pytest.fixture
+def mixed(image_folder: Path, tmp_path: Path) -> Path:
+    """The image folder under other names, with things that are no images."""
+    root = tmp_path / "mixed"
+    shutil.copytree(image_folder / "train", root / "Training")
+    shutil.copytree(image_folder / "test", root / "test_set")
+    first = next(root.glob("Training/*/000.png"))
+    first.with_suffix(".gif").write_bytes(b"")
+    (root / "__MACOSX").mkdir()
+    (root / "pred").mkdir()
+    Image.new("L", (8, 8)).save(root / "pred" / "1.png")
+    return root
+
+
+def planned(study: Study, root: Path, *more: object) -> Answer:
+    return invoke(*study.arguments, "--dataset", root, "--dry-run", "--data-dir", root.parent / "data", *more)
+
+
+def test_a_search_says_which_images_it_will_use(new_study: Study, mixed: Path) -> None:
+    answer = planned(new_study, mixed)
+    assert answer.code == 0
+    lines = answer.stderr.splitlines()
+    start = lines.index("mixed: 65 training, 7 validation and 24 test images of 1 x 8 x 8")
+    assert lines[start + 1 : start + 3] == [
+        "3 classes: circles, crosses, stripes",
+        "passed over: the folder pred (neither training, validation nor test); files that end in .gif (1); hidden and "
+        "system files and folders: __MACOSX (1)",
+    ]
+
+
+def test_programs_are_told_the_same(new_study: Study, mixed: Path) -> None:
+    found = planned(new_study, mixed, "--json").json["dataset"]
+    assert (found["train"], found["validation"], found["test"], len(found["passed_over"])) == (65, 7, 24, 3)
+
+
+def test_many_classes_are_counted_and_not_all_listed(new_study: Study, image_folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "many"
+    for number in range(40):
+        shutil.copytree(next((image_folder / "train").iterdir()), root / f"kind {number:02d}")
+    answer = planned(new_study, root)
+    assert "40 classes: kind 00, kind 01, kind 02 ... kind 39" in answer.stderr.splitlines()
+
+
+def test_a_training_says_it_too(mixed: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    options = ["--dataset", mixed, "--epochs", 1, "--device", "cpu", "-o", tmp_path / "out", "--data-dir", data]
+    answer = invoke("train", "resnet8", *options)
+    assert answer.code == 0, answer.stderr
+    assert "3 classes: circles, crosses, stripes" in answer.stderr.splitlines()
+    assert "passed over: the folder pred" in answer.stderr
+
+
+WARM = """
+[run]
+trials = 2
+[architecture]
+stages = 1
+blocks_per_stage = 1
+base_width = 2
+units = { choices = ["conv", "product"], per = "layer" }
+[recipe]
+warmup_epochs = WARMUP
+"""
+
+
+def hints(study: Study, *more: object) -> str:
+    answer = study.go("--dry-run", *more)
+    assert answer.code == 0, answer.message
+    return answer.message
+
+
+def test_baselines_that_leave_no_trial_to_search_with_are_said(new_study: Study) -> None:
+    with_baselines = Study(new_study.dataset, new_study.space, new_study.out, "b", baselines=True)
+    assert "every trial is a baseline, none of them with a product unit." in hints(with_baselines, "--trials", 1)
+    assert "every trial is a baseline. Take more than 8 --trials" in hints(with_baselines, "--trials", 8)
+    assert "every trial is a baseline" not in hints(with_baselines, "--trials", 9)
+    assert "every trial is a baseline" not in hints(new_study, "--trials", 1)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "epochs", "long"),
+    [
+        ("{ low = 0.0, high = 2.46 }", 1, True),
+        ("{ low = 0.0, high = 2.46 }", 3, False),
+        ("2", 2, True),
+        ("0", 1, False),
+    ],
+)
+def test_a_warm_up_that_does_not_end_is_said(
+    new_study: Study, tmp_path: Path, warmup: str, epochs: int, long: bool
+) -> None:
+    space = tmp_path / "warm.toml"
+    space.write_text(WARM.replace("WARMUP", warmup))
+    shown = hints(Study(new_study.dataset, space, new_study.out, "w"), "--epochs", epochs)
+    assert ("the learning rate may never reach its peak" in shown) == long
+
+
+EVERY_UNIT = """
+[run]
+epochs = 1
+[architecture]
+stages = 2
+blocks_per_stage = [3, 2]
+base_width = 2
+units = "product product-complex log-conv | conv plain-conv"
+"""
+
+
+def test_noise_error_is_named_for_people_and_explained(
+    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+) -> None:
+    arguments = ("--dataset", image_folder, "--space", tiny_space_file, "--out", tmp_path, "--study", "s")
+    answer = invoke("search", *arguments, "--trials", 1, "--no-baselines", "--objectives", "error,noise_error")
+    assert answer.code == 0, answer.message
+    assert "noise error" in answer.stdout
+    assert "noise_error" not in answer.stdout
+    assert NOISE_ERROR in " ".join(answer.stdout.split())
+
+
+def test_units_that_occur_are_explained(image_folder: Path, tmp_path: Path) -> None:
+    space = tmp_path / "every.toml"
+    space.write_text(EVERY_UNIT)
+    arguments = ("--dataset", image_folder, "--space", space, "--out", tmp_path, "--study", "s", "--trials", 1)
+    answer = invoke("search", *arguments, "--no-baselines")
+    assert answer.code == 0, answer.message
+    found = " ".join(answer.stdout.split())
+    assert "×⊗ℓ +⊕" in found
+    assert (
+        "+ convolution, × product unit, ⊗ complex product unit, ℓ convolution of logarithms, "
+        "⊕ convolution without ReLU; a group per stage." in found
+    )

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
-from studies import Command, Study, contents
+from studies import Study, contents, invoke
 
 from pure_nas.run.directory import RunDirectory
 
@@ -76,9 +76,7 @@ def test_storage_can_be_corrected(new_study: Study) -> None:
         ("file", "is a file, not a folder of images"),
     ],
 )
-def test_folder_without_images_is_refused(
-    new_study: Study, tmp_path: Path, dataset: str, message: str, pure_nas: Command
-) -> None:
+def test_folder_without_images_is_refused(new_study: Study, tmp_path: Path, dataset: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
     for name in "ab":
         (tmp_path / "hollow" / name).mkdir(parents=True)
@@ -90,13 +88,13 @@ def test_folder_without_images_is_refused(
 
 
 def test_dataset_that_cannot_be_downloaded_says_where_its_file_belongs(
-    pure_nas: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*arguments: object, **options: object) -> NoReturn:
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unreachable)
-    answer = pure_nas("search", "--dataset", "cifar10", "--data-dir", tmp_path, "--out", tmp_path / "runs")
+    answer = invoke("search", "--dataset", "cifar10", "--data-dir", tmp_path, "--out", tmp_path / "runs")
     assert answer.code == 1
     assert "cannot be downloaded: Name or service not known" in answer.message
     assert str(tmp_path / "cifar-10-python.tar.gz") in "".join(answer.message.split())

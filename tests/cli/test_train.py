@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
-from studies import Answer, Command, Study, contents, invoke
+from studies import Answer, Study, contents, invoke, json_in
 
 
 def train(study: Study, folder: Path, *more: object, architecture: str = "1") -> Answer:
@@ -18,8 +17,8 @@ def test_trial_is_trained_as_in_its_run(finished: Study, tmp_path: Path) -> None
     folder = tmp_path / "trained"
     answer = train(finished, folder, "--json")
     assert answer.code == 0
-    stored = json.loads((finished.run / "trials" / "0001" / "result.json").read_text(encoding="utf-8"))
-    assert json.loads(answer.stdout)["metrics"] == stored["metrics"]
+    stored = json_in(finished.run / "trials" / "0001" / "result.json")
+    assert answer.json["metrics"] == stored["metrics"]
     assert "epoch 1/1  loss " in answer.stderr
     assert (folder / "weights.safetensors").is_file()
 
@@ -76,7 +75,7 @@ def test_folder_of_a_run_is_left_alone(study: Study) -> None:
 def test_name_takes_the_shape_of_the_images(finished: Study, tmp_path: Path) -> None:
     answer = train(finished, tmp_path, "--batch-size", "32", architecture="resnet8")
     assert answer.code == 0
-    architecture = json.loads((tmp_path / "architecture.json").read_text(encoding="utf-8"))
+    architecture = json_in(tmp_path / "architecture.json")
     assert (architecture["in_chans"], architecture["num_classes"], architecture["image_size"]) == (1, 3, 8)
 
 
@@ -91,8 +90,8 @@ def test_name_takes_the_shape_of_the_images(finished: Study, tmp_path: Path) -> 
         (["pure20", "--dataset", "digits", "--batch-size", "1"], 2, "--batch-size"),
     ],
 )
-def test_bad_input_is_refused(pure_nas: Command, tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
-    answer = pure_nas("train", *arguments, "-o", tmp_path / "out")
+def test_bad_input_is_refused(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    answer = invoke("train", *arguments, "-o", tmp_path / "out")
     assert answer.code == code
     assert message in answer.message
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,7 @@ def evaluated(name: str, unit: str, *, noises: tuple[Noise, ...] = (), factors: 
 
 
 @pytest.mark.parametrize("kinds", [("gaussian",), ("gaussian", "poisson", "speckle")])
-def test_there_is_a_figure_for_everything_that_was_judged(kinds: tuple[str, ...]) -> None:
+def test_there_is_a_figure_for_everything_that_was_evaluated(kinds: tuple[str, ...]) -> None:
     noises = usual_noises(kinds)  # type: ignore[arg-type]
     networks = [
         evaluated(name, unit, noises=noises, factors=(0.5, 2.0)) for name, unit in (("a & b", "conv"), ("p", "product"))

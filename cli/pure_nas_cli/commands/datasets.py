@@ -43,9 +43,7 @@ def datasets(
     for column in ("dataset", "images", "classes", "shape", "here", "looked for in"):
         table.add_column(column, overflow="fold")
     for info in listed:
-        train, test = _sizes(info)
-        here = "yes" if info.present else "no"
-        table.add_row(info.name, f"{train} + {test}", str(info.classes), _shape(info), here, info.location)
+        table.add_row(info.name, " + ".join(_sizes(info)), str(info.classes), _shape(info), _here(info), info.location)
     stdout.print(table)
     stdout.print(
         "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
@@ -59,6 +57,10 @@ def _sizes(info: DatasetInfo) -> list[str]:
 
 def _shape(info: DatasetInfo) -> str:
     return " x ".join(map(str, info.image_shape))
+
+
+def _here(info: DatasetInfo) -> str:
+    return "yes" if info.present else "no"
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
@@ -86,7 +88,7 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
     table.add_column(overflow="fold")
     table.add_row(info.name, info.summary)
     table.add_row("images", f"{train} to train and validate on, {test} to test on, {_shape(info)}")
-    table.add_row("here", f"{'yes' if info.present else 'no'}, looked for in {info.location}")
+    table.add_row("here", f"{_here(info)}, looked for in {info.location}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
     table.add_row("classes", _labels(labels, info.classes))

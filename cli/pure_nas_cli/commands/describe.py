@@ -3,53 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.table import Table
 
 from pure_nas_cli.console import stdout
-from pure_nas_cli.options import ARCHITECTURE_HELP
+from pure_nas_cli.options import ArchitectureName, Json
 
 if TYPE_CHECKING:
     from pure_nas.cost.layers import LayerCost
     from pure_nas.space.architecture import Architecture
 
 
-def describe(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help=ARCHITECTURE_HELP)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
     """Show every layer of a network: its unit, shape, parameters and flops.
 
     Example: [bold]pure-nas describe pure20[/bold]
     """
-    from pure_nas.cost.layers import layer_costs
+    from pure_nas.cost.layers import cost_of, layer_costs
     from pure_nas.run.results import find_architecture
 
     found = find_architecture(architecture)
-    layers = tuple(layer_costs(found))
+    layers, cost = layer_costs(found), cost_of(found)
     if as_json:
-        print(json.dumps(_document(found, layers), indent=2))
+        document = {
+            "schema": 1,
+            "architecture": json.loads(found.to_json()),
+            "digest": found.digest,
+            "depth": found.depth,
+            "params": cost.params,
+            "flops": {**asdict(cost), "total": cost.flops},
+            "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
+        }
+        print(json.dumps(document, indent=2))
         return
-    stdout.print(_title(architecture, found), style="italic")
-    settings = _settings(found)
-    if settings:
+    image = f"{found.in_chans} x {found.image_size} x {found.image_size}"
+    title = f"{architecture}: depth {found.depth}, {found.num_classes} classes, images {image}"
+    stdout.print(title, style="italic")
+    if settings := _settings(found):
         stdout.print(settings, style="dim")
-    stdout.print(_table(layers))
-    stdout.print(_totals(found))
+    stdout.print(_layers(layers))
+    totals = Table(show_header=False, title="Totals", title_justify="left")
+    totals.add_column()
+    totals.add_column(justify="right")
+    totals.add_row("parameters", f"{cost.params:,}", style="bold", end_section=True)
+    parts = {"conv + linear": cost.macs, "norm": cost.norm, "elementwise": cost.elementwise, "pooling": cost.pooling}
+    for name, flops in parts.items():
+        totals.add_row(f"flops, {name}", f"{flops:,}")
+    totals.add_row("flops", f"{cost.flops:,}", style="bold")
+    stdout.print(totals)
     stdout.print(
         "Flops of one image in fvcore's convention: a multiply-accumulate is one flop, a norm two per element, ReLU "
         "none; skip additions and the elementwise work of units are counted too, one per element and operation.",
         style="dim",
     )
-
-
-def _title(name: str, architecture: Architecture) -> str:
-    image = f"{architecture.in_chans} x {architecture.image_size} x {architecture.image_size}"
-    return f"{name}: depth {architecture.depth}, {architecture.num_classes} classes, images {image}"
 
 
 def _settings(architecture: Architecture) -> str:
@@ -67,53 +76,20 @@ def _settings(architecture: Architecture) -> str:
     return ", ".join(found)
 
 
-def _table(layers: Sequence[LayerCost]) -> Table:
+def _layers(layers: Iterable[LayerCost]) -> Table:
     table = Table()
     table.add_column("layer", overflow="fold")
     table.add_column("operation")
-    table.add_column("output", justify="right")
-    table.add_column("params", justify="right")
-    table.add_column("flops", justify="right")
-    stage = ""
+    for name in ("output", "params", "flops"):
+        table.add_column(name, justify="right")
+    block = ""
     for layer in layers:
-        part = ".".join(layer.name.split(".")[:3]) if layer.name.startswith("stages") else layer.name.split(".")[0]
-        if stage and part != stage:
+        before, parts = block, layer.name.split(".")
+        block = ".".join(parts[: 3 if parts[0] == "stages" else 1])
+        if before and block != before:
             table.add_section()
-        stage = part
         shape = " x ".join(str(size) for size in layer.out_shape)
         params = f"{layer.params:,}" if layer.params else ""
-        style = "bold" if layer.name.endswith(".unit") else None
+        style = "bold" if parts[-1] == "unit" else None
         table.add_row(layer.name, layer.operation, shape, params, f"{layer.flops:,}", style=style)
     return table
-
-
-def _totals(architecture: Architecture) -> Table:
-    from pure_nas.cost.layers import cost_of
-
-    cost = cost_of(architecture)
-    table = Table(show_header=False, title="Totals", title_justify="left")
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_row("parameters", f"{cost.params:,}", style="bold")
-    table.add_section()
-    table.add_row("flops, conv + linear", f"{cost.macs:,}")
-    table.add_row("flops, norm", f"{cost.norm:,}")
-    table.add_row("flops, elementwise", f"{cost.elementwise:,}")
-    table.add_row("flops, pooling", f"{cost.pooling:,}")
-    table.add_row("flops", f"{cost.flops:,}", style="bold")
-    return table
-
-
-def _document(architecture: Architecture, layers: Sequence[LayerCost]) -> dict[str, object]:
-    from pure_nas.cost.layers import cost_of
-
-    cost = cost_of(architecture)
-    return {
-        "schema": 1,
-        "architecture": json.loads(architecture.to_json()),
-        "digest": architecture.digest,
-        "depth": architecture.depth,
-        "params": cost.params,
-        "flops": {**asdict(cost), "total": cost.flops},
-        "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
-    }

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.status import Status
+from rich.text import Text
 
-from pure_nas_cli.console import stderr
+from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.quantities import counted, show_seconds
+from pure_nas_cli.console import is_live, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, ImageSize, Json, SkipCorrupt, expand
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, aim_option, detail_option, expand
 
 if TYPE_CHECKING:
-    from pure_nas.evaluation import Noise, NoiseKind
+    from pure_nas.data import Dataset, ImageSet
+    from pure_nas.evaluation import Evaluation, Noise, NoiseKind
+    from pure_nas.report.evaluation_tables import Named
+    from pure_nas.run.evaluated_images import Split, WantedImages
+    from pure_nas.run.trained import Trained
 
-
-class Split(StrEnum):
-    """Which images."""
-
-    test = "test"
-    validation = "validation"
-
-
-class Crops(StrEnum):
-    """What is shown of an image."""
-
-    whole = "whole"
-    flip = "flip"
-    five_crop = "five-crop"
-    ten_crop = "ten-crop"
-
-
-_JUDGES = "What counts"
+DOCUMENT_FILE = "evaluation.json"
 _ALONE = ("all", "none")
-"""What --noise takes beside kinds of noise, but not in one list with them."""
+"""What --noise takes in addition to kinds of noise, but not in one list with them."""
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 def evaluate(
@@ -59,7 +55,9 @@ def evaluate(
             callback=expand,
         ),
     ] = None,
-    split: Annotated[Split, typer.Option(help="test, which no search reads, or validation.")] = (Split.test),
+    split: Annotated[
+        Literal["test", "validation"], typer.Option(help="test, which no search reads, or validation.")
+    ] = "test",
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network to compare with; may be repeated."),
@@ -73,38 +71,28 @@ def evaluate(
     ] = False,
     noise: Annotated[
         list[str] | None,
-        typer.Option(
+        aim_option(
             metavar="KIND[=LEVELS]",
             help="all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
             "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; may "
             "be repeated.",
-            rich_help_panel=_JUDGES,
         ),
     ] = None,
     invariance: Annotated[
-        bool,
-        typer.Option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.", rich_help_panel=_JUDGES),
+        bool, aim_option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.")
     ] = False,
     views: Annotated[
-        Crops, typer.Option(help="Average over views of an image: flip, five-crop, ten-crop.", rich_help_panel=_JUDGES)
-    ] = Crops.whole,
+        Literal["whole", "flip", "five-crop", "ten-crop"],
+        aim_option(help="Average over views of an image: flip, five-crop, ten-crop."),
+    ] = "whole",
     scales: Annotated[
         str | None,
-        typer.Option(
+        aim_option(
             metavar="PIXELS",
             help="Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's "
             "usual size (e.g. 224) from each; whole and flip show each in full.",
-            rich_help_panel=_JUDGES,
         ),
     ] = None,
-    data_dir: DataDir = None,
-    image_size: ImageSize = None,
-    skip_corrupt: SkipCorrupt = False,
-    device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Device: cpu, cuda or cuda:N; auto uses a GPU if there is one."),
-    ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed for the noise.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.", callback=expand),
@@ -112,53 +100,62 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier evaluation in that folder.")
     ] = False,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    seed: Annotated[int, detail_option(min=0, metavar="N", help="Random seed for the noise.")] = 0,
+    image_size: ImageSize = None,
+    skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained network: classes, confusions, calibration, noise.
 
     Uses the test images unless --split says otherwise. A score used for choosing is no longer an unbiased estimate.
 
-    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out judged[/bold]
+    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out evaluated[/bold]
     """
     with loading():
-        stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas.evaluation import USUAL_FACTORS, Views
-        from pure_nas.run.evaluated_images import WantedImages
-        from pure_nas_cli.evaluate_run import Wanted, run_evaluation
+        say_loading()
+        from pure_nas.devices import resolve_device
+        from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network
+        from pure_nas.run.evaluated_images import WantedImages, images_for
 
-    wanted = Wanted(
-        images=WantedImages(
-            dataset=dataset,
-            split=split.value,
-            data_dir=data_dir,
-            image_size=image_size,
-            skip_corrupt=skip_corrupt,
-        ),
-        weights=weights,
-        conv_twin=conv_twin,
+    wanted = WantedImages(
+        dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
+    )
+    how = partial(
+        evaluate_network,
         noises=_noises(noise or ["all"]),
-        views=Views(views.value, _scales(scales)),
+        views=Views(views, _scales(scales)),
         factors=USUAL_FACTORS if invariance else (),
         seed=seed,
-        device=device,
+        device=resolve_device(device),
     )
-    run_evaluation([network, *(against or [])], wanted, out, overwrite=overwrite, as_json=as_json)
+    if out is not None:
+        _require_free(out, overwrite=overwrite)
+    names = [network, *(against or [])]
+    networks, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
+    images = images_for(networks, loaded, how.keywords["views"], wanted)
+    found = [_evaluate(each, loaded, images, how) for each in networks]
+    document = _document(networks, found, loaded, split)
+    written = _write(out, document, networks, found) if out is not None else []
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        named = [(each.name, evaluation) for each, evaluation in zip(networks, found, strict=True)]
+        print_evaluations(named, f"{loaded.name}, {counted(len(images), f'{split} image')}")
+    if written:
+        stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
 
 
 def _noises(texts: list[str]) -> tuple[Noise, ...]:
-    """The noises that --noise names, each once.
-
-    Raises:
-        UsageError: a level cannot be had.
-        BadParameter: a kind is unknown, all or none is not alone, or a level is no number.
-    """
+    """The noises that --noise names, each once."""
     from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
 
     found: list[Noise] = []
     for text in texts:
         kind, equals, levels = text.partition("=")
         if equals:
-            found += [Noise(_kind(kind, text), _number(level, text)) for level in levels.split(",")]
+            found += [Noise(_kind(kind, text), _level(level, text)) for level in levels.split(",")]
         elif text == "all":
             found += usual_noises()
         elif text == "none":
@@ -174,21 +171,20 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
 
 
 def _kind(name: str, whole: str) -> NoiseKind:
-    from pure_nas.errors import nearest
     from pure_nas.evaluation import NOISE_KINDS
 
     if name in _ALONE:
         raise typer.BadParameter(f'{name} stands alone, not as in "{whole}"', param_hint="--noise")
-    found = next((kind for kind in NOISE_KINDS if kind == name), None)
-    if found is None:
-        known = nearest(name, [*NOISE_KINDS, *_ALONE])
-        raise typer.BadParameter(
-            f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone', param_hint="--noise"
-        )
-    return found
+    for kind in NOISE_KINDS:
+        if kind == name:
+            return kind
+    known = nearest(name, [*NOISE_KINDS, *_ALONE])
+    raise typer.BadParameter(
+        f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone', param_hint="--noise"
+    )
 
 
-def _number(text: str, whole: str) -> float:
+def _level(text: str, whole: str) -> float:
     try:
         return float(text)
     except ValueError as error:
@@ -202,3 +198,129 @@ def _scales(text: str | None) -> tuple[int, ...]:
     if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
         raise typer.BadParameter(f'"{text}" is no list of sizes such as 256,288,320', param_hint="--scales")
     return tuple(int(part) for part in parts)
+
+
+def _require_free(out: Path, *, overwrite: bool) -> None:
+    """Check, before anything is computed, that nothing is in the way."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file, not a folder.", hint="Choose another --out.")
+    if (out / DOCUMENT_FILE).exists() and not overwrite:
+        raise RunError(
+            f"{out / DOCUMENT_FILE} exists; it is left alone.", hint="Choose another --out, or replace it: --overwrite."
+        )
+
+
+def _networks_and_images(
+    names: Sequence[str], weights: Path | None, wanted: WantedImages, *, conv_twin: bool
+) -> tuple[list[Trained], Dataset]:
+    """What `names` mean, the first of them an architecture where `weights` are given, and the images to use."""
+    from pure_nas.run.evaluated_images import load_wanted
+    from pure_nas.run.images import trained_on
+    from pure_nas.run.trained import find_all_trained, find_with_conv_twins, require_file, with_weights
+
+    if weights is None:
+        first = find_with_conv_twins(names[0]) if conv_twin else []
+        networks = [*first, *find_all_trained(names[1:] if first else names)]
+        name, size = networks[0].name, networks[0].architecture.image_size
+        return networks, load_wanted(name, networks[0].images, wanted, size)
+    if conv_twin:
+        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
+    require_file(weights)
+    others = find_all_trained(names[1:])
+    dataset = load_wanted(str(weights), trained_on(weights)[0], wanted)
+    return [with_weights(names[0], weights, dataset), *others], dataset
+
+
+def _evaluate(network: Trained, dataset: Dataset, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:
+    """Evaluate a network, by the mean over its seeds where it was trained with several."""
+    from pure_nas.evaluation import pooled
+    from pure_nas.run.evaluated_images import normalised_for
+
+    found = []
+    for seed in network.seeds:
+        text = f"{network.name}: {counted(len(images), 'image')} ..."
+        live = stderr.status(Text(text)) if is_live(stderr) else None
+        if live is None:
+            stderr.print(text, style="dim", soft_wrap=True)
+        with live or nullcontext():
+            progress = _progress(network.name, live)
+            normalised = normalised_for(seed, dataset, images)
+            found.append(how(seed.network, normalised, classes=dataset.classes, progress=progress))
+    return pooled(found)
+
+
+def _progress(name: str, live: Status | None) -> Callable[[int, int], None]:
+    """Says how far an evaluation is: on one changing line, or elsewhere than on a terminal by a line now and then."""
+    began = said = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        left = (now - began) / done * (total - done)
+        text = f"{name}: {done:,} of {counted(total, 'image')}, about {show_seconds(left)} left"
+        if live:
+            live.update(Text(text))
+        elif now - said >= _SECONDS_BETWEEN_LINES and done < total:
+            said = now
+            stderr.print(text, style="dim", soft_wrap=True)
+
+    return show
+
+
+def _document(
+    networks: Sequence[Trained], found: Sequence[Evaluation], dataset: Dataset, split: Split
+) -> dict[str, Any]:
+    from pure_nas.cost.layers import cost_of
+
+    return {
+        "schema": 1,
+        "dataset": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "split": split,
+            "classes": list(dataset.classes),
+        },
+        "networks": [
+            {
+                "name": network.name,
+                "weights": [str(each.weights) for each in network.seeds] if network.others else str(network.weights),
+                "architecture": json.loads(network.architecture.to_json()),
+                "digest": network.architecture.digest,
+                "params": cost_of(network.architecture).params,
+                "flops": cost_of(network.architecture).flops,
+                "evaluation": evaluation.document(),
+            }
+            for network, evaluation in zip(networks, found, strict=True)
+        ],
+    }
+
+
+def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], found: Sequence[Evaluation]) -> list[Path]:
+    """Write the document, then its figures, which may fail; returns their paths."""
+    with loading():
+        from pure_nas.files import write_whole
+        from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
+        from pure_nas.report.matplotlib_chart import figure_files
+
+    write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
+    drawn = [
+        Evaluated(network.name, network.architecture.kind, evaluation)
+        for network, evaluation in zip(networks, found, strict=True)
+    ]
+    figures = dict(figure_files(evaluation_figures(drawn)))
+    for name, content in figures.items():
+        write_whole(out / name, content)
+    return [out / name for name in (DOCUMENT_FILE, *figures)]
+
+
+def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:
+    """Print every table that there is something for, and what is missing and why."""
+    from pure_nas.report.evaluation_tables import evaluation_tables, faults_of
+    from pure_nas_cli.terminal_table import print_table
+
+    for place, table in enumerate(evaluation_tables(evaluated, subject)):
+        if place:
+            stdout.print()
+        print_table(stdout, table)
+    for fault in faults_of(evaluated):
+        stdout.print(fault, style="yellow")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import WORKERS_HELP, DataDir, Device, Json, SkipCorrupt, expand, parse_seconds, parse_workers
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
 
 
 def experiment(
@@ -18,8 +18,7 @@ def experiment(
         typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
     ] = None,
     scale: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file)."),
+        str | None, typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file).")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images (default: from the file).")
@@ -38,10 +37,10 @@ def experiment(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Directory of the run (default: runs/NAME-SCALE).", callback=expand),
+        typer.Option(metavar="DIR", help="Directory of the run itself (default: runs/NAME-SCALE).", callback=expand),
     ] = None,
     device: Device = "auto",
-    workers: Annotated[Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP)] = "1",
+    workers: Workers = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
     list_all: Annotated[bool, typer.Option("--list", help="List the experiments with their cost and exit.")] = False,

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import expand
-
-
-class Format(StrEnum):
-    """What is written."""
-
-    python = "python"
-    json = "json"
-    safetensors = "safetensors"
-
-
-class From(StrEnum):
-    """Whose weights."""
-
-    auto = "auto"
-    search = "search"
-    retrain = "retrain"
 
 
 def export(
@@ -45,12 +28,12 @@ def export(
         ),
     ] = None,
     origin: Annotated[
-        From,
+        Literal["auto", "search", "retrain"],
         typer.Option(
             "--from",
             help="Weights of the search's short run, or retrained ones. auto: retrained ones where there are some.",
         ),
-    ] = From.auto,
+    ] = "auto",
     seed: Annotated[
         int | None,
         typer.Option(
@@ -59,9 +42,9 @@ def export(
         ),
     ] = None,
     kind: Annotated[
-        Format,
+        Literal["python", "json", "safetensors"],
         typer.Option("--format", help="python: a .py file with weights; json: the architecture; safetensors: weights."),
-    ] = Format.python,
+    ] = "python",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -77,9 +60,9 @@ def export(
     with loading():
         from pure_nas.export import choose_weights
 
-    chosen = choose_weights(run, trial, origin=origin.value, seed=seed)
-    written = chosen.export(format=kind.value, directory=output, overwrite=overwrite)
-    if kind is not Format.json:
+    chosen = choose_weights(run, trial, origin=origin, seed=seed)
+    written = chosen.export(format=kind, directory=output, overwrite=overwrite)
+    if kind != "json":
         stderr.print(f"{chosen.title}. {' '.join(chosen.notes)}", soft_wrap=True)
     for path in written:
         stdout.print(str(path), soft_wrap=True)

@@ -2,157 +2,123 @@
 
 from __future__ import annotations
 
+import json
 import os
-from enum import StrEnum
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pure_nas.errors import UsageError
 from pure_nas.paths import expanded
-from pure_nas_cli.console import stderr
-from pure_nas_cli.interrupts import loading
+from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
+from pure_nas_cli.console import say_loading, stderr, tell, warn
+from pure_nas_cli.images_used import images_document, show_images
+from pure_nas_cli.interrupts import INTERRUPTED, loading
 from pure_nas_cli.options import (
-    DEVICE_HELP,
-    SEED_HELP,
-    WORKERS_HELP,
     DataDir,
+    DatasetName,
+    Device,
     ImageSize,
     Json,
+    Seed,
     SkipCorrupt,
+    Workers,
+    aim_option,
+    budget_option,
+    detail_option,
     expand,
     parse_milliseconds,
     parse_seconds,
     parse_size,
-    parse_workers,
+    place_option,
 )
 
+if TYPE_CHECKING:
+    from pure_nas.plans.budget import Budget
+    from pure_nas.plans.search.samplers import ChosenSampler
+    from pure_nas.plans.search.setup import Prepared, Search
+    from pure_nas.workers import Executor
+    from pure_nas.workers.count import WorkerPlan
 
-class Sampler(StrEnum):
-    """What proposes candidates."""
-
-    auto = "auto"
-    tpe = "tpe"
-    nsga2 = "nsga2"
-    gp = "gp"
-    random = "random"
-
-
-_BUDGET = "How long"
-_AIMS = "What counts"
-_PLACE = "Where"
-_DETAILS = "Details"
+_LONG_SECONDS = 3600.0
 
 
 def search(
-    dataset: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
-    ],
-    data_dir: DataDir = None,
+    dataset: DatasetName,
     space: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="A search space (see pure-nas spaces) or a .toml file.")
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Total number of trials, counting earlier sessions (default: from the space).",
-            rich_help_panel=_BUDGET,
+        budget_option(
+            min=1, metavar="N", help="Total number of trials, counting earlier sessions (default: from the space)."
         ),
     ] = None,
     time: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h.",
-            rich_help_panel=_BUDGET,
+        budget_option(
+            parser=parse_seconds, metavar="TIME", help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h."
         ),
     ] = None,
     epochs: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Epochs per trial (default: from the space).", rich_help_panel=_BUDGET),
+        int | None, budget_option(min=1, metavar="N", help="Epochs per trial (default: from the space).")
     ] = None,
     objectives: Annotated[
         str,
-        typer.Option(
+        aim_option(
             metavar="LIST",
             help="error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.",
-            rich_help_panel=_AIMS,
         ),
     ] = "error,flops",
     max_params: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="SIZE",
-            help="Maximum number of parameters, e.g. 300k, 1.5M.",
-            rich_help_panel=_AIMS,
-        ),
+        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum number of parameters, e.g. 300k, 1.5M.")
     ] = None,
     max_flops: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.", rich_help_panel=_AIMS
-        ),
+        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.")
     ] = None,
     max_latency: Annotated[
         float | None,
-        typer.Option(
-            parser=parse_milliseconds,
-            metavar="TIME",
-            help="Maximum latency for one image on the device, e.g. 2ms.",
-            rich_help_panel=_AIMS,
+        aim_option(
+            parser=parse_milliseconds, metavar="TIME", help="Maximum latency for one image on the device, e.g. 2ms."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help=DEVICE_HELP, rich_help_panel=_PLACE)] = "auto",
-    workers: Annotated[
-        Any, typer.Option(parser=parse_workers, metavar="N|auto", help=WORKERS_HELP, rich_help_panel=_PLACE)
-    ] = "1",
+    device: Device = "auto",
+    workers: Workers = "1",
+    data_dir: DataDir = None,
     study: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Name of the study and of its directory (default: the dataset's name).",
-            rich_help_panel=_PLACE,
+        place_option(
+            metavar="NAME", help="Name of the study and of its run's directory (default: the dataset's name)."
         ),
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Directory that holds the runs.", rich_help_panel=_PLACE, callback=expand),
+        place_option(
+            metavar="DIR",
+            help="Directory that holds the runs, each in a subdirectory named after its study.",
+            callback=expand,
+        ),
     ] = Path("runs"),
     storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", help="Optuna storage (default: SQLite in the run's directory).", rich_help_panel=_PLACE
-        ),
+        str | None, place_option(metavar="URL", help="Optuna storage (default: SQLite in the run's directory).")
     ] = None,
     sampler: Annotated[
-        Sampler,
-        typer.Option(
-            metavar="NAME",
-            help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why.",
-            rich_help_panel=_DETAILS,
-        ),
-    ] = Sampler.auto,
+        Literal["auto", "tpe", "nsga2", "gp", "random"],
+        detail_option(metavar="NAME", help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why."),
+    ] = "auto",
     baselines: Annotated[
-        bool,
-        typer.Option(
-            "--baselines/--no-baselines",
-            help="Train all-conv and all-product networks first.",
-            rich_help_panel=_DETAILS,
-        ),
+        bool, detail_option("--baselines/--no-baselines", help="Train all-conv and all-product networks first.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help=SEED_HELP, rich_help_panel=_DETAILS)] = 0,
+    seed: Seed = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[
         bool,
-        typer.Option(
+        detail_option(
             "--restore-weights",
             help="Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
-            rich_help_panel=_DETAILS,
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the search would cost and exit.")] = False,
@@ -169,10 +135,10 @@ def search(
 
         name = space or default_space_for(dataset)
         chosen = load_space(name).with_run(trials=trials, epochs=epochs)
-        stderr.print("Loading PyTorch and the images ...", style="dim")
+        say_loading()
         from pure_nas.plans.search.limits import Limits
         from pure_nas.plans.search.settings import SearchSettings, objective_names
-        from pure_nas_cli.search_run import plan_only, run_search
+        from pure_nas.plans.search.setup import prepare
 
     settings = SearchSettings(
         study=_default_study(dataset) if study is None else study,
@@ -183,7 +149,7 @@ def search(
         time_seconds=time,
         objectives=objective_names(objectives),
         limits=Limits(params=max_params, flops=max_flops, latency_ms=max_latency),
-        sampler=sampler.value,
+        sampler=sampler,
         seed=seed,
         device=device,
         workers=workers,
@@ -193,14 +159,155 @@ def search(
         image_size=image_size,
         skip_corrupt=skip_corrupt,
     )
+    prepared = prepare(settings)
     if dry_run:
-        plan_only(settings, as_json=as_json)
+        _plan_only(prepared, as_json=as_json)
     else:
-        raise typer.Exit(run_search(settings, out, as_json=as_json, restore_weights=restore_weights))
+        raise typer.Exit(_search(prepared, out, as_json=as_json, restore_weights=restore_weights))
 
 
 def _default_study(dataset: str) -> str:
     """The dataset's name, or the folder's."""
-    return (
-        expanded(dataset).resolve().name if set(dataset) & {"/", os.sep} or dataset.startswith((".", "~")) else dataset
-    )
+    is_path = set(dataset) & {"/", os.sep} or dataset.startswith((".", "~"))
+    return expanded(dataset).resolve().name if is_path else dataset
+
+
+def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
+    """Say what a search would cost."""
+    if not as_json:
+        _show_plan(prepared, prepared.sampler)
+    trials = prepared.settings.trials
+    executor, workers = prepared.start_workers(trials)
+    with closing(executor):
+        if not as_json:
+            _show_estimate(prepared, executor, workers, trials)
+            return
+        seconds = prepared.seconds_per_trial(executor)
+    document = {
+        "schema": 1,
+        "dataset": images_document(prepared.dataset),
+        "trials": trials,
+        "epochs": prepared.space.run.epochs,
+        "baselines": [baseline.label for baseline in prepared.baselines],
+        "architectures": prepared.space.count(),
+        "device": str(prepared.device),
+        "sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
+        "workers": {"count": workers.count, "reason": workers.reason},
+        "seconds_per_trial": seconds,
+        "seconds": seconds * trials / (workers.count or 1),
+    }
+    print(json.dumps(document, indent=2))
+
+
+def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bool) -> int:
+    """Search, show what was found, and write the report; returns the exit code."""
+    with loading():
+        import optuna
+
+        from pure_nas.plans.search.setup import opened
+        from pure_nas.report.data import report_data
+        from pure_nas_cli.front import print_front, print_next_steps, report_written_after, weights_of
+        from pure_nas_cli.progress import search_progress
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with opened(prepared, out, restore_weights=restore_weights) as search:
+        if search.lost:
+            warn(f"{weights_of(search.lost)} are missing or damaged and are trained again first.")
+        if search.without_weights:
+            warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
+        if search.left:
+            _show_plan(prepared, search.sampler, done=search.plan.counted)
+            _show_estimate(prepared, *search.workers(), search.left, search.driver.budget)
+        code, stopped = 0, "interrupted; the same command goes on"
+        try:
+            with search_progress(prepared, search) as progress:
+                stopped = search.go(progress)
+            _require_a_trial(search, prepared.settings.time_seconds)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        stderr.print(f"Stopped: {stopped}.")
+        if search.driver.images_per_second:
+            stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")
+        data = report_data(search.driver.run)
+        with report_written_after(search.driver.run, data):
+            print_front(data, as_json=as_json)
+            seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
+            stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
+        if data.front:
+            print_next_steps(data)
+    return code
+
+
+def _require_a_trial(search: Search, time_seconds: float | None) -> None:
+    """Check that the time was enough for a trial to begin."""
+    if time_seconds is not None and not search.left and not search.results.trials:
+        raise UsageError(
+            f"Nothing fits into --time {show_seconds(time_seconds)}: it was used up before a trial could begin, after "
+            f"{show_seconds(search.driver.budget.seconds)}.",
+            hint="Give the same command with more --time.",
+        )
+
+
+def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
+    """What will be searched, and how; `done` trials have ended before."""
+    settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
+    show_images(prepared.dataset)
+    sizes = f"{show_number(prepared.smallest_params)} to {show_number(prepared.largest_params)} parameters"
+    tell(f"space {settings.space_name}", f"{show_number(space.count())} architectures of {sizes}")
+    tell(f"sampler {sampler.name}", sampler.reason)
+    planned = f", {min(len(baselines), settings.trials)} of them baselines" if baselines else ""
+    ended = f"; {counted(done, 'trial')} done" if done else ""
+    stderr.print(f"{counted(settings.trials, 'trial')} of {counted(space.run.epochs, 'epoch')}{planned}{ended}")
+    # Limits may reject some baselines, which do not count then.
+    if settings.trials <= len(baselines) and not settings.limits.given:
+        units = [baseline.candidate.architecture.units[0][0] for baseline in baselines]
+        missing = [unit for unit in dict.fromkeys(units) if unit not in units[: settings.trials]]
+        without = f", none of them with {' or '.join(f'a {unit} unit' for unit in missing)}" if missing else ""
+        warn(
+            f"Nothing is searched: every trial is a baseline{without}. Take more than {len(baselines)} --trials, or "
+            "--no-baselines."
+        )
+    longest_warmup = space.recipe["warmup_epochs"].sized("largest")
+    if longest_warmup >= space.run.epochs:
+        warn(
+            f"With {counted(space.run.epochs, 'epoch')} the learning rate may never reach its peak: warmup_epochs of "
+            f"this space go up to {longest_warmup:g}. Use more --epochs."
+        )
+
+
+def _show_estimate(
+    prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, budget: Budget | None = None
+) -> None:
+    """How many networks are trained at once, and how long that will take.
+
+    Args:
+        left: trials to go.
+        budget: of a search that has begun.
+    """
+    settings, count = prepared.settings, workers.count or 1
+    if settings.workers != 1:
+        tell(f"workers {count}", workers.reason)
+    if count > 1:
+        stderr.print(f"Starting {count} workers ...", style="dim")
+    each = prepared.seconds_per_trial(executor)
+    expected = each * left / count
+    tell(f"estimated time on {prepared.device}", f"{show_seconds(expected)} (about {show_seconds(each)} a trial)")
+    if settings.workers == 1 and not settings.measures_latency:
+        possible = prepared.workers_for(left, "auto").count
+        if possible is None:
+            would = "would look whether several networks at once train faster on the GPU"
+            stderr.print(f"--workers auto {would}", style="dim")
+        elif possible > 1:
+            stderr.print(f"--workers auto would train {possible} networks at once", style="dim")
+    if settings.time_seconds is not None:
+        used = budget.seconds if budget else 0.0  # with the time that measuring took
+        unused = max(settings.time_seconds - used, 0.0)
+        if unused < expected:
+            enough = int(unused / each * count)
+            longer = "" if enough else ": a trial takes longer"
+            stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {counted(enough, 'trial')}{longer}")
+    elif expected > _LONG_SECONDS:
+        warn(
+            "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space such "
+            "as cifar10-small (see pure-nas spaces)."
+        )

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pure_nas_cli.console import stderr
+from pure_nas.quantities import show_number, show_percent, show_seconds
+from pure_nas_cli.console import say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import ARCHITECTURE_HELP, DataDir, Device, ImageSize, Json, Seed, SkipCorrupt, expand
+from pure_nas_cli.options import (
+    ArchitectureName,
+    DataDir,
+    DatasetName,
+    Device,
+    ImageSize,
+    Json,
+    Seed,
+    SkipCorrupt,
+    expand,
+)
 
 
 def train(
-    architecture: Annotated[str, typer.Argument(metavar="ARCH", help=ARCHITECTURE_HELP)],
-    dataset: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
-    ],
+    architecture: ArchitectureName,
+    dataset: DatasetName,
     epochs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Epochs (default: 160, or as in the trial).")
     ] = None,
@@ -27,11 +37,6 @@ def train(
         float | None,
         typer.Option("--lr", min=1e-6, max=100, metavar="RATE", help="Learning rate of every parameter kind."),
     ] = None,
-    data_dir: DataDir = None,
-    image_size: ImageSize = None,
-    skip_corrupt: SkipCorrupt = False,
-    device: Device = "auto",
-    seed: Seed = 0,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -42,6 +47,11 @@ def train(
             callback=expand,
         ),
     ] = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    seed: Seed = 0,
+    image_size: ImageSize = None,
+    skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
 ) -> None:
     """Train one network and score it on the validation split.
@@ -55,11 +65,11 @@ def train(
         from pure_nas.run.results import find_architecture
 
         find_architecture(architecture)
-        stderr.print("Loading PyTorch and the images ...", style="dim")
-        from pure_nas.plans.single import TrainSettings, prepare
-        from pure_nas_cli.train_run import run_training
+        say_loading()
+        from pure_nas.plans import single
+        from pure_nas_cli.progress import EpochLines
 
-    settings = TrainSettings(
+    settings = single.TrainSettings(
         architecture=architecture,
         epochs=epochs,
         batch_size=batch_size,
@@ -71,6 +81,21 @@ def train(
         device=device,
         seed=seed,
     )
-    prepared = prepare(settings)
-    if code := run_training(prepared, output or prepared.default_folder, as_json=as_json):
-        raise typer.Exit(code)
+    prepared = single.prepare(settings)
+    folder = output or prepared.default_folder
+    with EpochLines(stderr, prepared) as progress:
+        result = single.train(prepared, folder, progress)
+    complete = result["state"] == "complete"
+    if as_json:
+        print(json.dumps(result, indent=2))
+    elif complete:
+        stdout.print(
+            f"validation error {show_percent(result['metrics']['error'])}, "
+            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
+            f"{show_seconds(result['seconds'])}"
+        )
+        stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)
+    else:
+        stderr.print(f"{result['state']}: {result['reason']}")
+    if not complete:
+        raise typer.Exit(1)
