@@ -20,7 +20,7 @@ from pure_nas.process_state import is_ours
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, from malloc.h."""
 _FLOPS_PER_THREAD = 1e8
-"""Flops of a forward step over a batch from which on another thread helps."""
+"""Flops of a forward step over a batch per CPU thread."""
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc"
     # cuBLAS, cuDNN and their relatives; and cuDNN once no algorithm found room for its workspace
@@ -81,7 +81,7 @@ def precision(device: torch.device) -> str:
 def computing_on(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
     """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need.
 
-    In a process of this package's own, freed memory is kept on a CPU: see `keep_freed_memory`, which cannot be undone.
+    In a process of this package's own, freed memory is kept on a CPU, which cannot be undone.
     """
     if device.type != "cuda":
         if is_ours():
@@ -126,11 +126,7 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def telling_out_of_memory() -> Iterator[None]:
-    """Raise one error wherever memory runs out: Python and each library below PyTorch say it in their own way.
-
-    Raises:
-        torch.OutOfMemoryError: memory ran out, on the device or on the host.
-    """
+    """Raise torch.OutOfMemoryError wherever memory runs out: Python and each library say it in their own way."""
     try:
         yield
     except torch.OutOfMemoryError:

@@ -59,11 +59,7 @@ class DeviceError(UsageError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause for messages: the known name closest to `name`, and all of them.
-
-    >>> nearest("prodct", ["conv", "product"])
-    'did you mean "product"? (known: conv, product)'
-    """
+    """A clause for messages: the known name closest to `name`, and all of them."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     listing = f"known: {', '.join(names)}" if names else "none are known"

@@ -53,11 +53,7 @@ class Registry(Generic[T]):
         raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
 
     def register(self, thing: T) -> None:
-        """Add something for the rest of this process; what it registered under the same name before is replaced.
-
-        Raises:
-            UsageError: it is of another kind, or its name cannot be used or is taken.
-        """
+        """Add something for the rest of this process; what it registered under the same name before is replaced."""
         if not isinstance(thing, self._kind):
             raise UsageError(f"{thing!r} is a {type(thing).__name__}, not a {self._kind.__name__}.")
         if not isinstance(thing.name, str) or not re.fullmatch(r"\w[\w.-]*", thing.name):

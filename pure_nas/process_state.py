@@ -38,12 +38,7 @@ is_ours = _ours.is_set
 
 @contextmanager
 def global_random_state(seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
-    """Hold the global random state, so that what is drawn from it meanwhile changes nothing outside.
-
-    Args:
-        seed: what it starts from; None leaves it as it is.
-        device: a GPU, whose state is handled as the CPU's is.
-    """
+    """Hold the global random state, also of a GPU, seeded so: what is drawn meanwhile changes nothing outside."""
     import torch
 
     gpus = [device] if device is not None and device.type == "cuda" else []
@@ -78,9 +73,7 @@ def usual_defaults() -> Iterator[None]:
 def begin_worker(connection: Connection, work: bytes) -> None:
     """End with the parent from now on, however it ends; then do `work`, whose modules are imported only now.
 
-    Args:
-        connection: the first argument of the function.
-        work: what the parent has registered, a function and its other arguments, pickled.
+    That is, pickled: what the parent has registered, a function, and its arguments after the connection.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and sys.platform == "linux":

@@ -38,30 +38,18 @@ def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) 
 
 
 def show_number(value: float) -> str:
-    """Three significant digits and a metric prefix.
-
-    >>> show_number(41_214_592)
-    '41.2M'
-    """
+    """Three significant digits and a metric prefix: "41.2M"."""
     return "".join(_prefixed(value))
 
 
 def show_bytes(value: float) -> str:
-    """Bytes, with three significant digits.
-
-    >>> show_bytes(1_250_000)
-    '1.25 MB'
-    """
+    """Bytes, with three significant digits: "1.25 MB"."""
     digits, prefix = _prefixed(value)
     return f"{digits} {prefix}B"
 
 
 def show_seconds(value: float) -> str:
-    """A duration in seconds, minutes, hours or days, two of them at most.
-
-    >>> show_seconds(185)
-    '3 min 5 s'
-    """
+    """A duration in seconds, minutes, hours or days, two of them at most: "3 min 5 s"."""
     if round(value, 1) < 10:
         return f"{value:.1f} s"
     if (seconds := round(value)) < 60:
@@ -76,20 +64,12 @@ def show_seconds(value: float) -> str:
 
 
 def show_percent(fraction: float, digits: int = 2) -> str:
-    """A fraction in percent.
-
-    >>> show_percent(0.0314)
-    '3.14 %'
-    """
+    """A fraction in percent: "3.14 %"."""
     return f"{100 * fraction:.{digits}f} %"
 
 
 def show_points(difference: float) -> str:
-    """A difference of two fractions in percentage points, with its sign.
-
-    >>> show_points(-0.0056)
-    '−0.56'
-    """
+    """A difference of two fractions in percentage points, with its sign: "−0.56"."""
     text = f"{100 * difference:+.2f}".replace("-", "−")
     return "±0.00" if text in ("+0.00", "−0.00") else text
 
@@ -109,11 +89,7 @@ def cost_label(name: str) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number and its noun; `plural` where that is not the noun and an s.
-
-    >>> counted(2000, "trial")
-    '2,000 trials'
-    """
+    """A number and its noun, "2,000 trials"; `plural` where that is not the noun and an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 

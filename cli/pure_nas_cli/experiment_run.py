@@ -82,7 +82,7 @@ def _left(settings: ExperimentSettings, began: float) -> float | None:
 def _show_changes(experiment: Experiment) -> None:
     """What is otherwise than the run was started, though it may go on."""
     if experiment.file_replaced:
-        tell("file", "what it says beside the trainings has changed; the run's copy of it now says the same")
+        tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
     ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
     if ended > seeds:
         first = "the first" if seeds == 1 else f"the first {seeds:,}"

@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
+from pure_nas.plans import single
 from pure_nas.plans.fixed import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.plans.search.setup import Prepared, Search
-from pure_nas.plans.single import TrainSettings
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
@@ -104,14 +104,14 @@ class Progress:
 class EpochLines(Progress):
     """A line for each epoch of a single training, after what it trains on; the command prints the result."""
 
-    def __init__(self, console: Console, settings: TrainSettings, epochs: int) -> None:
+    def __init__(self, console: Console, prepared: single.Prepared) -> None:
         super().__init__(console, 1)
-        self._settings = settings
-        self._epochs = epochs
+        self._prepared = prepared
+        self._epochs = prepared.candidate.recipe.epochs
 
     def workers_started(self, workers: WorkerPlan) -> None:
-        show_images(self._settings.dataset)
-        self._say(f"{counted(self._epochs, 'epoch')} on {self._settings.resolved_device}; the test images are not read")
+        show_images(self._prepared.dataset)
+        self._say(f"{counted(self._epochs, 'epoch')} on {self._prepared.device}; the test images are not read")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         error = "-" if metrics.validation_error is None else show_percent(metrics.validation_error)

@@ -39,14 +39,7 @@ def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) 
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """When trainings of one network reached an accuracy.
-
-    Attributes:
-        target: the accuracy, 0 to 1.
-        epochs: of each training that reached it.
-        seconds: of each training that reached it, evaluation included.
-        missed: number of trainings that did not.
-    """
+    """When trainings of one network reached the accuracy `target`; `missed` is the number of those that did not."""
 
     target: float
     epochs: tuple[int, ...]
@@ -79,10 +72,7 @@ def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float,
 class TimesFewer:
     """How many times fewer epochs, or seconds, one network took than another; below 1 it took more.
 
-    Attributes:
-        mean: the ratio of the means over seeds.
-        low: of the other's fastest seed to the slowest of its own.
-        high: of the other's slowest seed to the fastest of its own.
+    `mean` is the ratio of the means over seeds, `low` and `high` are the least and the greatest ratio of any two seeds.
     """
 
     mean: float

@@ -29,10 +29,9 @@ def dominates(first: ArrayLike, second: ArrayLike) -> bool:
 
 
 def front(values: ArrayLike) -> list[int]:
-    """Indices of the points that no other point dominates, by the first objective; rows with NaN never belong.
+    """Indices of the points (n, objectives) that no other dominates, by the first objective; never of rows with NaN.
 
-    Args:
-        values: shape (n, objectives). Of equal points each is kept.
+    Of equal points each is kept.
     """
     points = _points(values)
     finite = [index for index in range(len(points)) if not np.isnan(points[index]).any()]
@@ -46,12 +45,7 @@ def front(values: ArrayLike) -> list[int]:
 
 
 def hypervolume(values: ArrayLike, reference: Sequence[float]) -> float:
-    """Volume that the points dominate below `reference`; points beyond it count for nothing.
-
-    Args:
-        values: shape (n, objectives).
-        reference: the worst value of each objective.
-    """
+    """Volume that the points (n, objectives) dominate below `reference`; points beyond it count for nothing."""
     bound = np.asarray(reference, dtype=np.float64)
     points = _points(values)
     if len(points) == 0:
@@ -83,9 +77,6 @@ def knee(values: ArrayLike) -> int:
 
     Costs are compared on a logarithmic scale where they are positive, each objective is scaled to 0..1 over the
     front, and the point closest to the ideal corner is taken.
-
-    Raises:
-        ValueError: there is no point.
     """
     points = _points(values)
     indices = front(points)
@@ -105,12 +96,9 @@ def grouped(values: ArrayLike, indices: Sequence[int], tolerances: Sequence[tupl
 
     Args:
         values: shape (n, objectives).
-        indices: of front points, in the order in which they are shown.
+        indices: of front points, in the order in which they are shown; each is compared with the first of a group.
         tolerances: (absolute, relative) of each objective; two points are close where the difference is at most
             absolute + relative * the larger magnitude.
-
-    Returns:
-        Groups of indices; the first of each represents it, and every other is close to that one.
     """
     points = _points(values)
     absolute, relative = np.array(tolerances, dtype=np.float64).T

@@ -20,14 +20,10 @@ ONE_SEED = (
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two means.
+    """The difference of two means, with Welch's 95 % interval.
 
     Attributes:
-        value: mean of the first less mean of the second.
-        low: lower end of Welch's 95 % interval.
-        high: its upper end.
-        p: two-sided p-value of Welch's test that there is none; None where neither side varies, which says
-            nothing about chance.
+        p: two-sided, of Welch's test; None where neither side varies, which says nothing about chance.
     """
 
     value: float
@@ -68,10 +64,7 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values: below 0.05 for one of them by chance alone in at most 5 % of all studies.
-
-    Source: S. Holm, "A simple sequentially rejective multiple test procedure", 1979.
-    """
+    """Adjusted p-values (S. Holm, "A simple sequentially rejective multiple test procedure", 1979)."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):

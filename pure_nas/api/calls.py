@@ -20,14 +20,12 @@ from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import single
-from pure_nas.plans.grid import catalogue
 from pure_nas.plans.grid import setup as grid
+from pure_nas.plans.grid.catalogue import find_experiment
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.search import setup as searching
-from pure_nas.plans.search.objective import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.plans.search.samplers import SamplerChoice
-from pure_nas.plans.search.settings import SearchSettings
-from pure_nas.plans.single import TrainSettings, candidate_for, default_folder
+from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.quantities import seconds_of
 from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
 from pure_nas.run.results import TrialRecord
@@ -118,7 +116,8 @@ def search(
             skip_corrupt=skip_corrupt,
         )
         folder = expanded(os.fspath(out))
-        _searched(settings, folder, restore_weights=restore_weights, on_trial=on_trial)
+        with searching.opened(searching.prepare(settings), folder, restore_weights=restore_weights) as found:
+            found.go(Quiet(on_trial))
     return Run(folder / settings.study)
 
 
@@ -152,27 +151,27 @@ def experiment(
         DataError: the images cannot be had.
         RunError: the run is in use, damaged, or was started with other settings; or trainings failed.
     """
-    named = os.fspath(name)
-    file = catalogue.load_experiment(named)
-    given = None if dataset is None else dataset_name(dataset)
+    source = find_experiment(os.fspath(name))
     settings = ExperimentSettings(
-        name=catalogue.experiment_name(named),
-        text=catalogue.experiment_text(named),
-        file=file,
-        scale_name=file.scale(scale)[0],
-        dataset=given,
+        source=source,
+        scale_name=source.file.scale(scale)[0],
+        dataset=None if dataset is None else dataset_name(dataset),
         seeds=seeds,
         time_seconds=_seconds(time),
         device=device,
         workers=workers,
         data_dir=path_of(data_dir),
         skip_corrupt=skip_corrupt,
-        beside=catalogue.experiment_folder(named),
     )
-    parts = [settings.name, file.scale(scale)[0], *([expanded(given).resolve().name] if given else [])]
-    folder = Path("runs") / "-".join(parts) if out is None else expanded(os.fspath(out))
-    with process_kept(device):
-        _experimented(settings, folder)
+    folder = path_of(out) or settings.default_folder
+    with process_kept(device), grid.opened(grid.prepare(settings.going_on_in(folder)), folder) as found:
+        found.go(Quiet(), settings.time_seconds)
+    if failed := found.plan.failed:
+        training, reason = failed[0]
+        raise RunError(
+            f"{len(failed)} of {found.grid.trainings} trainings failed, first {training.name}: {reason}.",
+            hint="The same call tries them again.",
+        )
     return Experiment(folder)
 
 
@@ -209,14 +208,22 @@ def train(
         >>> trained.load()(torch.zeros(1, 1, 8, 8)).shape
         torch.Size([1, 10])
     """
-    settings = TrainSettings(dataset_name(dataset), path_of(data_dir), image_size, skip_corrupt, device, seed)
+    settings = single.TrainSettings(
+        architecture=architecture,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        dataset=dataset_name(dataset),
+        data_dir=path_of(data_dir),
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+        device=device,
+        seed=seed,
+    )
     with process_kept(device):
-        candidate = candidate_for(
-            architecture, settings.dataset, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
-        )
-        text = architecture if isinstance(architecture, str) else candidate.architecture.digest
-        folder = default_folder(text, settings.dataset_name) if out is None else expanded(os.fspath(out))
-        result = single.train(candidate, settings, folder, Quiet())
+        prepared = single.prepare(settings)
+        folder = path_of(out) or prepared.default_folder
+        result = single.train(prepared, folder, Quiet())
     if result["state"] != "complete":
         raise RunError(f"The training in {folder} is {result['state']}: {result['reason']}.")
     return TrainedNetwork(folder, result["metrics"], result["cost"], result["seconds"])
@@ -280,30 +287,6 @@ def evaluate(
             views=views,
             factors=factors,
             seed=seed,
-        )
-
-
-def _searched(
-    settings: SearchSettings,
-    out: Path,
-    *,
-    restore_weights: bool,
-    on_trial: Callable[[TrialRecord], None] | None,
-) -> None:
-    with searching.opened(searching.prepare(settings), out, restore_weights=restore_weights) as found:
-        found.go(Quiet(on_trial))
-
-
-def _experimented(settings: ExperimentSettings, folder: Path) -> None:
-    prepared = grid.prepare(settings.going_on_in(folder))
-    with grid.opened(prepared, folder) as found:
-        found.go(Quiet(), settings.time_seconds)
-    failed = found.plan.failed
-    if failed:
-        training, reason = failed[0]
-        raise RunError(
-            f"{len(failed)} of {found.grid.trainings} trainings failed, first {training.name}: {reason}.",
-            hint="The same call tries them again.",
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 
@@ -20,6 +20,7 @@ from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
+from pure_nas.plans.plan import Listener
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.process_state import global_random_state, usual_defaults
 from pure_nas.report import write_report
@@ -30,9 +31,7 @@ from pure_nas.report.search_files import trials_csv
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, load_retraining
-from pure_nas.training import EpochMetrics
-from pure_nas.workers import Job
-from pure_nas.workers.count import WorkerPlan, Workers
+from pure_nas.workers.count import Workers
 
 if TYPE_CHECKING:
     import pandas
@@ -160,16 +159,19 @@ class Run:
         which = trials if isinstance(trials, str | int) else ",".join(map(str, trials))
         run = RunDirectory.open(self.path)
         with process_kept(device):
-            return _retrained(
-                run,
-                select_trials(load_results(run), str(which)),
-                seeds=seeds,
-                epochs=epochs,
-                device=device,
-                data_dir=path_of(data_dir),
-                workers=workers,
-                dataset=None if dataset is None else dataset_name(dataset),
-            )
+            chosen = select_trials(load_results(run), str(which))
+            with run.locked():
+                retraining = Retrain(
+                    run,
+                    chosen,
+                    seeds=seeds,
+                    epochs=epochs,
+                    device=device,
+                    data_dir=path_of(data_dir),
+                    workers=workers,
+                    dataset=None if dataset is None else dataset_name(dataset),
+                )
+                return retraining.go(Quiet())
 
     def report(self) -> Path:
         """Write the report's page, tables and figures into the run's folder; returns the page."""
@@ -258,30 +260,16 @@ def open_run(path: AnyPath) -> Run | Experiment:
     return Experiment(run.path) if run.is_experiment else Run(run.path)
 
 
-class Quiet:
-    """A listener that says nothing, but of trials to whoever asked for it."""
+class Quiet(Listener[object]):
+    """Says nothing, but of trials to whoever asked for it."""
 
     def __init__(self, on_trial: Callable[[TrialRecord], None] | None = None) -> None:
         self._on_trial = on_trial
-
-    def workers_started(self, workers: WorkerPlan) -> None:
-        """Nothing."""
-
-    def started(self, job: Job, epochs_done: int) -> None:
-        """Nothing."""
-
-    def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-        """Nothing."""
 
     def ended(self, record: object) -> None:
         """Hand a trial on."""
         if self._on_trial is not None and isinstance(record, TrialRecord):
             self._on_trial(record)
-
-
-def _retrained(run: RunDirectory, trials: Sequence[TrialRecord], **options: Any) -> Retraining:
-    with run.locked():
-        return Retrain(run, trials, **options).go(Quiet())
 
 
 @contextmanager
@@ -303,8 +291,7 @@ def path_of(path: AnyPath | None) -> Path | None:
 
 
 def _exported(chosen: ChosenWeights, directory: AnyPath | None, kind: ExportFormat, *, overwrite: bool) -> list[Path]:
-    folder = None if directory is None else expanded(os.fspath(directory))
-    return chosen.export(format=kind, directory=folder, overwrite=overwrite)
+    return chosen.export(format=kind, directory=path_of(directory), overwrite=overwrite)
 
 
 def _page(written: Sequence[Path]) -> Path:

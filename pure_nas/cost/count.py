@@ -31,12 +31,8 @@ _ELEMENTWISE = ("aten::add", "aten::sub", "aten::mul", "aten::div", "aten::log",
 def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
     """Count the parameters and the flops of one image, in evaluation mode, on a copy.
 
-    Elementwise operations count one per element of their result; those on single values (a threshold, say) are
-    not work per image and do not count.
-
-    Args:
-        network: takes (N, in_chans, image_size, image_size). Operations inside a custom `autograd.Function` or
-            custom operator are invisible to the tracer: count the reference form of such a network.
+    Elementwise operations count one per element of their result; those on single values (a threshold, say) do not
+    count. Operations inside a custom `autograd.Function` or operator are invisible to the tracer.
     """
     parameter = next(network.parameters())
     copied = copy.deepcopy(network).eval()
@@ -63,9 +59,6 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
 
     Each distinct part (the stem, a block of each shape and unit, the classifier) is counted once in the life of this
     process: tracing a whole network takes longer than building it.
-
-    Args:
-        network: its network, where it is already built.
 
     Raises:
         PureNasError: the closed form of one of its units is wrong.

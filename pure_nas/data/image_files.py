@@ -65,7 +65,7 @@ class Listing:
         return str(self.files[position].path)
 
     def contents(self, position: int) -> bytes:
-        """The bytes of a file."""
+        """The bytes of a file, or a `DataError`."""
         return read_bytes(self.files[position].path)
 
 
@@ -76,34 +76,33 @@ class PassedOver:
     Attributes:
         root: folder of the dataset.
         folders: reasons by folder, relative to `root`.
-        endings: numbers of files that are no images, by their ending.
-        system: numbers of hidden and system files and folders, by name.
         loose: numbers of images outside the folders of classes, by folder.
         annotations: numbers of folders with masks or annotations next to folders of images, by name.
+        endings: numbers of files that are no images, by their ending.
+        system: numbers of hidden and system files and folders, by name.
     """
 
     root: Path
     folders: dict[str, str] = field(default_factory=dict)
-    endings: Counter[str] = field(default_factory=Counter)
-    system: Counter[str] = field(default_factory=Counter)
     loose: Counter[str] = field(default_factory=Counter)
     annotations: Counter[str] = field(default_factory=Counter)
+    endings: Counter[str] = field(default_factory=Counter)
+    system: Counter[str] = field(default_factory=Counter)
 
-    def note(self, folder: Path, reason: str) -> None:
-        """Add a folder."""
-        self.folders[folder.relative_to(self.root).as_posix()] = reason
+    def relative(self, folder: Path) -> str:
+        """A folder as seen from the dataset's."""
+        return folder.relative_to(self.root).as_posix()
 
     def in_words(self) -> tuple[str, ...]:
         """One phrase per kind."""
+        counted = (
+            ("images outside the folders of classes: ", self.loose),
+            ("folders next to those of images: ", self.annotations),
+            ("files that end in ", self.endings),
+            ("hidden and system files and folders: ", self.system),
+        )
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
-        if self.loose:
-            phrases.append(f"images outside the folders of classes: {_counts(self.loose)}")
-        if self.annotations:
-            phrases.append(f"folders beside those of images: {_counts(self.annotations)}")
-        if self.endings:
-            phrases.append(f"files that end in {_counts(self.endings)}")
-        if self.system:
-            phrases.append(f"hidden and system files and folders: {_counts(self.system)}")
+        phrases += [f"{kind}{_counts(numbers)}" for kind, numbers in counted if numbers]
         # Names of files may hold bytes and line breaks that no terminal prints.
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
@@ -113,10 +112,14 @@ def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver)
     files: list[ImageFile] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = sorted(map(_image_file, _images_below(folder / name, set(), passed_over)), key=lambda each: each.path)
+        found = []
+        for entry in _images_below(folder / name, set(), passed_over):
+            with readable(f"image {entry.path}"):
+                status = entry.stat()
+            found.append(ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns))
         if not found:
             raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
-        files += found
+        files += sorted(found, key=lambda each: each.path)
         labels += [label] * len(found)
     return Listing(passed_over.root, tuple(files), np.array(labels, dtype=np.int64))
 
@@ -165,13 +168,11 @@ def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirE
     except FileNotFoundError as error:
         raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
     except NotADirectoryError as error:
-        raise DataError(
-            f"{folder} is a file, not a folder of images.", hint="Give the folder that it is in."
-        ) from error
+        message = f"{folder} is a file, not a folder of images."
+        raise DataError(message, hint="Give the folder that it is in.") from error
     except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be read: {reason(error)}.", hint="Check its permissions."
-        ) from error
+        message = f"The folder {folder} cannot be read: {reason(error)}."
+        raise DataError(message, hint="Check its permissions.") from error
     system = {entry.name for entry in found if _SYSTEM.fullmatch(entry.name.lower())}
     if passed_over is not None:
         # macOS leaves one `._` file for each other file.
@@ -206,12 +207,6 @@ def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: Pass
             yield entry
         else:
             passed_over.endings[os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
-
-
-def _image_file(entry: os.DirEntry[str]) -> ImageFile:
-    with readable(f"image {entry.path}"):
-        status = entry.stat()
-    return ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns)
 
 
 def _counts(counter: Counter[str]) -> str:

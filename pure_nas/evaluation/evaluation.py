@@ -16,7 +16,7 @@ from pure_nas.devices import autocast, computing_on, threads_for
 from pure_nas.errors import DataError, PureNasError, UsageError, reason
 from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
 from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
-from pure_nas.evaluation.quality import Quality, Tally, log_probabilities, quality_of
+from pure_nas.evaluation.quality import Quality, Tally, log_probabilities
 from pure_nas.evaluation.views import Views, middle
 from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
@@ -24,10 +24,6 @@ from pure_nas.nn.plain.blocks import Classifier
 from pure_nas.objectives import Metric
 from pure_nas.process_state import global_random_state
 from pure_nas.training.evaluation import scoring_batch
-
-SCHEMA_VERSION = 1
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +59,10 @@ class Evaluation:
     """The evaluation of one network on one set of images.
 
     Attributes:
-        quality: on the images as they are.
-        views: the test-time views that were asked for.
         viewed: quality of probabilities averaged over the views; None if the only view is the image.
         noise: one curve per kind, without views.
         intensity: the invariance probe, by increasing factor, without views.
         seed: of the noise.
-        image_size: height and width of the images, pixels.
     """
 
     quality: Quality
@@ -83,7 +76,7 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """As JSON holds it."""
         return {
-            "schema": SCHEMA_VERSION,
+            "schema": 1,
             "image_size": self.image_size,
             "seed": self.seed,
             **self.quality.document(),
@@ -104,19 +97,16 @@ def evaluate_network(
     factors: Sequence[float] = (),
     seed: int = 0,
     batch_size: int | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate `network` on a set of images, in evaluation mode.
 
-    The images are read once, whatever is asked for. On a CPU the result depends on the seed, but not on the batch size.
+    The images are read once, whatever is asked for. On a CPU the result depends on the seed, which decides the noise,
+    but not on the batch size.
 
     Args:
         classes: names of the classes (default: their numbers).
-        noises: noise to evaluate under as well, such as `usual_noises()`.
-        views: test-time views to average over (default: the image alone).
-        factors: factors of the intensity for the invariance probe, such as `USUAL_FACTORS`.
-        seed: decides the noise.
-        batch_size: images per batch (default: as suits the device).
+        factors: of the intensity, for the invariance probe.
         progress: is told how many images are done, and of how many.
 
     Raises:
@@ -156,13 +146,18 @@ def evaluate_network(
             done += len(labels)
             if progress:
                 progress(done, len(images))
-        quality = quality_of(plain, names)
-        points = [NoisePoint(noise=noise, quality=quality_of(tally, names)) for noise, tally in noisy.items()]
+        quality = plain.quality(names)
+        clean = [NoisePoint(noise=Noise(kind, 0.0), quality=quality) for kind in seeds]
+        points = [*clean, *(NoisePoint(noise=noise, quality=tally.quality(names)) for noise, tally in noisy.items())]
+        points.sort(key=lambda point: point.noise.strength)
         return Evaluation(
             quality=quality,
             views=views,
-            viewed=None if views.single else quality_of(viewed, names),
-            noise=tuple(_curve(kind, quality, points) for kind in seeds),
+            viewed=None if views.single else viewed.quality(names),
+            noise=tuple(
+                NoiseCurve(kind=kind, points=tuple(point for point in points if point.noise.kind == kind))
+                for kind in seeds
+            ),
             intensity=tuple(probe.result() for probe in probes),
             seed=seed,
             image_size=shown,
@@ -170,22 +165,14 @@ def evaluate_network(
 
 
 def noise_error(network: Network, images: ImageSet, device: torch.device, seed: int) -> float:
-    """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`; `seed` decides the noise.
-
-    A prediction that is not finite counts as wrong.
-
-    Raises:
-        DataError: there are no images, or one can no longer be read.
-    """
+    """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`; `seed` decides the noise."""
     found = evaluate_network(network, images, device, noises=NOISE_MIXTURE, seed=seed)
     errors = [point.quality.error for curve in found.noise for point in curve.points if not point.noise.clean]
     return sum(errors) / len(errors)
 
 
 def metric_value(metric: Metric, network: Network, images: ImageSet, device: torch.device) -> float:
-    """What `metric` finds of a network, as it is in evaluation mode, on every image of a set.
-
-    The metric may draw from the global random state, which is the same for every network and is put back.
+    """What `metric` finds of a network in evaluation mode, from the same global random state for every network.
 
     Raises:
         PureNasError: it fails, or gives no number from 0 upwards.
@@ -207,10 +194,7 @@ def metric_value(metric: Metric, network: Network, images: ImageSet, device: tor
 
 
 def _computing(network: Network, device: torch.device) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """What gives the features (B, F), float32, and log-probabilities (B, C), float64, of normalised images.
-
-    It computes what `network` computes in evaluation mode, by a copy on `device` whose norms are folded.
-    """
+    """What gives the features (B, F), float32, and log-probabilities (B, C), float64, of normalised images."""
     *trunk, last = folded(network).to(device).children()
     features_of, classifier = nn.Sequential(*trunk), cast(Classifier, last)
 
@@ -221,11 +205,6 @@ def _computing(network: Network, device: torch.device) -> Callable[[Tensor], tup
         return features.float(), log_probabilities(logits.float())
 
     return compute
-
-
-def _curve(kind: NoiseKind, clean: Quality, points: Sequence[NoisePoint]) -> NoiseCurve:
-    noisy = sorted((each for each in points if each.noise.kind == kind), key=lambda each: each.noise.strength)
-    return NoiseCurve(kind=kind, points=(NoisePoint(noise=Noise(kind, 0.0), quality=clean), *noisy))
 
 
 def _checked(network: Network, images: ImageSet, classes: Sequence[str]) -> Sequence[str]:

@@ -28,8 +28,7 @@ class IntensityChange(Accuracy):
         cosine: mean cosine of the features (the input of the classifier) before and after.
         norm_ratio: mean length of the features after, relative to before.
         relative_change: mean of |after - before| / |before|.
-        unmeasured: images whose features are zero or not finite, which the three means leave out; they are None if no
-            image is left.
+        unmeasured: images whose features are zero or not finite, which the three means leave out.
     """
 
     factor: float

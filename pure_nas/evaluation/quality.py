@@ -25,51 +25,9 @@ def log_probabilities(logits: Tensor) -> Tensor:
     return rows.masked_fill(~logits.isfinite().all(1, keepdim=True), torch.nan)
 
 
-class Tally:
-    """Sums over images, kept on the device so that nothing waits for it.
-
-    A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
-
-    Attributes:
-        confusion: (C, C + 1), int64, images by label and prediction; the last column is for no prediction.
-        in_top: images whose label is among the five likeliest, int64.
-        loss: sum of the negative log-likelihoods, float64.
-        bins: (3, 15), float64, by confidence: numbers of images, sums of their confidences, numbers of hits.
-    """
-
-    def __init__(self, num_classes: int, device: torch.device) -> None:
-        self.num_classes = num_classes
-        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)
-        self.in_top = torch.zeros((), dtype=torch.int64, device=device)
-        self.loss = torch.zeros((), dtype=torch.float64, device=device)
-        self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)
-
-    def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
-        """Count a batch of `log_probabilities` (B, C), float64, and `labels` (B,), int64."""
-        # The log-probability of a class may well be minus infinity; NaN is what no softmax of finite numbers gives.
-        finite = ~log_probabilities.isnan().any(1)
-        confidence, predicted = log_probabilities.max(1)
-        confidence = confidence.exp().nan_to_num(0.0)
-        predicted = predicted.where(finite, self.num_classes)
-        cells = labels * (self.num_classes + 1) + predicted
-        # Not bincount, for which the host waits on a GPU.
-        self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))
-        self.loss -= log_probabilities.gather(1, labels.unsqueeze(1)).sum()
-        top = log_probabilities.topk(min(TOP, self.num_classes)).indices
-        self.in_top += ((top == labels.unsqueeze(1)).any(1) & finite).sum()
-        # Bin i holds the confidences above i / 15 and up to (i + 1) / 15.
-        places = (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
-        right = (predicted == labels).double()
-        self.bins.index_add_(1, places, torch.stack([finite.double(), confidence * finite, right]))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How many images were classified correctly.
-
-    Attributes:
-        accuracies: of each seed, if this is of several (see `pooled`).
-    """
+    """How many images were classified correctly; with the accuracy of each seed if this is of several."""
 
     images: int
     hits: int
@@ -77,12 +35,12 @@ class Accuracy:
 
     @property
     def accuracy(self) -> float:
-        """Share of images that are classified correctly."""
+        """Share of images that were classified correctly."""
         return self.hits / self.images
 
     @property
     def error(self) -> float:
-        """Share of images that are classified wrongly."""
+        """Share of images that were classified wrongly."""
         return (self.images - self.hits) / self.images
 
     @property
@@ -99,20 +57,24 @@ class Accuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassQuality:
-    """How well one class is recognised; a ratio is None if its denominator is zero.
-
-    Attributes:
-        count: images of the class.
-        precision: hits / images predicted as the class.
-        recall: hits / images of the class.
-        f1: 2 hits / (images of the class + images predicted as the class).
-    """
+    """How well one class, of `count` images, is recognised; a ratio is None if its denominator is zero."""
 
     name: str
     count: int
     precision: float | None
     recall: float | None
     f1: float | None
+
+    @classmethod
+    def of(cls, name: str, hits: int, count: int, predicted: int) -> ClassQuality:
+        """From the numbers of images: of the class that were predicted as it, of the class, predicted as the class."""
+        return cls(
+            name=name,
+            count=count,
+            precision=hits / predicted if predicted else None,
+            recall=hits / count if count else None,
+            f1=2 * hits / (count + predicted) if count + predicted else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +97,7 @@ class Quality(Accuracy):
         loss: mean negative log-likelihood; None if it is not finite.
         calibration_error: mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images
             in them (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
-        bins: those that hold images.
+        bins: of confidence, those that hold images.
         unpredicted: images without a finite prediction, which count as wrong.
         confusion: row = label, column = prediction.
     """
@@ -184,37 +146,60 @@ class Quality(Accuracy):
         }
 
 
-def quality_of(tally: Tally, names: Sequence[str]) -> Quality:
-    """The quality that a tally of at least one image shows; `names` are those of the classes."""
-    confusion = tally.confusion.tolist()
-    images = sum(map(sum, confusion))
-    unpredicted = sum(row[-1] for row in confusion)
-    loss = tally.loss.item() / images
-    bins = tuple(
-        Bin(low=i / BINS, high=(i + 1) / BINS, count=round(count), confidence=confidence / count, accuracy=hits / count)
-        for i, (count, confidence, hits) in enumerate(tally.bins.T.tolist())
-        if count
-    )
-    distance = sum(each.count * abs(each.accuracy - each.confidence) for each in bins) / images
-    return Quality(
-        images=images,
-        hits=sum(row[label] for label, row in enumerate(confusion)),
-        top5=int(tally.in_top.item()) / images if tally.num_classes > TOP else None,
-        loss=loss if math.isfinite(loss) else None,
-        calibration_error=None if unpredicted else distance,
-        bins=bins,
-        unpredicted=unpredicted,
-        classes=tuple(_class_quality(confusion, label, name) for label, name in enumerate(names)),
-        confusion=tuple(tuple(row[:-1]) for row in confusion),
-    )
+class Tally:
+    """Sums over images, kept on the device so that nothing waits for it.
 
+    A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
+    """
 
-def _class_quality(confusion: list[list[int]], label: int, name: str) -> ClassQuality:
-    hits, count, taken = confusion[label][label], sum(confusion[label]), sum(row[label] for row in confusion)
-    return ClassQuality(
-        name=name,
-        count=count,
-        precision=hits / taken if taken else None,
-        recall=hits / count if count else None,
-        f1=2 * hits / (count + taken) if count + taken else None,
-    )
+    def __init__(self, num_classes: int, device: torch.device) -> None:
+        self.num_classes = num_classes
+        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)  # [label, guess]
+        self.in_top = torch.zeros((), dtype=torch.int64, device=device)
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # images, their confidences, hits
+
+    def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
+        """Count a batch of `log_probabilities` (B, C), float64, and `labels` (B,), int64."""
+        # The log-probability of a class may well be minus infinity; NaN is what no softmax of finite numbers gives.
+        finite = ~log_probabilities.isnan().any(1)
+        confidence, predicted = log_probabilities.max(1)
+        confidence = confidence.exp().nan_to_num(0.0)
+        predicted = predicted.where(finite, self.num_classes)
+        cells = labels * (self.num_classes + 1) + predicted
+        # Not bincount, for which the host waits on a GPU.
+        self.confusion.view(-1).index_add_(0, cells, torch.ones_like(cells))
+        self.loss -= log_probabilities.gather(1, labels.unsqueeze(1)).sum()
+        top = log_probabilities.topk(min(TOP, self.num_classes)).indices
+        self.in_top += ((top == labels.unsqueeze(1)).any(1) & finite).sum()
+        # Bin i holds the confidences above i / 15 and up to (i + 1) / 15.
+        places = (confidence * BINS).ceil().long().sub_(1).clamp_(0, BINS - 1)
+        right = (predicted == labels).double()
+        self.bins.index_add_(1, places, torch.stack([finite.double(), confidence * finite, right]))
+
+    def quality(self, names: Sequence[str]) -> Quality:
+        """What at least one image shows; `names` are those of the classes."""
+        confusion = self.confusion.tolist()
+        images = sum(map(sum, confusion))
+        unpredicted = sum(row[-1] for row in confusion)
+        loss = self.loss.item() / images
+        bins = tuple(
+            Bin(low=i / BINS, high=(i + 1) / BINS, count=round(n), confidence=confidence / n, accuracy=hits / n)
+            for i, (n, confidence, hits) in enumerate(self.bins.T.tolist())
+            if n
+        )
+        distance = sum(each.count * abs(each.accuracy - each.confidence) for each in bins) / images
+        return Quality(
+            images=images,
+            hits=sum(row[label] for label, row in enumerate(confusion)),
+            top5=int(self.in_top.item()) / images if self.num_classes > TOP else None,
+            loss=loss if math.isfinite(loss) else None,
+            calibration_error=None if unpredicted else distance,
+            bins=bins,
+            unpredicted=unpredicted,
+            classes=tuple(
+                ClassQuality.of(name, row[label], sum(row), sum(other[label] for other in confusion))
+                for label, (name, row) in enumerate(zip(names, confusion, strict=True))
+            ),
+            confusion=tuple(tuple(row[:-1]) for row in confusion),
+        )

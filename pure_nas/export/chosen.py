@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError, UsageError
-from pure_nas.export.files import ExportFormat, write_export
+from pure_nas.export.files import About, ExportFormat, write_export
 from pure_nas.nn import Network
 from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
@@ -35,10 +35,9 @@ class ChosenWeights:
     Attributes:
         path: the safetensors file.
         images: those that the network was trained on, as `Dataset.facts` has them.
-        title: what the network is, on one line.
         notes: which weights these are, and how well the network does with them.
         directory: where exports of them go by default.
-        way_out: what to do where the file is missing.
+        way_out: what to do if the file is missing.
     """
 
     architecture: Architecture
@@ -50,11 +49,7 @@ class ChosenWeights:
     way_out: str = ""
 
     def load(self) -> Network:
-        """The network, on the CPU and in evaluation mode.
-
-        Raises:
-            RunError: the weights are missing or damaged.
-        """
+        """The network, on the CPU and in evaluation mode."""
         if self.way_out and not self.path.is_file():
             raise RunError(f"The weights {self.path} are missing.", hint=self.way_out)
         return load_trained(self.path, self.architecture).eval()
@@ -66,18 +61,9 @@ class ChosenWeights:
         directory: Path | None = None,
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write the network to `directory`, by default `self.directory`, and return the files.
-
-        Raises:
-            RunError: the weights are missing or damaged, or a file that differs is in the way.
-        """
+        """Write the network to `directory`, by default `self.directory`, and return the files."""
         weights = None if format == "json" else self.load().state_dict()
-        return write_export(
-            directory or self.directory,
-            self.architecture,
-            weights,
-            format=format,
-            overwrite=overwrite,
+        about = About(
             title=self.title,
             notes=self.notes,
             classes=self.images.get("classes"),
@@ -86,6 +72,8 @@ class ChosenWeights:
             decoded_size=self.images.get("decoded_size"),
             stored_size=self.images.get("stored_size"),
         )
+        folder = directory or self.directory
+        return write_export(folder, self.architecture, weights, about, format=format, overwrite=overwrite)
 
 
 def choose_weights(
@@ -97,10 +85,9 @@ def choose_weights(
 
     Args:
         path: the folder of a search, or of one training.
-        which: of a search: "best", "knee", "smallest" or a trial's number; "best" where it is left out.
+        which: of a search: "best" (default), "knee", "smallest" or a trial's number.
         origin: of a search: whose weights.
-        seed: take the retrained weights of this seed; where it is left out, those of the seed whose last training
-            loss is nearest to the mean of all seeds.
+        seed: of the retrained weights (default: the one whose last training loss is nearest to the mean of all).
 
     Raises:
         RunError: there is no such run or training, or it is damaged or not complete.

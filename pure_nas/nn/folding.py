@@ -54,15 +54,31 @@ def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
 def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float = 1.0) -> nn.Module:
     """`module`, `norm`, a factor of `times` and a ReLU where `relu`, as one where possible."""
     affine = _affine(norm, times)
+    parts: list[nn.Module]
     if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
-        return _Convolution(module, *affine, relu)
-    if affine is not None and _is_product_unit(module) and is_plain(module):
-        parts: list[nn.Module] = [_Product(module, *affine)]
+        parts = [_convolution(module, *affine)]
+    elif affine is not None and _is_product_unit(module) and is_plain(module):
+        parts = [_Product(module, *affine)]
     elif affine is not None and type(module) is LogConv and not is_half(module.weight):
-        parts = [_LogConvolution(module, *affine)]
+        scale, shift = affine
+        parts = [_LogConvolution(module, module.weight * _of_kernel(scale * math.log(2), module.weight), shift)]
     else:
         parts = [copy.deepcopy(module), copy.deepcopy(norm), *([] if times == 1.0 else [_Times(times)])]
-    return nn.Sequential(*parts, nn.ReLU(inplace=True)) if relu else nn.Sequential(*parts)
+    return nn.Sequential(*parts, *([nn.ReLU(inplace=True)] if relu else []))
+
+
+def _convolution(conv: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:
+    """A convolution and its norm."""
+    found = copy.deepcopy(conv)
+    bias = shift if conv.bias is None else shift + scale * conv.bias
+    found.weight = nn.Parameter(conv.weight * _of_kernel(scale, conv.weight))
+    found.bias = nn.Parameter(bias.to(conv.weight.dtype))
+    return found
+
+
+def _of_kernel(scale: Tensor, weight: Tensor) -> Tensor:
+    """`scale`, one for each output channel, as a factor of `weight`."""
+    return scale.to(weight.dtype).view(-1, 1, 1, 1)
 
 
 def _shortcut(shortcut: nn.Module) -> nn.Module:
@@ -81,15 +97,12 @@ def _block(block: nn.Module) -> nn.Module:
         return copy.deepcopy(block)
     # A ReLU before a threshold changes nothing: it is above zero.
     before = block.relu_in_block and not (_is_product_unit(block.unit) or type(block.unit) is LogConv)
-    scale = block.residual_scale
+    parts = [_after(block.conv1, block.norm1, before)]
     if isinstance(block, BasicBlock):
-        parts = [_after(block.conv1, block.norm1, before), _after(block.unit, block.norm2, times=scale)]
+        parts += [_after(block.unit, block.norm2, times=block.residual_scale)]
     else:
-        parts = [
-            _after(block.conv1, block.norm1, before),
-            _after(block.unit, block.norm2, block.relu_in_block),
-            _after(block.conv3, block.norm3, times=scale),
-        ]
+        parts += [_after(block.unit, block.norm2, block.relu_in_block)]
+        parts += [_after(block.conv3, block.norm3, times=block.residual_scale)]
     return _Residual(nn.Sequential(*parts), _shortcut(block.shortcut), block.relu_after_add)
 
 
@@ -107,25 +120,6 @@ class _Residual(nn.Module):
         return F.relu_(out) if self.relu else out
 
 
-class _Convolution(nn.Module):
-    """A convolution, its norm, and a ReLU where `relu`."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __init__(self, conv: nn.Conv2d, scale: Tensor, shift: Tensor, relu: bool) -> None:
-        super().__init__()
-        self.stride, self.padding, self.dilation, self.groups = conv.stride, conv.padding, conv.dilation, conv.groups
-        self.relu = relu
-        bias = shift if conv.bias is None else shift + scale * conv.bias
-        self.register_buffer("weight", conv.weight * scale.to(conv.weight.dtype).view(-1, 1, 1, 1))
-        self.register_buffer("bias", bias.to(conv.weight.dtype))
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-        return F.relu_(out) if self.relu else out
-
-
 class _Times(nn.Module):
     """A factor; uses up the memory of its input."""
 
@@ -137,45 +131,34 @@ class _Times(nn.Module):
         return x.mul_(self.factor)
 
 
-class _Logarithm(nn.Module):
-    """log2(max(x, t)) with the floor t of a unit with this theta; uses up the memory of its input."""
+class _LogConvolution(nn.Module):
+    """A convolution of log2(max(x, t)) with the floor t of a unit; uses up the memory of its input."""
 
     floors: Tensor
-
-    def __init__(self, theta: Tensor) -> None:
-        super().__init__()
-        t = Floor.of(theta).t
-        self.per_channel = theta.dim() > 0
-        self.floor = 0.0 if self.per_channel else float(t)
-        self.register_buffer("floors", torch.as_tensor(t))  # (C, 1, 1) where every channel has its own
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = wide(x)
-        # A number is faster than a tensor of one.
-        x = x.clamp_min_(self.floors) if self.per_channel else x.clamp_min_(self.floor)
-        return log2(x, out=x)
-
-
-class _LogConvolution(nn.Module):
-    """A convolution of logarithms and its norm; uses up the memory of its input."""
-
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, unit: LogConv, scale: Tensor, shift: Tensor) -> None:
+    def __init__(self, unit: ConvPU | LogConv, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
-        dtype = unit.weight.dtype
         self.stride, self.padding = unit.stride, unit.padding
-        self.logarithm = _Logarithm(unit.theta)
-        self.register_buffer("weight", unit.weight * (scale * math.log(2)).to(dtype).view(-1, 1, 1, 1))
-        self.register_buffer("bias", shift.to(dtype))
+        t = Floor.of(unit.theta).t
+        # A number is faster than a tensor of one; (C, 1, 1) where every channel has its own.
+        self.floor = float(t) if unit.theta.dim() == 0 else None
+        self.register_buffer("floors", torch.as_tensor(t))
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias.to(weight.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return F.conv2d(self.logarithm(x), self.weight, self.bias, self.stride, self.padding)
+            x = wide(x)
+            x = x.clamp_min_(self.floors) if self.floor is None else x.clamp_min_(self.floor)
+            return self._behind(F.conv2d(log2(x, out=x), self.weight, self.bias, self.stride, self.padding))
+
+    def _behind(self, out: Tensor) -> Tensor:
+        return out
 
 
-class _Product(nn.Module):
+class _Product(_LogConvolution):
     """A product unit and its norm; uses up the memory of its input.
 
     Attributes:
@@ -183,33 +166,23 @@ class _Product(nn.Module):
         least_limit: the least of them.
     """
 
-    weight: Tensor
-    exponent_shift: Tensor
     limit: Tensor
     sign: Tensor
     shift: Tensor
 
     def __init__(self, unit: ConvPU, scale: Tensor, shift: Tensor) -> None:
-        super().__init__()
-        dtype = unit.weight.dtype
-        self.stride, self.padding = unit.stride, unit.padding
-        self.logarithm = _Logarithm(unit.theta)
+        dtype, exponent_shift = unit.weight.dtype, scale.abs().log2()
+        super().__init__(unit, unit.weight.clone(memory_format=torch.preserve_format), exponent_shift)
         self.capped = unit.exponent_cap is not None
         cap = math.log2(torch.finfo(dtype).max) if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
-        exponent_shift = scale.abs().log2()
         self.least_limit = cap + min(exponent_shift[exponent_shift > -math.inf].tolist(), default=math.inf)
         self.negative = bool((scale < 0).any())
-        self.register_buffer("weight", unit.weight.clone(memory_format=torch.preserve_format))
-        self.register_buffer("exponent_shift", exponent_shift.to(dtype))
-        self.register_buffer("limit", (cap + exponent_shift).to(dtype).view(-1, 1, 1))
-        self.register_buffer("sign", scale.sign().to(dtype).view(-1, 1, 1))
-        self.register_buffer("shift", shift.to(dtype).view(-1, 1, 1))
+        for name, value in (("limit", cap + exponent_shift), ("sign", scale.sign()), ("shift", shift)):
+            self.register_buffer(name, value.to(dtype).view(-1, 1, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            exponent = F.conv2d(self.logarithm(x), self.weight, self.exponent_shift, self.stride, self.padding)
-            y = self._limited(exponent).exp2_()
-            return (y.mul_(self.sign) if self.negative else y).add_(self.shift)
+    def _behind(self, out: Tensor) -> Tensor:
+        y = self._limited(out).exp2_()
+        return (y.mul_(self.sign) if self.negative else y).add_(self.shift)
 
     def _limited(self, exponent: Tensor) -> Tensor:
         """What the unlimited exponents are in the network; on the CPU one look often says: themselves."""

@@ -7,7 +7,6 @@ import logging
 import time
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 from pure_nas.errors import RunError, reason
 from pure_nas.files import decoded, read_json, write_whole
@@ -37,17 +36,16 @@ class Budget:
         self.limit = seconds
         self.breaks_off = breaks_off and seconds is not None
         self._path = None if run is None else run.path / "state.json"
-        self._earlier = 0.0 if run is None else _seconds_used(run, run.path / "state.json")
+        self._earlier = 0.0 if run is None else _seconds_used(run)
         self._began = time.monotonic()
 
     @property
     def session_seconds(self) -> float:
-        """In this session."""
         return time.monotonic() - self._began
 
     @property
     def seconds(self) -> float:
-        """In total."""
+        """Over all sessions."""
         return self._earlier + self.session_seconds
 
     def forbids(self, expected: float = 0.0) -> bool:
@@ -60,16 +58,12 @@ class Budget:
             write_whole(self._path, json.dumps({"schema": SCHEMA, "seconds": round(self.seconds, 3)}) + "\n")
 
 
-def _seconds_used(run: RunDirectory, path: Path) -> float:
-    """By earlier sessions."""
+def _seconds_used(run: RunDirectory) -> float:
+    """By earlier sessions. Those of a run that has no state.json lasted from first to last event in its log."""
+    path = run.path / "state.json"
     if path.exists():
         content = read_json(path, State, hint="Put a good copy back, or remove it: the time is then read from the log.")
         return float(content["seconds"])
-    return _logged_seconds(run)
-
-
-def _logged_seconds(run: RunDirectory) -> float:
-    """Of a run that has no state.json: sessions lasted from their first to their last event in its log."""
     if not run.log_path.exists():
         return 0.0
     try:

@@ -29,12 +29,7 @@ _NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
 
 @dataclass(frozen=True)
 class Expected:
-    """How long a training is expected to take.
-
-    Attributes:
-        epoch: seconds of one, with the scoring that belongs to it.
-        after: seconds of what follows the last.
-    """
+    """How long a training is expected to take: seconds of an epoch with its scoring, and of what follows the last."""
 
     epochs: int
     epoch: float
@@ -42,17 +37,11 @@ class Expected:
 
     @property
     def seconds(self) -> float:
-        """In all."""
         return self.epochs * self.epoch + self.after
 
 
 def images_of_epoch(train: int, dataset: Dataset, *, scored: bool) -> float:
-    """Images of an epoch, of which scored ones count for what they cost beside trained ones.
-
-    Args:
-        train: images that are trained on.
-        scored: whether the validation images are scored after it, with re-estimated norms.
-    """
+    """Images of an epoch that trains on `train`, with those that are scored after it counted for what they cost."""
     return train + SCORING_SHARE * (len(dataset.validation) + min(NORM_BATCH, len(dataset.train))) * scored
 
 
@@ -69,9 +58,6 @@ def seconds_per_trial(
 
     Args:
         scored_after: images that a trial is scored on once it is trained.
-
-    Raises:
-        RunError: not even the smallest network fits into memory.
     """
     small = min(space.smallest_architectures(), key=_flops)
     large = max(space.largest_architectures(), key=_flops)
@@ -81,15 +67,11 @@ def seconds_per_trial(
     mean = (_flops(small) + _flops(large)) / 2
     seconds = per_image((sum(known) + mean * (trials - len(known))) / trials)
     in_epoch = images_of_epoch(len(dataset.train), dataset, scored=True)
-    return Expected(recipe.epochs, seconds * in_epoch, seconds * SCORING_SHARE * scored_after).seconds
+    return seconds * (recipe.epochs * in_epoch + SCORING_SHARE * scored_after)
 
 
 def seconds_per_image(candidates: Sequence[Candidate], executor: Executor) -> dict[str, float]:
-    """Expected training time of an image, by digest; of networks of the same units, two are timed.
-
-    Raises:
-        RunError: not even the smallest fits into memory.
-    """
+    """Expected training time of an image, by digest; of networks of the same units, two are timed."""
     groups: defaultdict[frozenset[str], list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         groups[candidate.architecture.unit_set].append(candidate)
@@ -102,21 +84,14 @@ def seconds_per_image(candidates: Sequence[Candidate], executor: Executor) -> di
 
 
 def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torch.device) -> float:
-    """How long a trial takes on a usual device of that type, from the work alone.
-
-    For decisions that must not depend on how busy the machine is at the moment.
-    """
+    """How long a trial takes on a usual device, for decisions that must not depend on how busy the machine is."""
     flops = [_flops(each) for each in (*space.smallest_architectures(), *space.largest_architectures())]
     images = len(dataset.train) * space.run.epochs
     return _TRAINING_PASSES * images * (min(flops) + max(flops)) / 2 / _NOMINAL_FLOPS_PER_SECOND[device.type]
 
 
 def _interpolation(small: Candidate, large: Candidate, executor: Executor, *, of: str) -> Callable[[float], float]:
-    """Seconds of an image by flops, from two networks that `executor` times, as many at once as it trains.
-
-    Raises:
-        RunError: not even the small one fits into memory.
-    """
+    """Seconds of an image by flops, from two networks that `executor` times, as many at once as it trains."""
     least, most = _flops(small.architecture), _flops(large.architecture)
     seconds_small = _timed(small, executor)
     if seconds_small is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,11 +16,7 @@ from pure_nas.workers import EvaluationSettings, Job, Outcome
 
 @dataclass(frozen=True)
 class Training:
-    """One network, trained once.
-
-    Attributes:
-        label: what people call it, without the seed.
-    """
+    """One network, trained once; the label is what people call it, without the seed."""
 
     label: str
     candidate: Candidate
@@ -46,34 +42,27 @@ class Trained:
     outcome: Outcome
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scoring:
-    """How trained networks are scored; see `Job`."""
-
-    final: bool = False
-    curve: bool = False
-    evaluation: EvaluationSettings | None = None
-
-
 @dataclass
 class FixedPlan:
     """Trains what is missing of a list, in its order.
 
     Attributes:
         trainings: all of them; a training has ended that has a result.json.
+        final: as `curve` and `evaluation` in `Job`: how trained networks are scored.
         insists: whether one that fails ends the plan, with an error.
         failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
     """
 
     kind: str
     trainings: tuple[Training, ...]
-    scoring: Scoring = Scoring()
+    final: bool = False
+    curve: bool = False
+    evaluation: EvaluationSettings | None = None
     insists: bool = False
     failed: list[tuple[Training, str]] = field(default_factory=list)
     noun = "training"
     unfinished = 0
-    expected_seconds = 0.0
-    """Epochs in progress are finished, and nothing else, so that how long a training takes decides nothing."""
+    expected_seconds = 0.0  # epochs in progress are finished, so that how long a training takes decides nothing
 
     def __post_init__(self) -> None:
         self._ended = {each.name for each in self.trainings if each.directory.result() is not None}
@@ -87,7 +76,6 @@ class FixedPlan:
 
     @property
     def done(self) -> int:
-        """How many trainings have ended."""
         return len(self._ended)
 
     @property
@@ -97,14 +85,12 @@ class FixedPlan:
 
     @property
     def finished(self) -> str:
-        """How much is done, where nothing is left that could be trained now."""
         total = len(self.trainings)
         if self.failed:
             return f"{self.done} of {total} trainings are done"
         return f"all {total} trainings are done" if total > 1 else "the training is done"
 
     def next(self) -> Job | Trained | None:
-        """The next training."""
         if not self._waiting:
             return None
         number, training = self._waiting.popleft()
@@ -116,18 +102,14 @@ class FixedPlan:
             candidate=training.candidate,
             directory=training.directory.path,
             seed=training.seed,
-            final=self.scoring.final,
-            curve=self.scoring.curve,
-            evaluation=self.scoring.evaluation,
+            final=self.final,
+            curve=self.curve,
+            evaluation=self.evaluation,
             label=training.name,
         )
 
     def tell(self, job: Job, outcome: Outcome) -> Trained:
-        """Keep how a training ended; one that failed for want of memory is tried again by the same command.
-
-        Raises:
-            RunError: it failed, and the plan insists on all of them.
-        """
+        """Keep how a training ended; one that failed is tried again by the same command, or ends the plan."""
         training = self._running.pop(job.number)
         if outcome.state != "failed":
             training.directory.finish({"schema": SCHEMA, "seed": training.seed, **asdict(outcome)})
@@ -142,14 +124,7 @@ class FixedPlan:
         return Trained(training, outcome)
 
     def name(self, job: Job) -> Mapping[str, Any]:
-        """That of its folder."""
         return {"training": job.label}
 
     def entry(self, record: Trained) -> Mapping[str, Any]:
-        """How it ended."""
         return {"training": record.training.name, "state": record.outcome.state, "reason": record.outcome.reason}
-
-
-def distinct(trainings: Iterable[Training]) -> tuple[Training, ...]:
-    """Each folder once, in the order of the first that has it."""
-    return tuple({each.directory.path: each for each in trainings}.values())

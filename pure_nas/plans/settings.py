@@ -3,62 +3,131 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import dataset_names
+from pure_nas.data import dataset_names, load_dataset
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute
-from pure_nas.run.directory import RunDirectory
+from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import without_password
+from pure_nas.workers.child import Load
 
-CAME_LATER = frozenset({"data.mean", "data.std", "data.stored_size", "data.decoded_size"})
+_MAY_DIFFER = frozenset(
+    {"study", "experiment", "trials", "seeds", "time_seconds", "device", "workers", "machine", "data_dir"}
+    | {"dataset", "dataset_replaced", "space"}
+)
+"""Settings that decide nothing. Of dataset and space they are names: images and axes are compared themselves."""
+_DECIDE_IMAGES = frozenset(
+    {"dataset", "seed", "image_size", "skip_corrupt", "limit", "validation", "split", "validation_curve"}
+)
+_CAME_LATER = frozenset({"data.mean", "data.std", "data.stored_size", "data.decoded_size"})
 """What run.toml of an older run lacks, though nothing differs."""
 _MOST_LISTED = 20
 
 
-def require_same(
-    run: RunDirectory,
-    wanted: Mapping[str, Any],
-    *,
-    may_differ: frozenset[str],
-    causes: Callable[[Sequence[str], Mapping[str, Any], Mapping[str, Any]], Sequence[str]],
-    hint: str,
-) -> None:
-    """Check that a run may go on with the settings `wanted`.
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """On which images and on what device a command trains.
+
+    Attributes:
+        dataset: a dataset's name, or the path of a folder of images.
+        skip_corrupt: leave images out that cannot be decoded, instead of refusing them.
+    """
+
+    dataset: str
+    data_dir: Path | None = None
+    image_size: int | None = None
+    skip_corrupt: bool = False
+    device: str = "auto"
+    seed: int = 0
+
+    @property
+    def load(self) -> Load:
+        """Loads the images, here or in another process."""
+        return partial(
+            load_dataset,
+            self.dataset,
+            data_dir=self.data_dir,
+            seed=self.seed,
+            image_size=self.image_size,
+            skip_corrupt=self.skip_corrupt,
+        )
+
+
+@contextmanager
+def locked(
+    run: RunDirectory, wanted: Mapping[str, Any], ours: Callable[[Path], bool], *, same: str, option: str
+) -> Iterator[None]:
+    """Hold a run that goes on with the settings `wanted`, or a folder in which it may begin.
 
     Args:
-        may_differ: first parts of the keys that decide nothing.
-        causes: given the keys that differ and both settings, those that the others do not only follow from.
-        hint: the way out.
-
-    Raises:
-        RunError: something that decides differs; the message lists what.
+        ours: as in `require_room`.
+        same: what is given again for a run to go on.
+        option: that chooses another run.
     """
+    if not run.exists:
+        require_room(run.path, ours, what=wanted.get("kind", "run"), hint=f"Choose another {option}.")
+    with run.locked(instead=option):
+        if run.exists:
+            require_same(run, wanted, same=same, option=option)
+        yield
+
+
+def require_same(run: RunDirectory, wanted: Mapping[str, Any], *, same: str, option: str) -> None:
+    """Check that a run may go on with the settings `wanted`; see `locked`."""
     stored = run.settings()
     if "schema" not in stored:
         raise run.of_another_version(stored)
+    then, now = ("an experiment" if each.get("kind") == EXPERIMENT else "a search" for each in (stored, wanted))
+    if then != now:
+        raise RunError(f"{run.path} holds {then}, not {now}.", hint=f"Choose another {option}.")
     old, new = flat(stored), flat(wanted)
     for settings in (old, new):
         if "storage" in settings:  # with a password or without: it is the same database
             settings["storage"] = without_password(str(settings["storage"])).replace(":***@", "@")
-    no_longer = {key for key in old if key.split(".")[0] not in wanted}
     differing = [
         key
         for key in dict.fromkeys((*new, *old))
-        if key.split(".")[0] not in may_differ
+        if _part(key) in wanted.keys() - _MAY_DIFFER  # others are of an older version
         and old.get(key) != new.get(key)
-        and key not in no_longer
-        and (key in old or key not in CAME_LATER)
+        and (key in old or key not in _CAME_LATER)
     ]
-    listed = causes(differing, old, new)
+    listed = _causes(differing, old, new)
     if not listed:
         return
+    if any(key.startswith("data.") for key in listed) and {*map(_part, listed)} <= {"data", "trained"}:
+        raise RunError(
+            f'The images of "{wanted["dataset"]}" have changed since {run.path} was begun.',
+            hint=f"Put the old ones back, or choose another {option} for a new run.",
+        )
     lines = [f"  {key}: {_shown(old.get(key))} in the run, {_shown(new.get(key))} now" for key in listed[:_MOST_LISTED]]
     more = [f"  and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
-    raise RunError("\n".join([f"The run {run.path} was started with other settings:", *lines, *more]), hint=hint)
+    raise RunError(
+        "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
+        hint=f"Give it the same {same} to go on, or choose another {option} for a new run.",
+    )
+
+
+def _causes(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The keys that differ, without those that only follow from others, and with the names that others follow from."""
+    found = [] if list(differing) == ["data.name"] else list(differing)  # a folder of equal images, called otherwise
+    for name, effect in (("space", "search_space"), ("dataset", "data")):
+        if effect in map(_part, found) and old.get(name) != new.get(name):
+            found = [name, *(key for key in found if _part(key) != effect)]
+    parts = {*map(_part, found)}
+    follow = {"data"} if parts & _DECIDE_IMAGES else set()
+    follow |= {"trained"} if parts - {"data", "trained"} else set()
+    return [key for key in found if _part(key) not in follow]
+
+
+def _part(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def require_room(folder: Path, ours: Callable[[Path], bool], *, what: str, hint: str) -> None:
@@ -66,9 +135,6 @@ def require_room(folder: Path, ours: Callable[[Path], bool], *, what: str, hint:
 
     Args:
         ours: whether a file is what a command leaves that was stopped before it wrote its settings.
-
-    Raises:
-        RunError: it is a file, cannot be read, or holds something else.
     """
     if folder.is_file():
         raise RunError(f"{folder} is a file, not the folder of a run.", hint=hint)

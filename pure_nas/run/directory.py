@@ -136,22 +136,20 @@ class TrialDirectory:
                 f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
                 "say: one of the files was changed, or belongs to another trial."
             )
-        for path in (self.metrics, self.evaluation):
-            if path.name in digests and not path.exists():
+        for path in (each for each in (self.metrics, self.evaluation) if each.name in digests):
+            if not path.exists():
                 return f"{path} is missing."
-            if path.name in digests and digest_of(bytes_of(path)) != digests[path.name]:
+            if digest_of(bytes_of(path)) != digests[path.name]:
                 return f"{path} was changed after the trial had ended, or belongs to another trial."
         return ""
 
-    def number_in(self, result: Mapping[str, Any], *keys: str) -> float:
+    def number_in(self, result: Mapping[str, Any], table: str, key: str) -> float:
         """A number of a result that must have it."""
-        value: Any = result
-        for place, key in enumerate(keys, start=1):
-            value = value.get(key)
-            if value is None:
-                missing = ".".join(keys[:place])
-                raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
-        return float(value)
+        found = (result.get(table) or {}).get(key)
+        if found is None:
+            missing = table if result.get(table) is None else f"{table}.{key}"
+            raise RunError(f"{self.ended} is damaged: it has no valid '{missing}'.", hint=self.damaged_hint)
+        return float(found)
 
     @property
     def weights_digest(self) -> str | None:
@@ -168,11 +166,9 @@ class TrialDirectory:
         """One record an epoch, from the first."""
         hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
         records = read_json_lines(self.metrics, Epoch, hint=hint)
-        for place, record in enumerate(records, start=1):
-            if record["epoch"] != place:
-                raise RunError(
-                    f"{self.metrics}, line {place}, is damaged: it is of epoch {record['epoch']}.", hint=hint
-                )
+        for place, epoch in enumerate((record["epoch"] for record in records), start=1):
+            if epoch != place:
+                raise RunError(f"{self.metrics}, line {place}, is damaged: it is of epoch {epoch}.", hint=hint)
         return records
 
 
@@ -190,15 +186,15 @@ class RunDirectory:
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
         """The run at `path`, which must exist."""
-        run, written = cls(path), "Name a folder that a search has written."
+        run, hint = cls(path), "Name a folder that a search has written."
+        if run.exists:
+            return run
         if run.path.is_file():
-            raise RunError(f"{run.path} is a file, not the folder of a run.", hint=written)
-        if not run.path.is_dir():
-            hint = "Runs are in runs/<study>, or where --out put them."
-            raise RunError(f"There is no run at {run.path}.", hint=hint)
-        if not run.exists:
-            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=written)
-        return run
+            raise RunError(f"{run.path} is a file, not the folder of a run.", hint=hint)
+        if run.path.is_dir():
+            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
+        hint = "Runs are in runs/<study>, or where --out put them."
+        raise RunError(f"There is no run at {run.path}.", hint=hint)
 
     @property
     def is_experiment(self) -> bool:
@@ -274,13 +270,9 @@ class RunDirectory:
         Args:
             instead: the option that chooses another run.
         """
-        owner = self.path / "owner.json"
+        owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"The run directory {self.path} cannot be made: {reason(error)}.") from error
-        lock = filelock.FileLock(self.path / "run.lock")
-        try:
             # `user` holds the lock for a moment as it looks.
             lock.acquire(timeout=_SECONDS_TO_LOCK, poll_interval=0.02)
         except filelock.Timeout as error:
@@ -290,7 +282,7 @@ class RunDirectory:
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:
-                raise RunError(f"The run directory {self.path} cannot be locked: {reason(error)}.") from error
+                raise RunError(f"The run directory {self.path} cannot be made or locked: {reason(error)}.") from error
             logger.warning(
                 "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
             )

@@ -44,14 +44,8 @@ def load_wanted(
     """The dataset to evaluate networks on, split as for the training of the first as far as that is known.
 
     Args:
-        name: of the first network.
-        trained_on: its images; None where nothing says which.
+        name: of the first network, which was `trained_on` these images; None where nothing says which.
         usual_size: of other images than those, where no size was asked for, pixels; None is as they are stored.
-
-    Raises:
-        UsageError: no images were named, and nothing says which.
-        RunError: the images have changed since the training.
-        DataError: they cannot be had.
     """
     chosen = wanted.dataset
     if trained_on and (chosen is None or trained_on.is_called(chosen)):

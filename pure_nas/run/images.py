@@ -71,11 +71,7 @@ class RunImages:
 
     @classmethod
     def of_training(cls, file: Path, image_size: int | None = None) -> Self:
-        """Those of a single training, from its training.json.
-
-        Args:
-            image_size: what its network was made for, pixels; older files do not say it.
-        """
+        """Those of a single training, from its training.json; older ones do not say the size of the images, pixels."""
         found = read_json(file, Training, hint="Put a good copy back, or train the network again in another folder.")
         name = found["dataset"]
         return cls(
@@ -103,15 +99,7 @@ class RunImages:
         image_size: int | None = None,
         skip_corrupt: bool = False,
     ) -> partial[Dataset]:
-        """Loads the images, split as they were; what is given here takes the place of what the file says.
-
-        Args:
-            skip_corrupt: leave out corrupt images, also where they were not.
-
-        Raises:
-            UsageError: it is not known where they are.
-            DataError: their folder is not there.
-        """
+        """Loads the images, split as they were; what is given here takes the place of what the file says."""
         name = dataset or self.dataset
         if name is None:
             raise UsageError(
@@ -184,11 +172,7 @@ def run_of(weights: Path) -> RunDirectory | None:
 
 
 def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
-    """The images that weights were trained on, None where nothing says which; and whether validation images too.
-
-    Args:
-        image_size: what their network was made for, pixels; older files do not say it.
-    """
+    """The images that weights were trained on, None where nothing says which; and whether validation images too."""
     if (training := weights.parent / TRAINING_FILE).is_file():
         return RunImages.of_training(training, image_size), False
     run = run_of(weights)

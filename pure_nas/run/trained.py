@@ -31,9 +31,8 @@ class Trained:
     """A network with weights, and what is known of its training.
 
     Attributes:
-        name: what it is called: as it was asked for, but the folder where its file has the usual name.
-        images: those it was trained on; None where nothing says which.
-        saw_validation: whether it was trained on the validation images too.
+        name: as it was asked for, but the folder where its file has the usual name.
+        images: those it was trained on, the validation images too where it `saw_validation`; None: nothing says which.
         others: the same network, trained with other seeds, that is evaluated together with it.
     """
 

@@ -33,9 +33,6 @@ def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] |
     """A safetensors file of the weights, the same bytes for the same weights.
 
     It has a checksum of its tensors, and its metadata in order, which safetensors leaves to chance.
-
-    Raises:
-        UsageError: weights are missing or do not fit the architecture.
     """
     if state_dict is None:
         raise UsageError("This format needs the weights of a trained network.", hint='The format "json" does without.')
@@ -109,9 +106,6 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
     Args:
         architecture: what it is; by default the architecture.json in the same folder says it.
         name: what messages call the architecture.
-
-    Raises:
-        RunError: a file is missing or damaged, or the weights belong to another architecture.
     """
     weights = expanded(weights)
     state, wanted = read_weights(weights)

@@ -24,11 +24,7 @@ _CHECKSUM_BYTES = hashlib.sha256().digest_size
 def save_checkpoint(path: Path, training: Training, digest: str) -> None:
     """Write the state of `training` to `path`, behind its checksum: PyTorch reads damaged weights without a word.
 
-    Args:
-        digest: what is trained; a checkpoint of something else is never taken up.
-
-    Raises:
-        RunError: the file cannot be written.
+    A checkpoint with another `digest`, which says what is trained, is never restored.
     """
     buffer = io.BytesIO()
     torch.save({"schema": _SCHEMA, "digest": digest, "state": training.state_dict()}, buffer)
@@ -37,12 +33,10 @@ def save_checkpoint(path: Path, training: Training, digest: str) -> None:
 
 
 def restore_checkpoint(path: Path, training: Training, digest: str, *, known_epochs: int | None = None) -> bool:
-    """Take `training` up where the checkpoint at `path` left it; False where there is none of use.
-
-    A damaged checkpoint, or one of another candidate, is reported in the log and left aside: training starts anew.
+    """Continue `training` from the checkpoint at `path`; False if there is none of use, which the log explains.
 
     Args:
-        known_epochs: how many epochs there is a record of; a checkpoint after more of them is left aside too.
+        known_epochs: how many epochs there is a record of; a checkpoint after more of them is of no use.
     """
     if not path.exists():
         return False

@@ -22,12 +22,7 @@ NORM_BATCH = 256
 
 @dataclass(frozen=True)
 class Score:
-    """How well a network classifies a set of images.
-
-    Attributes:
-        loss: mean cross-entropy; not finite if the network's outputs are not.
-        error: share of images that are classified wrongly.
-    """
+    """How well a network classifies a set of images: mean cross-entropy, and share of images that it gets wrong."""
 
     loss: float
     error: float

@@ -35,11 +35,7 @@ _FILE = "compilation.json"
 
 
 class StepChoice:
-    """Chooses how steps are carried out, and revises the choice between epochs.
-
-    Attributes:
-        step: what to call for each batch.
-    """
+    """Chooses how a step is carried out, `step`, and revises the choice between epochs."""
 
     def __init__(
         self,
@@ -104,12 +100,7 @@ class StepChoice:
 
 
 class Experience(BaseModel):
-    """What compiling networks of one make brought on one device.
-
-    Attributes:
-        seconds_per_block: compile time of a distinct block.
-        speedup: time of a step before, divided by its time after.
-    """
+    """What compiling networks of one make brought on one device: seconds per distinct block, time before / after."""
 
     seconds_per_block: float
     speedup: float

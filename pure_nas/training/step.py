@@ -45,12 +45,7 @@ def apply_schedules(optimizer: torch.optim.Optimizer, recipe: Recipe, progress: 
 
 
 class BatchScore(NamedTuple):
-    """How a batch was classified before the network learnt from it, on the device.
-
-    Attributes:
-        loss: (), float32, the mean over its images.
-        correct: (), int64, images that were classified correctly.
-    """
+    """Mean loss (), float32, and correct images (), int64, of a batch before the network learnt from it."""
 
     loss: Tensor
     correct: Tensor
@@ -69,14 +64,7 @@ class Step:
 
     A recorded step replays its gradients: one launch instead of thousands. The update stays outside of the recording,
     because learning rates and weight decays change with every step, and batches of another size than the first are
-    computed eagerly.
-
-    Args:
-        optimizer: over the trainable parameters of `network`; its rates follow `recipe`.
-        compiled: whether blocks of `network` are compiled.
-
-    Attributes:
-        kind: how steps are carried out, for records.
+    computed eagerly. `kind` says how steps are carried out, for records.
     """
 
     def __init__(

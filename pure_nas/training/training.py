@@ -29,13 +29,12 @@ class Divergence(Exception):  # noqa: N818 - an outcome of training, not a fault
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """One epoch.
+    """One epoch, counted from 1.
 
     Attributes:
-        epoch: its number, from 1.
         validation_loss: None, like the error, if there are no validation images.
-        learning_rate: the rate of the trunk at its end.
-        seconds: time it took, validation included.
+        learning_rate: of the trunk, at the end.
+        seconds: validation included.
     """
 
     epoch: int
@@ -55,7 +54,7 @@ class Training:
 
     Args:
         validation: images to evaluate on after each epoch, or None.
-        flip: whether the dataset's labels survive a horizontal flip.
+        flip: whether labels survive a horizontal flip.
         turns: whether they survive vertical flips and quarter turns.
     """
 

@@ -39,7 +39,7 @@ class Job:
         final: train on train + validation and score once on the test split, instead of scoring on the validation
             split after each epoch.
         curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
-        evaluation: what to evaluate in addition to the error, in evaluation.json; None: nothing.
+        evaluation: what evaluation.json is to say of the trained network; None writes none.
         every_epoch: write a checkpoint after each epoch, the last included, because the session may be stopped early.
     """
 

@@ -17,7 +17,7 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.workers.child import Alive, Load, Ready, Report, Speed, Task
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.workers.work import outcome_of_lost
-from pure_nas.workers.worker_process import MEMORY_RAN_OUT, KernelKills, WorkerProcess, require_main_guard, stop
+from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, kernel_kills, require_main_guard, stop
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class ProcessExecutor:
         self._events: deque[Event] = deque()
         self._lost: dict[int, str] = {}
         self._failed_starts = 0
-        self._kills = KernelKills()
+        self._kills = kernel_kills()
         # Python waits for its child processes when it ends; before that, these are stopped.
         self._at_exit = util.Finalize(self, stop, args=(self._workers,), exitpriority=10)
 
@@ -162,7 +162,9 @@ class ProcessExecutor:
             for report in reports:
                 self._take(worker, report)
             if ended:
-                self._replace(place, worker.fate(self._kills))
+                fate = worker.fate(self._kills)
+                self._kills += fate == MEMORY_RAN_OUT
+                self._replace(place, fate)
             elif worker.hangs:
                 worker.end()
                 what = "took no batch" if worker.ready else "said nothing"

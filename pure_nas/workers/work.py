@@ -65,7 +65,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
                 images = dataset.test() if job.final else dataset.validation
                 metrics = _final_metrics(job, training, images, folder)
                 if job.evaluation is not None:
-                    _write_evaluation(job.evaluation, training, images, dataset.classes, folder)
+                    _evaluate(job.evaluation, training, images, dataset.classes, folder)
                 cost |= _measured(job, network, device)
                 if job.keep_weights:
                     write_whole(folder.weights, weights_bytes(architecture, network.state_dict()), new_folders=False)
@@ -136,22 +136,21 @@ def _final_metrics(job: Job, training: Training, images: ImageSet, folder: Trial
     return found
 
 
-def _write_evaluation(
-    evaluation: EvaluationSettings, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
+def _evaluate(
+    wanted: EvaluationSettings, training: Training, images: ImageSet, classes: Sequence[str], folder: TrialDirectory
 ) -> None:
     """Write evaluation.json. Every network is evaluated on the same images and under the same noise."""
-    if evaluation.images is not None and evaluation.images < len(images):
-        images = images.subset(
-            torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: evaluation.images]
-        )
+    if wanted.images is not None and wanted.images < len(images):
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+        images = images.subset(order[: wanted.images])
     found = evaluate_network(
         training.network,
         images,
         training.device,
         classes=classes,
-        noises=evaluation.noises,
-        views=evaluation.views,
-        factors=evaluation.factors,
+        noises=wanted.noises,
+        views=wanted.views,
+        factors=wanted.factors,
     )
     write_whole(folder.evaluation, json.dumps(found.document(), indent=2) + "\n", new_folders=False)
 

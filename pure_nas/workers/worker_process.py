@@ -74,8 +74,8 @@ class WorkerProcess:
             return self.silent > SECONDS_TO_LOAD
         return self.patience is not None and self.silent > self.patience
 
-    def fate(self, kills: KernelKills) -> str:
-        """How the process ended, as a clause; `kills` tells whether the kernel killed it."""
+    def fate(self, kills_before: int) -> str:
+        """How the process ended, as a clause, where so many kills of the kernel were of others."""
         code = self.process.exitcode or 0
         if code >= 0:
             return f"ended with exit code {code}"
@@ -83,7 +83,7 @@ class WorkerProcess:
         name = names.get(-code, f"signal {-code}")
         if name != "SIGKILL":
             return f"was killed by {name}"
-        return MEMORY_RAN_OUT if kills.another() else "was killed by SIGKILL (usually memory ran out)"
+        return MEMORY_RAN_OUT if kernel_kills() > kills_before else "was killed by SIGKILL (usually memory ran out)"
 
     def give(self, task: Task | float, patience: float) -> None:
         """Give a task, or the seconds that a speed test shall take; it is sent once the worker is ready."""
@@ -175,38 +175,20 @@ def require_main_guard() -> None:
         )
 
 
-class KernelKills:
-    """What the kernel has killed for want of memory since this was made, here or in the whole machine.
-
-    Args:
-        counter: a file with a line "oom_kill N"; that of this process's control group, or of the machine, by default.
-    """
-
-    def __init__(self, counter: Path | None = None) -> None:
-        files = [counter] if counter else _kill_counters()
-        self._counter = next((path for path in files if _kills_in(path) is not None), None)
-        self._told = self._count()
-
-    def another(self) -> bool:
-        """Whether there was one more since this last said yes; never where Linux does not tell."""
-        more = self._count() > self._told
-        self._told += more
-        return more
-
-    def _count(self) -> int:
-        return (_kills_in(self._counter) if self._counter else None) or 0
-
-
-def _kills_in(path: Path) -> int | None:
-    try:
-        found = re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE)
-    except (OSError, UnicodeDecodeError):
-        return None
-    return int(found[1]) if found else None
+def kernel_kills() -> int:
+    """How many processes the kernel has killed for want of memory, here or in the whole machine, as far as it tells."""
+    for path in _kill_counters():
+        try:
+            found = re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE)
+        except (OSError, UnicodeDecodeError):
+            continue
+        if found:
+            return int(found[1])
+    return 0
 
 
 def _kill_counters() -> Iterator[Path]:
-    """Files that count, the one that counts least next to this process first; not all are there."""
+    """Files that may count them, that of the smallest control group first."""
     try:
         groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -14,11 +14,11 @@ import pytest
 from pure_nas_cli import experiment_run
 from studies import Command, contents
 
-from pure_nas.plans.driver import Listener
 from pure_nas.plans.fixed import Trained
 from pure_nas.plans.grid.catalogue import experiment_names
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared
+from pure_nas.plans.plan import Listener
 from pure_nas.run.directory import RunDirectory
 
 TINY = """
@@ -221,9 +221,7 @@ def test_a_file_of_which_only_words_changed_replaces_the_runs_copy(
     changed.write_text(tiny.read_text(encoding="utf-8").replace("Which of two", "Which one of two"), encoding="utf-8")
     answer = pure_nas("experiment", changed, "--out", folder, "--device", "cpu")
     assert answer.code == 0
-    assert (
-        "file: what it says beside the trainings has changed; the run's copy of it now says the same" in answer.stderr
-    )
+    assert "file: it was edited, but asks for the same trainings; the run's copy is updated" in answer.stderr
     assert "Which one of two" in (folder / "report.html").read_text(encoding="utf-8")
 
 

@@ -25,7 +25,7 @@ def test_front_goes_to_stdout_and_the_rest_to_stderr(study: Study) -> None:
     assert f"next: pure-nas export {study.run} --trial knee" in answer.stderr
 
 
-def test_plan_comes_before_the_trials(new_study: Study) -> None:
+def test_plan_comes_before_the_trials_and_their_speed_after_them(new_study: Study) -> None:
     answer = new_study.go("--trials", 1)
     assert answer.code == 0
     lines = answer.stderr.splitlines()
@@ -33,6 +33,7 @@ def test_plan_comes_before_the_trials(new_study: Study) -> None:
     trial = next(index for index, line in enumerate(lines) if line.startswith("[1/1] trial 0  complete  error "))
     assert plan < trial
     assert "1 trial of 1 epoch" in lines
+    assert any(re.fullmatch(r"[\d,]+ training images/s", line) for line in lines[trial:])
 
 
 def test_json_is_all_there_is_on_stdout(study: Study) -> None:
@@ -86,12 +87,6 @@ def test_other_names_of_the_same_dataset_and_space_go_on(study: Study, monkeypat
     assert RunDirectory(study.run).settings()["dataset"] == str(study.dataset)
 
 
-def test_baselines_are_marked_in_the_front(finished_with_baselines: Study, tmp_path: Path) -> None:
-    answer = finished_with_baselines.copied(tmp_path).go("--trials", 9)
-    assert "9 trials, " in answer.stderr
-    assert "vs. conv" in answer.stdout or "vs. product" in answer.stdout  # the rest may be on a line of its own
-
-
 def test_dry_run_writes_nothing(new_study: Study) -> None:
     answer = new_study.go("--dry-run", "--json")
     plan = answer.json
@@ -112,12 +107,8 @@ def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> No
 
 
 def test_plan_says_when_more_workers_would_help(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.plans.search.setup.plan_workers", lambda *_: WorkerPlan(3, "for a test"))
+    monkeypatch.setattr("pure_nas.plans.resources.plan_workers", lambda *_: WorkerPlan(3, "for a test"))
     assert "--workers auto would train 3 networks at once" in new_study.go("--dry-run").stderr
-
-
-def test_images_a_second_are_told_at_the_end(new_study: Study) -> None:
-    assert re.search(r"^[\d,]+ training images/s$", new_study.go("--trials", 1).stderr, re.MULTILINE)
 
 
 def test_long_search_suggests_a_bound(new_study: Study) -> None:

@@ -121,7 +121,7 @@ def test_folder_that_cannot_be_made_is_refused(new_study: Study, tmp_path: Path,
     (tmp_path / "file").write_text("no folder")
     answer = new_study.go("--out", tmp_path / out)
     assert answer.code == 1
-    assert "cannot be made: Not a directory" in answer.message
+    assert "cannot be made or locked: Not a directory" in answer.message
 
 
 def test_folder_with_other_files_is_left_alone(new_study: Study) -> None:
@@ -183,7 +183,7 @@ def test_limits_that_reject_suggestions_do_not_count_them(new_study: Study) -> N
 
 
 def test_images_that_do_not_fit_into_memory_are_explained(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.plans.search.setup.load_dataset", lambda *_, **__: np.empty(2**50))
+    monkeypatch.setattr("pure_nas.plans.settings.load_dataset", lambda *_, **__: np.empty(2**50))
     answer = new_study.go()
     assert answer.code == 1
     assert "Memory ran out: Unable to allocate" in answer.message

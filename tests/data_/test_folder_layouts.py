@@ -150,8 +150,8 @@ def test_masks_and_annotations_beside_images_are_no_images(tmp_path: Path) -> No
     found, birds = load(tmp_path / "radiographs"), load(tmp_path / "birds")
     assert found.classes == birds.classes == ("cat", "dog")
     assert len(found.train_and_validation()) + len(found.test()) == 20
-    assert found.passed_over == ("folders beside those of images: masks (2)",)
-    assert birds.passed_over == ("folders beside those of images: annotations (1)",)
+    assert found.passed_over == ("folders next to those of images: masks (2)",)
+    assert birds.passed_over == ("folders next to those of images: annotations (1)",)
 
 
 def test_images_beside_masks_are_not_told_from_them(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 from sklearn import metrics
 from torch import Tensor
 
-from pure_nas.evaluation.quality import Accuracy, Quality, Tally, log_probabilities, quality_of
+from pure_nas.evaluation.quality import Accuracy, Quality, Tally, log_probabilities
 
 
 def quality(logits: Tensor, labels: Sequence[int], batches: int = 1) -> Quality:
@@ -23,7 +23,7 @@ def quality(logits: Tensor, labels: Sequence[int], batches: int = 1) -> Quality:
     tally = Tally(classes, torch.device("cpu"))
     for part, of_part in zip(logits.chunk(batches), torch.tensor(labels).chunk(batches), strict=True):
         tally.add(log_probabilities(part), of_part)
-    return quality_of(tally, [f"class {label}" for label in range(classes)])
+    return tally.quality([f"class {label}" for label in range(classes)])
 
 
 def certain(*probabilities: Sequence[float]) -> Tensor:

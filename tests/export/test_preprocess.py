@@ -24,7 +24,7 @@ from torch import Tensor
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.data.decode import decode_image, scaled
 from pure_nas.data.image_set import Normalisation, resident
-from pure_nas.export import write_export
+from pure_nas.export import About, write_export
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
 
@@ -38,8 +38,8 @@ def exported(folder: Path, in_chans: int = 3, image_size: int = 16, **options: A
     """The exported module of a small network whose images are normalised by `SCALE`."""
     architecture = SMALL.model_copy(update={"in_chans": in_chans, "image_size": image_size})
     mean, std = SCALE[in_chans]
-    arguments = {"mean": mean, "std": std} | options
-    write_export(folder, architecture, build(architecture).state_dict(), format="python", overwrite=True, **arguments)
+    about = About(**{"mean": mean, "std": std} | options)
+    write_export(folder, architecture, build(architecture).state_dict(), about, format="python", overwrite=True)
     return imported(folder)
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from small_architectures import small_architectures
 
 from pure_nas.errors import UsageError
-from pure_nas.export import python_source
+from pure_nas.export import About, python_source, write_export
 from pure_nas.export.source import assigned_tuple, literal
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
@@ -52,19 +53,19 @@ def test_source_is_what_ruff_would_write(
 ) -> None:
     names = None if classes is None else (classes * 12)[: architecture.num_classes]
     scale = [0.5] * architecture.in_chans
-    source = python_source(architecture, title=title, notes=notes, classes=names, mean=scale, std=scale)
+    source = python_source(architecture, About(title=title, notes=notes, classes=names, mean=scale, std=scale))
     assert ruff("format", "--diff", source=source) == ""
     assert ruff("check", "--select=F,I", source=source) == ""
     assert run_source(source).get("CLASSES") == (None if names is None else tuple(names))
 
 
 def test_source_has_no_long_line() -> None:
-    source = python_source(HYBRID, title="word " * 60, notes=["word " * 60], classes=["some class"] * 10)
+    source = python_source(HYBRID, About(title="word " * 60, notes=["word " * 60], classes=["some class"] * 10))
     assert ruff("check", "--select=E,F,W,I", source=source) == ""
 
 
 def test_source_mentions_its_parameters_and_its_title() -> None:
-    source = python_source(Architecture.named("pure20"), title="PURe20 for CIFAR-10", notes=["91 % correct."])
+    source = python_source(Architecture.named("pure20"), About(title="PURe20 for CIFAR-10", notes=["91 % correct."]))
     docstring = source.split('"""')[1]
     assert docstring.startswith("PURe20 for CIFAR-10\n\n91 % correct.\n")
     assert "272,483 parameters" in docstring
@@ -149,7 +150,7 @@ def test_file_classifies_images_of_one_or_three_channels(in_chans: int, there: b
 )
 def test_constants_that_do_not_fit_are_refused(arguments: dict[str, list[float]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        python_source(HYBRID, **arguments)  # type: ignore[arg-type]
+        python_source(HYBRID, About(**arguments))  # type: ignore[arg-type]
 
 
 @given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(), st.lists))
@@ -164,14 +165,10 @@ def test_long_tuples_have_one_value_a_line() -> None:
 
 
 def test_demo_classifies_an_image(tmp_path: Path) -> None:
-    from PIL import Image
-
-    from pure_nas.export import write_export
-
     architecture = HYBRID.model_copy(update={"num_classes": 2, "base_width": 2, "image_size": 8})
     scale = [0.5] * 3
-    state = build(architecture).state_dict()
-    write_export(tmp_path, architecture, state, format="python", classes=["cat", "dog"], mean=scale, std=scale)
+    about = About(classes=["cat", "dog"], mean=scale, std=scale)
+    write_export(tmp_path, architecture, build(architecture).state_dict(), about, format="python")
     Image.new("L", (30, 20)).save(tmp_path / "image.png")
     command = [sys.executable, "network.py", "image.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -13,7 +13,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import RunError
 from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
-from pure_nas.plans.search.baselines import baselines
+from pure_nas.plans.search.search import baselines
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space

@@ -204,7 +204,7 @@ def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monke
         executors.append(Interleaved(dataset, plan.count or 0))
         return executors[-1], plan
 
-    monkeypatch.setattr("pure_nas.plans.retrain.start_workers", start)
+    monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
     heard = Heard()
     together = retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3)
     assert without_times(together) == without_times(alone)

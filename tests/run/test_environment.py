@@ -50,34 +50,24 @@ def test_a_package_that_is_missing_is_said_to_be(monkeypatch: pytest.MonkeyPatch
     assert describe_environment(CPU)["packages"]["no-such-package"] == "not installed"
 
 
-def test_the_revision_is_that_of_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", [None, FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
+def test_the_revision_is_that_of_the_checkout_where_git_tells(
+    fault: Exception | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     package = tmp_path / "pure_nas"
     package.mkdir()
     monkeypatch.setattr(environment, "__file__", str(package / "environment.py"))
     assert describe_environment(CPU)["git_revision"] is None
     (tmp_path / ".git").mkdir()
-    calls: list[Path] = []
 
     def git(command: list[str], *, cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
-        calls.append(cwd)
+        assert cwd == package
+        if fault:
+            raise fault
         return subprocess.CompletedProcess(command, 0, stdout="0123456789ab-dirty\n")
 
     monkeypatch.setattr(environment.subprocess, "run", git)
-    assert describe_environment(CPU)["git_revision"] == "0123456789ab-dirty"
-    assert calls == [package]
-
-
-@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
-def test_without_git_there_is_no_revision(error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "pure_nas").mkdir()
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "pure_nas" / "environment.py"))
-
-    def git(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(environment.subprocess, "run", git)
-    assert describe_environment(CPU)["git_revision"] is None
+    assert describe_environment(CPU)["git_revision"] == (None if fault else "0123456789ab-dirty")
 
 
 @pytest.mark.parametrize(

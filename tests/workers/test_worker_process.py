@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.workers.worker_process import KernelKills
+from pure_nas.workers.worker_process import kernel_kills
 
 SCRIPT = """
 from functools import partial
@@ -16,7 +16,6 @@ import torch
 from pure_nas.data import load_dataset
 from pure_nas.errors import PureNasError
 from pure_nas.workers import ProcessExecutor
-{guard}
 with ProcessExecutor(partial(load_dataset, "digits"), "any", torch.device("cpu"), 1, threads=1) as executor:
     try:
         executor.start()
@@ -31,25 +30,17 @@ def run(script: Path | str, *arguments: str, given: str = "", folder: Path) -> s
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False, cwd=folder)
 
 
-@pytest.mark.parametrize("guard", ["", "if __name__ != '__main__': raise SystemExit(3)"])
-def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path, guard: str) -> None:
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_script_without_a_main_guard_or_a_file_is_told_so(tmp_path: Path, from_file: bool) -> None:
     script = tmp_path / "search my space.py"
-    script.write_text(SCRIPT.format(guard=guard), encoding="utf-8")
-    done = run(script, folder=tmp_path)
-    if guard:
-        assert "could not start: it ended with exit code 3" in done.stdout
-        assert "main guard" not in done.stdout
-    else:
+    script.write_text(SCRIPT, encoding="utf-8")
+    done = run(script if from_file else "-", given="" if from_file else SCRIPT, folder=tmp_path)
+    if from_file:
         assert f"it would run {script} again, because that script has no main guard" in done.stdout
-        assert 'if __name__ == "__main__":' in done.stdout
-        assert "memory" not in done.stdout
-        assert "Traceback" not in done.stderr
-
-
-def test_a_program_from_standard_input_is_told_that_workers_need_a_file(tmp_path: Path) -> None:
-    done = run("-", given=SCRIPT.format(guard=""), folder=tmp_path)
-    assert f"there is no file {tmp_path / '<stdin>'}" in done.stdout
-    assert "Save the program as a file" in done.stdout
+    else:
+        assert f"there is no file {tmp_path / '<stdin>'}" in done.stdout
+        assert "Save the program as a file" in done.stdout
+    assert 'if __name__ == "__main__":' in done.stdout
     assert "memory" not in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -65,21 +56,22 @@ def test_a_script_that_runs_the_command_line_shows_one_message(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "text", ["low 0\noom 7\noom_kill {}\noom_group_kill 9\n", "oom_kill {}\n", "under_oom 0\noom_kill {}"]
+    ("text", "kills"),
+    [
+        ("low 0\noom 7\noom_kill 3\noom_group_kill 9\n", 3),
+        ("oom_kill 4\n", 4),
+        ("under_oom 0\noom_kill 5", 5),
+        ("", 0),
+        ("oom_kill many\n", 0),
+        (None, 0),
+    ],
 )
-def test_each_kill_by_the_kernel_is_told_once(text: str, tmp_path: Path) -> None:
-    counter = tmp_path / "memory.events"
-    counter.write_text(text.format(3))
-    kills = KernelKills(counter)
-    assert not kills.another()
-    counter.write_text(text.format(5))
-    assert [kills.another() for _ in range(3)] == [True, True, False]
-
-
-@pytest.mark.parametrize("text", [None, "", "oom_kill many\n"])
-def test_where_no_kills_are_counted_none_is_told(text: str | None, tmp_path: Path) -> None:
+def test_kills_of_the_kernel_are_counted(
+    text: str | None, kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kernel_kills() >= 0
     counter = tmp_path / "memory.events"
     if text is not None:
         counter.write_text(text)
-    assert not KernelKills(counter).another()
-    assert not KernelKills().another()
+    monkeypatch.setattr("pure_nas.workers.worker_process._kill_counters", lambda: [counter])
+    assert kernel_kills() == kills

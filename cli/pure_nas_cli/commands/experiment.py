@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from pure_nas.paths import expanded
 from pure_nas_cli.console import stderr
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
@@ -63,26 +62,19 @@ def experiment(
         list_experiments(None if name is None else [name], as_json=as_json)
         return
     with loading():
-        from pure_nas.plans.grid.catalogue import (
-            experiment_folder,
-            experiment_name,
-            experiment_text,
-            load_experiment,
-        )
+        from pure_nas.plans.grid.catalogue import find_experiment
 
-        text, file = experiment_text(name), load_experiment(name)
-        chosen, _ = file.scale(scale)
+        source = find_experiment(name)
+        chosen, _ = source.file.scale(scale)
         if show:
-            print(text, end="", flush=True)
+            print(source.text, end="", flush=True)
             return
         stderr.print("Loading PyTorch and the images ...", style="dim")
         from pure_nas.plans.grid.settings import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(
-        name=experiment_name(name),
-        text=text,
-        file=file,
+        source=source,
         scale_name=chosen,
         dataset=dataset,
         seeds=seeds,
@@ -91,16 +83,8 @@ def experiment(
         workers=workers,
         data_dir=data_dir,
         skip_corrupt=skip_corrupt,
-        beside=experiment_folder(name),
     )
     if dry_run:
         plan_only(settings, as_json=as_json)
         return
-    folder = out or _default_folder(settings.name, chosen, dataset)
-    raise typer.Exit(run_experiment(settings, folder, as_json=as_json))
-
-
-def _default_folder(name: str, scale: str, dataset: str | None) -> Path:
-    """Where an experiment goes that was given no folder: each dataset to its own."""
-    parts = [name, scale, *([expanded(dataset).resolve().name] if dataset else [])]
-    return Path("runs") / "-".join(parts)
+    raise typer.Exit(run_experiment(settings, out or settings.default_folder, as_json=as_json))

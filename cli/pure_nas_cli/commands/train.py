@@ -69,18 +69,25 @@ def train(
         from pure_nas.plans import single
         from pure_nas_cli.progress import EpochLines
 
-    settings = single.TrainSettings(dataset, data_dir, image_size, skip_corrupt, device, seed)
-    settings.resolved_device  # noqa: B018  a device that is not there is said before images are loaded
-    candidate = single.candidate_for(
-        architecture, settings.dataset, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+    settings = single.TrainSettings(
+        architecture=architecture,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        dataset=dataset,
+        data_dir=data_dir,
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+        device=device,
+        seed=seed,
     )
-    folder = output or single.default_folder(architecture, dataset)
-    with EpochLines(stderr, settings, candidate.recipe.epochs) as progress:
-        result = single.train(candidate, settings, folder, progress)
-    complete = result["state"] == "complete"
+    prepared = single.prepare(settings)
+    folder = output or prepared.default_folder
+    with EpochLines(stderr, prepared) as progress:
+        result = single.train(prepared, folder, progress)
     if as_json:
         print(json.dumps(result, indent=2))
-    elif complete:
+    elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "
             f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
@@ -89,5 +96,5 @@ def train(
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)
     else:
         stderr.print(f"{result['state']}: {result['reason']}")
-    if not complete:
+    if result["state"] != "complete":
         raise typer.Exit(1)

@@ -13,8 +13,8 @@ import urllib.request
 import zlib
 from collections.abc import Callable
 from errno import EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
+from http import HTTPStatus
 from pathlib import Path
-from typing import IO
 from urllib.error import HTTPError, URLError
 
 from pure_nas.data.disk_cache import alone
@@ -24,8 +24,6 @@ from pure_nas.quantities import show_bytes
 
 TIMEOUT_SECONDS = 30.0
 _PIECE = 2**20
-_RANGE_NOT_SATISFIABLE = 416
-_PARTIAL_CONTENT = 206
 _log = logging.getLogger(__name__)
 
 DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFError, NotImplementedError, OSError)
@@ -48,15 +46,23 @@ def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
 
 
 def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Callable[[tuple[Path, ...]], None]) -> None:
-    """Let `get` put the missing files of a part in place, one process at a time.
+    """Let `get` put the missing files of a part in place, one process at a time, or raise `DataError`."""
 
-    Raises:
-        DataError: they cannot be downloaded or stored.
-    """
-    if not spec.missing(data_dir, part):
+    def not_stored(why: str, way_out: str) -> DataError:
+        return DataError(
+            f"{spec.name} cannot be stored in {data_dir}: {why}.",
+            hint=f"{way_out}, or choose another data directory: --data-dir or PURE_NAS_DATA.",
+        )
+
+    missing = spec.missing(data_dir, part)
+    if not missing:
         return
+    for path in missing:
+        files = [folder for folder in path.parents if folder.is_file()]
+        if path.is_dir() or files:
+            obstacle = f"{path} is a folder, not a file" if path.is_dir() else f"{files[0]} is a file, not a folder"
+            raise not_stored(obstacle, "Move it away")
     try:
-        _require_no_obstacle(spec, data_dir, part)
         data_dir.mkdir(parents=True, exist_ok=True)
         with alone(data_dir / f".{spec.name}.lock", f"{spec.name} is downloaded"):
             # Another process may have fetched them while this one waited.
@@ -65,27 +71,11 @@ def fetch_missing(spec: DatasetSpec, data_dir: Path, part: Part, get: Callable[[
                 get(missing)
     except _DOWNLOAD_FAILURES as error:
         if isinstance(error, OSError) and not isinstance(error, URLError) and error.errno in _STORAGE_ERRORS:
-            raise _not_stored(spec, data_dir, reason(error), "Free some space there") from error
+            raise not_stored(reason(error), "Free some space there") from error
         raise DataError(
             f"{spec.name} is not in {data_dir} and cannot be downloaded: {reason(error)}.",
             hint=f"Without a network, {by_hand(spec, data_dir, part)}",
         ) from error
-
-
-def _require_no_obstacle(spec: DatasetSpec, data_dir: Path, part: Part) -> None:
-    """Raise if a folder is in the place of a file, or a file in that of a folder above it."""
-    for path in spec.missing(data_dir, part):
-        files = [folder for folder in path.parents if folder.is_file()]
-        if path.is_dir() or files:
-            obstacle = f"{path} is a folder, not a file" if path.is_dir() else f"{files[0]} is a file, not a folder"
-            raise _not_stored(spec, data_dir, obstacle, "Move it away")
-
-
-def _not_stored(spec: DatasetSpec, data_dir: Path, why: str, way_out: str) -> DataError:
-    return DataError(
-        f"{spec.name} cannot be stored in {data_dir}: {why}.",
-        hint=f"{way_out}, or choose another data directory: --data-dir or PURE_NAS_DATA.",
-    )
 
 
 def by_hand(spec: DatasetSpec, data_dir: Path, part: Part) -> str:
@@ -129,21 +119,16 @@ def _receive(url: str, path: Path) -> int | None:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except HTTPError as error:
         error.close()
-        if error.code == _RANGE_NOT_SATISFIABLE and start:
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             return None  # nothing was missing
         raise
-    with answer, path.open("ab" if answer.status == _PARTIAL_CONTENT else "wb") as file:
-        length = answer.headers.get("Content-Length")
-        total = file.tell() + int(length) if length is not None else None
+    with answer, path.open("ab" if answer.status == HTTPStatus.PARTIAL_CONTENT else "wb") as file:
+        length, done = answer.headers.get("Content-Length"), file.tell()
+        total = done + int(length) if length is not None else None
         _log.info("%s is downloaded to %s%s.", url, path.parent, f", {show_bytes(total)}" if total else "")
-        _copy(answer, file, total)
+        while piece := answer.read(_PIECE):
+            file.write(piece)
+            before, done = done, done + len(piece)
+            if total and done * 10 // total > before * 10 // total:
+                _log.info("%d %% of %s.", done * 100 // total, show_bytes(total))
     return total
-
-
-def _copy(answer: IO[bytes], file: IO[bytes], total: int | None) -> None:
-    done = file.tell()
-    while piece := answer.read(_PIECE):
-        file.write(piece)
-        before, done = done, done + len(piece)
-        if total and done * 10 // total > before * 10 // total:
-            _log.info("%d %% of %s.", done * 100 // total, show_bytes(total))

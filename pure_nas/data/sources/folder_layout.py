@@ -69,43 +69,72 @@ def find_layout(root: Path) -> FolderLayout:
     Raises:
         DataError: the folder cannot be read, follows neither layout, or its parts differ in their classes.
     """
-    top = _inside_archive(root)
-    passed_over = PassedOver(root)
-    _look_around(root, top, passed_over)
+    top, passed_over = _inside_archive(root), PassedOver(root)
+    _list_around(top, root, passed_over)
     names = subfolders(top, passed_over)
     named = parts_among(names)
     labelled = {name: inner for name in named if subfolders(inner := _inside_part(top / name, named[name]))}
-    parts = _one_folder_each(top, {name: named[name] for name in labelled})
-    if "train" not in parts:
-        _refuse_parts_without_classes(top, names, named, labelled)
-        unlabelled = [name for name in names if name.lower() in _UNLABELLED]
-        for name in unlabelled:
-            passed_over.note(top / name, "images without labels")
-        classes = _classes(top, [name for name in names if name not in unlabelled], passed_over)
-        _refuse_parts_in_classes(top, classes)
-        _refuse_parts_of_other_names(top, classes)
-        return FolderLayout(classes, top, passed_over, whole=True)
-    for name in names:
-        if name not in parts.values():
-            unused = "no folder for each class" if name in named else "neither training, validation nor test"
-            passed_over.note(top / name, unused)
-    folders = {part: labelled[name] for part, name in parts.items()}
-    classes = _classes(folders["train"], subfolders(folders["train"], passed_over), passed_over)
+    folders: dict[FolderPart, Path] = {}
+    for name, inner in labelled.items():
+        part = named[name]
+        if part in folders:
+            same = " and ".join(each for each in labelled if named[each] == part)
+            raise DataError(
+                f"{top} has both {same}, which read like folders of {part} images.", hint="Keep one of them."
+            )
+        folders[part] = inner
+    if "train" not in folders:
+        return _without_parts(top, names, named, labelled, passed_over)
+    for name in set(names) - set(labelled):
+        unused = "no folder for each class" if name in named else "neither training, validation nor test"
+        passed_over.folders[passed_over.relative(top / name)] = unused
+    train = folders["train"]
+    classes = _classes(train, subfolders(train, passed_over), passed_over)
     for name in set(names) - set(named):
         if set(classes) <= set(subfolders(top / name)):
             raise DataError(
-                f"{top / name} has the classes of {folders['train']}, but its name says neither train, validation nor "
-                "test.",
+                f"{top / name} has the classes of {train}, but its name says neither train, validation nor test.",
                 hint="Give it such a name, add its images to one of those folders, or move it out of the dataset.",
             )
     for part, folder in folders.items():
-        _look_around(top / parts[part], folder, passed_over)
+        _list_around(folder, top / folder.relative_to(top).parts[0], passed_over)
         if part != "train":
-            _check_same_classes(classes, folders["train"], folder, passed_over)
+            found = _without_copies(folder, subfolders(folder, passed_over), passed_over)
+            _require_same_classes(classes, train, folder, found)
     validation, test = folders.get("validation"), folders.get("test")
-    return FolderLayout(
-        classes, folders["train"], passed_over, validation=validation if test else None, test=test or validation
-    )
+    return FolderLayout(classes, train, passed_over, validation if test else None, test or validation)
+
+
+def _without_parts(
+    top: Path, names: list[str], named: dict[str, FolderPart], labelled: dict[str, Path], passed_over: PassedOver
+) -> FolderLayout:
+    """The layout of a folder of classes; folders that read like parts are refused."""
+    parts = set(named.values())
+    if named and (len(named) == len(names) or ("train" in parts and len(parts) > 1)):
+        flat = [name for name in named if name not in labelled]
+        if any(named[name] == "train" for name in flat):
+            raise DataError(f"{top} has {' and '.join(flat)} without a folder for each class.", hint=LAYOUT_HINT)
+        raise DataError(f"{top} has {' and '.join(named)}, but no folder train.", hint=LAYOUT_HINT)
+    unlabelled = [name for name in names if name.lower() in _UNLABELLED]
+    for name in unlabelled:
+        passed_over.folders[passed_over.relative(top / name)] = "images without labels"
+    classes = _classes(top, [name for name in names if name not in unlabelled], passed_over)
+    inside = {name: subfolders(top / name) for name in classes}
+    for name, folders in inside.items():
+        # A class with training and other images of its own, which must not be mixed.
+        found = parts_among(folders)
+        if "train" in found.values() and len(set(found.values())) > 1:
+            raise DataError(f"{top / name} has {' and '.join(found)}, as if it were a dataset.", hint=LAYOUT_HINT)
+    # Where all classes hold the same folders and nothing else, these are the classes, in parts of any name.
+    same, *others = {tuple(folders) for folders in inside.values()}
+    if not others and len(same) > 1 and not any(images_directly_in(top / name) for name in classes):
+        few, inner = (", ".join(each[:3]) + (", ..." if len(each) > 3 else "") for each in (classes, same))
+        raise DataError(
+            f"{top} has {few}, all with the same folders ({inner}) and no other images: they read like parts of a "
+            "dataset, not like classes.",
+            hint=LAYOUT_HINT,
+        )
+    return FolderLayout(classes, top, passed_over, whole=True)
 
 
 def parts_among(names: Iterable[str]) -> dict[str, FolderPart]:
@@ -134,12 +163,6 @@ def parts_among(names: Iterable[str]) -> dict[str, FolderPart]:
     return parts
 
 
-def reads_like_wrapping(name: str) -> bool:
-    """Whether a folder's name only says that there are images in it, like `images` and `dataset`."""
-    words = _WORD.findall(name)
-    return any(map(str.isalpha, words)) and all(_USUAL.fullmatch(word.lower()) for word in words)
-
-
 def _read(name: str) -> tuple[FolderPart | None, tuple[str, ...]]:
     """The one part that a name has a word for, and the words that are no usual addition."""
     found: set[FolderPart] = set()
@@ -153,27 +176,25 @@ def _read(name: str) -> tuple[FolderPart | None, tuple[str, ...]]:
     return (found.pop() if len(found) == 1 else None), tuple(rest)
 
 
+def _is_wrapping(name: str) -> bool:
+    """Whether a folder's name only says that there are images in it, like `images` and `dataset`."""
+    words = _WORD.findall(name)
+    return any(map(str.isalpha, words)) and all(_USUAL.fullmatch(word.lower()) for word in words)
+
+
 def _inside_archive(root: Path) -> Path:
     """The folder with the parts or classes, inside folders that hold nothing else."""
     folder = root
     while (name := _only_folder(folder)) and not parts_among([name]):
         folder = folder / name
-    inside = name or len(subfolders(folder)) > 1 or reads_like_wrapping(folder.name)
+    inside = name or len(subfolders(folder)) > 1 or _is_wrapping(folder.name)
     return folder if inside else root
-
-
-def _look_around(outer: Path, inner: Path, passed_over: PassedOver) -> None:
-    """Note what is passed over in the folders around `inner`, up to `outer`."""
-    while inner != outer:
-        inner = inner.parent
-        subfolders(inner, passed_over)
 
 
 def _inside_part(folder: Path, part: FolderPart) -> Path:
     """The folder with the classes of a part, inside folders whose names repeat the part or say nothing."""
     while name := _only_folder(folder):
-        again = name == folder.name or parts_among([name]).get(name) == part
-        if not again and not reads_like_wrapping(name):
+        if name != folder.name and parts_among([name]).get(name) != part and not _is_wrapping(name):
             break
         folder = folder / name
     return folder
@@ -185,40 +206,20 @@ def _only_folder(folder: Path) -> str:
     return names[0] if len(names) == 1 and not images_directly_in(folder) else ""
 
 
-def _one_folder_each(top: Path, named: dict[str, FolderPart]) -> dict[FolderPart, str]:
-    """The folder of each part."""
-    folders: dict[FolderPart, list[str]] = defaultdict(list)
-    for name, part in named.items():
-        folders[part].append(name)
-    for part, names in folders.items():
-        if len(names) > 1:
-            raise DataError(
-                f"{top} has both {' and '.join(names)}, which read like folders of {part} images.",
-                hint="Keep one of them.",
-            )
-    return {part: names[0] for part, names in folders.items()}
-
-
-def _refuse_parts_without_classes(
-    top: Path, names: list[str], named: dict[str, FolderPart], labelled: dict[str, Path]
-) -> None:
-    """Raise if folders that read like parts would be taken for classes."""
-    parts = set(named.values())
-    if not named or not (len(named) == len(names) or ("train" in parts and len(parts) > 1)):
-        return
-    flat = [name for name in named if name not in labelled]
-    if any(named[name] == "train" for name in flat):
-        raise DataError(f"{top} has {' and '.join(flat)} without a folder for each class.", hint=LAYOUT_HINT)
-    raise DataError(f"{top} has {' and '.join(named)}, but no folder train.", hint=LAYOUT_HINT)
+def _list_around(inner: Path, outer: Path, passed_over: PassedOver) -> None:
+    """Note what is passed over in the folders around `inner`, up to `outer`."""
+    while inner != outer:
+        inner = inner.parent
+        subfolders(inner, passed_over)
 
 
 def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[str, ...]:
-    """The classes in a folder, two or more; images beside them are passed over."""
+    """The classes in a folder, two or more; images next to them are passed over."""
     loose = images_directly_in(folder)
     names = _without_copies(folder, names, passed_over)
     if len(names) >= 2:
         if loose:
-            passed_over.loose[folder.relative_to(passed_over.root).as_posix()] += loose
+            passed_over.loose[passed_over.relative(folder)] += loose
         return tuple(names)
     if names:
         message = f'{folder} holds one class only, "{names[0]}"; telling classes apart takes two.'
@@ -233,36 +234,15 @@ def _without_copies(folder: Path, names: list[str], passed_over: PassedOver) -> 
     """The names without that of a folder that holds copies of all the others, as some archives do."""
     for name in names if len(names) > 2 else ():
         if set(names) - {name} <= set(subfolders(folder / name)):
-            passed_over.note(folder / name, "holds the other classes once more")
+            passed_over.folders[passed_over.relative(folder / name)] = "holds the other classes once more"
             return [other for other in names if other != name]
     return names
 
 
-def _refuse_parts_in_classes(top: Path, names: tuple[str, ...]) -> None:
-    """Raise if a class has training and other images of its own, which must not be mixed."""
-    for name in names:
-        named = parts_among(subfolders(top / name))
-        if "train" in named.values() and len(set(named.values())) > 1:
-            raise DataError(f"{top / name} has {' and '.join(named)}, as if it were a dataset.", hint=LAYOUT_HINT)
-
-
-def _refuse_parts_of_other_names(top: Path, names: tuple[str, ...]) -> None:
-    """Raise if all classes hold the same folders and nothing else: these are the classes, in parts of any name."""
-    inner = {tuple(subfolders(top / name)) for name in names}
-    if len(inner) == 1 and len(found := inner.pop()) > 1 and not any(images_directly_in(top / name) for name in names):
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise DataError(
-            f"{top} has {shown}, all with the same folders ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}) "
-            "and no other images: they read like parts of a dataset, not like classes.",
-            hint=LAYOUT_HINT,
-        )
-
-
-def _check_same_classes(classes: tuple[str, ...], train: Path, part: Path, passed_over: PassedOver) -> None:
-    known, found = set(classes), set(_without_copies(part, subfolders(part, passed_over), passed_over))
-    missing, extra = sorted(known - found), sorted(found - known)
-    if missing or extra:
-        faults = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("extra", extra)) if names]
+def _require_same_classes(classes: tuple[str, ...], train: Path, part: Path, found: list[str]) -> None:
+    differences = (("missing", sorted({*classes} - {*found})), ("extra", sorted({*found} - {*classes})))
+    faults = [f"{what}: {', '.join(names)}" for what, names in differences if names]
+    if faults:
         raise DataError(
             f"The classes of {part} differ from those of {train} ({'; '.join(faults)}).",
             hint="Both folders need one folder of images for each class, with the same names.",

@@ -26,13 +26,17 @@ from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource
-from pure_nas.data.sources.catalogue import BUILT_IN, GALAXY10_CLASSES, GALAXY10_FILE
+from pure_nas.data.sources.catalogue import BUILT_IN
 from pure_nas.data.sources.fetch import by_hand, fetch, is_published
 from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
 from pure_nas.files import flush_to_disk
 from pure_nas.quantities import show_bytes
+
+_SPEC = BUILT_IN["galaxy10"]
+GALAXY10_CLASSES = _SPEC.class_names()
+(GALAXY10_FILE,) = (_SPEC.downloads or {})["train"]
 
 _SCHEMA = 1
 _TEST_SHARE = 0.1
@@ -53,9 +57,8 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     There is no official test part: it is a tenth of each class, the same images for every seed of a run.
     Another file of the same form than the published one is used, with a warning.
     """
-    spec = BUILT_IN["galaxy10"]
-    path = fetch(spec, data_dir, part)
-    file = Galaxy10File(path, repair=f"Delete it and start again to download it, or {by_hand(spec, data_dir, part)}")
+    path = fetch(_SPEC, data_dir, part)
+    file = Galaxy10File(path, repair=f"Delete it and start again to download it, or {by_hand(_SPEC, data_dir, part)}")
     labels = file.read_labels()
     chosen = split_off_test(labels, _TEST_SHARE)[0 if part == "train" else 1]
 
@@ -65,7 +68,7 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
         return Opened(source=UnpackedImages(pixels, shape, chosen), digest=digest)
 
     return LargeImages(
-        labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=spec.image_size, open=open_images
+        labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=_SPEC.image_size, open=open_images
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 
 class Pairs(Protocol):
-    """A dataset as PyTorch and torchvision have them: pairs of an image and its label."""
+    """A dataset as PyTorch and torchvision have them: pairs of an image (Pillow, tensor or array) and its label."""
 
-    def __len__(self) -> int:
-        """How many images there are."""
+    def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int, /) -> Any:
-        """An image (of Pillow, a tensor or an array) and its label."""
+    def __getitem__(self, index: int, /) -> Any: ...
 
 
 OwnImages: TypeAlias = "Pairs | tuple[Tensor | NDArray[Any], Tensor | NDArray[Any] | Sequence[int]]"
+AnyDataset: TypeAlias = "str | os.PathLike[str] | DatasetSpec | OwnImages"
+"""A dataset's name, the path of a folder of images, or images of one's own."""
+
+_SIZE_HINT = "Name the size to which all are brought: image_size=64."
 
 
 def own_dataset(
@@ -86,7 +88,7 @@ def own_dataset(
         flip=flip,
         load=read,
         train_size=len(first.labels),
-        test_size=None if test is None else _count(test),
+        test_size=None if test is None else len(test[1]) if isinstance(test, tuple) else len(test),
         validation=validation,
         turns=turns,
         labels=first.classes,
@@ -116,10 +118,6 @@ class _Read:
         return self.kept[part]
 
 
-def _count(images: OwnImages) -> int:
-    return len(images[1]) if isinstance(images, tuple) else len(images)
-
-
 def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if isinstance(images, tuple):
         if len(images) != 2 or len(images[0]) != len(images[1]):
@@ -127,13 +125,15 @@ def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArra
         return _pixels(np.asarray(images[0]), dimensions=4), _labels(images[1])
     rows: list[NDArray[np.uint8]] = []
     labels: list[Any] = []
-    for place, (image, label) in enumerate(_pairs(images)):
+    for index in range(len(images)):
+        pair = images[index]
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise DataError(f"Item {index} is {type(pair).__name__}, not an image with its label.")
+        image, label = pair
         row = _of_pillow(image, size) if hasattr(image, "getbands") else _pixels(np.asarray(image), dimensions=3)
         if rows and row.shape != rows[0].shape:
-            raise DataError(
-                f"Image {place} is of {_shape(row)}, but the first is of {_shape(rows[0])}.",
-                hint="Name the size to which all are brought: image_size=64.",
-            )
+            one, first = (" x ".join(map(str, each.shape)) for each in (row, rows[0]))
+            raise DataError(f"Image {index} is of {one}, but the first is of {first}.", hint=_SIZE_HINT)
         rows.append(row)
         labels.append(label)
     if not rows:
@@ -141,23 +141,12 @@ def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArra
     return np.stack(rows), _labels(labels)
 
 
-def _pairs(images: Pairs) -> Iterator[tuple[Any, Any]]:
-    for index in range(len(images)):
-        pair = images[index]
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise DataError(f"Item {index} is {type(pair).__name__}, not an image with its label.")
-        yield pair[0], pair[1]
-
-
 def _of_pillow(image: Image.Image, size: int | None) -> NDArray[np.uint8]:
     """(C, S, S): grey where the image is, else red, green and blue."""
     from pure_nas.data import preprocessing
 
     if size is None and image.width != image.height:
-        raise DataError(
-            f"An image is of {image.width} x {image.height} pixels, not a square.",
-            hint="Name the size to which all are brought: image_size=64.",
-        )
+        raise DataError(f"An image is of {image.width} x {image.height} pixels, not a square.", hint=_SIZE_HINT)
     mode = "L" if image.mode in ("1", "L", "I", "I;16") else "RGB"
     square = preprocessing.square(preprocessing.in_mode(preprocessing.upright(image), mode), size or image.width)
     pixels = np.array(square, dtype=np.uint8)
@@ -176,9 +165,8 @@ def _pixels(values: NDArray[Any], *, dimensions: int) -> NDArray[np.uint8]:
                 f"Images of floats must be of 0 to 1, but reach from {values.min():g} to {values.max():g}.",
                 hint="Leave normalisation out: every training normalises by itself. Or give whole numbers, 0 to 255.",
             )
-        whole: NDArray[np.uint8] = np.rint(values * 255).astype(np.uint8)
-        return whole
-    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
+        values = np.rint(values * 255)
+    elif values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255:
         raise DataError(f"Images must be whole numbers of 0 to 255 or floats of 0 to 1, but are {values.dtype}.")
     return values.astype(np.uint8)
 
@@ -188,14 +176,6 @@ def _labels(labels: Any) -> NDArray[np.int64]:
     if found.ndim != 1 or found.dtype.kind not in "iu":
         raise DataError(f"Labels must be whole numbers, one an image, but are {found.dtype} {found.shape}.")
     return found.astype(np.int64)
-
-
-def _shape(row: NDArray[np.uint8]) -> str:
-    return " x ".join(map(str, row.shape))
-
-
-AnyDataset: TypeAlias = "str | os.PathLike[str] | DatasetSpec | OwnImages"
-"""A dataset's name, the path of a folder of images, or images of one's own."""
 
 
 def dataset_name(dataset: AnyDataset) -> str:

@@ -40,25 +40,21 @@ def digits(data_dir: Path, part: Part) -> RawImages:
 
 def svhn(data_dir: Path, part: Part) -> RawImages:
     """SVHN: 32x32 house numbers."""
-    read = _read("svhn", _torchvision("SVHN"), data_dir, part, split=part)
+    read = _read("svhn", "SVHN", data_dir, part, {}, split=part)
     images = np.ascontiguousarray(read.data)
     return RawImages(images, read.labels.astype(np.int64), BUILT_IN["svhn"].class_names())
 
 
-def _idx(name: str, source_name: str, data_dir: Path, part: Part) -> RawImages:
-    source = _torchvision(source_name)
+def _idx(name: str, source: str, data_dir: Path, part: Part) -> RawImages:
     prefix = "train" if part == "train" else "t10k"
-    resources = [each for each in source.resources if each[0].startswith(prefix)]
-    # torchvision finds the folder by the name of the class, so the subclass keeps it.
-    of_part = type(source_name, (source,), {"resources": resources})
-    read = _read(name, of_part, data_dir, part, train=part == "train")
+    resources = [each for each in _torchvision(source).resources if each[0].startswith(prefix)]
+    read = _read(name, source, data_dir, part, {"resources": resources}, train=part == "train")
     return RawImages(read.data.numpy()[:, None], read.targets.numpy().astype(np.int64), tuple(read.classes))
 
 
-def _cifar(name: str, source_name: str, data_dir: Path, part: Part) -> RawImages:
+def _cifar(name: str, source: str, data_dir: Path, part: Part) -> RawImages:
     other = "test_list" if part == "train" else "train_list"
-    of_part = type(source_name, (_torchvision(source_name),), {other: []})
-    read = _read(name, of_part, data_dir, part, train=part == "train")
+    read = _read(name, source, data_dir, part, {other: []}, train=part == "train")
     images = np.ascontiguousarray(read.data.transpose(0, 3, 1, 2))
     return RawImages(images, np.array(read.targets, dtype=np.int64), tuple(read.classes))
 
@@ -76,30 +72,32 @@ def _torchvision(name: str) -> Any:
     return getattr(datasets, name)
 
 
-def _read(name: str, source: Callable[..., Any], data_dir: Path, part: Part, **which: object) -> Any:
-    """Open the part of a dataset, fetching its files first where they are absent."""
+def _read(name: str, source_name: str, data_dir: Path, part: Part, files: dict[str, object], **which: object) -> Any:
+    """Open the part of a dataset of torchvision, of these files, fetching them first where they are absent."""
+    # torchvision finds the folder by the name of the class, so the subclass keeps it.
+    source: Callable[..., Any] = type(source_name, (_torchvision(source_name),), files)
     spec = BUILT_IN[name]
-    fetch_missing(spec, data_dir, part, lambda missing: _download(missing, partial(source, data_dir, **which)))
+
+    def download(missing: tuple[Path, ...]) -> None:
+        # torchvision waits for ever unless connections are told not to.
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(TIMEOUT_SECONDS)
+        try:
+            source(data_dir, download=True, **which)
+        except BaseException:
+            # A file cut short, by Ctrl-C too, would pass for one that is there and damaged.
+            for path in missing:
+                path.unlink(missing_ok=True)
+            raise
+        finally:
+            socket.setdefaulttimeout(before)
+
+    fetch_missing(spec, data_dir, part, download)
     try:
         return source(data_dir, download=False, **which)
     except DAMAGE as error:
-        files = ", ".join(str(data_dir / file) for file in (spec.files or {})[part])
+        paths = ", ".join(str(data_dir / file) for file in (spec.files or {})[part])
         raise DataError(
-            f"The {part} part of {name} is damaged or incomplete ({reason(error)}). It is read from: {files}",
+            f"The {part} part of {name} is damaged or incomplete ({reason(error)}). It is read from: {paths}",
             hint=f"Delete these files and start again to download them, or {by_hand(spec, data_dir, part)}",
         ) from error
-
-
-def _download(missing: tuple[Path, ...], open_part: Callable[..., object]) -> None:
-    # torchvision waits for ever unless connections are told not to.
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT_SECONDS)
-    try:
-        open_part(download=True)
-    except BaseException:
-        # A file cut short, by Ctrl-C too, would pass for one that is there and damaged.
-        for path in missing:
-            path.unlink(missing_ok=True)
-        raise
-    finally:
-        socket.setdefaulttimeout(before)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from pure_nas.errors import PureNasError
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Part = Literal["train", "test"]
 """The two halves of a dataset; `test` is read only when a final network is evaluated."""
-
-PARTS: tuple[Part, ...] = get_args(Part)
 
 Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 
@@ -52,13 +50,10 @@ class DatasetSpec:
     Attributes:
         name: as written by users.
         summary: one line for listings.
-        num_classes: number of classes.
-        in_chans: channels of an image.
         image_size: height and width of the images, or the default if they are of many sizes, pixels.
         flip: whether labels survive a horizontal flip.
         load: a function that reads one part from the data directory or raises `DataError`, or its "module:function".
-        train_size: images in the train part, if known.
-        test_size: images in the test part, if known.
+        train_size: images in the train part, if known; `test_size` in the test part.
         validation: default size of the validation split: images (at most a tenth of train), or a share.
         turns: whether labels also survive vertical flips and quarter turns.
         files: files of each part, relative to the data directory; None if nothing has to be downloaded.

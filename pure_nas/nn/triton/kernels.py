@@ -24,7 +24,7 @@ import triton
 import triton.language as tl
 from triton.language.extra import libdevice
 
-from pure_nas.nn.triton.tiles import load, of_channel, place, store, store_partials, zero_outside
+from pure_nas.nn.triton.tiles import load, of_channel, place, store, store_partials, zero_outside, zeros
 
 INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
 """Whether the kernels run in Triton's interpreter, which knows no hardware approximations."""
@@ -70,24 +70,22 @@ def _softplus(theta):
 
 
 @triton.jit
-def _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels: tl.constexpr, block_channels: tl.constexpr):
+def _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form: tl.constexpr):
     """(mean, scale, shift) of a norm, which is (x - mean) * scale + shift."""
-    mean = of_channel(mean_ptr, channels, block_channels)
-    rstd = of_channel(rstd_ptr, channels, block_channels)
-    scale = rstd * of_channel(gamma_ptr, channels, block_channels)
-    return mean, scale, of_channel(beta_ptr, channels, block_channels)
+    mean = of_channel(mean_ptr, form)
+    rstd = of_channel(rstd_ptr, form)
+    scale = rstd * of_channel(gamma_ptr, form)
+    return mean, scale, of_channel(beta_ptr, form)
 
 
 @triton.jit
-def _norm_gradient(
-    scaled, deviation, scale, rstd, sums_ptr, per_count, channels: tl.constexpr, block_channels: tl.constexpr
-):
+def _norm_gradient(scaled, deviation, scale, rstd, sums_ptr, per_count, form: tl.constexpr):
     """The gradient of a norm's input x.
 
     `scaled` is that of its output times `scale`, `deviation` is x - mean, and sums are the gradients of beta and gamma.
     """
-    constant = scale * per_count * of_channel(sums_ptr, channels, block_channels)
-    slope = scale * per_count * rstd * of_channel(sums_ptr + channels, channels, block_channels)
+    constant = scale * per_count * of_channel(sums_ptr, form)
+    slope = scale * per_count * rstd * of_channel(sums_ptr + form.channels, form)
     return scaled - constant - deviation * slope
 
 
@@ -99,18 +97,18 @@ def _logarithm_gradient(grad, u, threshold):
 
 
 @triton.jit
-def _before_relu(grad, out_ptr, tile, even: tl.constexpr):
+def _before_relu(grad, out_ptr, tile, form: tl.constexpr):
     """The gradient before a ReLU, from that behind it; `out_ptr` is None where there is none."""
     if out_ptr is None:
         return grad
     else:
-        return tl.where(load(out_ptr, tile, even) <= 0.0, 0.0, grad)
+        return tl.where(load(out_ptr, tile, form) <= 0.0, 0.0, grad)
 
 
 @triton.jit
-def _load_value(x_ptr, tile, cap, even: tl.constexpr):
+def _load_value(x_ptr, tile, cap, form: tl.constexpr):
     """x, or 2 ** min(x, cap) where there is a cap."""
-    x = load(x_ptr, tile, even)
+    x = load(x_ptr, tile, form)
     if cap is None:
         return x
     else:
@@ -118,33 +116,21 @@ def _load_value(x_ptr, tile, cap, even: tl.constexpr):
 
 
 @triton.jit
-def moments(
-    x_ptr,
-    partial_ptr,
-    cap,
-    rows,
-    tiles,
-    all_tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
-):
+def moments(x_ptr, partial_ptr, cap, rows, tiles, all_tiles, form: tl.constexpr):
     """Mean and sum of squared deviations of x, or of 2 ** min(x, cap), per channel and program.
 
     Deviations are from the mean of the program's first tile, so that nothing cancels (shifted data).
     """
     program = tl.program_id(0)
     programs = tl.num_programs(0)
-    first, count = place(program, rows, tiles, channels, channels_last, block_rows, block_channels)
-    x = zero_outside(_load_value(x_ptr, first, cap, even), first, even)
+    first, count = place(program, rows, tiles, form)
+    x = zero_outside(_load_value(x_ptr, first, cap, form), first, form)
     shift = tl.sum(x, axis=0) / count.to(tl.float32)
-    total = zero_outside(x - shift, first, even)
+    total = zero_outside(x - shift, first, form)
     squares = total * total
     for index in tl.range(program + programs, all_tiles, programs, num_stages=STAGES):
-        tile, filled = place(index, rows, tiles, channels, channels_last, block_rows, block_channels)
-        deviation = zero_outside(_load_value(x_ptr, tile, cap, even) - shift, tile, even)
+        tile, filled = place(index, rows, tiles, form)
+        deviation = zero_outside(_load_value(x_ptr, tile, cap, form) - shift, tile, form)
         total += deviation
         squares += deviation * deviation
         count += filled
@@ -152,9 +138,9 @@ def moments(
     total_of_channel = tl.sum(total, axis=0)
     mean = shift + total_of_channel / seen
     squared = tl.sum(squares, axis=0) - total_of_channel * total_of_channel / seen
-    store_partials(partial_ptr, mean, squared, channels, block_channels)
+    store_partials(partial_ptr, mean, squared, form)
     if tl.program_id(1) == 0:
-        tl.store(partial_ptr + 2 * channels * programs + program, seen)
+        tl.store(partial_ptr + 2 * form.channels * programs + program, seen)
 
 
 @triton.jit
@@ -207,28 +193,13 @@ def finish_moments(
 
 
 @triton.jit
-def logarithm(
-    c_ptr,
-    mean_ptr,
-    rstd_ptr,
-    gamma_ptr,
-    beta_ptr,
-    threshold_ptr,
-    out_ptr,
-    rows,
-    tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
-):
+def logarithm(c_ptr, mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, threshold_ptr, out_ptr, rows, tiles, form: tl.constexpr):
     """log2(max(u, t)) of the normalised u."""
-    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
-    c = load(c_ptr, tile, even)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    tile, _ = place(tl.program_id(0), rows, tiles, form)
+    c = load(c_ptr, tile, form)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
     u = (c - mean) * scale + shift
-    store(out_ptr, tile, _log2(tl.maximum(u, tl.load(threshold_ptr), propagate_nan=KEEP_NAN)), even)
+    store(out_ptr, tile, _log2(tl.maximum(u, tl.load(threshold_ptr), propagate_nan=KEEP_NAN)), form)
 
 
 @triton.jit
@@ -243,56 +214,37 @@ def output(
     cap,
     rows,
     tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
+    form: tl.constexpr,
     relu: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
 ):
     """The normalised 2 ** min(z, cap), plus the skip, through the ReLU."""
-    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
-    y = _power(load(z_ptr, tile, even), cap)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    tile, _ = place(tl.program_id(0), rows, tiles, form)
+    y = _power(load(z_ptr, tile, form), cap)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
     out = (y - mean) * scale + shift
     if skip_ptr is not None:
-        out += load(skip_ptr, tile, even)
+        out += load(skip_ptr, tile, form)
     if relu:
         out = tl.maximum(out, 0.0, propagate_nan=KEEP_NAN)
-    store(out_ptr, tile, out, even)
+    store(out_ptr, tile, out, form)
 
 
 @triton.jit
 def output_sums(
-    grad_ptr,
-    out_ptr,
-    z_ptr,
-    mean_ptr,
-    rstd_ptr,
-    partial_ptr,
-    cap,
-    rows,
-    tiles,
-    all_tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
+    grad_ptr, out_ptr, z_ptr, mean_ptr, rstd_ptr, partial_ptr, cap, rows, tiles, all_tiles, form: tl.constexpr
 ):
     """Sums of the output's gradient g and of g * yhat per channel and program: beta's and gamma's gradients."""
-    mean = of_channel(mean_ptr, channels, block_channels)
-    total = tl.zeros((block_rows, block_channels), tl.float32)
-    product = tl.zeros((block_rows, block_channels), tl.float32)
+    mean = of_channel(mean_ptr, form)
+    total, product = zeros(form), zeros(form)
     for index in tl.range(tl.program_id(0), all_tiles, tl.num_programs(0), num_stages=STAGES):
-        tile, _ = place(index, rows, tiles, channels, channels_last, block_rows, block_channels)
-        grad = load(grad_ptr, tile, even)
-        y = _power(load(z_ptr, tile, even), cap)
-        grad = _before_relu(grad, out_ptr, tile, even)
+        tile, _ = place(index, rows, tiles, form)
+        grad = load(grad_ptr, tile, form)
+        y = _power(load(z_ptr, tile, form), cap)
+        grad = _before_relu(grad, out_ptr, tile, form)
         total += grad
         product += grad * (y - mean)
-    rstd = of_channel(rstd_ptr, channels, block_channels)
-    store_partials(partial_ptr, tl.sum(total, axis=0), tl.sum(product, axis=0) * rstd, channels, block_channels)
+    rstd = of_channel(rstd_ptr, form)
+    store_partials(partial_ptr, tl.sum(total, axis=0), tl.sum(product, axis=0) * rstd, form)
 
 
 @triton.jit
@@ -310,25 +262,21 @@ def output_backward(
     per_count,
     rows,
     tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
+    form: tl.constexpr,
 ):
     """The gradient of z and, behind a ReLU, of the skip (which without one is the output's own gradient)."""
-    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
-    grad = load(grad_ptr, tile, even)
-    z = load(z_ptr, tile, even)
-    grad = _before_relu(grad, out_ptr, tile, even)
+    tile, _ = place(tl.program_id(0), rows, tiles, form)
+    grad = load(grad_ptr, tile, form)
+    z = load(z_ptr, tile, form)
+    grad = _before_relu(grad, out_ptr, tile, form)
     if grad_skip_ptr is not None:
-        store(grad_skip_ptr, tile, grad, even)
+        store(grad_skip_ptr, tile, grad, form)
     y = _power(z, cap)
-    mean = of_channel(mean_ptr, channels, block_channels)
-    rstd = of_channel(rstd_ptr, channels, block_channels)
-    scale = rstd * of_channel(gamma_ptr, channels, block_channels) * LN_2
-    grad_y = _norm_gradient(scale * grad, y - mean, scale, rstd, sums_ptr, per_count, channels, block_channels)
-    store(grad_z_ptr, tile, tl.where(z > cap, 0.0, grad_y * y), even)
+    mean = of_channel(mean_ptr, form)
+    rstd = of_channel(rstd_ptr, form)
+    scale = rstd * of_channel(gamma_ptr, form) * LN_2
+    grad_y = _norm_gradient(scale * grad, y - mean, scale, rstd, sums_ptr, per_count, form)
+    store(grad_z_ptr, tile, tl.where(z > cap, 0.0, grad_y * y), form)
 
 
 @triton.jit
@@ -344,32 +292,26 @@ def logarithm_sums(
     rows,
     tiles,
     all_tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
+    form: tl.constexpr,
 ):
     """Sums of du and of du * chat per channel and program, and of dl over what lies at the threshold per program."""
     program = tl.program_id(0)
     programs = tl.num_programs(0)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
     threshold = tl.load(threshold_ptr)
-    total = tl.zeros((block_rows, block_channels), tl.float32)
-    product = tl.zeros((block_rows, block_channels), tl.float32)
-    clamped = tl.zeros((block_rows, block_channels), tl.float32)
+    total, product, clamped = zeros(form), zeros(form), zeros(form)
     for index in tl.range(program, all_tiles, programs, num_stages=STAGES):
-        tile, _ = place(index, rows, tiles, channels, channels_last, block_rows, block_channels)
-        grad = load(grad_ptr, tile, even)
-        deviation = load(c_ptr, tile, even) - mean
+        tile, _ = place(index, rows, tiles, form)
+        grad = load(grad_ptr, tile, form)
+        deviation = load(c_ptr, tile, form) - mean
         grad_u, at_threshold = _logarithm_gradient(grad, deviation * scale + shift, threshold)
         total += grad_u
         product += grad_u * deviation
         clamped += tl.where(at_threshold, grad, 0.0)
-    rstd = of_channel(rstd_ptr, channels, block_channels)
+    rstd = of_channel(rstd_ptr, form)
     grad_beta, grad_gamma = tl.sum(total, axis=0) / LN_2, tl.sum(product, axis=0) * rstd / LN_2
-    store_partials(partial_ptr, grad_beta, grad_gamma, channels, block_channels)
-    of_program = 2 * channels * programs + tl.program_id(1) * programs + program
+    store_partials(partial_ptr, grad_beta, grad_gamma, form)
+    of_program = 2 * form.channels * programs + tl.program_id(1) * programs + program
     tl.store(partial_ptr + of_program, tl.sum(tl.sum(clamped, axis=1), axis=0) / LN_2)
 
 
@@ -387,23 +329,19 @@ def logarithm_backward(
     per_count,
     rows,
     tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    even: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
+    form: tl.constexpr,
 ):
     """The gradient of c from that of the logarithm."""
-    tile, _ = place(tl.program_id(0), rows, tiles, channels, channels_last, block_rows, block_channels)
-    grad = load(grad_ptr, tile, even)
-    c = load(c_ptr, tile, even)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, channels, block_channels)
+    tile, _ = place(tl.program_id(0), rows, tiles, form)
+    grad = load(grad_ptr, tile, form)
+    c = load(c_ptr, tile, form)
+    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
     deviation = c - mean
     grad_u, _ = _logarithm_gradient(grad, deviation * scale + shift, tl.load(threshold_ptr))
     scaled = scale / LN_2 * grad_u
-    rstd = of_channel(rstd_ptr, channels, block_channels)
-    grad_c = _norm_gradient(scaled, deviation, scale, rstd, sums_ptr, per_count, channels, block_channels)
-    store(grad_c_ptr, tile, grad_c, even)
+    rstd = of_channel(rstd_ptr, form)
+    grad_c = _norm_gradient(scaled, deviation, scale, rstd, sums_ptr, per_count, form)
+    store(grad_c_ptr, tile, grad_c, form)
 
 
 @triton.jit

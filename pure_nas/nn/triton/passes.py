@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pure_nas.nn.triton import kernels
+from pure_nas.nn.triton.tiles import Form
 
 ELEMENTS = 4096
 """Of a tile: 16 a thread, two 16-byte loads of bfloat16, at 8 warps."""
@@ -83,24 +84,17 @@ class Tiling:
     def each(self, kernel: Any, *arguments: object, **constants: object) -> None:
         """Run a kernel with one program per tile."""
         grid = self.all_tiles, self.channel_blocks
-        kernel[grid](*arguments, self.rows, self.tiles, **constants, **self._constants)
+        kernel[grid](*arguments, self.rows, self.tiles, form=self._form, **constants, num_warps=WARPS, **OPTIONS)
 
     def reduce(self, kernel: Any, *arguments: object) -> None:
         """Run a kernel whose programs take several tiles each."""
         grid = self.programs, self.channel_blocks
-        kernel[grid](*arguments, self.rows, self.tiles, self.all_tiles, **self._constants)
+        kernel[grid](*arguments, self.rows, self.tiles, self.all_tiles, form=self._form, num_warps=WARPS, **OPTIONS)
 
     @property
-    def _constants(self) -> dict[str, Any]:
-        return {
-            "channels": self.channels,
-            "channels_last": self.channels_last,
-            "even": self.rows % self.block_rows == 0 and self.channels % self.block_channels == 0,
-            "block_rows": self.block_rows,
-            "block_channels": self.block_channels,
-            "num_warps": WARPS,
-            **OPTIONS,
-        }
+    def _form(self) -> Form:
+        even = self.rows % self.block_rows == 0 and self.channels % self.block_channels == 0
+        return Form(self.channels, self.channels_last, even, self.block_rows, self.block_channels)
 
 
 Moments = tuple[Tensor, Tensor]

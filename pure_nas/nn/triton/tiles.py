@@ -10,77 +10,95 @@ holds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import triton
 import triton.language as tl
 
 
+@dataclass(frozen=True)
+class Form:
+    """What a kernel over tiles is compiled for.
+
+    Attributes:
+        channels_last: whether the channels of a row lie side by side, else the rows of a channel.
+        even: whether nothing of any tile is outside the tensor.
+    """
+
+    channels: int
+    channels_last: bool
+    even: bool
+    block_rows: int
+    block_channels: int
+
+
 @triton.jit
-def place(
-    index,
-    rows,
-    tiles,
-    channels: tl.constexpr,
-    channels_last: tl.constexpr,
-    block_rows: tl.constexpr,
-    block_channels: tl.constexpr,
-):
+def place(index, rows, tiles, form: tl.constexpr):
     """Where a tile lies, and how many of its rows exist.
 
     A tile is its first element (64 bits), the offsets of its elements from it, and which of them exist.
     """
-    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
-    row = tl.arange(0, block_rows)
-    if channels_last:
-        first = index * block_rows
-        start = tl.cast(first, tl.int64) * channels
-        offset = row[:, None] * channels + channel[None, :]
+    channel = tl.program_id(1) * form.block_channels + tl.arange(0, form.block_channels)
+    row = tl.arange(0, form.block_rows)
+    if form.channels_last:
+        first = index * form.block_rows
+        start = tl.cast(first, tl.int64) * form.channels
+        offset = row[:, None] * form.channels + channel[None, :]
     else:
-        first = (index % tiles) * block_rows
-        start = tl.cast(index // tiles, tl.int64) * channels * rows + first
+        first = (index % tiles) * form.block_rows
+        start = tl.cast(index // tiles, tl.int64) * form.channels * rows + first
         offset = row[:, None] + channel[None, :] * rows
-    inside = (first + row < rows)[:, None] & (channel < channels)[None, :]
-    return (start, offset, inside), tl.minimum(rows - first, block_rows)
+    inside = (first + row < rows)[:, None] & (channel < form.channels)[None, :]
+    return (start, offset, inside), tl.minimum(rows - first, form.block_rows)
 
 
 @triton.jit
-def load(pointer, tile, even: tl.constexpr):
-    """The elements of a tile; zero outside. `even` says here and below that nothing of any tile is outside."""
+def zeros(form: tl.constexpr):
+    """A tile of zeros."""
+    block_rows: tl.constexpr = form.block_rows
+    block_channels: tl.constexpr = form.block_channels
+    return tl.zeros((block_rows, block_channels), tl.float32)
+
+
+@triton.jit
+def load(pointer, tile, form: tl.constexpr):
+    """The elements of a tile; zero outside."""
     start, offset, inside = tile
-    if even:
+    if form.even:
         return tl.load(pointer + start + offset).to(tl.float32)
     else:
         return tl.load(pointer + start + offset, mask=inside, other=0.0).to(tl.float32)
 
 
 @triton.jit
-def store(pointer, tile, value, even: tl.constexpr):
+def store(pointer, tile, value, form: tl.constexpr):
     """Write the elements of a tile."""
     start, offset, inside = tile
-    tl.store(pointer + start + offset, value.to(pointer.dtype.element_ty), mask=None if even else inside)
+    tl.store(pointer + start + offset, value.to(pointer.dtype.element_ty), mask=None if form.even else inside)
 
 
 @triton.jit
-def zero_outside(value, tile, even: tl.constexpr):
+def zero_outside(value, tile, form: tl.constexpr):
     """`value`, computed from a tile, with zeros outside it."""
     _, _, inside = tile
-    if even:
+    if form.even:
         return value
     else:
         return tl.where(inside, value, 0.0)
 
 
 @triton.jit
-def of_channel(pointer, channels: tl.constexpr, block_channels: tl.constexpr):
+def of_channel(pointer, form: tl.constexpr):
     """One number for each channel of the tile."""
-    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
-    return tl.load(pointer + channel, mask=channel < channels, other=0.0).to(tl.float32)
+    channel = tl.program_id(1) * form.block_channels + tl.arange(0, form.block_channels)
+    return tl.load(pointer + channel, mask=channel < form.channels, other=0.0).to(tl.float32)
 
 
 @triton.jit
-def store_partials(pointer, first, second, channels: tl.constexpr, block_channels: tl.constexpr):
+def store_partials(pointer, first, second, form: tl.constexpr):
     """Write this program's two results for each channel: those of a channel lie side by side, all first ones first."""
-    channel = tl.program_id(1) * block_channels + tl.arange(0, block_channels)
+    channel = tl.program_id(1) * form.block_channels + tl.arange(0, form.block_channels)
     programs = tl.num_programs(0)
     place_of_channel = pointer + channel * programs + tl.program_id(0)
-    tl.store(place_of_channel, first, mask=channel < channels)
-    tl.store(place_of_channel + channels * programs, second, mask=channel < channels)
+    tl.store(place_of_channel, first, mask=channel < form.channels)
+    tl.store(place_of_channel + form.channels * programs, second, mask=channel < form.channels)

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ValidationError
 
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type, written
+from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type
 from pure_nas.space.placement import UnitName, read_pattern
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS
@@ -27,97 +27,63 @@ _USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in 
 
 
 @dataclass(frozen=True)
-class Each:
-    """What a file writes for one field.
-
-    Attributes:
-        values: one, or those of `{ each = [...] }` as they are listed.
-        grid: whether it was written as `{ each = [...] }`.
-    """
-
-    values: tuple[Any, ...]
-    grid: bool = False
-
-    def plain(self) -> object:
-        """As a file writes it."""
-        values = [written(value) for value in self.values]
-        return {"each": values} if self.grid else values[0]
-
-
-@dataclass(frozen=True)
 class GridTable:
     """A table of a file: one or more settings, each a value or several.
 
     Attributes:
-        settings: fields in the order in which they are written.
-        against: what each is compared with; None where the table does not say, empty for nothing.
+        settings: the values of each field, in the order in which they are written.
+        grid: the fields that are written as `{ each = [...] }`.
+        against: what each entry is compared with; None where the table does not say, empty for nothing.
         recipes: labels of the recipes that a network is trained by; None for all.
     """
 
-    settings: Mapping[str, Each] = field(default_factory=dict)
+    settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    grid: tuple[str, ...] = ()
     against: tuple[str, ...] | None = None
     recipes: tuple[str, ...] | None = None
 
-    @property
-    def grid(self) -> tuple[str, ...]:
-        """The fields that take several values."""
-        return tuple(name for name, each in self.settings.items() if each.grid)
-
     def choices(self) -> Iterator[dict[str, Any]]:
         """Every combination of values; the field that is written last changes fastest."""
-        for values in product(*(each.values for each in self.settings.values())):
+        for values in product(*self.settings.values()):
             yield dict(zip(self.settings, values, strict=True))
 
-    def plain(self) -> dict[str, object]:
-        """As a file writes it."""
-        table: dict[str, object] = {name: each.plain() for name, each in self.settings.items()}
-        table |= {"against": list(self.against)} if self.against is not None else {}
-        return table | ({"recipes": list(self.recipes)} if self.recipes is not None else {})
+
+def _is_grid(raw: object) -> bool:
+    return isinstance(raw, Mapping) and "each" in raw
 
 
 class FieldReader(ValueReader):
-    """Reads one field: a value, or several of them."""
+    """Reads one field: a value, or several of them; with `per_stage` a value may be a list of one for each stage."""
 
-    _takes_lists = False
-    """Whether a plain list is one value."""
+    def __init__(self, value_type: Any, *, per_stage: bool = False) -> None:
+        super().__init__(value_type)
+        self._per_stage = per_stage
 
-    def read(self, raw: object, faults: FieldFaults, path: Path) -> Each:
-        """What `raw` says; what is wrong with it goes to `faults`."""
-        if isinstance(raw, Mapping) and "each" in raw:
-            faults.unknown_keys(raw, ("each",), path)
-            return Each(self._each(raw["each"], faults, (*path, "each")), grid=True)
-        if isinstance(raw, list) and not self._takes_lists:
-            faults.add(path, "several values, each of which is trained, are written { each = [...] }")
-            return Each((None,))
-        return Each((self.value(raw, faults, path),))
-
-    def _each(self, raw: object, faults: FieldFaults, path: Path) -> tuple[Any, ...]:
-        noted = len(faults)
-        values = self.values(raw, faults, path)
-        if len(faults) == noted:
-            for index, value in enumerate(values):
-                if value in values[:index]:
-                    faults.add((*path, index), f"{value!r} is listed twice")
+    def read(self, raw: Any, faults: FieldFaults, path: Path) -> tuple[Any, ...]:
+        """The values that `raw` says; what is wrong with it goes to `faults`."""
+        if not _is_grid(raw):
+            if isinstance(raw, list) and not self._per_stage:
+                faults.add(path, "several values, each of which is trained, are written { each = [...] }")
+                return (None,)
+            return (self.value(raw, faults, path),)
+        faults.unknown_keys(raw, ("each",), path)
+        noted, path = len(faults), (*path, "each")
+        values = self.values(raw["each"], faults, path)
+        for index, value in enumerate(values if len(faults) == noted else ()):
+            if value in values[:index]:
+                faults.add((*path, index), f"{value!r} is listed twice")
         return values
 
-
-class StagesReader(FieldReader):
-    """Reads one value for all stages, a list of one for each, or several of either."""
-
-    _takes_lists = True
-
     def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        """One value."""
-        if not isinstance(raw, list):
+        if not self._per_stage or not isinstance(raw, list):
             return super().value(raw, faults, path)
-        return tuple(super(StagesReader, self).value(item, faults, (*path, index)) for index, item in enumerate(raw))
+        return tuple(super(FieldReader, self).value(item, faults, (*path, index)) for index, item in enumerate(raw))
 
 
 class KindsReader(FieldReader):
     """Reads one value for every parameter kind, a table of some kinds, or several of either.
 
     Args:
-        value_type: what the value of a kind must be.
         table: what a kind's value may also be, as a table.
     """
 
@@ -127,7 +93,6 @@ class KindsReader(FieldReader):
         self._fields = tuple(table.model_fields) if table else ()
 
     def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        """One value."""
         if not isinstance(raw, Mapping) or set(raw) & set(self._fields):
             return self._of_kind(raw, faults, path)
         faults.unknown_keys(raw, (*PARAMETER_KINDS, *self._fields), path)
@@ -136,11 +101,10 @@ class KindsReader(FieldReader):
         }
 
     def _of_kind(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        if self._table and isinstance(raw, Mapping):
-            faults.unknown_keys(raw, self._fields, path)
-            known = {key: value for key, value in raw.items() if key in self._fields}
-            return self._table.value(known, faults, path)
-        return super().value(raw, faults, path)
+        if not self._table or not isinstance(raw, Mapping):
+            return super().value(raw, faults, path)
+        faults.unknown_keys(raw, self._fields, path)
+        return self._table.value({key: each for key, each in raw.items() if key in self._fields}, faults, path)
 
 
 def _known_network(name: str) -> str:
@@ -148,15 +112,14 @@ def _known_network(name: str) -> str:
         Architecture.named(name)
     except UsageError as error:
         meant = _meant(name)
-        nearest = f'{error.message[:-1]}; did you mean "{meant}"?' if meant else error.message
-        raise ValueError(f"{nearest} {error.hint}") from error
+        message = f'{error.message[:-1]}; did you mean "{meant}"?' if meant else error.message
+        raise ValueError(f"{message} {error.hint}") from error
     return name
 
 
 def _meant(network: str) -> str:
     """The network of the nearest depth, or of a name like this one; empty where there is none."""
-    named = re.fullmatch(r"(pure|resnet)(\d{1,5})", network.strip().lower())
-    if named:
+    if named := re.fullmatch(r"(pure|resnet)(\d{1,5})", network.strip().lower()):
         return f"{named[1]}{min(_DEPTHS, key=lambda depth: abs(depth - int(named[2])))}"
     return next(iter(get_close_matches(network, _USUAL_NETWORKS, n=1)), "")
 
@@ -173,8 +136,7 @@ def _readers(model: type[BaseModel], **given: FieldReader) -> dict[str, FieldRea
     found = dict(given)
     for name, described in descriptions(model).items():
         if not described.elsewhere and name not in given:
-            reader = StagesReader if described.per == "stage" else FieldReader
-            found[name] = reader(field_type(model, name))
+            found[name] = FieldReader(field_type(model, name), per_stage=described.per == "stage")
     return found
 
 
@@ -208,8 +170,8 @@ class TableOf(ReadBy):
 
     Args:
         fields: what may stand in the table.
-        required: what must.
-        check: looks at one combination of values and raises what is wrong with it.
+        check: raises what is wrong with one combination of values.
+        required: fields that must be there.
         more: further keys, "against" and "recipes".
     """
 
@@ -228,11 +190,7 @@ class TableOf(ReadBy):
         self._more = more
 
     def _read(self, raw: object) -> GridTable:
-        """The table that a file writes as `raw`.
-
-        Raises:
-            ValidationError: it breaks a rule; every fault is listed.
-        """
+        """The table that a file writes as `raw`, or every fault of it."""
         if isinstance(raw, GridTable):
             return raw
         faults = FieldFaults()
@@ -240,20 +198,23 @@ class TableOf(ReadBy):
             faults.add((), "must be a table")
             faults.raise_any()
             return GridTable()
-        for key in (key for key in raw if key in _ELSEWHERE):
-            faults.add((key,), _ELSEWHERE[key])
-        known = {key: value for key, value in raw.items() if key not in _ELSEWHERE}
-        faults.unknown_keys(known, (*self._fields, *self._more))
-        for key in self._required:
-            if key not in raw:
-                faults.add((key,), "is missing")
+        wrong = {(key,): _ELSEWHERE[key] for key in raw if key in _ELSEWHERE}
+        wrong |= {(key,): "is missing" for key in self._required if key not in raw}
+        for path, message in wrong.items():
+            faults.add(path, message)
+        faults.unknown_keys({key: None for key in raw if key not in _ELSEWHERE}, (*self._fields, *self._more))
+        fields = {key: value for key, value in raw.items() if key in self._fields}
         table = GridTable(
-            {key: self._fields[key].read(value, faults, (key,)) for key, value in known.items() if key in self._fields},
+            {key: self._fields[key].read(value, faults, (key,)) for key, value in fields.items()},
+            tuple(key for key, value in fields.items() if _is_grid(value)),
             self._names("against", raw, faults),
             self._names("recipes", raw, faults),
         )
         faults.raise_any()
-        self._check_choices(table)
+        # What several combinations have in common is said once.
+        for message in dict.fromkeys(message for choice in table.choices() for message in self._wrong(choice)):
+            faults.add((), message)
+        faults.raise_any()
         return table
 
     def _names(self, key: str, raw: Mapping[str, Any], faults: FieldFaults) -> tuple[str, ...] | None:
@@ -266,13 +227,6 @@ class TableOf(ReadBy):
             faults.add((key,), "must be a name or a list of names")
             return None
         return tuple(names)
-
-    def _check_choices(self, table: GridTable) -> None:
-        """Look at every combination, and say what several have in common once."""
-        faults = FieldFaults()
-        for message in dict.fromkeys(message for choice in table.choices() for message in self._wrong(choice)):
-            faults.add((), message)
-        faults.raise_any()
 
     def _wrong(self, choice: Mapping[str, Any]) -> list[str]:
         try:

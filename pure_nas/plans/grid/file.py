@@ -10,8 +10,8 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, Validati
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size
+from pure_nas.plans.grid.entries import Entry, architecture_of, check_network, chosen, entries_of, recipe_of
 from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS, GridTable, TableOf
-from pure_nas.plans.grid.members import Member, architecture_of, check_network, chosen, members_of, recipe_of
 from pure_nas.plans.grid.scale import Evaluations, Line, Noises, Scale, Targets, ViewsTable, Words
 from pure_nas.space.field import FieldFaults
 from pure_nas.space.tables import Table
@@ -19,9 +19,7 @@ from pure_nas.validation import from_toml, read_text
 
 _NETWORKS = TableOf(NETWORK_FIELDS, check_network, required=("base",), more=("against", "recipes"))
 _RECIPES = TableOf(
-    RECIPE_FIELDS,
-    lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})),
-    more=("against",),
+    RECIPE_FIELDS, lambda settings: recipe_of(settings, architecture_of({"base": "pure20"})), more=("against",)
 )
 _HINT = "A field is a value, or { each = [...] } for a network or recipe of every value."
 _TRAINED = "of a run"
@@ -31,42 +29,27 @@ _TRAINED = "of a run"
 class ExperimentFile(Table):
     """A question, and the grid that answers it.
 
-    Attributes:
-        question: what is asked, in a sentence.
-        paper: what the paper reports on it; empty where nothing.
-        dataset: a dataset's name, or the path of a folder of images, relative to the folder of the file.
-        split: "test" trains on train + validation and scores the test images once, at the end; "validation" trains on
-            train and scores the validation images, for questions of choosing.
-        validation_curve: with split = "test", holds the validation images out of training and scores them after each
-            epoch, so that convergence is read off images that nothing was trained on.
-        reference: the network that others are compared with, unless they name another; with a recipe ("name, recipe"),
-            that alone.
-        evaluations: what trained networks are judged by beside the error: "quality" (top-5, calibration), "noise",
-            "invariance" (of intensity) or "views" (crops and sizes averaged over).
-        noise: levels of the kinds of noise; all kinds at their usual levels where it is left out.
-        views: test-time views; ten crops where it is left out.
-        targets: accuracies of which it is said when they are reached, 0 to 1.
-        networks: the networks, by name.
-        recipes: how they are trained, by name; the usual recipe of their units where none is given.
-        scales: how large it is made, by name; the first is taken where none is asked for.
+    With split = "test" networks train on train + validation and are scored once on the test images; "validation" is for
+    questions of choosing. `validation_curve` holds the validation images out of training with "test" too, and scores
+    them after each epoch, so that convergence is read off images that nothing was trained on.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     question: Line
-    paper: Words = ""
-    dataset: Line
+    paper: Words = ""  # what the paper reports on it
+    dataset: Line  # a name, or the path of a folder of images, relative to the folder of the file
     split: Literal["test", "validation"] = "test"
     validation_curve: bool = False
-    reference: str | None = None
+    reference: str | None = None  # the network ("name" or "name, recipe") that others are compared with by default
     evaluations: Evaluations = Field(default_factory=list)
-    noise: Noises = Field(default_factory=dict)
+    noise: Noises = Field(default_factory=dict)  # levels; all kinds at their usual ones where it is left out
     views: ViewsTable = ViewsTable(crops="ten-crop")
-    targets: Targets = Field(default_factory=lambda: [0.5, 0.6, 0.7, 0.8, 0.9])
+    targets: Targets = Field(default_factory=lambda: [0.5, 0.6, 0.7, 0.8, 0.9])  # accuracies, and when they are reached
     networks: Annotated[dict[str, Annotated[GridTable, _NETWORKS]], Field(min_length=1)]
     recipes: Annotated[dict[str, Annotated[GridTable, _RECIPES]], Field(min_length=1)] = Field(
-        default_factory=lambda: {USUAL: GridTable()}
+        default_factory=lambda: {USUAL: GridTable()}  # the usual recipe of their units
     )
-    scales: Annotated[dict[str, Scale], Field(min_length=1)]
+    scales: Annotated[dict[str, Scale], Field(min_length=1)]  # the first is made where none is asked for
 
     @model_validator(mode="wrap")
     @classmethod
@@ -81,44 +64,30 @@ class ExperimentFile(Table):
             experiment = handler(data)
         except ValidationError as error:
             found.extend((), error)
-            found.raise_any()
-            raise
         found.raise_any()
         return experiment
 
     @classmethod
     def from_toml(cls, text: str, *, source: str = "experiment") -> Self:
-        """Read the text of an experiment file.
-
-        Raises:
-            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
-        """
+        """Read the text of an experiment file."""
         return from_toml(cls, text, source=source, hint=_HINT)
 
     @classmethod
     def of_run(cls, path: Path) -> Self:
-        """Read the copy of a file that a run keeps, perhaps of an older version: what has no effect in it did no harm.
-
-        Raises:
-            ConfigError: it cannot be read, is no TOML or breaks a rule.
-        """
+        """Read the copy that a run keeps, perhaps of an older version: what has no effect in it did no harm."""
         return from_toml(cls, read_text(path, "experiment"), source=str(path), hint=_HINT, context=_TRAINED)
 
     def scale(self, name: str | None) -> tuple[str, Scale]:
-        """The scale of that name, or the first, with its name.
-
-        Raises:
-            UsageError: there is no such scale.
-        """
+        """The scale of that name, or the first, with its name."""
         wanted = next(iter(self.scales)) if name is None else name
         if wanted not in self.scales:
             raise UsageError(f'There is no scale "{wanted}" in this experiment; {nearest(wanted, self.scales)}.')
         return wanted, self.scales[wanted]
 
-    def network_members(self, scale: Scale) -> list[Member]:
+    def networks_of(self, scale: Scale) -> list[Entry]:
         """The networks that a scale trains."""
-        return chosen(members_of(self.networks), scale.networks)
+        return chosen(entries_of(self.networks), scale.networks)
 
-    def recipe_members(self, scale: Scale) -> list[Member]:
+    def recipes_of(self, scale: Scale) -> list[Entry]:
         """The recipes that a scale uses."""
-        return chosen(members_of(self.recipes), scale.recipes)
+        return chosen(entries_of(self.recipes), scale.recipes)

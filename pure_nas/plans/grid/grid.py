@@ -8,13 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
+from pure_nas.plans.grid.entries import Entry, architecture_of, recipe_of
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.members import Member, architecture_of, recipe_of
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -23,30 +22,18 @@ from pure_nas.validation import faults
 
 @dataclass(frozen=True)
 class Cell:
-    """One network with one recipe.
-
-    Attributes:
-        label: its name: the network's, and the recipe's where there are several.
-        network: where it stands among the networks of the file.
-        recipe: likewise among the recipes.
-        candidate: what is trained.
-        folder: what the folders of its trainings begin with; see `Grid.folders`.
-    """
+    """One network with one recipe; folders of its trainings begin with `folder`, see `Grid.folders`."""
 
     label: str
-    network: Member
-    recipe: Member
+    network: Entry
+    recipe: Entry
     candidate: Candidate
     folder: str = ""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What an experiment trains at one scale.
-
-    Attributes:
-        seeds: trainings of each cell, from seeds 1, 2, ...
-    """
+    """What an experiment trains at one scale: each cell from so many seeds, 1, 2, ..."""
 
     cells: tuple[Cell, ...]
     seeds: int
@@ -54,20 +41,12 @@ class Grid:
 
     @classmethod
     def of(cls, file: ExperimentFile, scale: Scale, images: Mapping[str, int], seeds: int | None = None) -> Grid:
-        """The grid of a file at a scale, for images of that kind.
-
-        Args:
-            images: in_chans, num_classes and image_size.
-            seeds: instead of the scale's.
-
-        Raises:
-            ConfigError: a network cannot be built for such images.
-        """
-        fields: dict[str, Any] = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
-        recipes = file.recipe_members(scale)
+        """The grid of a file at a scale, for images of those in_chans, num_classes and image_size."""
+        fields = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
+        recipes = file.recipes_of(scale)
         scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
         cells = []
-        for network in file.network_members(scale):
+        for network in file.networks_of(scale):
             try:
                 architecture = architecture_of(network.settings, **fields)
             except ValidationError as error:
@@ -82,10 +61,8 @@ class Grid:
     @cached_property
     def distinct(self) -> dict[str, Cell]:
         """The cells that train something different, by digest; others are equal to one of them."""
-        found: dict[str, Cell] = {}
-        for cell in self.cells:
-            found.setdefault(cell.candidate.digest, cell)
-        return found
+        first = {cell.candidate.digest: cell for cell in reversed(self.cells)}
+        return {cell.candidate.digest: first[cell.candidate.digest] for cell in self.cells}
 
     @cached_property
     def folders(self) -> dict[str, list[str]]:
@@ -100,7 +77,6 @@ class Grid:
 
     @property
     def trainings(self) -> int:
-        """How many networks are trained."""
         return len(self.distinct) * self.seeds
 
     def references_of(self, cell: Cell) -> list[Cell]:
@@ -125,7 +101,7 @@ class Grid:
         return [other for other in found if other is not None and other.candidate.digest != own]
 
     def _find(self, against: str, cell: Cell) -> Cell | None:
-        """The cell that "network" or "network, recipe" means beside another.
+        """The cell that "network" or "network, recipe" means as a reference of another.
 
         A network alone is meant by the other's recipe if it has that, else by its first.
         """

@@ -71,81 +71,52 @@ Evaluations = Annotated[list[EvaluationName], AfterValidator(_distinct)]
 NoiseName = Literal["poisson", "gaussian", "salt-and-pepper", "speckle"]
 """As `pure_nas.evaluation.NoiseKind`, which comes with PyTorch."""
 _Level = Annotated[float, Field(gt=0, le=_MOST)]
+_RelativeSize = Annotated[float, Field(ge=0.25, le=4)]
 Noises = Annotated[
     dict[NoiseName, Annotated[list[_Level], Field(min_length=1), AfterValidator(_distinct)]], WrapValidator(_possible)
 ]
 
 
 class ViewsTable(Table):
-    """Test-time views, see `pure_nas.evaluation.Views`.
-
-    Attributes:
-        scales: heights and widths to which an image is brought first, relative to what a network is shown; at least 1
-            where crops are cut. Where it is empty, its own.
-    """
+    """Test-time views, see `pure_nas.evaluation.Views`; its sizes are relative here to what a network is shown."""
 
     crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
-    scales: Annotated[list[Annotated[float, Field(ge=0.25, le=4)]], Field(max_length=8), AfterValidator(_distinct)] = (
-        Field(default_factory=list)
-    )
+    scales: Annotated[list[_RelativeSize], Field(max_length=8), AfterValidator(_distinct)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _something_else_than_the_image(self) -> Self:
         faults = FieldFaults()
         if self.crops == "whole" and set(self.scales) <= {1.0}:
             faults.add((), "shows each image once, as it is: ask for other crops, or for scales")
-        if self.crops in ("five-crop", "ten-crop"):
-            for index, scale in enumerate(self.scales):
-                if scale < 1:
-                    faults.add(("scales", index), f"{self.crops} cuts out of at least 1, got {scale:g}")
+        for index, scale in enumerate(self.scales if self.crops in ("five-crop", "ten-crop") else ()):
+            if scale < 1:
+                faults.add(("scales", index), f"{self.crops} cuts out of at least 1, got {scale:g}")
         faults.raise_any()
         return self
 
 
 class Scale(Table):
-    """How large an experiment is made.
+    """How large an experiment is made. What is left out is as in the experiment, in its dataset, or all."""
 
-    Attributes:
-        cost: what it takes, in words and with the machine.
-        epochs: of every training.
-        seeds: trainings of each network, from seeds 1, 2, ...
-        batch_size: images in a step.
-        networks: labels or tables of the networks to train; all where it is left out.
-        recipes: likewise.
-        dataset: instead of the experiment's.
-        image_size: to bring images to, pixels; their own where it is left out.
-        limit: how many of the images outside test are used; all where it is left out.
-        validation: how many of those are validation images; as the dataset has it where it is left out.
-        base_width: of every network, instead of its own.
-        crop_padding: of every recipe, instead of its own: 4 pixels are much for images of 8.
-        warmup_epochs: of every recipe that has a warm-up, instead of its own: 5 epochs are all that some scales have.
-        targets: instead of the experiment's.
-        evaluations: likewise.
-        evaluated: how many of the scored images the evaluations use; all where it is left out.
-    """
-
-    cost: Line
+    cost: Line  # what it takes, in words and with the machine
     epochs: Epochs
-    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)]  # trainings of each network, from seeds 1, 2, ...
     batch_size: BatchSize = 128
-    networks: Annotated[list[str], Field(min_length=1)] | None = None
+    networks: Annotated[list[str], Field(min_length=1)] | None = None  # labels or tables, as `recipes`
     recipes: Annotated[list[str], Field(min_length=1)] | None = None
     dataset: Line | None = None
-    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None
-    limit: Annotated[int, Field(ge=4)] | None = None
-    validation: Annotated[int, Field(ge=1)] | None = None
+    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None  # to bring images to, pixels
+    limit: Annotated[int, Field(ge=4)] | None = None  # how many of the images outside test are used
+    validation: Annotated[int, Field(ge=1)] | None = None  # how many of those are validation images
     base_width: BaseWidth | None = None
-    crop_padding: CropPadding | None = None
-    warmup_epochs: Annotated[float, Field(gt=0)] | None = None
+    crop_padding: CropPadding | None = None  # 4 pixels are much for images of 8
+    warmup_epochs: Annotated[float, Field(gt=0)] | None = None  # of recipes that have a warm-up
     targets: Targets | None = None
     evaluations: Evaluations | None = None
-    evaluated: Annotated[int, Field(ge=2)] | None = None
+    evaluated: Annotated[int, Field(ge=2)] | None = None  # how many of the scored images the evaluations use
 
     def scaled(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a recipe, with what the scale sets in place of its own."""
-        settings = dict(recipe)
-        if self.crop_padding is not None:
-            settings["crop_padding"] = self.crop_padding
-        if self.warmup_epochs is not None and settings.get("warmup_epochs"):
-            settings["warmup_epochs"] = self.warmup_epochs
-        return settings
+        warm = {"warmup_epochs": self.warmup_epochs} if recipe.get("warmup_epochs") else {}
+        instead = {"crop_padding": self.crop_padding, **warm}
+        return {**recipe, **{name: value for name, value in instead.items() if value is not None}}

@@ -33,11 +33,7 @@ def trainings_of(run: RunDirectory, grid: Grid) -> Iterator[Training]:
 
 
 def seconds_of_epochs(run: RunDirectory, grid: Grid) -> dict[str, float]:
-    """How long an epoch took, scoring included, of each network that has been trained for one or more, by digest.
-
-    Raises:
-        RunError: a curve is damaged.
-    """
+    """How long an epoch took, scoring included, of each network that has been trained for one or more, by digest."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for training in trainings_of(run, grid):
         seconds = (record.get("seconds") for record in training.directory.curve())

@@ -38,11 +38,7 @@ class Limits:
 
     @classmethod
     def of(cls, given: Mapping[str, float | str | None]) -> Self:
-        """Limits from a mapping such as {"params": "300k", "latency": "2ms"}; a plain number is a count, or ms.
-
-        Raises:
-            UsageError: a cost has no limit, or a bound is no number above 0.
-        """
+        """Limits from a mapping such as {"params": "300k", "latency": "2ms"}; a plain number is a count, or ms."""
         known = {"latency": "latency_ms", **{field.name: field.name for field in fields(cls)}}
         bounds: dict[str, float | None] = {}
         for name, bound in given.items():
@@ -59,8 +55,7 @@ class Limits:
     @property
     def given(self) -> dict[str, float]:
         """The bounds that are set, by cost."""
-        values = {"params": self.params, "flops": self.flops, "latency_ms": self.latency_ms}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def constraints(self, architecture: Architecture, latency: Latency) -> dict[str, float]:
         """By how much `architecture` breaks each bound, as a share of it: at most 0 where it is kept."""
@@ -68,15 +63,10 @@ class Limits:
         return {f"max_{name}": costs[name] / bound - 1 for name, bound in self.given.items()}
 
     def require_possible(self, space: SearchSpace, latency: Latency) -> None:
-        """Check that the cheapest networks of `space` keep every bound.
-
-        Raises:
-            UsageError: nothing in the space can; the message says the smallest cost.
-        """
+        """Check that the cheapest networks of `space` keep every bound."""
         smallest = [self._costs(architecture, latency) for architecture in space.smallest_architectures()]
         for name, bound in self.given.items():
-            least = min(costs[name] for costs in smallest)
-            if least > bound:
+            if (least := min(costs[name] for costs in smallest)) > bound:
                 raise UsageError(
                     f"No network of this space keeps the limit of {shown(name, bound)}: the smallest has "
                     f"{shown(name, least)}.",
@@ -85,10 +75,8 @@ class Limits:
 
     def _costs(self, architecture: Architecture, latency: Latency) -> Mapping[str, float]:
         cost = cost_of(architecture)
-        costs: dict[str, float] = {"params": cost.params, "flops": cost.flops}
-        if self.latency_ms is not None:
-            costs["latency_ms"] = latency(architecture)
-        return costs
+        measured = {} if self.latency_ms is None else {"latency_ms": latency(architecture)}
+        return {"params": cost.params, "flops": cost.flops, **measured}
 
 
 def _bound(name: str, bound: float | str) -> float:

@@ -11,7 +11,6 @@ from typing import Any
 
 from pure_nas.errors import RunError, reason
 from pure_nas.plans.search.search import SearchPlan
-from pure_nas.plans.search.study import Asked
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.run.schema import SCHEMA
@@ -45,56 +44,44 @@ class RestoreWeights:
 
     @property
     def left(self) -> int:
-        """Trials to train again."""
         return len(self._waiting) + len(self._running)
 
     @property
     def unfinished(self) -> int:
-        """All of them: they were trained before."""
-        return len(self._waiting)
+        return len(self._waiting)  # all of them: they were trained before
 
     def next(self) -> Job | Restored | None:
-        """The next trial to train again."""
         if not self._waiting:
             return None
         record = self._waiting.popleft()
         self._running[record.number] = record
         folder = restored_folder(self._run, record.number)
         folder.write_candidate(record.candidate)
-        return self._search.job(_asked(record), folder.path)
+        return self._search.job(record, folder.path)
 
     def tell(self, job: Job, outcome: Outcome) -> Restored:
-        """Put the new weights into place."""
         before = self._running.pop(job.number)
         if outcome.state != "complete":
             return Restored(before, None, outcome.reason)
-        result = self._search.result(_asked(before), outcome)
-        restored_folder(self._run, job.number).finish({"schema": SCHEMA, "number": job.number, **result})
-        move_into_place(self._run, job.number)
+        result = self._search.result(before, outcome)
+        new, old = restored_folder(self._run, job.number), self._run.trial(job.number)
+        new.finish({"schema": SCHEMA, "number": job.number, **result})
+        # The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result goes too.
+        _move(new, old, everything=new.weights_digest != old.weights_digest)
         return Restored(before, self._search.replaced(job.number))
 
     def name(self, job: Job) -> Mapping[str, Any]:
-        """Its number."""
         return {"number": job.number}
 
     def entry(self, record: Restored) -> Mapping[str, Any]:
-        """What became of it."""
         state = "lost" if record.after is None else "restored"
         return {"number": record.before.number, "state": state, "reason": record.reason}
-
-
-def _asked(record: TrialRecord) -> Asked:
-    return Asked(record.number, record.candidate, record.baseline)
 
 
 def have_lost_weights(
     run: RunDirectory, results: Results, *, everything: bool
 ) -> tuple[tuple[TrialRecord, ...], tuple[TrialRecord, ...]]:
-    """The trials to train again because their weights are missing or damaged, and the others that have no weights.
-
-    Args:
-        everything: take every complete trial, not only those of the front.
-    """
+    """Complete trials, of the front or all, whose weights are missing or damaged; and others that have no weights."""
     trained = {trial.number: trial for trial in results.complete if trial.replay_of is None}
     front = {trial.trained for group in results.groups for trial in group}
     again = [trial for number, trial in trained.items() if everything or number in front]
@@ -108,24 +95,8 @@ def restored_folder(run: RunDirectory, number: int) -> TrialDirectory:
     return TrialDirectory(run.path / _FOLDER / f"{number:04d}", number)
 
 
-def move_into_place(run: RunDirectory, number: int) -> None:
-    """Put what was trained again in the place of what was lost.
-
-    The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result is replaced too.
-
-    Raises:
-        RunError: a file cannot be moved.
-    """
-    new, old = restored_folder(run, number), run.trial(number)
-    _move(new, old, everything=new.weights_digest != old.weights_digest)
-
-
 def finish_moves(run: RunDirectory) -> None:
-    """Finish what a kill has cut short.
-
-    Raises:
-        RunError: a file cannot be moved.
-    """
+    """Finish what a kill has cut short."""
     for ended in sorted((run.path / _FOLDER).glob("*/result.json")):
         number = int(ended.parent.name)
         _move(restored_folder(run, number), run.trial(number), everything=True)

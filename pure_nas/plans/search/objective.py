@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import operator
-import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial
 from pydantic import ValidationError
 
-from pure_nas.data.sources.own import AnyDataset, dataset_name
+from pure_nas.data.sources.own import AnyDataset
 from pure_nas.errors import UsageError, reason
-from pure_nas.objectives import METRICS, Metric, require_objective
-from pure_nas.paths import expanded
-from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.settings import SearchSettings, objective_values
+from pure_nas.plans.search.settings import (
+    AnyLimits,
+    AnyObjective,
+    AnySpace,
+    listed,
+    objective_values,
+    settings_for,
+    whole_number,
+)
 from pure_nas.plans.search.setup import prepare
 from pure_nas.process_state import usual_defaults
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.catalogue import default_space_for, load_space
-from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Ended, InlineExecutor, Job, Outcome
 
 _ANY_SEED = 2**32
 AnyTrial = Trial | FrozenTrial | FixedTrial
-AnySpace = SearchSpace | str | os.PathLike[str] | None
-AnyLimits = Limits | Mapping[str, float | str | None] | None
-AnyObjective = str | Metric | Callable[..., float]
 
 
 class Objective:
@@ -94,17 +91,17 @@ class Objective:
         images = images if dataset is None else dataset
         if images is None:
             raise UsageError("An objective needs a dataset, or images of your own.")
-        self.seed = secrets.randbelow(_ANY_SEED) if seed is None else _whole("seed", seed)
+        self.seed = secrets.randbelow(_ANY_SEED) if seed is None else whole_number("seed", seed)
         settings = settings_for(
             images,
             space,
-            objectives=_listed(objectives) if metric is None else [*_listed(objectives), metric],
+            objectives=listed(objectives) if metric is None else [*listed(objectives), metric],
             epochs=epochs,
             limits=limits,
             device=device,
             seed=self.seed,
             data_dir=data_dir,
-            image_size=None if image_size is None else _whole("image_size", image_size),
+            image_size=None if image_size is None else whole_number("image_size", image_size),
             skip_corrupt=skip_corrupt,
         )
         with usual_defaults():
@@ -121,11 +118,6 @@ class Objective:
         Args:
             trial: of a study that runs, or one that has its parameters: one that has ended (such as those in
                 `study.best_trials`) or a `FixedTrial`.
-
-        Raises:
-            optuna.TrialPruned: it is over a limit, diverged, or ran out of memory.
-            UsageError: the study has another number of objectives or maximises one, or the trial's parameters are
-                not those of a candidate of the space.
         """
         settings = self._prepared.settings
         self._check(trial)
@@ -168,7 +160,10 @@ class Objective:
         try:
             return self._prepared.space.suggest(trial)
         except ValueError as error:
-            fault = _faults(error) if isinstance(error, ValidationError) else reason(error)
+            fault = reason(error)
+            if isinstance(error, ValidationError):
+                each = (f"{'.'.join(map(str, one['loc']))} is {one['input']!r}: {one['msg']}" for one in error.errors())
+                fault = "; ".join(each)
             raise UsageError(
                 f"The parameters of trial {trial.number} are not those of a candidate of this space: {fault}.",
                 hint="A trial that is evaluated again, and a FixedTrial, need every parameter of a trial that this "
@@ -179,128 +174,18 @@ class Objective:
         settings = self._prepared.settings
         executor = InlineExecutor(self._prepared.dataset, self._prepared.device)
         with tempfile.TemporaryDirectory(prefix="pure-nas-") as folder:
-            executor.submit(
-                Job(
-                    number=number,
-                    candidate=candidate,
-                    directory=Path(folder),
-                    seed=settings.seed,
-                    measures=settings.measures,
-                    keep_weights=False,
-                )
+            job = Job(
+                number=number,
+                candidate=candidate,
+                directory=Path(folder),
+                seed=settings.seed,
+                measures=settings.measures,
+                keep_weights=False,
             )
-            while True:
-                event = executor.next_event()
-                if isinstance(event, Ended):
-                    return event.outcome
-
-
-def _faults(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc']))} is {each['input']!r}: {each['msg']}" for each in error.errors()
-    )
-
-
-def settings_for(
-    dataset: AnyDataset,
-    space: AnySpace,
-    *,
-    objectives: str | Sequence[AnyObjective],
-    epochs: int | None,
-    limits: AnyLimits,
-    seed: int,
-    data_dir: os.PathLike[str] | str | None,
-    study: str = "objective",
-    trials: int | None = None,
-    **others: Any,
-) -> SearchSettings:
-    """The settings of a search from what a caller may give, own images, metrics and spaces included.
-
-    Args:
-        others: further fields of `SearchSettings`.
-
-    Raises:
-        UsageError: a name or value cannot be used.
-    """
-    name = dataset_name(dataset)
-    space_name, chosen = _space(space, name)
-    whole = {"trials": trials, "epochs": epochs}
-    chosen = chosen.with_run(**{key: None if value is None else _whole(key, value) for key, value in whole.items()})
-    return SearchSettings(
-        study=study,
-        dataset=name,
-        space_name=space_name,
-        space=chosen,
-        trials=chosen.run.trials,
-        objectives=tuple(map(_objective, _listed(objectives))),
-        limits=_limits(limits),
-        seed=_whole("seed", seed),
-        data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
-        **others,
-    )
-
-
-def _objective(objective: AnyObjective) -> str:
-    """The name of an objective; a metric is registered under its own, a function under the function's."""
-    if isinstance(objective, str):
-        return require_objective(objective.strip())
-    metric = objective if isinstance(objective, Metric) else Metric(name=objective.__name__, compute=objective)
-    if METRICS.find(metric.name) is not metric:
-        METRICS.register(metric)
-    return metric.name
-
-
-def _space(space: AnySpace, dataset: str) -> tuple[str, SearchSpace]:
-    """The space that was asked for, and what to call it."""
-    match space:
-        case SearchSpace():
-            return "of its own", space
-        case None:
-            name = default_space_for(dataset)
-            return name, load_space(name)
-        case str():
-            return space, load_space(space)
-        case os.PathLike():
-            return os.fspath(space), SearchSpace.load(expanded(os.fspath(space)))
-    raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
-
-
-def _limits(limits: AnyLimits) -> Limits:
-    match limits:
-        case Limits():
-            return limits
-        case None:
-            return Limits()
-        case Mapping():
-            return Limits.of(limits)
-    raise UsageError(
-        f"Limits are a mapping of costs to bounds, not {limits!r}.", hint='For example {"params": "300k"}.'
-    )
-
-
-def _listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
-    found = objectives.split(",") if isinstance(objectives, str) else objectives
-    if not isinstance(found, Iterable) or not all(isinstance(each, str | Metric) or callable(each) for each in found):
-        raise UsageError(f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").')
-    return list(found)
-
-
-def _path(name: str, value: str | os.PathLike[str]) -> str:
-    """A name or path, which may be an object of `pathlib`."""
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
-    if not isinstance(path, str) or not path:
-        raise UsageError(f"{name} is a name or the path of a folder, not {value!r}.")
-    return path
-
-
-def _whole(name: str, value: SupportsIndex) -> int:
-    """A whole number, which may be one of NumPy's."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError as error:
-        raise UsageError(f"{name} is a whole number, not {value!r}.") from error
+            executor.submit(job)
+            while not isinstance(event := executor.next_event(), Ended):
+                pass
+        return event.outcome
 
 
 def _constrain(trial: AnyTrial, constraints: Mapping[str, float]) -> None:

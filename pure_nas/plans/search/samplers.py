@@ -58,23 +58,15 @@ def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> B
             mix.
     """
     state = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0])
+    if name == "random":
+        return RandomSampler(seed=state)
+    if name == "nsga2":
+        return NSGAIISampler(seed=state, population_size=20)
     startup = STARTUP_TRIALS + given
-    match name:
-        case "random":
-            return RandomSampler(seed=state)
-        case "nsga2":
-            return NSGAIISampler(seed=state, population_size=20)
-        case "tpe":
-            return TPESampler(seed=state, n_startup_trials=startup)
-        case "gp":
-            return _gaussian_process(state, startup)
-
-
-def _gaussian_process(state: int, startup: int) -> BaseSampler:
-    """A Gaussian process over the parameters that every trial has; TPE draws those that only some have."""
-    conditional = TPESampler(seed=state, n_startup_trials=startup)
+    tpe = TPESampler(seed=state, n_startup_trials=startup)
+    if name == "tpe":
+        return tpe
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return GPSampler(
-            seed=state, n_startup_trials=startup, independent_sampler=conditional, warn_independent_sampling=False
-        )
+        # Over the parameters that every trial has; TPE draws those that only some have.
+        return GPSampler(seed=state, n_startup_trials=startup, independent_sampler=tpe, warn_independent_sampling=False)

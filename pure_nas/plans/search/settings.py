@@ -1,50 +1,51 @@
-"""What a search was asked to do, and whether a run may go on with it."""
+"""What a search was asked to do."""
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
-from typing import Any
+from pathlib import PureWindowsPath
+from typing import Any, SupportsIndex
 
-from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.objectives import COST_KEYS, METRICS, require_objective
-from pure_nas.paths import absolute
+from pure_nas.data.sources.own import AnyDataset, dataset_name
+from pure_nas.errors import UsageError, nearest
+from pure_nas.objectives import COST_KEYS, METRICS, Metric, require_objective
+from pure_nas.paths import absolute, expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
-from pure_nas.plans.settings import placed, require_same
-from pure_nas.run.directory import RunDirectory
+from pure_nas.plans.settings import ImageSettings, placed
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
+from pure_nas.space.catalogue import default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import shown
 from pure_nas.workers.count import Workers, check_workers
 
-_MAY_DIFFER = frozenset({"study", "trials", "time_seconds", "device", "workers", "data_dir", "dataset", "space"})
-"""Of dataset and space, only their names: images and axes are compared themselves."""
+AnySpace = SearchSpace | str | os.PathLike[str] | None
+AnyLimits = Limits | Mapping[str, float | str | None] | None
+AnyObjective = str | Metric | Callable[..., float]
+
 _LONGEST_NAME = 200
 _WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSettings:
+class SearchSettings(ImageSettings):
     """Everything that decides a search.
 
     Attributes:
-        study: its name; also the name of its folder.
-        dataset: a dataset's name, or the path of an image folder.
+        study: its name, which is that of its folder too.
         space_name: where the space came from, for people.
-        space: the space, with the run's epochs and batch size.
-        trials: trials in total, over every session.
-        time_seconds: time in total, by the clock on the wall and over every session; None is unbounded.
+        space: with the run's epochs and batch size.
+        trials: in total, over every session; so is `time_seconds`, by the clock on the wall.
         objectives: "error" first, then one or more costs, "noise_error" or metrics.
         workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
         storage: URL of the Optuna storage; None keeps it in the run's folder.
     """
 
     study: str
-    dataset: str
     space_name: str
     space: SearchSpace
     trials: int
@@ -52,14 +53,9 @@ class SearchSettings:
     objectives: tuple[str, ...] = ("error", "flops")
     limits: Limits = field(default_factory=Limits)
     sampler: SamplerChoice = "auto"
-    seed: int = 0
-    device: str = "auto"
     workers: Workers = 1
     baselines: bool = True
     storage: str | None = field(default=None, repr=False)  # it may hold a password
-    data_dir: Path | None = None
-    image_size: int | None = None
-    skip_corrupt: bool = False
 
     def __post_init__(self) -> None:
         _check_study_name(self.study)
@@ -72,8 +68,7 @@ class SearchSettings:
             )
         if len(self.objectives) < 2:
             raise UsageError(
-                "A search needs a cost beside error.",
-                hint="For example error,params; noise_error counts as one.",
+                "A search needs a cost besides error.", hint="For example error,params; noise_error counts as one."
             )
         if self.sampler not in SAMPLER_CHOICES:
             raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
@@ -112,11 +107,7 @@ class SearchSettings:
             "objectives": list(self.objectives),
             "metrics": [name for name in self.objectives if name in METRICS.names] or None,
             "limits": dict(self.limits.given),
-            "sampler": self.sampler,
-            "seed": self.seed,
-            "device": self.device,
-            "workers": self.workers,
-            "baselines": self.baselines,
+            **{name: getattr(self, name) for name in ("sampler", "seed", "device", "workers", "baselines")},
             "storage": without_password(self.storage) if self.storage else None,
             "data_dir": absolute(self.data_dir) if self.data_dir else None,
             "image_size": self.image_size,
@@ -126,18 +117,15 @@ class SearchSettings:
 
 
 def _check_study_name(name: str) -> None:
-    fault = ""
-    if not name:
-        fault = "is empty"
-    elif name.startswith(".") or "/" in name or "\\" in name:
-        fault = "begins with a dot or has a slash"
-    elif not name.isprintable():
-        fault = "has characters that cannot be printed"
-    elif len(name.encode()) > _LONGEST_NAME:
-        fault = f"is longer than {_LONGEST_NAME} bytes"
-    elif _WINDOWS and (set(name) & set('<>:"|?*') or name[-1] in ". " or PureWindowsPath(name).is_reserved()):
-        fault = "cannot be a folder's on Windows"
-    if fault:
+    faults = {
+        "is empty": not name,
+        "begins with a dot or has a slash": name.startswith(".") or "/" in name or "\\" in name,
+        "has characters that cannot be printed": not name.isprintable(),
+        f"is longer than {_LONGEST_NAME} bytes": len(name.encode(errors="replace")) > _LONGEST_NAME,
+        "cannot be a folder's on Windows": _WINDOWS
+        and (set(name) & set('<>:"|?*') or name[-1:] in (".", " ") or PureWindowsPath(name).is_reserved()),
+    }
+    if fault := next((fault for fault, found in faults.items() if found), None):
         raise UsageError(
             f"The study name {shown(name)} {fault}.",
             hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
@@ -145,11 +133,7 @@ def _check_study_name(name: str) -> None:
 
 
 def objective_names(text: str) -> tuple[str, ...]:
-    """Objectives from a list such as "error,flops".
-
-    Raises:
-        UsageError: a name is unknown.
-    """
+    """Objectives from a list such as "error,flops"."""
     return tuple(require_objective(name.strip()) for name in text.split(","))
 
 
@@ -160,36 +144,96 @@ def objective_values(
     return tuple(cost[COST_KEYS[name]] if name in COST_KEYS else metrics[name] for name in names)
 
 
-def require_same_search(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
-    """Check that a search may go on with the settings `wanted`.
+def settings_for(
+    dataset: AnyDataset,
+    space: AnySpace,
+    *,
+    objectives: str | Sequence[AnyObjective],
+    epochs: int | None,
+    limits: AnyLimits,
+    seed: int,
+    data_dir: os.PathLike[str] | str | None,
+    study: str = "objective",
+    trials: int | None = None,
+    **others: Any,
+) -> SearchSettings:
+    """The settings of a search from what a caller may give, own images, metrics and spaces included.
 
-    Trials, time, device, workers, data directory and the names of study, dataset and space may differ.
-
-    Raises:
-        RunError: something else differs; the message lists what.
+    Args:
+        others: further fields of `SearchSettings`.
     """
+    name = dataset_name(dataset)
+    space_name, chosen = _space(space, name)
+    given = {"trials": trials, "epochs": epochs}
+    chosen = chosen.with_run(**{key: whole_number(key, each) for key, each in given.items() if each is not None})
+    return SearchSettings(
+        study=study,
+        dataset=name,
+        space_name=space_name,
+        space=chosen,
+        trials=chosen.run.trials,
+        objectives=tuple(map(_objective, listed(objectives))),
+        limits=_limits(limits),
+        seed=whole_number("seed", seed),
+        data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
+        **others,
+    )
 
-    def causes(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> Sequence[str]:
-        if list(differing) == ["data.name"]:  # equal images, in a folder that is called otherwise here
-            return ()
-        listed = _causes_first(differing, old, new)
-        if listed and all(key.startswith("data.") for key in listed):
-            raise RunError(
-                f'The images of "{wanted["dataset"]}" have changed since {run.path} was searched.',
-                hint="Put the old ones back, or search again with another --study.",
-            )
-        return listed
 
-    hint = "Give it the same settings to go on, or choose another --study for a new run."
-    require_same(run, wanted, may_differ=_MAY_DIFFER, causes=causes, hint=hint)
+def listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
+    """Objectives one by one, also where they are one string."""
+    found = objectives.split(",") if isinstance(objectives, str) else objectives
+    if not isinstance(found, Iterable) or not all(isinstance(each, str | Metric) or callable(each) for each in found):
+        raise UsageError(f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").')
+    return list(found)
 
 
-def _causes_first(differing: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The keys that differ, with the names they follow from; what follows from another dataset is left out."""
-    found = list(differing)
-    for cause, effect in (("space", "search_space"), ("dataset", "data")):
-        if any(key.startswith(f"{effect}.") for key in found) and old.get(cause) != new.get(cause):
-            found = [cause, *(key for key in found if not key.startswith(f"{effect}."))]
-    if any(cause in found for cause in ("dataset", "seed", "image_size", "skip_corrupt")):
-        found = [key for key in found if not key.startswith("data.")]
-    return found
+def whole_number(name: str, value: SupportsIndex) -> int:
+    """A whole number, which may be one of NumPy's."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError as error:
+        raise UsageError(f"{name} is a whole number, not {value!r}.") from error
+
+
+def _objective(objective: AnyObjective) -> str:
+    """The name of an objective; a metric is registered under its own, a function under the function's."""
+    if isinstance(objective, str):
+        return require_objective(objective.strip())
+    metric = objective if isinstance(objective, Metric) else Metric(name=objective.__name__, compute=objective)
+    if METRICS.find(metric.name) is not metric:
+        METRICS.register(metric)
+    return metric.name
+
+
+def _space(space: AnySpace, dataset: str) -> tuple[str, SearchSpace]:
+    """The space that was asked for, and what to call it."""
+    match space:
+        case SearchSpace():
+            return "of its own", space
+        case None | str():
+            name = default_space_for(dataset) if space is None else space
+            return name, load_space(name)
+        case os.PathLike():
+            return os.fspath(space), SearchSpace.load(expanded(os.fspath(space)))
+    raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
+
+
+def _limits(limits: AnyLimits) -> Limits:
+    if isinstance(limits, Limits):
+        return limits
+    if not isinstance(limits, Mapping | None):
+        raise UsageError(
+            f"Limits are a mapping of costs to bounds, not {limits!r}.", hint='For example {"params": "300k"}.'
+        )
+    return Limits.of(limits or {})
+
+
+def _path(name: str, value: str | os.PathLike[str]) -> str:
+    """A name or path, which may be an object of `pathlib`."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str) or not path:
+        raise UsageError(f"{name} is a name or the path of a folder, not {value!r}.")
+    return path

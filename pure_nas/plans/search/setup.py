@@ -3,111 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
+from optuna.storages import RDBStorage
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
-from pure_nas.data import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.objectives import METRICS
 from pure_nas.plans.budget import Budget
-from pure_nas.plans.driver import Driver, Listener
+from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
-from pure_nas.plans.search.baselines import Baseline, baselines
+from pure_nas.plans.plan import Listener
+from pure_nas.plans.resources import Resources
 from pure_nas.plans.search.lost_weights import Restored, RestoreWeights, finish_moves, have_lost_weights
 from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
-from pure_nas.plans.search.search import SearchPlan
-from pure_nas.plans.search.settings import SearchSettings, require_same_search
+from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
+from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.storage import close_storage, open_storage
 from pure_nas.plans.search.study import SearchStudy
-from pure_nas.plans.settings import record_start, require_room
+from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.results import Results, TrialRecord, objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
-from pure_nas.workers.child import Load
-from pure_nas.workers.count import Work, WorkerPlan, Workers, plan_workers, start_workers
+from pure_nas.workers.count import Work, WorkerPlan, Workers
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A search of which everything is known but what it will find.
-
-    Attributes:
-        settings: as asked for, with the space fitted to the dataset's images.
-        load: loads the dataset in another process.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Prepared(Resources):
+    """A search of which everything is known but what it will find; its space is fitted to the images."""
 
     settings: SearchSettings
-    dataset: Dataset
-    load: Load
-    device: torch.device
 
     @property
     def space(self) -> SearchSpace:
-        """The space, fitted to the dataset's images."""
         return self.settings.space
 
     @cached_property
     def baselines(self) -> list[Baseline]:
-        """Baselines to train first."""
         return baselines(self.space) if self.settings.baselines else []
 
     def seconds_per_trial(self, executor: Executor) -> float:
         """Expected training time of a trial, measured over a few steps."""
         planned = [baseline.candidate for baseline in self.baselines]
-        return seconds_per_trial(
-            self.space, self.dataset, self.settings.trials, planned, executor, scored_after=self._scored_after
-        )
-
-    @property
-    def _scored_after(self) -> int:
-        """Images that a trial is scored on after its last epoch, for noise_error."""
-        asked = "noise_error" in self.settings.objectives
-        return len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if asked else 0
+        with_noise = "noise_error" in self.settings.objectives
+        scored = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
+        return seconds_per_trial(self.space, self.dataset, self.settings.trials, planned, executor, scored_after=scored)
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
-        """How many networks are trained at once while `left` trials are to go, as the settings or `wanted` say."""
         if self.settings.measures_latency:
             return WorkerPlan(1, "latency is measured, which other training would disturb")
-        return plan_workers(wanted or self.settings.workers, Work.of_space(self.space, left), self.device)
-
-    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
-        """What trains while `left` trials are to go."""
-        work = Work.of_space(self.space, left)
-        return start_workers(self.workers_for(left), work, self.dataset, self.load, self.device)
+        return super().workers_for(left, wanted)
 
     @cached_property
     def sampler(self) -> ChosenSampler:
-        """What proposes candidates, and why."""
         seconds = nominal_seconds_per_trial(self.space, self.dataset, self.device)
         return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
 
     @property
     def smallest_params(self) -> int:
-        """Parameters of the space's smallest network."""
         return min(cost_of(architecture).params for architecture in self.space.smallest_architectures())
 
     @property
     def largest_params(self) -> int:
-        """Parameters of the space's largest network."""
         return max(cost_of(architecture).params for architecture in self.space.largest_architectures())
 
     @cached_property
     def reference(self) -> tuple[float, ...]:
         """The worst value of each objective: chance, and the cost of the space's largest networks."""
         return tuple(self._worst(name) for name in self.settings.objectives)
+
+    def _worst(self, name: str) -> float:
+        if name in ("error", "noise_error"):
+            return 1 - 1 / len(self.dataset.classes)
+        if metric := METRICS.find(name):
+            return metric.worst
+        largest = self.space.largest_architectures()
+        if name == "latency":
+            return max(map(self.latency, largest))
+        if name == "memory":
+            return float(max(activation_bytes(build(each), _image_shape(each)) for each in largest))
+        return float(max(attrgetter(name)(cost_of(each)) for each in largest))
 
     def latency(self, architecture: Architecture) -> float:
         """Time of one image through `architecture` on the run's device, milliseconds; measured once."""
@@ -123,47 +110,29 @@ class Prepared:
     @property
     def facts(self) -> dict[str, Any]:
         """What run.toml says of the images."""
-        dataset = self.dataset
-        return {**dataset.facts, "train": len(dataset.train), "validation": len(dataset.validation)}
+        return {**self.dataset.facts, "train": self.train_images, "validation": len(self.dataset.validation)}
 
-    def _worst(self, name: str) -> float:
-        largest = self.space.largest_architectures()
-        match name:
-            case "error" | "noise_error":
-                return 1 - 1 / len(self.dataset.classes)
-            case "latency":
-                return max(self.latency(architecture) for architecture in largest)
-            case "memory":
-                return float(max(activation_bytes(build(each), _image_shape(each)) for each in largest))
-            case "flops":
-                return float(max(cost_of(architecture).flops for architecture in largest))
-            case "params":
-                return float(max(cost_of(architecture).params for architecture in largest))
-        return METRICS.get(name).worst
+
+def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
+    return architecture.in_chans, architecture.image_size, architecture.image_size
 
 
 def prepare(settings: SearchSettings) -> Prepared:
-    """Load the images, fit the space to them and check the limits; nothing is written to the run.
-
-    Raises:
-        DataError: the images cannot be had.
-        DeviceError: the device is not there.
-        UsageError: the limits cannot be met.
-    """
-    device = resolve_device(settings.device)
-    load = partial(
-        load_dataset,
-        settings.dataset,
-        data_dir=settings.data_dir,
-        seed=settings.seed,
-        image_size=settings.image_size,
-        skip_corrupt=settings.skip_corrupt,
-    )
+    """Load the images, fit the space to them and check the limits; nothing is written to the run."""
+    device, load = resolve_device(settings.device), settings.load
     dataset = load()
     space = settings.space.with_images(
         in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
     )
-    prepared = Prepared(replace(settings, space=space), dataset, load, device)
+    prepared = Prepared(
+        settings=replace(settings, space=space),
+        dataset=dataset,
+        load=load,
+        device=device,
+        train_images=len(dataset.train),
+        workers=settings.workers,
+        work=partial(Work.of_space, space),
+    )
     settings.limits.require_possible(space, prepared.latency)
     return prepared
 
@@ -185,7 +154,6 @@ class Search:
 
     @property
     def results(self) -> Results:
-        """What has been found so far."""
         return self.plan.results
 
     @property
@@ -199,18 +167,12 @@ class Search:
         return self.driver.workers(self.left)
 
     def go(self, listener: Listener[TrialRecord | Restored]) -> str:
-        """Search until the trials or the time are used up; returns which.
-
-        Raises:
-            RunError: a file cannot be written, or nothing that is suggested keeps the limits.
-        """
-        try:
+        """Search until the trials or the time are used up; returns which."""
+        with closing(self.driver):
             if self.lost:
                 self.driver.go(RestoreWeights(self.driver.run, self.plan, self.lost), listener)
                 self.lost = ()
             return self.driver.go(self.plan, listener)
-        finally:
-            self.driver.close()
 
 
 @contextmanager
@@ -218,36 +180,28 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
     """Lock the run, check or write its settings, and yield the search.
 
     Args:
-        out: the folder that holds runs; the run is `out / study`.
+        out: the folder that holds runs.
         restore_weights: train again every complete trial that has lost its weights, not only those of the front.
-
-    Raises:
-        RunError: the run is in use, damaged, or was started with other settings.
     """
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
     wanted = {**settings.resolved(), "data": prepared.facts}
-    if not run.exists:
-        hint = "Choose another --study or --out."
-        require_room(run.path, lambda path: path.name.startswith("study.db"), what="run", hint=hint)
     with ExitStack() as stack:
-        storage = None
-        if settings.storage is not None:
-            # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
+
+        def opened_storage() -> RDBStorage:
             storage = open_storage(run.study_path, settings.storage)
             stack.callback(close_storage, storage)
-        stack.enter_context(run.locked())
-        if run.exists:
-            require_same_search(run, wanted)
-            # A run that was renamed keeps the name of its study.
+            return storage
+
+        # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
+        storage = opened_storage() if settings.storage is not None else None
+        stack.enter_context(locked(run, wanted, _is_of_study, same="settings", option="--study or --out"))
+        if run.exists:  # one that was renamed keeps the name of its study
             wanted["study"] = str(run.settings().get("study", settings.study))
-        if storage is None:
-            storage = open_storage(run.study_path, None)
-            stack.callback(close_storage, storage)
-        decided = _decided(run) if run.exists else _decide(prepared)
+        decided = _decided(prepared, run)
         sampler = ChosenSampler(**decided["chosen_sampler"])
         study = SearchStudy(
-            storage,
+            storage or opened_storage(),
             wanted["study"],
             space=prepared.space,
             objectives=settings.objectives,
@@ -265,32 +219,26 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
             latency=prepared.latency,
         )
         lost, without_weights = have_lost_weights(run, plan.results, everything=restore_weights)
-        driver = Driver(run, prepared.start_workers, budget, epoch_images=len(prepared.dataset.train))
-        stack.enter_context(driver)
+        driver = Driver(run, prepared, budget)
+        stack.callback(driver.close)
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         record_start(run, {**wanted, **decided}, describe_environment(prepared.device), trials=settings.trials)
         yield Search(plan, driver, sampler, lost, without_weights)
 
 
-def _decide(prepared: Prepared) -> dict[str, Any]:
-    """What stays as it is for the whole run."""
-    return {
-        "chosen_sampler": {"name": prepared.sampler.name, "reason": prepared.sampler.reason},
-        "reference": dict(zip(prepared.settings.objectives, prepared.reference, strict=True)),
-    }
+def _is_of_study(path: Path) -> bool:
+    return path.name.startswith("study.db")
 
 
-def _decided(run: RunDirectory) -> dict[str, Any]:
-    """What was decided when the run began."""
+def _decided(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
+    """What stays as it was when the run began: the sampler and the reference."""
+    if not run.exists:
+        reference = dict(zip(prepared.settings.objectives, prepared.reference, strict=True))
+        return {"chosen_sampler": asdict(prepared.sampler), "reference": reference}
     sampler = run.settings().get("chosen_sampler")
     if sampler is None or sampler["name"] not in get_args(SamplerName):
         raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)
-    names, reference = objectives_of(run)
     return {
         "chosen_sampler": {"name": sampler["name"], "reason": sampler.get("reason", "")},
-        "reference": dict(zip(names, reference, strict=True)),
+        "reference": dict(zip(*objectives_of(run), strict=True)),
     }
-
-
-def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
-    return architecture.in_chans, architecture.image_size, architecture.image_size

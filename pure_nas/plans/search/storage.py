@@ -1,4 +1,4 @@
-"""Where the Optuna study is kept."""
+"""Where the Optuna study is kept, and what a fault of it is."""
 
 from __future__ import annotations
 
@@ -10,21 +10,44 @@ import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.paths import expanded
-from pure_nas.plans.search.storage_faults import REBUILD, fault_of
 from pure_nas.run.environment import without_password, without_passwords_of
 
 logger = logging.getLogger(__name__)
 
+REBUILD = (
+    "The trials are safe in their folders: move study.db (and study.db-wal, study.db-shm) away, or delete the study "
+    "from its --storage, and give the same command again; the study is rebuilt from them."
+)
+_AGAIN = "then give the same command again; trials that ended are safe in their folders."
+_FULL = f"Free some space, {_AGAIN}"
+_SERVER = f"Start the database server again or check the network, {_AGAIN}"
+_OUTDATED = (
+    "Another version of Optuna made the tables of this storage. Use another --storage or database, install that "
+    "version, or bring them to this one: optuna storage upgrade --storage URL. " + REBUILD
+)
+_HINTS = (
+    (r"is full|no space left|quota|could not (extend|write)", _FULL),
+    (r"disk i/o error", f"Check the disk: its free space, its quota and its permissions, {_AGAIN}"),
+    (r"locked", f"Close what holds the database, such as a dashboard or another search, {_AGAIN}"),
+    (r"read-?only|permission denied|unable to open", f"See that its folder exists and can be written, {_AGAIN}"),
+    (r"connection option|bad value for", "Check what is behind the ? of --storage."),
+    (r"password|authentication|access denied|no pg_hba", "Check the user and the password of --storage."),
+    (r"compatible with the table schema|no such column|undefinedcolumn", _OUTDATED),
+)
+_PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""What to install for the drivers that SQLAlchemy takes by itself."""
+_UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)
+"""What Optuna and SQLAlchemy raise where a storage cannot be used."""
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p", "afs"}
 )
@@ -37,13 +60,35 @@ _RESTART_SECONDS = 60.0
 """How long a database server that was there may be away: it is being started again."""
 
 
-def open_storage(database: Path, url: str | None) -> RDBStorage:
-    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`.
+class Fault(NamedTuple):
+    """Why a storage failed, on one line, and the way out."""
 
-    Raises:
-        RunError: the database is damaged or cannot be written.
-        UsageError: the URL cannot be opened.
-    """
+    cause: str
+    hint: str
+
+
+def fault_of(error: BaseException) -> Fault:
+    """What is behind an error of Optuna or SQLAlchemy, whose own texts hide it."""
+    chain = _chain(error)
+    of_drivers = [type(each.orig).__module__ for each in chain if isinstance(each, DBAPIError)]
+    last = chain[-1]
+    if isinstance(last, ModuleNotFoundError) and last.name:
+        package = _PACKAGES.get(last.name, last.name)
+        return Fault(f"its driver {last.name} is not installed", f"Install it: pip install '{package}'")
+    cause = (str(last).splitlines() or [type(last).__name__])[0].strip().rstrip(".")  # databases go on for pages
+    usual = REBUILD if all(name.startswith("sqlite3") for name in of_drivers) else _SERVER
+    return Fault(cause, next((hint for pattern, hint in _HINTS if re.search(pattern, cause, re.IGNORECASE)), usual))
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and its causes."""
+    if error is None:
+        return []
+    return [error, *_chain(error.orig if isinstance(error, DBAPIError) else error.__cause__)]
+
+
+def open_storage(database: Path, url: str | None) -> RDBStorage:
+    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`."""
     return _open_file(database) if url is None else _open_url(url)
 
 
@@ -66,7 +111,7 @@ def _open_file(database: Path) -> RDBStorage:
         if damage != "ok":
             raise sqlite3.DatabaseError(damage)
         return RDBStorage("sqlite:///study.db", engine_kwargs={"creator": connect})
-    except (sqlite3.Error, SQLAlchemyError, StorageInternalError, RuntimeError) as error:
+    except (sqlite3.Error, *_UNUSABLE) as error:
         if database.parent.is_dir() and shutil.disk_usage(database.parent).free < _ROOM_NEEDED:
             raise RunError(
                 f"The study {database} cannot be written: the disk is full.",
@@ -89,15 +134,7 @@ def _open_url(url: str) -> RDBStorage:
     options: dict[str, Any] = {"pool_pre_ping": True} if on_server else {"connect_args": {"timeout": _LOCKED_SECONDS}}
     try:
         storage = RDBStorage(_completed(url), engine_kwargs=options)
-    except (
-        ValueError,
-        LookupError,
-        ImportError,
-        SQLAlchemyError,
-        StorageInternalError,
-        RuntimeError,
-        OSError,
-    ) as error:
+    except (ValueError, LookupError, ImportError, OSError, *_UNUSABLE) as error:
         fault = fault_of(error)
         cause, texts = without_passwords_of(url, fault.cause), "\n".join(map(str, _chain(error)))
         told = error if without_passwords_of(url, texts) == texts else StorageInternalError(cause)
@@ -139,11 +176,6 @@ def _patient_connect(dialect: Any, _record: Any, arguments: Any, options: Any) -
             time.sleep(1)
 
 
-def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and its causes."""
-    return [error, *_chain(error.__cause__)] if error is not None else []
-
-
 def close_storage(storage: RDBStorage) -> None:
     """Let go of a database, so that SQLite moves its write-ahead log into the file."""
     storage.remove_session()
@@ -155,11 +187,9 @@ def file_system(path: Path) -> str:
     mounts = Path("/proc/mounts")
     if not mounts.exists():
         return "unknown"
-    target = path.resolve()
-    found, kind = -1, "unknown"
+    found = {}
     for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
-        _, mount, name = line.split(" ")[:3]
-        point = Path(mount.replace("\\040", " "))
-        if target.is_relative_to(point) and len(point.parts) >= found:
-            found, kind = len(point.parts), name
-    return kind
+        _, mount, kind = line.split(" ")[:3]
+        found[Path(mount.replace("\\040", " "))] = kind  # of several at one place, the last is seen
+    holding = [point for point in found if path.resolve().is_relative_to(point)]
+    return found[max(holding, key=lambda point: len(point.parts))] if holding else "unknown"

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.errors import RunError
 from pure_nas.plans.search.samplers import SamplerName, make_sampler
-from pure_nas.plans.search.storage_faults import REBUILD, fault_of
+from pure_nas.plans.search.storage import REBUILD, fault_of
 from pure_nas.run.results import TrialRecord
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -33,11 +33,7 @@ BASELINE_KEY = "baseline"
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial that has been begun.
-
-    Attributes:
-        baseline: the label of the baseline that it is, or empty.
-    """
+    """A trial that has been begun; the label of the baseline that it is, or empty."""
 
     number: int
     candidate: Candidate
@@ -45,19 +41,7 @@ class Asked:
 
 
 class SearchStudy:
-    """Asks for candidates and is told what became of them.
-
-    Args:
-        storage: where the study is kept.
-        name: its name there.
-        space: what candidates are drawn from.
-        objectives: names of the objectives, all minimised.
-        sampler: what draws them.
-        seed: with the trial's number, decides every suggestion.
-
-    Raises:
-        RunError: the study cannot be read, or was made for other objectives.
-    """
+    """Asks for candidates of a space and is told what became of them; seed and number decide every suggestion."""
 
     def __init__(
         self,
@@ -106,17 +90,13 @@ class SearchStudy:
     def begin(self, candidate: Candidate, baseline: str = "") -> Asked:
         """Begin a trial with a given candidate; what of it lies in the space teaches the sampler."""
         number = len(self.trials)
-        located = self.space.parameters_of(candidate)
-        self._memory.add_trial(_running(located.params, located.distributions, {BASELINE_KEY: baseline}))
+        located, labels = self.space.parameters_of(candidate), {BASELINE_KEY: baseline} if baseline else {}
+        self._memory.add_trial(_running(located.params, located.distributions, labels, {}))
         self._store(number)
         return Asked(number, candidate, baseline)
 
     def candidate_of(self, number: int) -> Candidate:
-        """The candidate that trial `number` was suggested, rebuilt from its parameters.
-
-        Raises:
-            RunError: its parameters are not those of a candidate of this space.
-        """
+        """The candidate that trial `number` suggested, rebuilt from its parameters."""
         try:
             return self.space.suggest(FixedTrial(self.trials[number].params))
         except ValueError as error:
@@ -131,11 +111,19 @@ class SearchStudy:
         A complete one has values. Any other is pruned with a constraint that it breaks: told as failed, samplers
         would learn nothing from it.
         """
-        if record.state == "complete":
-            self._tell(record.number, TrialState.COMPLETE, list(record.objectives), record.constraints)
-        else:
-            broken = {key: value for key, value in record.constraints.items() if value > 0}
-            self._tell(record.number, TrialState.PRUNED, None, broken or {record.state: 1.0})
+        state, values, constraints = TrialState.COMPLETE, list(record.objectives), record.constraints
+        if record.state != "complete":
+            state, values = TrialState.PRUNED, []
+            constraints = {key: value for key, value in constraints.items() if value > 0} or {record.state: 1.0}
+        with _explained(self._stored.study_name):
+            for study in (self._memory, self._stored):
+                frozen = study.get_trials(deepcopy=False)[record.number]
+                trial = Trial(study, frozen._trial_id)
+                # A search killed while it told the constraints has left some of them.
+                for key in constraints:
+                    if key not in frozen.constraints:
+                        trial.set_constraint(key, constraints[key])
+                study.tell(record.number, values or None, state=state)
 
     def _store(self, number: int) -> None:
         """Write the trial that memory just began as one transaction."""
@@ -149,19 +137,6 @@ class SearchStudy:
                 "has one search.",
                 hint=REBUILD,
             )
-
-    def _tell(
-        self, number: int, state: TrialState, values: list[float] | None, constraints: Mapping[str, float]
-    ) -> None:
-        with _explained(self._stored.study_name):
-            for study in (self._memory, self._stored):
-                frozen = study.get_trials(deepcopy=False)[number]
-                trial = Trial(study, frozen._trial_id)
-                # A search killed while it told the constraints has left some of them.
-                for key in constraints:
-                    if key not in frozen.constraints:
-                        trial.set_constraint(key, constraints[key])
-                study.tell(number, values, state=state)
 
 
 @contextmanager
@@ -178,15 +153,15 @@ def _running(
     params: Mapping[str, Any],
     distributions: Mapping[str, BaseDistribution],
     user_attrs: Mapping[str, Any],
-    system_attrs: Mapping[str, Any] | None = None,
+    system_attrs: Mapping[str, Any],
 ) -> FrozenTrial:
     """A trial as it is stored when it begins."""
     trial = optuna.trial.create_trial(
         state=TrialState.RUNNING,
         params=dict(params),
         distributions=dict(distributions),
-        user_attrs={key: value for key, value in user_attrs.items() if value != ""},
-        system_attrs=dict(system_attrs or {}),
+        user_attrs=dict(user_attrs),
+        system_attrs=dict(system_attrs),
     )
     trial.datetime_start = datetime.now()
     return trial

@@ -11,6 +11,7 @@ from heard import Heard
 
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
+from pure_nas.plans.grid.catalogue import ExperimentSource
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, opened, prepare
@@ -49,10 +50,10 @@ base_width = 2
 """Three networks; `.format(dataset=...)`."""
 
 
-def settings_of(text: str, **fields: Any) -> ExperimentSettings:
-    """Settings of an experiment on the CPU."""
-    file = ExperimentFile.from_toml(text)
-    return ExperimentSettings(name="test", text=text, file=file, **{"device": "cpu", **fields})
+def settings_of(text: str, name: str = "test", folder: Path | None = None, **fields: Any) -> ExperimentSettings:
+    """Settings of an experiment on the CPU, as if its file were in `folder`."""
+    source = ExperimentSource(name, text, ExperimentFile.from_toml(text), folder)
+    return ExperimentSettings(source=source, **{"device": "cpu", **fields})
 
 
 def go(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation import CROPS, NOISE_KINDS
+from pure_nas.plans.grid.entries import architecture_of, recipe_of
 from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.members import architecture_of, recipe_of
 from pure_nas.plans.grid.scale import NoiseName, ViewsTable
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
@@ -30,12 +30,12 @@ def file_of(networks: str, recipes: str = "", head: str = "", scale: str = SCALE
 
 
 def labels(file: ExperimentFile) -> list[str]:
-    return [member.label for member in file.network_members(file.scale(None)[1])]
+    return [member.label for member in file.networks_of(file.scale(None)[1])]
 
 
 def test_a_table_is_a_network() -> None:
     file = file_of('[networks.mine]\nbase = "pure20"\nthreshold_init = -2\nexponent_cap = "none"\n')
-    (member,) = file.network_members(file.scale("s")[1])
+    (member,) = file.networks_of(file.scale("s")[1])
     assert (member.label, member.table, member.axis, member.place) == ("mine", "mine", "", None)
     assert architecture_of(member.settings) == Architecture.named(
         "pure20", threshold_init=(-2.0,) * 3, exponent_cap=None
@@ -44,7 +44,7 @@ def test_a_table_is_a_network() -> None:
 
 def test_each_is_a_network_of_every_value_in_the_order_of_the_file() -> None:
     file = file_of('[networks.theta]\nbase = "pure20"\nthreshold_init = { each = [3, -2.5, [0, 1, 2]] }\n')
-    members = file.network_members(file.scale(None)[1])
+    members = file.networks_of(file.scale(None)[1])
     assert [member.label for member in members] == ["theta 3", "theta -2.5", "theta 0/1/2"]
     assert architecture_of(members[2].settings).threshold_init == (0.0, 1.0, 2.0)
     assert [member.index for member in members] == [0, 1, 2]
@@ -64,7 +64,7 @@ def test_several_grids_of_a_table_are_multiplied() -> None:
 
 def test_a_grid_of_bases_is_named_by_them_and_placed_by_their_depth() -> None:
     file = file_of('[networks.n]\nbase = { each = ["resnet20", "resnet152"] }\n')
-    members = file.network_members(file.scale(None)[1])
+    members = file.networks_of(file.scale(None)[1])
     assert [(each.label, each.axis, each.place) for each in members] == [
         ("resnet20", "depth", 20.0),
         ("resnet152", "depth", 152.0),
@@ -113,7 +113,7 @@ def test_rates_and_decays_are_for_all_kinds_or_for_some() -> None:
         'weight_decay = { exponents = { schedule = "linear", start = 0.1, end = 0.0 }, trunk = 0.2 }\n',
     )
     pure = architecture_of({"base": "pure20"})
-    first, second = (recipe_of(each.settings, pure) for each in file.recipe_members(file.scale(None)[1]))
+    first, second = (recipe_of(each.settings, pure) for each in file.recipes_of(file.scale(None)[1]))
     assert first.learning_rate == PerKind.same(0.5)
     assert second.learning_rate == PerKind.same(0.01).model_copy(update={"exponents": 0.25})
     assert second.weight_decay["exponents"] == WeightDecay(schedule="linear", start=0.1, end=0.0)
@@ -271,7 +271,7 @@ def test_a_setting_that_no_unit_reads_is_refused(setting: str) -> None:
 def test_a_reference_table_must_have_one_member_or_as_many() -> None:
     pair = '[networks.p]\nbase = { each = ["pure8", "pure14"] }\n'
     three = '[networks.r]\nbase = { each = ["resnet8", "resnet14", "resnet20"] }\n'
-    with pytest.raises(ConfigError, match="reference: r has 3 members for 2 of p; they are paired in order"):
+    with pytest.raises(ConfigError, match="reference: r has 3 entries for 2 of p; they are paired in order"):
         file_of(pair + three, head='reference = "r"\n')
     file_of(pair + '[networks.r]\nbase = { each = ["resnet8"] }\n', head='reference = "r"\n')
 
@@ -320,7 +320,7 @@ def test_names_that_refer_to_nothing_are_told() -> None:
         "reference": '"pure30" is none of the networks; did you mean "pure32"',
         "networks.a.against": '"c" is none of the networks',
         "networks.a.recipes.1": '"slo" is none of the recipes; did you mean "slow"',
-        "networks.b.against": "d has 3 members for 2 of b",
+        "networks.b.against": "d has 3 entries for 2 of b",
         'networks."t 2"': 'its "t 2" is also in networks.t',
         "recipes.fast.against": '"fst" is none of the recipes; did you mean "fast"',
         "scales.s.networks.1": 'did you mean "pure32"',

@@ -80,7 +80,7 @@ def test_a_renamed_file_goes_on(text: str, finished: Path, tmp_path: Path, monke
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
     monkeypatch.setattr(Training, "run_epoch", lambda self: pytest.fail("it was trained again"))
-    assert go(replace(settings_of(text), name="renamed"), folder)[1] == "all 6 trainings are done"
+    assert go(settings_of(text, "renamed"), folder)[1] == "all 6 trainings are done"
     assert results_of(folder).settings["experiment"] == "renamed"
 
 
@@ -108,7 +108,7 @@ def test_the_stated_cost_is_of_the_files_own_images(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     relative = settings_of(
-        text.replace(str(image_folder), image_folder.name), beside=image_folder.parent, scale_name="tinier"
+        text.replace(str(image_folder), image_folder.name), folder=image_folder.parent, scale_name="tinier"
     )
     go(relative, tmp_path / "own")
     assert results_of(tmp_path / "own").stated_cost == "a second"
@@ -137,7 +137,7 @@ def test_changed_images_are_refused(text: str, image_folder: Path, tmp_path: Pat
     settings = settings_of(text, dataset=str(images), scale_name="tinier")
     go(settings, tmp_path / "run")
     (images / "train" / "crosses" / "003.png").unlink()
-    with pytest.raises(RunError, match=r"data\.fingerprint"):
+    with pytest.raises(RunError, match=r"The images of .+ have changed since"):
         go(settings, tmp_path / "run")
 
 

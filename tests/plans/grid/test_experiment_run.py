@@ -97,7 +97,7 @@ def test_several_at_once_find_the_same(
         executors.append(Interleaved(dataset, plan.count or 0))
         return executors[-1], plan
 
-    monkeypatch.setattr("pure_nas.plans.grid.setup.start_workers", start)
+    monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
     go(settings_of(text, workers=3), tmp_path / "run")
     assert executors[0].most == 3
     assert numbers(tmp_path / "run") == numbers(finished)
@@ -122,7 +122,7 @@ def test_sessions_get_further_however_short_they_are(
         def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
             return Interleaved(dataset, plan.count or 0), plan
 
-        monkeypatch.setattr("pure_nas.plans.grid.setup.start_workers", start)
+        monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
     folder, epochs, done = tmp_path / "run", 0, [0]
     while done[-1] < 6:
         heard = Heard()

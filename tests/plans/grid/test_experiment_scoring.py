@@ -110,14 +110,14 @@ def test_a_folder_that_a_file_names_is_relative_to_it(
     beside = image_folder.parent
     for written in (image_folder.name, f"./{image_folder.name}", f"../{beside.name}/{image_folder.name}"):
         changed = text.replace(str(image_folder), written)
-        assert Path(settings_of(changed, beside=beside).dataset_name).resolve() == image_folder.resolve()
-    absolute = settings_of(text, beside=tmp_path)
+        assert Path(settings_of(changed, folder=beside).dataset_name).resolve() == image_folder.resolve()
+    absolute = settings_of(text, folder=tmp_path)
     assert absolute.dataset_name == str(image_folder)
     # Names stay names, and what the command says is relative to where it is given.
-    assert settings_of(text.replace(str(image_folder), "digits"), beside=beside).dataset_name == "digits"
-    assert settings_of(text, beside=beside, dataset="./mine").dataset_name == "./mine"
+    assert settings_of(text.replace(str(image_folder), "digits"), folder=beside).dataset_name == "digits"
+    assert settings_of(text, folder=beside, dataset="./mine").dataset_name == "./mine"
     with pytest.raises(UsageError, match='did you mean "digits"'):
-        prepare(settings_of(text.replace(str(image_folder), "digts"), beside=beside))
+        prepare(settings_of(text.replace(str(image_folder), "digts"), folder=beside))
 
 
 def test_missing_test_images_are_noticed_before_training(text: str, image_folder: Path, tmp_path: Path) -> None:

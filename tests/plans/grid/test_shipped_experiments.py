@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from heard import Heard
 from pure_nas.errors import UsageError
 from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.plans.grid.catalogue import experiment_name, experiment_names, experiment_text, load_experiment
+from pure_nas.plans.grid.catalogue import experiment_names, find_experiment
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import opened, prepare
@@ -23,7 +24,7 @@ PAPER_EPOCHS = {"imagenet": 90}
 
 
 def grid_of(name: str, scale: str) -> Grid:
-    file = load_experiment(name)
+    file = find_experiment(name).file
     return Grid.of(file, file.scales[scale], IMAGES)
 
 
@@ -43,7 +44,7 @@ def test_the_questions_of_the_paper_ship() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_three_scales_that_grow_and_say_what_they_cost(name: str) -> None:
-    file = load_experiment(name)
+    file = find_experiment(name).file
     assert list(file.scales) == ["smoke", "small", "paper"]
     grids = [grid_of(name, scale) for scale in file.scales]
     work = [grid.trainings * scale.epochs for grid, scale in zip(grids, file.scales.values(), strict=True)]
@@ -58,7 +59,7 @@ def test_each_has_three_scales_that_grow_and_say_what_they_cost(name: str) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_compares_with_something_and_trains_nothing_twice(name: str) -> None:
-    for scale in load_experiment(name).scales:
+    for scale in find_experiment(name).file.scales:
         grid = grid_of(name, scale)
         # The usual rates of a unit are those of a ResNet or of PURe there: listed under both names, trained once.
         repeated = 7 if name == "activation-removal" else 0
@@ -168,13 +169,12 @@ def test_warm_ups_of_very_deep_networks_end_at_every_scale() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: Path) -> None:
     """On the tiny image folder, with one seed and one epoch; what else there is, is as it ships."""
-    text = experiment_text(name)
-    file = load_experiment(name)
-    scale = file.scales["smoke"].model_copy(update={"epochs": 1, "base_width": 2})
+    source = find_experiment(name)
+    scale = source.file.scales["smoke"].model_copy(update={"epochs": 1, "base_width": 2})
     if scale.warmup_epochs:
         scale = scale.model_copy(update={"warmup_epochs": 0.5})
-    smaller = file.model_copy(update={"scales": {"smoke": scale}})
-    settings = ExperimentSettings(name=name, text=text, file=smaller, dataset=str(image_folder), seeds=1, device="cpu")
+    smaller = replace(source, file=source.file.model_copy(update={"scales": {"smoke": scale}}))
+    settings = ExperimentSettings(source=smaller, dataset=str(image_folder), seeds=1, device="cpu")
     with opened(prepare(settings), tmp_path / "run") as experiment:
         assert experiment.go(Heard()) == f"all {experiment.grid.trainings} trainings are done"
     results = load_experiment_results(RunDirectory(tmp_path / "run"))
@@ -190,18 +190,18 @@ def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: P
 
 def test_an_unknown_experiment_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r'There is no experiment "dept-cifar10"; did you mean "depth-cifar10"\?'):
-        load_experiment("dept-cifar10")
+        find_experiment("dept-cifar10")
     with pytest.raises(UsageError, match=r"Or give a \.toml file"):
-        experiment_text("nothing")
+        find_experiment("nothing")
 
 
 def test_a_file_that_no_folder_can_be_called_like_is_refused() -> None:
     with pytest.raises(UsageError, match="would go to a folder called"):
-        experiment_name("some/.hidden.toml")
+        find_experiment("some/.hidden.toml")
 
 
 def test_a_file_is_called_as_it_is_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(experiment_text("noise"), encoding="utf-8")
-    assert load_experiment(str(path)) == load_experiment("noise")
-    assert (experiment_name(str(path)), experiment_name("noise")) == ("mine", "noise")
+    shipped = find_experiment("noise")
+    path.write_text(shipped.text, encoding="utf-8")
+    assert find_experiment(str(path)) == replace(shipped, name="mine", folder=tmp_path)

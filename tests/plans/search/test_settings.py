@@ -12,7 +12,8 @@ from searches import settings_for
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search import settings as settings_module
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.settings import objective_names, require_same_search
+from pure_nas.plans.search.settings import objective_names
+from pure_nas.plans.settings import require_same
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.search_space import SearchSpace
 
@@ -28,7 +29,7 @@ def fields(tiny_space_file: Path) -> dict[str, Any]:
         ({"objectives": ("error", "flop")}, 'no objective "flop"; did you mean "flops"'),
         ({"objectives": ("flops", "error")}, "must begin with error"),
         ({"objectives": ("error", "flops", "flops")}, "name each cost once"),
-        ({"objectives": ("error",)}, "needs a cost beside error"),
+        ({"objectives": ("error",)}, "needs a cost besides error"),
         ({"sampler": "tep"}, 'no sampler "tep"; did you mean "tpe"'),
         ({"trials": 0}, "--trials is 0"),
         ({"seed": -1}, "A seed is 0 or more, not -1"),
@@ -56,6 +57,10 @@ def test_what_is_measured_are_the_costs_among_the_objectives(fields: dict[str, A
     assert settings_for(**fields, objectives=("error", "memory", "params")).measures == ("memory", "params")
 
 
+def go_on(run: RunDirectory, wanted: dict[str, Any]) -> None:
+    require_same(run, wanted, same="settings", option="--study")
+
+
 def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
     run = RunDirectory(path / "run")
     run.write_settings({**settings, "chosen_sampler": {"name": "tpe"}, "reference": {"error": 0.9}})
@@ -65,19 +70,19 @@ def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
 def test_a_run_goes_on_with_the_same_settings(tmp_path: Path, fields: dict[str, Any]) -> None:
     settings = settings_for(**fields, limits=Limits(params=1000, latency_ms=1.5), data_dir=tmp_path)
     run = started(tmp_path, settings.resolved())
-    require_same_search(run, settings.resolved())
+    go_on(run, settings.resolved())
 
 
 def test_a_run_that_does_not_say_the_size_of_its_files_goes_on(tmp_path: Path, fields: dict[str, Any]) -> None:
     settings = settings_for(**fields).resolved()
     run = started(tmp_path, {**settings, "data": {"name": "digits"}})
-    require_same_search(run, {**settings, "data": {"name": "digits", "stored_size": 9, "decoded_size": 8}})
+    go_on(run, {**settings, "data": {"name": "digits", "stored_size": 9, "decoded_size": 8}})
 
 
 def test_trials_time_device_and_folders_may_differ(tmp_path: Path, fields: dict[str, Any]) -> None:
     run = started(tmp_path, settings_for(**fields, time_seconds=10.0).resolved())
     changed = settings_for(**fields, trials=100, time_seconds=None, device="cuda:1", data_dir=tmp_path)
-    require_same_search(run, changed.resolved())
+    go_on(run, changed.resolved())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_other_settings_are_listed(changes: dict[str, Any], line: str, tmp_path:
     base = {**fields, "limits": Limits(params=1000)}
     run = started(tmp_path, settings_for(**base).resolved())
     with pytest.raises(RunError, match="was started with other settings") as raised:
-        require_same_search(run, settings_for(**{**base, **changes}).resolved())
+        go_on(run, settings_for(**{**base, **changes}).resolved())
     assert raised.value.message.splitlines()[1:] == [line]
 
 
@@ -110,7 +115,7 @@ def test_a_changed_space_is_told_field_by_field(tmp_path: Path, fields: dict[str
     table["run"]["epochs"] = 9
     changed = replace(settings, space=SearchSpace.model_validate(table))
     with pytest.raises(RunError) as raised:
-        require_same_search(run, changed.resolved())
+        go_on(run, changed.resolved())
     lines = raised.value.message.splitlines()[1:]
     assert "  epochs: 1 in the run, 9 now" in lines
     assert "  search_space.architecture.base_width: nothing in the run, 5 now" in lines
@@ -120,7 +125,7 @@ def test_a_changed_space_is_told_field_by_field(tmp_path: Path, fields: dict[str
 def test_many_differences_are_cut(tmp_path: Path) -> None:
     run = started(tmp_path, {"schema": 1, **{f"setting{number:02d}": 0 for number in range(30)}})
     with pytest.raises(RunError) as raised:
-        require_same_search(run, {"schema": 1, **{f"setting{number:02d}": 1 for number in range(30)}})
+        go_on(run, {"schema": 1, **{f"setting{number:02d}": 1 for number in range(30)}})
     lines = raised.value.message.splitlines()
     assert len(lines) == 22
     assert lines[-1] == "  and 10 more"
@@ -130,7 +135,7 @@ def test_many_differences_are_cut(tmp_path: Path) -> None:
 def test_a_run_of_another_version_is_refused(schema: int | None, tmp_path: Path) -> None:
     run = started(tmp_path, {"schema": schema})
     with pytest.raises(RunError, match="this version of pure-nas reads 1"):
-        require_same_search(run, {"schema": 1})
+        go_on(run, {"schema": 1})
 
 
 @pytest.mark.parametrize(
@@ -143,9 +148,9 @@ def test_a_run_goes_on_with_its_storage_whatever_the_password(
     assert "former" not in repr(settings)
     run = started(tmp_path, settings.resolved())
     assert "former@" not in run.settings_path.read_text(encoding="utf-8")
-    require_same_search(run, replace(settings, storage=again).resolved())
+    go_on(run, replace(settings, storage=again).resolved())
     with pytest.raises(RunError, match="storage: 'postgresql://me@host/db' in the run, 'postgresql://me@other/db' now"):
-        require_same_search(run, replace(settings, storage="postgresql://me:former@other/db").resolved())
+        go_on(run, replace(settings, storage="postgresql://me:former@other/db").resolved())
 
 
 @pytest.mark.parametrize("name", ["con", "com1.old", "what?", "a:b", "end.", "end "])

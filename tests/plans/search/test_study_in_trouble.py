@@ -13,9 +13,8 @@ from heard import Heard
 from searches import results_of, run_search, settings_for, stored_in, stored_trials
 
 from pure_nas.errors import RunError
-from pure_nas.plans.search.baselines import Baseline
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.reconcile import reconcile
+from pure_nas.plans.search.search import Baseline, reconcile
 from pure_nas.plans.search.setup import prepare
 from pure_nas.plans.search.storage import open_storage
 from pure_nas.plans.search.study import SearchStudy

@@ -17,19 +17,15 @@ DEPTH = "depth"
 
 
 @dataclass(frozen=True)
-class Member:
+class Entry:
     """One network or recipe of a table.
 
     Attributes:
         label: its name in the report and on the command line.
-        table: the table that it is from.
-        index: its place in that table.
-        settings: what the table says of it.
+        index: its place in its table.
         axis: the one field in which it differs from the others of its table, where that is a number: "depth" where
-            it is the base; empty otherwise.
-        place: its value there.
-        against: what it is compared with: labels or tables; None where the table does not say.
-        recipes: labels of the recipes that it is trained by; None for all.
+            it is the base; empty otherwise. `place` is its value there.
+        against: as `recipes` of its `GridTable`.
         alone: whether its table has no other.
     """
 
@@ -37,48 +33,36 @@ class Member:
     table: str
     index: int
     settings: Mapping[str, Any]
-    axis: str = ""
-    place: float | None = None
-    against: tuple[str, ...] | None = None
-    recipes: tuple[str, ...] | None = None
-    alone: bool = False
+    axis: str
+    place: float | None
+    against: tuple[str, ...] | None
+    recipes: tuple[str, ...] | None
+    alone: bool
 
     def named(self, name: str, index: int) -> bool:
-        """Whether `name` means it beside the member `index` of another table.
-
-        It does by label, and by table where that has no other member, or where this one has the same place there.
-        """
+        """Whether `name` means it for entry `index` of another table: by label, or by table, paired in order."""
         return self.label == name or (self.table == name and (self.alone or self.index == index))
 
-    def trained_by(self, recipe: Member) -> bool:
-        """Whether it, a network, is trained by a recipe."""
+    def trained_by(self, recipe: Entry) -> bool:
         return self.recipes is None or bool({recipe.label, recipe.table} & set(self.recipes))
 
 
-def members_of(tables: Mapping[str, GridTable]) -> Iterator[Member]:
+def entries_of(tables: Mapping[str, GridTable]) -> Iterator[Entry]:
     """Every network or recipe, in the order of the file."""
     labels = Counter(_label(name, table, choice) for name, table in tables.items() for choice in table.choices())
     for name, table in tables.items():
         choices = list(table.choices())
         for index, settings in enumerate(choices):
-            axis, place = _place(table, settings)
             label = _label(name, table, settings)
-            yield Member(
-                label=f"{name} {label}" if table.grid == ("base",) and labels[label] > 1 else label,
-                table=name,
-                index=index,
-                settings=settings,
-                axis=axis,
-                place=place,
-                against=table.against,
-                recipes=table.recipes,
-                alone=len(choices) == 1,
-            )
+            if table.grid == ("base",) and labels[label] > 1:
+                label = f"{name} {label}"
+            place, alone = _place(table, settings), len(choices) == 1
+            yield Entry(label, name, index, settings, *place, table.against, table.recipes, alone)
 
 
-def chosen(members: Iterable[Member], names: Sequence[str] | None) -> list[Member]:
-    """The members that a scale names by label or by table; all where it names none."""
-    return [member for member in members if names is None or {member.label, member.table} & set(names)]
+def chosen(entries: Iterable[Entry], names: Sequence[str] | None) -> list[Entry]:
+    """The entries that a scale names by label or by table; all where it names none."""
+    return [entry for entry in entries if names is None or {entry.label, entry.table} & set(names)]
 
 
 def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | None]:
@@ -87,14 +71,13 @@ def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | 
     (field,) = table.grid
     if field == "base":
         return DEPTH, float(Architecture.named(settings["base"]).depth)
-    numbers = all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in table.settings[field].values
-    )
+    values = table.settings[field]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     return (field, float(settings[field])) if numbers else ("", None)
 
 
 def _label(name: str, table: GridTable, settings: Mapping[str, Any]) -> str:
-    """The table's name and what tells its members apart; for a grid of bases, their names."""
+    """The table's name and what tells its entries apart; for a grid of bases, their names."""
     if not table.grid:
         return name
     rest = [field for field in table.grid if field != "base"]
@@ -113,19 +96,14 @@ def _text(value: Any) -> str:
         case float():
             return f"{value:g}"
         case tuple():
-            return "/".join(_text(inner) for inner in value)
+            return "/".join(map(_text, value))
         case dict():
             return " ".join(f"{key} {_text(inner)}" for key, inner in value.items())
-        case _:
-            return str(value)
+    return str(value)
 
 
 def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
-    """The network of a combination; `fields` are those of `Architecture` that a scale or the images decide.
-
-    Raises:
-        ValueError: the settings do not fit together.
-    """
+    """The network of a combination; `fields` are those of `Architecture` that a scale or the images decide."""
     named = Architecture.named(settings["base"])
     changes = {**{name: value for name, value in settings.items() if name not in ("base", "units")}, **fields}
     stages = len(named.units)
@@ -139,11 +117,7 @@ def architecture_of(settings: Mapping[str, Any], **fields: Any) -> Architecture:
 
 
 def check_network(settings: Mapping[str, Any]) -> None:
-    """Check that a combination is a network, and that something in it reads every setting.
-
-    Raises:
-        ValueError: the settings do not fit together, or one would be ignored.
-    """
+    """Check that a combination is a network, and that something in it reads every setting."""
     units = sorted(architecture_of(settings).unit_set)
     ignored = [name for name in settings if name in get_args(Setting) and name not in settings_read(units)]
     if ignored:
@@ -153,11 +127,7 @@ def check_network(settings: Mapping[str, Any]) -> None:
 def recipe_of(
     settings: Mapping[str, Any], architecture: Architecture, epochs: int = 160, batch_size: int = 128
 ) -> Recipe:
-    """The recipe of a combination for a network: the usual one of its units, or of the unit it is like, changed.
-
-    Raises:
-        ValidationError: the settings do not fit together.
-    """
+    """The recipe of a combination for a network: the usual one of its units, or of the unit it is like, changed."""
     like = settings.get("like")
     units = [get_unit(like)] if like else [get_unit(name) for name in sorted(architecture.unit_set)]
     usual = Recipe.shared(units)
@@ -174,5 +144,4 @@ def recipe_of(
 
 
 def _for_kinds(given: Any, usual: Mapping[str, Any]) -> dict[str, Any]:
-    """One value for each parameter kind: those given, the usual ones for the rest."""
     return {**usual, **given} if isinstance(given, dict) else dict.fromkeys(PARAMETER_KINDS, given)

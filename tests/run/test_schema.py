@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from test_files import JSON
 
 from pure_nas.errors import RunError
-from pure_nas.files import check, decoded, digest_of_document, read_json
+from pure_nas.files import check
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.schema import Evaluation, Result, Settings
 
@@ -24,11 +23,6 @@ COMPLETE = {
     "cost": {"params": 10, "flops": 100},
     "seconds": 2.5,
 }
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @pytest.mark.parametrize(
@@ -84,43 +78,11 @@ def test_what_a_later_version_adds_is_left_alone() -> None:
     check(Settings, {"colour": "blue", "data": {"colour": 3}}, "run.toml")
 
 
-@pytest.mark.parametrize(
-    ("data", "fault"),
-    [
-        (b"", "it is empty"),
-        (b'{"a": 1, "a": 2}', '"a" is there twice'),
-        (b'{"a": NaN}', "NaN is no number"),
-        (b'{"a": 1e400}', "1e400 is no number"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b'{"a":' * 60 + b"1" + b"}" * 60, "nested too deeply"),
-        (b'{"a": "\xff"}', "byte 7 is not UTF-8 text"),
-        ('{"a": 1}'.encode("utf-16"), "not UTF-8 text"),
-        (b'{"a": ', "Expecting value"),
-    ],
-)
-def test_json_is_read_strictly(tmp_path: Path, data: bytes, fault: str) -> None:
-    path = tmp_path / "file.json"
-    path.write_bytes(data)
-    with pytest.raises(RunError, match=r"file\.json is damaged") as caught:
-        read_json(path)
-    assert fault in caught.value.message
-
-
-def test_a_byte_order_mark_does_no_harm() -> None:
-    assert decoded(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-
-
 @given(JSON)
 def test_whatever_json_holds_is_accepted_or_explained(content: Any) -> None:
     for model in (Result, Settings, Evaluation):
         with contextlib.suppress(RunError):
             check(model, content, "file")
-
-
-@given(st.dictionaries(st.text(), JSON, max_size=4))
-def test_a_digest_is_of_what_a_document_says_not_of_how_it_is_laid_out(content: dict[str, Any]) -> None:
-    backwards = dict(reversed(content.items()))
-    assert digest_of_document(json.loads(json.dumps(backwards, indent=3))) == digest_of_document(content)
 
 
 def test_settings_of_a_newer_version_are_refused(tmp_path: Path) -> None:

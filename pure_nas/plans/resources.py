@@ -1,0 +1,40 @@
+"""What every command prepares before it trains: the images, the device and the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from pure_nas.data import Dataset
+from pure_nas.workers import Executor
+from pure_nas.workers.child import Load
+from pure_nas.workers.count import Work, WorkerPlan, Workers, plan_workers, start_workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a plan trains with.
+
+    Attributes:
+        load: loads the images in another process.
+        train_images: images that an epoch trains on.
+        workers: networks trained at once, as asked for.
+        work: what there is to train while so many trainings are to go.
+    """
+
+    dataset: Dataset
+    load: Load
+    device: torch.device
+    train_images: int
+    workers: Workers
+    work: Callable[[int], Work]
+
+    def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
+        """How many networks are trained at once while `left` are to go, as was asked for or as `wanted` says."""
+        return plan_workers(wanted or self.workers, self.work(left), self.device)
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        """What trains while `left` networks are to go."""
+        return start_workers(self.workers_for(left), self.work(left), self.dataset, self.load, self.device)
