@@ -36,7 +36,6 @@ from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.training import Training
-from pure_nas.training.checkpoint import save_checkpoint
 from pure_nas.workers import Ended, EpochDone, Executor, InlineExecutor, Job, ProcessExecutor, Started
 
 _COLUMNS = (
@@ -227,7 +226,7 @@ def network_rows(depth: int, widths: Iterator[int], device: torch.device, folder
         _row(f"{name}: build and initialise", _seconds(build_next, repeats)),
         _row(f"{name}: flops by fvcore, first time", _seconds(lambda: count_architecture(*next(first)), repeats)),
         _row(f"{name}: flops by fvcore, again", _seconds(lambda: count_architecture(*next(again)), repeats)),
-        _row(f"{name}: checkpoint", _seconds(lambda: save_checkpoint(folder / "c.pt", training, "x"), repeats)),
+        _row(f"{name}: checkpoint", _seconds(lambda: training.save_checkpoint(folder / "c.pt", "x"), repeats)),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import rich.table
@@ -24,6 +24,9 @@ _NARROWEST = 8
 
 def print_table(console: Console, table: Table) -> None:
     """Print a table with its title and notes; without as much of its detail as does not fit the width."""
+    if not table.rows:
+        console.print(" ".join(table.notes), style="dim")
+        return
     if table.title:
         console.print(table.title, style="italic")
     shown = table
@@ -35,6 +38,14 @@ def print_table(console: Console, table: Table) -> None:
     gone = ", ".join(column.title for column in table.shown if column.key not in kept)
     if notes := " ".join([*table.notes, *([f"Not shown, for lack of room: {gone}."] if gone else [])]):
         console.print(notes, style="dim")
+
+
+def print_tables(console: Console, tables: Iterable[Table]) -> None:
+    """Print tables with a blank line between two."""
+    for place, table in enumerate(tables):
+        if place:
+            console.print()
+        print_table(console, table)
 
 
 def bare_table() -> rich.table.Table:

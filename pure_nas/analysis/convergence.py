@@ -92,13 +92,20 @@ class Speed:
 
     Attributes:
         seconds: None if the durations of epochs are not known.
-        against: the epochs of both, from the fastest seed to the slowest: "2 against 3 to 4".
+        own_epochs: of each of its seeds.
+        reference_epochs: of each seed of the other.
     """
 
     target: float
     epochs: TimesFewer
     seconds: TimesFewer | None
-    against: str
+    own_epochs: tuple[int, ...]
+    reference_epochs: tuple[int, ...]
+
+    @property
+    def against(self) -> str:
+        """The epochs of both, from the fastest seed to the slowest: "2 against 3 to 4"."""
+        return f"{_range(self.own_epochs)} against {_range(self.reference_epochs)}"
 
 
 def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
@@ -110,7 +117,8 @@ def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
         target=own.target,
         epochs=TimesFewer.of(own.epochs, reference.epochs),
         seconds=TimesFewer.of(own.seconds, reference.seconds) if timed else None,
-        against=f"{_range(own.epochs)} against {_range(reference.epochs)}",
+        own_epochs=own.epochs,
+        reference_epochs=reference.epochs,
     )
 
 

@@ -26,7 +26,7 @@ from pure_nas.process_state import global_random_state, usual_defaults
 from pure_nas.report import write_report
 from pure_nas.report.data import report_data
 from pure_nas.report.experiment import write_experiment_report
-from pure_nas.report.experiment.tables import experiment_csv
+from pure_nas.report.experiment.tables import networks_table
 from pure_nas.report.search_files import trials_csv
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
@@ -199,7 +199,8 @@ class Experiment:
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each network, with the columns of experiment.csv; needs pandas."""
-        return _dataframe(experiment_csv(findings_of(self.results)))
+        results = self.results
+        return _dataframe(networks_table(results, findings_of(results)).csv())
 
     def load(self, training: str) -> Network:
         """The network of a training, such as "resnet20-seed1", on the CPU and in evaluation mode.

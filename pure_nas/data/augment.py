@@ -25,16 +25,13 @@ _ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Augment:
-    """How training images are varied.
+    """How training images are varied; flips have probability 1/2, quarter turns are 0, 90, 180 or 270 degrees.
 
     Attributes:
         crop_padding: width of a black border (zeros before normalisation, as in torchvision's `RandomCrop`), pixels,
             around the image, from which a random window of the network's size is cut.
-        flip: mirror images with probability 1/2.
         random_resized_crop: smallest share of the image's area that is cut, with sides 3:4 to 4:3, and scaled to the
             network's size, as in torchvision's `RandomResizedCrop`; `crop_padding` is then not used. None: off.
-        vertical_flip: turn images upside down with probability 1/2.
-        quarter_turns: rotate images by 0, 90, 180 or 270 degrees.
     """
 
     crop_padding: int = 4
@@ -61,26 +58,18 @@ class Augment:
             quarter_turns=recipe.quarter_turns and turns,
         )
 
-    @property
-    def border(self) -> int:
-        """Width of the black border, pixels."""
-        return 0 if self.random_resized_crop else self.crop_padding
-
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What happens to the images of an epoch, in the order in which they are shown.
+    """What happens to the images of an epoch, in the order in which they are shown; tensors are (N,), int64.
 
     Attributes:
-        order: (N,), int64, position of each image in its set.
-        top: (N,), int64, first row of its window in the padded image.
-        left: (N,), int64, first column of its window.
-        orientation: (N,), int64, 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0:
-            mirrored.
+        order: position of each image in its set.
+        top: first row of its window in the padded image; `left` its first column.
+        orientation: 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0: mirrored.
         orientations: 2 if every orientation is 0 or 1, else 8.
         size: height and width that a network sees, pixels.
-        height: (N,), int64, rows of each window, which is scaled to `size`; None if all have that size.
-        width: (N,), int64, columns of each window; None if all have that size.
+        height: rows of each window, `width` its columns, which are scaled to `size`; None if all have that size.
         border: width of the black border around images, pixels.
     """
 
@@ -101,14 +90,9 @@ class Draws:
 
 
 def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
-    """Draw one epoch of `count` images; without a generator they come in order, and without `augment` unchanged.
+    """Draw one epoch of `count` images of `stored` pixels, of which a network sees `size`.
 
-    Args:
-        stored: height and width of the stored images, pixels.
-        size: height and width that a network sees, pixels: of the centre, without `augment`.
-
-    Raises:
-        UsageError: `augment` is given without a generator, or the generator is not on the CPU.
+    Without a generator they come in order, and without `augment` their centre is seen.
     """
     still = torch.zeros(count, dtype=torch.int64)
     middle = still + (stored - size) // 2
@@ -124,20 +108,21 @@ def draw(count: int, generator: torch.Generator | None, augment: Augment | None,
     order = torch.randperm(count, generator=generator)
     if augment is None:
         return Draws(order, middle, middle, still, 2, size)
-    room = stored - size + 2 * augment.border
+    border = 0 if augment.random_resized_crop else augment.crop_padding
+    room = stored - size + 2 * border
     shifts = torch.randint(0, room + 1, (2, count), generator=generator)
     # Drawn even where it is not used, so that a recipe without flips crops in the same places.
     mirrored = torch.randint(0, 2, (count,), generator=generator)
     orientation = _orientations(mirrored if augment.flip else still, generator, augment)
-    orientations = 8 if augment.vertical_flip or augment.quarter_turns else 2
+    ways = 8 if augment.vertical_flip or augment.quarter_turns else 2
     if augment.random_resized_crop is None:
-        return Draws(order, shifts[0], shifts[1], orientation, orientations, size, border=augment.border)
+        return Draws(order, shifts[0], shifts[1], orientation, ways, size, border=border)
     height, width = _window_sizes(count, stored, augment.random_resized_crop, generator)
     top, left = (
         (torch.rand(count, generator=generator) * (stored - extent + 1)).long().clamp_(max=stored - extent)
         for extent in (height, width)
     )
-    return Draws(order, top, left, orientation, orientations, size, height, width)
+    return Draws(order, top, left, orientation, ways, size, height, width)
 
 
 def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Augment) -> Tensor:

@@ -22,20 +22,15 @@ class Dataset:
     """Images to search and train with.
 
     Attributes:
-        name: name of the dataset or of its folder.
         classes: names of the classes; labels are indices into them.
-        in_chans: channels of an image.
         image_size: height and width that a network sees, pixels.
-        flip: whether labels survive a horizontal flip.
-        turns: whether labels also survive vertical flips and quarter turns.
+        flip: whether labels survive a horizontal flip; `turns`: also vertical flips and quarter turns.
         skipped: number of corrupt training and validation files that were left out.
         decoded_size: height and width that images are decoded to before they are scaled to the stored size, pixels;
             None if they are stored as decoded.
         test_size: number of test images, corrupt ones included; None if not known yet.
         passed_over: what else was found with the images and is not used, one phrase per kind.
-        mean: mean of each channel of the training images, scaled to 0..1.
-        std: standard deviation of each channel of the training images.
-        train: training images.
+        mean: of each channel of the training images, scaled to 0..1, as is `std`.
         validation: images to select networks by; none of them is in `train`.
         fingerprint: changes with the images, the labels, the split and the size.
     """
@@ -47,9 +42,9 @@ class Dataset:
     flip: bool
     turns: bool
     skipped: int
-    decoded_size: int | None
     test_size: int | None
-    passed_over: tuple[str, ...]
+    decoded_size: int | None = None
+    passed_over: tuple[str, ...] = ()
     mean: tuple[float, ...]
     std: tuple[float, ...]
     train: ImageSet
@@ -57,59 +52,6 @@ class Dataset:
     fingerprint: str
     _train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[], ImageSet] | None = field(repr=False)
-
-    @classmethod
-    def split(
-        cls,
-        images: ImageSet,
-        train: Positions,
-        validation: Positions,
-        seed: int,
-        *,
-        name: str,
-        classes: tuple[str, ...],
-        flip: bool,
-        turns: bool,
-        digest: str,
-        load_test: Callable[[Normalisation], ImageSet] | None,
-        skipped: int,
-        test_size: int | None,
-        decoded_size: int | None = None,
-        passed_over: tuple[str, ...] = (),
-    ) -> Dataset:
-        """All `images` but the test images, of which those at two lists of positions train and validate.
-
-        Args:
-            seed: draws the images that the mean and standard deviation are of, where they are streamed.
-            digest: changes with the images.
-            load_test: reads the test images; None if there are none.
-        """
-        training = images.subset(torch.from_numpy(train))
-        normalisation = Normalisation.from_histogram(training.histogram(seed))
-        whole = images.normalised(normalisation)
-        in_chans, size = images.pixels.in_chans, images.image_size
-        facts = hashlib.sha256(json.dumps([classes, in_chans, size, digest, len(train)]).encode())
-        for numbers in (images.labels.numpy(), train, validation):
-            facts.update(np.ascontiguousarray(numbers).data)
-        return cls(
-            name=name,
-            classes=classes,
-            in_chans=in_chans,
-            image_size=size,
-            flip=flip,
-            turns=turns,
-            skipped=skipped,
-            decoded_size=decoded_size,
-            test_size=test_size,
-            passed_over=passed_over,
-            mean=normalisation.mean,
-            std=normalisation.std,
-            train=training.normalised(normalisation),
-            validation=whole.subset(torch.from_numpy(validation)),
-            fingerprint=facts.hexdigest()[:16],
-            _train_and_validation=whole,
-            _load_test=partial(load_test, normalisation) if load_test else None,
-        )
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -132,11 +74,7 @@ class Dataset:
         return self._train_and_validation
 
     def test(self) -> ImageSet:
-        """The test images, which are read at the first call.
-
-        Raises:
-            DataError: there are none, or they cannot be read.
-        """
+        """The test images, which are read at the first call, or a `DataError`."""
         return self._test
 
     @cached_property
@@ -146,3 +84,42 @@ class Dataset:
                 f"{self.name} has no test images.", hint="Put them into a folder test next to train, by class."
             )
         return self._load_test()
+
+
+def split_dataset(
+    known: partial[Dataset],
+    images: ImageSet,
+    train: Positions,
+    validation: Positions,
+    *,
+    seed: int,
+    digest: str,
+    load_test: Callable[[Normalisation], ImageSet] | None,
+) -> Dataset:
+    """A dataset whose training and validation images are those at two lists of positions.
+
+    Args:
+        known: makes the dataset from what the images say.
+        images: all but the test images, not normalised.
+        seed: draws the images that the mean and standard deviation are of, where they are streamed.
+        digest: changes with the images.
+    """
+    training = images.subset(torch.from_numpy(train))
+    normalisation = Normalisation.from_histogram(training.histogram(seed))
+    whole = images.normalised(normalisation)
+    in_chans, size = images.pixels.in_chans, images.image_size
+    facts = json.dumps([known.keywords["classes"], in_chans, size, digest, len(train)])
+    fingerprint = hashlib.sha256(facts.encode())
+    for numbers in (images.labels.numpy(), train, validation):
+        fingerprint.update(np.ascontiguousarray(numbers).data)
+    return known(
+        in_chans=in_chans,
+        image_size=size,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        train=training.normalised(normalisation),
+        validation=whole.subset(torch.from_numpy(validation)),
+        fingerprint=fingerprint.hexdigest()[:16],
+        _train_and_validation=whole,
+        _load_test=partial(load_test, normalisation) if load_test else None,
+    )

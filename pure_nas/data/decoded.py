@@ -22,10 +22,11 @@ from pure_nas.data.decode import (
     decode_image,
     pillow_warnings_counted,
     probe_image,
+    readable,
     too_large,
 )
 from pure_nas.data.disk_cache import digest_of, keep, key_of, read_kept
-from pure_nas.data.image_files import Listing
+from pure_nas.data.image_files import ImageFiles
 from pure_nas.errors import DataError
 
 RESIDENT_BYTES = 2**30
@@ -44,8 +45,6 @@ class DecodedImages:
     """The decoded images of a listing.
 
     Attributes:
-        image_size: height and width, pixels.
-        in_chans: 1 for grayscale, 3 for RGB.
         digest: sha256 of the pixels, or of the files if there are no pixels.
         corrupt: reasons why files cannot be decoded, by position in the listing.
         pixels: (N, C, S, S), uint8, of the other files; None if they are too large for memory.
@@ -58,10 +57,14 @@ class DecodedImages:
     pixels: Pixels | None = None
 
 
-def decoded_once(listing: Listing, image_size: int | None, in_chans: int | None, folder: Path) -> DecodedImages:
+def decoded_once(listing: ImageFiles, image_size: int | None, in_chans: int | None, folder: Path) -> DecodedImages:
     """`decode_listing`, or what an earlier call has kept in `folder`."""
     facts = [_FORMAT, str(listing.root.resolve()), image_size, in_chans, RESIDENT_BYTES]
-    files = [[name, each.size, each.changed] for name, each in zip(listing.names(), listing.files, strict=True)]
+    files = []
+    for position in range(len(listing)):
+        with readable(f"image {listing.name(position)}"):
+            status = os.stat(listing.name(position))
+        files.append([listing.relative(position), status.st_size, status.st_mtime_ns])
     entry = folder / f"{key_of([facts, files])}.json"
     images = read_kept(entry, _read, f"The decoded images in {entry}", again="they are decoded")
     if images is None:
@@ -70,16 +73,13 @@ def decoded_once(listing: Listing, image_size: int | None, in_chans: int | None,
     return images
 
 
-def decode_listing(listing: Listing, image_size: int | None, in_chans: int | None) -> DecodedImages:
+def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | None) -> DecodedImages:
     """Read every image once, in threads.
 
     Args:
         image_size: height and width of the result (default: the size of the images if all are squares of one size from
             8 to 64 pixels, else their median shorter side, rounded down to a multiple of 8, at most 224).
         in_chans: 1 or 3 (default: 1 if every image is grayscale).
-
-    Raises:
-        DataError: a file cannot be read, no file is an image, or memory does not suffice for one.
     """
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     probes: dict[int, Probe] = {}
@@ -162,9 +162,10 @@ def _choose_size(probes: Sequence[Probe]) -> int:
     return min(_LARGEST_AUTOMATIC, max(SMALLEST_IMAGE, median // 8 * 8))
 
 
-def _no_image(listing: Listing, corrupt: dict[int, str]) -> DataError:
+def _no_image(listing: ImageFiles, corrupt: dict[int, str]) -> DataError:
     first, why = next(iter(corrupt.items()))
     return DataError(
-        f"None of the {len(listing)} files in {listing.root} can be decoded, such as {listing.names()[first]} ({why}).",
+        f"None of the {len(listing)} files in {listing.root} can be decoded, such as "
+        f"{listing.relative(first)} ({why}).",
         hint="Check that they are images.",
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes, readable
 from pure_nas.data.split import Positions
@@ -28,58 +29,57 @@ _ANNOTATIONS = re.compile(
 _NAMED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file with its size in bytes and modification time in nanoseconds, which show whether it changed."""
-
-    path: Path
-    size: int
-    changed: int
-
-
 @dataclass(frozen=True, eq=False)
-class Listing:
-    """Image files of a dataset, by class and then by name, with their labels (N,), int64."""
+class ImageFiles:
+    """Image files of a dataset, by class and then by name; only names and places are held, a few dozen bytes per image.
+
+    Attributes:
+        root: folder that they are in, or archive.
+        names: (N,), bytes, paths relative to the folder with forward slashes, or names in the archive.
+        labels: (N,), int64.
+        starts: (N,), int64, where in the archive each is, bytes, as are `sizes`; None for a folder.
+    """
 
     root: Path
-    files: tuple[ImageFile, ...]
+    names: NDArray[np.bytes_]
     labels: Positions
+    starts: Positions | None = None
+    sizes: Positions | None = None
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.labels)
 
-    def take(self, positions: Positions) -> Listing:
-        """The files at `positions` only."""
-        return Listing(self.root, tuple(self.files[i] for i in positions), self.labels[positions])
+    def take(self, positions: Positions) -> ImageFiles:
+        """The files of a folder at `positions` only."""
+        return ImageFiles(self.root, self.names[positions], self.labels[positions])
 
-    def followed_by(self, other: Listing) -> Listing:
-        """These files and then those of `other`."""
-        return Listing(self.root, self.files + other.files, np.concatenate([self.labels, other.labels]))
-
-    def names(self) -> list[str]:
-        """Paths relative to the dataset's folder, with forward slashes."""
-        return [each.path.relative_to(self.root).as_posix() for each in self.files]
+    def relative(self, position: int) -> str:
+        """A file's name as seen from its folder, or in its archive."""
+        return os.fsdecode(bytes(self.names[position]))
 
     def name(self, position: int) -> str:
         """Where a file is, for people."""
-        return str(self.files[position].path)
+        inside = self.relative(position)
+        return str(self.root / inside) if self.starts is None else f"{inside} in {self.root}"
 
     def contents(self, position: int) -> bytes:
         """The bytes of a file, or a `DataError`."""
-        return read_bytes(self.files[position].path)
+        if self.starts is None or self.sizes is None:
+            return read_bytes(self.root / self.relative(position))
+        with readable(f"archive {self.root}"), self.root.open("rb") as file:
+            file.seek(int(self.starts[position]))
+            return file.read(int(self.sizes[position]))
 
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What a dataset's folder holds and is not used.
+    """What a dataset's folder `root` holds and is not used.
 
     Attributes:
-        root: folder of the dataset.
         folders: reasons by folder, relative to `root`.
         loose: numbers of images outside the folders of classes, by folder.
         annotations: numbers of folders with masks or annotations next to folders of images, by name.
-        endings: numbers of files that are no images, by their ending.
-        system: numbers of hidden and system files and folders, by name.
+        endings: numbers of files that are no images, by their ending; `system`: of hidden and system files, by name.
     """
 
     root: Path
@@ -107,21 +107,17 @@ class PassedOver:
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
 
-def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> Listing:
+def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> ImageFiles:
     """List the images of every class in `folder`; a class without images is a `DataError`."""
-    files: list[ImageFile] = []
+    names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = []
-        for entry in _images_below(folder / name, set(), passed_over):
-            with readable(f"image {entry.path}"):
-                status = entry.stat()
-            found.append(ImageFile(Path(entry.path), status.st_size, status.st_mtime_ns))
+        found = sorted(Path(entry.path) for entry in _images_below(folder / name, set(), passed_over))
         if not found:
             raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
-        files += sorted(found, key=lambda each: each.path)
+        names += (os.fsencode(path.relative_to(passed_over.root).as_posix()) for path in found)
         labels += [label] * len(found)
-    return Listing(passed_over.root, tuple(files), np.array(labels, dtype=np.int64))
+    return ImageFiles(passed_over.root, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
 
 
 def no_images(what: str, folder: Path, *, hint: str) -> DataError:

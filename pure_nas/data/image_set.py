@@ -147,17 +147,14 @@ class ImageSet:
         Args:
             batch_size: images per batch. A last batch of one image joins the previous batch; other incomplete last
                 batches are kept.
-            device: device of the batches.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
             augment: how to vary the images; needs a generator.
-            drop_last: drop an incomplete last batch.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
 
         Yields:
             Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
 
         Raises:
-            UsageError: the batch size cannot be used, `augment` comes without a generator, or `whole` with it.
             DataError: an image can no longer be read.
         """
         smallest = 1 if generator is None else 2

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, too_large
+from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
@@ -24,7 +24,6 @@ class RawImages:
     Attributes:
         images: (N, C, H, W), uint8, square.
         labels: (N,), int64, each an index into `classes`.
-        classes: the names of the classes.
 
     Raises:
         DataError: shapes, types or labels break these rules.
@@ -54,12 +53,7 @@ class RawImages:
 
 
 class PixelSource(ABC):
-    """Images that can be read in any order, also by worker processes; it is pickled for them.
-
-    Args:
-        size: height and width of the images, pixels.
-        in_chans: 1 for grayscale, 3 for RGB.
-    """
+    """Images of `size` x `size` pixels, read in any order, also by worker processes; it is pickled for them."""
 
     decodes = True
     """Whether reading an image is slow enough for worker processes."""
@@ -70,27 +64,13 @@ class PixelSource(ABC):
 
     @abstractmethod
     def pixels(self, position: int) -> Pixels:
-        """One image, (C, size, size), uint8.
-
-        Raises:
-            DataError: it cannot be read; the message names it.
-        """
-
-
-class EncodedFiles(Protocol):
-    """Encoded images such as JPEG or PNG, in files of their own or inside an archive."""
-
-    def name(self, position: int) -> str:
-        """Where an image is, for messages."""
-
-    def contents(self, position: int) -> bytes:
-        """The bytes of an encoded image, or a `DataError`."""
+        """One image, (C, size, size), uint8, or a `DataError` that names it."""
 
 
 class EncodedImages(PixelSource):
     """Images that are decoded when they are read."""
 
-    def __init__(self, files: EncodedFiles, size: int, in_chans: int) -> None:
+    def __init__(self, files: ImageFiles, size: int, in_chans: int) -> None:
         super().__init__(size, in_chans)
         self._files = files
 
@@ -115,7 +95,7 @@ class Opened:
     """Images that are ready to be read.
 
     Attributes:
-        source: of the images; if they are larger than what a network sees, it sees their centre.
+        source: if its images are larger than what a network sees, it sees their centre.
         digest: changes with the images.
         corrupt: reasons, by position, for leaving images out.
     """
@@ -131,8 +111,6 @@ class LargeImages:
 
     Attributes:
         labels: (N,), int64, each an index into `classes`.
-        classes: the names of the classes.
-        in_chans: 1 for grayscale, 3 for RGB.
         image_size: default height and width that a network sees, pixels.
         open: makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will
             be read, and whether to leave out corrupt images.

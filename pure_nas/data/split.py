@@ -25,15 +25,11 @@ def stratified_split(labels: Positions, held_out: int, seed: int, *, at_least: i
     Args:
         labels: (N,), int64.
         held_out: number of images to hold out, at most N minus the number of classes.
-        seed: decides which images of a class are held out.
         at_least: hold out at least this many images of each class, or half of a smaller class, even if the total
             then exceeds `held_out`.
 
     Returns:
         The kept and the held-out positions, each ascending.
-
-    Raises:
-        UsageError: `held_out` leaves a class without images.
     """
     counts = np.bincount(labels)
     room = int(np.maximum(counts - 1, 0).sum())
@@ -65,11 +61,7 @@ def _quotas(counts: Positions, total: int, least: Positions) -> Positions:
 
 
 def held_out_count(share: int | float, total: int, *, what: str) -> int:
-    """Number of images that `share` means, which is that number itself or a fraction of `total`.
-
-    Raises:
-        UsageError: `share` is neither a positive number of images below `total` nor between 0 and 1.
-    """
+    """Number of images that `share` means, which is that number itself or a fraction of `total`."""
     whole = isinstance(share, int) and not isinstance(share, bool)
     if whole and 1 <= share < total:
         return int(share)

@@ -3,15 +3,111 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from pure_nas.analysis.convergence import Convergence, CurveKind, accuracies, convergence_of
 from pure_nas.analysis.statistics import mean_interval
 from pure_nas.cost.layers import cost_of
-from pure_nas.findings.judged import Judged, judged_of
+from pure_nas.errors import RunError
 from pure_nas.findings.results import ExperimentResults, Measurement
 from pure_nas.plans.grid.grid import Cell
+from pure_nas.plans.grid.trainings import TRAINING_DAMAGED_HINT
+
+Document = Mapping[str, Any]
+"""The content of an evaluation.json, or a part of it."""
+MeasureName = Literal["accuracy", "views", "noise", "intensity"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that networks are compared by.
+
+    Attributes:
+        name: what it is the accuracy of: the images as they are, averaged over test-time views, averaged over the
+            levels of a kind of noise, or averaged over the changed intensities.
+        kind: the kind of noise, or the name of the views; empty otherwise.
+    """
+
+    name: MeasureName
+    kind: str = ""
+
+
+ACCURACY = Measure("accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A number over seeds: its mean, the lowest and the highest."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Over one or more values."""
+        return cls(mean=statistics.fmean(values), low=min(values), high=max(values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewed:
+    """What averaging over test-time views gives; top5 is None for five classes or fewer."""
+
+    name: str
+    accuracy: Spread
+    top5: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """The accuracy at a level of noise; a level of 0 is none."""
+
+    level: float
+    accuracy: Spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factor:
+    """What multiplying intensities by a factor does; see `pure_nas.evaluation.IntensityChange`."""
+
+    factor: float
+    accuracy: Spread
+    agreement: Spread
+    cosine: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedValues:
+    """A measure's value for each seed, 0 to 1."""
+
+    measure: Measure
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOverSeeds:
+    """What the evaluations of a network's seeds say together; accuracies are 0 to 1.
+
+    Attributes:
+        images: how many were evaluated, which may be fewer than the error is of.
+        top5: None for five classes or fewer.
+        calibration_error: None where a prediction was not finite.
+        noise: for each kind, the levels from none to strong; `noise_accuracy` is the mean over those that are noise.
+        intensity: by rising factor; 1 is among them, and not in `intensity_accuracy`, the mean over all.
+        by_seed: of every measure but the plain accuracy.
+    """
+
+    images: int
+    top5: Spread | None
+    calibration_error: Spread | None
+    views: Viewed | None
+    noise: Mapping[str, tuple[Level, ...]]
+    noise_accuracy: Mapping[str, Spread]
+    intensity: tuple[Factor, ...]
+    intensity_accuracy: Spread | None
+    by_seed: tuple[SeedValues, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +125,15 @@ class Row:
     """What was found of one cell.
 
     Attributes:
-        repeats: the label of an earlier cell that is the same network trained by the same recipe; None for most.
-        series: the cells that differ from it in one number only have the same; what they are called together.
-        axis: that number's field, "depth" for the base; empty where there is none.
-        place: its value.
+        repeats: the label of an earlier cell that is the same network trained by the same recipe.
+        series: what the cells are called together that differ from it in one number only.
+        axis: that number's field, "depth" for the base; empty where there is none. `place` is its value.
         kind: its unit, or "hybrid".
         accuracies: one for each seed that came through, 0 to 1.
-        interval: Student's 95 % interval of their mean, as far as it lies within 0 to 1; None for fewer than two.
-        diverged: seeds whose loss became NaN or infinite.
-        reasons: why, once each.
+        interval: Student's 95 % interval of their mean, cut off at 0 and 1; None for fewer than two.
+        diverged: seeds whose loss became NaN or infinite; `reasons` are why, once each.
         missing: seeds that have not ended.
-        seconds: mean training time of a seed; None where none has ended.
-        judged: what else it was judged by; None where nothing.
+        seconds: mean training time of a seed.
     """
 
     label: str
@@ -62,7 +155,7 @@ class Row:
     seconds: float | None
     convergence: tuple[Convergence, ...]
     curve: tuple[CurvePoint, ...]
-    judged: Judged | None
+    evaluation: EvaluationOverSeeds | None
 
     @property
     def mean(self) -> float | None:
@@ -75,37 +168,49 @@ class Row:
         return len(self.accuracies) + self.diverged
 
     @property
-    def told(self) -> tuple[float, float] | None:
+    def spread_interval(self) -> tuple[float, float] | None:
         """The interval; None where it is one point, because the seeds do not differ and so say nothing of a spread."""
         return self.interval if self.interval and self.interval[0] < self.interval[1] else None
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over seeds (n - 1); None for fewer than two."""
+        """Standard deviation over seeds (n - 1)."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
+
+    def values(self, measure: Measure) -> tuple[float, ...]:
+        """A measure's value for each seed; empty where it was not taken."""
+        by_seed = self.evaluation.by_seed if self.evaluation else ()
+        measured = {ACCURACY: self.accuracies, **{each.measure: each.values for each in by_seed}}
+        return measured.get(measure, ())
 
 
 def row_of(cell: Cell, results: ExperimentResults) -> Row:
-    """What was found of a cell."""
+    """What was found of a cell.
+
+    Raises:
+        RunError: an evaluation is damaged.
+    """
     measured = results.measurements[cell.label]
     first, architecture = results.grid.distinct[cell.candidate.digest], cell.candidate.architecture
     cost = cost_of(architecture)
     found = tuple(each.accuracy for each in measured if each.state == "complete")
+    interval = mean_interval(found)
     ended = [each for each in measured if each.state != "missing"]
+    varied = cell.network if cell.network.axis else cell.recipe
     return Row(
         label=cell.label,
         repeats=None if first.label == cell.label else first.label,
         table=cell.network.table,
         recipe=cell.recipe.label,
         series=_series(cell, results),
-        axis=cell.network.axis or cell.recipe.axis,
-        place=cell.network.place if cell.network.axis else cell.recipe.place,
+        axis=varied.axis,
+        place=varied.place,
         kind=architecture.kind,
         depth=architecture.depth,
         params=cost.params,
         flops=cost.flops,
         accuracies=found,
-        interval=_interval(found),
+        interval=interval and (max(interval[0], 0.0), min(interval[1], 1.0)),
         diverged=sum(each.state == "diverged" for each in measured),
         reasons=tuple(dict.fromkeys(each.reason for each in measured if each.state == "diverged")),
         missing=len(measured) - len(ended),
@@ -113,33 +218,112 @@ def row_of(cell: Cell, results: ExperimentResults) -> Row:
         convergence=tuple(
             convergence_of([each.curve for each in ended], target, results.curve_kind) for target in results.targets
         ),
-        curve=_curve(measured, results.curve_kind),
-        judged=judged_of([each.evaluation for each in measured if each.evaluation]),
+        curve=tuple(_curve(measured, results.curve_kind)),
+        evaluation=evaluation_over_seeds([each.evaluation for each in measured if each.evaluation]),
     )
-
-
-def _interval(shares: Sequence[float]) -> tuple[float, float] | None:
-    """Of few seeds it can reach beyond what an accuracy can be."""
-    interval = mean_interval(shares)
-    return None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
 
 
 def _series(cell: Cell, results: ExperimentResults) -> str:
     """The table that varies a number, and what else tells the cell apart."""
     network, recipe = cell.network, cell.recipe
+    recipes = [other.recipe for other in results.grid.cells]
     if network.axis:
-        own, others = recipe.label, {other.recipe.label for other in results.grid.cells}
-        return f"{network.table}, {own}" if len(others) > 1 else network.table
-    own, others = recipe.table, {other.recipe.table for other in results.grid.cells}
-    return f"{network.label}, {own}" if len(others) > 1 else network.label
+        return f"{network.table}, {recipe.label}" if len({each.label for each in recipes}) > 1 else network.table
+    return f"{network.label}, {recipe.table}" if len({each.table for each in recipes}) > 1 else network.label
 
 
-def _curve(measured: Sequence[Measurement], kind: CurveKind) -> tuple[CurvePoint, ...]:
+def _curve(measured: Sequence[Measurement], kind: CurveKind) -> Iterator[CurvePoint]:
     """The mean over the seeds that have an epoch; those that diverged end early."""
     curves = [accuracies(each.curve, kind) for each in measured]
-    points = []
     for index in range(max(map(len, curves), default=0)):
         values = [value for curve in curves if index < len(curve) and (value := curve[index]) is not None]
         if values:
-            points.append(CurvePoint(epoch=index + 1, mean=statistics.fmean(values), low=min(values), high=max(values)))
-    return tuple(points)
+            yield CurvePoint(epoch=index + 1, mean=statistics.fmean(values), low=min(values), high=max(values))
+
+
+def evaluation_over_seeds(documents: Sequence[Document]) -> EvaluationOverSeeds | None:
+    """What the evaluations of a network say, one document a seed; None where there are none.
+
+    Raises:
+        RunError: a document is damaged, or they do not hold the same.
+    """
+    if not documents:
+        return None
+    try:
+        return _over_seeds(documents)
+    except (KeyError, IndexError, ValueError) as error:
+        raise RunError(
+            f"An evaluation.json of the run is damaged: it has no valid {error}.", hint=TRAINING_DAMAGED_HINT
+        ) from error
+
+
+def _over_seeds(documents: Sequence[Document]) -> EvaluationOverSeeds:
+    first, views = documents[0], [each["views"] for each in documents if each["views"]]
+    by_seed = tuple(_by_seed(documents, views))
+    spreads = {each.measure: Spread.of(each.values) for each in by_seed}
+    return EvaluationOverSeeds(
+        images=first["images"],
+        top5=_known(each["top5"] for each in documents),
+        calibration_error=_known(each["calibration_error"] for each in documents),
+        views=Viewed(
+            name=views[0]["name"],
+            accuracy=spreads[Measure("views", views[0]["name"])],
+            top5=_known(each["top5"] for each in views),
+        )
+        if views
+        else None,
+        noise={
+            kind: tuple(
+                Level(
+                    level=point["level"],
+                    accuracy=Spread.of([each["noise"][kind][place]["accuracy"] for each in documents]),
+                )
+                for place, point in enumerate(points)
+            )
+            for kind, points in first["noise"].items()
+        },
+        noise_accuracy={measure.kind: spread for measure, spread in spreads.items() if measure.name == "noise"},
+        intensity=_intensity(documents),
+        intensity_accuracy=spreads.get(Measure("intensity")),
+        by_seed=by_seed,
+    )
+
+
+def _by_seed(documents: Sequence[Document], views: Sequence[Document]) -> Iterator[SeedValues]:
+    if views:
+        measure = Measure("views", views[0]["name"])
+        yield SeedValues(measure=measure, values=tuple(each["accuracy"] for each in views))
+    for kind in documents[0]["noise"]:
+        noisy = ([point for point in each["noise"][kind] if point["level"]] for each in documents)
+        yield SeedValues(measure=Measure("noise", kind), values=tuple(map(_mean_accuracy, noisy)))
+    if documents[0]["intensity"]:
+        changes = (each["intensity"] for each in documents)
+        yield SeedValues(measure=Measure("intensity"), values=tuple(map(_mean_accuracy, changes)))
+
+
+def _mean_accuracy(points: Sequence[Document]) -> float:
+    return statistics.fmean(point["accuracy"] for point in points)
+
+
+def _intensity(documents: Sequence[Document]) -> tuple[Factor, ...]:
+    if not documents[0]["intensity"]:
+        return ()
+    factors = [
+        Factor(
+            factor=changes[0]["factor"],
+            accuracy=Spread.of([each["accuracy"] for each in changes]),
+            agreement=Spread.of([each["agreement"] for each in changes]),
+            cosine=_known(each["cosine"] for each in changes),
+        )
+        for changes in zip(*(each["intensity"] for each in documents), strict=True)
+    ]
+    same = Spread.of([1.0])
+    accuracy = Spread.of([each["accuracy"] for each in documents])
+    factors.append(Factor(factor=1.0, accuracy=accuracy, agreement=same, cosine=same))
+    return tuple(sorted(factors, key=lambda each: each.factor))
+
+
+def _known(values: Iterable[float | None]) -> Spread | None:
+    """Over those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return Spread.of(known) if known else None

@@ -23,11 +23,7 @@ TIME_IS_UP = "the time is used up"
 
 
 class Driver:
-    """Trains what plans ask for, in a run directory whose lock is held.
-
-    Args:
-        budget: of time, and the clock.
-    """
+    """Trains what plans ask for, in a run directory whose lock is held."""
 
     def __init__(self, run: RunDirectory, resources: Resources, budget: Budget) -> None:
         self.run = run

@@ -56,8 +56,7 @@ def seconds_per_trial(
 ) -> float:
     """Expected training time of a trial: the mean over the space, and over `planned` as far as they are trained.
 
-    Args:
-        scored_after: images that a trial is scored on once it is trained.
+    Once it is trained, a trial is scored on `scored_after` images.
     """
     small = min(space.smallest_architectures(), key=_flops)
     large = max(space.largest_architectures(), key=_flops)

@@ -15,21 +15,14 @@ from pure_nas.workers.count import Work, WorkerPlan, Workers, plan_workers, star
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What a plan trains with.
-
-    Attributes:
-        load: loads the images in another process.
-        train_images: images that an epoch trains on.
-        workers: networks trained at once, as asked for.
-        work: what there is to train while so many trainings are to go.
-    """
+    """What a plan trains with."""
 
     dataset: Dataset
-    load: Load
+    load: Load  # loads the images in another process
     device: torch.device
-    train_images: int
-    workers: Workers
-    work: Callable[[int], Work]
+    train_images: int  # images that an epoch trains on
+    workers: Workers  # networks trained at once, as asked for
+    work: Callable[[int], Work]  # what there is to train while so many trainings are to go
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
         """How many networks are trained at once while `left` are to go, as was asked for or as `wanted` says."""

@@ -43,9 +43,8 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
     if which == "front":
         results.require_complete()
         return list(results.front)
-    return list(
-        {record.number: record for name in which.split(",") for record in [results.select(name.strip())]}.values()
-    )
+    found = [results.select(name.strip()) for name in which.split(",")]
+    return list({record.number: record for record in found}.values())
 
 
 class Retrain:
@@ -90,7 +89,7 @@ class Retrain:
             train_images=len(found.train_and_validation()),
             workers=workers,
             work=partial(
-                Work.of_candidates, list({variant.candidate.digest: variant.candidate for variant in variants}.values())
+                Work.of_candidates, list({each.digest: each.candidate for each in trainings.values()}.values())
             ),
         )
         self._driver = Driver(run, resources, Budget())
@@ -114,10 +113,10 @@ def _trainings(run: RunDirectory, variant: Variant, seeds: int, earlier: Retrain
     digest = variant.candidate.digest
     known = {seed for row in earlier.rows if row.digest == digest and row.trial == variant.trial for seed in row.seeds}
     label = f"trial {variant.trial}, {variant.name}"
+    folders = {seed: retrained_folder(run, digest, seed) for seed in sorted({*range(1, seeds + 1), *known})}
     return [
         Training(label, variant.candidate, seed, folder)
-        for seed in sorted({*range(1, seeds + 1), *known})
-        for folder in [retrained_folder(run, digest, seed)]
+        for seed, folder in folders.items()
         if seed <= seeds or folder.result() is not None
     ]
 

@@ -33,17 +33,12 @@ _MOST_LISTED = 20
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
-    """On which images and on what device a command trains.
+    """On which images and on what device a command trains."""
 
-    Attributes:
-        dataset: a dataset's name, or the path of a folder of images.
-        skip_corrupt: leave images out that cannot be decoded, instead of refusing them.
-    """
-
-    dataset: str
+    dataset: str  # a dataset's name, or the path of a folder of images
     data_dir: Path | None = None
     image_size: int | None = None
-    skip_corrupt: bool = False
+    skip_corrupt: bool = False  # leave images out that cannot be decoded, instead of refusing them
     device: str = "auto"
     seed: int = 0
 

@@ -40,17 +40,12 @@ _CHOOSE = "Choose another -o DIR."
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings(ImageSettings):
-    """Which network is trained, how, and on which images.
+    """Which network is trained, how, and on which images."""
 
-    Attributes:
-        architecture: or such as "pure20", an architecture.json or RUN:TRIAL; without a recipe it takes the usual one.
-        epochs: instead of the recipe's, as `batch_size` and `learning_rate`, which is that of every parameter kind.
-    """
-
-    architecture: Architecture | Candidate | str
-    epochs: int | None = None
+    architecture: Architecture | Candidate | str  # or "pure20", architecture.json, RUN:TRIAL
+    epochs: int | None = None  # instead of the recipe's, else the usual one's, as what follows
     batch_size: int | None = None
-    learning_rate: float | None = None
+    learning_rate: float | None = None  # of every parameter kind
 
 
 @dataclass(frozen=True, kw_only=True)

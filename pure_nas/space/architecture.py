@@ -43,12 +43,7 @@ _USUAL_THRESHOLD = 0.0
 
 @dataclass(frozen=True, kw_only=True)
 class Stem:
-    """The first convolution and its normalisation.
-
-    Attributes:
-        pool: whether a 3x3 max-pool of stride 2 follows.
-        relu: whether a ReLU follows the normalisation.
-    """
+    """The first convolution and its norm, a ReLU where `relu`, then a 3x3 max-pool of stride 2 where `pool`."""
 
     in_channels: int
     out_channels: int
@@ -69,8 +64,6 @@ class Block:
         name: its path in the network, such as "stages.0.2".
         channels: channels between its convolutions.
         out_channels: channels it adds to the skip (4 x channels in a bottleneck).
-        unit_place: where its unit sits.
-        shortcut: "identity", "projection" (1x1 convolution + norm) or "padding" (subsample, zero channels).
         options: what its class takes of the architecture's settings, by name, where that is not the default.
     """
 

@@ -8,10 +8,9 @@ suggestion can be refused later.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from pure_nas.errors import nearest
 from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, note_repeats, written
@@ -19,6 +18,7 @@ from pure_nas.validation import shown
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.trial import BaseTrial
 
 RANGE_KEYS = ("low", "high", "log")
 AXIS_KEYS = ("choices", *RANGE_KEYS)
@@ -30,35 +30,51 @@ Spread = Callable[[T], tuple[Any, ...]]
 Size = Literal["smallest", "middle", "largest"]
 
 
-class Suggester(Protocol):
-    """The part of an Optuna trial that axes use."""
+@dataclass(frozen=True)
+class Axis(Generic[T]):
+    """The values that one field may take.
 
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
+    Attributes:
+        choices: one value, which is fixed and never suggested, or several to choose from; or the two ends of a range.
+        scale: of a range, over what numbers are spread evenly, or over the magnitudes of.
+    """
 
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
-
-
-class Axis(ABC, Generic[T]):
-    """The values that one field may take."""
+    choices: tuple[T, ...]
+    scale: Literal["linear", "log"] | None = None
 
     @property
-    @abstractmethod
+    def fixed(self) -> bool:
+        """Whether there is nothing to choose."""
+        return len(self.choices) == 1
+
+    @property
+    def _floats(self) -> bool:
+        return self.scale is not None and isinstance(self.choices[0], float)
+
+    @property
     def values(self) -> tuple[T, ...]:
         """Every value in ascending order where they are numbers, else as written; for a range of floats its ends."""
+        choices: tuple[Any, ...] = self.choices
+        if self._floats or any(isinstance(choice, str | bool) for choice in choices):
+            return choices
+        if self.scale:
+            choices = tuple(range(choices[0], choices[1] + 1))
+        return tuple(sorted(choices, key=lambda value: math.inf if value is None else value))
 
     @property
     def count(self) -> int:
         """How many architectures the axis tells apart: its values, or 1 for a range of floats."""
-        return len(self.values)
+        return 1 if self._floats else len(self.values)
 
     def sized(self, size: Size) -> T:
         """The first, middle (the lower of two) or last of the values."""
         return self.values[{"smallest": 0, "middle": (len(self.values) - 1) // 2, "largest": -1}[size]]
 
     def __contains__(self, value: object) -> bool:
-        return value in self.values
+        if not self._floats:
+            return value in self.values
+        low, high = cast(tuple[float, float], self.choices)
+        return _is_number(value) and low <= cast(float, value) <= high
 
     def nearest(self, value: T) -> T:
         """`value` where the axis holds it, else the closest number, else the first choice."""
@@ -73,113 +89,44 @@ class Axis(ABC, Generic[T]):
         Raises:
             LookupError: there is none.
         """
-        for value in self._possible(wanted):
+        for value in [each for each in wanted[:1] if each in self] if self._floats else self.values:
             if spread(value) == wanted:
                 return value
         raise LookupError(wanted)
 
-    def _possible(self, wanted: tuple[Any, ...]) -> Sequence[T]:
-        return self.values
-
-    @abstractmethod
-    def ask(self, trial: Suggester, name: str) -> T:
+    def ask(self, trial: BaseTrial, name: str) -> T:
         """Let `trial` choose a value; one that is fixed is not asked for."""
+        choices: tuple[Any, ...] = self.choices
+        if self.fixed:
+            return self.choices[0]
+        if self.scale is None:
+            return cast(T, trial.suggest_categorical(name, choices))
+        suggest: Callable[..., Any] = trial.suggest_float if self._floats else trial.suggest_int
+        return cast(T, suggest(name, *choices, log=self.scale == "log"))
 
-    @abstractmethod
     def distribution(self) -> BaseDistribution | None:
         """What Optuna records when `ask` was answered; None where nothing is asked."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    @abstractmethod
+        choices: tuple[Any, ...] = self.choices
+        if self.fixed:
+            return None
+        if self.scale is None:
+            return CategoricalDistribution(choices)
+        low, high = choices
+        return (FloatDistribution if self._floats else IntDistribution)(low, high, log=self.scale == "log")
+
     def plain(self) -> object:
         """The axis as a search space file writes it; None is written "none"."""
+        values = [written(choice) for choice in self.choices]
+        if self.scale is None:
+            return values[0] if self.fixed else {"choices": values}
+        return {"low": values[0], "high": values[1], **({"log": True} if self.scale == "log" else {})}
 
 
-@dataclass(frozen=True)
-class Choices(Axis[T]):
-    """Values that are suggested by name or number; a single one is fixed, never suggested."""
-
-    choices: tuple[T, ...]
-
-    @property
-    def fixed(self) -> bool:
-        """Whether there is nothing to choose."""
-        return len(self.choices) == 1
-
-    @property
-    def values(self) -> tuple[T, ...]:
-        if any(isinstance(choice, str | bool) for choice in self.choices):
-            return self.choices
-        return tuple(sorted(self.choices, key=lambda value: math.inf if value is None else cast(float, value)))
-
-    def ask(self, trial: Suggester, name: str) -> T:
-        return self.choices[0] if self.fixed else cast(T, trial.suggest_categorical(name, self.choices))
-
-    def distribution(self) -> BaseDistribution | None:
-        from optuna.distributions import CategoricalDistribution
-
-        return None if self.fixed else CategoricalDistribution(cast(tuple[Value, ...], self.choices))
-
-    def plain(self) -> object:
-        return written(self.choices[0]) if self.fixed else {"choices": [written(choice) for choice in self.choices]}
-
-
-def fixed(value: T) -> Choices[T]:
+def fixed(value: T) -> Axis[T]:
     """The axis of one value."""
-    return Choices((value,))
-
-
-@dataclass(frozen=True)
-class _Range(Axis[T]):
-    low: T
-    high: T
-    log: bool = False
-
-    def plain(self) -> object:
-        return {"low": self.low, "high": self.high, **({"log": True} if self.log else {})}
-
-
-@dataclass(frozen=True)
-class IntRange(_Range[int]):
-    """Every integer from `low` to `high`, both included; small ones more often where `log`."""
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        return tuple(range(self.low, self.high + 1))
-
-    def ask(self, trial: Suggester, name: str) -> int:
-        return trial.suggest_int(name, self.low, self.high, log=self.log)
-
-    def distribution(self) -> BaseDistribution:
-        from optuna.distributions import IntDistribution
-
-        return IntDistribution(self.low, self.high, log=self.log)
-
-
-@dataclass(frozen=True)
-class FloatRange(_Range[float]):
-    """Every number from `low` to `high`, both included; evenly over magnitudes where `log`."""
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        return (self.low, self.high)
-
-    @property
-    def count(self) -> int:
-        return 1
-
-    def __contains__(self, value: object) -> bool:
-        return _is_number(value) and self.low <= cast(float, value) <= self.high
-
-    def _possible(self, wanted: tuple[Any, ...]) -> Sequence[float]:
-        return wanted[:1] if wanted[0] in self else ()
-
-    def ask(self, trial: Suggester, name: str) -> float:
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
-    def distribution(self) -> BaseDistribution:
-        from optuna.distributions import FloatDistribution
-
-        return FloatDistribution(self.low, self.high, log=self.log)
+    return Axis((value,))
 
 
 def _is_number(value: object) -> bool:
@@ -191,7 +138,7 @@ _FAULTY: Axis[Any] = fixed(None)
 
 
 class AxisOf(ReadBy):
-    """Annotates a model's `Axis` field with the type that each of its values must have."""
+    """Annotates a model's `Axis` field with the type of its values."""
 
     def __init__(self, value_type: Any) -> None:
         super().__init__(self._read)
@@ -228,7 +175,7 @@ class AxisOf(ReadBy):
         noted = len(faults)
         values = self._reader.values(raw, faults, path)
         note_repeats(values, faults, path, ignore_none=len(faults) > noted)
-        return Choices(values or (None,))
+        return Axis(values or (None,))
 
     def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
         noted = len(faults)
@@ -250,9 +197,7 @@ class AxisOf(ReadBy):
             faults.add(path, f"low <= high must hold, but got low = {low} and high = {high}")
         if log and low <= 0:
             faults.add((*path, "low"), f"log = true needs low > 0, got {low}")
-        if low == high:
-            return fixed(low)
-        return IntRange(low, high, bool(log)) if isinstance(low, int) else FloatRange(low, high, bool(log))
+        return fixed(low) if low == high else Axis((low, high), "log" if log else "linear")
 
 
 def note_per(per: object, known: Sequence[str], faults: FieldFaults) -> None:
@@ -263,11 +208,7 @@ def note_per(per: object, known: Sequence[str], faults: FieldFaults) -> None:
 
 @dataclass(frozen=True)
 class StageAxis:
-    """One axis for every stage, or one for each.
-
-    Attributes:
-        per: "stage" draws a value for each stage, "network" one for all.
-    """
+    """One axis for every stage, or one for each; `per` says whether a value is drawn for each stage or one for all."""
 
     axes: tuple[Axis[Any], ...]
     per: Literal["stage", "network"] = "stage"
@@ -297,4 +238,4 @@ class StageAxisOf(AxisOf):
         per = raw.get("per", "stage")
         note_per(per, ("stage", "network"), faults)
         axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
-        return StageAxis((axis,)) if isinstance(axis, Choices) and axis.fixed else StageAxis((axis,), per)
+        return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)

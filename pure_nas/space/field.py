@@ -24,10 +24,9 @@ Per = Literal["network", "stage", "block", "kind"]
 
 @dataclass(frozen=True)
 class Described:
-    """Annotates a field of an architecture or recipe.
+    """Says in the annotation of a field of an architecture or recipe what it is.
 
     Attributes:
-        text: what it is, for people.
         per: what has a value of its own: the network (or its training), a stage, a block, a parameter kind.
         elsewhere: what decides it, as an experiment file that sets it is told; empty where such files may.
         fixed: whether no search space may have an axis for it, though experiment files may list it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from pure_nas.space.architecture import SETTINGS, Architecture
-from pure_nas.space.axis import Axis, Spread, StageAxis, Suggester, Value, fixed
+from pure_nas.space.axis import Axis, Spread, StageAxis, Value, fixed
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import descriptions
 from pure_nas.space.placement import Placement, UnitsAxis, expand
@@ -24,6 +24,7 @@ from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.trial import BaseTrial
 
 ALWAYS_DRAWN, RECIPE_FIELDS = (
     tuple(
@@ -43,7 +44,7 @@ Its arguments: the parameter's name, its axis, the paths of the leaves, and thei
 """
 
 
-def asking(trial: Suggester) -> Draw:
+def asking(trial: BaseTrial) -> Draw:
     """Draws from an Optuna trial."""
     return lambda path, axis, leaves, spread: spread(axis.ask(trial, path))
 

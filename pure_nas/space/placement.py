@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator
 
 from pure_nas.errors import UsageError
-from pure_nas.space.axis import Axis, AxisOf, Choices, fixed, note_per
+from pure_nas.space.axis import Axis, AxisOf, fixed, note_per
 from pure_nas.space.field import FieldFaults, Path
 from pure_nas.space.unit import get_unit
 
@@ -24,12 +24,7 @@ _UNIT_NAMES = AxisOf(UnitName)
 
 @dataclass(frozen=True)
 class UnitsAxis:
-    """The placements of a space.
-
-    Attributes:
-        axis: unit names, or patterns.
-        per: what one unit decides: a layer, a stage or the network; None for patterns.
-    """
+    """The placements of a space: units that are chosen `per` layer, stage or network, or patterns (None)."""
 
     axis: Axis[str]
     per: Per | None
@@ -51,7 +46,7 @@ class UnitsAxis:
         """The axis as a search space file writes it."""
         if self.per is not None:
             return {"choices": list(self.axis.values), "per": self.per}
-        return self.axis.values[0] if len(self.axis.values) == 1 else {"patterns": list(self.axis.values)}
+        return self.axis.values[0] if self.axis.fixed else {"patterns": list(self.axis.values)}
 
 
 def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
@@ -101,7 +96,7 @@ def _patterns(raw: object, faults: FieldFaults) -> Axis[str]:
     if not isinstance(raw, list) or not raw:
         faults.add(("patterns",), "must be a list of at least one pattern")
         return fixed("")
-    return Choices(tuple(_pattern(item, faults, ("patterns", index)) for index, item in enumerate(raw)))
+    return Axis(tuple(_pattern(item, faults, ("patterns", index)) for index, item in enumerate(raw)))
 
 
 def _pattern(raw: object, faults: FieldFaults, path: Path) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import Field, PrivateAttr, ValidationError
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.axis import Suggester
+from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
@@ -22,6 +22,9 @@ from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
 from pure_nas.space.unit import Unit
 from pure_nas.validation import faults, from_toml, read_text
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
 
 _IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
 _ARCHITECTURE_FIELDS = {
@@ -110,12 +113,7 @@ class SearchSpace(Table):
             raise ConfigError(faults(error, RunTable, "the run")) from error
         return self.model_copy(update={"run": run})
 
-    @property
-    def images(self) -> Mapping[str, int]:
-        """in_chans, num_classes and image_size of the images."""
-        return dict(self._images)
-
-    def suggest(self, trial: Suggester) -> Candidate:
+    def suggest(self, trial: BaseTrial) -> Candidate:
         """Let an Optuna trial choose a candidate.
 
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
@@ -177,19 +175,17 @@ class SearchSpace(Table):
         They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
         something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
         """
-        return self._variants(
-            self.architecture.blocks_of("smallest"), self.architecture["base_width"].sized("smallest")
-        )
+        return self._variants("smallest")
 
     def largest_architectures(self) -> list[Architecture]:
         """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
-        return self._variants(self.architecture.blocks_of("largest"), self.architecture["base_width"].sized("largest"))
+        return self._variants("largest")
 
-    def _variants(self, blocks: Sequence[int], base_width: int) -> list[Architecture]:
+    def _variants(self, size: Size) -> list[Architecture]:
         choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}
-        choices["base_width"] = [base_width]
+        choices["base_width"] = [self.architecture["base_width"].sized(size)]
         variants = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-        placements = self.architecture.units.plain_placements(blocks)
+        placements = self.architecture.units.plain_placements(self.architecture.blocks_of(size))
         found = (self._architecture(*each).canonical() for each in product(placements, variants))
         return list(dict.fromkeys(found))
 

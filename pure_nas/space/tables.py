@@ -14,7 +14,6 @@ from pure_nas.space.placement import UnitsAxis, expand, read_units
 from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 
-STAGES_OF_FAMILY: Mapping[Family, int] = {"cifar": 3, "imagenet": 4}
 UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
 """Where rates and decays that a space does not mention are taken from."""
 
@@ -39,11 +38,7 @@ AxesT = TypeVar("AxesT", bound=Axes)
 
 
 def _with_axes_of(model: type[BaseModel], **given: Any) -> Callable[[type[AxesT]], type[AxesT]]:
-    """Decorates a table, which gets an axis for every searched field of `model`, in that order.
-
-    Args:
-        given: annotation and default of those whose axis is not written like the others'.
-    """
+    """Decorates a table, which gets an axis for every searched field of `model` in its order; some are `given`."""
 
     def widened(table: type[AxesT]) -> type[AxesT]:
         axes: dict[str, Any] = {
@@ -82,10 +77,7 @@ class RunTable(Table):
 class ArchitectureTable(Axes):
     """The axes of an architecture, named like the fields of `Architecture`.
 
-    Attributes:
-        stages: how many; where it is left out, as many as a list of blocks has entries, else 3 (cifar) or 4 (imagenet).
-        blocks_per_stage: residual blocks of each stage.
-        units: which unit each block holds.
+    Where `stages` is left out, it is what a list of blocks has entries, else 3 (cifar) or 4 (imagenet).
     """
 
     family: Family = "cifar"
@@ -101,7 +93,7 @@ class ArchitectureTable(Axes):
         blocks = data.get("blocks_per_stage")
         if isinstance(blocks, list) and 1 <= len(blocks) <= 6:
             return {**data, "stages": len(blocks)}
-        return {**data, "stages": STAGES_OF_FAMILY["imagenet" if data.get("family") == "imagenet" else "cifar"]}
+        return {**data, "stages": 4 if data.get("family") == "imagenet" else 3}
 
     @model_validator(mode="after")
     def _one_entry_a_stage(self) -> Self:
@@ -119,7 +111,7 @@ class ArchitectureTable(Axes):
         longest = self.blocks_of("largest")
         seen: dict[object, str] = {}
         for index, pattern in enumerate(self.units.axis.values):
-            path = ("units",) if len(self.units.axis.values) == 1 else ("units", "patterns", index)
+            path = ("units",) if self.units.axis.fixed else ("units", "patterns", index)
             parts = pattern.count("|") + 1
             if parts > self.stages:
                 faults.add(path, f'"{pattern}" has {parts} stages, but the network has {self.stages}')

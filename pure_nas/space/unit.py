@@ -40,12 +40,7 @@ RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")
 
 @dataclass(frozen=True, kw_only=True)
 class UnitPlace:
-    """Where one unit sits: its shapes and the architecture's settings for it.
-
-    Attributes:
-        in_size: height and width of its input, pixels (images are square).
-        out_size: height and width of its output, pixels.
-    """
+    """Where one unit sits: its shapes (sizes are heights and widths, pixels) and the architecture's settings for it."""
 
     in_channels: int
     out_channels: int

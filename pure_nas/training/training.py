@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import io
+import logging
 import math
+import pickle
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pure_nas.data import Augment, ImageSet
+from pure_nas.data.image_set import Batch
 from pure_nas.devices import computing_on
+from pure_nas.files import write_whole
 from pure_nas.nn import Network
 from pure_nas.space.recipe import Recipe
 from pure_nas.training.evaluation import NORM_BATCH, NORM_IMAGES, Score, evaluate, reestimate_norms
@@ -20,7 +28,11 @@ from pure_nas.training.execution import Execution, StepChoice
 from pure_nas.training.seeds import generator
 from pure_nas.training.step import make_optimizer
 
+logger = logging.getLogger(__name__)
+
 _STEPS_BETWEEN_CHECKS = 32
+_CHECKPOINT_SCHEMA = 2
+_CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
 class Divergence(Exception):  # noqa: N818 - an outcome of training, not a fault of the program
@@ -117,6 +129,11 @@ class Training:
             seconds=time.perf_counter() - start,
         )
 
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The training images in the order of an epoch, augmented."""
+        order = generator(self.seed, "order", epoch)
+        return self._train.batches(self.recipe.batch_size, device=self.device, generator=order, augment=self._augment)
+
     def rehearse(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take a training step on each batch and wait for the device: for measuring time, not for learning."""
         with self._on_device(), self._choice.compiler():
@@ -131,12 +148,55 @@ class Training:
         with self._choice.uncompiled():
             reestimate_norms(self.network, self._train, self.device, self.seed, images)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that a run needs to go on: epoch, weights, optimizer."""
+    def save_checkpoint(self, path: Path, digest: str) -> None:
+        """Write the state of the run, behind its checksum: PyTorch reads damaged weights without a word.
+
+        A checkpoint with another `digest`, which says what is trained, is never restored.
+        """
+        buffer = io.BytesIO()
+        torch.save({"schema": _CHECKPOINT_SCHEMA, "digest": digest, "state": self._state()}, buffer)
+        content = buffer.getvalue()
+        write_whole(path, hashlib.sha256(content).digest() + content, new_folders=False)
+
+    def restore_checkpoint(self, path: Path, digest: str, *, known_epochs: int | None = None) -> bool:
+        """Continue from the checkpoint at `path`; False if there is none of use, which the log explains.
+
+        Args:
+            known_epochs: how many epochs there is a record of; a checkpoint after more of them is of no use.
+        """
+        if not path.exists():
+            return False
+        problem = self._restore(path, digest, known_epochs)
+        if problem:
+            logger.warning("The checkpoint %s %s; training starts anew.", path, problem)
+        return not problem
+
+    def _restore(self, path: Path, digest: str, known_epochs: int | None) -> str:
+        """Restore a checkpoint, or say why it is of no use and change nothing."""
+        try:
+            data = path.read_bytes()
+            checksum, content = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]
+            if hashlib.sha256(content).digest() != checksum:
+                return "is damaged (its checksum is wrong)"
+            stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+            return f"is damaged ({error})"
+        if (stored["schema"], stored["digest"]) != (_CHECKPOINT_SCHEMA, digest):
+            return "belongs to something else"
+        if known_epochs is not None and stored["state"]["epoch"] > known_epochs:
+            return "is of epochs that lack a record"
+        before = copy.deepcopy(self._state())
+        try:
+            self._load_state(stored["state"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            self._load_state(before)
+            return f"does not fit ({error})"
+        return ""
+
+    def _state(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a run where `state_dict` was called."""
+    def _load_state(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.epoch = state["epoch"]
@@ -146,11 +206,7 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         seen = 0
-        order = generator(self.seed, "order", self.epoch)
-        batches = self._train.batches(
-            self.recipe.batch_size, device=self.device, generator=order, augment=self._augment
-        )
-        for step, (images, labels) in enumerate(batches):
+        for step, (images, labels) in enumerate(self.batches(self.epoch)):
             score = self._choice.step(images, labels, (self.epoch + step / self._steps) / self.recipe.epochs)
             loss_sum += score.loss * len(labels)
             correct += score.correct

@@ -99,7 +99,6 @@ def test_dry_run_writes_nothing(new_study: Study) -> None:
 def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> None:
     answer = new_study.go("--dry-run", "--workers", "2")
     assert "workers 2: as asked for" in answer.stderr
-    assert new_study.go("--dry-run", "--workers", "2", "--json").json["workers"]["count"] == 2
     assert (
         "workers 1: a training step feeds 1 of 1 CPU threads" in new_study.go("--dry-run", "--workers", "auto").stderr
     )
@@ -107,7 +106,10 @@ def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> No
 
 
 def test_plan_says_when_more_workers_would_help(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.plans.resources.plan_workers", lambda *_: WorkerPlan(3, "for a test"))
+    def planned(wanted: object, *_: object) -> WorkerPlan:
+        return WorkerPlan(3 if wanted == "auto" else 1, "for a test")
+
+    monkeypatch.setattr("pure_nas.plans.resources.plan_workers", planned)
     assert "--workers auto would train 3 networks at once" in new_study.go("--dry-run").stderr
 
 
@@ -125,9 +127,8 @@ def test_study_is_named_after_the_folder(new_study: Study) -> None:
     assert (new_study.out / new_study.dataset.name / "run.toml").is_file()
 
 
-@pytest.mark.parametrize("name", ["<script>", "two [bold]words", ":smile: é ☃"])
-def test_odd_study_names_are_shown_as_they_are(study: Study, name: str) -> None:
-    renamed = Study(study.dataset, study.space, study.out, name)
+def test_an_odd_study_name_is_shown_as_it_is(study: Study) -> None:
+    renamed = Study(study.dataset, study.space, study.out, "<script> [bold]words :smile: é ☃")
     answer = renamed.go("--trials", 1)
     assert answer.code == 0
     assert f"report: {renamed.run / 'report.html'}" in answer.stderr

@@ -80,20 +80,6 @@ def test_a_product_unit_keeps_less_than_a_convolution_with_its_relus_and_the_cap
     assert free == capped < conv
 
 
-def test_activation_memory_does_not_depend_on_frozen_or_trained_values() -> None:
-    network = mixed("product")
-    before = activation_bytes(network, SHAPE)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.1)
-    assert activation_bytes(network, SHAPE) == before
-
-
-def test_activation_memory_grows_with_the_image() -> None:
-    network = mixed("conv")
-    assert activation_bytes(network, (2, 18, 18)) > 3 * activation_bytes(network, SHAPE)
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_latency_is_positive_and_leaves_the_network_alone(training: bool) -> None:
     network = mixed("product").train(training)

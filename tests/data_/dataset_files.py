@@ -23,7 +23,7 @@ from torch import Tensor
 from torchvision import datasets
 
 from pure_nas.data import Dataset
-from pure_nas.data.image_files import ImageFile, Listing
+from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.sources.catalogue import imagenet_classes
 
 Pixels = NDArray[np.uint8]
@@ -50,9 +50,9 @@ def unnormalised(images: Tensor, dataset: Dataset) -> Tensor:
     return (images * std + mean).mul(255).round().to(torch.uint8)
 
 
-def listing_of(paths: Sequence[Path]) -> Listing:
-    """Files anywhere, all of one class."""
-    return Listing(paths[0].parent, tuple(ImageFile(path, 0, 0) for path in paths), np.zeros(len(paths), np.int64))
+def listing_of(paths: Sequence[Path]) -> ImageFiles:
+    """Files of one folder, all of one class."""
+    return ImageFiles(paths[0].parent, np.array([path.name for path in paths], np.bytes_), np.zeros(len(paths), int))
 
 
 def md5(path: Path) -> str:

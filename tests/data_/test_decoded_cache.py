@@ -24,7 +24,7 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     decode = decoded.decode_listing
 
     def counting(listing, *arguments):  # type: ignore[no-untyped-def]
-        counts.append(len(listing.files))
+        counts.append(len(listing))
         return decode(listing, *arguments)
 
     monkeypatch.setattr(decoded, "decode_listing", counting)

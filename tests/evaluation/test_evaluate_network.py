@@ -42,13 +42,9 @@ def colours(count: int, *, size: int = 8, shown: int | None = None, channels: in
     return resident(pixels.to(torch.uint8), labels, normalisation, image_size=shown)
 
 
-def test_the_network_has_learned_enough_for_these_tests(found: Evaluation) -> None:
-    assert found.quality.accuracy > 0.8
-
-
 def test_without_noise_it_is_the_score_of_training(trained: Network, dataset: Dataset, found: Evaluation) -> None:
     score = evaluate(trained, dataset.train, CPU)
-    assert found.quality.error == score.error
+    assert found.quality.error == score.error < 0.2
     assert found.quality.loss == pytest.approx(score.loss, rel=1e-6)
 
 
@@ -73,27 +69,20 @@ def test_hardly_any_noise_changes_hardly_anything(trained: Network, dataset: Dat
 
 
 def test_one_seed_gives_one_result(trained: Network, dataset: Dataset, found: Evaluation) -> None:
-    again = evaluate_network(trained, dataset.train, CPU, classes=dataset.classes, noises=usual_noises(), seed=3)
-    assert again.noise == found.noise
-    other = evaluate_network(trained, dataset.train, CPU, classes=dataset.classes, noises=usual_noises(), seed=4)
+    again, other = (
+        evaluate_network(trained, dataset.train, CPU, classes=dataset.classes, noises=usual_noises(), seed=seed)
+        for seed in (3, 4)
+    )
+    assert again.noise == found.noise != other.noise
     assert other.quality == found.quality
-    assert other.noise != found.noise
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
+@pytest.mark.parametrize("batch_size", [1, 7])
 def test_the_batch_size_changes_no_prediction(
     trained: Network, dataset: Dataset, found: Evaluation, batch_size: int
 ) -> None:
-    other = evaluate_network(
-        trained,
-        dataset.train,
-        CPU,
-        classes=dataset.classes,
-        noises=usual_noises(),
-        factors=(2.0, 0.5),
-        seed=3,
-        batch_size=batch_size,
-    )
+    asked = {"classes": dataset.classes, "noises": usual_noises(), "factors": (2.0, 0.5), "seed": 3}
+    other = evaluate_network(trained, dataset.train, CPU, batch_size=batch_size, **asked)
     for one, two in zip(found.noise, other.noise, strict=True):
         assert [point.quality.confusion for point in one.points] == [point.quality.confusion for point in two.points]
     for one, two in zip(found.intensity, other.intensity, strict=True):
@@ -169,7 +158,7 @@ def test_a_sick_network_is_wrong_everywhere(trained: Network) -> None:
     json.dumps(found.document(), allow_nan=False)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("count", [1, 5])
 def test_few_images_are_enough(trained: Network, count: int) -> None:
     found = evaluate_network(
         trained, colours(count), CPU, noises=STRONG, views=Views("ten-crop", (8, 9)), factors=(0.5,), batch_size=2
@@ -179,28 +168,15 @@ def test_few_images_are_enough(trained: Network, count: int) -> None:
     json.dumps(found.document(), allow_nan=False)
 
 
-def test_a_class_may_be_absent(trained: Network) -> None:
-    images = colours(6)
-    found = evaluate_network(trained, images.subset(torch.tensor([0, 1, 3])), CPU, classes=("a", "b", "c"))
-    assert [each.count for each in found.quality.classes] == [2, 1, 0]
-    assert found.quality.classes[2].recall is None
-
-
 @pytest.mark.parametrize(
     ("views", "most"), [(Views(), 512), (Views("five-crop", (64,)), 512), (Views("flip", (8, 64)), 32)]
 )
 def test_a_batch_is_as_small_as_the_largest_images_that_are_shown_need(
     trained: Network, views: Views, most: int
 ) -> None:
-    told: list[int] = []
-    evaluate_network(trained, colours(600), CPU, views=views, progress=lambda done, _: told.append(done))
-    assert told[0] == most
-
-
-def test_progress_is_told(trained: Network) -> None:
     told: list[tuple[int, int]] = []
-    evaluate_network(trained, colours(5), CPU, batch_size=2, progress=lambda done, total: told.append((done, total)))
-    assert told == [(2, 5), (5, 5)]
+    evaluate_network(trained, colours(most + 9), CPU, views=views, progress=lambda *done: told.append(done))
+    assert told == [(most, most + 9), (most + 9, most + 9)]
 
 
 def test_images_that_do_not_fit_are_refused(trained: Network) -> None:
@@ -233,18 +209,8 @@ def test_a_gpu_finds_nearly_the_same_and_draws_its_own_noise_from_the_seed(
     trained: Network, dataset: Dataset, found: Evaluation
 ) -> None:
     device = torch.device("cuda")
-    runs = [
-        evaluate_network(
-            trained,
-            dataset.train,
-            device,
-            noises=usual_noises(),
-            views=Views("five-crop"),
-            factors=(0.5,),
-            batch_size=size,
-        )
-        for size in (7, 64)
-    ]
+    asked = {"noises": usual_noises(), "views": Views("five-crop"), "factors": (0.5,)}
+    runs = [evaluate_network(trained, dataset.train, device, batch_size=size, **asked) for size in (7, 64)]
     assert runs[0].quality.error == pytest.approx(found.quality.error, abs=0.05)
     for one, other in zip(runs[0].noise, runs[1].noise, strict=True):
         for point, same in zip(one.points, other.points, strict=True):

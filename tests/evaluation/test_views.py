@@ -64,11 +64,6 @@ def test_crops_of_every_scale_are_as_large_as_what_is_shown_usually() -> None:
     torch.testing.assert_close(found[10][0, 0, 2:-2:2, 2:-2:2], numbered(16)[0, 0, 1:5, 1:5] - 0.25 * 17)
 
 
-def test_crops_of_the_usual_images_of_imagenet_are_of_224_pixels() -> None:
-    found = views(Views("ten-crop", (256, 288, 320)), torch.zeros(1, 1, 256, 256), 224)
-    assert [each.shape[-1] for each in found] == [224] * 30
-
-
 @pytest.mark.parametrize("crops", ["five-crop", "ten-crop"])
 def test_a_scale_below_what_is_shown_is_refused_where_crops_are_cut(crops: str) -> None:
     wanted = Views(crops, (256, 200))  # type: ignore[arg-type]
@@ -87,24 +82,19 @@ def test_a_uniform_image_looks_the_same_at_every_scale() -> None:
 
 @pytest.mark.parametrize("crops", CROPS)
 @pytest.mark.parametrize("scales", [(), (16,), (18, 20, 24)])
-def test_largest_is_the_size_of_the_largest_view(crops: str, scales: tuple[int, ...]) -> None:
+def test_what_is_said_of_views_is_true_of_them(crops: str, scales: tuple[int, ...]) -> None:
     wanted = Views(crops, scales)  # type: ignore[arg-type]
+    found = views(wanted, numbered(16), 16)
     usual = wanted.crops in ("five-crop", "ten-crop") and not scales
-    assert wanted.largest(16) == max(16 if usual else each.shape[-1] for each in views(wanted, numbered(16), 16))
+    assert wanted.largest(16) == max(16 if usual else each.shape[-1] for each in found)
+    assert wanted.count == len(found)
+    assert wanted.single is (crops == "whole" and not scales)
+    assert wanted.mirrored is (crops in ("flip", "ten-crop"))
 
 
 def test_unmirrored_views_have_no_mirror_images() -> None:
     assert [Views(crops).unmirrored().crops for crops in CROPS] == ["whole", "five-crop", "five-crop", "five-crop"]
     assert Views("ten-crop", (16,)).unmirrored().scales == (16,)
-
-
-@pytest.mark.parametrize("crops", CROPS)
-@pytest.mark.parametrize("scales", [(), (16,), (18, 20, 24)])
-def test_count_and_single_say_what_comes(crops: str, scales: tuple[int, ...]) -> None:
-    wanted = Views(crops, scales)  # type: ignore[arg-type]
-    assert len(views(wanted, numbered(16), 16)) == wanted.count
-    assert wanted.single is (crops == "whole" and not scales)
-    assert wanted.mirrored is (crops in ("flip", "ten-crop"))
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def imported(folder: Path) -> ModuleType:
 
 @example(architecture=HYBRID)
 @given(architecture=small_architectures())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_exported_network_gives_the_same_logits_without_pure_nas(
     architecture: Architecture, isolated: Ask, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -96,35 +96,27 @@ def test_exported_network_gives_the_same_logits_without_pure_nas(
     assert answer["trained"] == expected
 
 
-def test_exported_network_survives_torch_export(tmp_path: Path) -> None:
-    logits, _ = exported(tmp_path, HYBRID)
-    network = imported(tmp_path).load()
-    images = images_for(HYBRID).float()
-    program = torch.export.export(network, (images,), dynamic_shapes=({0: torch.export.Dim("n")},))
-    torch.testing.assert_close(program.module()(images), logits, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(program.module()(images[:2]), logits[:2], rtol=1e-4, atol=1e-5)
+VARIANTS = (("product-complex", "log-conv"), ("plain-conv",), ("product",))
 
 
-def test_exported_bottleneck_with_padding_survives_torch_export(tmp_path: Path) -> None:
-    architecture = HYBRID.model_copy(update={"bottleneck": True, "shortcut": "padding", "family": "imagenet"})
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"bottleneck": True, "shortcut": "padding", "family": "imagenet"},
+        {"units": VARIANTS, "residual_scale": 0.5, "threshold_per_channel": True},
+    ],
+    ids=["plain", "bottleneck with padding", "variants of a product unit"],
+)
+def test_exported_network_survives_torch_export(tmp_path: Path, fields: dict[str, Any]) -> None:
+    architecture = HYBRID.model_copy(update=fields)
     logits, _ = exported(tmp_path, architecture)
     images = images_for(architecture).float()
-    program = torch.export.export(imported(tmp_path).load(), (images,))
-    torch.testing.assert_close(program.module()(images), logits, rtol=1e-4, atol=1e-5)
-
-
-def test_exported_variants_of_a_product_unit_survive_torch_export(tmp_path: Path) -> None:
-    architecture = HYBRID.model_copy(
-        update={
-            "units": (("product-complex", "log-conv"), ("plain-conv",), ("product",)),
-            "residual_scale": 0.5,
-            "threshold_per_channel": True,
-        }
-    )
-    logits, _ = exported(tmp_path, architecture)
-    images = images_for(architecture).float()
-    program = torch.export.export(imported(tmp_path).load(), (images,))
-    torch.testing.assert_close(program.module()(images), logits, rtol=1e-4, atol=1e-5)
+    program = torch.export.export(
+        imported(tmp_path).load(), (images,), dynamic_shapes=({0: torch.export.Dim("n")},)
+    ).module()
+    torch.testing.assert_close(program(images), logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(program(images[:2]), logits[:2], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("unit", BUILT_IN)

@@ -15,13 +15,12 @@ from scipy import stats
 from pure_nas.analysis.statistics import ONE_SEED, holm
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.findings.caveats import caveats, includes_plain, judged_on, unreached
-from pure_nas.findings.comparisons import Comparison
-from pure_nas.findings.findings import Findings, document, findings_of
-from pure_nas.findings.judged import Measure, judged_of
+from pure_nas.findings.findings import Comparison, Findings, document, findings_of
 from pure_nas.findings.results import ExperimentResults, Measurement
+from pure_nas.findings.rows import Measure, evaluation_over_seeds
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.grid import Grid
+from pure_nas.report.experiment.notes import caveats, convergence_notes, evaluated_on
 
 FILE = """
 schema = 1
@@ -147,7 +146,7 @@ def test_verdicts_go_by_p_values_that_are_corrected_for_their_number() -> None:
 def test_what_cannot_be_compared_is_said(reference: list[Measurement], own: list[Measurement], verdict: str) -> None:
     findings = findings_of(results_of({"resnet8": reference, "pure8": own}))
     found = comparison(findings, "pure8")
-    assert (found.said, found.p_adjusted, findings.tests) == (verdict, None, 0)
+    assert (found.verdict_text, found.p_adjusted, findings.tests) == (verdict, None, 0)
     assert (found.low, found.high) == (None, None)
 
 
@@ -158,7 +157,7 @@ def test_pairs_with_a_single_seed_on_a_side_are_said_in_a_sentence_and_left_out_
     assert "pure14" in [each.label for each in findings.compared_by("accuracy")]
     assert "With one seed on a side nothing can be compared: pure8 with resnet8." in list(caveats(findings))
     alone = replace(findings, rows=tuple(row for row in findings.rows if row.seeds == 1))
-    assert (list(caveats(alone)), alone.told) == ([ONE_SEED], ())
+    assert (list(caveats(alone)), alone.testable) == ([ONE_SEED], ())
 
 
 def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:
@@ -193,8 +192,6 @@ def test_equal_networks_under_several_labels_are_one_test() -> None:
     findings = findings_of(results_of(found, text))
     first, again = (comparison(findings, label) for label in ("pure8", "other"))
     assert (first.repeats, again.repeats) == (None, ("pure8", "resnet8"))
-    assert (first.repeated, again.repeated) == ("", "pure8")
-    assert replace(again, reference="resnet14").repeated == "pure8 beside resnet8"
     assert {row.label: row.repeats for row in findings.rows if row.repeats} == {"other": "pure8"}
     assert findings.tests == 1
     assert first.p_adjusted == again.p_adjusted == first.p
@@ -205,20 +202,20 @@ def test_equal_networks_under_several_labels_are_one_test() -> None:
 def test_seeds_without_a_spread_have_no_interval_to_show() -> None:
     findings = findings_of(results_of({"pure8": three(0.5, 0.5, 0.5), "pure14": three(0.5, 0.6, 0.5)}))
     rows = {row.label: row for row in findings.rows}
-    assert (rows["pure8"].interval, rows["pure8"].told) == ((0.5, 0.5), None)
-    assert rows["pure14"].told == rows["pure14"].interval is not None
+    assert (rows["pure8"].interval, rows["pure8"].spread_interval) == ((0.5, 0.5), None)
+    assert rows["pure14"].spread_interval == rows["pure14"].interval is not None
     assert any("no spread, so no interval" in each for each in caveats(findings))
 
 
-def test_everything_that_networks_were_judged_by_is_tested_in_one_family() -> None:
-    def judged(accuracies: tuple[float, ...], noisy: tuple[float, ...]) -> list[Measurement]:
+def test_everything_that_networks_were_evaluated_by_is_tested_in_one_family() -> None:
+    def evaluated(accuracies: tuple[float, ...], noisy: tuple[float, ...]) -> list[Measurement]:
         return [
             replace(measured(seed, clean), evaluation=evaluation(clean, under))
             for seed, (clean, under) in enumerate(zip(accuracies, noisy, strict=True), start=1)
         ]
 
     same, low, high = (0.9, 0.91, 0.92), (0.30, 0.31, 0.32), (0.60, 0.61, 0.62)
-    findings = findings_of(results_of({"resnet8": judged(same, low), "pure8": judged(same, high)}))
+    findings = findings_of(results_of({"resnet8": evaluated(same, low), "pure8": evaluated(same, high)}))
     found = {each.measure: each for each in findings.comparisons if each.label == "pure8"}
     noise, intensity = found[Measure("noise", "gaussian")], found[Measure("intensity")]
     assert list(found) == [Measure("accuracy"), Measure("views", "flip"), noise.measure, intensity.measure]
@@ -258,32 +255,34 @@ def test_convergence_is_read_off_the_curve_and_compared() -> None:
 
 
 def test_accuracies_that_nobody_reached_are_said() -> None:
+    def unreached(found: Mapping[str, list[Measurement]]) -> list[str]:
+        return [each for each in convergence_notes(findings_of(results_of(found))) if each.startswith("No network")]
+
     nobody = [measured(seed, 0.7, 0.8, 0.6) for seed in (1, 2, 3)]
-    assert unreached(findings_of(results_of({"pure8": nobody}))) == "No network reached 50, 70 or 90 % so far."
+    assert unreached({"pure8": nobody}) == ["No network reached 50, 70 or 90 % so far."]
     one = [*nobody[:2], measured(3, 0.7, 0.4)]
     everything = dict.fromkeys(("resnet8", "resnet14", "pure8", "pure14", "other"), one)
-    assert unreached(findings_of(results_of(everything))) == "No network reached 70 or 90 %."
+    assert unreached(everything) == ["No network reached 70 or 90 %."]
     good = [measured(seed, 0.95, 0.05) for seed in (1, 2, 3)]
-    assert unreached(findings_of(results_of({"pure8": good, "resnet8": nobody}))) == ""
-    assert unreached(findings_of(results_of({}))) == ""
+    assert unreached({"pure8": good, "resnet8": nobody}) == unreached({}) == []
 
 
 @pytest.mark.parametrize(
-    ("images", "said"),
+    ("images", "note"),
     [
-        (100, "The accuracy is of all 359 test images; all else that networks were judged by is of 100 of them"),
-        (359, "All else that networks were judged by is, like the accuracy, of all 359 test images."),
+        (100, "Evaluated on 100 of the 359 test images, drawn once for all networks."),
+        (359, "Evaluated, like the accuracy, on all 359 test images."),
     ],
 )
-def test_it_is_said_on_how_many_images_networks_were_judged(images: int, said: str) -> None:
-    judged = [replace(each, evaluation={**evaluation(0.9, 0.5), "images": images}) for each in three(0.9, 0.91, 0.92)]
-    results = results_of({"pure8": judged, "resnet8": judged})
+def test_it_is_said_on_how_many_images_networks_were_evaluated(images: int, note: str) -> None:
+    evaluated = [
+        replace(each, evaluation={**evaluation(0.9, 0.5), "images": images}) for each in three(0.9, 0.91, 0.92)
+    ]
+    results = results_of({"pure8": evaluated, "resnet8": evaluated})
     results = replace(results, settings={**results.settings, "data": {"scored": 359}})
-    findings = findings_of(results)
-    assert judged_on(results, findings).startswith(said)
-    assert "on the images as they are is part of them" in includes_plain(findings)
+    assert evaluated_on(results, findings_of(results)) == note
     plain = results_of({"pure8": three(0.9, 0.91, 0.92)})
-    assert (judged_on(plain, findings_of(plain)), includes_plain(findings_of(plain))) == ("", "")
+    assert evaluated_on(plain, findings_of(plain)) == ""
 
 
 def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:
@@ -323,7 +322,7 @@ def evaluation(accuracy: float, noisy: float, cosine: float | None = 0.5) -> dic
 
 
 def test_evaluations_of_several_seeds_are_one_with_a_spread() -> None:
-    found = judged_of([evaluation(0.9, 0.5), evaluation(0.8, 0.6, None)])
+    found = evaluation_over_seeds([evaluation(0.9, 0.5), evaluation(0.8, 0.6, None)])
     assert found is not None
     assert found.views is not None
     assert (found.views.name, found.views.top5, found.images) == ("flip", None, 359)
@@ -337,9 +336,9 @@ def test_evaluations_of_several_seeds_are_one_with_a_spread() -> None:
     assert (unchanged.factor, unchanged.accuracy.mean, unchanged.agreement.mean) == (1.0, pytest.approx(0.85), 1.0)
     assert doubled.cosine is not None
     assert doubled.cosine.mean == 0.5
-    assert judged_of([]) is None
+    assert evaluation_over_seeds([]) is None
 
 
 def test_a_damaged_evaluation_is_named() -> None:
     with pytest.raises(RunError, match=r"evaluation\.json of the run is damaged: it has no valid 'intensity'"):
-        judged_of([{key: value for key, value in evaluation(0.9, 0.5).items() if key != "intensity"}])
+        evaluation_over_seeds([{key: value for key, value in evaluation(0.9, 0.5).items() if key != "intensity"}])

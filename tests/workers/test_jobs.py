@@ -160,7 +160,7 @@ def test_checkpoints_are_spaced_in_time_and_none_follows_the_last_epoch(
     untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[int] = []
-    monkeypatch.setattr(work_module, "save_checkpoint", lambda path, training, digest: saved.append(training.epoch))
+    monkeypatch.setattr(Training, "save_checkpoint", lambda training, path, digest: saved.append(training.epoch))
     events_of(job(untested, tmp_path / "quick"), untested)
     assert saved == []
     monkeypatch.setattr(work_module, "_SECONDS_BETWEEN_CHECKPOINTS", -1.0)
@@ -244,10 +244,6 @@ def test_a_job_whose_folder_is_moved_stops_and_does_not_make_it_again(
     with pytest.raises(RunError, match="trial was moved or removed while this command wrote into it"):
         executor.next_event()
     assert not (tmp_path / "run").exists()
-
-
-def test_test_images_are_read_once_and_kept(dataset: Dataset) -> None:
-    assert dataset.test() is dataset.test()
 
 
 def test_other_errors_are_not_outcomes(untested: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

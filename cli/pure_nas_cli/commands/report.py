@@ -18,7 +18,7 @@ def report(run: Run, as_json: Json = False) -> None:
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
-        from pure_nas_cli.experiment_tables import show_findings
+        from pure_nas_cli.experiment_run import show_findings
         from pure_nas_cli.front import print_front, report_written_after, weights_of
 
     opened = RunDirectory.open(run)

@@ -26,9 +26,8 @@ from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource
-from pure_nas.data.sources.catalogue import BUILT_IN
+from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import by_hand, fetch, is_published
-from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
 from pure_nas.files import flush_to_disk
@@ -73,34 +72,28 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
 
 
 class Galaxy10File:
-    """Galaxy10_DECals.h5, or another with square images (N, S, S, C), uint8, and their labels (N,), whole numbers.
-
-    Args:
-        path: of the file.
-        repair: what to do if it is damaged.
-    """
+    """Galaxy10_DECals.h5, or another of its form; `repair` is what to do if it is damaged."""
 
     def __init__(self, path: Path, *, repair: str) -> None:
         self.path = path
         self._repair = repair
 
     def read_labels(self) -> Positions:
-        """The labels, (N,), int64; the file is checked, but no image is read.
-
-        Raises:
-            DataError: the file is damaged or cut short, lacks an array or a class, or holds something else.
-        """
+        """The labels, (N,), int64; the file is checked, or a `DataError`, but no image is read."""
         with self._opened() as file:
-            images, labels = (self._array(file, key) for key in (_IMAGES, _LABELS))
-            self._require_none(_form_fault(images, labels))
-            values: Positions = labels[:].astype(np.int64)
-        self._require_none(_label_fault(values))
-        return values
+            fault = _fault(file)
+            if not fault:
+                return np.asarray(file[_LABELS][:], dtype=np.int64)
+        raise DataError(
+            f"{self.path} cannot be used: {fault}.",
+            hint=f"Galaxy10 DECaLS is Galaxy10_DECals.h5 from {GALAXY10_FILE.url}, or a part of it with images of "
+            "every class, and not the older Galaxy10.h5 of 69 pixels.",
+        )
 
     def slabs(self) -> Iterator[Pixels]:
         """All images in order, (n, C, S, S), a few chunks of the file at a time, or a `DataError`."""
         with self._opened() as file:
-            images = self._array(file, _IMAGES)
+            images = file[_IMAGES]
             row = math.prod(images.shape[1:])
             # Whole chunks, since each is unpacked as a whole, if memory allows.
             chunk = images.chunks[0] if images.chunks else 1
@@ -120,48 +113,31 @@ class Galaxy10File:
             what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
             raise DataError(f"{self.path} {what}: {reason(error)}.", hint=self._repair) from error
 
-    def _array(self, file: h5py.File, key: str) -> h5py.Dataset:
+
+def _fault(file: h5py.File) -> str:
+    """What is wrong with the arrays, or nothing."""
+    for key in (_IMAGES, _LABELS):
         found = file.get(key)
         if key not in list(file):
             holds = ", ".join(f'"{name}"' for name in file) or "nothing"
-            self._require_none(f'it has no array "{key}": it must hold "{_IMAGES}" and "{_LABELS}", but has {holds}')
-        elif not isinstance(found, h5py.Dataset):
+            return f'it has no array "{key}": it must hold "{_IMAGES}" and "{_LABELS}", but has {holds}'
+        if not isinstance(found, h5py.Dataset):
             what = "a link that leads nowhere" if found is None else f"a {type(found).__name__.lower()}"
-            self._require_none(f'"{key}" must be an array, but is {what}')
-        return found
-
-    def _require_none(self, fault: str) -> None:
-        if fault:
-            raise DataError(
-                f"{self.path} cannot be used: {fault}.",
-                hint=f"Galaxy10 DECaLS is Galaxy10_DECals.h5 from {GALAXY10_FILE.url}, or a part of it with images of "
-                "every class, and not the older Galaxy10.h5 of 69 pixels.",
-            )
-
-
-def _form_fault(images: h5py.Dataset, labels: h5py.Dataset) -> str:
-    """What is wrong with the types, shapes and chunks of the arrays, or nothing."""
+            return f'"{key}" must be an array, but is {what}'
+    images, labels = file[_IMAGES], file[_LABELS]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != _SHAPE:
         wanted = ", ".join(map(str, _SHAPE))
         return f'"{_IMAGES}" must be uint8 of shape (N, {wanted}), but is {images.dtype} {images.shape}'
     if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        return (
-            f'"{_LABELS}" must hold {len(images):,} whole numbers, one for each image, but is '
-            f"{labels.dtype} {labels.shape}"
-        )
+        wanted = f"{len(images):,} whole numbers, one for each image"
+        return f'"{_LABELS}" must hold {wanted}, but is {labels.dtype} {labels.shape}'
     if not len(labels):
         return f'"{_IMAGES}" has no images'
     piece = math.prod(images.chunks) if images.chunks else 0
     if piece > _MOST_BYTES:
-        return (
-            f'"{_IMAGES}" is stored in pieces of {show_bytes(piece)}, each of which would be read whole; '
-            f"h5repack stores it in smaller ones"
-        )
-    return ""
-
-
-def _label_fault(values: Positions) -> str:
-    count = len(GALAXY10_CLASSES)
+        stored = f'"{_IMAGES}" is stored in pieces of {show_bytes(piece)}'
+        return f"{stored}, each of which would be read whole; h5repack stores it in smaller ones"
+    values, count = labels[:], len(GALAXY10_CLASSES)
     if values.min() < 0 or values.max() >= count:
         return f'"{_LABELS}" must lie in 0..{count - 1}, but reaches from {values.min()} to {values.max()}'
     lost = sorted(set(range(count)) - set(values.tolist()))

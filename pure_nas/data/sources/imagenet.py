@@ -1,7 +1,4 @@
-"""ImageNet of 2012 (ILSVRC2012): photographs in folders by class, or in the official archives, which are not unpacked.
-
-Only names and places are held, a few dozen bytes per image; no image is read to list them.
-"""
+"""ImageNet of 2012 (ILSVRC2012): photographs in folders by class, or in the official archives as they are."""
 
 from __future__ import annotations
 
@@ -13,20 +10,16 @@ import os
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, read_bytes, readable
+from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, readable
 from pure_nas.data.disk_cache import keep, key_of, read_kept
-from pure_nas.data.image_files import entries, is_folder, is_image, no_images
+from pure_nas.data.image_files import ImageFiles, entries, is_folder, is_image, no_images
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
-from pure_nas.data.sources.catalogue import BUILT_IN, imagenet_classes, imagenet_names
-from pure_nas.data.sources.spec import Part
+from pure_nas.data.sources.catalogue import BUILT_IN, Part, imagenet_classes, imagenet_names
 from pure_nas.data.split import Positions
 from pure_nas.data.streamed import usual_workers
 from pure_nas.errors import DataError
@@ -57,16 +50,17 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
     cache = data_dir / "decoded"
     files = _find_files(data_dir / "imagenet", part, cache)
     published = _SPEC.train_size if part == "train" else _SPEC.test_size
-    if len(files.labels) != published:
+    if len(files) != published:
         # It may be a subset, or a copy that broke off.
-        _log.info(
-            "%s holds %s images; ILSVRC2012 has %s there.", files.path, f"{len(files.labels):,}", f"{published:,}"
-        )
+        _log.info("%s holds %s images; ILSVRC2012 has %s there.", files.root, f"{len(files):,}", f"{published:,}")
 
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
-        images = EncodedImages(files, round(image_size * 8 / 7), 3)
-        corrupt = _damaged(images, positions, files.digest, cache) if skip_corrupt else {}
-        return Opened(source=images, digest=files.digest, corrupt=corrupt)
+        # Changes when images are added, removed or renamed; equal for a folder and an archive of the same images.
+        changes = hashlib.sha256(np.ascontiguousarray(files.labels).data)
+        changes.update(b"\n".join(name.rpartition(b"/")[2] for name in files.names.tolist()))
+        images, digest = EncodedImages(files, round(image_size * 8 / 7), 3), changes.hexdigest()
+        corrupt = _damaged(images, positions, digest, cache) if skip_corrupt else {}
+        return Opened(source=images, digest=digest, corrupt=corrupt)
 
     return LargeImages(
         labels=files.labels, classes=imagenet_names(), in_chans=3, image_size=_SPEC.image_size, open=open_images
@@ -96,50 +90,7 @@ def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Pa
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class ImagenetFiles:
-    """The image files of one part.
-
-    Attributes:
-        path: of the folder with a folder for each class, or of the archive.
-        names: (N,), bytes, of the files, by class and then by name.
-        labels: (N,), int64.
-        starts: (N,), int64, where in the archive each is, bytes; None for a folder.
-        sizes: (N,), int64, bytes; None for a folder.
-    """
-
-    path: Path
-    names: NDArray[np.bytes_]
-    labels: Positions
-    starts: Positions | None = None
-    sizes: Positions | None = None
-
-    @cached_property
-    def digest(self) -> str:
-        """Changes when images are added, removed or renamed; equal for a folder and an archive of the same images."""
-        changes = hashlib.sha256(np.ascontiguousarray(self.labels).data)
-        changes.update(b"\n".join(self.names.tolist()))
-        return changes.hexdigest()
-
-    def name(self, position: int) -> str:
-        """Where a file is, for messages."""
-        name = os.fsdecode(bytes(self.names[position]))
-        return str(self._file(position)) if self.starts is None else f"{name} in {self.path}"
-
-    def contents(self, position: int) -> bytes:
-        """The bytes of a file, or a `DataError`."""
-        if self.starts is None or self.sizes is None:
-            return read_bytes(self._file(position))
-        with readable(f"archive {self.path}"), self.path.open("rb") as file:
-            file.seek(int(self.starts[position]))
-            return file.read(int(self.sizes[position]))
-
-    def _file(self, position: int) -> Path:
-        folder = list(imagenet_classes())[int(self.labels[position])]
-        return self.path / folder / os.fsdecode(bytes(self.names[position]))
-
-
-def _find_files(root: Path, part: Part, cache: Path) -> ImagenetFiles:
+def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
     """The files of a part: in the folder `train` or `val` of `root` if there is one, else in its archive.
 
     The list of an archive is kept in the folder `cache`. Files that are absent, cannot be read, or are of other classes
@@ -160,7 +111,7 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImagenetFiles:
     )
 
 
-def _list_folder(folder: Path) -> ImagenetFiles:
+def _list_folder(folder: Path) -> ImageFiles:
     _require_classes({entry.name for entry in entries(folder) if is_folder(entry)}, folder)
     names: list[bytes] = []
     labels: list[int] = []
@@ -168,9 +119,9 @@ def _list_folder(folder: Path) -> ImagenetFiles:
         found = sorted(os.fsencode(each.name) for each in entries(folder / identifier) if is_image(each.name))
         if not found:
             raise no_images(f"class {_named(identifier)}", folder / identifier, hint="Unpack its archive again.")
-        names += found
+        names += (os.fsencode(f"{identifier}/") + name for name in found)
         labels += [label] * len(found)
-    return ImagenetFiles(folder, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
+    return ImageFiles(folder, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
 
 
 def _require_classes(found: set[str], where: Path) -> None:
@@ -195,7 +146,7 @@ def _named(identifier: str) -> str:
     return f"{identifier} ({name})" if name else f'"{identifier}"'
 
 
-def _list_train(archive: Path, cache: Path) -> ImagenetFiles:
+def _list_train(archive: Path, cache: Path) -> ImageFiles:
     """List ILSVRC2012_img_train.tar, an archive with an archive for each class.
 
     Reading all its headers takes half a minute or more, so the list is kept in the folder `cache`.
@@ -203,9 +154,9 @@ def _list_train(archive: Path, cache: Path) -> ImagenetFiles:
     status, arrays = archive.stat(), ("names", "labels", "starts", "sizes")
     path = cache / f"{key_of([_LIST_SCHEMA, str(archive.resolve()), status.st_size, status.st_mtime_ns])}.npz"
 
-    def read(path: Path) -> ImagenetFiles:
+    def read(path: Path) -> ImageFiles:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
-            return ImagenetFiles(archive, *(held[name] for name in arrays))
+            return ImageFiles(archive, *(held[name] for name in arrays))
 
     listed = read_kept(path, read, f"The list {path} of {archive}")
     if listed is None:
@@ -216,7 +167,7 @@ def _list_train(archive: Path, cache: Path) -> ImagenetFiles:
     return listed
 
 
-def _list_classes(archive: Path) -> ImagenetFiles:
+def _list_classes(archive: Path) -> ImageFiles:
     inner = {os.fsdecode(name).removesuffix(".tar"): (start, size) for name, start, size in _listed(archive)}
     _require_classes(set(inner), archive)
     places: list[Place] = []
@@ -231,7 +182,7 @@ def _list_classes(archive: Path) -> ImagenetFiles:
     return _archived(archive, places, np.array(labels, dtype=np.int64))
 
 
-def _list_validation_archive(archive: Path, labels: Positions) -> ImagenetFiles:
+def _list_validation_archive(archive: Path, labels: Positions) -> ImageFiles:
     """List ILSVRC2012_img_val.tar, whose images have numbers for names; `labels` are in the order of these."""
     found = _listed(archive)
     if len(found) != len(labels):
@@ -307,7 +258,7 @@ def _require_end(file: BinaryIO, place: int, end: int) -> None:
         place += len(piece)
 
 
-def _archived(archive: Path, places: Sequence[Place], labels: Positions) -> ImagenetFiles:
+def _archived(archive: Path, places: Sequence[Place], labels: Positions) -> ImageFiles:
     names, starts, sizes = ([place[field] for place in places] for field in range(3))
     numbers = (np.array(each, dtype=np.int64) for each in (starts, sizes))
-    return ImagenetFiles(archive, np.array(names, dtype=np.bytes_), labels, *numbers)
+    return ImageFiles(archive, np.array(names, dtype=np.bytes_), labels, *numbers)

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor
 
 from pure_nas.data import decoded
-from pure_nas.data.dataset import Dataset
+from pure_nas.data.dataset import Dataset, split_dataset
 from pure_nas.data.decode import in_threads, pillow_warnings_counted, scaled
 from pure_nas.data.decoded import SMALLEST_IMAGE, DecodedImages, decoded_once, pixel_digest
-from pure_nas.data.image_files import Listing, PassedOver, count_images, list_images
+from pure_nas.data.image_files import ImageFiles, PassedOver, count_images, list_images
 from pure_nas.data.image_set import ImageSet, Normalisation, resident
 from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
-from pure_nas.data.sources.catalogue import dataset_names, default_data_dir, get_spec
+from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
-from pure_nas.data.sources.spec import DatasetSpec
 from pure_nas.data.split import Positions, held_out_count, split_off_test, stratified_split
 from pure_nas.data.streamed import StreamedPixels, usual_workers
 from pure_nas.errors import DataError, UsageError
@@ -95,10 +94,7 @@ class _Choice:
         return stratified_split(labels, len(labels) - self.limit, self.seed)[0]
 
     def split(self, labels: Positions, usual: int) -> tuple[Positions, Positions]:
-        """Positions of the training and of the validation images.
-
-        By default `usual` are for validation; then every class with 4 images or more has at least 2 of them.
-        """
+        """Positions of training and validation images: by default `usual`, and 2 of every class of 4 or more."""
         room = len(labels) - len(np.unique(labels))
         if not room:
             raise DataError(
@@ -117,20 +113,19 @@ def _load_named(spec: DatasetSpec, data_dir: Path, choice: _Choice) -> Dataset:
     count, usual = len(images), spec.validation
     usual_count = round(usual * count) if isinstance(usual, float) else min(usual, count // 10)
     again = replace(choice, image_size=images.image_size)
-    return Dataset.split(
-        images,
-        *choice.split(images.labels.numpy(), usual_count),
-        choice.seed,
+    known = partial(
+        Dataset,
         name=spec.name,
         classes=raw.classes,
         flip=spec.flip,
         turns=spec.turns,
-        digest=digest,
-        load_test=partial(_load_named_test, spec, data_dir, raw.classes, raw.in_chans, again),
         skipped=skipped,
         test_size=spec.test_size,
         decoded_size=decoded_size,
     )
+    train, validation = choice.split(images.labels.numpy(), usual_count)
+    load_test = partial(_load_named_test, spec, data_dir, raw.classes, raw.in_chans, again)
+    return split_dataset(known, images, train, validation, seed=choice.seed, digest=digest, load_test=load_test)
 
 
 def _load_named_test(
@@ -209,7 +204,9 @@ def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
                 f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
                 hint="Leave it out, or move the images of that folder into train.",
             )
-        listing = listing.followed_by(list_images(layout.validation, classes, passed_over))
+        more = list_images(layout.validation, classes, passed_over)
+        names = np.concatenate([listing.names, more.names])
+        listing = ImageFiles(root, names, np.concatenate([listing.labels, more.labels]))
     images, read = _read_listing(listing, classes, choice, None, cache)
     if layout.validation is None:
         train, validation = choice.split(images.labels.numpy(), round(share * n_train))
@@ -217,21 +214,18 @@ def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
         n_train -= sum(position < n_train for position in read.corrupt)
         train, validation = np.arange(n_train), np.arange(n_train, len(images))
     again = replace(choice, image_size=read.image_size)
-    return Dataset.split(
-        images,
-        train,
-        validation,
-        choice.seed,
+    known = partial(
+        Dataset,
         name=root.resolve().name,
         classes=classes,
         flip=True,
         turns=True,
-        digest=read.digest,
-        load_test=partial(_load_folder_test, root, layout, again, read.in_chans, cache) if test_size else None,
         skipped=len(read.corrupt),
         test_size=test_size,
         passed_over=passed_over.in_words(),
     )
+    load_test = partial(_load_folder_test, root, layout, again, read.in_chans, cache) if test_size else None
+    return split_dataset(known, images, train, validation, seed=choice.seed, digest=read.digest, load_test=load_test)
 
 
 def _load_folder_test(
@@ -244,16 +238,16 @@ def _load_folder_test(
 
 
 def _read_listing(
-    listing: Listing, classes: tuple[str, ...], choice: _Choice, in_chans: int | None, cache: Path
+    listing: ImageFiles, classes: tuple[str, ...], choice: _Choice, in_chans: int | None, cache: Path
 ) -> tuple[ImageSet, DecodedImages]:
     """The files that are not corrupt; corrupt ones are an error unless they are to be skipped."""
     read = decoded_once(listing, choice.image_size, in_chans, cache)
     if read.corrupt and not choice.skip_corrupt:
-        names = listing.names()
-        named = ", ".join(f"{names[i]} ({reason})" for i, reason in list(read.corrupt.items())[:_NAMED_FAULTS])
+        some = list(read.corrupt.items())[:_NAMED_FAULTS]
+        named = ", ".join(f"{listing.relative(position)} ({reason})" for position, reason in some)
         more = len(read.corrupt) - _NAMED_FAULTS
         raise DataError(
-            f"{len(read.corrupt)} of {len(names)} images in {listing.root} are corrupt: {named}"
+            f"{len(read.corrupt)} of {len(listing)} images in {listing.root} are corrupt: {named}"
             + (f" and {more} more." if more > 0 else "."),
             hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
         )

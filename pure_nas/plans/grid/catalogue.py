@@ -20,17 +20,12 @@ FOLDER = "experiments"
 
 @dataclass(frozen=True)
 class ExperimentSource:
-    """An experiment file as it was read.
+    """An experiment file as it was read."""
 
-    Attributes:
-        name: a shipped one's name, or the file's without its ending; the folder of a run begins with it.
-        folder: that the file is in, to which a folder of images that it names is relative; None for a shipped one.
-    """
-
-    name: str
+    name: str  # what the folder of a run begins with
     text: str
     file: ExperimentFile
-    folder: Path | None = None
+    folder: Path | None = None  # of the file, to which that of its images is relative
 
 
 def experiment_names() -> tuple[str, ...]:

@@ -55,11 +55,7 @@ def check_names_and_effects(
 ) -> None:
     """Note names that refer to nothing, that occur twice or cannot be shown, and what is set but never used.
 
-    Args:
-        data: the content of a file, however faulty.
-        networks_of: reads a table of networks, as `recipes_of` one of recipes.
-        effects: whether what has no effect is a fault, and so are scales that train nothing and warm-ups that would
-            not end.
+    With `effects`, what has no effect is a fault, and so are scales that train nothing and warm-ups that would not end.
     """
     networks = _Tables("networks", data.get("networks"), networks_of, found)
     recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), recipes_of, found)
@@ -88,12 +84,7 @@ def check_names_and_effects(
 
 
 class _Tables:
-    """The networks or recipes of a file, however faulty. Not all names are known of a table that is faulty.
-
-    Attributes:
-        names: of tables and of their entries.
-        entries: those of the tables that can be read.
-    """
+    """The networks or recipes of a file, however faulty: names of tables and entries, and entries that can be read."""
 
     def __init__(self, key: str, raw: object, reader: TableOf, found: FieldFaults) -> None:
         self._key = key
@@ -143,17 +134,14 @@ class _Tables:
             self._found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
 
     def require_comparable(self, recipes: _Tables | None) -> None:
-        """Note where what a table is compared with does not exist, is itself, or cannot be paired with it.
-
-        Args:
-            recipes: where what is compared may be named together with one of them.
-        """
+        """Note where what a table is compared with, with a recipe or not, does not exist, is itself, or not paired."""
         for name, listed in self.written("against"):
             for written in listed:
                 path = (self._key, name, "against")
                 against = self._compared(written, recipes, path, [name])
                 own = [entry for entry in self.entries if entry.table == name]
-                if against == written and own and all(self._named(against, each.index) == [each] for each in own):
+                others = [other for each in own for other in self.entries if other.named(against, each.index)]
+                if against == written and own and others == own:
                     self._found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
 
     def require_reference(self, written: str, recipes: _Tables) -> None:
@@ -179,9 +167,6 @@ class _Tables:
             if name != network and own is not None and size not in (1, own):
                 self._found.add(path, f"{network} has {size} entries for {own} of {name}; they are paired in order")
         return network
-
-    def _named(self, name: str, index: int) -> list[Entry]:
-        return [entry for entry in self.entries if entry.named(name, index)]
 
 
 def is_folder_name(name: str) -> bool:

@@ -18,26 +18,17 @@ DEPTH = "depth"
 
 @dataclass(frozen=True)
 class Entry:
-    """One network or recipe of a table.
+    """One network or recipe of a table."""
 
-    Attributes:
-        label: its name in the report and on the command line.
-        index: its place in its table.
-        axis: the one field in which it differs from the others of its table, where that is a number: "depth" where
-            it is the base; empty otherwise. `place` is its value there.
-        against: as `recipes` of its `GridTable`.
-        alone: whether its table has no other.
-    """
-
-    label: str
+    label: str  # in the report and on the command line
     table: str
-    index: int
+    index: int  # its place in its table
     settings: Mapping[str, Any]
-    axis: str
-    place: float | None
+    axis: str  # the one number in which it differs from others of its table: a field, or "depth" of the base; or empty
+    place: float | None  # its value there
     against: tuple[str, ...] | None
     recipes: tuple[str, ...] | None
-    alone: bool
+    alone: bool  # whether its table has no other
 
     def named(self, name: str, index: int) -> bool:
         """Whether `name` means it for entry `index` of another table: by label, or by table, paired in order."""

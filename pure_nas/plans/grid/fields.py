@@ -28,19 +28,12 @@ _USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in 
 
 @dataclass(frozen=True)
 class GridTable:
-    """A table of a file: one or more settings, each a value or several.
+    """A table of a file: one or more settings, each a value or several."""
 
-    Attributes:
-        settings: the values of each field, in the order in which they are written.
-        grid: the fields that are written as `{ each = [...] }`.
-        against: what each entry is compared with; None where the table does not say, empty for nothing.
-        recipes: labels of the recipes that a network is trained by; None for all.
-    """
-
-    settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    grid: tuple[str, ...] = ()
-    against: tuple[str, ...] | None = None
-    recipes: tuple[str, ...] | None = None
+    settings: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # in the order of the file
+    grid: tuple[str, ...] = ()  # fields that are written as `{ each = [...] }`
+    against: tuple[str, ...] | None = None  # what each entry is compared with; None: not said
+    recipes: tuple[str, ...] | None = None  # those that a network is trained by; None for all
 
     def choices(self) -> Iterator[dict[str, Any]]:
         """Every combination of values; the field that is written last changes fastest."""
@@ -81,11 +74,7 @@ class FieldReader(ValueReader):
 
 
 class KindsReader(FieldReader):
-    """Reads one value for every parameter kind, a table of some kinds, or several of either.
-
-    Args:
-        table: what a kind's value may also be, as a table.
-    """
+    """Reads one value (or `table`) for every parameter kind, a table of some kinds, or several of either."""
 
     def __init__(self, value_type: Any, table: type[BaseModel] | None = None) -> None:
         super().__init__(value_type)
@@ -169,10 +158,8 @@ class TableOf(ReadBy):
     """Annotates a `GridTable` field of a model.
 
     Args:
-        fields: what may stand in the table.
         check: raises what is wrong with one combination of values.
-        required: fields that must be there.
-        more: further keys, "against" and "recipes".
+        more: further keys than fields, "against" and "recipes".
     """
 
     def __init__(

@@ -27,20 +27,13 @@ from pure_nas.workers.count import Workers, check_workers
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentSettings:
-    """Everything that decides an experiment.
-
-    Attributes:
-        scale_name: the scale that is made; the file's first where it is None.
-        dataset: instead of the scale's.
-        seeds: instead of the scale's; raising it goes on with a run.
-        time_seconds: after which this session stops.
-    """
+    """Everything that decides an experiment."""
 
     source: ExperimentSource
-    scale_name: str | None = None
-    dataset: str | None = None
-    seeds: int | None = None
-    time_seconds: float | None = None
+    scale_name: str | None = None  # the scale that is made; the file's first where it is None
+    dataset: str | None = None  # instead of the scale's
+    seeds: int | None = None  # instead of the scale's; raising it goes on with a run
+    time_seconds: float | None = None  # after which this session stops
     device: str = "auto"
     workers: Workers = 1
     data_dir: Path | None = None

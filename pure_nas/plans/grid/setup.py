@@ -30,18 +30,13 @@ from pure_nas.workers.count import Work
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared(Resources):
-    """An experiment of which everything is known but what it will find.
-
-    Attributes:
-        scored: images that a network is scored on.
-        notes: what is done otherwise than the file says, and why, by what it concerns.
-    """
+    """An experiment of which everything is known but what it will find."""
 
     settings: ExperimentSettings
     grid: Grid
     evaluation: EvaluationSettings | None
-    scored: int
-    notes: Mapping[str, str]
+    scored: int  # images that a network is scored on
+    notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -53,9 +48,7 @@ class Prepared(Resources):
     ) -> dict[str, Expected]:
         """Expected time of each training, by the name of its folder.
 
-        Args:
-            epoch_seconds: how long an epoch took of what was trained before, by digest; the others' is measured over a
-                few steps.
+        It is measured over a few steps, but for those of which it is known by their digest how long an epoch took.
         """
         file = self.settings.file
         held_out = file.split == "validation" or file.validation_curve
@@ -125,26 +118,20 @@ def prepare(settings: ExperimentSettings) -> Prepared:
 
 @dataclass
 class Experiment:
-    """An experiment whose run is locked.
-
-    Attributes:
-        file_replaced: whether the file's words, or what else need not stay, have changed since the run was started.
-        epoch_seconds: how long an epoch took of what was trained before as it would be now, by digest.
-    """
+    """An experiment whose run is locked."""
 
     run: RunDirectory
     grid: Grid
     plan: FixedPlan
     driver: Driver
-    file_replaced: bool
-    epoch_seconds: Mapping[str, float]
+    file_replaced: bool  # the file was edited since the run was started, but asks for the same
+    epoch_seconds: Mapping[str, float]  # of what was trained before as it would be now, by digest
 
     def go(self, listener: Listener[Trained], seconds: float | None = None) -> str:
         """Train what is missing; returns why it stopped.
 
-        Args:
-            seconds: after which nothing more begins. Epochs in progress are finished, and a training whose last epoch
-                is done is scored, so that sessions get further however short they are.
+        Nothing more begins after so many seconds. Epochs in progress are finished, and a training whose last epoch is
+        done is scored, so that sessions get further however short they are.
         """
         self.driver.budget = Budget(seconds, breaks_off=True)
         with closing(self.driver):

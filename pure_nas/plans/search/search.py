@@ -53,10 +53,9 @@ def baselines(space: SearchSpace) -> list[Baseline]:
 def reconcile(
     run: RunDirectory, study: SearchStudy, objectives: Sequence[str], plan: Sequence[Baseline]
 ) -> tuple[dict[int, TrialRecord], list[Asked]]:
-    """Bring the study to what the folders of trials say, which are the truth; a study that was lost is rebuilt.
+    """Finished trials by number, and unfinished ones, as their folders say, which are the truth.
 
-    Returns:
-        Finished trials by number, and those that were begun but not finished.
+    The study is brought to them; one that was lost is rebuilt.
     """
     labels = {baseline.candidate.digest: baseline.label for baseline in plan}
     candidates = {baseline.label: baseline.candidate for baseline in plan}

@@ -33,29 +33,19 @@ _WINDOWS = os.name == "nt"
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(ImageSettings):
-    """Everything that decides a search.
+    """Everything that decides a search."""
 
-    Attributes:
-        study: its name, which is that of its folder too.
-        space_name: where the space came from, for people.
-        space: with the run's epochs and batch size.
-        trials: in total, over every session; so is `time_seconds`, by the clock on the wall.
-        objectives: "error" first, then one or more costs, "noise_error" or metrics.
-        workers: networks trained at once, each in a process of its own unless it is one; "auto" finds out how many.
-        storage: URL of the Optuna storage; None keeps it in the run's folder.
-    """
-
-    study: str
-    space_name: str
+    study: str  # its name, and its folder's
+    space_name: str  # where the space came from, for people
     space: SearchSpace
-    trials: int
+    trials: int  # in total, over every session, as `time_seconds`
     time_seconds: float | None = None
-    objectives: tuple[str, ...] = ("error", "flops")
+    objectives: tuple[str, ...] = ("error", "flops")  # costs, "noise_error" or metrics after the error
     limits: Limits = field(default_factory=Limits)
     sampler: SamplerChoice = "auto"
     workers: Workers = 1
     baselines: bool = True
-    storage: str | None = field(default=None, repr=False)  # it may hold a password
+    storage: str | None = field(default=None, repr=False)  # a URL, which may hold a password; None: in the run's folder
 
     def __post_init__(self) -> None:
         _check_study_name(self.study)

@@ -139,18 +139,13 @@ def prepare(settings: SearchSettings) -> Prepared:
 
 @dataclass
 class Search:
-    """A search whose run is locked.
-
-    Attributes:
-        lost: complete trials whose weights are missing or damaged, which are trained again first.
-        without_weights: other complete trials that have none.
-    """
+    """A search whose run is locked."""
 
     plan: SearchPlan
     driver: Driver
     sampler: ChosenSampler
-    lost: tuple[TrialRecord, ...]
-    without_weights: tuple[TrialRecord, ...]
+    lost: tuple[TrialRecord, ...]  # complete trials whose weights are missing or damaged, which are trained again first
+    without_weights: tuple[TrialRecord, ...]  # other complete trials that have none
 
     @property
     def results(self) -> Results:
@@ -177,11 +172,9 @@ class Search:
 
 @contextmanager
 def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> Iterator[Search]:
-    """Lock the run, check or write its settings, and yield the search.
+    """Lock the run in the folder `out`, check or write its settings, and yield the search.
 
-    Args:
-        out: the folder that holds runs.
-        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
+    With `restore_weights` every complete trial that has lost its weights is trained again, not only those of the front.
     """
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
@@ -195,7 +188,8 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
 
         # Before the run is begun: a storage that cannot be opened must leave none behind that insists on it.
         storage = opened_storage() if settings.storage is not None else None
-        stack.enter_context(locked(run, wanted, _is_of_study, same="settings", option="--study or --out"))
+        held = locked(run, wanted, lambda file: file.match("study.db*"), same="settings", option="--study or --out")
+        stack.enter_context(held)
         if run.exists:  # one that was renamed keeps the name of its study
             wanted["study"] = str(run.settings().get("study", settings.study))
         decided = _decided(prepared, run)
@@ -224,10 +218,6 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         record_start(run, {**wanted, **decided}, describe_environment(prepared.device), trials=settings.trials)
         yield Search(plan, driver, sampler, lost, without_weights)
-
-
-def _is_of_study(path: Path) -> bool:
-    return path.name.startswith("study.db")
 
 
 def _decided(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:

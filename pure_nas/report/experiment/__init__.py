@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pure_nas.findings.findings import Findings
-from pure_nas.findings.results import ExperimentResults
+from pure_nas.files import write_whole
 from pure_nas.report import explained_drawing
 from pure_nas.run.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from pure_nas.findings.findings import Findings
+    from pure_nas.findings.results import ExperimentResults
 
 
 def write_experiment_report(
@@ -16,7 +21,7 @@ def write_experiment_report(
     """Write the tables, the page and the figures into the run's folder.
 
     Args:
-        results: read from the run where they are left out; likewise `findings`.
+        results: read from the run where they are left out; `findings` follow from them.
 
     Returns:
         The files written.
@@ -25,17 +30,25 @@ def write_experiment_report(
         RunError: the run is damaged, a file cannot be written, or something cannot be drawn.
     """
     with explained_drawing(run):
-        from pure_nas.findings.findings import findings_of
+        from pure_nas.findings.findings import document, findings_of
         from pure_nas.findings.results import load_experiment_results
+        from pure_nas.report.data import read_environment
         from pure_nas.report.experiment.charts import paper_figures
-        from pure_nas.report.experiment.page import write_page
-        from pure_nas.report.experiment.tables import write_tables
+        from pure_nas.report.experiment.page import page
+        from pure_nas.report.experiment.tables import comparisons_table, curves_table, networks_table
         from pure_nas.report.matplotlib_chart import write_figures
 
         results = results or load_experiment_results(run)
         findings = findings or findings_of(results)
-        return [
-            *write_tables(run, results, findings),
-            write_page(run, results, findings),
-            *write_figures(run, paper_figures(findings, results.file.split)),
-        ]
+        found = json.dumps(document(results, findings), indent=2, allow_nan=False, ensure_ascii=False)
+        contents = {
+            "experiment.json": f"{found}\n",
+            "experiment.csv": networks_table(results, findings).csv(),
+            "comparisons.csv": comparisons_table(findings.comparisons).csv(),
+            "curves.csv": curves_table(findings).csv(),
+            run.report_path.name: page(results, findings, read_environment(run)),
+        }
+        for name, content in contents.items():
+            write_whole(run.path / name, content)
+        figures = write_figures(run, paper_figures(findings, results.file.split))
+        return [*(run.path / name for name in contents), *figures]

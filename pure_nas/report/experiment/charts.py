@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pure_nas.findings.findings import Findings
-from pure_nas.findings.judged import Spread
-from pure_nas.findings.rows import Row
-from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, NetworkStyle, Series
+from pure_nas.findings.rows import Row, Spread
+from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
 from pure_nas.report.chart_layout import around, with_line_ends
 from pure_nas.report.evaluation_charts import Reading, Readings, evaluation_charts, noise_and_intensity_figures
 from pure_nas.report.experiment.interval_charts import accuracy_chart, differences_chart, hover
-from pure_nas.report.experiment.network_styles import network_styles, varied
+from pure_nas.report.palette import style_of
 
 AXIS_NAMES = {
     "depth": "depth, weighted layers",
@@ -26,6 +25,11 @@ _WIDTH = 6.4
 """Of figures, inches."""
 _WIDEST, _WIDER = 9.0, 3.0
 """How much thicker than usual a line is drawn at most, so that those above it leave its edges free, and its steps."""
+_ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
+_DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
+_PALEST = 0.35
+_LONGEST_END = 8
+"""Characters that have room at the end of a line."""
 Styles = Mapping[str, NetworkStyle]
 
 
@@ -44,7 +48,7 @@ def page_charts(findings: Findings, split: str) -> dict[str, Chart]:
         charts["curves"] = _curves_chart(findings, styles)
     if convergence_lines(rows):
         charts["convergence"] = _convergence_chart(findings, styles)
-    return charts | evaluation_charts([_readings(row, styles[row.label]) for row in rows if row.judged])
+    return charts | evaluation_charts([_readings(row, styles[row.label]) for row in rows if row.evaluation])
 
 
 def paper_figures(findings: Findings, split: str) -> Iterator[Figure]:
@@ -126,31 +130,24 @@ def _curves_chart(findings: Findings, styles: Styles) -> Chart:
     return with_line_ends(chart)
 
 
-@dataclass(frozen=True)
-class ConvergenceLine:
-    """Mean epochs until one network first reached each accuracy.
+class ConvergenceLine(NamedTuple):
+    """Mean epochs until a network first reached each accuracy with every seed, as (accuracy, epochs).
 
-    Attributes:
-        points: accuracy to reach, 0 to 1, and epochs; only where every seed got there.
-        wider: how much thicker than usual it is drawn, so that lines above it that run just as it does do not hide it.
+    It is `wider` than usual where lines that are drawn above it run just as it does and would hide it.
     """
 
     row: Row
-    points: tuple[tuple[float, float], ...]
+    points: list[tuple[float, float]]
     wider: float
 
 
 def convergence_lines(rows: Sequence[Row]) -> list[ConvergenceLine]:
     """The line of each network of which every seed reached something, in the order of drawing."""
-    found = [
-        (row, points)
+    lines = (
+        (row, [(each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed])
         for row in rows
-        if (
-            points := tuple(
-                (each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed
-            )
-        )
-    ]
+    )
+    found = [(row, points) for row, points in lines if points]
     above = [
         sum(set(points) <= set(other) for _, other in found[place + 1 :]) for place, (_, points) in enumerate(found)
     ]
@@ -180,14 +177,9 @@ def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
     return with_line_ends(chart)
 
 
-def noise_kinds(rows: Sequence[Row]) -> list[str]:
-    """The kinds of noise that networks were judged under."""
-    return list(dict.fromkeys(kind for row in rows if row.judged for kind in row.judged.noise))
-
-
 def _readings(row: Row, style: NetworkStyle) -> Readings:
-    assert row.judged is not None
-    noise, intensity = row.judged.noise, row.judged.intensity
+    assert row.evaluation is not None
+    noise, intensity = row.evaluation.noise, row.evaluation.intensity
     found = {f"noise-{kind}": [_reading(each.level, each.accuracy, 100) for each in noise[kind]] for kind in noise}
     found["intensity"] = [_reading(each.factor, each.accuracy, 100) for each in intensity]
     found["features"] = [_reading(each.factor, each.cosine, 1) for each in intensity if each.cosine]
@@ -196,3 +188,49 @@ def _readings(row: Row, style: NetworkStyle) -> Readings:
 
 def _reading(at: float, found: Spread, scale: float) -> Reading:
     return Reading(at, scale * found.mean, scale * found.low, scale * found.high)
+
+
+def network_styles(rows: Sequence[Row]) -> Mapping[str, NetworkStyle]:
+    """The style of every row, by its label: a colour a table, a dash a series."""
+    series: dict[str, list[Row]] = {}
+    roles: dict[str, str] = {}
+    for row in rows:
+        series.setdefault(row.series, []).append(row)
+        if row.table not in roles:
+            roles[row.table] = _role(style_of(row.kind).role, list(roles.values()))
+    names = _names(rows)
+    drawn: list[str] = []
+    found = {}
+    for members in series.values():
+        role = roles[members[0].table]
+        dash = _DASHES[drawn.count(role) % len(_DASHES)]
+        drawn.append(role)
+        for index, row in enumerate(members):
+            share = index / (len(members) - 1) if len(members) > 1 else 1.0
+            opacity = round(_PALEST + (1 - _PALEST) * share, 3)
+            end, name = names[row.label]
+            found[row.label] = NetworkStyle(
+                role=role, shape=style_of(row.kind).symbol, dash=dash, opacity=opacity, name=name, end=end
+            )
+    return found
+
+
+def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """What each row is called at the ends of its lines and in legends: its label, or its number where they are long."""
+    if max((len(row.label) for row in rows), default=0) <= _LONGEST_END:
+        return {row.label: (row.label, row.label) for row in rows}
+    return {row.label: (str(number), f"{number}: {row.label}") for number, row in enumerate(rows, start=1)}
+
+
+def _role(usual: str, taken: Sequence[str]) -> str:
+    """The unit's own colour, or else the one that is used least."""
+    return usual if usual not in taken else min(_ROLES, key=lambda role: (taken.count(role), _ROLES.index(role)))
+
+
+def varied(rows: Sequence[Row]) -> list[list[Row]]:
+    """The series that vary a number, each in the order of that number."""
+    series: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.axis and row.place is not None:
+            series.setdefault(row.series, []).append(row)
+    return [sorted(members, key=lambda row: row.place or 0.0) for members in series.values() if len(members) > 1]

@@ -1,49 +1,87 @@
-"""The findings of an experiment as JSON, complete, and as CSV: a line a network, a comparison and an epoch."""
+"""The tables of an experiment: the terminal, the page and the files show the same ones."""
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, replace
 from typing import Any
 
-from pure_nas.files import write_whole
-from pure_nas.findings.comparisons import Comparison
-from pure_nas.findings.findings import Findings, document
-from pure_nas.findings.judged import Judged, Spread, Viewed
+from pure_nas.analysis.convergence import Speed
+from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.results import ExperimentResults
-from pure_nas.findings.rows import Row
-from pure_nas.report.table import csv_text
-from pure_nas.run.directory import RunDirectory
+from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row, Spread
+from pure_nas.quantities import counted, show_number, show_percent, show_points, show_seconds
+from pure_nas.report.convergence_table import Learner, convergence_table
+from pure_nas.report.experiment.notes import comparison_notes, convergence_notes, evaluated_on, network_notes
+from pure_nas.report.table import NOTHING, Cell, Column, Table, column_names
+from pure_nas.report.table import Row as TableRow
+
+_NETWORK = Column("network", "network", "left")
+_COMPARED_WITH = Column("compared_with", "compared with", "left")
+_TONES = {"better": "better", "worse": "worse", "seeds diverged": "warning"}
+"""Of the verdicts that have one."""
+_COMPARISON_COLUMNS = (
+    *("network", "compared_with", "measure", "kind", "difference", "low", "high", "p", "p_adjusted", "verdict"),
+    *("seeds", "diverged", "reference_seeds", "reference_diverged", "repeats"),
+)
+"""Those of comparisons.csv; those of how soon an accuracy was reached follow where it was."""
 
 
-def write_tables(run: RunDirectory, results: ExperimentResults, findings: Findings) -> list[Path]:
-    """Write experiment.json, experiment.csv, comparisons.csv and curves.csv.
-
-    Raises:
-        RunError: a file cannot be written.
-    """
-    contents = {
-        "experiment.json": json.dumps(document(results, findings), indent=2, allow_nan=False, ensure_ascii=False)
-        + "\n",
-        "experiment.csv": experiment_csv(findings),
-        "comparisons.csv": csv_text([_comparison_line(each) for each in findings.comparisons], tuple(_COMPARED)),
-        "curves.csv": csv_text(list(_curve_lines(findings)), _curve_columns(findings)),
+def experiment_tables(results: ExperimentResults, findings: Findings) -> dict[str, Table]:
+    """Every table that there is something for, in the order of reading; one without rows has notes to read."""
+    compared = comparisons_table(findings.compared_by("accuracy"), f"Differences in {results.file.split} accuracy")
+    evaluated = evaluated_on(results, findings)
+    tables = {
+        "networks": networks_table(results, findings),
+        "comparisons": replace(compared, notes=tuple(comparison_notes(findings))),
+        "quality": _quality(findings, evaluated),
+        "views-differences": _differences(findings, "views", "averaged over views"),
+        "noise": _noise(findings, evaluated),
+        "noise-differences": _differences(findings, "noise", "averaged over the levels of a kind of noise"),
+        "intensity": _intensity(findings, evaluated),
+        "features": _features(findings),
+        "intensity-differences": _differences(findings, "intensity", "averaged over the factors other than 1"),
+        "convergence": _convergence(findings),
+        "speeds": _speeds(findings),
     }
-    for name, content in contents.items():
-        write_whole(run.path / name, content)
-    return [run.path / name for name in contents]
+    noted = {name for name in ("comparisons", "convergence") if tables[name].notes}
+    return {name: table for name, table in tables.items() if table.rows or name in noted}
 
 
-def experiment_csv(findings: Findings) -> str:
-    """One line for each network."""
-    return csv_text([_line(row) for row in findings.rows])
+def networks_table(results: ExperimentResults, findings: Findings) -> Table:
+    """One row a network; files have every number of it, see experiment.csv."""
+    rows, lines = findings.rows, [_line(row) for row in findings.rows]
+    several_tables = len({row.table for row in rows}) < len(rows)
+    people = [
+        _NETWORK,
+        Column("accuracy", "accuracy"),
+        *([Column("interval", "95 % interval", detail=1)] if any(row.spread_interval for row in rows) else []),
+        *([Column("seeds", "seeds", "left")] if any(row.diverged or row.missing for row in rows) else []),
+        Column("params", "params", detail=2),
+        Column("flops", "FLOPs"),
+        Column("depth", "depth", detail=3),
+        Column("seconds", "time"),
+    ]
+    columns = (*(replace(each, files=False) for each in people), *map(Column, column_names(lines)))
+    cells = tuple(
+        TableRow(
+            {**{name: Cell(value) for name, value in line.items()}, **_cells(row)},
+            identity=str(place),
+            section=row.table if several_tables else "",
+        )
+        for place, (row, line) in enumerate(zip(rows, lines, strict=True))
+    )
+    spread = ": mean ± standard deviation" if any(row.std is not None for row in rows) else ""
+    epochs, seeds = counted(results.scale.epochs, "epoch"), counted(results.grid.seeds, "seed")
+    title = f"{results.file.split.capitalize()} accuracy, {epochs}, {seeds}{spread}"
+    return Table("networks", columns, cells, title, tuple(network_notes(results, findings)))
 
 
 def _line(row: Row) -> dict[str, Any]:
+    """What files hold of a network, by column; of its evaluation means, of noise and intensity over their levels."""
     low, high = row.interval or (None, None)
-    return {
+    line = {
         "network": row.label,
         "repeats": row.repeats,
         "unit": row.kind,
@@ -60,32 +98,29 @@ def _line(row: Row) -> dict[str, Any]:
         "diverged": row.diverged,
         "missing": row.missing,
         "seconds": row.seconds,
-        **(_judged(row.judged) if row.judged else {}),
+    }
+    if found := row.evaluation:
+        changed = [each for each in found.intensity if each.factor != 1]
+        line |= {
+            "judged_images": found.images,
+            "top5": _mean(found.top5),
+            "calibration_error": _mean(found.calibration_error),
+        }
+        if found.views:
+            name = f"views_{found.views.name}"
+            line |= {name: found.views.accuracy.mean, f"{name}_top5": _mean(found.views.top5)}
+        line |= {
+            **{f"noise_{kind}": spread.mean for kind, spread in found.noise_accuracy.items()},
+            "intensity": _mean(found.intensity_accuracy),
+            "intensity_agreement": _mean_of(each.agreement for each in changed),
+            "intensity_cosine": _mean_of(each.cosine for each in changed),
+        }
+    return {
+        **line,
         **{f"epochs_to_{each.target:g}": each.mean_epochs for each in row.convergence},
         **{f"seconds_to_{each.target:g}": each.mean_seconds for each in row.convergence},
         **{f"never_reached_{each.target:g}": each.missed for each in row.convergence},
     }
-
-
-def _judged(judged: Judged) -> dict[str, float | None]:
-    """Means over seeds; of a kind of noise over its levels too, of intensity over the changed ones."""
-    changed = [each for each in judged.intensity if each.factor != 1]
-    return {
-        "judged_images": judged.images,
-        "top5": _mean(judged.top5),
-        "calibration_error": _mean(judged.calibration_error),
-        **_viewed(judged.views),
-        **{f"noise_{kind}": spread.mean for kind, spread in judged.noise_accuracy.items()},
-        "intensity": _mean(judged.intensity_accuracy),
-        "intensity_agreement": _mean_of(each.agreement for each in changed),
-        "intensity_cosine": _mean_of(each.cosine for each in changed),
-    }
-
-
-def _viewed(views: Viewed | None) -> dict[str, float | None]:
-    if views is None:
-        return {}
-    return {f"views_{views.name}": views.accuracy.mean, f"views_{views.name}_top5": _mean(views.top5)}
 
 
 def _mean(spread: Spread | None) -> float | None:
@@ -98,42 +133,262 @@ def _mean_of(spreads: Iterable[Spread | None]) -> float | None:
     return statistics.fmean(means) if means else None
 
 
-_COMPARED: Mapping[str, Callable[[Comparison], Any]] = {
-    "network": lambda each: each.label,
-    "compared_with": lambda each: each.reference,
-    "measure": lambda each: each.measure.name,
-    "kind": lambda each: each.measure.kind,
-    "difference": lambda each: each.difference,
-    "low": lambda each: each.low,
-    "high": lambda each: each.high,
-    "p": lambda each: each.p,
-    "p_adjusted": lambda each: each.p_adjusted,
-    "verdict": lambda each: each.said,
-    "seeds": lambda each: each.seeds,
-    "diverged": lambda each: each.diverged,
-    "reference_seeds": lambda each: each.reference_seeds,
-    "reference_diverged": lambda each: each.reference_diverged,
-    "repeats": lambda each: " beside ".join(each.repeats or ()),
-}
-"""The columns that every comparison has; those of how soon an accuracy was reached follow where it was."""
+def _cells(row: Row) -> dict[str, Cell]:
+    """What people read of a network, by column."""
+    seeds = [str(len(row.accuracies))]
+    seeds += [f"{row.diverged} diverged"] if row.diverged else []
+    seeds += [f"{row.missing} to go"] if row.missing else []
+    lost = "warning" if row.diverged else ""
+    return {
+        "network": _name(row),
+        "accuracy": Cell(row.mean, accuracy_text(row), tone="dim" if row.mean is None else "strong"),
+        "interval": Cell(text=interval_text(row.spread_interval)),
+        "seeds": Cell(len(row.accuracies), ", ".join(seeds), "\n".join(row.reasons), tone=lost),
+        "params": Cell(row.params, show_number(row.params)),
+        "flops": Cell(row.flops, show_number(row.flops)),
+        "depth": Cell(row.depth, str(row.depth)),
+        "seconds": NOTHING if row.seconds is None else Cell(row.seconds, show_seconds(row.seconds)),
+    }
 
 
-def _comparison_line(comparison: Comparison) -> dict[str, Any]:
-    line = {name: read(comparison) for name, read in _COMPARED.items()}
+def _name(row: Row) -> Cell:
+    return Cell(row.label, row.label, f"= {row.repeats}" if row.repeats else "", unit=row.kind)
+
+
+def accuracy_text(row: Row) -> str:
+    """Mean and standard deviation, or why there is none."""
+    if row.mean is None:
+        return "no seed came through" if row.diverged else "not trained yet"
+    spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
+    return f"{100 * row.mean:.2f}{spread} %"
+
+
+def interval_text(interval: tuple[float, float] | None, *, signed: bool = False) -> str:
+    """An interval of accuracies, in percent, or of differences, in points; a dash where there is none."""
+    if interval is None:
+        return NOTHING.text
+    low, high = map(show_points, interval) if signed else (f"{100 * each:.2f}" for each in interval)
+    return f"{low} to {high}"
+
+
+def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
+    """One row a comparison; files have more columns, those of how soon an accuracy was reached among them."""
+    shown = (
+        _NETWORK,
+        _COMPARED_WITH,
+        Column("difference", "points"),
+        Column("low", "95 % interval", detail=1),
+        Column("p", "p", detail=2),
+        Column("p_adjusted", "p, Holm"),
+        Column("verdict", "verdict", "left"),
+    )
+    titled = {column.key: column for column in shown}
+    lines = [_comparison_cells(each) for each in compared]
+    columns = (titled.get(name, Column(name)) for name in column_names(lines, _COMPARISON_COLUMNS))
+    return Table("comparisons", tuple(columns), tuple(map(TableRow, lines)), title)
+
+
+def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
+    difference = NOTHING.text if comparison.difference is None else show_points(comparison.difference)
+    cells = {
+        "network": _compared_name(comparison),
+        "compared_with": Cell(comparison.reference, comparison.reference),
+        "measure": Cell(comparison.measure.name),
+        "kind": Cell(comparison.measure.kind),
+        "difference": Cell(comparison.difference, f"({difference})" if comparison.of_survivors else difference),
+        "low": Cell(comparison.low, interval_text(comparison.interval, signed=True)),
+        "high": Cell(comparison.high),
+        "p": _p_value(comparison.p),
+        "p_adjusted": _p_value(comparison.p_adjusted),
+        "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
+        "seeds": Cell(comparison.seeds),
+        "diverged": Cell(comparison.diverged),
+        "reference_seeds": Cell(comparison.reference_seeds),
+        "reference_diverged": Cell(comparison.reference_diverged),
+        "repeats": Cell(" beside ".join(comparison.repeats or ())),
+    }
     for speed in comparison.speeds:
         for unit, found in (("epochs", speed.epochs), ("seconds", speed.seconds)):
             if found:
                 name = f"times_fewer_{unit}_to_{speed.target:g}"
-                line |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-    return line
+                cells |= {name: Cell(found.mean), f"{name}_low": Cell(found.low), f"{name}_high": Cell(found.high)}
+    return cells
 
 
-def _curve_columns(findings: Findings) -> tuple[str, ...]:
-    return "network", "epoch", f"{findings.curve_kind}_accuracy", "lowest", "highest"
+def _compared_name(comparison: Comparison) -> Cell:
+    """With what it repeats: the other network, and what that is compared with where it is something else."""
+    if not comparison.repeats:
+        return Cell(comparison.label, comparison.label)
+    label, reference = comparison.repeats
+    other = "" if reference == comparison.reference else f", compared with {reference}"
+    return Cell(comparison.label, comparison.label, f"= {label}{other}")
 
 
-def _curve_lines(findings: Findings) -> Iterable[dict[str, Any]]:
-    columns = _curve_columns(findings)
-    for row in findings.rows:
-        for point in row.curve:
-            yield dict(zip(columns, (row.label, point.epoch, point.mean, point.low, point.high), strict=True))
+def _p_value(value: float | None) -> Cell:
+    return NOTHING if value is None else Cell(value, "< 0.001" if value < 0.001 else f"{value:.3f}")
+
+
+def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
+    """The comparisons by another measure than the plain accuracy: a row a pair of networks, a column a kind."""
+    compared = findings.compared_by(name)
+    kinds = dict.fromkeys(each.measure.kind for each in compared)
+    columns = (_NETWORK, _COMPARED_WITH, *(Column(kind, kind or "difference", brief=True) for kind in kinds))
+    rows: dict[tuple[str, str], dict[str, Cell]] = {}
+    for each in compared:
+        cells = rows.setdefault((each.label, each.reference), _comparison_cells(each))
+        cells[each.measure.kind] = _difference(each)
+    title = f"Differences in accuracy {averaged}, in points"
+    star = "*: shown by p, corrected for the number of all comparisons."
+    notes = (
+        *([star] if any(each.shown for each in compared) else []),
+        "What networks differ by on the images as they are is part of these differences.",
+    )
+    return Table("differences", columns, tuple(map(TableRow, rows.values())), title, notes)
+
+
+def _difference(comparison: Comparison) -> Cell:
+    """A difference; its interval, p and verdict are below it where there is room."""
+    cells = _comparison_cells(comparison)
+    more = [cells["verdict"].text]
+    if comparison.p is not None:
+        more = [cells["low"].text, f"p {cells['p'].text}, {cells['p_adjusted'].text} corrected", *more]
+    text = f"{cells['difference'].text}{' *' if comparison.shown else ''}"
+    return Cell(comparison.difference, text, "\n".join(more), tone=cells["verdict"].tone)
+
+
+def _per_network(
+    findings: Findings,
+    name: str,
+    titles: Iterable[str],
+    cells: Callable[[EvaluationOverSeeds], Iterable[Cell]],
+    title: str,
+    *notes: str,
+) -> Table:
+    """A row for each network that was evaluated; none where there is nothing but its name."""
+    columns = (_NETWORK, *(Column(each, each, brief=True) for each in titles))
+    rows = (
+        TableRow.of(columns, [_name(row), *cells(row.evaluation)], identity=str(place))
+        for place, row in enumerate(findings.rows)
+        if row.evaluation and len(columns) > 1
+    )
+    return Table(name, columns, tuple(rows), title, tuple(filter(None, notes)))
+
+
+def _quality(findings: Findings, evaluated: str) -> Table:
+    found = [row.evaluation for row in findings.rows if row.evaluation]
+    views = next((each.views.name for each in found if each.views), "")
+    columns: dict[str, Callable[[EvaluationOverSeeds], Spread | None]] = {
+        "top-5": lambda each: each.top5,
+        f"{views}, top-1": lambda each: each.views.accuracy if each.views else None,
+        f"{views}, top-5": lambda each: each.views.top5 if each.views else None,
+        "calibration error": lambda each: each.calibration_error,
+    }
+    columns = {title: read for title, read in columns.items() if any(map(read, found))}
+    return _per_network(
+        findings,
+        "quality",
+        columns,
+        lambda each: [_share(read(each)) for read in columns.values()],
+        "Further measures",
+        evaluated,
+    )
+
+
+def _noise(findings: Findings, evaluated: str) -> Table:
+    kinds = noise_kinds(findings)
+    return _per_network(
+        findings,
+        "noise",
+        ["no noise", *kinds] if kinds else [],
+        lambda each: map(_share, (each.noise[kinds[0]][0].accuracy, *map(each.noise_accuracy.get, kinds))),
+        "Mean accuracy over the levels of each kind of noise",
+        "Networks were not trained with noise, and all see the same draws.",
+        evaluated,
+    )
+
+
+def noise_kinds(findings: Findings) -> list[str]:
+    """The kinds of noise under which networks were evaluated."""
+    return list(dict.fromkeys(kind for row in findings.rows if row.evaluation for kind in row.evaluation.noise))
+
+
+def _intensity(findings: Findings, evaluated: str) -> Table:
+    return _per_network(
+        findings,
+        "intensity",
+        _factors(findings),
+        lambda found: (
+            Cell(each.accuracy.mean, show_percent(each.accuracy.mean), f"{100 * each.agreement.mean:.0f} % same class")
+            for each in found.intensity
+        ),
+        "Accuracy when all values of an image are multiplied by a factor",
+        "Images are multiplied before they are normalised by the mean and deviation of the training images, so that a "
+        "factor is an affine change of what a network sees.",
+        evaluated,
+    )
+
+
+def _features(findings: Findings) -> Table:
+    return _per_network(
+        findings,
+        "features",
+        _factors(findings),
+        lambda found: (
+            NOTHING if each.cosine is None else Cell(each.cosine.mean, f"{each.cosine.mean:.3f}")
+            for each in found.intensity
+        ),
+        "Cosine of the features with those of the images as they are",
+        "Features: what the classifier is given; cosine 1: in the same direction.",
+    )
+
+
+def _factors(findings: Findings) -> list[str]:
+    """Those that the intensity was multiplied by."""
+    found = (row.evaluation.intensity for row in findings.rows if row.evaluation)
+    return list(dict.fromkeys(f"× {each.factor:g}" for factors in found for each in factors))
+
+
+def _share(spread: Spread | None) -> Cell:
+    return NOTHING if spread is None else Cell(spread.mean, show_percent(spread.mean))
+
+
+def _convergence(findings: Findings) -> Table:
+    learners = [Learner(row.label, row.kind, row.convergence, str(place)) for place, row in enumerate(findings.rows)]
+    table = convergence_table(learners) or Table("convergence", (), ())
+    title = f"Epochs / training time until the {findings.curve_kind} accuracy first reached a value"
+    return replace(table, title=title, notes=tuple(convergence_notes(findings)))
+
+
+def _speeds(findings: Findings) -> Table:
+    """How many times fewer epochs and seconds a network took than the one that it is compared with."""
+    compared = [each for each in findings.comparisons if each.speeds]
+    targets = sorted({speed.target for each in compared for speed in each.speeds})
+    columns = [Column(f"{target:g}", f"{100 * target:g} %", brief=True) for target in targets]
+    rows = (
+        TableRow({**_comparison_cells(each), **{f"{speed.target:g}": _speed(speed) for speed in each.speeds}})
+        for each in compared
+    )
+    title = "Times fewer epochs / seconds than the network compared with"
+    notes = (
+        "Ratios of means, where every seed of both reached the accuracy; below 1: more. Epochs are whole, so ratios of "
+        "few are coarse.",
+    )
+    return Table("speeds", (_NETWORK, _COMPARED_WITH, *columns), tuple(rows), title, notes)
+
+
+def _speed(speed: Speed) -> Cell:
+    ratios = [found for found in (speed.epochs, speed.seconds) if found]
+    spread = " / ".join(f"{found.low:.2f} to {found.high:.2f}" for found in ratios)
+    means = " / ".join(f"{found.mean:.2g}" for found in ratios)
+    return Cell(speed.epochs.mean, means, speed.against, tip=f"{spread} between any two seeds")
+
+
+def curves_table(findings: Findings) -> Table:
+    """One row an epoch of a network, for files."""
+    keys = ("network", "epoch", f"{findings.curve_kind}_accuracy", "lowest", "highest")
+    rows = (
+        TableRow({key: Cell(value) for key, value in zip(keys, (row.label, *astuple(point)), strict=True)})
+        for row in findings.rows
+        for point in row.curve
+    )
+    return Table("curves", tuple(map(Column, keys)), tuple(rows))

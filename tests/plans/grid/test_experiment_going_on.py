@@ -131,11 +131,13 @@ def test_a_run_of_a_version_that_did_not_mind_settings_without_effect_is_read(fi
     assert results_of(run).complete == results_of(finished).complete
 
 
-def test_changed_images_are_refused(text: str, image_folder: Path, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    shutil.copytree(image_folder, images)
+def test_equal_images_elsewhere_go_on_and_changed_ones_are_refused(
+    text: str, image_folder: Path, tmp_path: Path
+) -> None:
+    go(settings_of(text, scale_name="tinier"), tmp_path / "run")
+    images = shutil.copytree(image_folder, tmp_path / "called-otherwise")
     settings = settings_of(text, dataset=str(images), scale_name="tinier")
-    go(settings, tmp_path / "run")
+    assert go(settings, tmp_path / "run")[1] == "the training is done"
     (images / "train" / "crosses" / "003.png").unlink()
     with pytest.raises(RunError, match=r"The images of .+ have changed since"):
         go(settings, tmp_path / "run")

@@ -63,7 +63,7 @@ def test_networks_are_judged_beside_the_error(text: str, tmp_path: Path) -> None
     found = results.measurements["adds"][0].evaluation
     assert found["images"] == 15
     assert list(found["noise"]) == ["poisson", "gaussian"]
-    judged = findings_of(results).rows[0].judged
+    judged = findings_of(results).rows[0].evaluation
     assert judged is not None
     assert [point.level for point in judged.noise["poisson"]] == [0.0, 30.0, 10.0]
     under = [point["accuracy"] for point in found["noise"]["poisson"][1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import optuna
 from heard import Heard
 from optuna.trial import FrozenTrial
 
+from pure_nas.plans.search.objective import Objective
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, load_results
 from pure_nas.space.catalogue import load_space
+
+Settings = Callable[..., SearchSettings]
+Objectives = Callable[..., Objective]
 
 
 def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> SearchSettings:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from heard import Heard
-from searches import results_of, run_search, settings_for
+from searches import Settings, results_of, run_search
 
 from pure_nas.plans.search import lost_weights
 from pure_nas.run.directory import RunDirectory
@@ -15,9 +16,9 @@ from pure_nas.run.weights import read_weights
 
 
 @pytest.fixture(scope="module")
-def searched(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(tiny: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
-    run_search(settings_for(image_folder, tiny_space_file, trials=5), out)
+    run_search(tiny(trials=5), out)
     return out
 
 
@@ -26,15 +27,19 @@ def out(searched: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(searched, tmp_path / "out"))
 
 
-def again(image_folder: Path, space: Path, out: Path, **options: bool) -> Heard:
-    heard = Heard()
-    run_search(settings_for(image_folder, space, trials=5), out, heard, **options)
-    return heard
+@pytest.fixture
+def again(tiny: Settings, out: Path) -> Callable[..., Heard]:
+    """Gives the command again."""
+
+    def run(**options: bool) -> Heard:
+        heard = Heard()
+        run_search(tiny(trials=5), out, heard, **options)
+        return heard
+
+    return run
 
 
-def test_weights_of_the_front_are_trained_again_to_the_same_bits(
-    out: Path, image_folder: Path, tiny_space_file: Path
-) -> None:
+def test_weights_of_the_front_are_trained_again_to_the_same_bits(out: Path, again: Callable[..., Heard]) -> None:
     run = RunDirectory(out / "study")
     missing, *_ = results_of(out).front
     damaged = results_of(out).front[-1]
@@ -44,31 +49,31 @@ def test_weights_of_the_front_are_trained_again_to_the_same_bits(
     changed[-5] ^= 4
     run.trial(damaged.number).weights.write_bytes(changed)
     run.trial(missing.number).weights.unlink()
-    heard = again(image_folder, tiny_space_file, out)
+    heard = again()
     assert {each.before.number for each in heard.restored} == {missing.number, damaged.number}
     assert all(each.after is not None and each.after.objectives == each.before.objectives for each in heard.restored)
     assert {path: path.read_bytes() for path in run.path.glob("trials/*/*")} == files
     assert not (run.path / "restored").exists()
-    assert again(image_folder, tiny_space_file, out).restored == []
+    assert again().restored == []
 
 
 def test_weights_of_other_trials_are_trained_again_where_that_is_asked_for(
-    out: Path, image_folder: Path, tiny_space_file: Path
+    out: Path, again: Callable[..., Heard]
 ) -> None:
     found = results_of(out)
     members = {each.number for group in found.groups for each in group}
     other = next(each for each in found.complete if each.number not in members and each.replay_of is None)
     weights = RunDirectory(out / "study").trial(other.number).weights
     weights.unlink()
-    assert again(image_folder, tiny_space_file, out).restored == []
+    assert again().restored == []
     assert not weights.exists()
-    (restored,) = again(image_folder, tiny_space_file, out, restore_weights=True).restored
+    (restored,) = again(restore_weights=True).restored
     assert restored.before.number == other.number
     read_weights(weights)
 
 
 def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
-    out: Path, image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = results_of(out).best
     run = RunDirectory(out / "study")
@@ -82,7 +87,7 @@ def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
     repeat.finish({**result, "number": 5, "replay_of": best.number})
     run.trial(best.number).weights.unlink()
     # As on another machine: networks begin with other weights.
-    settings = settings_for(image_folder, tiny_space_file, trials=6)
+    settings = tiny(trials=6)
     monkeypatch.setattr("pure_nas.workers.work.generator", _other_generator)
     heard = Heard()
     run_search(settings, out, heard)
@@ -103,7 +108,7 @@ def _other_generator(seed: int, *parts: object) -> object:
 
 
 def test_a_move_that_was_cut_short_is_finished(
-    out: Path, image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+    out: Path, again: Callable[..., Heard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = results_of(out).best
     trial = RunDirectory(out / "study").trial(best.number)
@@ -115,7 +120,7 @@ def test_a_move_that_was_cut_short_is_finished(
     with monkeypatch.context() as patch:
         patch.setattr(lost_weights.shutil, "rmtree", cut)
         with pytest.raises(KeyboardInterrupt):
-            again(image_folder, tiny_space_file, out)
-    assert again(image_folder, tiny_space_file, out).restored == []
+            again()
+    assert again().restored == []
     assert trial.has_its_weights
     assert not (out / "study" / "restored").exists()

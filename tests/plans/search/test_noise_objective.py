@@ -6,12 +6,10 @@ import csv
 import json
 from pathlib import Path
 
-import optuna
 import pytest
 from heard import Heard
-from searches import results_of, run_search, settings_for
+from searches import Settings, results_of, run_search
 
-from pure_nas.plans.search.objective import Objective
 from pure_nas.plans.search.settings import objective_names, objective_values
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.report import write_report
@@ -23,10 +21,10 @@ NAMES = objective_names("error,noise_error,params")
 
 
 @pytest.fixture(scope="module")
-def searched(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(tiny: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished search of three trials; not to be changed."""
     out = tmp_path_factory.mktemp("noise")
-    run_search(settings_for(image_folder, tiny_space_file, objectives=NAMES), out)
+    run_search(tiny(objectives=NAMES), out)
     return out
 
 
@@ -45,10 +43,8 @@ def test_every_trial_has_it_and_chance_is_the_reference(searched: Path) -> None:
     assert len({trial.objectives[1] for trial in results.complete}) > 1
 
 
-def test_a_search_that_was_stopped_finds_the_same(
-    searched: Path, image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, objectives=NAMES)
+def test_a_search_that_was_stopped_finds_the_same(tiny: Settings, searched: Path, tmp_path: Path) -> None:
+    settings = tiny(objectives=NAMES)
 
     class Stopped(Exception):  # noqa: N818 - stands for a kill
         pass
@@ -67,8 +63,8 @@ def test_a_search_that_was_stopped_finds_the_same(
     ]
 
 
-def test_workers_measure_the_same(image_folder: Path, tiny_space_file: Path, searched: Path, tmp_path: Path) -> None:
-    run_search(settings_for(image_folder, tiny_space_file, objectives=NAMES, workers=2, trials=2), tmp_path)
+def test_workers_measure_the_same(tiny: Settings, searched: Path, tmp_path: Path) -> None:
+    run_search(tiny(objectives=NAMES, workers=2, trials=2), tmp_path)
     alone = {trial.candidate.digest: trial.objectives for trial in results_of(searched).trials}
     together = {trial.candidate.digest: trial.objectives for trial in results_of(tmp_path).trials}
     both = alone.keys() & together.keys()
@@ -87,12 +83,3 @@ def test_the_report_shows_it(searched: Path) -> None:
     assert [float(row["noise_error"]) for row in rows] == [trial.objectives[1] for trial in front]
     assert (run.figures / "front-noise_error.svg").exists()
     assert "error under noise" in run.report_path.read_text(encoding="utf-8")
-
-
-def test_it_is_an_objective_of_ones_own_study(image_folder: Path, tiny_space_file: Path) -> None:
-    objective = Objective(str(image_folder), str(tiny_space_file), objectives=("error", "noise_error"), device="cpu")
-    study = optuna.create_study(directions=objective.directions)
-    study.optimize(objective, n_trials=1)
-    (error, under_noise) = study.trials[0].values
-    assert 0 <= error <= 1
-    assert 0 <= under_noise <= 1

@@ -15,22 +15,17 @@ import numpy as np
 import optuna
 import pytest
 import torch
+from searches import Objectives
 
-import pure_nas
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
-from pure_nas.errors import DataError, DeviceError, UsageError
+from pure_nas.errors import DataError, UsageError
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.objective import Objective
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.training import Training
-
-
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def optimized(objective: Objective, trials: int, sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
@@ -40,13 +35,9 @@ def optimized(objective: Objective, trials: int, sampler: optuna.samplers.BaseSa
     return study
 
 
-def test_it_is_evaluated_by_a_study_of_the_user(
-    image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_evaluated_by_a_study_of_the_user(objective_of: Objectives, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Dataset, "test", lambda self: pytest.fail("the test images were read"))
-    objective = pure_nas.Objective(
-        str(image_folder), str(tiny_space_file), device="cpu", objectives=("error", "params")
-    )
+    objective = objective_of(objectives=("error", "params"))
     assert objective.directions == ["minimize", "minimize"]
     study = optimized(objective, 3)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
@@ -71,16 +62,17 @@ def test_the_same_candidate_has_the_same_values(image_folder: Path, tiny_space_f
     assert values[0] == values[1]
 
 
-def test_measured_costs_can_be_objectives(image_folder: Path, tiny_space_file: Path) -> None:
-    names = ("error", "memory", "latency")
-    study = optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu", objectives=names), 1)
-    _, memory, latency = study.trials[0].values
+def test_measured_costs_can_be_objectives(objective_of: Objectives) -> None:
+    names = ("error", "memory", "latency", "noise_error")
+    study = optimized(objective_of(objectives=names), 1)
+    _, memory, latency, noise_error = study.trials[0].values
     assert memory > 1000
     assert 0 < latency < 1000
+    assert 0 <= noise_error <= 1
 
 
 def test_candidates_over_a_limit_are_pruned_untrained_with_a_constraint(
-    image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+    objective_of: Objectives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epochs: list[int] = []
     original = Training.run_epoch
@@ -90,7 +82,7 @@ def test_candidates_over_a_limit_are_pruned_untrained_with_a_constraint(
         return original(self)
 
     monkeypatch.setattr(Training, "run_epoch", spy)
-    objective = Objective(str(image_folder), str(tiny_space_file), limits=Limits(params=800), device="cpu")
+    objective = objective_of(limits=Limits(params=800))
     # TPE reads the constraints of every trial from the eleventh on.
     study = optimized(objective, 14, optuna.samplers.TPESampler(seed=0))
     for trial in study.trials:
@@ -104,7 +96,7 @@ def test_candidates_over_a_limit_are_pruned_untrained_with_a_constraint(
 
 @pytest.mark.parametrize("state", ["diverged", "failed"])
 def test_a_trial_that_does_not_complete_is_pruned_with_a_constraint(
-    state: str, image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+    objective_of: Objectives, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = Training._train_epoch
 
@@ -116,51 +108,16 @@ def test_a_trial_that_does_not_complete_is_pruned_with_a_constraint(
         return original(self)
 
     monkeypatch.setattr(Training, "_train_epoch", sick)
-    study = optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu"), 1)
+    study = optimized(objective_of(), 1)
     assert study.trials[0].state.name == "PRUNED"
     assert study.trials[0].constraints == {state: 1.0}
 
 
-def test_it_leaves_no_files(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_leaves_no_files(objective_of: Objectives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    optimized(Objective(str(image_folder), str(tiny_space_file), device="cpu"), 1)
+    optimized(objective_of(), 1)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny_space_file: Path) -> None:
-    images, space = str(image_folder), str(tiny_space_file)
-    with pytest.raises(UsageError, match="no objective"):
-        Objective(images, space, objectives=("error", "speed"))
-    with pytest.raises(UsageError, match="smallest has 365 params"):
-        Objective(images, space, limits=Limits(params=10))
-    with pytest.raises(DeviceError):
-        Objective(images, space, device="tpu")
-    with pytest.raises(UsageError, match="no search space"):
-        Objective(images, "no-such-space")
-    with pytest.raises((DataError, UsageError)):
-        Objective(images + "-missing", space)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"objectives": "flops"},
-        {"objectives": "error"},
-        {"limits": {"params": 10}},
-        {"seed": -1},
-        {"device": "cuda:99"},
-        {"epochs": 0},
-    ],
-)
-def test_refusals_name_no_option_of_the_command_line(
-    arguments: dict[str, Any], image_folder: Path, tiny_space_file: Path
-) -> None:
-    with pytest.raises(UsageError) as raised:
-        Objective(**{"dataset": image_folder, "space": tiny_space_file, "device": "cpu", **arguments})
-    assert "--" not in str(raised.value)
 
 
 def test_corrupt_images_are_refused_or_left_out(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
@@ -172,8 +129,8 @@ def test_corrupt_images_are_refused_or_left_out(image_folder: Path, tiny_space_f
     Objective(folder, tiny_space_file, device="cpu", skip_corrupt=True)
 
 
-def test_images_can_be_brought_to_another_size(image_folder: Path, tiny_space_file: Path) -> None:
-    study = optimized(Objective(image_folder, tiny_space_file, device="cpu", image_size=12), 1)
+def test_images_can_be_brought_to_another_size(objective_of: Objectives) -> None:
+    study = optimized(objective_of(image_size=12), 1)
     assert Architecture.from_json(study.trials[0].user_attrs["architecture"]).image_size == 12
 
 
@@ -201,11 +158,22 @@ def test_images_can_be_brought_to_another_size(image_folder: Path, tiny_space_fi
         ({"data_dir": "~no-such-user/data"}, "The ~ in ~no-such-user/data stands for no home directory"),
         ({"space": Path("~no-such-user/space.toml")}, "stands for no home directory"),
         ({"space": 3}, "A space is a SearchSpace, a name or the path of a file, not 3"),
+        ({"space": "no-such-space"}, "no search space"),
+        ({"dataset": "no-such-images"}, 'no dataset "no-such-images"'),
+        ({"device": "tpu"}, "tpu"),
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"objectives": "flops"}, "must begin with error"),
+        ({"objectives": "error"}, "needs a cost besides error"),
+        ({"limits": {"params": 10}}, "smallest has 365 params"),
+        ({"epochs": 0}, "epochs"),
     ],
 )
-def test_arguments_of_a_wrong_type_are_explained(arguments: dict[str, Any], words: str, image_folder: Path) -> None:
-    with pytest.raises(UsageError, match=words):
-        Objective(**{"dataset": str(image_folder), "device": "cpu", **arguments})
+def test_arguments_that_cannot_be_used_are_explained_without_options_of_the_command_line(
+    arguments: dict[str, Any], words: str, image_folder: Path, tiny_space_file: Path
+) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        Objective(**{"dataset": str(image_folder), "space": tiny_space_file, "device": "cpu", **arguments})
+    assert "--" not in str(raised.value)
 
 
 def test_a_space_may_be_an_object_a_name_or_a_file_and_a_path_is_that_file(
@@ -222,9 +190,9 @@ def test_a_space_may_be_an_object_a_name_or_a_file_and_a_path_is_that_file(
 
 
 def test_numbers_of_numpy_a_string_of_objectives_and_a_mapping_of_limits_mean_what_they_say(
-    image_folder: Path, tiny_space_file: Path
+    objective_of: Objectives, image_folder: Path, tiny_space_file: Path
 ) -> None:
-    plain = Objective(str(image_folder), tiny_space_file, device="cpu", seed=3, epochs=2, limits=Limits(params=1500))
+    plain = objective_of(seed=3, epochs=2, limits=Limits(params=1500))
     other = Objective(
         str(image_folder),
         tiny_space_file,
@@ -242,16 +210,16 @@ def test_numbers_of_numpy_a_string_of_objectives_and_a_mapping_of_limits_mean_wh
         assert trial.constraints["max_params"] == params / 1500 - 1
 
 
-def test_without_a_seed_one_is_drawn_which_repeats_the_values(image_folder: Path, tiny_space_file: Path) -> None:
-    fresh = [Objective(str(image_folder), tiny_space_file, device="cpu", seed=None) for _ in range(2)]
+def test_without_a_seed_one_is_drawn_which_repeats_the_values(objective_of: Objectives) -> None:
+    fresh = [objective_of(seed=None) for _ in range(2)]
     assert fresh[0].seed != fresh[1].seed
     trial = optimized(fresh[0], 1).trials[0]
-    again = Objective(str(image_folder), tiny_space_file, device="cpu", seed=fresh[0].seed)
+    again = objective_of(seed=fresh[0].seed)
     assert list(again(trial)) == trial.values
 
 
-def test_the_best_trial_can_be_run_again(image_folder: Path, tiny_space_file: Path) -> None:
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu", limits={"params": 10**6})
+def test_the_best_trial_can_be_run_again(objective_of: Objectives) -> None:
+    objective = objective_of(limits={"params": 10**6})
     best = optimized(objective, 2).best_trials[0]
     assert list(objective(best)) == best.values
     fixed = optuna.trial.FixedTrial(best.params)
@@ -260,10 +228,8 @@ def test_the_best_trial_can_be_run_again(image_folder: Path, tiny_space_file: Pa
     assert fixed.constraints == best.constraints
 
 
-def test_parameters_that_are_not_of_this_space_are_refused_with_the_way_out(
-    image_folder: Path, tiny_space_file: Path
-) -> None:
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+def test_parameters_that_are_not_of_this_space_are_refused_with_the_way_out(objective_of: Objectives) -> None:
+    objective = objective_of()
     params = optimized(objective, 1).trials[0].params
     without = {name: value for name, value in params.items() if name != "base_width"}
     faults = [
@@ -286,9 +252,9 @@ def test_parameters_that_are_not_of_this_space_are_refused_with_the_way_out(
 
 @pytest.mark.parametrize("directions", [("maximize", "minimize"), ("minimize", "maximize")])
 def test_a_study_that_maximises_is_refused_before_training(
-    directions: tuple[str, str], image_folder: Path, tiny_space_file: Path
+    objective_of: Objectives, directions: tuple[str, str]
 ) -> None:
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    objective = objective_of()
     study = optuna.create_study(directions=directions)
     wrong = ("error", "flops")[directions.index("maximize")]
     with pytest.raises(UsageError, match=f"The study maximises {wrong}") as error:
@@ -308,12 +274,12 @@ def _usual_defaults_afterwards() -> Iterator[None]:
 )
 @pytest.mark.usefixtures("_usual_defaults_afterwards")
 def test_it_trains_in_float32_whatever_the_defaults_of_pytorch_are(
-    dtype: torch.dtype, device: str, image_folder: Path, tiny_space_file: Path
+    objective_of: Objectives, dtype: torch.dtype, device: str
 ) -> None:
-    usual = optimized(Objective(str(image_folder), tiny_space_file, device="cpu"), 1).trials[0]
+    usual = optimized(objective_of(), 1).trials[0]
     torch.set_default_dtype(dtype)
     torch.set_default_device(device)
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+    objective = objective_of()
     with torch.no_grad():
         other = optimized(objective, 1).trials[0]
     assert (other.params, other.values) == (usual.params, usual.values)
@@ -321,7 +287,7 @@ def test_it_trains_in_float32_whatever_the_defaults_of_pytorch_are(
 
 
 def test_threads_of_a_study_find_what_one_finds_and_leave_the_global_random_state_alone(
-    image_folder: Path, tiny_space_file: Path, monkeypatch: pytest.MonkeyPatch
+    objective_of: Objectives, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = Training._train_epoch
 
@@ -332,7 +298,7 @@ def test_threads_of_a_study_find_what_one_finds_and_leave_the_global_random_stat
         return original(self)
 
     monkeypatch.setattr(Training, "_train_epoch", noisy)
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu", epochs=3)
+    objective = objective_of(epochs=3)
     asked = [trial.params for trial in optimized(objective, 6).trials]
     found = []
     for threads in (1, 3):
@@ -347,15 +313,15 @@ def test_threads_of_a_study_find_what_one_finds_and_leave_the_global_random_stat
     assert len(found[0]) == len(asked)
 
 
-def test_copies_and_pickles_give_the_same_values(image_folder: Path, tiny_space_file: Path) -> None:
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+def test_copies_and_pickles_give_the_same_values(objective_of: Objectives) -> None:
+    objective = objective_of()
     trial = optimized(objective, 1).trials[0]
     for copied in (copy.deepcopy(objective), pickle.loads(pickle.dumps(objective))):
         assert list(copied(trial)) == trial.values
 
 
-def test_queued_trials_pruners_and_catch_do_as_in_any_study(image_folder: Path, tiny_space_file: Path) -> None:
-    objective = Objective(str(image_folder), tiny_space_file, device="cpu")
+def test_queued_trials_pruners_and_catch_do_as_in_any_study(objective_of: Objectives) -> None:
+    objective = objective_of()
     study = optuna.create_study(directions=objective.directions, pruner=optuna.pruners.HyperbandPruner())
     study.enqueue_trial({"base_width": 4})
     study.enqueue_trial({"learning_rate.trunk": 1e9})
@@ -365,10 +331,8 @@ def test_queued_trials_pruners_and_catch_do_as_in_any_study(image_folder: Path, 
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
 
 
-def test_a_study_with_another_number_of_objectives_is_refused_before_training(
-    image_folder: Path, tiny_space_file: Path
-) -> None:
-    objective = pure_nas.Objective(str(image_folder), str(tiny_space_file), device="cpu")
+def test_a_study_with_another_number_of_objectives_is_refused_before_training(objective_of: Objectives) -> None:
+    objective = objective_of()
     study = optuna.create_study(direction="minimize")
     with pytest.raises(UsageError, match=r"1 objective\(s\), but this one returns 2: error, flops"):
         study.optimize(objective, n_trials=1)

@@ -10,46 +10,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 import torch
 from heard import Heard
 from interleaved import Interleaved
-from searches import results_of, run_search, settings_for, stored_in
+from searches import Settings, results_of, run_search, stored_in
 
 from pure_nas.plans.search.setup import Prepared, opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import ProcessExecutor
 from pure_nas.workers import work as work_module
 from pure_nas.workers.count import WorkerPlan
-
-# Six candidates in all.
-SMALL_SPACE = """
-[run]
-trials = 6
-epochs = 2
-batch_size = 16
-[architecture]
-stages = 1
-blocks_per_stage = 1
-base_width = { choices = [2, 3, 4] }
-units = { choices = ["conv", "product"] }
-[recipe]
-crop_padding = 1
-learning_rate = 0.05
-"""
-
-
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-@pytest.fixture
-def small_space(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL_SPACE, encoding="utf-8")
-    return path
 
 
 class Interleaving:
@@ -65,10 +36,8 @@ class Interleaving:
         patch.setattr(Prepared, "start_workers", start)
 
 
-def test_workers_get_ready_before_the_search_goes_and_end_with_it(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    prepared = prepare(settings_for(image_folder, tiny_space_file, trials=3, workers=2))
+def test_workers_get_ready_before_the_search_goes_and_end_with_it(tiny: Settings, tmp_path: Path) -> None:
+    prepared = prepare(tiny(trials=3, workers=2))
     with opened(prepared, tmp_path) as search:
         executor, plan = search.workers()
         assert isinstance(executor, ProcessExecutor)
@@ -86,13 +55,11 @@ def test_workers_get_ready_before_the_search_goes_and_end_with_it(
 
 @pytest.mark.parametrize(("slots", "trials"), [(2, 5), (3, 7), (4, 3)])
 def test_a_search_ends_with_as_many_trials_as_asked_for(
-    slots: int, trials: int, image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, slots: int, trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = Interleaving(monkeypatch, slots)
     heard = Heard()
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=trials), tmp_path, heard) == (
-        f"all {trials} trials are done"
-    )
+    assert run_search(tiny(trials=trials), tmp_path, heard) == (f"all {trials} trials are done")
     assert used.executors[0].most == min(slots, trials)
     assert [trial.number for trial in results_of(tmp_path).trials] == list(range(trials))
     assert sorted(record.number for record in heard.trials) == list(range(trials))
@@ -101,10 +68,10 @@ def test_a_search_ends_with_as_many_trials_as_asked_for(
 
 
 def test_a_candidate_that_is_being_trained_is_waited_for_and_repeated(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used = Interleaving(monkeypatch, 4)
-    run_search(settings_for(image_folder, small_space, trials=30, sampler="random"), tmp_path)
+    run_search(small(epochs=2, trials=30), tmp_path)
     trials = results_of(tmp_path).trials
     assert len(trials) == 30
     trained = [job.candidate.digest for job in used.executors[0].submitted]
@@ -118,7 +85,7 @@ def test_a_candidate_that_is_being_trained_is_waited_for_and_repeated(
 
 
 def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [3]
     original = work_module.build
@@ -131,7 +98,7 @@ def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
 
     monkeypatch.setattr(work_module, "build", out_of_memory)
     used = Interleaving(monkeypatch, 4)
-    run_search(settings_for(image_folder, small_space, trials=30, sampler="random"), tmp_path)
+    run_search(small(epochs=2, trials=30), tmp_path)
     trials = results_of(tmp_path).trials
     assert len(trials) == 30
     assert sum(trial.state == "failed" for trial in trials) == 3
@@ -141,19 +108,18 @@ def test_a_candidate_that_waited_is_trained_where_the_first_one_failed(
     }
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 9])
-@pytest.mark.parametrize("slots_after", [1, 3])
-@pytest.mark.parametrize("lost_study", [False, True])
+@pytest.mark.parametrize(
+    ("stop_after", "slots_after", "lost_study"), [(1, 1, False), (1, 3, True), (5, 1, True), (9, 3, False)]
+)
 def test_every_trial_that_was_begun_goes_on_under_its_own_number(
+    small: Settings,
     stop_after: int,
     slots_after: int,
     lost_study: bool,
-    image_folder: Path,
-    small_space: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = settings_for(image_folder, small_space, trials=12, sampler="random")
+    settings = small(epochs=2, trials=12)
     with monkeypatch.context() as patch:
         Interleaving(patch, 3, stop_after=stop_after)
         with pytest.raises(KeyboardInterrupt):
@@ -178,10 +144,10 @@ def test_every_trial_that_was_begun_goes_on_under_its_own_number(
 
 
 def test_the_log_tells_how_many_worked_and_how_fast(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Interleaving(monkeypatch, 2)
-    run_search(settings_for(image_folder, tiny_space_file), tmp_path)
+    run_search(tiny(), tmp_path)
     events = [json.loads(line) for line in (tmp_path / "study" / "log.jsonl").read_text().splitlines()]
     (started,) = [event for event in events if event["event"] == "workers started"]
     assert (started["count"], started["reason"]) == (2, "for a test")
@@ -191,7 +157,7 @@ def test_the_log_tells_how_many_worked_and_how_fast(
 
 
 def test_a_killed_search_with_worker_processes_goes_on_with_every_trial(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
+    tiny: Settings, image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
 ) -> None:
     options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
     options += ["--trials", "500", "--device", "cpu", "--out", str(tmp_path), "--workers", "2", "--sampler", "tpe"]
@@ -210,7 +176,7 @@ def test_a_killed_search_with_worker_processes_goes_on_with_every_trial(
         if trial.has_candidate
     }
     assert sum(result is None for _, result in before.values()) <= 2
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=12), tmp_path) == "all 12 trials are done"
+    assert run_search(tiny(trials=12), tmp_path) == "all 12 trials are done"
     after = results_of(tmp_path).trials
     assert len(after) == max(12, len(before))
     for number, (candidate, result) in before.items():

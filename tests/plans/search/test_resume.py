@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,38 +19,18 @@ import optuna
 import pytest
 from forked import exit_code_of
 from heard import Heard
+from searches import Settings
 
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import load_results
-from pure_nas.space.catalogue import load_space
 from pure_nas.workers import Job
 from pure_nas.workers import work as work_module
 
 SAMPLERS = ("tpe", "nsga2", "gp", "random")
 TOTAL, FIRST = 24, 9
-
-
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-def settings_for(folder: Path, space: Path, **changes: Any) -> SearchSettings:
-    chosen = load_space(str(space))
-    fields: dict[str, Any] = {
-        "study": "study",
-        "dataset": str(folder),
-        "space_name": str(space),
-        "space": chosen,
-        "trials": TOTAL,
-        "baselines": False,
-        "device": "cpu",
-        **changes,
-    }
-    return SearchSettings(**fields)
 
 
 def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
@@ -71,21 +53,39 @@ def stored_states(path: Path) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tiny: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The run of a search by a sampler that nobody stopped."""
+
+    @cache
+    def searched(sampler: str) -> Path:
+        out = tmp_path_factory.mktemp(sampler)
+        search(tiny(sampler=sampler, trials=TOTAL), out)
+        return out / "study"
+
+    return searched
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_resumed_search_equals_an_uninterrupted_one(
-    sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path
+    sampler: str, tiny: Settings, uninterrupted: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    whole = search(settings_for(image_folder, tiny_space_file, sampler=sampler), tmp_path / "whole")
-    search(settings_for(image_folder, tiny_space_file, sampler=sampler, trials=FIRST), tmp_path / "parts")
-    parts = search(settings_for(image_folder, tiny_space_file, sampler=sampler), tmp_path / "parts")
-    assert len(whole) == TOTAL
-    assert parts == whole
-    assert stored_states(tmp_path / "parts" / "study") == stored_states(tmp_path / "whole" / "study")
+    search(tiny(sampler=sampler, trials=FIRST), tmp_path)
+    parts = search(tiny(sampler=sampler, trials=TOTAL), tmp_path)
+    assert len(parts) == TOTAL
+    assert parts == outcomes(uninterrupted(sampler))
+    assert stored_states(tmp_path / "study") == stored_states(uninterrupted(sampler))
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
 def test_a_killed_search_equals_an_uninterrupted_one(
-    sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
+    tiny: Settings,
+    sampler: str,
+    uninterrupted: Callable[[str], Path],
+    image_folder: Path,
+    tiny_space_file: Path,
+    tmp_path: Path,
+    program: list[str],
 ) -> None:
     options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
     options += ["--trials", str(TOTAL), "--sampler", sampler, "--device", "cpu", "--out", str(tmp_path / "killed")]
@@ -101,18 +101,14 @@ def test_a_killed_search_equals_an_uninterrupted_one(
     assert FIRST <= len(finished_before) < TOTAL
     written = {name: (trials / name / "result.json").read_bytes() for name in finished_before}
 
-    settings = settings_for(image_folder, tiny_space_file, sampler=sampler)
-    after = search(settings, tmp_path / "killed")
-    whole = search(settings, tmp_path / "whole")
-    assert after == whole
+    after = search(tiny(sampler=sampler, trials=TOTAL), tmp_path / "killed")
+    assert after == outcomes(uninterrupted(sampler))
     assert {name: (trials / name / "result.json").read_bytes() for name in finished_before} == written
     assert set(stored_states(tmp_path / "killed" / "study")) <= {"COMPLETE", "PRUNED"}
 
 
-def test_a_trial_whose_folder_is_complete_is_told_without_training(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=3)
+def test_a_trial_whose_folder_is_complete_is_told_without_training(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=3)
     before = search(settings, tmp_path)
     # A kill between writing the folder and telling the study leaves the trial running there.
     set_running(tmp_path / "study" / "study.db", 2)
@@ -123,10 +119,10 @@ def test_a_trial_whose_folder_is_complete_is_told_without_training(
 
 
 def test_a_trial_that_ended_and_was_stopped_before_it_was_recorded_trains_only_its_last_epoch_again(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pure_nas.workers.work._SECONDS_BETWEEN_CHECKPOINTS", -1.0)
-    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    settings = tiny(trials=2)
     settings = replace(settings, space=settings.space.with_run(epochs=3))
     whole = search(settings, tmp_path / "whole")
     parts = tmp_path / "parts"
@@ -147,31 +143,27 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_lost_study_is_rebuilt_from_the_folders(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=8, sampler="tpe")
+def test_a_lost_study_is_rebuilt_from_the_folders(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=8, sampler="tpe")
     before = search(settings, tmp_path)
     for path in (tmp_path / "study").glob("study.db*"):
         path.unlink()
-    whole = search(settings_for(image_folder, tiny_space_file, trials=12, sampler="tpe"), tmp_path / "whole")
-    after = search(settings_for(image_folder, tiny_space_file, trials=12, sampler="tpe"), tmp_path)
+    whole = search(tiny(trials=12, sampler="tpe"), tmp_path / "whole")
+    after = search(tiny(trials=12, sampler="tpe"), tmp_path)
     assert after[:8] == before
     assert after == whole
 
 
-def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=4)
+def test_a_kill_before_the_folder_is_written_leaves_the_same_candidate(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=4)
     before = search(settings, tmp_path)
     set_running(tmp_path / "study" / "study.db", 3)
     shutil.rmtree(tmp_path / "study" / "trials" / "0003")
     assert search(settings, tmp_path) == before
 
 
-def test_a_kill_before_a_rejection_is_recorded_rejects_all_the_same(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=4, limits=Limits(params=900))
+def test_a_kill_before_a_rejection_is_recorded_rejects_all_the_same(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=4, limits=Limits(params=900))
     before = search(settings, tmp_path)
     rejected = [number for number, state, *_ in before if state == "rejected"]
     assert rejected
@@ -180,10 +172,8 @@ def test_a_kill_before_a_rejection_is_recorded_rejects_all_the_same(
     assert search(settings, tmp_path) == before
 
 
-def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=2)
+def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=2)
     before = search(settings, tmp_path)
     set_running(tmp_path / "study" / "study.db", 1)
     trial = tmp_path / "study" / "trials" / "0001"
@@ -197,9 +187,9 @@ def test_a_checkpoint_that_was_cut_short_starts_the_trial_anew(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")
 def test_a_trial_that_kills_the_search_twice_has_failed_and_the_search_goes_on(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=3, sampler="random")
+    settings = tiny(trials=3, sampler="random")
     whole = search(settings, tmp_path / "whole")
     original = work_module._train
 

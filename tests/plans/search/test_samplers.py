@@ -10,11 +10,6 @@ from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerName, choose_
 NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "gp", "random")
 
 
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
 @pytest.mark.parametrize(
     ("trials", "seconds", "chosen"),
     [

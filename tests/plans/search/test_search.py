@@ -8,11 +8,10 @@ import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import optuna
 import pytest
 import torch
 from heard import Heard
-from searches import results_of, run_search, settings_for, stored_in
+from searches import Settings, results_of, run_search, settings_for, stored_in
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
@@ -29,34 +28,6 @@ from pure_nas.workers import work as work_module
 
 TIGHT = Limits(params=800)
 """Kept by about a third of the tiny space."""
-
-# Six candidates in all, so that a longer search must repeat itself.
-SMALL_SPACE = """
-[run]
-trials = 6
-epochs = 1
-batch_size = 16
-[architecture]
-stages = 1
-blocks_per_stage = 1
-base_width = { choices = [2, 3, 4] }
-units = { choices = ["conv", "product"] }
-[recipe]
-crop_padding = 1
-learning_rate = 0.05
-"""
-
-
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
-@pytest.fixture
-def small_space(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL_SPACE, encoding="utf-8")
-    return path
 
 
 @pytest.fixture
@@ -78,14 +49,14 @@ def ran(records: tuple[TrialRecord, ...]) -> list[TrialRecord]:
 
 
 def test_a_search_reads_no_test_images_and_ends_with_as_many_trials_as_asked_for(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
     def forbidden(self: Dataset) -> None:
         raise AssertionError("the test images were read")
 
     monkeypatch.setattr(Dataset, "test", forbidden)
     heard = Heard()
-    stop = run_search(settings_for(image_folder, tiny_space_file), tmp_path, heard)
+    stop = run_search(tiny(), tmp_path, heard)
     assert stop == "all 3 trials are done"
     results = results_of(tmp_path)
     assert [trial.number for trial in results.trials] == [0, 1, 2]
@@ -99,10 +70,8 @@ def test_a_search_reads_no_test_images_and_ends_with_as_many_trials_as_asked_for
         assert len(trial.curve) == 1
 
 
-def test_a_finished_search_is_not_trained_again(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, trained: list[str]
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=2)
+def test_a_finished_search_is_not_trained_again(tiny: Settings, tmp_path: Path, trained: list[str]) -> None:
+    settings = tiny(trials=2)
     run_search(settings, tmp_path)
     before = results_of(tmp_path)
     trained.clear()
@@ -112,10 +81,10 @@ def test_a_finished_search_is_not_trained_again(
 
 
 def test_candidates_over_a_limit_are_rejected_before_any_training(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, trained: list[str]
+    tiny: Settings, tmp_path: Path, trained: list[str]
 ) -> None:
     heard = Heard()
-    run_search(settings_for(image_folder, tiny_space_file, trials=4, limits=TIGHT, sampler="random"), tmp_path, heard)
+    run_search(tiny(trials=4, limits=TIGHT, sampler="random"), tmp_path, heard)
     trials = results_of(tmp_path).trials
     rejected = [trial for trial in trials if trial.state == "rejected"]
     counted = [trial for trial in trials if trial.counts]
@@ -138,10 +107,10 @@ def test_candidates_over_a_limit_are_rejected_before_any_training(
 
 
 def test_rejections_in_a_row_end_the_search(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
     monkeypatch.setattr(search_module, "REJECTIONS_IN_A_ROW", 5)
-    settings = settings_for(image_folder, tiny_space_file, trials=50, limits=Limits(params=380), sampler="random")
+    settings = tiny(trials=50, limits=Limits(params=380), sampler="random")
     with pytest.raises(RunError, match=r"5 suggestions in a row were over the limits \(380 params\)"):
         run_search(settings, tmp_path)
     states = [trial.state for trial in results_of(tmp_path).trials]
@@ -149,10 +118,8 @@ def test_rejections_in_a_row_end_the_search(
     assert ["rejected"] * 5 not in [states[start : start + 5] for start in range(len(states) - 5)]
 
 
-def test_a_baseline_over_the_limit_is_rejected_with_its_label(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    run_search(settings_for(image_folder, tiny_space_file, trials=4, limits=TIGHT, baselines=True), tmp_path)
+def test_a_baseline_over_the_limit_is_rejected_with_its_label(tiny: Settings, tmp_path: Path) -> None:
+    run_search(tiny(trials=4, limits=TIGHT, baselines=True), tmp_path)
     by_label = {trial.baseline: trial for trial in results_of(tmp_path).trials}
     assert {label: trial.state for label, trial in by_label.items() if label} == {
         "conv small, usual recipe": "complete",
@@ -164,10 +131,8 @@ def test_a_baseline_over_the_limit_is_rejected_with_its_label(
     }
 
 
-def test_limits_that_nothing_keeps_are_refused_with_the_smallest_cost(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, limits=Limits(params=100))
+def test_limits_that_nothing_keeps_are_refused_with_the_smallest_cost(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(limits=Limits(params=100))
     with pytest.raises(UsageError, match=r"the limit of 100 params: the smallest has 365 params") as raised:
         run_search(settings, tmp_path)
     assert "Raise the limit" in raised.value.hint
@@ -175,9 +140,9 @@ def test_limits_that_nothing_keeps_are_refused_with_the_smallest_cost(
 
 
 def test_a_candidate_that_was_trained_before_is_repeated_for_nothing(
-    image_folder: Path, small_space: Path, tmp_path: Path, trained: list[str]
+    small: Settings, tmp_path: Path, trained: list[str]
 ) -> None:
-    run_search(settings_for(image_folder, small_space, trials=12, sampler="random"), tmp_path)
+    run_search(small(trials=12), tmp_path)
     trials = results_of(tmp_path).trials
     assert len(trials) == 12
     assert len(trained) == len(set(trained)) == len(ran(trials)) <= 6
@@ -201,7 +166,7 @@ def test_a_candidate_that_was_trained_before_is_repeated_for_nothing(
 
 
 def test_a_candidate_that_diverged_counts_and_is_not_trained_again(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
     original = Training._train_epoch
 
@@ -212,7 +177,7 @@ def test_a_candidate_that_diverged_counts_and_is_not_trained_again(
         return original(self)
 
     monkeypatch.setattr(Training, "_train_epoch", sick)
-    run_search(settings_for(image_folder, small_space, trials=12, sampler="random"), tmp_path)
+    run_search(small(trials=12), tmp_path)
     trials = results_of(tmp_path).trials
     diverged = [trial for trial in trials if trial.state == "diverged"]
     assert len(trials) == 12
@@ -229,14 +194,14 @@ def test_a_candidate_that_diverged_counts_and_is_not_trained_again(
 
 
 def test_a_trial_that_ran_out_of_memory_counts_and_a_repeat_of_it_is_tried_again(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def out_of_memory(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     heard = Heard()
     monkeypatch.setattr(work_module, "build", out_of_memory)
-    run_search(settings_for(image_folder, small_space, trials=8, sampler="random"), tmp_path, heard)
+    run_search(small(trials=8), tmp_path, heard)
     trials = results_of(tmp_path).trials
     assert [trial.state for trial in trials] == ["failed"] * 8
     assert all(trial.replay_of is None for trial in trials)
@@ -245,13 +210,11 @@ def test_a_trial_that_ran_out_of_memory_counts_and_a_repeat_of_it_is_tried_again
     assert all(trial.constraints == {"failed": 1.0} for trial in stored_in(tmp_path))
 
 
-def test_baselines_come_first_in_the_order_of_the_plan(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=10, baselines=True)
+def test_baselines_come_first_in_the_order_of_the_plan(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=10, baselines=True)
     plan = prepare(settings).baselines
     assert len(plan) == 8
-    run_search(settings_for(image_folder, tiny_space_file, trials=3, baselines=True), tmp_path)
+    run_search(tiny(trials=3, baselines=True), tmp_path)
     run_search(settings, tmp_path)
     trials = results_of(tmp_path).trials
     assert [trial.baseline for trial in trials] == [*(baseline.label for baseline in plan), "", ""]
@@ -261,8 +224,8 @@ def test_baselines_come_first_in_the_order_of_the_plan(
     ]
 
 
-def test_a_run_that_another_search_holds_is_refused(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=1)
+def test_a_run_that_another_search_holds_is_refused(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=1)
     prepared = prepare(settings)
     with (
         opened(prepared, tmp_path),
@@ -274,9 +237,9 @@ def test_a_run_that_another_search_holds_is_refused(image_folder: Path, tiny_spa
 
 
 def test_a_search_that_was_stopped_before_it_wrote_its_settings_can_begin_again(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=1)
+    settings = tiny(trials=1)
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -290,28 +253,24 @@ def test_a_search_that_was_stopped_before_it_wrote_its_settings_can_begin_again(
     assert run_search(settings, tmp_path) == "all 1 trials are done"
 
 
-def test_a_folder_of_something_else_is_left_alone(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(tiny: Settings, tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(RunError, match="holds files, but no run"):
-        run_search(settings_for(image_folder, tiny_space_file), tmp_path)
+        run_search(tiny(), tmp_path)
     assert [entry.name for entry in (tmp_path / "study").iterdir()] == ["thesis.txt"]
 
 
-def test_other_settings_are_refused_and_other_totals_are_not(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+def test_other_settings_are_refused_and_other_totals_are_not(tiny: Settings, tmp_path: Path) -> None:
+    run_search(tiny(trials=1), tmp_path)
     stored = (tmp_path / "study" / "run.toml").read_bytes()
-    changed = settings_for(
-        image_folder, tiny_space_file, trials=1, seed=5, objectives=("error", "params"), limits=TIGHT
-    )
+    changed = tiny(trials=1, seed=5, objectives=("error", "params"), limits=TIGHT)
     with pytest.raises(RunError, match="was started with other settings") as raised:
         run_search(changed, tmp_path)
     for line in ("seed: 0 in the run, 5 now", "limits.params: nothing in the run, 800 now", "objectives: "):
         assert line in raised.value.message
     assert (tmp_path / "study" / "run.toml").read_bytes() == stored
-    more = settings_for(image_folder, tiny_space_file, trials=2, time_seconds=1000.0, device="auto")
+    more = tiny(trials=2, time_seconds=1000.0, device="auto")
     assert run_search(more, tmp_path) == "all 2 trials are done"
 
 
@@ -331,58 +290,48 @@ def tens_of_seconds(monkeypatch: pytest.MonkeyPatch, trained: list[str]) -> None
 
 
 def test_no_trial_begins_that_would_end_after_the_time(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
     tens_of_seconds(monkeypatch, trained)
-    settings = settings_for(image_folder, tiny_space_file, trials=20, time_seconds=35.0)
+    settings = tiny(trials=20, time_seconds=35.0)
     assert run_search(settings, tmp_path) == "the time is used up"
     assert [trial.seconds for trial in results_of(tmp_path).trials] == [10.0] * 3
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=20, time_seconds=39.0), tmp_path) == (
-        "the time is used up"
-    )
+    assert run_search(tiny(trials=20, time_seconds=39.0), tmp_path) == ("the time is used up")
     assert len(results_of(tmp_path).trials) == 3
 
 
 def test_repeats_do_not_count_as_short_trials(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
     tens_of_seconds(monkeypatch, trained)
-    settings = settings_for(image_folder, small_space, trials=50, time_seconds=69.0, sampler="random", seed=1)
+    settings = small(trials=50, time_seconds=69.0, seed=1)
     assert run_search(settings, tmp_path) == "the time is used up"
     trials = results_of(tmp_path).trials
     assert any(trial.replay_of is not None for trial in trials)
     assert len(ran(trials)) == 6
 
 
-def test_earlier_sessions_count_towards_the_time(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
-    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+def test_earlier_sessions_count_towards_the_time(tiny: Settings, tmp_path: Path) -> None:
+    run_search(tiny(trials=1), tmp_path)
     state = tmp_path / "study" / "state.json"
     assert 0 < json.loads(state.read_text())["seconds"] < 600
     state.write_text('{"schema": 1, "seconds": 3600.0}', encoding="utf-8")
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3500.0), tmp_path) == (
-        "the time is used up"
-    )
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3700.0), tmp_path) == (
-        "all 2 trials are done"
-    )
+    assert run_search(tiny(trials=2, time_seconds=3500.0), tmp_path) == ("the time is used up")
+    assert run_search(tiny(trials=2, time_seconds=3700.0), tmp_path) == ("all 2 trials are done")
 
 
-def test_the_log_tells_the_time_of_a_run_without_a_state(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+def test_the_log_tells_the_time_of_a_run_without_a_state(tiny: Settings, tmp_path: Path) -> None:
+    run_search(tiny(trials=1), tmp_path)
     (tmp_path / "study" / "state.json").unlink()
     log = tmp_path / "study" / "log.jsonl"
     first = datetime.fromisoformat(json.loads(log.read_text().splitlines()[0])["time"])
     with log.open("a") as file:
         file.write(json.dumps({"time": (first + timedelta(hours=1)).isoformat(), "event": "trial ended"}) + "\n")
-    assert run_search(settings_for(image_folder, tiny_space_file, trials=2, time_seconds=3500.0), tmp_path) == (
-        "the time is used up"
-    )
+    assert run_search(tiny(trials=2, time_seconds=3500.0), tmp_path) == ("the time is used up")
 
 
 def test_a_trial_that_was_begun_is_finished_although_the_time_is_used_up(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -390,16 +339,14 @@ def test_a_trial_that_was_begun_is_finished_although_the_time_is_used_up(
     with monkeypatch.context() as patch:
         patch.setattr(Training, "run_epoch", killed)
         with pytest.raises(KeyboardInterrupt):
-            run_search(settings_for(image_folder, tiny_space_file), tmp_path)
-    assert run_search(settings_for(image_folder, tiny_space_file, time_seconds=0.0), tmp_path) == (
-        "the time is used up"
-    )
+            run_search(tiny(), tmp_path)
+    assert run_search(tiny(time_seconds=0.0), tmp_path) == ("the time is used up")
     assert [trial.state for trial in results_of(tmp_path).trials] == ["complete"]
 
 
-def test_every_cost_can_be_an_objective(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+def test_every_cost_can_be_an_objective(tiny: Settings, tmp_path: Path) -> None:
     names = ("error", "params", "latency", "memory", "flops")
-    run_search(settings_for(image_folder, tiny_space_file, trials=2, objectives=names), tmp_path)
+    run_search(tiny(trials=2, objectives=names), tmp_path)
     results = results_of(tmp_path)
     assert results.objective_names == names
     for trial in results.trials:
@@ -414,9 +361,9 @@ def test_every_cost_can_be_an_objective(image_folder: Path, tiny_space_file: Pat
 
 
 def test_the_reference_and_the_sampler_are_decided_once(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=1, sampler="auto", objectives=("error", "latency"))
+    settings = tiny(trials=1, sampler="auto", objectives=("error", "latency"))
     run_search(settings, tmp_path)
     decided = RunDirectory(tmp_path / "study").settings()
     environment = (tmp_path / "study" / "environment.json").read_bytes()
@@ -425,9 +372,7 @@ def test_the_reference_and_the_sampler_are_decided_once(
     monkeypatch.setattr(
         "pure_nas.plans.search.setup.nominal_seconds_per_trial", lambda *_: pytest.fail("estimated again")
     )
-    run_search(
-        settings_for(image_folder, tiny_space_file, trials=2, sampler="auto", objectives=("error", "latency")), tmp_path
-    )
+    run_search(tiny(trials=2, sampler="auto", objectives=("error", "latency")), tmp_path)
     after = RunDirectory(tmp_path / "study").settings()
     assert {**after, "trials": 1} == decided
     assert (tmp_path / "study" / "environment.json").read_bytes() == environment
@@ -435,7 +380,7 @@ def test_the_reference_and_the_sampler_are_decided_once(
 
 
 def test_a_limit_on_latency_rejects_by_what_is_measured(
-    image_folder: Path, small_space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[str]
 ) -> None:
     measured: list[str] = []
 
@@ -444,7 +389,7 @@ def test_a_limit_on_latency_rejects_by_what_is_measured(
         return float(network.architecture.base_width)  # type: ignore[union-attr, arg-type]
 
     monkeypatch.setattr("pure_nas.plans.search.setup.latency_ms", by_width)
-    settings = settings_for(image_folder, small_space, trials=8, sampler="random", limits=Limits(latency_ms=2.5))
+    settings = small(trials=8, limits=Limits(latency_ms=2.5))
     run_search(settings, tmp_path)
     trials = results_of(tmp_path).trials
     assert {trial.candidate.architecture.base_width for trial in trials if trial.counts} == {2}
@@ -455,10 +400,8 @@ def test_a_limit_on_latency_rejects_by_what_is_measured(
     assert len(measured) == len(set(measured)) <= 6
 
 
-def test_the_results_of_a_search_in_progress_are_those_on_disk(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    with opened(prepare(settings_for(image_folder, tiny_space_file, trials=2)), tmp_path) as search:
+def test_the_results_of_a_search_in_progress_are_those_on_disk(tiny: Settings, tmp_path: Path) -> None:
+    with opened(prepare(tiny(trials=2)), tmp_path) as search:
         assert isinstance(search.plan, SearchPlan)
         assert search.plan.counted == 0
         search.go(Heard())

@@ -16,11 +16,6 @@ from pure_nas.plans.search import storage
 from pure_nas.plans.search.storage import close_storage, file_system, open_storage
 
 
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
 def journal_mode(database: Path) -> str:
     with closing(sqlite3.connect(database)) as connection:
         mode: str = connection.execute("PRAGMA journal_mode").fetchone()[0]

@@ -24,11 +24,6 @@ from pure_nas.space.catalogue import load_space
 from pure_nas.space.search_space import SearchSpace
 
 
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-
 @pytest.fixture
 def space(tiny_space_file: Path) -> SearchSpace:
     return load_space(str(tiny_space_file)).with_images(in_chans=1, num_classes=3, image_size=8)

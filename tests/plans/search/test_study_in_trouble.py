@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from heard import Heard
-from searches import results_of, run_search, settings_for, stored_in, stored_trials
+from searches import Settings, results_of, run_search, stored_in, stored_trials
 
 from pure_nas.errors import RunError
 from pure_nas.plans.search.limits import Limits
@@ -19,11 +19,6 @@ from pure_nas.plans.search.setup import prepare
 from pure_nas.plans.search.storage import open_storage
 from pure_nas.plans.search.study import SearchStudy
 from pure_nas.run.directory import RunDirectory
-
-
-@pytest.fixture(autouse=True)
-def _quiet_optuna() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def add_foreign_trial(database: Path, state: str = "COMPLETE") -> None:
@@ -48,9 +43,9 @@ class Meddling(Heard):
 
 
 def test_a_trial_that_another_program_adds_is_refused_and_moving_the_study_away_helps(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
+    tiny: Settings, tmp_path: Path
 ) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=4)
+    settings = tiny(trials=4)
     with pytest.raises(RunError, match="Another program added trials") as raised:
         run_search(settings, tmp_path / "met", Meddling(tmp_path / "met" / "study" / "study.db"))
     assert "move study.db" in raised.value.hint
@@ -65,13 +60,11 @@ def test_a_trial_that_another_program_adds_is_refused_and_moving_the_study_away_
     assert digests[0] == digests[1]
 
 
-def test_a_running_trial_of_another_program_is_refused(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    run_search(settings_for(image_folder, tiny_space_file, trials=1), tmp_path)
+def test_a_running_trial_of_another_program_is_refused(tiny: Settings, tmp_path: Path) -> None:
+    run_search(tiny(trials=1), tmp_path)
     add_foreign_trial(tmp_path / "study" / "study.db", "RUNNING")
     with pytest.raises(RunError, match=r"Trial 1 of the study .* was not suggested by this search"):
-        run_search(settings_for(image_folder, tiny_space_file, trials=2), tmp_path)
+        run_search(tiny(trials=2), tmp_path)
 
 
 class Destroying(Heard):
@@ -87,10 +80,8 @@ class Destroying(Heard):
             connection.commit()
 
 
-def test_a_study_that_breaks_during_the_search_loses_no_trial(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=2)
+def test_a_study_that_breaks_during_the_search_loses_no_trial(tiny: Settings, tmp_path: Path) -> None:
+    settings = tiny(trials=2)
     with pytest.raises(RunError, match='The study "study" cannot be used') as raised:
         run_search(settings, tmp_path, Destroying(tmp_path / "study" / "study.db"))
     assert "\n" not in raised.value.message
@@ -102,9 +93,9 @@ def test_a_study_that_breaks_during_the_search_loses_no_trial(
 
 
 def test_a_search_killed_while_it_told_the_limits_tells_the_rest_on_the_next_start(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = settings_for(image_folder, tiny_space_file, trials=1, limits=Limits(params=10_000, flops=10**9))
+    settings = tiny(trials=1, limits=Limits(params=10_000, flops=10**9))
     original = optuna.trial.Trial.set_constraint
     told: list[str] = []
 
@@ -126,12 +117,12 @@ def test_a_search_killed_while_it_told_the_limits_tells_the_rest_on_the_next_sta
     assert len(stored.constraints) == 2
 
 
-def test_a_study_kept_elsewhere_works_and_goes_on(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
+def test_a_study_kept_elsewhere_works_and_goes_on(tiny: Settings, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
-    run_search(settings_for(image_folder, tiny_space_file, trials=2, storage=url), tmp_path / "parts")
+    run_search(tiny(trials=2, storage=url), tmp_path / "parts")
     assert not (tmp_path / "parts" / "study" / "study.db").exists()
-    run_search(settings_for(image_folder, tiny_space_file, trials=4, storage=url), tmp_path / "parts")
-    run_search(settings_for(image_folder, tiny_space_file, trials=4), tmp_path / "whole")
+    run_search(tiny(trials=4, storage=url), tmp_path / "parts")
+    run_search(tiny(trials=4), tmp_path / "whole")
     outcomes = [
         [(trial.candidate.digest, trial.objectives) for trial in results_of(tmp_path / name).trials]
         for name in ("parts", "whole")
@@ -139,14 +130,12 @@ def test_a_study_kept_elsewhere_works_and_goes_on(image_folder: Path, tiny_space
     assert outcomes[0] == outcomes[1]
     assert [trial.state.name for trial in stored_trials(url)] == ["COMPLETE"] * 4
     with pytest.raises(RunError, match="Trial 0 is complete in the study, but"):
-        run_search(settings_for(image_folder, tiny_space_file, storage=url), tmp_path / "another")
+        run_search(tiny(storage=url), tmp_path / "another")
 
 
-def test_a_rebuilt_study_takes_for_a_baseline_only_what_was_one(
-    image_folder: Path, tiny_space_file: Path, tmp_path: Path
-) -> None:
+def test_a_rebuilt_study_takes_for_a_baseline_only_what_was_one(tiny: Settings, tmp_path: Path) -> None:
     """A sampled trial may train what a baseline trains; samplers count it as theirs."""
-    settings = settings_for(image_folder, tiny_space_file, trials=2)
+    settings = tiny(trials=2)
     run_search(settings, tmp_path / "out")
     run = RunDirectory(tmp_path / "out" / "study")
     plan = [Baseline(f"baseline {number}", run.trial(number).candidate()) for number in (0, 1)]
