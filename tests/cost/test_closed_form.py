@@ -12,17 +12,14 @@ from hypothesis import given, settings
 from small_architectures import small_architectures
 from torch.utils.flop_counter import FlopCounterMode
 
-import pure_nas.space.unit
 from pure_nas.cost.count import count, count_architecture
 from pure_nas.cost.layers import cost_of, layer_costs
-from pure_nas.errors import PureNasError
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.unit import CONV, UnitCost, UnitPlace
 
 PARTS = ("params", "macs", "norm", "elementwise", "pooling", "flops")
-CIFAR_MMACS = {20: 40.8, 32: 69.1, 44: 97.4, 56: 125.7, 110: 253.1, 272: 635.4}
-IMAGENET_GMACS = {18: 1.81, 34: 3.66, 50: 4.09, 101: 7.80, 152: 11.51}
+CIFAR = {20: 40.8, 32: 69.1, 44: 97.4, 56: 125.7, 110: 253.1, 272: 635.4}
+MMACS = {**CIFAR, 18: 1810, 34: 3660, 50: 4090, 101: 7800, 152: 11510}
 
 
 @settings(max_examples=30, deadline=None)
@@ -100,15 +97,11 @@ def test_a_residual_scale_is_a_layer_of_one_operation_an_element() -> None:
     assert sum(layer.flops for layer in extra) == outputs
 
 
-@pytest.mark.parametrize(("depth", "mmacs"), CIFAR_MMACS.items())
-def test_cifar_networks_have_the_known_macs(depth: int, mmacs: float) -> None:
-    assert round(cost_of(Architecture.named(f"pure{depth}")).macs / 1e6, 1) == mmacs
-    assert cost_of(Architecture.named(f"resnet{depth}")).macs == cost_of(Architecture.named(f"pure{depth}")).macs
-
-
-@pytest.mark.parametrize(("depth", "gmacs"), IMAGENET_GMACS.items())
-def test_imagenet_networks_have_the_known_macs(depth: int, gmacs: float) -> None:
-    assert round(cost_of(Architecture.named(f"pure{depth}")).macs / 1e9, 2) == gmacs
+@pytest.mark.parametrize(("depth", "mmacs"), MMACS.items())
+def test_known_networks_have_the_known_macs(depth: int, mmacs: float) -> None:
+    pure, resnet = (cost_of(Architecture.named(f"{name}{depth}")).macs for name in ("pure", "resnet"))
+    assert pure == resnet
+    assert pure / 1e6 == pytest.approx(mmacs, abs=0.05 if depth in CIFAR else 5)
 
 
 def test_a_product_twin_costs_a_scalar_a_block_and_elementwise_work_only() -> None:
@@ -129,17 +122,3 @@ assert len(list(layer_costs(Architecture.named("pure34"))))
 assert not {"torch", "fvcore", "optuna"} & set(sys.modules), "PyTorch was imported"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("part", ["params", "macs", "elementwise"])
-def test_a_unit_with_a_wrong_cost_is_refused(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_much(place: UnitPlace) -> UnitCost:
-        right = CONV.cost(place)
-        return replace(right, **{part: getattr(right, part) + 1})
-
-    wrong = replace(CONV, name="wrong", cost=too_much)
-    monkeypatch.setitem(pure_nas.space.unit.UNITS.registered, "wrong", wrong)
-    architecture = Architecture(units=(("conv", "wrong"),), base_width=2, image_size=8)
-    with pytest.raises(PureNasError, match="closed-form cost") as raised:
-        count_architecture(architecture)
-    assert "wrong" in raised.value.hint

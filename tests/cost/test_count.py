@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -42,12 +43,9 @@ def test_counting_leaves_statistics_modes_gradients_and_random_state_alone(train
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_the_count_is_the_same_in_training_and_evaluation_mode_and_in_double_precision() -> None:
-    network = build(MIXED)
-    expected = cost_of(MIXED)
-    assert count(network.train(), 2, 9) == expected
-    assert count(network.eval(), 2, 9) == expected
-    assert count(network.double(), 2, 9) == expected
+@pytest.mark.parametrize("prepare", [nn.Module.train, nn.Module.eval, nn.Module.double])
+def test_the_count_is_the_same_in_every_mode_and_in_double_precision(prepare: Callable[[nn.Module], nn.Module]) -> None:
+    assert count(prepare(build(MIXED)), 2, 9) == cost_of(MIXED)
 
 
 def test_a_network_that_is_not_ours_is_counted_too() -> None:
@@ -76,13 +74,16 @@ def test_what_was_counted_before_is_not_traced_again(monkeypatch: pytest.MonkeyP
     assert count_architecture(deeper) == cost_of(deeper)
 
 
-def test_a_closed_form_that_is_wrong_is_refused_also_where_the_parts_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    count_architecture(MIXED)
-
+@pytest.mark.parametrize("part", ["params", "macs", "elementwise"])
+def test_a_unit_with_a_wrong_cost_is_refused_also_where_the_parts_are_known(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def wrong(place: UnitPlace) -> UnitCost:
-        return replace(PRODUCT.cost(place), macs=1)
+        right = PRODUCT.cost(place)
+        return replace(right, **{part: getattr(right, part) + 1})
 
+    count_architecture(MIXED)
     monkeypatch.setattr("pure_nas.space.unit.UNITS.built_in", {"conv": CONV, "product": replace(PRODUCT, cost=wrong)})
-    with pytest.raises(PureNasError, match="differs from what fvcore counts") as raised:
+    with pytest.raises(PureNasError, match=r"closed-form cost .* differs from what fvcore counts") as raised:
         count_architecture(MIXED)
     assert "conv, product" in raised.value.hint

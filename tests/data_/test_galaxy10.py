@@ -48,31 +48,20 @@ def test_the_real_layout_is_read_and_a_tenth_of_each_class_is_the_test_part(data
     shown = [numbers(images, loaded) for images in (loaded.train, loaded.validation, loaded.test())]
     assert sorted(chain(*shown)) == list(range(100))
     assert [number % 10 for number in shown[0]] == loaded.train.labels.tolist()
-
-
-def test_images_are_upright_and_their_channels_in_order(data_dir: Path) -> None:
-    write_galaxy10(data_dir, 40)
-    loaded = load(data_dir, image_size=32)
-    images = unnormalised(torch.cat([x for x, _ in loaded.train.batches(64)]), loaded)
-    for image in images:
+    for image in unnormalised(torch.cat([x for x, _ in loaded.train.batches(64)]), loaded):
         number = int(image.max()) - 1
-        assert image[number % 3, 0].tolist() == [number + 1] * 32
-        assert int(image[:, 17:].max()) == 0
+        assert image[number % 3, 0].tolist() == [number + 1] * 16
+        assert int(image[:, 9:].max()) == 0
 
 
 def test_the_test_part_stays_when_the_seed_changes(data_dir: Path) -> None:
     write_galaxy10(data_dir, 100)
     first, second = (load(data_dir, image_size=16, seed=seed) for seed in (0, 1))
+    assert first.facts["decoded_size"] == 256
+    assert "stored_size" not in first.facts
     assert numbers(first.test(), first) == numbers(second.test(), second)
     assert numbers(first.validation, first) != numbers(second.validation, second)
     assert first.fingerprint != second.fingerprint
-
-
-def test_the_size_of_the_file_is_said_where_another_is_shown(data_dir: Path) -> None:
-    write_galaxy10(data_dir, 20)
-    facts = [load(data_dir, image_size=size).facts for size in (16, None)]
-    assert [each.get("decoded_size") for each in facts] == [256, None]
-    assert "stored_size" not in facts[0]
 
 
 def test_images_too_large_for_memory_are_read_from_the_disk_as_they_are_wanted(
@@ -96,9 +85,11 @@ def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.Mo
     path = write_galaxy10(data_dir, 20)
     first = load(data_dir, image_size=16)
     monkeypatch.setattr("pure_nas.data.sources.galaxy10.Galaxy10File.slabs", lambda self: pytest.fail("unpacked again"))
-    again = load(data_dir, image_size=16)
+    moved = data_dir.rename(data_dir.with_name("moved"))
+    again = load(moved, image_size=16)
     assert again.fingerprint == first.fingerprint
-    assert len(again.test()) == len(first.test())
+    assert len(again.test()) == 2
+    moved.rename(data_dir)
     monkeypatch.undo()
     assert load(data_dir, image_size=24).fingerprint != first.fingerprint
     path.unlink()
@@ -257,14 +248,6 @@ def test_who_waits_for_another_to_unpack_says_so(
     assert caplog.messages.count(waits) == 1
 
 
-def test_a_moved_data_directory_keeps_what_was_unpacked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_galaxy10(data_dir, 20)
-    first = load(data_dir, image_size=16)
-    monkeypatch.setattr(Galaxy10File, "slabs", lambda self: pytest.fail("unpacked again"))
-    moved = data_dir.rename(data_dir.with_name("moved"))
-    assert load(moved, image_size=16).fingerprint == first.fingerprint
-
-
 def test_unpacked_images_that_are_deleted_while_they_are_read_are_named(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,13 +281,6 @@ def test_a_file_cut_short_is_one_clear_message(data_dir: Path, keep: float, mess
     assert "\n" not in caught.value.message
     assert "zenodo.org" in caught.value.hint
     assert "the file there now is damaged" in caught.value.hint
-
-
-def test_a_file_of_something_else_is_refused(data_dir: Path) -> None:
-    data_dir.mkdir()
-    (data_dir / "Galaxy10_DECals.h5").write_text("<html>Please accept cookies</html>")
-    with pytest.raises(DataError, match="is damaged, or no HDF5 file"):
-        load(data_dir)
 
 
 def test_a_damaged_piece_is_found_when_it_is_unpacked_and_nothing_is_kept(data_dir: Path) -> None:
@@ -357,9 +333,9 @@ print(type(dataset.train.pixels).__name__, shown, len(dataset.test()))
 @pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
 def test_memory_stays_bounded_however_large_the_file_is(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "Galaxy10_DECals.h5", "w") as file:
-        # 295 MB, of which almost nothing is written: pieces that were never filled read as zeros.
-        file.create_dataset("images", (1500, 256, 256, 3), np.uint8, chunks=(60, 64, 64, 3), compression="gzip")
-        file["ans"] = np.arange(1500) % 10
+        # 197 MB, of which almost nothing is written: pieces that were never filled read as zeros.
+        file.create_dataset("images", (1000, 256, 256, 3), np.uint8, chunks=(60, 64, 64, 3), compression="gzip")
+        file["ans"] = np.arange(1000) % 10
     command = [sys.executable, "-c", BOUNDED, str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["too large to read whole", "StreamedPixels 1215 150"]
+    assert done.stdout.splitlines() == ["too large to read whole", "StreamedPixels 810 100"]

@@ -9,8 +9,7 @@ import pytest
 
 from pure_nas.analysis.convergence import Convergence, Speed, TimesFewer
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.findings.comparisons import Comparison
-from pure_nas.findings.findings import Findings
+from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, Factor, Measure, Row, Spread, Viewed
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.table import Table
@@ -52,7 +51,8 @@ def tables_of(*comparisons: Comparison, rows: tuple[Row, ...] = ()) -> dict[str,
 
 def texts(table: Table) -> list[list[str]]:
     """What people read in each cell."""
-    return [[row.cell(column).plain for column in table.shown] for row in table.rows]
+    rows = ([row.cell(column) for column in table.shown] for row in table.rows)
+    return [[" ".join(f"{cell.text} {cell.more}".split()) for cell in row] for row in rows]
 
 
 def row(label: str, *convergence: Convergence, evaluation: EvaluationOverSeeds | None = None) -> Row:
