@@ -45,7 +45,9 @@ def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> 
     Placements are counted stage by stage; what is kept of the stages so far is what may still be chosen and
     which units occur, because those decide which settings count.
     """
-    states: Counter[tuple[Alive, Names]] = Counter(dict.fromkeys(_starts(axes.units), 1))
+    choices_of_units = axes.units.axis.values
+    starts = [(name,) for name in choices_of_units] if axes.units.per == "network" else [choices_of_units]
+    states: Counter[tuple[Alive, Names]] = Counter({(alive, frozenset()): 1 for alive in starts})
     for stage, choices in enumerate(blocks):
         following: Counter[tuple[Alive, Names]] = Counter()
         for (alive, used), ways in states.items():
@@ -54,12 +56,6 @@ def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> 
                     following[left, used | names] += ways * placements * _thresholds(axes, "stage", stage, names)
         states = following
     return sum(ways * _network_settings(axes, used) for (_, used), ways in states.items())
-
-
-def _starts(units: UnitsAxis) -> list[tuple[Alive, Names]]:
-    if units.per == "network":
-        return [((name,), frozenset()) for name in units.axis.values]
-    return [(units.axis.values, frozenset())]
 
 
 def _placements(units: UnitsAxis, alive: Alive, stage: int, length: int) -> Iterator[tuple[Alive, Names, int]]:

@@ -1,19 +1,38 @@
-"""Residual blocks whose tail (norm, product unit, norm and skip) is one autograd function."""
+"""Residual blocks whose tail (norm, product unit, norm and skip) is one autograd function.
+
+On the CPU it saves the first norm's input, the unit's output and the statistics of each channel. What lies between is
+computed again in the backward pass.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from pure_nas.nn.fused import tail as fused_tail
-from pure_nas.nn.fused.unit import FusedConvPU, is_plain, runs_eagerly
+from pure_nas.nn.fused.unit import (
+    Floor,
+    FusedConvPU,
+    backward_dtype,
+    is_plain,
+    power,
+    power_gradients,
+    refuse_second_derivative,
+    runs_eagerly,
+    scaled,
+    wide,
+)
 from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock
+from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton import block as triton_block
 
 logger = logging.getLogger(__name__)
+_aten = torch.ops.aten
 
 
 def product_unit_path(device: torch.device) -> str:
@@ -62,7 +81,7 @@ def _tail(
     A ReLU before a product unit changes nothing: its threshold is above zero.
     """
     assert isinstance(block.unit, FusedConvPU)
-    product_tail = fused_tail.product_tail if c.device.type == "cpu" else triton_block.product_tail
+    product_tail = _product_tail if c.device.type == "cpu" else triton_block.product_tail
     return product_tail(c, skip, block.norm1, block.unit, block.norm2, relu, scale)
 
 
@@ -88,3 +107,115 @@ def _has_hooks(module: nn.Module) -> bool:
     return bool(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
     )
+
+
+def _product_tail(
+    c: Tensor,
+    skip: Tensor | None,
+    norm1: nn.BatchNorm2d,
+    unit: ConvPU,
+    norm2: nn.BatchNorm2d,
+    relu: bool,
+    scale: float = 1.0,
+) -> Tensor:
+    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
+
+    Running statistics move as in `nn.BatchNorm2d`.
+
+    Shape:
+        c (N, C, H, W), skip and result (N, C', H', W'). The result is float32, and float64 where c is.
+    """
+    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, *scaled(norm2, scale)
+    out: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), *parameters)
+    return F.relu(out) if relu else out
+
+
+class _ProductTail(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        c: Tensor,
+        skip: Tensor | None,
+        modules: tuple[nn.BatchNorm2d, ConvPU, nn.BatchNorm2d],
+        *parameters: Tensor,
+    ) -> Tensor:
+        norm1, unit, norm2 = modules
+        gamma1, beta1, weight, theta, gamma2, beta2 = parameters
+        floor = Floor.of(theta)
+        x = wide(c)
+        moments1 = _moments(x, norm1)
+        y, passed = power(floor.logarithm_(_normed(x, gamma1, beta1, moments1)), weight, unit)
+        moments2 = _moments(y, norm2)
+        out = _normed(y, gamma2, beta2, moments2)
+        ctx.save_for_backward(c, y, passed, gamma1, beta1, weight, theta, gamma2, *moments1[:2], *moments2[:2])
+        ctx.t, ctx.eps1, ctx.eps2, ctx.unit = floor.t, norm1.eps, norm2.eps, unit
+        ctx.operand_dtype = backward_dtype(c.device.type)
+        return out if skip is None else out.add_(skip)
+
+    @staticmethod
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative()
+        c, y, passed, gamma1, beta1, weight, theta, gamma2, mean1, variance1, mean2, variance2 = ctx.saved_tensors
+        moments1, moments2 = (mean1, variance1, ctx.eps1), (mean2, variance2, ctx.eps2)
+        needs_c, needs_skip, _, needs_gamma1, needs_beta1, needs_weight, needs_theta = ctx.needs_input_grad[:7]
+        needs_gamma2, needs_beta2 = ctx.needs_input_grad[7:]
+        needs_norm1 = needs_c, needs_gamma1, needs_beta1
+        needs_logarithm = any(needs_norm1) or needs_theta
+        d_c = d_gamma1 = d_beta1 = d_theta = d_weight = None
+        d_out = _laid_out_like(d_out, y)
+        d_y, d_gamma2, d_beta2 = _norm_gradients(
+            d_out, y, gamma2, moments2, (needs_logarithm or needs_weight, needs_gamma2, needs_beta2)
+        )
+        if d_y is not None:
+            floor = Floor(theta, ctx.t)
+            x = wide(c)
+            logarithm = floor.logarithm_(_normed(x, gamma1, beta1, moments1))
+            needs = needs_logarithm, needs_weight
+            d_exponent = d_y.mul_(y)
+            d_logarithm, d_weight = power_gradients(
+                d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
+            )
+            del d_y, d_exponent
+            if d_logarithm is not None:
+                d_normed, d_theta = floor.gradients(d_logarithm, logarithm.exp2_(), any(needs_norm1), needs_theta)
+                if d_normed is not None:
+                    d_c, d_gamma1, d_beta1 = _norm_gradients(d_normed, x, gamma1, moments1, needs_norm1)
+        d_skip = d_out if needs_skip else None
+        # The engine casts a gradient to the dtype of its input.
+        return d_c, d_skip, None, d_gamma1, d_beta1, d_weight, d_theta, d_gamma2, d_beta2
+
+
+_Moments = tuple[Tensor, Tensor, float]
+"""Mean and biased variance of each channel, and the norm's eps."""
+
+
+def _moments(x: Tensor, norm: nn.BatchNorm2d) -> _Moments:
+    """Those of a batch, after which the running statistics of `norm` moved."""
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked.add_(1)
+    momentum = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
+    mean, variance = _aten.batch_norm_update_stats(x, norm.running_mean, norm.running_var, momentum)
+    return mean, variance, norm.eps
+
+
+def _normed(x: Tensor, gamma: Tensor, beta: Tensor, moments: _Moments) -> Tensor:
+    """The same to the last bit in the forward and in the backward pass."""
+    mean, variance, eps = moments
+    normed: Tensor = _aten.native_batch_norm(x, gamma, beta, mean, variance, False, 0.0, eps)[0]
+    return normed
+
+
+def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:
+    """`x` in the layout of `other`: a norm takes six times as long on two different ones."""
+    return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
+
+
+def _norm_gradients(
+    d_normed: Tensor, x: Tensor, gamma: Tensor, moments: _Moments, needs: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """dL/dx, dL/dgamma and dL/dbeta of a norm in training mode, as far as needed."""
+    mean, variance, eps = moments
+    gradients: tuple[Tensor | None, Tensor | None, Tensor | None] = _aten.native_batch_norm_backward(
+        d_normed, x, gamma, None, None, mean, (variance + eps).rsqrt_(), True, eps, needs
+    )
+    return gradients

@@ -82,6 +82,13 @@ def backward_dtype(device_type: str) -> torch.dtype | None:
     return torch.bfloat16 if bfloat16 else None
 
 
+def scaled(norm: nn.BatchNorm2d, scale: float) -> tuple[Tensor, Tensor]:
+    """Weight and bias of `norm` with which its result is `scale` times as large: autograd knows the rest."""
+    if scale == 1.0:
+        return norm.weight, norm.bias
+    return norm.weight * scale, norm.bias * scale
+
+
 @dataclass(frozen=True)
 class Floor:
     """The threshold t = softplus(theta) + 1e-7 of a unit and what the backward pass asks about it.

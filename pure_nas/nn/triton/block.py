@@ -31,8 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn.fused.tail import scaled
-from pure_nas.nn.fused.unit import refuse_second_derivative
+from pure_nas.nn.fused.unit import refuse_second_derivative, scaled
 from pure_nas.nn.plain.units import ConvPU
 
 LARGEST = 2**31 - 2**13
