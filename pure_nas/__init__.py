@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pure_nas.api.calls import evaluate, experiment, search, train
     from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
+    from pure_nas.data.sources.catalogue import DatasetSpec
     from pure_nas.data.sources.own import own_dataset, register_dataset
-    from pure_nas.data.sources.spec import DatasetSpec
     from pure_nas.errors import PureNasError
     from pure_nas.evaluation import Noise, Views, usual_noises
     from pure_nas.nn import ConvPU, build
@@ -61,8 +61,8 @@ __all__ = [
 _MODULES = {
     "api.calls": ("evaluate", "experiment", "search", "train"),
     "api.runs": ("Experiment", "Run", "TrainedNetwork", "open_run"),
+    "data.sources.catalogue": ("DatasetSpec",),
     "data.sources.own": ("own_dataset", "register_dataset"),
-    "data.sources.spec": ("DatasetSpec",),
     "errors": ("PureNasError",),
     "evaluation": ("Noise", "Views", "usual_noises"),
     "nn": ("ConvPU", "build"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
-from pure_nas.plans.fixed import Training
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
@@ -22,7 +22,7 @@ from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import WorkerPlan
-from pure_nas_cli.console import stderr, stdout, tell
+from pure_nas_cli.console import stderr, stdout, tell, warn
 from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import ListProgress
@@ -44,7 +44,10 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
             print(json.dumps(_plan_document(prepared, workers, expected), indent=2), flush=True)
             return
         _show_estimate(prepared, workers, expected, settings.time_seconds)
-        _show_each(trainings, expected)
+        for training in trainings:
+            if training.seed == 1:
+                seconds = show_seconds(expected[training.name].seconds)
+                stderr.print(f"  {training.label}: {seconds} a training", style="dim")
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
@@ -146,57 +149,30 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
         left: seconds that --time leaves for it; None where it is not given.
     """
     settings, count = prepared.settings, workers.count or 1
-    seconds = {name: expected.seconds for name, expected in each.items()}
+    seconds = [expected.seconds for expected in each.values()]
     if settings.workers != 1:
         tell(f"workers {count}", workers.reason)
-    together = sum(seconds.values()) / count
-    shortest, longest = (show_seconds(extreme(seconds.values())) for extreme in (min, max))
+    shortest, longest = show_seconds(min(seconds)), show_seconds(max(seconds))
     tell(
         f"estimated time on {prepared.device}",
-        f"{show_seconds(together)} for {counted(len(seconds), 'training')} ({shortest} to {longest} each)",
+        f"{show_seconds(sum(seconds) / count)} for {counted(len(seconds), 'training')} ({shortest} to {longest} each)",
     )
-    allowed = settings.time_seconds
-    if allowed is not None and left is not None:
-        _show_too_short(allowed, left, list(seconds.values()), count)
-        longest_epoch = max(expected.epoch for expected in each.values())
-        if longest_epoch > left:
-            stderr.print(
-                f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time "
-                f"{show_seconds(allowed)} goes on until the epochs in progress are done, and gets "
-                "no further where it is ended before that.",
-                style="yellow",
-            )
-
-
-def _show_too_short(allowed: float, left: float, seconds: list[float], workers: int) -> None:
-    """How many trainings end in the time, where that is not all."""
-    if sum(seconds) / workers <= left:
+    if settings.time_seconds is None or left is None:
         return
-    ended = _within(seconds, left * workers)
-    reached = f"about {ended:,} of the {len(seconds):,} trainings" if ended else f"none of {len(seconds):,} trainings"
-    whole, part = show_seconds(allowed), show_seconds(left)
-    of_it = "" if part == whole else f" ({part} of it left)"
-    stderr.print(
-        f"That is more than --time {whole}{of_it}, which is enough for {reached}; then it stops, and {_GO_ON}.",
-        style="yellow",
-    )
-
-
-def _within(seconds: list[float], allowed: float) -> int:
-    """How many trainings, in their order, end within the time."""
-    spent, count = 0.0, 0
-    for each in seconds:
-        spent += each
-        if spent > allowed:
-            break
-        count += 1
-    return count
-
-
-def _show_each(trainings: list[Training], expected: dict[str, Expected]) -> None:
-    for training in trainings:
-        if training.seed == 1:
-            stderr.print(f"  {training.label}: {show_seconds(expected[training.name].seconds)} a training", style="dim")
+    allowed, part = show_seconds(settings.time_seconds), show_seconds(left)
+    if sum(seconds) / count > left:
+        ended = sum(spent <= left * count for spent in accumulate(seconds))
+        of = f"{len(seconds):,} trainings"
+        warn(
+            f"That is more than --time {allowed}{'' if part == allowed else f' ({part} of it left)'}, which is enough "
+            f"for {f'about {ended:,} of the' if ended else 'none of'} {of}; then it stops, and {_GO_ON}."
+        )
+    longest_epoch = max(expected.epoch for expected in each.values())
+    if longest_epoch > left:
+        warn(
+            f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {allowed} goes on until the "
+            "epochs in progress are done, and gets no further where it is ended before that."
+        )
 
 
 def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, Expected]) -> dict[str, Any]:

@@ -96,10 +96,12 @@ def search(
         (2, 'short')
     """
     with process_kept(device):
+        name = dataset_name(dataset)
+        default = name if name in dataset_names() else expanded(name).resolve().name
         settings = settings_for(
-            dataset,
+            name,
             space,
-            study=_study_of(dataset) if study is None else study,
+            study=default if study is None else study,
             objectives=objectives,
             epochs=epochs,
             trials=trials,
@@ -288,12 +290,6 @@ def evaluate(
             factors=factors,
             seed=seed,
         )
-
-
-def _study_of(dataset: AnyDataset) -> str:
-    """The dataset's name, or the folder's."""
-    name = dataset_name(dataset)
-    return name if name in dataset_names() else expanded(name).resolve().name
 
 
 def _seconds(time: float | str | None) -> float | None:

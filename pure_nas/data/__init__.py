@@ -8,8 +8,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pure_nas.data.sources.catalogue import DatasetInfo, dataset_names, default_data_dir, describe_datasets
-from pure_nas.data.sources.spec import DatasetSpec, Download, Part
+from pure_nas.data.sources.catalogue import (
+    DatasetInfo,
+    DatasetSpec,
+    Download,
+    Part,
+    dataset_names,
+    default_data_dir,
+    describe_datasets,
+)
 
 if TYPE_CHECKING:
     from pure_nas.data.augment import Augment

@@ -90,11 +90,9 @@ class Draws:
 
 
 def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
-    """Draw one epoch of `count` images; without a generator they come in order, and without `augment` unchanged.
+    """Draw one epoch of `count` images of `stored` pixels, of which a network sees `size`.
 
-    Args:
-        stored: height and width of the stored images, pixels.
-        size: height and width that a network sees, pixels: of the centre, without `augment`.
+    Without a generator they come in order, and without `augment` their centre is seen.
     """
     still = torch.zeros(count, dtype=torch.int64)
     middle = still + (stored - size) // 2

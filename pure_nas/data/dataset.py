@@ -24,8 +24,7 @@ class Dataset:
     Attributes:
         classes: names of the classes; labels are indices into them.
         image_size: height and width that a network sees, pixels.
-        flip: whether labels survive a horizontal flip.
-        turns: whether labels also survive vertical flips and quarter turns.
+        flip: whether labels survive a horizontal flip; `turns`: also vertical flips and quarter turns.
         skipped: number of corrupt training and validation files that were left out.
         decoded_size: height and width that images are decoded to before they are scaled to the stored size, pixels;
             None if they are stored as decoded.
@@ -75,11 +74,7 @@ class Dataset:
         return self._train_and_validation
 
     def test(self) -> ImageSet:
-        """The test images, which are read at the first call.
-
-        Raises:
-            DataError: there are none, or they cannot be read.
-        """
+        """The test images, which are read at the first call, or a `DataError`."""
         return self._test
 
     @cached_property
@@ -108,7 +103,6 @@ def split_dataset(
         images: all but the test images, not normalised.
         seed: draws the images that the mean and standard deviation are of, where they are streamed.
         digest: changes with the images.
-        load_test: reads the test images; None if there are none.
     """
     training = images.subset(torch.from_numpy(train))
     normalisation = Normalisation.from_histogram(training.histogram(seed))

@@ -112,11 +112,8 @@ def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
     """Decode an image, cut its largest centred square, and scale that to (C, size, size) (antialiased, bilinear).
 
     Cameras' orientation marks are obeyed, transparent pixels show white, and pixels of more than 8 bits are scaled by
-    the bits that the image uses; `pure_nas.data.preprocessing` has the rules.
-
-    Raises:
-        CorruptImageError: the file is damaged, or of a kind that has no 8-bit form.
-        MemoryError: the image is too large for the memory that is left.
+    the bits that the image uses; `pure_nas.data.preprocessing` has the rules. What is damaged, or has no 8-bit form, is
+    a `CorruptImageError`.
     """
     # Very large images take gigabytes, so threads take turns with them.
     with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():

@@ -45,7 +45,6 @@ class DecodedImages:
     """The decoded images of a listing.
 
     Attributes:
-        image_size: height and width, pixels.
         digest: sha256 of the pixels, or of the files if there are no pixels.
         corrupt: reasons why files cannot be decoded, by position in the listing.
         pixels: (N, C, S, S), uint8, of the other files; None if they are too large for memory.
@@ -81,9 +80,6 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
         image_size: height and width of the result (default: the size of the images if all are squares of one size from
             8 to 64 pixels, else their median shorter side, rounded down to a multiple of 8, at most 224).
         in_chans: 1 or 3 (default: 1 if every image is grayscale).
-
-    Raises:
-        DataError: a file cannot be read, no file is an image, or memory does not suffice for one.
     """
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
     probes: dict[int, Probe] = {}

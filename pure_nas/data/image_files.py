@@ -37,8 +37,7 @@ class ImageFiles:
         root: folder that they are in, or archive.
         names: (N,), bytes, paths relative to the folder with forward slashes, or names in the archive.
         labels: (N,), int64.
-        starts: (N,), int64, where in the archive each is, bytes; None for a folder.
-        sizes: (N,), int64, bytes; None for a folder.
+        starts: (N,), int64, where in the archive each is, bytes, as are `sizes`; None for a folder.
     """
 
     root: Path
@@ -74,15 +73,13 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What a dataset's folder holds and is not used.
+    """What a dataset's folder `root` holds and is not used.
 
     Attributes:
-        root: folder of the dataset.
         folders: reasons by folder, relative to `root`.
         loose: numbers of images outside the folders of classes, by folder.
         annotations: numbers of folders with masks or annotations next to folders of images, by name.
-        endings: numbers of files that are no images, by their ending.
-        system: numbers of hidden and system files and folders, by name.
+        endings: numbers of files that are no images, by their ending; `system`: of hidden and system files, by name.
     """
 
     root: Path

@@ -155,7 +155,6 @@ class ImageSet:
             Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
 
         Raises:
-            UsageError: the batch size cannot be used, `augment` comes without a generator, or `whole` with it.
             DataError: an image can no longer be read.
         """
         smallest = 1 if generator is None else 2

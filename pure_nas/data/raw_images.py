@@ -53,12 +53,7 @@ class RawImages:
 
 
 class PixelSource(ABC):
-    """Images that can be read in any order, also by worker processes; it is pickled for them.
-
-    Args:
-        size: height and width of the images, pixels.
-        in_chans: 1 for grayscale, 3 for RGB.
-    """
+    """Images of `size` x `size` pixels, read in any order, also by worker processes; it is pickled for them."""
 
     decodes = True
     """Whether reading an image is slow enough for worker processes."""
@@ -100,7 +95,7 @@ class Opened:
     """Images that are ready to be read.
 
     Attributes:
-        source: of the images; if they are larger than what a network sees, it sees their centre.
+        source: if its images are larger than what a network sees, it sees their centre.
         digest: changes with the images.
         corrupt: reasons, by position, for leaving images out.
     """

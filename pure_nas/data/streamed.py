@@ -39,10 +39,7 @@ def usual_workers() -> int:
 class StreamedPixels:
     """Pixels that worker processes read and decode while the device trains.
 
-    Args:
-        source: of the images.
-        workers: number of processes that decode, 0 for this one (default: `usual_workers()` if there is anything to
-            decode).
+    By default there are `usual_workers()` if there is anything to decode; 0 is this process.
     """
 
     def __init__(self, source: PixelSource, workers: int | None = None) -> None:
@@ -60,11 +57,7 @@ class StreamedPixels:
             return error.message, error.hint
 
     def batches(self, positions: Tensor, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Tensor]:
-        """The images at each slice of `positions`: (B, C, S, S), uint8, on `device`.
-
-        Raises:
-            DataError: an image cannot be read, or a worker died.
-        """
+        """The images at each slice of `positions`, (B, C, S, S), uint8, on `device`, or a `DataError`."""
         loader: DataLoader[Tensor | _Fault] = DataLoader(
             self,  # type: ignore[arg-type]
             batch_sampler=[positions[start:stop].tolist() for start, stop in bounds],

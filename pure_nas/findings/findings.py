@@ -1,18 +1,111 @@
-"""What follows from the measurements: rows and comparisons. The content of experiment.json."""
+"""What follows from the measurements: rows, comparisons in one family of tests, and verdicts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
-from pure_nas.analysis.convergence import CurveKind
-from pure_nas.analysis.statistics import SIGNIFICANCE
+from pure_nas.analysis.convergence import CurveKind, Speed, speed_of
+from pure_nas.analysis.statistics import SIGNIFICANCE, difference, holm
 from pure_nas.files import without_nan
-from pure_nas.findings.comparisons import Comparison, comparisons_of
 from pure_nas.findings.results import ExperimentResults
-from pure_nas.findings.rows import MeasureName, Row, row_of
+from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
+from pure_nas.plans.grid.grid import Grid
 
 SCHEMA = 2
+Verdict = Literal[
+    "better",
+    "worse",
+    "no difference shown",
+    "no spread to judge by",
+    "too few seeds",
+    "seeds diverged",
+    "not trained yet",
+]
+FEW_SEEDS = 3
+"""With fewer on a side, a test can hardly show anything."""
+_ROUNDING = 1e-12
+"""Means of equal values may differ by so much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A cell next to the one that it is compared with, by one measure.
+
+    Attributes:
+        difference: mean of the seeds that came through less that of the reference; None where one of them has none.
+        low: lower end of Welch's 95 % interval of it, as far as differences of accuracies reach; None where no test
+            was made.
+        high: its upper end.
+        p: of Welch's test; None where it is not made: too few seeds, seeds that diverged (whoever is left was chosen
+            by coming through), or values that do not differ from seed to seed.
+        p_adjusted: corrected for the number of tests of the experiment, by Holm.
+        verdict: "better" or "worse" where the corrected p is below 0.05.
+        seeds: values that the mean is of.
+        diverged: seeds of the cell that diverged.
+        repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
+        speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
+    """
+
+    label: str
+    reference: str
+    measure: Measure = ACCURACY
+    difference: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    verdict: Verdict = "too few seeds"
+    seeds: int
+    diverged: int
+    reference_seeds: int
+    reference_diverged: int
+    repeats: tuple[str, str] | None = None
+    speeds: tuple[Speed, ...] = ()
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict in words: how many seeds diverged, where some did."""
+        if self.verdict != "seeds diverged":
+            return self.verdict
+        own, other = (
+            f"{count} of {(ended := count + came_through)} {'seed' if ended == 1 else 'seeds'}" if count else ""
+            for count, came_through in (
+                (self.diverged, self.seeds),
+                (self.reference_diverged, self.reference_seeds),
+            )
+        )
+        if not other:
+            return f"{own} diverged"
+        return f"{own}, and {other} of the reference, diverged" if own else f"{other} of the reference diverged"
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """From `low` to `high`."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def of_survivors(self) -> bool:
+        """Whether the difference leaves out seeds that diverged."""
+        return self.difference is not None and self.verdict == "seeds diverged"
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is a difference, by the corrected test."""
+        return self.verdict in ("better", "worse")
+
+    @property
+    def untested(self) -> bool:
+        """Whether a side has a single seed, so that there is nothing to test a difference by."""
+        return self.verdict == "too few seeds"
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether there are so few seeds that only a huge difference would show."""
+        few = min(self.seeds, self.reference_seeds) < FEW_SEEDS
+        return few and self.difference is not None and not self.of_survivors and not self.untested
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +146,74 @@ def findings_of(results: ExperimentResults) -> Findings:
     rows = {cell.label: row_of(cell, results) for cell in results.grid.cells}
     return Findings(
         rows=tuple(rows.values()),
-        comparisons=comparisons_of(results.grid, rows),
+        comparisons=_comparisons(results.grid, rows),
         curve_kind=results.curve_kind,
     )
+
+
+def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
+    """Every comparison of an experiment, by accuracy first, then by all else that both were evaluated by."""
+    pairs = [
+        # The same for pairs of the same trainings, whichever is the reference.
+        (frozenset((cell.candidate.digest, other.candidate.digest)), rows[cell.label], rows[other.label])
+        for cell in grid.cells
+        for other in grid.references_of(cell)
+    ]
+    made = [(trainings, _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
+    for trainings, row, other in pairs:
+        measures = [each.measure for each in (row.evaluation.by_seed if row.evaluation else ())]
+        made += [(trainings, _compared(row, other, measure)) for measure in measures if other.values(measure)]
+    return _corrected(made)
+
+
+def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
+    own, other = row.values(measure), reference.values(measure)
+    plain = Comparison(
+        label=row.label,
+        reference=reference.label,
+        measure=measure,
+        difference=statistics.fmean(own) - statistics.fmean(other) if own and other else None,
+        seeds=len(own),
+        diverged=row.diverged,
+        reference_seeds=len(other),
+        reference_diverged=reference.diverged,
+        speeds=tuple(filter(None, map(speed_of, row.convergence, reference.convergence)))
+        if measure == ACCURACY
+        else (),
+    )
+    if row.diverged or reference.diverged:
+        return replace(plain, verdict="seeds diverged")
+    if not own or not other:
+        return replace(plain, verdict="not trained yet")
+    if min(len(own), len(other)) < 2:
+        return plain
+    found = difference(own, other)
+    if found.p is None:
+        equal = abs(found.value) <= _ROUNDING
+        return replace(plain, verdict="no difference shown" if equal else "no spread to judge by")
+    return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
+
+
+def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:
+    """With p-values that are corrected for the number of different tests, and the verdicts that follow from those."""
+    first: dict[tuple[frozenset[str], Measure], Comparison] = {}
+    for trainings, each in made:
+        first.setdefault((trainings, each.measure), each)
+    tested = {key: each.p for key, each in first.items() if each.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    found = []
+    for trainings, each in made:
+        original, p = first[trainings, each.measure], adjusted.get((trainings, each.measure))
+        repeats = None if original is each else (original.label, original.reference)
+        verdict = each.verdict if p is None else _verdict(each, p)
+        found.append(replace(each, repeats=repeats, p_adjusted=p, verdict=verdict))
+    return tuple(found)
+
+
+def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
+    if p_adjusted >= SIGNIFICANCE or comparison.difference is None:
+        return "no difference shown"
+    return "better" if comparison.difference > 0 else "worse"
 
 
 def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:

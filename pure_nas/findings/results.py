@@ -20,7 +20,6 @@ from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Evaluation
 
-State = Literal["complete", "diverged", "missing"]
 _SETTINGS = ("experiment", "scale", "dataset", "seeds", "epochs", "data")
 _IMAGES = ("name", "in_chans", "classes", "image_size", "train", "scored")
 """What run.toml of an experiment must say, and what of its images."""
@@ -31,7 +30,6 @@ class Measurement:
     """What one training found.
 
     Attributes:
-        state: "diverged" where the loss became NaN or infinite; "missing" where it has not ended.
         accuracy: on the images of the experiment's split, 0 to 1; NaN unless complete.
         seconds: of training, scoring included.
         reason: why it is not complete.
@@ -40,7 +38,7 @@ class Measurement:
     """
 
     seed: int
-    state: State
+    state: Literal["complete", "diverged", "missing"]
     accuracy: float = math.nan
     seconds: float = 0.0
     reason: str = ""
@@ -51,12 +49,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class ExperimentResults:
-    """The measurements of an experiment.
-
-    Attributes:
-        settings: of the run, as run.toml holds them.
-        measurements: by the label of their cell, one for each seed.
-    """
+    """The measurements of an experiment: by the label of their cell, one for each seed."""
 
     path: Path
     settings: Mapping[str, Any]
@@ -84,22 +77,24 @@ class ExperimentResults:
         return sorted(self.scale.targets or self.file.targets)
 
     @cached_property
+    def distinct(self) -> list[Measurement]:
+        """One of every training; equal cells share theirs."""
+        return [each for cell in self.grid.distinct.values() for each in self.measurements[cell.label]]
+
+    @property
     def complete(self) -> int:
         """Trainings that ended with a score."""
-        return sum(self._count(cell, "complete") for cell in self.grid.distinct.values())
+        return sum(each.state == "complete" for each in self.distinct)
 
-    @cached_property
+    @property
     def diverged(self) -> int:
-        """Trainings of which the loss became NaN or infinite."""
-        return sum(self._count(cell, "diverged") for cell in self.grid.distinct.values())
+        """Trainings whose loss became NaN or infinite."""
+        return sum(each.state == "diverged" for each in self.distinct)
 
     @property
     def curve_kind(self) -> CurveKind:
         """Which images the curves were scored on."""
         return "validation" if self.file.split == "validation" or self.file.validation_curve else "training"
-
-    def _count(self, cell: Cell, state: State) -> int:
-        return sum(each.state == state for each in self.measurements[cell.label])
 
 
 def load_experiment_results(run: RunDirectory) -> ExperimentResults:
@@ -119,8 +114,7 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
                 raise RunError(f"{run.settings_path} is damaged: it has no valid '{key}'.", hint=SETTINGS_HINT)
     data = settings["data"]
     images = {"in_chans": data["in_chans"], "num_classes": len(data["classes"]), "image_size": data["image_size"]}
-    scale, seeds = file.scale(settings["scale"])[1], settings["seeds"]
-    grid = Grid.of(file, scale, images, seeds)
+    grid = Grid.of(file, file.scale(settings["scale"])[1], images, settings["seeds"])
     measurements = {
         cell.label: tuple(_measurement(run, grid, cell, seed) for seed in range(1, grid.seeds + 1))
         for cell in grid.cells

@@ -94,11 +94,8 @@ class EvaluationOverSeeds:
         images: how many were evaluated, which may be fewer than the error is of.
         top5: None for five classes or fewer.
         calibration_error: None where a prediction was not finite.
-        views: None where there is none but the image as it is.
-        noise: for each kind, the levels from none to strong.
-        noise_accuracy: for each kind, the mean over its levels of noise.
-        intensity: by rising factor; 1 is among them.
-        intensity_accuracy: the mean over the factors other than 1; None where there are none.
+        noise: for each kind, the levels from none to strong; `noise_accuracy` is the mean over those that are noise.
+        intensity: by rising factor; 1 is among them, and not in `intensity_accuracy`, the mean over all.
         by_seed: of every measure but the plain accuracy.
     """
 
@@ -128,18 +125,15 @@ class Row:
     """What was found of one cell.
 
     Attributes:
-        repeats: the label of an earlier cell that is the same network trained by the same recipe; None for most.
-        series: the cells that differ from it in one number only have the same; what they are called together.
-        axis: that number's field, "depth" for the base; empty where there is none.
-        place: its value.
+        repeats: the label of an earlier cell that is the same network trained by the same recipe.
+        series: what the cells are called together that differ from it in one number only.
+        axis: that number's field, "depth" for the base; empty where there is none. `place` is its value.
         kind: its unit, or "hybrid".
         accuracies: one for each seed that came through, 0 to 1.
-        interval: Student's 95 % interval of their mean, as far as it lies within 0 to 1; None for fewer than two.
-        diverged: seeds whose loss became NaN or infinite.
-        reasons: why, once each.
+        interval: Student's 95 % interval of their mean, cut off at 0 and 1; None for fewer than two.
+        diverged: seeds whose loss became NaN or infinite; `reasons` are why, once each.
         missing: seeds that have not ended.
-        seconds: mean training time of a seed; None where none has ended.
-        evaluation: None where only the error was measured.
+        seconds: mean training time of a seed.
     """
 
     label: str
@@ -180,7 +174,7 @@ class Row:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over seeds (n - 1); None for fewer than two."""
+        """Standard deviation over seeds (n - 1)."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
     def values(self, measure: Measure) -> tuple[float, ...]:

@@ -21,9 +21,6 @@ from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
 class Network(nn.Module):
     """The network of an architecture.
 
-    Attributes:
-        architecture: what it was built from.
-
     Shape:
         (N, in_chans, H, W) -> (N, num_classes), logits
     """
@@ -83,11 +80,9 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 def _reset(module: nn.Module, generator: torch.Generator) -> None:
     """Let `module` draw its own weights; most layers of PyTorch can do so from the global state only."""
     reset = getattr(module, "reset_parameters", None)
-    if not callable(reset):
-        return
-    if "generator" in inspect.signature(reset).parameters:
+    if callable(reset) and "generator" in inspect.signature(reset).parameters:
         reset(generator=generator)
-    else:
+    elif callable(reset):
         with global_random_state(_seed_from(generator)):
             reset()
 
@@ -116,11 +111,7 @@ def _own_kind(unit: Unit, name: str) -> ParameterKind:
 
 
 def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
-    """Build the module of `unit` at `place`.
-
-    Raises:
-        PureNasError: the unit's implementation cannot be imported or is no module.
-    """
+    """The module of `unit` at `place`."""
     try:
         implementation = pkgutil.resolve_name(unit.implementation)
     except (ImportError, AttributeError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
@@ -28,7 +28,6 @@ class RunImages:
 
     Attributes:
         file: what says so, in the folder of the run or training.
-        made: what was done with the images, for messages.
         dataset: its name, or the path of a folder; None where no more than the name of a folder was kept.
         data_dir: folder of the datasets; None is the usual place.
         seed: with `limit` and `validation`, decides the split; see `load_dataset`.
@@ -37,7 +36,6 @@ class RunImages:
     """
 
     file: Path
-    made: Literal["searched", "trained"]
     dataset: str | None
     data_dir: Path | None
     seed: int
@@ -55,7 +53,6 @@ class RunImages:
         try:
             return cls(
                 file=run.settings_path,
-                made="trained" if experiment else "searched",
                 dataset=settings["dataset"],
                 data_dir=Path(settings["data_dir"]) if "data_dir" in settings else None,
                 seed=0 if experiment else settings["seed"],
@@ -76,7 +73,6 @@ class RunImages:
         name = found["dataset"]
         return cls(
             file=file,
-            made="trained",
             dataset=found.get("folder") or (name if name in dataset_names() else None),
             data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
             seed=found["seed"],
@@ -131,9 +127,7 @@ class RunImages:
         """The dataset, unless its images have changed since (a `RunError`); of another size nothing can be known."""
         same_size = self.facts.get("image_size", dataset.image_size) == dataset.image_size
         if same_size and self.fingerprint != dataset.fingerprint:
-            raise RunError(
-                f'The images of "{self.dataset}" have changed since {self.file.parent} was {self.made}.', hint=hint
-            )
+            raise RunError(f'The images of "{self.dataset}" have changed since {self.file} was written.', hint=hint)
         return dataset
 
     def is_called(self, name_or_folder: str) -> bool:
@@ -184,6 +178,6 @@ def saw_validation(run: RunDirectory, weights: Path) -> bool:
     settings = run.settings()
     if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
-    folder, name, *_ = weights.resolve().relative_to(run.path.resolve()).parts
+    folder, *inner = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.
-    return folder == "retrain" or (folder == "export" and not name.isdecimal())
+    return folder == "retrain" or (folder == "export" and not inner[0].isdecimal())

@@ -13,13 +13,13 @@ from pure_nas.analysis.statistics import accuracy_interval
 from pure_nas.errors import RunError
 from pure_nas.files import check, digest_of_document, read_json
 from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.schema import Count, Share
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import get_unit
 
 RETRAIN_FILE = "retrain.json"
 TWIN_UNITS = ("conv", "product")
-_Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,15 @@ class Row:
         convergence: when the training accuracy first reached usual values; empty in files of older versions.
     """
 
-    trial: _Count
+    trial: Count
     variant: str
-    params: _Count
-    flops: _Count
-    test_accuracy: tuple[Annotated[float, Field(ge=0, le=1)], ...]
-    diverged: _Count = 0
+    params: Count
+    flops: Count
+    test_accuracy: tuple[Share, ...]
+    diverged: Count = 0
     convergence: tuple[Convergence, ...] = ()
     digest: str = ""
-    epochs: _Count = 0
+    epochs: Count = 0
     seeds: tuple[int, ...] = ()
 
     @property

@@ -24,12 +24,7 @@ _UNIT_NAMES = AxisOf(UnitName)
 
 @dataclass(frozen=True)
 class UnitsAxis:
-    """The placements of a space.
-
-    Attributes:
-        axis: unit names, or patterns.
-        per: what one unit decides: a layer, a stage or the network; None for patterns.
-    """
+    """The placements of a space: units that are chosen `per` layer, stage or network, or patterns (None)."""
 
     axis: Axis[str]
     per: Per | None

@@ -9,7 +9,7 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.data import Augment, ImageSet
+from pure_nas.data.image_set import Batch
 from pure_nas.devices import computing_on
 from pure_nas.files import write_whole
 from pure_nas.nn import Network
@@ -106,7 +107,7 @@ class Training:
         return self.epoch >= self.recipe.epochs
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch and score it.
+        """Train one epoch and evaluate.
 
         Raises:
             Divergence: the training loss, or the validation loss after the last epoch, is NaN or infinite.
@@ -126,6 +127,11 @@ class Training:
             learning_rate=self._optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - start,
         )
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The training images in the order of an epoch, augmented."""
+        order = generator(self.seed, "order", epoch)
+        return self._train.batches(self.recipe.batch_size, device=self.device, generator=order, augment=self._augment)
 
     def rehearse(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take a training step on each batch and wait for the device: for measuring time, not for learning."""
@@ -199,11 +205,7 @@ class Training:
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         seen = 0
-        order = generator(self.seed, "order", self.epoch)
-        batches = self._train.batches(
-            self.recipe.batch_size, device=self.device, generator=order, augment=self._augment
-        )
-        for step, (images, labels) in enumerate(batches):
+        for step, (images, labels) in enumerate(self.batches(self.epoch)):
             score = self._step(images, labels, (self.epoch + step / self._steps) / self.recipe.epochs)
             loss_sum += score.loss * len(labels)
             correct += score.correct

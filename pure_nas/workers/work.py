@@ -7,15 +7,14 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import count, islice
+from itertools import chain, count, islice
 
 import torch
 
 from pure_nas.cost.count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
-from pure_nas.data import Augment, Dataset, ImageSet
-from pure_nas.data.image_set import Batch
+from pure_nas.data import Dataset, ImageSet
 from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
 from pure_nas.evaluation import evaluate_network, metric_value, noise_error
 from pure_nas.files import append_line, without_nan, write_whole
@@ -173,8 +172,6 @@ class SpeedTest:
 
     @telling_out_of_memory()
     def __init__(self, candidate: Candidate, dataset: Dataset, device: torch.device) -> None:
-        self._batches = _endless_batches(candidate, dataset, device)
-        self._at_once = _STEPS_AT_ONCE[device.type]
         self._training = Training(
             build(candidate.architecture),
             candidate.recipe,
@@ -185,6 +182,8 @@ class SpeedTest:
             device=device,
             seed=0,
         )
+        self._batches = chain.from_iterable(map(self._training.batches, count()))
+        self._at_once = _STEPS_AT_ONCE[device.type]
         self._training.rehearse(islice(self._batches, _WARM_STEPS[device.type]))
 
     @telling_out_of_memory()
@@ -197,11 +196,3 @@ class SpeedTest:
             images += sum(len(labels) for _, labels in some)
             elapsed = time.perf_counter() - start
         return images / elapsed if images else 0.0
-
-
-def _endless_batches(candidate: Candidate, dataset: Dataset, device: torch.device) -> Iterator[Batch]:
-    recipe = candidate.recipe
-    augment = Augment.of(recipe, flip=dataset.flip, turns=dataset.turns)
-    for epoch in count():
-        order = generator(0, "order", epoch)
-        yield from dataset.train.batches(recipe.batch_size, device=device, generator=order, augment=augment)

@@ -113,7 +113,7 @@ def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
     ("content", "message"),
     [
         (ImportError("no such module"), "does not load"),
-        ("stripes", "not a pure_nas.data.sources.spec.DatasetSpec"),
+        ("stripes", "not a pure_nas.data.sources.catalogue.DatasetSpec"),
         (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
     ],
 )

@@ -79,11 +79,12 @@ def test_classes_in_a_folder_of_their_own_are_found(tmp_path: Path, wrapping: st
     assert load(tmp_path / "photos").classes == ("cat", "dog")
 
 
-def test_a_vehicle_is_no_part(tmp_path: Path) -> None:
-    write_classes(tmp_path / "vehicles", {"bus": 10, "car": 10, "train": 10})
-    assert load(tmp_path / "vehicles").classes == ("bus", "car", "train")
-    write_classes(tmp_path / "tickets", {"valid": 10, "invalid": 10})
-    assert load(tmp_path / "tickets").classes == ("invalid", "valid")
+@pytest.mark.parametrize("classes", [("bus", "car", "train"), ("invalid", "valid"), ("mask", "no_mask")])
+def test_classes_that_read_like_parts_or_masks_stay_classes(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    write_classes(tmp_path / "photos", {**dict.fromkeys(classes, 10), "pred": 4})
+    loaded = load(tmp_path / "photos")
+    assert loaded.classes == classes
+    assert loaded.passed_over == ("the folder pred (images without labels)",)
 
 
 @pytest.mark.parametrize(
@@ -160,11 +161,6 @@ def test_images_beside_masks_are_not_told_from_them(tmp_path: Path) -> None:
         load(tmp_path / "scans")
 
 
-def test_classes_called_mask_stay_classes(tmp_path: Path) -> None:
-    write_classes(tmp_path / "faces", {"mask": 10, "no_mask": 10})
-    assert load(tmp_path / "faces").classes == ("mask", "no_mask")
-
-
 @pytest.mark.parametrize("inside", ["", "train"])
 def test_a_copy_of_all_classes_among_them_is_no_class(tmp_path: Path, inside: str) -> None:
     root = tmp_path / "flowers"
@@ -180,13 +176,6 @@ def test_what_stands_beside_the_folder_of_an_archive_is_said(tmp_path: Path) -> 
     write_classes(tmp_path / "photos" / "archive", TRAIN)
     (tmp_path / "photos" / "__MACOSX").mkdir()
     assert load(tmp_path / "photos").passed_over == ("hidden and system files and folders: __MACOSX (1)",)
-
-
-def test_images_to_predict_are_no_class(tmp_path: Path) -> None:
-    write_classes(tmp_path / "photos", {**TRAIN, "pred": 4})
-    loaded = load(tmp_path / "photos")
-    assert loaded.classes == ("cat", "dog")
-    assert loaded.passed_over == ("the folder pred (images without labels)",)
 
 
 def test_what_systems_leave_is_no_class_and_no_image(tmp_path: Path) -> None:

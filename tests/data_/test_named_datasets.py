@@ -58,21 +58,21 @@ def test_an_exact_number_of_validation_images_is_obeyed(data_dir: Path) -> None:
         load_dataset("digits", data_dir=data_dir, validation=1438)
 
 
-def test_cifar10_is_read_from_the_official_files(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cifar10_is_read_from_the_official_files_and_its_test_batch_when_it_is_wanted(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_cifar10(data_dir, monkeypatch)
+    batch = data_dir / "cifar-10-batches-py" / "test_batch"
+    content = batch.read_bytes()
+    batch.write_bytes(b"damaged")
     loaded = load_dataset("cifar10", data_dir=data_dir)
     assert (loaded.in_chans, loaded.image_size, loaded.flip) == (3, 32, True)
-    assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (80, 20, 20)
-    images, _ = next(loaded.test().batches(20))
-    assert torch.equal(unnormalised(images, loaded), torch.from_numpy(some_images(20, 3, 32)[0]))
-
-
-def test_the_test_batch_of_cifar10_is_not_opened_for_a_search(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_cifar10(data_dir, monkeypatch)
-    (data_dir / "cifar-10-batches-py" / "test_batch").write_bytes(b"damaged")
-    loaded = load_dataset("cifar10", data_dir=data_dir)
+    assert (len(loaded.train), len(loaded.validation)) == (80, 20)
     with pytest.raises(DataError, match="The test part of cifar10 is damaged"):
         loaded.test()
+    batch.write_bytes(content)
+    images, _ = next(loaded.test().batches(20))
+    assert torch.equal(unnormalised(images, loaded), torch.from_numpy(some_images(20, 3, 32)[0]))
 
 
 def test_mnist_is_unpacked_once_and_then_read(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,11 +87,16 @@ def test_mnist_is_unpacked_once_and_then_read(data_dir: Path, monkeypatch: pytes
     assert len(loaded.test()) == 20
 
 
-def test_svhn_has_its_zeros_back(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_svhn_has_its_zeros_back_and_labels_match_their_images(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_svhn(data_dir, monkeypatch)
     loaded = load_dataset("svhn", data_dir=data_dir)
     assert torch.bincount(loaded.train_and_validation().labels).tolist() == [6] * 10
     assert (loaded.in_chans, loaded.image_size, len(loaded.test())) == (3, 32, 60)
+    values, labels = some_images(60, 3, 32)
+    label_of = {image.tobytes(): int(label) for image, label in zip(values, labels, strict=True)}
+    for images, given in loaded.train.batches(16, generator=torch.Generator().manual_seed(0)):
+        stored = unnormalised(images, loaded).numpy()
+        assert [label_of[np.ascontiguousarray(image).tobytes()] for image in stored] == given.tolist()
 
 
 @pytest.mark.parametrize(
@@ -171,13 +176,3 @@ def test_a_data_directory_that_is_a_file_is_explained(data_dir: Path) -> None:
     for directory in (data_dir, data_dir / "below"):
         with pytest.raises(DataError, match="svhn cannot be stored in"):
             load_dataset("svhn", data_dir=directory)
-
-
-def test_labels_match_their_images(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_svhn(data_dir, monkeypatch)
-    loaded = load_dataset("svhn", data_dir=data_dir)
-    values, labels = some_images(60, 3, 32)
-    label_of = {image.tobytes(): int(label) for image, label in zip(values, labels, strict=True)}
-    for images, given in loaded.train.batches(16, generator=torch.Generator().manual_seed(0)):
-        stored = unnormalised(images, loaded).numpy()
-        assert [label_of[np.ascontiguousarray(image).tobytes()] for image in stored] == given.tolist()

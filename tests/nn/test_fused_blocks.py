@@ -161,15 +161,6 @@ def test_frozen_norm_parameters_of_a_frozen_trunk() -> None:
     torch.testing.assert_close(fused.norm2.weight.grad, plain.norm2.weight.grad)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("bottleneck", [False, True])
-def test_a_residual_scale_shrinks_what_is_added_to_the_skip(bottleneck: bool) -> None:
-    small, usual = block(bottleneck, residual_scale=0.25), block(bottleneck)
-    x = images()
-    skip = usual.shortcut(x)
-    torch.testing.assert_close(small(x) - skip, 0.25 * (usual(x) - skip))
-    assert takes_the_fused_path(block(residual_scale=0.25), x)
-
-
 @pytest.mark.parametrize("cap", [0.01, None])
 def test_caps_are_kept_to(cap: float | None) -> None:
     fused = block()
@@ -272,15 +263,6 @@ def test_under_autocast_a_block_is_as_exact_as_the_plain_one() -> None:
     for name in ("y", "d x", "d unit.weight", "d conv1.weight", "d norm1.weight", "d norm2.bias"):
         error, allowed = ((value[name] - exact[name]).norm() for value in (found, rounded))
         assert error <= 2 * allowed + 1e-2 * exact[name].norm(), name
-
-
-def test_compiled_without_graph_breaks() -> None:
-    torch.compiler.reset()
-    fused = block()
-    plain = as_plain(fused)
-    compiled = torch.compile(fused, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(images()), plain(images()))
-    compiled(images()).sum().backward()
 
 
 def test_networks_are_copied_saved_and_called_with_other_parameters() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -121,20 +120,6 @@ def test_fused_and_plain_unit_agree(
     x = images(n, 3, *size, seed=seed).to(memory_format=layout)
     assert_same(run(fused, x), run(plain, x), 1e-10)
     assert_as_exact(fused.float(), plain.float(), x.float())
-
-
-def test_gradients_of_thresholds_of_channels_are_those_of_the_output() -> None:
-    fused, _ = twins(2, 3, threshold_per_channel=True, threshold_init=-1.0)
-    x = images(2, 2, 4, 4, seed=3).requires_grad_()
-    parameters = dict(fused.named_parameters())
-
-    def function(x: Tensor, *values: Tensor) -> Tensor:
-        for name, value in zip(parameters, values, strict=True):
-            vars(fused)["_parameters"][name] = value
-        return fused(x)
-
-    values = tuple(value.detach().clone().requires_grad_() for value in parameters.values())
-    assert torch.autograd.gradcheck(function, (x, *values))
 
 
 @example(values=EXTREMES, theta=0.0)
@@ -303,27 +288,6 @@ def test_vmap_and_func_grad_compute_the_same() -> None:
     torch.testing.assert_close(*gradients)
 
 
-def test_copies_pickles_and_states_compute_the_same() -> None:
-    fused, plain = twins(2, 3)
-    x = images(2, 2, 4, 4)
-    assert fused.state_dict().keys() == plain.state_dict().keys()
-    for twin in (copy.deepcopy(fused), pickle.loads(pickle.dumps(fused))):
-        assert twin.weight is not fused.weight
-        assert_same(run(twin, x), run(fused, x), 0)
-
-
-def test_compiled_without_graph_breaks() -> None:
-    torch.compiler.reset()
-    fused, plain = twins(2, 3, dtype=torch.float32)
-    x = images(2, 2, 4, 4, dtype=torch.float32)
-    assert_same(run(torch.compile(fused, fullgraph=True, backend="aot_eager"), x), prefixed(run(plain, x)), 1e-5)
-
-
-def prefixed(found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same with the names that parameters have in a compiled module."""
-    return {name if name in {"x", "y"} else f"_orig_mod.{name}": value for name, value in found.items()}
-
-
 def test_exported_graph_has_only_operations_of_pytorch() -> None:
     fused, plain = twins(2, 3, dtype=torch.float32)
     x = images(2, 2, 4, 4, dtype=torch.float32)
@@ -357,15 +321,6 @@ def test_distributed_data_parallel_finds_every_gradient() -> None:
     x = images(2, 2, 4, 4, dtype=torch.float32)
     found = run(nn.parallel.DistributedDataParallel(fused), x)
     assert_same({name.removeprefix("module."): value for name, value in found.items()}, run(plain, x), 1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_input_is_computed_in_float32(dtype: torch.dtype) -> None:
-    fused, plain = twins(2, 2, dtype=torch.float32)
-    x = images(1, 2, 4, 4).to(dtype)
-    y = fused(x)
-    assert y.dtype == torch.float32
-    torch.testing.assert_close(y, plain(x))
 
 
 def relative(found: Tensor, expected: Tensor) -> float:

@@ -315,15 +315,6 @@ def test_kinds_are_found_in_stages_of_more_than_ten_blocks() -> None:
     assert kinds["stages.0.11.unit.weight"] == "exponents"
 
 
-def test_state_is_kept_by_saving_and_loading() -> None:
-    network = build(HYBRID)
-    network(torch.randn(4, 3, 8, 8)).sum().backward()
-    other = build(HYBRID, generator=torch.Generator().manual_seed(9))
-    other.load_state_dict(network.state_dict())
-    x = torch.randn(2, 3, 8, 8)
-    assert torch.equal(other.eval()(x), network.eval()(x))
-
-
 @pytest.mark.parametrize("implementation", ["no_such_module:Unit", "torch.nn:NoSuchUnit"])
 def test_unit_that_does_not_import_is_explained(implementation: str) -> None:
     unit = replace(PRODUCT, implementation=implementation)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn import ComplexConvPU, ConvPU, LogConv
+from pure_nas.nn import ComplexConvPU, ConvPU, FusedConvPU, LogConv
 
 EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, math.log(2), 1.0, -1.0, 1e30, -1e30, 3e38, -3e38, 3.4028234663852886e38]
 
@@ -250,7 +250,7 @@ def test_near_zero_the_gradient_is_bounded_by_the_softening() -> None:
     assert float(x.grad.max()) == pytest.approx(1 / (2 * unit.softening), rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", [ConvPU, LogConv, ComplexConvPU])
+@pytest.mark.parametrize("kind", [ConvPU, FusedConvPU, LogConv, ComplexConvPU])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_input_and_autocast_are_computed_in_float32(kind: MakesUnit, dtype: torch.dtype) -> None:
     unit, x = kind(2, 2), torch.rand(1, 2, 4, 4).to(dtype)

@@ -382,6 +382,6 @@ def test_more_elements_than_32_bits_count() -> None:
         tiling = triton_passes.Tiling.of(c.shape, CHANNELS_LAST)
         threshold = torch.empty((), device=DEVICE)
         moments = triton_passes.moments(c, tiling, tail.norm1, theta=tail.unit.theta, threshold=threshold)
-        weight, bias = tail.norm1.weight, tail.norm1.bias
-        logarithms.append(triton_passes.logarithm(c, tiling, moments, weight, bias, threshold)[-16:])
+        norm = (*moments, tail.norm1.weight, tail.norm1.bias)
+        logarithms.append(triton_passes.logarithm(c, tiling, norm, threshold)[-16:])
     torch.testing.assert_close(*logarithms)

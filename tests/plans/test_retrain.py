@@ -265,7 +265,7 @@ def test_changed_images_are_refused(image_folder: Path, tmp_path: Path) -> None:
     run = run_on(folder, tmp_path / "run")
     assert isinstance(RunImages.of_run(run).loader()(), Dataset)
     (folder / "train" / "crosses" / "003.png").unlink()
-    with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was searched"):
+    with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was written"):
         retrained(run, [trial()])
     assert not (run.path / "retrain").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from pure_nas.space.candidate import Candidate
@@ -108,8 +109,13 @@ class _Enumerating:
         return low
 
 
-def every_candidate(space: SearchSpace) -> Iterator[Candidate]:
-    """Everything that `space` can suggest, with ranges of floats at their lower end."""
+@cache
+def every_candidate(name: str) -> tuple[Candidate, ...]:
+    """Everything that one of `SMALL_SPACES` can suggest, with ranges of floats at their lower end."""
+    return tuple(_candidates(small_space(name)))
+
+
+def _candidates(space: SearchSpace) -> Iterator[Candidate]:
     path: list[int] = []
     while True:
         trial = _Enumerating(path)

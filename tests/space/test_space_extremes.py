@@ -23,7 +23,7 @@ HYBRID = """
 @pytest.mark.parametrize("name", SMALL_SPACES)
 def test_the_count_is_the_number_of_distinct_canonical_architectures(name: str) -> None:
     space = small_space(name)
-    assert space.count() == len({candidate.architecture.canonical() for candidate in every_candidate(space)})
+    assert space.count() == len({candidate.architecture.canonical() for candidate in every_candidate(name)})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_large_spaces_are_counted_at_once(fields: str, count: int) -> None:
 @pytest.mark.parametrize("name", SMALL_SPACES)
 def test_no_network_of_a_space_is_smaller_or_larger_than_the_extremes(name: str) -> None:
     space = small_space(name)
-    everything = [cost_of(candidate.architecture) for candidate in every_candidate(space)]
+    everything = [cost_of(candidate.architecture) for candidate in every_candidate(name)]
     smallest = [cost_of(architecture) for architecture in space.smallest_architectures()]
     largest = [cost_of(architecture) for architecture in space.largest_architectures()]
     for measure in (lambda cost: cost.params, lambda cost: cost.flops):
@@ -59,7 +59,7 @@ def test_no_network_of_a_space_is_smaller_or_larger_than_the_extremes(name: str)
 def test_the_extremes_are_few_networks_of_the_space(name: str) -> None:
     space = small_space(name)
     recipe = space.baseline_recipe([PRODUCT])
-    everything = {_without_thresholds(candidate.architecture) for candidate in every_candidate(space)}
+    everything = {_without_thresholds(candidate.architecture) for candidate in every_candidate(name)}
     for found in (space.smallest_architectures(), space.largest_architectures()):
         assert 1 <= len(set(found)) == len(found) <= 32
         assert {_without_thresholds(architecture) for architecture in found} <= everything

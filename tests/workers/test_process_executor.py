@@ -209,13 +209,34 @@ def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Excep
     assert "test_errors_are_sent_with_their_traceback" in sent.__notes__[-1]
 
 
-def test_workers_that_cannot_start_are_one_clear_error(dataset: Dataset, tmp_path: Path) -> None:
-    load = partial(load_not_at_all, "leave")
-    with (
-        ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor,
-        pytest.raises(RunError, match=r"could not start: it ended with exit code 3 while it .*, as did the 2 before"),
-    ):
-        events_in(executor, job(dataset, tmp_path))
+@pytest.mark.parametrize(
+    ("load", "kind", "words"),
+    [
+        (
+            partial(load_not_at_all, "leave"),
+            RunError,
+            r"ended with exit code 3 while it loaded .*, as did the 1 before",
+        ),
+        (partial(time.sleep, 1000), RunError, r"could not start: it said nothing for \d+ s while it loaded"),
+        (partial(load_dataset, "digits"), DataError, "changed while they were in use"),
+    ],
+    ids=["dies", "hangs", "other images"],
+)
+def test_workers_that_cannot_start_are_one_clear_error(
+    load: Callable[[], Dataset],
+    kind: type[Exception],
+    words: str,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pure_nas.workers.pool._MAX_FAILED_STARTS", 2)
+    if load.args == (1000,):  # type: ignore[attr-defined]
+        monkeypatch.setattr("pure_nas.workers.worker_process.SECONDS_TO_LOAD", 1.0)
+    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:
+        executor.submit(job(dataset, tmp_path))
+        with pytest.raises(kind, match=words):
+            executor.next_event()
 
 
 def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
@@ -234,14 +255,6 @@ def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
         events = events_in(executor, numbered(dataset, tmp_path, 2, epochs=1))
         assert [type(event) for event in events] == [WorkerLost, Started, EpochDone, Ended]
         assert caplog.text.count("another one takes its place") == 3
-
-
-def test_other_images_are_refused(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
-    with (
-        ProcessExecutor(partial(load_dataset, image_folder), "0" * 16, CPU, 1, threads=1) as executor,
-        pytest.raises(DataError, match="changed while they were in use"),
-    ):
-        events_in(executor, job(dataset, tmp_path))
 
 
 def test_workers_end_with_the_executor_that_nobody_closed(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
@@ -343,16 +356,3 @@ def test_cuda_without_a_number_stands_for_every_gpu(dataset: Dataset, monkeypatc
         "cuda:1": [torch.device("cuda", 1)],
         "cpu": [CPU],
     }
-
-
-def test_a_worker_that_never_has_its_images_is_not_waited_for(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pure_nas.workers.worker_process.SECONDS_TO_LOAD", 1.0)
-    monkeypatch.setattr("pure_nas.workers.pool._MAX_FAILED_STARTS", 2)
-    load = partial(time.sleep, 1000)
-    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:  # type: ignore[arg-type]
-        executor.submit(job(dataset, tmp_path))
-        with pytest.raises(RunError, match=r"could not start: it said nothing for \d+ s while it loaded"):
-            executor.next_event()
-        assert executor.process_ids

@@ -1,25 +1,121 @@
-"""The datasets that ship and those that other packages add; where each is looked for, and whether it is there.
+"""The datasets that ship and those that other packages add: what each is, where it is, and whether it is there.
 
-A package adds a dataset by exposing one `DatasetSpec` under the entry-point group `pure_nas.datasets`. No PyTorch.
+A package adds a dataset by exposing one `DatasetSpec` under the entry-point group `pure_nas.datasets`. No PyTorch: a
+loader is imported when its images are read.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from pure_nas.data.sources.spec import DatasetSpec, Download
+from pure_nas.errors import PureNasError
 from pure_nas.paths import cache_folder, expanded
 from pure_nas.plugins import Registry
 
+if TYPE_CHECKING:
+    from pure_nas.data.raw_images import LargeImages, RawImages
+
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
+
+Part = Literal["train", "test"]
+"""The two halves of a dataset; `test` is read only when a final network is evaluated."""
+
+Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A file that is fetched once, and where it goes when fetched by hand.
+
+    Attributes:
+        url: official address, or the page to register at.
+        folder: of the file, relative to the data directory.
+        file: official file name (default: the last part of the address).
+        checksum: "sha256:" or "md5:" and hexadecimal digits, if published.
+    """
+
+    url: str
+    folder: str = ""
+    file: str = ""
+    checksum: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its official file name."""
+        return self.file or self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """A dataset that can be named on the command line.
+
+    Attributes:
+        name: as written by users.
+        summary: one line for listings.
+        image_size: height and width of the images, or the default if they are of many sizes, pixels.
+        flip: whether labels survive a horizontal flip.
+        load: a function that reads one part from the data directory or raises `DataError`, or its "module:function".
+        train_size: images in the train part, if known; `test_size` in the test part.
+        validation: default size of the validation split: images (at most a tenth of train), or a share.
+        turns: whether labels also survive vertical flips and quarter turns.
+        files: files of each part, relative to the data directory; None if nothing has to be downloaded.
+        instead: files or folders that a part is read from instead if they exist, relative to the data directory.
+        downloads: what is downloaded for each part, by this program or by hand.
+        labels: names of the classes, if known without the images, or a function that returns them.
+        licence: terms of use of the images.
+        notes: anything else to know about its parts, files and use.
+    """
+
+    name: str
+    summary: str
+    num_classes: int
+    in_chans: int
+    image_size: int
+    flip: bool
+    load: Load | str
+    train_size: int | None = None
+    test_size: int | None = None
+    validation: int | float = 0.1
+    turns: bool = False
+    files: Mapping[Part, tuple[str, ...]] | None = None
+    instead: Mapping[Part, tuple[str, ...]] | None = None
+    downloads: Mapping[Part, tuple[Download, ...]] | None = None
+    labels: tuple[str, ...] | Callable[[], tuple[str, ...]] = ()
+    licence: str = ""
+    notes: str = ""
+
+    def read(self, data_dir: Path, part: Part) -> RawImages | LargeImages:
+        """The images of one part; a `DataError` if they are absent, damaged, or cannot be downloaded."""
+        load = self.load
+        if isinstance(load, str):
+            module, _, function = load.partition(":")
+            try:
+                load = cast("Load", getattr(import_module(module), function))
+            except (ImportError, AttributeError, ValueError) as error:
+                raise PureNasError(
+                    f'The loader "{self.load}" of dataset "{self.name}" cannot be imported: {error}',
+                    hint="Reinstall or remove the package that declares it.",
+                ) from error
+        return load(data_dir, part)
+
+    def missing(self, data_dir: Path, part: Part) -> tuple[Path, ...]:
+        """Files of a part that are not in `data_dir`; none if it is read from elsewhere instead."""
+        if any((data_dir / place).exists() for place in (self.instead or {}).get(part, ())):
+            return ()
+        paths = (data_dir / name for name in (self.files or {}).get(part, ()))
+        return tuple(path for path in paths if not path.is_file())
+
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; empty if they come with the images."""
+        return self.labels() if callable(self.labels) else self.labels
 
 
 def _text(file: str) -> str:
@@ -58,16 +154,7 @@ DATASETS = Registry(ENTRY_POINT_GROUP, DatasetSpec, BUILT_IN)
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
-    """One line of a dataset listing.
-
-    Attributes:
-        classes: number of classes.
-        image_shape: (channels, height, width) as stored.
-        train_size: images in the train part, None if unknown.
-        test_size: images in the test part, None if unknown.
-        location: folder of its files.
-        present: whether its train part can be read without a download.
-    """
+    """One line of a dataset listing; `present` says whether its train part can be read without a download."""
 
     name: str
     summary: str

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 from pure_nas.data.disk_cache import alone
-from pure_nas.data.sources.spec import DatasetSpec, Download, Part
+from pure_nas.data.sources.catalogue import DatasetSpec, Download, Part
 from pure_nas.errors import DataError, reason
 from pure_nas.quantities import show_bytes
 
@@ -34,11 +34,7 @@ _STORAGE_ERRORS = {EACCES, EDQUOT, EEXIST, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, 
 
 
 def fetch(spec: DatasetSpec, data_dir: Path, part: Part) -> Path:
-    """The only file of a part, downloaded if it is not there.
-
-    Raises:
-        DataError: it cannot be downloaded or stored, or is not the published one.
-    """
+    """The only file of a part, downloaded if it is not there; a `DataError` if that fails, or it is another file."""
     (path,) = (data_dir / name for name in (spec.files or {})[part])
     (download,) = (spec.downloads or {})[part]
     fetch_missing(spec, data_dir, part, lambda missing: _download(download, missing[0]))

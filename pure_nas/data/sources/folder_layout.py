@@ -2,7 +2,7 @@
 
 Two layouts are known.
 
-- `root/train/<class>/*` beside `root/test/<class>/*`, or `root/val` in its place: the test images. Validation images
+- `root/train/<class>/*` next to `root/test/<class>/*`, or `root/val` in its place: the test images. Validation images
   are split off train, unless `test` and `val` are both there: then `val` holds them. Parts go by many names.
 - `root/<class>/*`: everything is split by seed, the test images always in the same way.
 
@@ -44,14 +44,12 @@ _UNLABELLED = frozenset({"pred", "seg_pred", "predict", "prediction", "predictio
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Which folders hold what.
+    """Which folders hold the images of each part.
 
     Attributes:
         classes: names of the classes, sorted.
-        train: folder of the training images.
         passed_over: what is not used; what is found in the folders of images is added to it.
-        validation: folder of the validation images; None if they are split off train.
-        test: folder of the test images; None if there is none.
+        validation: None if these images are split off train.
         whole: whether `train` holds everything, so that the test images are split off it as well.
     """
 
@@ -64,11 +62,7 @@ class FolderLayout:
 
 
 def find_layout(root: Path) -> FolderLayout:
-    """Find out how a folder is laid out. Folders of images are listed, no image is read.
-
-    Raises:
-        DataError: the folder cannot be read, follows neither layout, or its parts differ in their classes.
-    """
+    """Find out how a folder is laid out, or raise `DataError`. Folders of images are listed, no image is read."""
     top, passed_over = _inside_archive(root), PassedOver(root)
     _list_around(top, root, passed_over)
     names = subfolders(top, passed_over)

@@ -26,9 +26,8 @@ from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource
-from pure_nas.data.sources.catalogue import BUILT_IN
+from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import by_hand, fetch, is_published
-from pure_nas.data.sources.spec import Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
 from pure_nas.files import flush_to_disk
@@ -73,23 +72,14 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
 
 
 class Galaxy10File:
-    """Galaxy10_DECals.h5, or another with square images (N, S, S, C), uint8, and their labels (N,), whole numbers.
-
-    Args:
-        path: of the file.
-        repair: what to do if it is damaged.
-    """
+    """Galaxy10_DECals.h5, or another of its form; `repair` is what to do if it is damaged."""
 
     def __init__(self, path: Path, *, repair: str) -> None:
         self.path = path
         self._repair = repair
 
     def read_labels(self) -> Positions:
-        """The labels, (N,), int64; the file is checked, but no image is read.
-
-        Raises:
-            DataError: the file is damaged or cut short, lacks an array or a class, or holds something else.
-        """
+        """The labels, (N,), int64; the file is checked, or a `DataError`, but no image is read."""
         with self._opened() as file:
             fault = _fault(file)
             if not fault:

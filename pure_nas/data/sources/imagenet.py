@@ -19,8 +19,7 @@ from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, readabl
 from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles, entries, is_folder, is_image, no_images
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
-from pure_nas.data.sources.catalogue import BUILT_IN, imagenet_classes, imagenet_names
-from pure_nas.data.sources.spec import Part
+from pure_nas.data.sources.catalogue import BUILT_IN, Part, imagenet_classes, imagenet_names
 from pure_nas.data.split import Positions
 from pure_nas.data.streamed import usual_workers
 from pure_nas.errors import DataError

@@ -18,9 +18,8 @@ from pure_nas.data.decoded import SMALLEST_IMAGE, DecodedImages, decoded_once, p
 from pure_nas.data.image_files import ImageFiles, PassedOver, count_images, list_images
 from pure_nas.data.image_set import ImageSet, Normalisation, resident
 from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
-from pure_nas.data.sources.catalogue import dataset_names, default_data_dir, get_spec
+from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
-from pure_nas.data.sources.spec import DatasetSpec
 from pure_nas.data.split import Positions, held_out_count, split_off_test, stratified_split
 from pure_nas.data.streamed import StreamedPixels, usual_workers
 from pure_nas.errors import DataError, UsageError
@@ -95,10 +94,7 @@ class _Choice:
         return stratified_split(labels, len(labels) - self.limit, self.seed)[0]
 
     def split(self, labels: Positions, usual: int) -> tuple[Positions, Positions]:
-        """Positions of the training and of the validation images.
-
-        By default `usual` are for validation; then every class with 4 images or more has at least 2 of them.
-        """
+        """Positions of training and validation images: by default `usual`, and 2 of every class of 4 or more."""
         room = len(labels) - len(np.unique(labels))
         if not room:
             raise DataError(

@@ -53,11 +53,7 @@ def runs_eagerly(x: Tensor) -> bool:
 
 
 def refuse_second_derivative() -> None:
-    """Stop a backward pass that is itself recorded: its second derivative would silently lack terms.
-
-    Raises:
-        PureNasError: it is (create_graph=True).
-    """
+    """Stop a backward pass that is itself recorded (create_graph=True): its second derivative would lack terms."""
     if torch.is_grad_enabled():
         raise PureNasError(
             "Fused product units cannot be differentiated twice (create_graph=True).",
@@ -66,7 +62,7 @@ def refuse_second_derivative() -> None:
 
 
 def is_plain(unit: ConvPU) -> bool:
-    """Whether `unit` is as it was built: its weights are not of half precision, nothing is added to its exponents."""
+    """Whether nothing is added to the exponents of `unit`, and its weights are not of half precision."""
     return unit.exponent_bias is None and not is_half(unit.weight)
 
 
@@ -114,8 +110,7 @@ class Floor:
     ) -> tuple[Tensor | None, Tensor | None]:
         """dL/dx and dL/dtheta, as far as needed, from dL/d(ln max(x, t)); the memory of both arguments is used up.
 
-        Args:
-            floored: max(x, t) up to roundings: what is that close to t counts as t.
+        `floored` is max(x, t) up to roundings: what is that close to t counts as t.
         """
         gradient = d_logarithm.div_(floored)
         d_x = self._where_above(gradient, floored)
@@ -164,11 +159,7 @@ def power_gradients(
     needs: tuple[bool, bool],
     operand_dtype: torch.dtype | None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """dL/d(ln max(x, t)) and dL/dW, each where it is needed, from dL/dy * y, whose memory is used up.
-
-    Args:
-        operand_dtype: what the convolutions' operands are rounded to; None keeps theirs.
-    """
+    """dL/d(ln max(x, t)) and dL/dW where needed, from dL/dy * y, whose memory is used up; operands are rounded."""
     if passed is not None:
         d_exponent.masked_fill_(~passed, 0)
     dtype = logarithm.dtype

@@ -78,12 +78,7 @@ class PaddingShortcut(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """What the blocks share: they can be brought to float16, which does not hold what product units compute.
-
-    Attributes:
-        unit: the second operation; a product unit has an `exponent_bias`.
-        norm2: the norm behind it.
-    """
+    """What the blocks share: the end, and that they go to float16, which does not hold what product units compute."""
 
     unit: nn.Module
     norm2: nn.BatchNorm2d
@@ -99,7 +94,7 @@ class ResidualBlock(nn.Module):
         return F.relu(out) if self.relu_after_add else out
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ResidualBlock:
-        """Move or convert the block: PyTorch calls this for `half()`, `to()` and the like."""
+        """What PyTorch calls for `half()`, `to()` and the like."""
         if fn(torch.empty(0)).dtype == torch.float16 and hasattr(self.unit, "exponent_bias"):
             self._absorb_scale()
         super()._apply(fn, recurse)
@@ -121,7 +116,7 @@ class ResidualBlock(nn.Module):
 
     @torch.no_grad()
     def _absorb_scale(self) -> None:
-        """Divide what the unit gives by the standard deviation of its norm where that is above one.
+        """Divide what a product unit gives by its norm's standard deviation where that is above one.
 
         The division is a shift of the unit's exponents. In evaluation mode the block computes what it did.
         """

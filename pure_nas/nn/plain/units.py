@@ -96,12 +96,6 @@ class LogConv(nn.Module):
     multiplication does. Zero padding of the logarithm is an input of one. It computes in float32 or wider, whatever
     autocast says; where its weights are of half precision, its result has the dtype of its input.
 
-    Args:
-        padding: positions added on each side, each a logarithm of zero.
-        threshold_init: start of theta; 0 gives the floor ln 2.
-        threshold_trainable: whether theta is trained.
-        threshold_per_channel: whether every input channel has its own theta, (in_channels, 1, 1), or all share one, ().
-
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H', W'), as in `torch.nn.Conv2d`.
     """
@@ -164,9 +158,7 @@ class ComplexConvPU(nn.Module):
     gradient sees that.
 
     Args:
-        padding: positions added on each side, each a factor of one.
         exponent_cap: upper bound of the real part of the exponent; None leaves it unbounded.
-        softening: |x| counts as sqrt(x ** 2 + softening ** 2).
 
     Attributes:
         exponent_bias: (out_channels, 1, 1), what is added to capped exponents; None unless the block has absorbed the

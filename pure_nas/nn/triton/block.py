@@ -132,21 +132,19 @@ class _ProductTail(torch.autograd.Function):
         with _device_of(c), torch.autocast(c.device.type, enabled=False):
             tiling1 = passes.Tiling.of(c.shape, layout)
             threshold = c.new_empty((), dtype=torch.float32)
-            moments1 = passes.moments(c, tiling1, norm1, theta=theta, threshold=threshold)
-            logarithm = passes.logarithm(c, tiling1, moments1, gamma1, beta1, threshold)
+            of_norm1 = (*passes.moments(c, tiling1, norm1, theta=theta, threshold=threshold), gamma1, beta1)
+            logarithm = passes.logarithm(c, tiling1, of_norm1, threshold)
             z = F.conv2d(logarithm, exponents, None, unit.stride, unit.padding).contiguous(memory_format=layout)
             del logarithm
             tiling2 = passes.Tiling.of(z.shape, layout)
-            moments2 = passes.moments(z, tiling2, norm2, cap)
+            of_norm2 = (*passes.moments(z, tiling2, norm2, cap), gamma2, beta2)
             dtype = c.dtype
             if skip is not None:
                 dtype = torch.promote_types(dtype, skip.dtype)
                 skip = skip.contiguous(memory_format=layout)
-            out = passes.output(z, tiling2, moments2, gamma2, beta2, skip, relu, cap, dtype)
+            out = passes.output(z, tiling2, of_norm2, skip, relu, cap, dtype)
         out_of_relu = out if relu else None
-        ctx.save_for_backward(
-            c, z, exponents, gamma1, beta1, theta, threshold, gamma2, *moments1, *moments2, out_of_relu
-        )
+        ctx.save_for_backward(c, z, exponents, theta, threshold, *of_norm1, *of_norm2[:3], out_of_relu)
         ctx.layout, ctx.cap, ctx.has_skip = layout, cap, skip is not None
         ctx.stride, ctx.padding = unit.stride, unit.padding
         return out
@@ -156,14 +154,14 @@ class _ProductTail(torch.autograd.Function):
         from pure_nas.nn.triton import passes
 
         refuse_second_derivative()
-        c, z, exponents, gamma1, beta1, theta, threshold, gamma2, mean1, rstd1, mean2, rstd2, out = ctx.saved_tensors
-        moments1, moments2 = (mean1, rstd1), (mean2, rstd2)
+        c, z, exponents, theta, threshold, *of_norms, out = ctx.saved_tensors
+        of_norm1, of_norm2 = tuple(of_norms[:4]), tuple(of_norms[4:])
         tiling1, tiling2 = passes.Tiling.of(c.shape, ctx.layout), passes.Tiling.of(z.shape, ctx.layout)
         grad = grad.contiguous(memory_format=ctx.layout)
         grad_z, grad_skip, grad_gamma2, grad_beta2 = passes.output_backward(
-            grad, out, z, tiling2, moments2, gamma2, ctx.has_skip, ctx.cap
+            grad, out, z, tiling2, of_norm2, ctx.has_skip, ctx.cap
         )
-        logarithm = passes.logarithm(c, tiling1, moments1, gamma1, beta1, threshold)
+        logarithm = passes.logarithm(c, tiling1, of_norm1, threshold)
         stride, padding = [ctx.stride] * 2, [ctx.padding] * 2
         grad_logarithm, grad_weight, _ = torch.ops.aten.convolution_backward(
             grad_z, logarithm, exponents, None, stride, padding, [1, 1], False, [0, 0], 1, [True, True, False]
@@ -171,7 +169,7 @@ class _ProductTail(torch.autograd.Function):
         del logarithm
         grad_logarithm = grad_logarithm.contiguous(memory_format=ctx.layout)
         grad_c, grad_gamma1, grad_beta1, grad_theta = passes.logarithm_backward(
-            grad_logarithm, c, tiling1, moments1, gamma1, beta1, theta, threshold
+            grad_logarithm, c, tiling1, of_norm1, theta, threshold
         )
         of_parameters = grad_gamma1, grad_beta1, grad_weight, grad_theta, grad_gamma2, grad_beta2
         # The engine casts a gradient to the dtype of its input.

@@ -97,8 +97,8 @@ class Tiling:
         return Form(self.channels, self.channels_last, even, self.block_rows, self.block_channels)
 
 
-Moments = tuple[Tensor, Tensor]
-"""Of each channel of a batch, (C,), float32: the mean and 1 / sqrt(variance + eps)."""
+Norm = tuple[Tensor, ...]
+"""Of a norm, (C,) each: the batch's mean and 1 / sqrt(variance + eps), float32, then its gamma and beta."""
 
 
 def moments(
@@ -108,8 +108,8 @@ def moments(
     cap: float | None = None,
     theta: Tensor | None = None,
     threshold: Tensor | None = None,
-) -> Moments:
-    """The moments of x, or of 2 ** min(x, cap) where there is a cap; moves the running statistics of `norm`.
+) -> tuple[Tensor, Tensor]:
+    """The first two of a `Norm` of x, or of 2 ** min(x, cap) with a cap; moves the running statistics of `norm`.
 
     Where there is a theta, softplus(theta) + 1e-7 is written to `threshold`.
     """
@@ -128,75 +128,52 @@ def moments(
     return mean, rstd
 
 
-def logarithm(c: Tensor, tiling: Tiling, moments: Moments, gamma: Tensor, beta: Tensor, threshold: Tensor) -> Tensor:
+def logarithm(c: Tensor, tiling: Tiling, norm: Norm, threshold: Tensor) -> Tensor:
     """log2(max(norm1(c), threshold))."""
     out = torch.empty_like(c)
-    tiling.each(kernels.logarithm, c, *moments, gamma, beta, threshold, out)
+    tiling.each(kernels.logarithm, c, *norm, threshold, out)
     return out
 
 
 def output(
-    z: Tensor,
-    tiling: Tiling,
-    moments: Moments,
-    gamma: Tensor,
-    beta: Tensor,
-    skip: Tensor | None,
-    relu: bool,
-    cap: float,
-    dtype: torch.dtype,
+    z: Tensor, tiling: Tiling, norm: Norm, skip: Tensor | None, relu: bool, cap: float, dtype: torch.dtype
 ) -> Tensor:
     """norm2(2 ** min(z, cap)) + skip, through the ReLU where `relu`."""
     out = torch.empty_like(z, dtype=dtype)
-    tiling.each(kernels.output, z, skip, *moments, gamma, beta, out, cap, relu=relu)
+    tiling.each(kernels.output, z, skip, *norm, out, cap, relu=relu)
     return out
 
 
 def output_backward(
-    grad: Tensor,
-    out: Tensor | None,
-    z: Tensor,
-    tiling: Tiling,
-    moments: Moments,
-    gamma: Tensor,
-    has_skip: bool,
-    cap: float,
+    grad: Tensor, out: Tensor | None, z: Tensor, tiling: Tiling, norm: Norm, has_skip: bool, cap: float
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-    """The gradients of z, skip (None where there is none), gamma and beta of `output`.
+    """The gradients of z, skip (if any), gamma and beta of `output`.
 
     Args:
         out: what `output` returned where a ReLU stood last, else None.
+        norm: without its beta.
     """
     channels = tiling.channels
     partial = z.new_empty(2 * channels * tiling.programs, dtype=torch.float32)
-    tiling.reduce(kernels.output_sums, grad, out, z, *moments, partial, cap)
+    tiling.reduce(kernels.output_sums, grad, out, z, *norm[:2], partial, cap)
     sums = _finish_sums(partial, tiling)
     grad_z = torch.empty_like(z)
     masked = torch.empty_like(grad) if has_skip and out is not None else None
-    per_count = 1.0 / tiling.count
-    tiling.each(kernels.output_backward, grad, out, z, *moments, gamma, sums, grad_z, masked, cap, per_count)
+    tiling.each(kernels.output_backward, grad, out, z, *norm, sums, grad_z, masked, cap, 1.0 / tiling.count)
     grad_skip = grad if has_skip and out is None else masked
     return grad_z, grad_skip, sums[channels:], sums[:channels]
 
 
 def logarithm_backward(
-    grad: Tensor,
-    c: Tensor,
-    tiling: Tiling,
-    moments: Moments,
-    gamma: Tensor,
-    beta: Tensor,
-    theta: Tensor,
-    threshold: Tensor,
+    grad: Tensor, c: Tensor, tiling: Tiling, norm: Norm, theta: Tensor, threshold: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of c, gamma, beta and theta of `logarithm`, from that of what it returned."""
     channels = tiling.channels
     partial = c.new_empty((2 * channels + tiling.channel_blocks) * tiling.programs, dtype=torch.float32)
-    saved = (*moments, gamma, beta, threshold)
-    tiling.reduce(kernels.logarithm_sums, grad, c, *saved, partial)
+    tiling.reduce(kernels.logarithm_sums, grad, c, *norm, threshold, partial)
     sums = _finish_sums(partial, tiling, theta, threshold)
     grad_c = torch.empty_like(c)
-    tiling.each(kernels.logarithm_backward, grad, c, *saved, sums, grad_c, 1.0 / tiling.count)
+    tiling.each(kernels.logarithm_backward, grad, c, *norm, threshold, sums, grad_c, 1.0 / tiling.count)
     return grad_c, sums[channels : 2 * channels], sums[:channels], sums[-1]
 
 

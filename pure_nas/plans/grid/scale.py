@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -26,17 +27,11 @@ _MISLEADING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\
 _MOST = 1e7
 
 
-def _legible(text: str) -> str:
+def _legible(text: str, allowed: str = "\t") -> str:
     """Characters that control a terminal or turn the direction of writing would show something else than is there."""
     for character in text:
-        if (unicodedata.category(character) == "Cc" and character != "\t") or character in _MISLEADING:
+        if (unicodedata.category(character) == "Cc" and character not in allowed) or character in _MISLEADING:
             raise ValueError(f"must be a line of text, but has the control character U+{ord(character):04X}")
-    return text
-
-
-def _legible_lines(text: str) -> str:
-    for line in text.split("\n"):
-        _legible(line)
     return text
 
 
@@ -63,7 +58,7 @@ def _possible(noise: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 
 Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_legible)]
-Words = Annotated[str, Field(max_length=1000), AfterValidator(_legible_lines)]
+Words = Annotated[str, Field(max_length=1000), AfterValidator(partial(_legible, allowed="\t\n"))]
 Accuracy = Annotated[float, Field(gt=0, lt=1)]
 Targets = Annotated[list[Accuracy], Field(min_length=1, max_length=20), AfterValidator(_distinct)]
 EvaluationName = Literal["quality", "noise", "invariance", "views"]

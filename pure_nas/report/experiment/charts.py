@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pure_nas.findings.findings import Findings
 from pure_nas.findings.rows import Row, Spread
@@ -130,31 +130,24 @@ def _curves_chart(findings: Findings, styles: Styles) -> Chart:
     return with_line_ends(chart)
 
 
-@dataclass(frozen=True)
-class ConvergenceLine:
-    """Mean epochs until one network first reached each accuracy.
+class ConvergenceLine(NamedTuple):
+    """Mean epochs until a network first reached each accuracy with every seed, as (accuracy, epochs).
 
-    Attributes:
-        points: accuracy to reach, 0 to 1, and epochs; only where every seed got there.
-        wider: how much thicker than usual it is drawn, so that lines above it that run just as it does do not hide it.
+    It is `wider` than usual where lines that are drawn above it run just as it does and would hide it.
     """
 
     row: Row
-    points: tuple[tuple[float, float], ...]
+    points: list[tuple[float, float]]
     wider: float
 
 
 def convergence_lines(rows: Sequence[Row]) -> list[ConvergenceLine]:
     """The line of each network of which every seed reached something, in the order of drawing."""
-    found = [
-        (row, points)
+    lines = (
+        (row, [(each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed])
         for row in rows
-        if (
-            points := tuple(
-                (each.target, each.mean_epochs) for each in row.convergence if each.mean_epochs and not each.missed
-            )
-        )
-    ]
+    )
+    found = [(row, points) for row, points in lines if points]
     above = [
         sum(set(points) <= set(other) for _, other in found[place + 1 :]) for place, (_, points) in enumerate(found)
     ]

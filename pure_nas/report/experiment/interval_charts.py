@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pure_nas.findings.comparisons import FEW_SEEDS, Comparison
+from pure_nas.findings.findings import FEW_SEEDS, Comparison
 from pure_nas.findings.rows import Row
-from pure_nas.quantities import counted, show_number, show_seconds
+from pure_nas.quantities import counted, show_number, show_points, show_seconds
 from pure_nas.report.chart import Axis, Chart, Mark, NetworkStyle, Series, Span
+from pure_nas.report.experiment.tables import accuracy_text, interval_text
 
 _ARROWS = ("triangle-left", "triangle-right")
 _MARK = 11.0
@@ -46,25 +47,23 @@ def accuracy_chart(rows: Sequence[Row], styles: Mapping[str, NetworkStyle], spli
 def differences_chart(comparisons: Sequence[Comparison], styles: Mapping[str, NetworkStyle]) -> Chart:
     """A line a comparison: the difference and Welch's interval; filled where it is shown."""
     known = [(each, 100 * each.difference) for each in comparisons if each.difference is not None]
-    intervals = [
-        _percent((each.low, each.high) if each.low is not None and each.high is not None else None) for each, _ in known
-    ]
+    intervals = [_percent(each.interval) for each, _ in known]
     limits = _difference_limits([value for _, value in known], intervals)
     series: list[Series] = []
     for place, ((each, value), interval) in enumerate(zip(known, intervals, strict=True)):
-        style, text = styles[each.label], f"{_compared_text(each)}\n{_difference_text(each)}"
+        style, text = styles[each.label], f"{_pair(each)}\n{_difference_text(each)}"
         series.append(_value(value, interval, place, style, text, hollow=not each.shown))
         series += _arrows(interval, limits, place, style)
     return Chart(
         x=Axis(title="points of accuracy", range=limits, zero=True),
-        y=_lines([_compared_text(each) for each, _ in known]),
+        y=_lines([_pair(each) for each, _ in known]),
         series=series,
     )
 
 
-def has_arrows(chart: Chart | None) -> bool:
+def has_arrows(chart: Chart) -> bool:
     """Whether an interval of a chart goes on beyond its edge."""
-    return chart is not None and any(series.mark and series.mark.shape in _ARROWS for series in chart.series)
+    return any(series.mark and series.mark.shape in _ARROWS for series in chart.series)
 
 
 def _accuracy_limits(rows: Sequence[Row]) -> Span:
@@ -99,8 +98,7 @@ def _lines(labels: Sequence[str]) -> Axis:
 def _value(
     x: float, interval: Span | None, place: int, style: NetworkStyle, text: str, *, hollow: bool = False
 ) -> Series:
-    mark = Mark(style.shape, _MARK, hollow=hollow)
-    bars = [interval] if interval else []
+    mark, bars = Mark(style.shape, _MARK, hollow=hollow), [interval] if interval else []
     return Series(x=[x], y=[place], role=style.role, mark=mark, bars=bars, bars_along="x", hover=[text])
 
 
@@ -116,33 +114,21 @@ def _arrows(interval: Span | None, limits: Span, place: int, style: NetworkStyle
 
 def hover(row: Row) -> str:
     """What a mark says of a network."""
-    lines = [row.label, accuracy_text(row)]
+    lines = [row.label, f"{accuracy_text(row)} over {counted(len(row.accuracies), 'seed')}"]
     if row.spread_interval:
-        lines.append(f"95 % interval {100 * row.spread_interval[0]:.2f} to {100 * row.spread_interval[1]:.2f} %")
+        lines.append(f"95 % interval {interval_text(row.spread_interval)} %")
     lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
         lines.append(f"{show_seconds(row.seconds)} a training")
     return "\n".join(lines)
 
 
-def accuracy_text(row: Row) -> str:
-    """Mean and standard deviation, and how many seeds there are."""
-    if row.mean is None:
-        return "no seed came through" if row.diverged else "not trained yet"
-    spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
-    return f"{100 * row.mean:.2f}{spread} % over {counted(len(row.accuracies), 'seed')}"
-
-
-def _compared_text(comparison: Comparison) -> str:
+def _pair(comparison: Comparison) -> str:
     return f"{comparison.label} − {comparison.reference}"
 
 
 def _difference_text(comparison: Comparison) -> str:
     """The difference, its interval and what follows."""
-    text = f"{100 * (comparison.difference or 0):+.2f} points".replace("-", "−")
-    if comparison.of_survivors:
-        text += " over the seeds that came through"
-    if comparison.low is not None and comparison.high is not None:
-        bounds = f"{100 * comparison.low:+.2f} to {100 * comparison.high:+.2f}".replace("-", "−")
-        text += f", 95 % interval {bounds}"
-    return f"{text}: {comparison.verdict_text}"
+    survivors = " over the seeds that came through" if comparison.of_survivors else ""
+    interval = f", 95 % interval {interval_text(comparison.interval, signed=True)}" if comparison.interval else ""
+    return f"{show_points(comparison.difference or 0)} points{survivors}{interval}: {comparison.verdict_text}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.findings.comparisons import FEW_SEEDS, Comparison
-from pure_nas.findings.findings import Findings
+from pure_nas.findings.findings import FEW_SEEDS, Comparison, Findings
 from pure_nas.findings.results import ExperimentResults
 
 _MOST_PAIRS = 4

@@ -80,12 +80,10 @@ def _key_facts(results: ExperimentResults, findings: Findings) -> Iterator[tuple
         verdicts = [each.verdict for each in compared]
         detail = ", ".join(f"{verdict}: {verdicts.count(verdict)}" for verdict in dict.fromkeys(verdicts))
         yield "differences shown", f"{sum(each.shown for each in compared)} of {len(compared)}", detail
-    ended = results.complete + results.diverged
-    diverged = f"{results.diverged} diverged" if results.diverged else "none diverged"
-    yield "trainings", f"{ended} of {results.grid.trainings}", diverged
-    seconds = sum(each.seconds for cell in results.grid.distinct.values() for each in results.measurements[cell.label])
+    ended = f"{results.complete + results.diverged} of {results.grid.trainings}"
+    yield "trainings", ended, f"{results.diverged or 'none'} diverged"
     stated = f"stated: {results.stated_cost}" if results.stated_cost else "of all trainings together"
-    yield "training time", show_seconds(seconds), stated
+    yield "training time", show_seconds(sum(each.seconds for each in results.distinct)), stated
 
 
 def _best(rows: Sequence[Row]) -> Row | None:

@@ -8,8 +8,7 @@ from dataclasses import astuple, replace
 from typing import Any
 
 from pure_nas.analysis.convergence import Speed
-from pure_nas.findings.comparisons import Comparison
-from pure_nas.findings.findings import Findings
+from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row, Spread
 from pure_nas.quantities import counted, show_number, show_percent, show_points, show_seconds
@@ -22,6 +21,11 @@ _NETWORK = Column("network", "network", "left")
 _COMPARED_WITH = Column("compared_with", "compared with", "left")
 _TONES = {"better": "better", "worse": "worse", "seeds diverged": "warning"}
 """Of the verdicts that have one."""
+_COMPARISON_COLUMNS = (
+    *("network", "compared_with", "measure", "kind", "difference", "low", "high", "p", "p_adjusted", "verdict"),
+    *("seeds", "diverged", "reference_seeds", "reference_diverged", "repeats"),
+)
+"""Those of comparisons.csv; those of how soon an accuracy was reached follow where it was."""
 
 
 def experiment_tables(results: ExperimentResults, findings: Findings) -> dict[str, Table]:
@@ -137,7 +141,7 @@ def _cells(row: Row) -> dict[str, Cell]:
     lost = "warning" if row.diverged else ""
     return {
         "network": _name(row),
-        "accuracy": NOTHING if row.mean is None else Cell(row.mean, accuracy_text(row), tone="strong"),
+        "accuracy": Cell(row.mean, accuracy_text(row), tone="dim" if row.mean is None else "strong"),
         "interval": Cell(text=interval_text(row.spread_interval)),
         "seeds": Cell(len(row.accuracies), ", ".join(seeds), "\n".join(row.reasons), tone=lost),
         "params": Cell(row.params, show_number(row.params)),
@@ -152,9 +156,11 @@ def _name(row: Row) -> Cell:
 
 
 def accuracy_text(row: Row) -> str:
-    """Mean and standard deviation of a network with a seed that came through."""
+    """Mean and standard deviation, or why there is none."""
+    if row.mean is None:
+        return "no seed came through" if row.diverged else "not trained yet"
     spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
-    return f"{100 * (row.mean or 0.0):.2f}{spread} %"
+    return f"{100 * row.mean:.2f}{spread} %"
 
 
 def interval_text(interval: tuple[float, float] | None, *, signed: bool = False) -> str:
@@ -167,65 +173,46 @@ def interval_text(interval: tuple[float, float] | None, *, signed: bool = False)
 
 def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
     """One row a comparison; files have more columns, those of how soon an accuracy was reached among them."""
-    lines = [_comparison_line(each) for each in compared]
-    shown = {
-        "network": _NETWORK,
-        "compared_with": _COMPARED_WITH,
-        "difference": Column("difference", "points"),
-        "low": Column("low", "95 % interval", detail=1),
-        "p": Column("p", "p", detail=2),
-        "p_adjusted": Column("p_adjusted", "p, Holm"),
-        "verdict": Column("verdict", "verdict", "left"),
-    }
-    columns = (shown.get(name, Column(name)) for name in column_names(lines, _COMPARED))
-    rows = (
-        TableRow({**{name: Cell(value) for name, value in line.items()}, **_comparison_cells(each)})
-        for each, line in zip(compared, lines, strict=True)
+    shown = (
+        _NETWORK,
+        _COMPARED_WITH,
+        Column("difference", "points"),
+        Column("low", "95 % interval", detail=1),
+        Column("p", "p", detail=2),
+        Column("p_adjusted", "p, Holm"),
+        Column("verdict", "verdict", "left"),
     )
-    return Table("comparisons", tuple(columns), tuple(rows), title)
-
-
-_COMPARED: dict[str, Callable[[Comparison], Any]] = {
-    "network": lambda each: each.label,
-    "compared_with": lambda each: each.reference,
-    "measure": lambda each: each.measure.name,
-    "kind": lambda each: each.measure.kind,
-    "difference": lambda each: each.difference,
-    "low": lambda each: each.low,
-    "high": lambda each: each.high,
-    "p": lambda each: each.p,
-    "p_adjusted": lambda each: each.p_adjusted,
-    "verdict": lambda each: each.verdict_text,
-    "seeds": lambda each: each.seeds,
-    "diverged": lambda each: each.diverged,
-    "reference_seeds": lambda each: each.reference_seeds,
-    "reference_diverged": lambda each: each.reference_diverged,
-    "repeats": lambda each: " beside ".join(each.repeats or ()),
-}
-"""The columns of comparisons.csv that every comparison has."""
-
-
-def _comparison_line(comparison: Comparison) -> dict[str, Any]:
-    line = {name: read(comparison) for name, read in _COMPARED.items()}
-    for speed in comparison.speeds:
-        for unit, found in (("epochs", speed.epochs), ("seconds", speed.seconds)):
-            if found:
-                name = f"times_fewer_{unit}_to_{speed.target:g}"
-                line |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
-    return line
+    titled = {column.key: column for column in shown}
+    lines = [_comparison_cells(each) for each in compared]
+    columns = (titled.get(name, Column(name)) for name in column_names(lines, _COMPARISON_COLUMNS))
+    return Table("comparisons", tuple(columns), tuple(map(TableRow, lines)), title)
 
 
 def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
     difference = NOTHING.text if comparison.difference is None else show_points(comparison.difference)
-    return {
+    cells = {
         "network": _compared_name(comparison),
         "compared_with": Cell(comparison.reference, comparison.reference),
+        "measure": Cell(comparison.measure.name),
+        "kind": Cell(comparison.measure.kind),
         "difference": Cell(comparison.difference, f"({difference})" if comparison.of_survivors else difference),
         "low": Cell(comparison.low, interval_text(comparison.interval, signed=True)),
+        "high": Cell(comparison.high),
         "p": _p_value(comparison.p),
         "p_adjusted": _p_value(comparison.p_adjusted),
         "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
+        "seeds": Cell(comparison.seeds),
+        "diverged": Cell(comparison.diverged),
+        "reference_seeds": Cell(comparison.reference_seeds),
+        "reference_diverged": Cell(comparison.reference_diverged),
+        "repeats": Cell(" beside ".join(comparison.repeats or ())),
     }
+    for speed in comparison.speeds:
+        for unit, found in (("epochs", speed.epochs), ("seconds", speed.seconds)):
+            if found:
+                name = f"times_fewer_{unit}_to_{speed.target:g}"
+                cells |= {name: Cell(found.mean), f"{name}_low": Cell(found.low), f"{name}_high": Cell(found.high)}
+    return cells
 
 
 def _compared_name(comparison: Comparison) -> Cell:

@@ -19,7 +19,7 @@ from searches import Objectives
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
-from pure_nas.errors import DataError, DeviceError, UsageError
+from pure_nas.errors import DataError, UsageError
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.objective import Objective
 from pure_nas.space.architecture import Architecture
@@ -120,39 +120,6 @@ def test_it_leaves_no_files(objective_of: Objectives, tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_used_is_refused_when_it_is_made(image_folder: Path, tiny_space_file: Path) -> None:
-    images, space = str(image_folder), str(tiny_space_file)
-    with pytest.raises(UsageError, match="no objective"):
-        Objective(images, space, objectives=("error", "speed"))
-    with pytest.raises(UsageError, match="smallest has 365 params"):
-        Objective(images, space, limits=Limits(params=10))
-    with pytest.raises(DeviceError):
-        Objective(images, space, device="tpu")
-    with pytest.raises(UsageError, match="no search space"):
-        Objective(images, "no-such-space")
-    with pytest.raises((DataError, UsageError)):
-        Objective(images + "-missing", space)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"objectives": "flops"},
-        {"objectives": "error"},
-        {"limits": {"params": 10}},
-        {"seed": -1},
-        {"device": "cuda:99"},
-        {"epochs": 0},
-    ],
-)
-def test_refusals_name_no_option_of_the_command_line(
-    arguments: dict[str, Any], image_folder: Path, tiny_space_file: Path
-) -> None:
-    with pytest.raises(UsageError) as raised:
-        Objective(**{"dataset": image_folder, "space": tiny_space_file, "device": "cpu", **arguments})
-    assert "--" not in str(raised.value)
-
-
 def test_corrupt_images_are_refused_or_left_out(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(image_folder, folder)
@@ -191,11 +158,22 @@ def test_images_can_be_brought_to_another_size(objective_of: Objectives) -> None
         ({"data_dir": "~no-such-user/data"}, "The ~ in ~no-such-user/data stands for no home directory"),
         ({"space": Path("~no-such-user/space.toml")}, "stands for no home directory"),
         ({"space": 3}, "A space is a SearchSpace, a name or the path of a file, not 3"),
+        ({"space": "no-such-space"}, "no search space"),
+        ({"dataset": "no-such-images"}, 'no dataset "no-such-images"'),
+        ({"device": "tpu"}, "tpu"),
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"objectives": "flops"}, "must begin with error"),
+        ({"objectives": "error"}, "needs a cost besides error"),
+        ({"limits": {"params": 10}}, "smallest has 365 params"),
+        ({"epochs": 0}, "epochs"),
     ],
 )
-def test_arguments_of_a_wrong_type_are_explained(arguments: dict[str, Any], words: str, image_folder: Path) -> None:
-    with pytest.raises(UsageError, match=words):
-        Objective(**{"dataset": str(image_folder), "device": "cpu", **arguments})
+def test_arguments_that_cannot_be_used_are_explained_without_options_of_the_command_line(
+    arguments: dict[str, Any], words: str, image_folder: Path, tiny_space_file: Path
+) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        Objective(**{"dataset": str(image_folder), "space": tiny_space_file, "device": "cpu", **arguments})
+    assert "--" not in str(raised.value)
 
 
 def test_a_space_may_be_an_object_a_name_or_a_file_and_a_path_is_that_file(

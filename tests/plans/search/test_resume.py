@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +53,39 @@ def stored_states(path: Path) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tiny: Settings, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The run of a search by a sampler that nobody stopped."""
+
+    @cache
+    def searched(sampler: str) -> Path:
+        out = tmp_path_factory.mktemp(sampler)
+        search(tiny(sampler=sampler, trials=TOTAL), out)
+        return out / "study"
+
+    return searched
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_a_resumed_search_equals_an_uninterrupted_one(tiny: Settings, sampler: str, tmp_path: Path) -> None:
-    whole = search(tiny(sampler=sampler, trials=TOTAL), tmp_path / "whole")
-    search(tiny(sampler=sampler, trials=FIRST), tmp_path / "parts")
-    parts = search(tiny(sampler=sampler, trials=TOTAL), tmp_path / "parts")
-    assert len(whole) == TOTAL
-    assert parts == whole
-    assert stored_states(tmp_path / "parts" / "study") == stored_states(tmp_path / "whole" / "study")
+def test_a_resumed_search_equals_an_uninterrupted_one(
+    sampler: str, tiny: Settings, uninterrupted: Callable[[str], Path], tmp_path: Path
+) -> None:
+    search(tiny(sampler=sampler, trials=FIRST), tmp_path)
+    parts = search(tiny(sampler=sampler, trials=TOTAL), tmp_path)
+    assert len(parts) == TOTAL
+    assert parts == outcomes(uninterrupted(sampler))
+    assert stored_states(tmp_path / "study") == stored_states(uninterrupted(sampler))
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
 def test_a_killed_search_equals_an_uninterrupted_one(
-    tiny: Settings, sampler: str, image_folder: Path, tiny_space_file: Path, tmp_path: Path, program: list[str]
+    tiny: Settings,
+    sampler: str,
+    uninterrupted: Callable[[str], Path],
+    image_folder: Path,
+    tiny_space_file: Path,
+    tmp_path: Path,
+    program: list[str],
 ) -> None:
     options = ["--dataset", str(image_folder), "--space", str(tiny_space_file), "--no-baselines", "--study", "study"]
     options += ["--trials", str(TOTAL), "--sampler", sampler, "--device", "cpu", "--out", str(tmp_path / "killed")]
@@ -79,10 +101,8 @@ def test_a_killed_search_equals_an_uninterrupted_one(
     assert FIRST <= len(finished_before) < TOTAL
     written = {name: (trials / name / "result.json").read_bytes() for name in finished_before}
 
-    settings = tiny(sampler=sampler, trials=TOTAL)
-    after = search(settings, tmp_path / "killed")
-    whole = search(settings, tmp_path / "whole")
-    assert after == whole
+    after = search(tiny(sampler=sampler, trials=TOTAL), tmp_path / "killed")
+    assert after == outcomes(uninterrupted(sampler))
     assert {name: (trials / name / "result.json").read_bytes() for name in finished_before} == written
     assert set(stored_states(tmp_path / "killed" / "study")) <= {"COMPLETE", "PRUNED"}
 

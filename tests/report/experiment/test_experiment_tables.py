@@ -9,8 +9,7 @@ import pytest
 
 from pure_nas.analysis.convergence import Convergence, Speed, TimesFewer
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.findings.comparisons import Comparison
-from pure_nas.findings.findings import Findings
+from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, Factor, Measure, Row, Spread, Viewed
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.table import Table
