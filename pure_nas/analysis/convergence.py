@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 CurveKind = Literal["validation", "training"]
-"""Which images a curve was scored on. Training accuracy is that of the steps of an epoch, augmented images included."""
+"""Which images a curve was evaluated on. Training accuracy is that of the steps of an epoch, on augmented images."""
 
 USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Default accuracies in reports of convergence."""

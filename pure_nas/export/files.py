@@ -30,7 +30,7 @@ ExportFormat = Literal["python", "json", "safetensors"]
 
 _LOAD = f'''
 def load(weights: str | Path = "{WEIGHTS_FILE}") -> Network:
-    """The network with its trained weights, in evaluation mode; a relative path starts beside this file."""
+    """The network with its trained weights, in evaluation mode; a relative path starts next to this file."""
     from safetensors.torch import load_file
 
     network = Network()
@@ -259,10 +259,10 @@ def _docstring(architecture: Architecture, about: About, *, images: bool) -> str
     wrapped = [textwrap.fill(text, 110, break_long_words=False) for text in paragraphs if text]
     usage = [
         f"    from network import load{', preprocess' if images else ''}",
-        f"    network = load()  # reads {WEIGHTS_FILE} beside this file",
+        f"    network = load()  # reads {WEIGHTS_FILE} next to this file",
         *["    logits = network(preprocess(IMAGE)[None])  # the path of an image file, or a Pillow image"] * images,
         f"    logits = network(images)  # (N, {channels}, {size}, {size}), {scale}",
-        "    network.half()  # to float16, images likewise: images.half()",
+        "    network.half()  # to float16, as must be the images: images.half()",
     ]
     with global_random_state():
         parameters = sum(parameter.numel() for parameter in Network(architecture).parameters())

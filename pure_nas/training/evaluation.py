@@ -39,7 +39,7 @@ def reestimate_norms(
     """Replace the running statistics of every BatchNorm by the mean over batches of at most `count` training images.
 
     The moving averages of product-unit networks lag behind their heavy-tailed activations for epochs, so that a
-    score would measure the averages and not the network.
+    evaluation would measure the averages and not the network.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
@@ -67,14 +67,14 @@ def scoring_batch(image_size: int, device: torch.device) -> int:
 
 @torch.inference_mode()
 def evaluate(network: Network, images: ImageSet, device: torch.device, *, batch_size: int | None = None) -> Score:
-    """Score `network` on every image of a set, as it is in evaluation mode, by a copy whose norms are folded."""
+    """Evaluate `network` on every image of a set, as it is in evaluation mode, by a copy whose norms are folded."""
     batch_size = batch_size or scoring_batch(images.image_size, device)
-    scored = folded(network)
+    inference = folded(network)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     wrong = torch.zeros((), dtype=torch.int64, device=device)
     for batch, labels in images.batches(batch_size, device=device):
         with autocast(device):
-            logits = scored(batch)
+            logits = inference(batch)
         logits = logits.float()
         loss += F.cross_entropy(logits, labels, reduction="sum")
         wrong += (logits.argmax(1) != labels).sum()

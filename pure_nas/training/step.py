@@ -16,15 +16,7 @@ from pure_nas.devices import autocast, device_name, precision, telling_out_of_me
 from pure_nas.nn import Network, parameter_kinds
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
-from pure_nas.training.compilation import (
-    Experience,
-    compile_blocks,
-    compiler_settings,
-    remember,
-    remembered,
-    repays,
-    undo_compilation,
-)
+from pure_nas.training import compilation
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +94,7 @@ class Step:
 
     def _begin(self, *, compiled: bool) -> None:
         if compiled:
-            compile_blocks(self._network)
+            compilation.compile_blocks(self._network)
         self._compiled = compiled
         self._mode = "recorded" if self._recorded else "eager"
         self._shape: torch.Size | None = None
@@ -120,7 +112,7 @@ class Step:
 
     def compiler(self) -> AbstractContextManager[None]:
         """A context in which steps are taken."""
-        return compiler_settings() if self._compiled else nullcontext()
+        return compilation.compiler_settings() if self._compiled else nullcontext()
 
     def epoch_done(self, seconds: float, epochs_left: int) -> None:
         """Take note of the training time of an epoch, and compile, or stop it, if that pays."""
@@ -128,14 +120,18 @@ class Step:
             return
         self._seconds.append(seconds)
         blocks = sum(1 for _ in self._network.architecture.distinct_blocks())
-        if len(self._seconds) == _BEFORE and repays(epochs_left * seconds, blocks, remembered().get(self._make)):
-            self._begin(compiled=True)
+        if len(self._seconds) == _BEFORE:
+            known = compilation.remembered().get(self._make)
+            if compilation.repays(epochs_left * seconds, blocks, known):
+                self._begin(compiled=True)
         elif len(self._seconds) == _AFTER and self._compiled:
             before, compiling, after = (self._seconds[epoch - 1] for epoch in (_BEFORE, _COMPILING, _AFTER))
-            found = Experience(seconds_per_block=max(compiling - after, 0.0) / blocks, speedup=before / after)
-            remember(self._make, found)
+            found = compilation.Experience(
+                seconds_per_block=max(compiling - after, 0.0) / blocks, speedup=before / after
+            )
+            compilation.remember(self._make, found)
             if found.speedup < 1:
-                undo_compilation(self._network)
+                compilation.undo_compilation(self._network)
                 self._begin(compiled=False)
 
     @property
@@ -198,7 +194,7 @@ class Step:
             if self._recording is None:
                 raise
         self._mode = "eager (no memory beside the recording)"
-        logger.warning("There is no memory for a batch of another size beside a recorded step. It runs eagerly.")
+        logger.warning("There is no memory for a batch of another size next to a recorded step. It runs eagerly.")
         self._recording = None
         for parameter in self._parameters:
             parameter.grad = None

@@ -107,7 +107,7 @@ class Training:
         return self.epoch >= self.recipe.epochs
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch and score it.
+        """Train one epoch and evaluate.
 
         Raises:
             Divergence: the training loss, or the validation loss after the last epoch, is NaN or infinite.

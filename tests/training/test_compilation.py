@@ -81,8 +81,8 @@ class Compiler:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.compiled = False
-        monkeypatch.setattr(step, "compile_blocks", lambda network: setattr(self, "compiled", True))
-        monkeypatch.setattr(step, "undo_compilation", lambda network: setattr(self, "compiled", False))
+        monkeypatch.setattr(compilation, "compile_blocks", lambda network: setattr(self, "compiled", True))
+        monkeypatch.setattr(compilation, "undo_compilation", lambda network: setattr(self, "compiled", False))
 
 
 @pytest.mark.parametrize(
