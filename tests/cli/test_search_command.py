@@ -112,7 +112,7 @@ def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> No
 
 
 def test_plan_says_when_more_workers_would_help(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.plans.resources.plan_workers", lambda *_: WorkerPlan(3, "for a test"))
+    monkeypatch.setattr("pure_nas.workers.count.Resources.workers_for", lambda *_: WorkerPlan(3, "for a test"))
     assert "--workers auto would train 3 networks at once" in new_study.go("--dry-run").stderr
 
 
