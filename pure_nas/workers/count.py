@@ -47,15 +47,11 @@ def check_workers(workers: Workers) -> None:
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """How many workers there will be (None where that will be measured), and why, in words for the user.
+    """How many workers there will be, and why."""
 
-    Attributes:
-        measured: images per second of all workers together, by their number.
-    """
-
-    count: int | None
-    reason: str
-    measured: dict[int, float] = field(default_factory=dict)
+    count: int | None  # None where it will be measured
+    reason: str  # in words for the user
+    measured: dict[int, float] = field(default_factory=dict)  # images per second of all together, by their number
 
 
 @dataclass(frozen=True)
