@@ -75,7 +75,6 @@ class RunImages:
 
     @property
     def name(self) -> str:
-        """What the dataset is called."""
         return str(self.facts.get("name") or self.dataset)
 
     def loader(

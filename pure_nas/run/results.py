@@ -75,7 +75,6 @@ class Results:
 
     @cached_property
     def complete(self) -> tuple[TrialRecord, ...]:
-        """Trials with objectives."""
         return tuple(trial for trial in self.trials if trial.state == "complete")
 
     @cached_property
@@ -133,7 +132,6 @@ class Results:
 
     @property
     def knee(self) -> TrialRecord:
-        """The network of the front closest to the ideal corner (see `pareto.knee`)."""
         self.require_complete()
         # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
         most = [max(column) for column in zip(*self._values, strict=True)]

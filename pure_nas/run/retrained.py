@@ -122,7 +122,6 @@ class Retraining:
 
     @property
     def trials(self) -> tuple[int, ...]:
-        """Numbers of the retrained trials, in order."""
         return tuple(dict.fromkeys(row.trial for row in self.rows))
 
     @property

@@ -39,12 +39,10 @@ class Trained:
 
     @property
     def architecture(self) -> Architecture:
-        """What it is."""
         return self.network.architecture
 
     @property
     def seeds(self) -> tuple[Trained, ...]:
-        """The network as each seed has trained it."""
         return (self, *self.others)
 
 
