@@ -14,10 +14,9 @@ from dataclasses import asdict, replace
 from pure_nas.files import require_in_place
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Listener, Plan, R
-from pure_nas.plans.resources import Resources
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Executor, Job, Started, WorkerLost
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.count import Resources, WorkerPlan
 
 TIME_IS_UP = "the time is used up"
 

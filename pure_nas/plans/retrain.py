@@ -19,7 +19,6 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.fixed import FixedPlan, Trained, Training
 from pure_nas.plans.plan import Listener
-from pure_nas.plans.resources import Resources
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
@@ -35,7 +34,7 @@ from pure_nas.run.retrained import (
     retrained_folder,
     variants_of,
 )
-from pure_nas.workers.count import Work, Workers, check_workers
+from pure_nas.workers.count import Resources, Work, Workers, check_workers
 
 
 def select_trials(results: Results, which: str) -> list[TrialRecord]:

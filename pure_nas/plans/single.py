@@ -20,7 +20,6 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.fixed import FixedPlan, Trained, Training
 from pure_nas.plans.plan import Listener
-from pure_nas.plans.resources import Resources
 from pure_nas.plans.settings import ImageSettings, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
@@ -31,7 +30,7 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import get_unit
-from pure_nas.workers.count import Work
+from pure_nas.workers.count import Resources, Work
 
 logger = logging.getLogger(__name__)
 

@@ -79,7 +79,6 @@ class TrialDirectory:
         self.attempt = path / "attempt.json"
 
     def write_candidate(self, candidate: Candidate) -> None:
-        """Record what the trial trains."""
         write_whole(self.recipe, candidate.recipe.to_json())
         write_whole(self.architecture, candidate.architecture.to_json())
 
@@ -89,7 +88,6 @@ class TrialDirectory:
 
     @property
     def has_candidate(self) -> bool:
-        """Whether what the trial trains is on disk."""
         return self.architecture.exists()
 
     def finish(self, result: Mapping[str, Any]) -> None:
@@ -123,7 +121,6 @@ class TrialDirectory:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it has ended with a score; a damaged result is an error."""
         return (self.result() or {}).get("state") == "complete"
 
     def _change(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> str:
@@ -203,7 +200,6 @@ class RunDirectory:
 
     @property
     def exists(self) -> bool:
-        """Whether a run has been started here."""
         return self.settings_path.is_file()
 
     def trial(self, number: int) -> TrialDirectory:
@@ -211,14 +207,12 @@ class RunDirectory:
         return TrialDirectory(self.path / "trials" / f"{number:04d}", number)
 
     def trials(self) -> Iterator[TrialDirectory]:
-        """Every trial on disk, by number."""
         folder = self.path / "trials"
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         yield from map(self.trial, sorted(int(name) for name in names if name.isdecimal()))
 
     @property
     def trained_folders(self) -> list[Path]:
-        """The folders of trials or trainings that have weights, by name."""
         return sorted(weights.parent for weights in (self.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
@@ -226,7 +220,6 @@ class RunDirectory:
         write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
 
     def settings(self) -> dict[str, Any]:
-        """Every setting of the run."""
         data = bytes_of(self.settings_path)
         try:
             settings = tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
@@ -246,7 +239,6 @@ class RunDirectory:
         )
 
     def log(self, event: str, **fields: Any) -> None:
-        """Append one event to log.jsonl."""
         record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
         append_line(self.log_path, record)
 

@@ -23,19 +23,13 @@ Split = Literal["test", "validation"]
 
 @dataclass(frozen=True, kw_only=True)
 class WantedImages:
-    """Which images were asked for.
+    """Which images were asked for."""
 
-    Attributes:
-        dataset: a name or folder; None takes what the first network was trained on.
-        image_size: to which images are brought; None is that of the training.
-        skip_corrupt: leave out corrupt images, also where the training did not.
-    """
-
-    dataset: str | None
+    dataset: str | None  # a name or folder; None takes what the first network was trained on
     split: Split
     data_dir: Path | None
-    image_size: int | None
-    skip_corrupt: bool
+    image_size: int | None  # to which images are brought; None is that of the training
+    skip_corrupt: bool  # leave out corrupt images, also where the training did not
 
 
 def load_wanted(

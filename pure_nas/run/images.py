@@ -24,27 +24,18 @@ _ABOVE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RunImages:
-    """How a run or a training came by its images.
+    """How a run or a training came by its images."""
 
-    Attributes:
-        file: what says so, in the folder of the run or training.
-        dataset: its name, or the path of a folder; None where no more than the name of a folder was kept.
-        data_dir: folder of the datasets; None is the usual place.
-        seed: with `limit` and `validation`, decides the split; see `load_dataset`.
-        fingerprint: of the dataset that this gave.
-        facts: of it, as `Dataset.facts` has them; older files of trainings say less.
-    """
-
-    file: Path
-    dataset: str | None
-    data_dir: Path | None
-    seed: int
+    file: Path  # what says so, in the folder of the run or training
+    dataset: str | None  # its name or folder; None where no more than the name of a folder was kept
+    data_dir: Path | None  # folder of the datasets; None is the usual place
+    seed: int  # with `limit` and `validation`, decides the split; see `load_dataset`
     limit: int | None = None
     validation: int | float | None = None
     image_size: int | None
     skip_corrupt: bool
-    fingerprint: str
-    facts: Mapping[str, Any]
+    fingerprint: str  # of the dataset that this gave
+    facts: Mapping[str, Any]  # of it, as `Dataset.facts` has them; older files of trainings say less
 
     @classmethod
     def of_run(cls, run: RunDirectory) -> Self:
@@ -84,7 +75,6 @@ class RunImages:
 
     @property
     def name(self) -> str:
-        """What the dataset is called."""
         return str(self.facts.get("name") or self.dataset)
 
     def loader(

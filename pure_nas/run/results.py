@@ -29,32 +29,21 @@ worst value) and their costs by at most the second (relative)."""
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One finished trial.
-
-    Attributes:
-        baseline: label of the baseline it is, such as "conv small, usual recipe"; empty for a sampled trial.
-        objectives: one value for each objective of the run; empty unless complete.
-        metrics: error, accuracy and loss on the validation split, and noise_error where it was asked for.
-        cost: params, flops and whatever else was measured.
-        constraints: by how much it breaks each limit, as a share of the limit; at most 0 where it is kept.
-        replay_of: number of the trial whose result it repeats, because both train the same.
-        weights_bytes: size of its weights on disk, 0 where they are not kept.
-        curve: one record an epoch.
-    """
+    """One finished trial."""
 
     number: int
     state: TrialState
     candidate: Candidate
-    baseline: str = ""
-    objectives: tuple[float, ...] = ()
-    metrics: dict[str, float] = field(default_factory=dict)
+    baseline: str = ""  # label of the baseline it is, "conv small, usual recipe"; empty for a sampled trial
+    objectives: tuple[float, ...] = ()  # one value for each objective of the run; empty unless complete
+    metrics: dict[str, float] = field(default_factory=dict)  # on the validation split
     cost: dict[str, float] = field(default_factory=dict)
-    constraints: dict[str, float] = field(default_factory=dict)
+    constraints: dict[str, float] = field(default_factory=dict)  # by how much it breaks each limit, as a share of it
     seconds: float = 0.0
     reason: str = ""
-    replay_of: int | None = None
-    weights_bytes: int = 0
-    curve: tuple[dict[str, Any], ...] = ()
+    replay_of: int | None = None  # the trial whose result it repeats, because both train the same
+    weights_bytes: int = 0  # on disk; 0 where they are not kept
+    curve: tuple[dict[str, Any], ...] = ()  # one record an epoch
 
     @property
     def counts(self) -> bool:
@@ -78,21 +67,14 @@ class TrialRecord:
 
 @dataclass(frozen=True)
 class Results:
-    """Trials of a run and what follows from them; where no trial is complete, `best`, `knee` and `smallest` are errors.
+    """Trials of a run and what follows; where none is complete, `best`, `knee` and `smallest` are errors."""
 
-    Attributes:
-        objective_names: "error" and the costs or "noise_error", all minimised.
-        reference: the worst value of each objective, the corner of the hypervolume.
-        trials: every finished trial, by number.
-    """
-
-    objective_names: tuple[str, ...]
-    reference: tuple[float, ...]
-    trials: tuple[TrialRecord, ...]
+    objective_names: tuple[str, ...]  # all minimised
+    reference: tuple[float, ...]  # the worst value of each objective, the corner of the hypervolume
+    trials: tuple[TrialRecord, ...]  # every finished trial, by number
 
     @cached_property
     def complete(self) -> tuple[TrialRecord, ...]:
-        """Trials with objectives."""
         return tuple(trial for trial in self.trials if trial.state == "complete")
 
     @cached_property
@@ -150,7 +132,6 @@ class Results:
 
     @property
     def knee(self) -> TrialRecord:
-        """The network of the front closest to the ideal corner (see `pareto.knee`)."""
         self.require_complete()
         # An error is compared as it is, not by its logarithm; `pareto.knee` takes that of what is positive.
         most = [max(column) for column in zip(*self._values, strict=True)]

@@ -71,28 +71,18 @@ def retrained_folder(run: RunDirectory, digest: str, seed: int) -> TrialDirector
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A network that was trained again with several seeds, and its scores on the test split.
+    """A network that was trained again with several seeds, and its scores on the test split."""
 
-    Attributes:
-        trial: number of the trial that it is, or is a twin of.
-        variant: the name of the `Variant`.
-        digest: of the network and its recipe; empty where an older file cannot tell any more.
-        seeds: those it was trained with, also where they diverged.
-        test_accuracy: one for each seed that did not diverge.
-        diverged: number of seeds that did.
-        convergence: when the training accuracy first reached usual values; empty in files of older versions.
-    """
-
-    trial: Count
-    variant: str
+    trial: Count  # that it is, or is a twin of
+    variant: str  # the name of the `Variant`
     params: Count
     flops: Count
-    test_accuracy: tuple[Share, ...]
-    diverged: Count = 0
-    convergence: tuple[Convergence, ...] = ()
-    digest: str = ""
+    test_accuracy: tuple[Share, ...]  # one for each seed that did not diverge
+    diverged: Count = 0  # number of seeds that did
+    convergence: tuple[Convergence, ...] = ()  # in training; empty in files of older versions
+    digest: str = ""  # of the network and its recipe; empty where an older file cannot tell any more
     epochs: Count = 0
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[int, ...] = ()  # also those that diverged
 
     @property
     def mean(self) -> float:
@@ -132,7 +122,6 @@ class Retraining:
 
     @property
     def trials(self) -> tuple[int, ...]:
-        """Numbers of the retrained trials, in order."""
         return tuple(dict.fromkeys(row.trial for row in self.rows))
 
     @property

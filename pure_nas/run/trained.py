@@ -28,29 +28,21 @@ _ENDINGS = (".safetensors", ".pt", ".pth")
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with weights, and what is known of its training.
+    """A network with weights, and what is known of its training."""
 
-    Attributes:
-        name: as it was asked for, but the folder where its file has the usual name.
-        images: those it was trained on, the validation images too where it `saw_validation`; None: nothing says which.
-        others: the same network, trained with other seeds, that is evaluated together with it.
-    """
-
-    name: str
+    name: str  # as it was asked for, but the folder where its file has the usual name
     weights: Path
     network: Network
-    images: RunImages | None
-    saw_validation: bool
-    others: tuple[Trained, ...] = ()
+    images: RunImages | None  # those it was trained on; None where nothing says which
+    saw_validation: bool  # whether it was trained on the validation images too
+    others: tuple[Trained, ...] = ()  # the same network, trained with other seeds, evaluated together with it
 
     @property
     def architecture(self) -> Architecture:
-        """What it is."""
         return self.network.architecture
 
     @property
     def seeds(self) -> tuple[Trained, ...]:
-        """The network as each seed has trained it."""
         return (self, *self.others)
 
 

@@ -1,11 +1,11 @@
-"""How many networks are trained at once, and the executor that does it."""
+"""What a command trains with: the images, the device, and so many networks at once."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -47,33 +47,22 @@ def check_workers(workers: Workers) -> None:
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """How many workers there will be (None where that will be measured), and why, in words for the user.
+    """How many workers there will be, and why."""
 
-    Attributes:
-        measured: images per second of all workers together, by their number.
-    """
-
-    count: int | None
-    reason: str
-    measured: dict[int, float] = field(default_factory=dict)
+    count: int | None  # None where it will be measured
+    reason: str  # in words for the user
+    measured: dict[int, float] = field(default_factory=dict)  # images per second of all together, by their number
 
 
 @dataclass(frozen=True)
 class Work:
-    """What there is to train.
+    """What there is to train: a candidate of middle cost, to measure with, and the one that needs most memory."""
 
-    Attributes:
-        left: networks to go; more workers are of no use.
-        middle: a candidate of middle cost, to measure with.
-        largest: the candidate that needs most memory.
-    """
-
-    left: int
     middle: Candidate
     largest: Candidate
 
     @classmethod
-    def of_space(cls, space: SearchSpace, left: int) -> Work:
+    def of_space(cls, space: SearchSpace) -> Work:
         """Trials of a search."""
         networks = [network for _, network in space.baseline_architectures()] or space.smallest_architectures()
         networks = sorted(networks, key=lambda network: cost_of(network).flops)
@@ -82,51 +71,61 @@ class Work:
             Candidate(network, space.baseline_recipe([get_unit(name) for name in sorted(network.unit_set)]))
             for network in (networks[len(networks) // 2], largest)
         )
-        return cls(left, middle, most)
+        return cls(middle, most)
 
     @classmethod
-    def of_candidates(cls, candidates: Sequence[Candidate], left: int) -> Work:
+    def of_candidates(cls, candidates: Sequence[Candidate]) -> Work:
         """Given networks."""
         ordered = sorted(candidates, key=lambda candidate: cost_of(candidate.architecture).flops)
-        return cls(left, ordered[len(ordered) // 2], ordered[-1])
+        return cls(ordered[len(ordered) // 2], ordered[-1])
 
 
-def plan_workers(workers: Workers, work: Work, device: torch.device) -> WorkerPlan:
-    """Resolve "auto" as far as it can be without measuring."""
-    if workers != "auto":
-        return WorkerPlan(max(1, min(workers, work.left)), "as asked for")
-    if device.type == "cuda":
-        return WorkerPlan(None, "their number is measured at the start")
-    threads = torch.get_num_threads()
-    with threads_for(cost_of(work.middle.architecture).flops * work.middle.recipe.batch_size):
-        fed = torch.get_num_threads()
-    count = max(1, min(threads // fed, work.left, _fitting_into_memory()))
-    return WorkerPlan(count, f"a training step feeds {fed} of {threads} CPU threads")
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a plan trains with."""
+
+    dataset: Dataset
+    load: Load  # loads the images in another process
+    device: torch.device
+    train_images: int  # images that an epoch trains on
+    workers: Workers  # networks trained at once, as asked for
+    work: Callable[[], Work]
+
+    def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
+        """How many networks are trained at once while `left` are to go, as was asked for or as `wanted` says."""
+        workers = wanted or self.workers
+        if workers != "auto":
+            return WorkerPlan(max(1, min(workers, left)), "as asked for")
+        if self.device.type == "cuda":
+            return WorkerPlan(None, "their number is measured at the start")
+        threads, middle = torch.get_num_threads(), self.work().middle
+        with threads_for(cost_of(middle.architecture).flops * middle.recipe.batch_size):
+            fed = torch.get_num_threads()
+        count = max(1, min(threads // fed, left, _fitting_into_memory()))
+        return WorkerPlan(count, f"a training step feeds {fed} of {threads} CPU threads")
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        """What trains while `left` networks are to go. Processes get ready while the caller goes on."""
+        plan = self.workers_for(left)
+        if plan.count == 1:
+            return InlineExecutor(self.dataset, self.device), plan
+        executor = ProcessExecutor(self.load, self.dataset.fingerprint, self.device, plan.count or 1)
+        try:
+            plan = plan if plan.count else calibrate(executor, self.work(), left)
+            executor.start()
+        except BaseException:
+            executor.close()
+            raise
+        return executor, plan
 
 
-def start_workers(
-    plan: WorkerPlan, work: Work, dataset: Dataset, load: Load, device: torch.device
-) -> tuple[Executor, WorkerPlan]:
-    """The executor for a plan, and the plan with its number. Processes get ready while the caller goes on."""
-    if plan.count == 1:
-        return InlineExecutor(dataset, device), plan
-    executor = ProcessExecutor(load, dataset.fingerprint, device, plan.count or 1)
-    try:
-        plan = plan if plan.count else calibrate(executor, work)
-        executor.start()
-    except BaseException:
-        executor.close()
-        raise
-    return executor, plan
-
-
-def calibrate(executor: ProcessExecutor, work: Work, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
+def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
     """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement.
 
     1, 2, 4, ... workers for each device train the middle network at the same time for some seconds, as long as more
     deliver more and the largest network would fit into the device's memory for all of them.
     """
-    most = min(work.left, os.cpu_count() or 1, _fitting_into_memory())
+    most = min(left, os.cpu_count() or 1, _fitting_into_memory())
     if executor.devices[0].type == "cuda":
         most = min(most, _fitting_onto_devices(executor, work.largest))
     workers, best, measured = max(1, min(len(executor.devices), most)), 0.0, dict[int, float]()

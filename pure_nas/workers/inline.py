@@ -37,7 +37,6 @@ class InlineExecutor:
 
     @property
     def free(self) -> int:
-        """One, or none while a job runs."""
         return 1 - len(self._running)
 
     def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
@@ -63,7 +62,6 @@ class InlineExecutor:
         return event
 
     def close(self) -> None:
-        """Leave the job where it is."""
         self._running.clear()
 
 

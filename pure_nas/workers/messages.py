@@ -29,50 +29,31 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One network to train and score.
-
-    Attributes:
-        label: what people call it, where that is more than its number.
-        directory: where its curve, checkpoint and weights go.
-        seed: decides weights, order and augmentation.
-        measures: objectives to measure besides error, parameters and flops.
-        final: train on train + validation and score once on the test split, instead of scoring on the validation
-            split after each epoch.
-        curve: with `final`, leave the validation split out of training and score on it after each epoch all the same.
-        evaluation: what evaluation.json is to say of the trained network; None writes none.
-        every_epoch: write a checkpoint after each epoch, the last included, because the session may be stopped early.
-    """
+    """One network to train and score."""
 
     number: int
     candidate: Candidate
-    directory: Path
-    seed: int
-    measures: tuple[str, ...] = ()
-    final: bool = False
-    curve: bool = False
-    evaluation: EvaluationSettings | None = None
+    directory: Path  # where its curve, checkpoint and weights go
+    seed: int  # decides weights, order and augmentation
+    measures: tuple[str, ...] = ()  # objectives to measure besides error, parameters and flops
+    final: bool = False  # train on train + validation, score once on the test split, not on validation after each epoch
+    curve: bool = False  # with `final`: leave validation images out of training and score on them after each epoch
+    evaluation: EvaluationSettings | None = None  # what evaluation.json is to say; None writes none
     keep_weights: bool = True
-    every_epoch: bool = False
-    label: str = ""
+    every_epoch: bool = False  # write a checkpoint after each epoch: the session may be stopped early
+    label: str = ""  # what people call it, where that is more than its number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a job ended: a diverged one has a NaN or infinite loss, a failed one ran out of memory or died twice.
-
-    Attributes:
-        metrics: error, accuracy and loss of the last epoch, and what else was to be measured.
-        cost: params, flops and their parts, and what was measured.
-        seconds: training time, over every session that worked on it.
-        execution: how its steps were carried out at the end: "eager", "recorded", "compiled, recorded", or why not.
-    """
+    """How a job ended: diverged by a NaN or infinite loss; failed for want of memory or as its process died twice."""
 
     state: Literal["complete", "diverged", "failed"]
     reason: str = ""
-    metrics: dict[str, float] = field(default_factory=dict)
-    cost: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    execution: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)  # of the last epoch
+    cost: dict[str, float] = field(default_factory=dict)  # params, flops and their parts, and what was measured
+    seconds: float = 0.0  # of training, over every session that worked on it
+    execution: str = ""  # of steps at the end: "eager", "recorded", "compiled, recorded", or why not
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,6 @@ class ProcessExecutor:
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the workers that have been started."""
         return [worker.process.pid or 0 for worker in self._workers]
 
     @property
@@ -102,7 +101,6 @@ class ProcessExecutor:
             self._workers.append(self._new_worker(len(self._workers)))
 
     def submit(self, job: Job) -> None:
-        """Give a job to a free worker."""
         self.start()
         free = [worker for worker in self._workers if worker.job is None]
         self._give(next((worker for worker in free if worker.ready), free[0]), job)

@@ -29,13 +29,7 @@ _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
 
 
 class WorkerProcess:
-    """The controller's view of one worker process.
-
-    Attributes:
-        ready: whether it has loaded the images.
-        silent: seconds since its last message; below zero while it may stay silent longer.
-        patience: how long it may be silent; None while it has nothing to say.
-    """
+    """The controller's view of one worker process."""
 
     def __init__(self, load: Load, fingerprint: str, device: torch.device, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -57,9 +51,9 @@ class WorkerProcess:
         theirs.close()
         self.job: Job | None = None
         self.speed: Speed | None = None
-        self.ready = False
-        self.silent = 0.0
-        self.patience: float | None = None
+        self.ready = False  # whether it has loaded the images
+        self.silent = 0.0  # seconds since its last message; below zero while it may stay silent longer
+        self.patience: float | None = None  # how long it may be silent; None while it has nothing to say
         self._task: Task | float | None = None
 
     @property

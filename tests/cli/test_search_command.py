@@ -13,7 +13,7 @@ from studies import Answer, Study, contents, invoke
 
 from pure_nas.report.front_table import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.count import Resources, WorkerPlan
 
 
 def test_front_goes_to_stdout_and_the_rest_to_stderr(study: Study) -> None:
@@ -106,10 +106,10 @@ def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> No
 
 
 def test_plan_says_when_more_workers_would_help(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def planned(wanted: object, *_: object) -> WorkerPlan:
+    def planned(resources: Resources, left: int, wanted: object = None) -> WorkerPlan:
         return WorkerPlan(3 if wanted == "auto" else 1, "for a test")
 
-    monkeypatch.setattr("pure_nas.plans.resources.plan_workers", planned)
+    monkeypatch.setattr(Resources, "workers_for", planned)
     assert "--workers auto would train 3 networks at once" in new_study.go("--dry-run").stderr
 
 

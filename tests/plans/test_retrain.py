@@ -35,7 +35,7 @@ from pure_nas.space.unit import CONV, PRODUCT
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
-from pure_nas.workers.count import Work, WorkerPlan
+from pure_nas.workers.count import Resources, WorkerPlan
 
 MIXED = Architecture(
     units=(("product", "conv"),), base_width=2, threshold_init=(0.5,), in_chans=1, num_classes=3, image_size=8
@@ -204,11 +204,11 @@ def test_several_at_once_find_the_same(
     alone = retrained(run_on(image_folder, tmp_path / "alone"), [trial()], seeds=2)
     executors: list[Interleaved] = []
 
-    def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
-        executors.append(Interleaved(dataset, plan.count or 0))
-        return executors[-1], plan
+    def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
+        executors.append(Interleaved(resources.dataset, 3))
+        return executors[-1], WorkerPlan(3, "for a test")
 
-    monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
+    monkeypatch.setattr(Resources, "start_workers", start)
     heard = Heard()
     together = retrained(run, [trial()], heard, seeds=2, workers=3)
     assert without_times(together) == without_times(alone)

@@ -7,6 +7,7 @@ import torch
 from jobs import CPU
 
 from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -14,15 +15,30 @@ from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.workers.child import Speed
-from pure_nas.workers.count import Work, calibrate, check_workers, plan_workers
+from pure_nas.workers.count import Resources, Work, Workers, calibrate, check_workers
 
 CUDA = torch.device("cuda")
 
 
-def work(batch_size: int = 16, left: int = 100) -> Work:
+def work(batch_size: int = 16) -> Work:
     architecture = Architecture.uniform("product", (1,), base_width=8)
     candidate = Candidate(architecture, Recipe.usual(PRODUCT, batch_size=batch_size))
-    return Work(left, candidate, candidate)
+    return Work(candidate, candidate)
+
+
+def count(
+    dataset: Dataset, workers: Workers, device: torch.device = CPU, *, left: int = 100, batch_size: int = 16
+) -> int | None:
+    """How many workers are planned for such work."""
+    resources = Resources(
+        dataset=dataset,
+        load=lambda: dataset,
+        device=device,
+        train_images=1,
+        workers=workers,
+        work=lambda: work(batch_size),
+    )
+    return resources.workers_for(left).count
 
 
 @pytest.fixture(autouse=True)
@@ -35,21 +51,23 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 1000)
 
 
-def test_on_a_cpu_the_threads_are_shared_out_by_what_a_step_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert plan_workers("auto", work(), CPU).count == 8
+def test_on_a_cpu_the_threads_are_shared_out_by_what_a_step_feeds(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flops = cost_of(work().middle.architecture).flops
-    assert plan_workers("auto", work(batch_size=round(2.5e8 / flops)), CPU).count == 4
-    assert plan_workers("auto", work(batch_size=round(1e10 / flops)), CPU).count == 1
-    assert plan_workers("auto", work(left=3), CPU).count == 3
-    assert plan_workers("auto", work(left=0), CPU).count == 1
+    assert count(dataset, "auto") == 8
+    assert count(dataset, "auto", batch_size=round(2.5e8 / flops)) == 4
+    assert count(dataset, "auto", batch_size=round(1e10 / flops)) == 1
+    assert count(dataset, "auto", left=3) == 3
+    assert count(dataset, "auto", left=0) == 1
     monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 2)
-    assert plan_workers("auto", work(), CPU).count == 2
+    assert count(dataset, "auto") == 2
 
 
-def test_a_number_is_taken_up_to_the_trials_that_are_left() -> None:
-    assert plan_workers(3, work(), CPU).count == 3
-    assert plan_workers(3, work(left=2), CUDA).count == 2
-    assert plan_workers("auto", work(), CUDA).count is None
+def test_a_number_is_taken_up_to_the_trials_that_are_left(dataset: Dataset) -> None:
+    assert count(dataset, 3) == 3
+    assert count(dataset, 3, CUDA, left=2) == 2
+    assert count(dataset, "auto", CUDA) is None
 
 
 @pytest.mark.parametrize("workers", [0, -1, 100_000])
@@ -94,7 +112,7 @@ def test_workers_are_doubled_while_that_pays_and_the_fewest_that_are_nearly_the_
     rates: dict[int, float], devices: int, most: int, tried: list[int], expected: int
 ) -> None:
     executor = FakeExecutor(rates, [CPU] * devices)
-    plan = calibrate(executor, work(left=most), 0.1)  # type: ignore[arg-type]
+    plan = calibrate(executor, work(), most, 0.1)  # type: ignore[arg-type]
     assert plan.measured == {workers: rates[workers] for workers in tried}
     assert plan.count == executor.workers == expected
 
@@ -104,14 +122,14 @@ def test_on_gpus_no_more_than_their_memory_holds_with_the_largest_network(monkey
     gpus = [torch.device("cuda:0"), torch.device("cuda:1")]
     executor = FakeExecutor({2: 100.0, 4: 190.0, 8: 300.0, 16: 500.0}, gpus, peak_bytes=3 * 10**9)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: ((20 - bool(executor.workers)) * 10**9, 20 * 10**9))
-    plan = calibrate(executor, work(), 0.1)  # type: ignore[arg-type]
+    plan = calibrate(executor, work(), 100, 0.1)  # type: ignore[arg-type]
     assert plan.measured == {2: 100.0, 4: 190.0, 8: 300.0}
 
 
 def test_what_is_measured_with_comes_from_the_space() -> None:
     space = load_space("digits").with_images(in_chans=1, num_classes=10, image_size=8)
-    found = Work.of_space(space, 5)
+    found = Work.of_space(space)
     costs = [cost_of(network).flops for _, network in space.baseline_architectures()]
     assert min(costs) < cost_of(found.middle.architecture).flops < max(costs)
     largest = max(cost_of(network).flops for network in space.largest_architectures())
-    assert (found.left, cost_of(found.largest.architecture).flops) == (5, largest)
+    assert cost_of(found.largest.architecture).flops == largest

@@ -20,12 +20,11 @@ from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, seconds_of_epochs, trainings_of
 from pure_nas.plans.plan import Listener
-from pure_nas.plans.resources import Resources
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.workers import EvaluationSettings, Executor
-from pure_nas.workers.count import Work
+from pure_nas.workers.count import Resources, Work
 
 
 @dataclass(frozen=True, kw_only=True)

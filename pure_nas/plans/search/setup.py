@@ -23,7 +23,6 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
 from pure_nas.plans.plan import Listener
-from pure_nas.plans.resources import Resources
 from pure_nas.plans.search.lost_weights import Restored, RestoreWeights, finish_moves, have_lost_weights
 from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
@@ -37,7 +36,7 @@ from pure_nas.run.results import Results, TrialRecord, objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
-from pure_nas.workers.count import Work, WorkerPlan, Workers
+from pure_nas.workers.count import Resources, Work, WorkerPlan, Workers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from experiment_files import go, interrupted, numbers, results_of, settings_of
 from heard import Heard
 from interleaved import Interleaved
 
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data import load_dataset
 from pure_nas.files import read_json
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn import build
@@ -22,7 +22,7 @@ from pure_nas.run.weights import read_weights
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
-from pure_nas.workers.count import Work, WorkerPlan
+from pure_nas.workers.count import Resources, WorkerPlan
 
 NAMES = ["adds", "multiplies-0", "multiplies--2"]
 
@@ -93,11 +93,11 @@ def test_several_at_once_find_the_same(
 ) -> None:
     executors: list[Interleaved] = []
 
-    def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
-        executors.append(Interleaved(dataset, plan.count or 0))
-        return executors[-1], plan
+    def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
+        executors.append(Interleaved(resources.dataset, 3))
+        return executors[-1], WorkerPlan(3, "for a test")
 
-    monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
+    monkeypatch.setattr(Resources, "start_workers", start)
     go(settings_of(text, workers=3), tmp_path / "run")
     assert executors[0].most == 3
     assert numbers(tmp_path / "run") == numbers(finished)
@@ -119,10 +119,10 @@ def test_sessions_get_further_however_short_they_are(
 ) -> None:
     if workers > 1:
 
-        def start(plan: WorkerPlan, work: Work, dataset: Dataset, *_: object) -> tuple[Interleaved, WorkerPlan]:
-            return Interleaved(dataset, plan.count or 0), plan
+        def start(resources: Resources, left: int) -> tuple[Interleaved, WorkerPlan]:
+            return Interleaved(resources.dataset, workers), WorkerPlan(workers, "for a test")
 
-        monkeypatch.setattr("pure_nas.plans.resources.start_workers", start)
+        monkeypatch.setattr(Resources, "start_workers", start)
     folder, epochs, done = tmp_path / "run", 0, [0]
     while done[-1] < 6:
         heard = Heard()
