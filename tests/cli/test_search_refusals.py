@@ -32,7 +32,7 @@ from pure_nas.run.directory import RunDirectory
         ("--max-params", "0", '"0" is not a size such as 300k'),
         ("--max-params", "abc", '"abc" is not a size'),
         ("--max-params", "1e400", '"1e400" is not a size'),
-        ("--objectives", "error", "A search needs a cost beside error"),
+        ("--objectives", "error", "A search needs a cost besides error"),
         ("--objectives", "flops", "must begin with error"),
         ("--objectives", "error,error", "must begin with error and name each cost once"),
         ("--objectives", "errr,flops", 'There is no objective "errr"; did you mean "error"?'),
