@@ -13,27 +13,23 @@ from typing import Any, NoReturn
 
 INTERRUPTED = 130
 
-_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
     # It comes when a terminal is closed. nohup lets a command ignore it, and go on.
-    _SIGNALS.append(signal.SIGHUP)
+    SIGNALS.append(signal.SIGHUP)
 
 
-def end_at_once() -> None:
-    """From now on, let an interrupt end the process without a word of Python's own."""
-    for number in _SIGNALS:
-        signal.signal(number, _quit)
-
-
-def ignore_ctrl_c() -> None:
-    """From now on, let Ctrl-C do nothing: the work is done, and Python's own end would make a death by signal of it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def quit_at_once(signum: int, frame: FrameType | None) -> NoReturn:
+    """Handle a signal by ending the process without a word of Python's own."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"Interrupted.\n")
+    os._exit(INTERRUPTED)
 
 
 @contextmanager
 def loading() -> Iterator[None]:
     """Let an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""
-    with _handled_by(_quit):
+    with _handled_by(quit_at_once):
         yield
 
 
@@ -50,18 +46,12 @@ def _handled_by(handler: Callable[[int, FrameType | None], NoReturn]) -> Iterato
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {number: signal.signal(number, handler) for number in _SIGNALS}
+    before: dict[int, Any] = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
-
-
-def _quit(signum: int, frame: FrameType | None) -> NoReturn:
-    with contextlib.suppress(OSError):
-        os.write(2, b"Interrupted.\n")
-    os._exit(INTERRUPTED)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 
-from pure_nas_cli.interrupts import end_at_once, ignore_ctrl_c
+from pure_nas_cli.interrupts import SIGNALS, quit_at_once
 
 
 def app() -> None:
@@ -12,23 +13,21 @@ def app() -> None:
 
     Commands handle interrupts themselves while they work; before and after, nothing is lost by ending at once.
     """
-    _open_standard_descriptors()
-    end_at_once()
-    from pure_nas_cli.root import app as root
-
-    try:
-        root(prog_name="pure-nas")
-    finally:
-        ignore_ctrl_c()
-
-
-def _open_standard_descriptors() -> None:
-    """Open those that were closed (`2>&-`): a file of the run would get their number, and libraries write to that."""
+    # Descriptors that were closed (2>&-): a file of the run would get their number, and libraries write to that.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    for number in SIGNALS:
+        signal.signal(number, quit_at_once)
+    from pure_nas_cli.root import app as root
+
+    try:
+        root(prog_name="pure-nas")
+    finally:
+        # The work is done, and Python's own end would make a death by signal of Ctrl-C.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

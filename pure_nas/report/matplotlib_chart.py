@@ -29,7 +29,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from pure_nas.files import write_whole
-from pure_nas.report.chart import Axis, Chart, Figure, Mark, Series
+from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, Series
 from pure_nas.report.palette import LIGHT
 from pure_nas.run.directory import RunDirectory
 
@@ -194,27 +194,25 @@ def _draw_series(axes: Axes, series: Series, order: float, *, cells: bool) -> No
         reach: dict[str, Any] = {f"{series.bars_along}err": np.stack([values - spans[:, 0], spans[:, 1] - values])}
         axes.errorbar(series.x, y, **reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, zorder=order)
     if series.line:
-        axes.plot(series.x, y, **_line(series), **common)
+        axes.plot(series.x, y, **_line(series, series.line), **common)
     if series.mark and cells:
         _draw_cells(axes, series, series.mark)
     elif series.mark:
         sizes = (_MARKS * np.array(series.mark.size)) ** 2
         axes.scatter(series.x, y, s=sizes, **_marks(series, series.mark), **common)
+    how = {**_TEXT_PLACES[series.texts_at], "textcoords": "offset points", "color": LIGHT[series.text_role]}
     for x, height, text in zip(series.x, y, series.texts, strict=False):
-        if not text:
-            continue
-        how = {**_TEXT_PLACES[series.texts_at], "textcoords": "offset points", "color": LIGHT[series.text_role]}
-        axes.annotate(text, (x, height), **how, annotation_clip=False, parse_math=False, zorder=order)
+        if text:
+            axes.annotate(text, (x, height), **how, annotation_clip=False, parse_math=False, zorder=order)
 
 
-def _line(series: Series) -> dict[str, Any]:
-    assert series.line is not None
+def _line(series: Series, line: Line) -> dict[str, Any]:
     return {
         "color": LIGHT[series.role],
         "alpha": series.opacity,
-        "linestyle": _DASHES[series.line.dash],
-        "linewidth": _LINES * series.line.width,
-        "drawstyle": "steps-post" if series.line.steps else "default",
+        "linestyle": _DASHES[line.dash],
+        "linewidth": _LINES * line.width,
+        "drawstyle": "steps-post" if line.steps else "default",
     }
 
 
@@ -250,7 +248,7 @@ def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -
 
 def _sample(series: Series) -> Line2D:
     """A line and a mark as the series has them."""
-    look = _line(series) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
+    look = _line(series, series.line) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
     if series.mark:
         look["marker"] = _SHAPES[series.mark.shape]
         look["markersize"] = _MARKS * min(np.max(series.mark.size, initial=0), _LARGEST_SAMPLE)

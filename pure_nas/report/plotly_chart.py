@@ -33,7 +33,9 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
     if chart.shaded:
         (start, end), text = chart.shaded
         notes.append(_text(text, yref="paper", x=start, y=1, yanchor="bottom", size=11))
-        shapes.append(_shade(start, end))
+        place = {"xref": "x", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1}
+        look = {"fillcolor": "@line", "opacity": 0.45, "line": {"width": 0}, "layer": "below"}
+        shapes.append({**place, "type": "rect", **look})
     ends = [len(text) for series in chart.series if series.texts_at == "behind" for text in series.texts]
     layout = {
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -95,11 +97,6 @@ def _text(text: str, *, size: int = 13, **place: Any) -> dict[str, Any]:
     return {"text": escape(text), "xanchor": "left", "showarrow": False, "font": font, **place}
 
 
-def _shade(start: float, end: float) -> dict[str, Any]:
-    place = {"xref": "x", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1}
-    return {**place, "type": "rect", "fillcolor": "@line", "opacity": 0.45, "line": {"width": 0}, "layer": "below"}
-
-
 def _traces(series: Series) -> Iterator[dict[str, Any]]:
     colour = f"@{series.role}"
     group = escape(series.group or series.name)
@@ -138,7 +135,7 @@ def _traces(series: Series) -> Iterator[dict[str, Any]]:
     if series.bars:
         trace[f"error_{series.bars_along}"] = _bars(series, colour)
     if series.hover:
-        trace |= {"hoverinfo": "text", "hovertext": [_hover(text) for text in series.hover]}
+        trace |= {"hoverinfo": "text", "hovertext": list(map(_hover, series.hover))}
     if series.texts:
         font = {"size": 11, "color": f"@{series.text_role}"}
         trace |= {"text": list(map(escape, series.texts)), "textfont": font}

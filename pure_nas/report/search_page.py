@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,8 @@ def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
 
 def _placement(data: ReportData) -> dict[str, Any]:
     """Units, and how much of each stage multiplies."""
-    stages = range(max((len(row.architecture.units) for row in data.front), default=0))
-    in_stage = (
-        [name for row in data.front for name in sum(row.architecture.units[each : each + 1], ())] for each in stages
-    )
-    return {"units": units_of(data), "shares": [_share_text(names) for names in in_stage]}
+    stages = zip_longest(*(row.architecture.units for row in data.front), fillvalue=())
+    return {"units": units_of(data), "shares": [_share_text(sum(stage, ())) for stage in stages]}
 
 
 def _share_text(names: Sequence[str]) -> str:

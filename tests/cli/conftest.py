@@ -22,17 +22,6 @@ def finished(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="session")
-def finished_with_baselines(
-    image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Study:
-    """A finished search of nine trials, the first eight of them baselines; not to be changed."""
-    study = Study(image_folder, tiny_space_file, tmp_path_factory.mktemp("runs"), "compared", baselines=True)
-    answer = study.go("--trials", 9)
-    assert answer.code == 0, answer.stderr
-    return study
-
-
-@pytest.fixture(scope="session")
 def digits_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small network that was trained on digits; not to be changed."""
     return trained("digits", tmp_path_factory.mktemp("digits") / "trained")

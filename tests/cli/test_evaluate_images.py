@@ -30,13 +30,6 @@ def test_exported_weights_need_a_dataset(finished: Study, image_folder: Path, tm
     assert exported == trial.evaluation
 
 
-def test_what_train_wrote_is_evaluated_on_its_dataset(digits_training: Path) -> None:
-    answer = invoke("evaluate", digits_training, *QUICK)
-    assert answer.code == 0
-    assert "digits, 359 test images" in answer.stdout
-    assert "normalised by" not in answer.message
-
-
 def test_images_may_have_another_size(finished: Study, image_folder: Path) -> None:
     answer = invoke(
         "evaluate", f"{finished.run}:best", "--dataset", image_folder, "--image-size", 12, "--noise", "none", "--json"

@@ -388,13 +388,3 @@ def test_evaluate_says_which_weights_of_a_trial_it_takes(retrained: Study) -> No
     assert f"{retrained.run}:1: the weights of the search (" in answer.message
     named = answer.message.split("; name ")[1].split(" for those weights")[0]
     assert "the weights of the search" not in invoke("evaluate", named, "--noise", "none").message
-
-
-def test_images_are_normalised_as_the_file_of_an_exported_network_says(retrained: Study, tmp_path: Path) -> None:
-    invoke("export", retrained.run, "--trial", 1, "-o", tmp_path / "mine", "--from", "search")
-    whole = invoke("evaluate", f"{retrained.run}:1", "--noise", "none", "--split", "test", "--json")
-    options = ("--dataset", retrained.dataset, "--noise", "none", "--split", "test", "--json")
-    exported = invoke("evaluate", tmp_path / "mine", *options)
-    assert "normalised by" not in exported.message
-    scores = [answer.evaluation["loss"] for answer in (whole, exported)]
-    assert scores[0] == scores[1]

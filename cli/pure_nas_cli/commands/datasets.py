@@ -15,7 +15,7 @@ from pure_nas_cli.options import DataDir, Json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pure_nas.data import DatasetInfo, DatasetSpec
+    from pure_nas.data import DatasetInfo
 
 _MOST_LABELS = 100
 
@@ -67,9 +67,13 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
     from pure_nas.data.sources.catalogue import describe, get_spec
 
     spec = get_spec(name)
-    info = describe(spec, root)
-    labels = spec.class_names()
-    files = _files(spec, root)
+    info, labels = describe(spec, root), spec.class_names()
+    # Every file that is fetched, once, with where it belongs.
+    downloads = dict.fromkeys(each for downloads in (spec.downloads or {}).values() for each in downloads)
+    files = [
+        {"path": str(root / each.folder / each.name), "url": each.url, "checksum": each.checksum.replace(":", " ")}
+        for each in downloads
+    ]
     if as_json:
         document = {
             **asdict(info),
@@ -91,27 +95,13 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
     table.add_row("here", f"{_here(info)}, looked for in {info.location}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
-    table.add_row("classes", _labels(labels, info.classes))
+    listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"
+    more = len(labels) - _MOST_LABELS
+    further = f" and {more:,} more (--json lists all)" if more > 0 else ""
+    table.add_row("classes", f"{info.classes}{':' if labels else ';'} {listed}{further}")
     survived = "flips and quarter turns" if spec.turns else "horizontal flips" if spec.flip else "no flip"
     table.add_row("symmetry", f"labels survive {survived}")
     table.add_row("licence", spec.licence or "not known")
     if spec.notes:
         table.add_row("notes", spec.notes)
     stdout.print(table)
-
-
-def _files(spec: DatasetSpec, root: Path) -> list[dict[str, str]]:
-    """Every file that is fetched, once, with where it belongs."""
-    found = {download: None for downloads in (spec.downloads or {}).values() for download in downloads}
-    return [
-        {"path": str(root / each.folder / each.name), "url": each.url, "checksum": each.checksum.replace(":", " ")}
-        for each in found
-    ]
-
-
-def _labels(labels: tuple[str, ...], count: int) -> str:
-    if not labels:
-        return f"{count}; their names come with the images"
-    more = len(labels) - _MOST_LABELS
-    listed = ", ".join(labels[:_MOST_LABELS])
-    return f"{count}: {listed}" + (f" and {more:,} more (--json lists all)" if more > 0 else "")

@@ -85,10 +85,9 @@ def train(
     folder = output or prepared.default_folder
     with EpochLines(stderr, prepared) as progress:
         result = single.train(prepared, folder, progress)
-    complete = result["state"] == "complete"
     if as_json:
         print(json.dumps(result, indent=2))
-    elif complete:
+    elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "
             f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
@@ -97,5 +96,5 @@ def train(
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)
     else:
         stderr.print(f"{result['state']}: {result['reason']}")
-    if not complete:
+    if result["state"] != "complete":
         raise typer.Exit(1)
