@@ -13,7 +13,6 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
-from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
 from pure_nas.plans.grid.trainings import seeds_ended, trainings_of
@@ -127,19 +126,15 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     for subject, note in prepared.notes.items():
         tell(subject, note)
     ended = f"; {done:,} done" if done else ""
+    # Equal networks are trained once.
+    different = "" if len(grid.distinct) == len(grid.cells) else "different "
+    one_recipe = len({cell.recipe.label for cell in grid.cells}) == 1
+    what = ("network", "") if one_recipe else ("pair", " of network and recipe")
     tell(
         "grid",
-        f"{_networks(grid)}, {counted(grid.seeds, 'seed')} each: "
+        f"{counted(len(grid.distinct), different + what[0])}{what[1]}, {counted(grid.seeds, 'seed')} each: "
         f"{counted(grid.trainings, 'training')} of {counted(scale.epochs, 'epoch')}{ended}",
     )
-
-
-def _networks(grid: Grid) -> str:
-    """How many are trained from each seed; equal ones are trained once."""
-    alike = "" if len(grid.distinct) == len(grid.cells) else "different "
-    if len({cell.recipe.label for cell in grid.cells}) == 1:
-        return counted(len(grid.distinct), f"{alike}network")
-    return counted(len(grid.distinct), f"{alike}pair") + " of network and recipe"
 
 
 def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected], left: float | None) -> None:

@@ -42,12 +42,9 @@ def _scales(file: ExperimentFile) -> Table:
     for index in range(3):
         table.add_column(justify="right" if index == 1 else "left", no_wrap=index < 2)
     for name, scale in file.scales.items():
-        table.add_row(name, counted(_grid(file, scale).trainings, "training"), _cost(file, scale), style="dim")
+        cost = f"{scale.dataset or file.dataset}, {counted(scale.epochs, 'epoch')}: {scale.cost}"
+        table.add_row(name, counted(_grid(file, scale).trainings, "training"), cost, style="dim")
     return table
-
-
-def _cost(file: ExperimentFile, scale: Scale) -> str:
-    return f"{scale.dataset or file.dataset}, {counted(scale.epochs, 'epoch')}: {scale.cost}"
 
 
 def _grid(file: ExperimentFile, scale: Scale) -> Grid:
@@ -62,23 +59,18 @@ def _grid(file: ExperimentFile, scale: Scale) -> Grid:
 
 
 def _record(name: str, file: ExperimentFile) -> dict[str, Any]:
-    return {
-        "name": name,
-        "question": file.question,
-        "paper": file.paper,
-        "scales": [_scale_record(scale_name, file) for scale_name in file.scales],
-    }
-
-
-def _scale_record(name: str, file: ExperimentFile) -> dict[str, Any]:
-    scale = file.scales[name]
-    grid = _grid(file, scale)
-    return {
-        "name": name,
-        "cost": scale.cost,
-        "dataset": scale.dataset or file.dataset,
-        "networks": [cell.label for cell in grid.cells],
-        "epochs": scale.epochs,
-        "seeds": scale.seeds,
-        "trainings": grid.trainings,
-    }
+    scales = []
+    for scale_name, scale in file.scales.items():
+        grid = _grid(file, scale)
+        scales.append(
+            {
+                "name": scale_name,
+                "cost": scale.cost,
+                "dataset": scale.dataset or file.dataset,
+                "networks": [cell.label for cell in grid.cells],
+                "epochs": scale.epochs,
+                "seeds": scale.seeds,
+                "trainings": grid.trainings,
+            }
+        )
+    return {"name": name, "question": file.question, "paper": file.paper, "scales": scales}

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from pure_nas.analysis.convergence import Convergence, Speed, TimesFewer
-from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, Factor, Measure, Row, Spread, Viewed
 from pure_nas.report.experiment.tables import experiment_tables
@@ -135,24 +134,6 @@ def test_convergence_says_what_nobody_reached_and_of_how_many_seeds_a_mean_is() 
     assert table.notes[-1] == "No network reached 90 or 95 %."
     nobody = tables_of(rows=(row("all", *never),))["convergence"]
     assert (nobody.rows, nobody.notes) == ((), ("No network reached 90 or 95 %.",))
-
-
-def test_one_seed_is_one_sentence() -> None:
-    rows = tuple(replace(row(label), accuracies=(0.5,), interval=None) for label in ("pure8", "resnet8"))
-    single = replace(PLAIN, low=None, high=None, p=None, p_adjusted=None, verdict="too few seeds", seeds=1)
-    tables = tables_of(single, replace(single, measure=NOISE), rows=rows)
-    assert tables.keys() == {"networks", "comparisons"}
-    assert (tables["comparisons"].rows, tables["comparisons"].notes) == ((), (ONE_SEED,))
-    said = " ".join((tables["networks"].title, *tables["networks"].notes))
-    assert not any(word in said for word in ("±", "nterval"))
-    assert [column.title for column in tables["networks"].shown] == [
-        "network",
-        "accuracy",
-        "params",
-        "FLOPs",
-        "depth",
-        "time",
-    ]
 
 
 @pytest.mark.parametrize(
