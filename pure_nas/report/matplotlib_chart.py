@@ -96,11 +96,7 @@ _BESIDE = 4.8 * _LEGEND_FONT
 
 
 def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
-    """Write figures into a run's folder of figures.
-
-    Raises:
-        RunError: a file cannot be written.
-    """
+    """Write figures into a run's folder of figures."""
     paths: list[Path] = []
     for name, content in figure_files(figures):
         paths.append(run.figures / name)
