@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
@@ -28,14 +28,11 @@ class Reading(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
-class Readings:
-    """What one network was evaluated by.
+class Readings(NamedTuple):
+    """What one network was evaluated by, chart by chart.
 
-    Attributes:
-        label: of the network.
-        by_chart: accuracies in percent for "noise-gaussian" and the other kinds of noise, none first, and for
-            "intensity"; cosines of the features with those of the unchanged images for "features".
+    Accuracies are in percent, for "noise-gaussian" and the other kinds of noise, none first, and for "intensity";
+    "features" has the cosines of the features with those of the unchanged images.
     """
 
     label: str
@@ -103,14 +100,8 @@ def _factor_axis(readings: Sequence[Reading]) -> Axis:
     return Axis(title="intensity, multiplied by", log=True, ticks={factor: f"{factor:g}" for factor in factors})
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A network of a figure.
-
-    Attributes:
-        name: for the legend.
-        kind: its unit's name, or "hybrid"; decides its colour.
-    """
+class Evaluated(NamedTuple):
+    """A network of a figure; its `kind`, a unit's name or "hybrid", decides its colour."""
 
     name: str
     kind: str

@@ -113,6 +113,11 @@ class SearchSpace(Table):
             raise ConfigError(faults(error, RunTable, "the run")) from error
         return self.model_copy(update={"run": run})
 
+    @property
+    def images(self) -> Mapping[str, int]:
+        """in_chans, num_classes and image_size of the images."""
+        return dict(self._images)
+
     def suggest(self, trial: BaseTrial) -> Candidate:
         """Let an Optuna trial choose a candidate.
 

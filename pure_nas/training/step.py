@@ -1,4 +1,4 @@
-"""One optimisation step on a batch: its optimizer and schedules, computed eagerly or recorded as a CUDA graph."""
+"""One optimisation step on a batch, and how it is carried out: eagerly, recorded as a CUDA graph, or compiled."""
 
 from __future__ import annotations
 
@@ -6,21 +6,36 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.devices import autocast, telling_out_of_memory
+from pure_nas.devices import autocast, device_name, precision, telling_out_of_memory
 from pure_nas.nn import Network, parameter_kinds
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
+from pure_nas.training.compilation import (
+    Experience,
+    compile_blocks,
+    compiler_settings,
+    remember,
+    remembered,
+    repays,
+    undo_compilation,
+)
 
 logger = logging.getLogger(__name__)
 
+Execution = Literal["auto", "eager", "recorded", "compiled"]
+"""auto: eager on a CPU, where a step has no launches to save and results must not depend on a clock; recorded on a GPU,
+and compiled there as soon as measurements say that the epochs that are left repay it."""
+
 _WARMUP = 3
 """Batches that are computed eagerly before the recording, so that libraries choose kernels and allocate workspaces."""
+_BEFORE, _COMPILING, _AFTER = 2, 3, 4
+"""Epochs (the first is 1, and warms up) that are timed before compiling, with it, and after it."""
 
 
 def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:
@@ -64,7 +79,7 @@ class Step:
 
     A recorded step replays its gradients: one launch instead of thousands. The update stays outside of the recording,
     because learning rates and weight decays change with every step, and batches of another size than the first are
-    computed eagerly. `kind` says how steps are carried out, for records.
+    computed eagerly.
     """
 
     def __init__(
@@ -73,20 +88,63 @@ class Step:
         optimizer: torch.optim.Optimizer,
         recipe: Recipe,
         device: torch.device,
-        *,
-        recorded: bool = False,
-        compiled: bool = False,
+        execution: Execution,
     ) -> None:
-        self.kind = "recorded" if recorded else "eager"
         self._network = network
         self._optimizer = optimizer
         self._recipe = recipe
         self._device = device
-        self._compiled = compiled
+        self._auto = execution == "auto" and device.type == "cuda"
+        self._recorded = execution == "recorded" or (device.type == "cuda" and execution != "eager")
         self._parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._seconds: list[float] = []
+        self._begin(compiled=execution == "compiled")
+
+    def _begin(self, *, compiled: bool) -> None:
+        if compiled:
+            compile_blocks(self._network)
+        self._compiled = compiled
+        self._mode = "recorded" if self._recorded else "eager"
         self._shape: torch.Size | None = None
         self._warmup = _WARMUP
         self._recording: _Recording | None = None
+
+    @property
+    def kind(self) -> str:
+        """How steps are carried out, for records."""
+        return f"compiled, {self._mode}" if self._compiled else self._mode
+
+    def uncompiled(self) -> AbstractContextManager[None]:
+        """A context in which the network runs eagerly: what occurs once per epoch is not worth compiling."""
+        return torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
+
+    def compiler(self) -> AbstractContextManager[None]:
+        """A context in which steps are taken."""
+        return compiler_settings() if self._compiled else nullcontext()
+
+    def epoch_done(self, seconds: float, epochs_left: int) -> None:
+        """Take note of the training time of an epoch, and compile, or stop it, if that pays."""
+        if not self._auto:
+            return
+        self._seconds.append(seconds)
+        blocks = sum(1 for _ in self._network.architecture.distinct_blocks())
+        if len(self._seconds) == _BEFORE and repays(epochs_left * seconds, blocks, remembered().get(self._make)):
+            self._begin(compiled=True)
+        elif len(self._seconds) == _AFTER and self._compiled:
+            before, compiling, after = (self._seconds[epoch - 1] for epoch in (_BEFORE, _COMPILING, _AFTER))
+            found = Experience(seconds_per_block=max(compiling - after, 0.0) / blocks, speedup=before / after)
+            remember(self._make, found)
+            if found.speedup < 1:
+                undo_compilation(self._network)
+                self._begin(compiled=False)
+
+    @property
+    def _make(self) -> str:
+        """What networks that compiling speeds up equally have in common."""
+        architecture = self._network.architecture
+        units = "+".join(sorted(architecture.unit_set))
+        work = f"{units}, {architecture.image_size} px, batch {self._recipe.batch_size}"
+        return f"{work}, {device_name(self._device)}, {precision(self._device)}, torch {torch.__version__}"
 
     def __call__(self, images: Tensor, labels: Tensor, progress: float) -> BatchScore:
         """Learn from one batch, at the fraction `progress` (0 to 1) of the training steps."""
@@ -100,7 +158,8 @@ class Step:
         """Compute the gradients of a batch."""
         for parameter in self._parameters:
             parameter.grad = None
-        with self._uncompiled(images), autocast(self._device):
+        odd = images.shape != self._shape
+        with self.uncompiled() if odd else nullcontext(), autocast(self._device):
             logits = self._network(images)
         logits = logits.float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
@@ -113,15 +172,11 @@ class Step:
             nn.utils.clip_grad_norm_(self._parameters, self._recipe.gradient_clip_norm)
         return BatchScore(loss.detach(), (logits.detach().argmax(1) == labels).sum())
 
-    def _uncompiled(self, images: Tensor) -> AbstractContextManager[None]:
-        """A context in which a batch of an odd size runs eagerly: one batch per epoch is not worth compiling."""
-        odd = self._compiled and images.shape != self._shape
-        return torch.compiler.set_stance("force_eager") if odd else nullcontext()
-
     def _compute_or_replay(self, images: Tensor, labels: Tensor) -> BatchScore:
-        if self.kind == "recorded" and images.shape != self._shape:
+        recorded = self._mode == "recorded"
+        if recorded and images.shape != self._shape:
             return self._compute_odd(images, labels)
-        if self.kind == "recorded" and self._recording is None and self._warmup == 0:
+        if recorded and self._recording is None and self._warmup == 0:
             self._recording = self._try_to_record(images.clone(), labels.clone())
         self._warmup = max(self._warmup - 1, 0)
         if self._recording is None:
@@ -142,7 +197,7 @@ class Step:
         except torch.OutOfMemoryError:
             if self._recording is None:
                 raise
-        self.kind = "eager (no memory beside the recording)"
+        self._mode = "eager (no memory beside the recording)"
         logger.warning("There is no memory for a batch of another size beside a recorded step. It runs eagerly.")
         self._recording = None
         for parameter in self._parameters:
@@ -160,7 +215,7 @@ class Step:
             while first.__context__ is not None:
                 first = first.__context__
             reason = str(first).partition("\n")[0]
-            self.kind = f"eager (recording failed: {reason})"
+            self._mode = f"eager (recording failed: {reason})"
             logger.warning("The training step cannot be recorded as a graph: %s. It runs eagerly.", reason)
             return None
         return _Recording(images, labels, replay, score, [parameter.grad for parameter in self._parameters])

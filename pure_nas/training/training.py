@@ -24,9 +24,8 @@ from pure_nas.files import write_whole
 from pure_nas.nn import Network
 from pure_nas.space.recipe import Recipe
 from pure_nas.training.evaluation import NORM_BATCH, NORM_IMAGES, Score, evaluate, reestimate_norms
-from pure_nas.training.execution import Execution, StepChoice
 from pure_nas.training.seeds import generator
-from pure_nas.training.step import make_optimizer
+from pure_nas.training.step import Execution, Step, make_optimizer
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +93,13 @@ class Training:
         self._augment = Augment.of(recipe, flip=flip, turns=turns)
         self._optimizer = make_optimizer(self.network, recipe)
         self._steps = train.n_batches(recipe.batch_size)
-        self._choice = StepChoice(self.network, self._optimizer, recipe, device, execution)
+        self._step = Step(self.network, self._optimizer, recipe, device, execution)
         self._on_device = computing_on(device)
 
     @property
     def execution(self) -> str:
         """How steps are carried out at present, for records."""
-        return self._choice.kind
+        return self._step.kind
 
     @property
     def finished(self) -> bool:
@@ -114,11 +113,11 @@ class Training:
             Divergence: the training loss, or the validation loss after the last epoch, is NaN or infinite.
         """
         start = time.perf_counter()
-        with self._on_device(), self._choice.compiler():
+        with self._on_device(), self._step.compiler():
             loss, accuracy = self._train_epoch()
             self.epoch += 1
-            self._choice.epoch_done(time.perf_counter() - start, self.recipe.epochs - self.epoch)
-            score = self._score()
+            self._step.epoch_done(time.perf_counter() - start, self.recipe.epochs - self.epoch)
+            score = self._validate()
         return EpochMetrics(
             epoch=self.epoch,
             train_loss=loss,
@@ -136,16 +135,16 @@ class Training:
 
     def rehearse(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Take a training step on each batch and wait for the device: for measuring time, not for learning."""
-        with self._on_device(), self._choice.compiler():
+        with self._on_device(), self._step.compiler():
             self.network.train()
             for images, labels in batches:
-                loss = self._choice.step(images, labels, 0.0).loss
+                loss = self._step(images, labels, 0.0).loss
             loss.item()
 
     def prepare_scoring(self) -> None:
         """Re-estimate the BatchNorm statistics from the training images, from fewer while the run goes on."""
         images = NORM_IMAGES if self.finished else NORM_BATCH
-        with self._choice.uncompiled():
+        with self._step.uncompiled():
             reestimate_norms(self.network, self._train, self.device, self.seed, images)
 
     def save_checkpoint(self, path: Path, digest: str) -> None:
@@ -207,7 +206,7 @@ class Training:
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         seen = 0
         for step, (images, labels) in enumerate(self.batches(self.epoch)):
-            score = self._choice.step(images, labels, (self.epoch + step / self._steps) / self.recipe.epochs)
+            score = self._step(images, labels, (self.epoch + step / self._steps) / self.recipe.epochs)
             loss_sum += score.loss * len(labels)
             correct += score.correct
             seen += len(labels)
@@ -222,7 +221,7 @@ class Training:
         if not math.isfinite(value):
             raise Divergence(f"training loss became {value} in epoch {self.epoch + 1} of {self.recipe.epochs}")
 
-    def _score(self) -> Score | None:
+    def _validate(self) -> Score | None:
         if self._validation is None:
             return None
         self.prepare_scoring()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -70,7 +70,9 @@ class InlineExecutor:
 def _attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
     """Do `job` as `work` does, unless two processes in a row died of it: then it has failed."""
     folder = TrialDirectory(job.directory, job.number)
-    checksum = _start_of(folder.checkpoint)
+    checksum = ""
+    with suppress(OSError), folder.checkpoint.open("rb") as file:
+        checksum = file.read(_CHECKSUM_BYTES).hex()
     here = {"epochs": len(folder.curve()), "checkpoint": checksum, "folder": str(folder.path.resolve())}
     deaths = _deaths(folder, here)
     if deaths == _MAX_DEATHS:
@@ -104,12 +106,3 @@ def _deaths(folder: TrialDirectory, here: dict[str, object]) -> int:
     if moved:
         return before
     return 1 if further_epoch and new_checkpoint else before + 1
-
-
-def _start_of(checkpoint: Path) -> str:
-    """Its checksum; empty where there is none."""
-    try:
-        with checkpoint.open("rb") as file:
-            return file.read(_CHECKSUM_BYTES).hex()
-    except OSError:
-        return ""

@@ -137,7 +137,9 @@ def write_galaxy10(data_dir: Path, count: int = 40, **changes: Any) -> Path:
     return path
 
 
-IMAGENET_IDENTIFIERS = tuple(imagenet_classes())
+IMAGENET_IDENTIFIERS = tuple(imagenet_classes())[:10]
+"""Of the classes of the small ImageNets that are written here."""
+_COUNT = len(IMAGENET_IDENTIFIERS)
 
 
 def photograph(number: int, width: int = 30, height: int = 20) -> bytes:
@@ -165,8 +167,8 @@ def write_imagenet_folders(root: Path, *, train: int = 2) -> None:
 
 
 def _validation_name(label: int) -> str:
-    """The validation images are in no order of their classes: 7 and 1,000 have no common factor."""
-    return f"ILSVRC2012_val_{label * 7 % 1000 + 1:08d}.JPEG"
+    """The validation images are in no order of their classes: 7 and 10 have no common factor."""
+    return f"ILSVRC2012_val_{label * 7 % _COUNT + 1:08d}.JPEG"
 
 
 def write_imagenet_archives(root: Path, *, train: int = 2) -> None:
@@ -174,7 +176,7 @@ def write_imagenet_archives(root: Path, *, train: int = 2) -> None:
     root.mkdir(parents=True)
     inner = {f"{each}.tar": tar_of(imagenet_photographs(each, train)) for each in reversed(IMAGENET_IDENTIFIERS)}
     (root / "ILSVRC2012_img_train.tar").write_bytes(tar_of(inner))
-    images = {_validation_name(label): photograph(label) for label in range(1000)}
+    images = {_validation_name(label): photograph(label) for label in range(_COUNT)}
     (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of(images))
     write_imagenet_kit(root)
 
@@ -182,18 +184,18 @@ def write_imagenet_archives(root: Path, *, train: int = 2) -> None:
 def write_imagenet_kit(root: Path) -> None:
     """ILSVRC2012_devkit_t12.tar.gz: classes have numbers of their own, after which groups of classes are listed."""
     fields = ["ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height"]
-    numbers = {identifier: label * 3 % 1000 + 1 for label, identifier in enumerate(IMAGENET_IDENTIFIERS)}
+    numbers = {identifier: label * 3 % _COUNT + 1 for label, identifier in enumerate(IMAGENET_IDENTIFIERS)}
     nothing = np.zeros((0, 0))
     rows = [(number, identifier, "words", "gloss", 0, nothing, 0) for identifier, number in numbers.items()]
     rows = sorted(rows, key=lambda row: row[0])
-    rows += [(1001 + group, f"n9000000{group}", "group", "gloss", 2, np.array([1, 2]), 1) for group in range(3)]
+    rows += [(_COUNT + 1 + group, f"n9000000{group}", "group", "gloss", 2, np.array([1, 2]), 1) for group in range(3)]
     synsets = np.zeros((len(rows), 1), dtype=[(field, object) for field in fields])
     for place, row in enumerate(rows):
         synsets[place, 0] = row
     meta = io.BytesIO()
     savemat(meta, {"synsets": synsets})
-    labels = {label * 7 % 1000: label for label in range(1000)}
-    truth = "".join(f"{numbers[IMAGENET_IDENTIFIERS[labels[place]]]}\n" for place in range(1000))
+    labels = {label * 7 % _COUNT: label for label in range(_COUNT)}
+    truth = "".join(f"{numbers[IMAGENET_IDENTIFIERS[labels[place]]]}\n" for place in range(_COUNT))
     folder = "ILSVRC2012_devkit_t12/data"
     files = {
         "ILSVRC2012_devkit_t12/readme.txt": b"of the development kit",

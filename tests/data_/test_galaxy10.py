@@ -48,16 +48,10 @@ def test_the_real_layout_is_read_and_a_tenth_of_each_class_is_the_test_part(data
     shown = [numbers(images, loaded) for images in (loaded.train, loaded.validation, loaded.test())]
     assert sorted(chain(*shown)) == list(range(100))
     assert [number % 10 for number in shown[0]] == loaded.train.labels.tolist()
-
-
-def test_images_are_upright_and_their_channels_in_order(data_dir: Path) -> None:
-    write_galaxy10(data_dir, 40)
-    loaded = load(data_dir, image_size=32)
-    images = unnormalised(torch.cat([x for x, _ in loaded.train.batches(64)]), loaded)
-    for image in images:
+    for image in unnormalised(torch.cat([x for x, _ in loaded.train.batches(64)]), loaded):
         number = int(image.max()) - 1
-        assert image[number % 3, 0].tolist() == [number + 1] * 32
-        assert int(image[:, 17:].max()) == 0
+        assert image[number % 3, 0].tolist() == [number + 1] * 16
+        assert int(image[:, 9:].max()) == 0
 
 
 def test_the_test_part_stays_when_the_seed_changes(data_dir: Path) -> None:
@@ -91,9 +85,11 @@ def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.Mo
     path = write_galaxy10(data_dir, 20)
     first = load(data_dir, image_size=16)
     monkeypatch.setattr("pure_nas.data.sources.galaxy10.Galaxy10File.slabs", lambda self: pytest.fail("unpacked again"))
-    again = load(data_dir, image_size=16)
+    moved = data_dir.rename(data_dir.with_name("moved"))
+    again = load(moved, image_size=16)
     assert again.fingerprint == first.fingerprint
-    assert len(again.test()) == len(first.test())
+    assert len(again.test()) == 2
+    moved.rename(data_dir)
     monkeypatch.undo()
     assert load(data_dir, image_size=24).fingerprint != first.fingerprint
     path.unlink()
@@ -250,14 +246,6 @@ def test_who_waits_for_another_to_unpack_says_so(
         said.set()
         assert first.result().fingerprint == second.result().fingerprint
     assert caplog.messages.count(waits) == 1
-
-
-def test_a_moved_data_directory_keeps_what_was_unpacked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_galaxy10(data_dir, 20)
-    first = load(data_dir, image_size=16)
-    monkeypatch.setattr(Galaxy10File, "slabs", lambda self: pytest.fail("unpacked again"))
-    moved = data_dir.rename(data_dir.with_name("moved"))
-    assert load(moved, image_size=16).fingerprint == first.fingerprint
 
 
 def test_unpacked_images_that_are_deleted_while_they_are_read_are_named(

@@ -12,9 +12,8 @@ from torch import nn
 from pure_nas.nn import Network, build
 from pure_nas.space.recipe import Recipe
 from pure_nas.training import Training
-from pure_nas.training.execution import Execution
 from pure_nas.training.seeds import generator
-from pure_nas.training.step import BatchScore, Step, make_optimizer
+from pure_nas.training.step import BatchScore, Execution, Step, make_optimizer
 
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
 Replay = Callable[[], None]
@@ -68,7 +67,7 @@ def run(step: Step, batch_size: int, chosen: Recipe = RECIPE) -> list[tuple[floa
 
 
 def eager(learner: Network) -> Step:
-    return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU)
+    return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, "eager")
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Network], S
 
     def make(record: Recorder, learner: Network) -> Step:
         monkeypatch.setattr("pure_nas.training.step.record_cuda_graph", record)
-        return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, recorded=True)
+        return Step(learner, make_optimizer(learner, RECIPE), RECIPE, CPU, "recorded")
 
     return make
 
@@ -182,7 +181,7 @@ def test_a_layer_that_is_skipped_in_some_steps_learns_in_the_others() -> None:
     learner = Skipping()
     before = learner.layer.weight.detach().clone()
     optimizer = torch.optim.SGD([{"params": list(learner.parameters()), "kind": "conv"}], momentum=0.9, fused=True)
-    step = Step(learner, optimizer, RECIPE, CPU)  # type: ignore[arg-type]
+    step = Step(learner, optimizer, RECIPE, CPU, "eager")  # type: ignore[arg-type]
     images, labels = next(stripes(48, 0).batches(48))
     step(images, labels, 0.0)
     # Only its weights decay.

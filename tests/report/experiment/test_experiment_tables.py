@@ -51,7 +51,8 @@ def tables_of(*comparisons: Comparison, rows: tuple[Row, ...] = ()) -> dict[str,
 
 def texts(table: Table) -> list[list[str]]:
     """What people read in each cell."""
-    return [[row.cell(column).plain for column in table.shown] for row in table.rows]
+    rows = ([row.cell(column) for column in table.shown] for row in table.rows)
+    return [[" ".join(f"{cell.text} {cell.more}".split()) for cell in row] for row in rows]
 
 
 def row(label: str, *convergence: Convergence, evaluation: EvaluationOverSeeds | None = None) -> Row:

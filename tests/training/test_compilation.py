@@ -14,11 +14,9 @@ from small_training import CPU, MIXED, recipe, stripes, training, weights
 from torch._dynamo import lookup_backend
 
 from pure_nas.nn import build
-from pure_nas.training import Training, execution
-from pure_nas.training.execution import (
-    Execution,
+from pure_nas.training import Training, compilation, step
+from pure_nas.training.compilation import (
     Experience,
-    StepChoice,
     compile_blocks,
     compiler_settings,
     remember,
@@ -26,7 +24,7 @@ from pure_nas.training.execution import (
     repays,
     undo_compilation,
 )
-from pure_nas.training.step import make_optimizer
+from pure_nas.training.step import Execution, Step, make_optimizer
 
 FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 
@@ -34,7 +32,7 @@ FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where experience is kept."""
-    monkeypatch.setattr(execution, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -72,10 +70,10 @@ def test_experience_that_cannot_be_kept_is_reported_and_no_more(cache: Path, cap
     assert "cannot be kept" in caplog.text
 
 
-def make_choice(device: str, asked: Execution = "auto") -> StepChoice:
-    """The choice for a device, on which nothing is computed here."""
+def make_step(device: str, asked: Execution = "auto") -> Step:
+    """For a device on which nothing is computed here."""
     network = build(MIXED)
-    return StepChoice(network, make_optimizer(network, recipe()), recipe(), torch.device(device), asked)
+    return Step(network, make_optimizer(network, recipe()), recipe(), torch.device(device), asked)
 
 
 class Compiler:
@@ -83,8 +81,8 @@ class Compiler:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.compiled = False
-        monkeypatch.setattr(execution, "compile_blocks", lambda network: setattr(self, "compiled", True))
-        monkeypatch.setattr(execution, "undo_compilation", lambda network: setattr(self, "compiled", False))
+        monkeypatch.setattr(step, "compile_blocks", lambda network: setattr(self, "compiled", True))
+        monkeypatch.setattr(step, "undo_compilation", lambda network: setattr(self, "compiled", False))
 
 
 @pytest.mark.parametrize(
@@ -102,37 +100,37 @@ def test_steps_are_carried_out_as_asked_or_as_suits_the_device(
     device: str, asked: Execution, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiler = Compiler(monkeypatch)
-    assert make_choice(device, asked).kind == kind
+    assert make_step(device, asked).kind == kind
     assert compiler.compiled is (asked == "compiled")
 
 
 def test_a_cpu_never_looks_at_the_clock() -> None:
-    choice = make_choice("cpu")
+    chosen = make_step("cpu")
     for _ in range(6):
-        choice.epoch_done(1e6, 100)
-    assert choice.kind == "eager"
+        chosen.epoch_done(1e6, 100)
+    assert chosen.kind == "eager"
 
 
 @pytest.mark.parametrize(("after", "kept"), [(60.0, True), (150.0, False)])
 def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
     after: float, kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "device_name", lambda device: "a GPU")
-    compiler, choice = Compiler(monkeypatch), make_choice("cuda")
-    choice.epoch_done(500.0, 99)
+    monkeypatch.setattr(step, "device_name", lambda device: "a GPU")
+    compiler, chosen = Compiler(monkeypatch), make_step("cuda")
+    chosen.epoch_done(500.0, 99)
     assert not compiler.compiled
-    choice.epoch_done(100.0, 98)
+    chosen.epoch_done(100.0, 98)
     assert compiler.compiled
-    assert choice.kind == "compiled, recorded"
-    choice.epoch_done(160.0, 97)
-    choice.epoch_done(after, 96)
+    assert chosen.kind == "compiled, recorded"
+    chosen.epoch_done(160.0, 97)
+    chosen.epoch_done(after, 96)
     assert compiler.compiled is kept
-    assert choice.kind == ("compiled, recorded" if kept else "recorded")
+    assert chosen.kind == ("compiled, recorded" if kept else "recorded")
     (found,) = remembered().values()
     assert found.speedup == pytest.approx(100 / after)
     assert found.seconds_per_block == pytest.approx(max(160 - after, 0) / 3)
 
-    again, later = Compiler(monkeypatch), make_choice("cuda")
+    again, later = Compiler(monkeypatch), make_step("cuda")
     later.epoch_done(5.0, 99)
     later.epoch_done(5.0, 98)
     # What was learnt decides: 490 s are left, of which 40 % are saved, for 100 s of compiling.
@@ -140,10 +138,10 @@ def test_a_gpu_compiles_where_that_repays_and_undoes_what_made_steps_slower(
 
 
 def test_a_gpu_with_little_left_to_do_does_not_compile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "device_name", lambda device: "a GPU")
-    compiler, choice = Compiler(monkeypatch), make_choice("cuda")
+    monkeypatch.setattr(step, "device_name", lambda device: "a GPU")
+    compiler, chosen = Compiler(monkeypatch), make_step("cuda")
     for epoch in range(6):
-        choice.epoch_done(1.0, 10 - epoch)
+        chosen.epoch_done(1.0, 10 - epoch)
     assert not compiler.compiled
 
 
