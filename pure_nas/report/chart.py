@@ -18,17 +18,13 @@ Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "2px,6px"]
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """One axis; its range, and its ticks with their texts, are automatic where they are None.
-
-    `numbers` says how automatic ticks are written: values in percent, shares as percentages, with metric prefixes, or
-    at whole numbers only.
-    """
+    """One axis; its range, and its ticks with their texts, are automatic where they are None."""
 
     title: str = ""
     log: bool = False
     range: Span | None = None
     ticks: Mapping[float, str] | None = None
-    numbers: Literal["plain", "percent", "share", "metric", "whole"] = "plain"
+    numbers: Literal["plain", "percent", "share", "metric", "whole"] = "plain"  # how automatic ticks are written
     grid: bool = True
     zero: bool = False
 
@@ -62,35 +58,24 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Values that are drawn in the same way.
-
-    Attributes:
-        name: in the legend; a series without one is not in it.
-        group: the name of the series that it is shown and hidden with.
-        opacity: one for the whole series, or, without a line, one for each value.
-        bars: an interval around each value.
-        band: an interval around each value, drawn as one area.
-        hover: what a page says of each value that the pointer is on; of several lines the first is the title.
-        end: what stands at the end of its line, see `pure_nas.report.chart_layout.with_line_ends`.
-        row: the row of the page's tables that singles the series out, or the row of each value.
-    """
+    """Values that are drawn in the same way."""
 
     x: Sequence[float]
     y: Sequence[float | None]
     role: str
-    name: str = ""
-    group: str = ""
+    name: str = ""  # in the legend; a series without one is not in it
+    group: str = ""  # the name of the series that it is shown and hidden with
     line: Line | None = None
     mark: Mark | None = None
-    opacity: float | Sequence[float] = 1.0
-    bars: Sequence[Span | None] = ()
+    opacity: float | Sequence[float] = 1.0  # one for the whole series, or, without a line, one for each value
+    bars: Sequence[Span | None] = ()  # an interval around each value
     bars_along: Literal["x", "y"] = "y"
-    band: Sequence[Span] = ()
-    hover: Sequence[str] = ()
+    band: Sequence[Span] = ()  # an interval around each value, drawn as one area
+    hover: Sequence[str] = ()  # what a page says of the value under the pointer; of several lines the first is a title
     texts: Sequence[str] = ()
     texts_at: Literal["below", "behind", "inside"] = "below"
-    end: str = ""
-    row: int | Sequence[int] | None = None
+    end: str = ""  # what stands at the end of its line, see `pure_nas.report.chart_layout.with_line_ends`
+    row: int | Sequence[int] | None = None  # the row of the page's tables that singles it out, or that of each value
     clip: bool = True
 
     @property
@@ -101,24 +86,16 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """One pair of axes and what is drawn there, in this order.
-
-    Attributes:
-        title: of figures; a page has headings of its own.
-        notes: texts at the left, each at its value of the y-axis.
-        shaded: a range of the x-axis and what it is.
-        legend: whether the page shows one in the chart.
-        frame: False draws no axes, and marks as cells that fill their places; for figures only.
-    """
+    """One pair of axes and what is drawn there, in this order; a page has headings in place of its title."""
 
     x: Axis
     y: Axis
     series: Sequence[Series]
     title: str = ""
-    notes: Sequence[tuple[float, str]] = ()
-    shaded: tuple[Span, str] | None = None
-    legend: bool = True
-    frame: bool = True
+    notes: Sequence[tuple[float, str]] = ()  # texts at the left, each at its value of the y-axis
+    shaded: tuple[Span, str] | None = None  # a range of the x-axis and what it is
+    legend: bool = True  # whether the page shows one in the chart
+    frame: bool = True  # without one there are no axes, and marks are cells that fill their places; for figures only
 
     @property
     def names(self) -> list[str]:

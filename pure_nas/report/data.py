@@ -50,29 +50,18 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedTrial:
-    """A complete trial with all that reports say about it.
-
-    Attributes:
-        settings: those that were searched or are not the default, by field (see `plain_settings`).
-        retrained: how it did on the test split, of trials that are on the front or were chosen for retraining; None
-            where it was not retrained.
-        on_front: whether it represents a group of the front. Only such trials have what follows.
-        tags: of "best", "knee" and "smallest" those that its group is.
-        twins: numbers of the other trials of its group: as good and as costly within the tolerances.
-        repeats: those of `twins` that train exactly the same.
-        versus: one entry for each baseline unit that has a baseline within its cost, itself left out.
-    """
+    """A complete trial with all that reports say about it."""
 
     trial: TrialRecord
     objectives: dict[str, float]
-    settings: dict[str, Any]
+    settings: dict[str, Any]  # those that were searched or are not the default, by field
     recipe_text: str
-    retrained: Row | None = None
-    on_front: bool = False
-    tags: tuple[str, ...] = ()
-    twins: tuple[int, ...] = ()
-    repeats: tuple[int, ...] = ()
-    versus: tuple[Versus, ...] = ()
+    retrained: Row | None = None  # on the test split, if it is on the front or was itself chosen for retraining
+    on_front: bool = False  # whether it represents a group of the front; only then it has what follows
+    tags: tuple[str, ...] = ()  # of "best", "knee" and "smallest" those that its group is
+    twins: tuple[int, ...] = ()  # the other trials of its group: as good and as costly within the tolerances
+    repeats: tuple[int, ...] = ()  # those of `twins` that train exactly the same
+    versus: tuple[Versus, ...] = ()  # for each baseline unit that has another baseline within its cost
 
     @property
     def number(self) -> int:
@@ -107,10 +96,7 @@ class ReportedTrial:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Validation error of one trial after each epoch; None where it was not a number.
-
-    `convergence` says when its validation accuracy first reached usual values.
-    """
+    """Validation error of one trial after each epoch, None where it was not a number, and how soon it learned."""
 
     number: int
     kind: str
@@ -127,27 +113,16 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportData:
-    """What a report shows.
-
-    Attributes:
-        path: of the run.
-        settings: as in run.toml.
-        environment: as in environment.json; empty where there is none.
-        results: every trial that has ended, and what follows from them.
-        unfinished: number of trials on disk without a result.
-        complete: every complete trial, by number.
-        front: those that represent a group of the front, lowest error first.
-        curves: of the front, then of the baselines.
-    """
+    """What a report shows of a run."""
 
     path: str
-    settings: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    settings: Mapping[str, Any]  # as in run.toml
+    environment: Mapping[str, Any]  # as in environment.json; empty where there is none
     results: Results
-    unfinished: int
-    complete: tuple[ReportedTrial, ...]
-    front: tuple[ReportedTrial, ...]
-    curves: tuple[Curve, ...]
+    unfinished: int  # trials on disk without a result
+    complete: tuple[ReportedTrial, ...]  # by number
+    front: tuple[ReportedTrial, ...]  # those that represent a group of the front, lowest error first
+    curves: tuple[Curve, ...]  # of the front, then of the baselines
     retraining: Retraining | None
 
     @property
@@ -253,11 +228,7 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
 
 
 def read_environment(run: RunDirectory) -> dict[str, Any]:
-    """Where a run was computed; empty where its folder does not say.
-
-    Raises:
-        RunError: environment.json is damaged.
-    """
+    """Where a run was computed; empty where its folder does not say."""
     path = run.path / "environment.json"
     found: dict[str, Any] = (
         read_json(path, Environment, hint="Remove it: only reports show it.") if path.exists() else {}

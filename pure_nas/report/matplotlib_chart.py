@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,11 +97,7 @@ _BESIDE = 4.8 * _LEGEND_FONT
 
 
 def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
-    """Write figures into a run's folder of figures.
-
-    Raises:
-        RunError: a file cannot be written.
-    """
+    """Write figures into a run's folder of figures."""
     paths: list[Path] = []
     for name, content in figure_files(figures):
         paths.append(run.figures / name)
@@ -258,10 +255,9 @@ def _sample(series: Series) -> Line2D:
 
 def _wrapped(name: str, room: float) -> str:
     """The name in as few lines as fit into `room` points."""
-    most = len(name)
-    while most > 1 and max(map(_width, textwrap.wrap(name, most))) > room:
-        most -= 1
-    return textwrap.fill(name, most)
+    lengths = range(1, len(name) + 1)
+    fitting = bisect(lengths, False, key=lambda most: max(map(_width, textwrap.wrap(name, most))) > room)
+    return textwrap.fill(name, max(1, fitting))
 
 
 def _width(text: str) -> float:

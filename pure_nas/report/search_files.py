@@ -29,11 +29,7 @@ _CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "trainin
 
 
 def write_data_files(run: RunDirectory, data: ReportData) -> list[Path]:
-    """Write front.json, front.csv, trials.csv and curves.csv.
-
-    Raises:
-        RunError: a file cannot be written.
-    """
+    """Write front.json, front.csv, trials.csv and curves.csv."""
     contents = {
         "front.json": json.dumps(front_document(data), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
         "front.csv": front_table(data).csv(),

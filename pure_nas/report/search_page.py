@@ -23,11 +23,7 @@ MAX_INCOMPLETE = 200
 
 
 def write_page(run: RunDirectory, data: ReportData) -> Path:
-    """Write report.html.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
+    """Write report.html."""
     write_whole(run.report_path, page(data))
     return run.report_path
 

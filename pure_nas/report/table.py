@@ -13,47 +13,28 @@ Stages = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Column:
-    """A column.
-
-    Attributes:
-        key: its name in files, and that of its cells in a row.
-        title: its name for people; empty where it is for files only.
-        detail: how early it is left out where a terminal has no room: the highest number first; 0: never.
-        brief: whether the smaller lines of its cells are left out.
-        files: whether its values go into CSV.
-    """
+    """A column: its name in files and in rows, and that for people, which is empty where it is for files only."""
 
     key: str
     title: str = ""
     align: Literal["left", "right"] = "right"
-    detail: int = 0
-    brief: bool = False
-    files: bool = True
+    detail: int = 0  # how early it is left out where a terminal has no room: the highest number first; 0: never
+    brief: bool = False  # whether the smaller lines of its cells are left out
+    files: bool = True  # whether its values go into CSV
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell holds.
-
-    Attributes:
-        value: for files: a number, a text, a truth value, or None where there is nothing.
-        text: for people.
-        more: smaller lines below it.
-        tone: how it is told from others: "strong", "dim", "warning", "better" or "worse".
-        unit: a unit, or "hybrid", whose coloured sign a page shows before the text.
-        stages: the units of a network, layer by layer, in place of a text.
-        tags: words after the text, each with what it means.
-        tip: what a page shows where the pointer rests on it.
-    """
+    """What a cell holds: a value for files, None where there is nothing, and a text for people."""
 
     value: Any = None
     text: str = ""
-    more: str = ""
-    tone: str = ""
-    unit: str = ""
-    stages: Stages = ()
-    tags: tuple[tuple[str, str], ...] = ()
-    tip: str = ""
+    more: str = ""  # smaller lines below the text
+    tone: str = ""  # how it is told from others: "strong", "dim", "warning", "better" or "worse"
+    unit: str = ""  # a unit, or "hybrid", whose coloured sign a page shows before the text
+    stages: Stages = ()  # the units of a network, layer by layer, in place of a text
+    tags: tuple[tuple[str, str], ...] = ()  # words after the text, each with what it means
+    tip: str = ""  # what a page shows where the pointer rests on it
 
 
 NOTHING = Cell(text="–", tone="dim")
@@ -66,21 +47,13 @@ def _cell(value: str | int) -> Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its cells by the keys of their columns.
-
-    Attributes:
-        identity: what a page marks in its plots while the pointer is on the row: a trial's number, say.
-        anchor: the row's own id on a page, which its first cell links to.
-        tone: as of a cell, for the whole row.
-        section: rows of another section than the one before are set apart.
-        tip: as of a cell.
-    """
+    """A row: its cells by the keys of their columns; tone and tip are those of cells, for the whole row."""
 
     cells: Mapping[str, Cell]
-    identity: str = ""
-    anchor: str = ""
+    identity: str = ""  # what a page marks in its plots while the pointer is on the row: a trial's number, say
+    anchor: str = ""  # the row's own id on a page, which its first cell links to
     tone: str = ""
-    section: str = ""
+    section: str = ""  # rows of another section than the one before are set apart
     tip: str = ""
 
     @classmethod

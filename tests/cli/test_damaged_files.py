@@ -51,11 +51,7 @@ OF_SEARCH = (
     *(f"trials/0001/{name}" for name in TRIAL),
     *(f"retrained/{name}" for name in TRIAL),
 )
-OF_EXPERIMENT = (
-    "run.toml",
-    "experiment.toml",
-    *(f"trials/adds-seed1/{name}" for name in (*TRIAL, "evaluation.json")),
-)
+OF_EXPERIMENT = ("run.toml", "experiment.toml", *(f"trials/adds-seed1/{name}" for name in (*TRIAL, "evaluation.json")))
 OF_TRAINING = ("training.json", *TRIAL)
 
 

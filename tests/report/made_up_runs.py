@@ -121,11 +121,7 @@ def add_complete_trial(
             "state": "complete",
             "baseline": baseline,
             "objectives": {name: measured[name] for name in objectives},
-            "metrics": {
-                "error": measured["error"],
-                "accuracy": 1 - measured["error"],
-                "loss": 3 * measured["error"],
-            },
+            "metrics": {"error": measured["error"], "accuracy": 1 - measured["error"], "loss": 3 * measured["error"]},
             "cost": cost,
             "seconds": 5.0 + cost["flops"] / 1e6,
             "reason": "",

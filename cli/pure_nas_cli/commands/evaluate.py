@@ -316,11 +316,8 @@ def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], fou
 def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:
     """Print every table that there is something for, and what is missing and why."""
     from pure_nas.report.evaluation_tables import evaluation_tables, faults_of
-    from pure_nas_cli.terminal_table import print_table
+    from pure_nas_cli.terminal_table import print_tables
 
-    for place, table in enumerate(evaluation_tables(evaluated, subject)):
-        if place:
-            stdout.print()
-        print_table(stdout, table)
+    print_tables(stdout, evaluation_tables(evaluated, subject))
     for fault in faults_of(evaluated):
         stdout.print(fault, style="yellow")
