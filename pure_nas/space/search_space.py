@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
@@ -19,9 +18,9 @@ from pure_nas.space.field import default_of, descriptions
 from pure_nas.space.parameters import RECIPE_FIELDS, Draw, Located, Walk, asking
 from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
+from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
-from pure_nas.validation import faults, from_toml, read_text
+from pure_nas.validation import TomlFile, faults
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -32,7 +31,7 @@ _ARCHITECTURE_FIELDS = {
 }
 
 
-class SearchSpace(Table):
+class SearchSpace(TomlFile):
     """The candidates of a search.
 
     Attributes:
@@ -51,6 +50,9 @@ class SearchSpace(Table):
         2744
     """
 
+    kind = "search space"
+    hint = "A field is a value, { choices = [...] } or { low = ..., high = ... }."
+
     schema_version: Literal[1] = Field(default=1, alias="schema")
     summary: Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")] = ""
     run: RunTable = RunTable()
@@ -60,25 +62,6 @@ class SearchSpace(Table):
     _images: dict[str, int] = PrivateAttr(
         default_factory=lambda: {name: default_of(Architecture, name) for name in _IMAGE_FIELDS}
     )
-
-    @classmethod
-    def from_toml(cls, text: str, *, source: str = "search space") -> Self:
-        """Read the text of a search space file.
-
-        Raises:
-            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
-        """
-        hint = "A field is a value, { choices = [...] } or { low = ..., high = ... }."
-        return from_toml(cls, text, source=source, hint=hint)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a search space file.
-
-        Raises:
-            ConfigError: it cannot be read, is no TOML or breaks a rule.
-        """
-        return cls.from_toml(read_text(path, "search space"), source=str(path))
 
     def to_toml(self) -> str:
         """A file of this space with every field, also those that the original left to their defaults."""

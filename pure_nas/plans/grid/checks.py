@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from pure_nas.errors import nearest
 from pure_nas.plans.grid.entries import Entry, chosen, entries_of
-from pure_nas.plans.grid.fields import GridTable, TableOf
 from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.grid.tables import GridTable, NetworkTable, RecipeTable
 from pure_nas.space.field import FieldFaults, Path
 
 USUAL = "usual"
@@ -50,15 +50,13 @@ def _lengths(table: object) -> list[int]:
     return [len(values) for values in each if isinstance(values, list) and values]
 
 
-def check_names_and_effects(
-    data: Mapping[str, Any], found: FieldFaults, networks_of: TableOf, recipes_of: TableOf, *, effects: bool
-) -> None:
+def check_names_and_effects(data: Mapping[str, Any], found: FieldFaults, *, effects: bool) -> None:
     """Note names that refer to nothing, that occur twice or cannot be shown, and what is set but never used.
 
     With `effects`, what has no effect is a fault, and so are scales that train nothing and warm-ups that would not end.
     """
-    networks = _Tables("networks", data.get("networks"), networks_of, found)
-    recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), recipes_of, found)
+    networks = _Tables("networks", data.get("networks"), NetworkTable, found)
+    recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), RecipeTable, found)
     if not recipes.names:
         recipes.names.add(USUAL)
     reference = data.get("reference")
@@ -86,7 +84,7 @@ def check_names_and_effects(
 class _Tables:
     """The networks or recipes of a file, however faulty: names of tables and entries, and entries that can be read."""
 
-    def __init__(self, key: str, raw: object, reader: TableOf, found: FieldFaults) -> None:
+    def __init__(self, key: str, raw: object, model: type[GridTable], found: FieldFaults) -> None:
         self._key = key
         self._found = found
         self._raw = _table(raw)
@@ -98,7 +96,7 @@ class _Tables:
         for name, table in self._raw.items():
             _check_name(name, (key, name), found)
             try:
-                self._tables[name] = reader.read(table)
+                self._tables[name] = model.model_validate(table)
             except ValidationError:
                 bases = _table(table).get("base")
                 listed = bases.get("each") if isinstance(bases, Mapping) else bases

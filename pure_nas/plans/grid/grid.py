@@ -12,9 +12,10 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
-from pure_nas.plans.grid.entries import Entry, architecture_of, recipe_of
+from pure_nas.plans.grid.entries import Entry
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.grid.tables import architecture_of, recipe_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import faults

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     Field,
-    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
@@ -19,7 +18,7 @@ from pydantic import (
 from pure_nas.space.architecture import BaseWidth
 from pure_nas.space.field import FieldFaults, note_repeats
 from pure_nas.space.recipe import BatchSize, CropPadding, Epochs
-from pure_nas.space.tables import Table
+from pure_nas.validation import FrozenModel
 
 MOST_SEEDS = 1000
 _MISLEADING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
@@ -49,12 +48,7 @@ def _possible(noise: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     for index, share in enumerate(shares if isinstance(shares, list) else []):
         if isinstance(share, int | float) and 1 < share <= _MOST:
             faults.add(("salt-and-pepper", index), f"is a share of pixels, so at most 1, got {share:g}")
-    try:
-        noise = handler(noise)
-    except ValidationError as error:
-        faults.extend((), error)
-    faults.raise_any()
-    return noise
+    return faults.raise_with(handler, noise)
 
 
 Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_legible)]
@@ -72,7 +66,7 @@ Noises = Annotated[
 ]
 
 
-class ViewsTable(Table):
+class ViewsTable(FrozenModel):
     """Test-time views, see `pure_nas.evaluation.Views`; its sizes are relative here to what a network is shown."""
 
     crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
@@ -90,7 +84,7 @@ class ViewsTable(Table):
         return self
 
 
-class Scale(Table):
+class Scale(FrozenModel):
     """How large an experiment is made. What is left out is as in the experiment, in its dataset, or all."""
 
     cost: Line  # what it takes, in words and with the machine
