@@ -15,7 +15,7 @@ from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.parameters import RECIPE_FIELDS, Draw, Located, Walk, asking
+from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk, asking
 from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
@@ -25,6 +25,7 @@ from pure_nas.validation import TomlFile, faults
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
+_SIZES: Mapping[str, Size] = {"small": "smallest", "large": "largest", "middle": "middle"}
 _IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
 _ARCHITECTURE_FIELDS = {
     name: each for name, each in descriptions(Architecture).items() if each.searched and each.per == "network"
@@ -107,12 +108,12 @@ class SearchSpace(TomlFile):
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
         that reads them, rates of parameter kinds that occur. Its architecture is canonical.
         """
-        return self._walk(asking(trial))
+        return Walk(asking(trial), self).candidate()
 
     def parameters_of(self, candidate: Candidate) -> Located:
         """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
         located = Located(candidate)
-        self._walk(located.draw)
+        Walk(located.draw, self).candidate()
         return located
 
     def count(self) -> int:
@@ -126,13 +127,10 @@ class SearchSpace(TomlFile):
     @property
     def _named_depths(self) -> dict[str, tuple[int, ...]]:
         """The distinct depths where every stage is as short, medium or long as it can be, by name, ascending."""
-        small, middle, large = (self.architecture.blocks_of(size) for size in ("smallest", "middle", "largest"))
-        named = {"small": small}
-        if middle not in (small, large):
-            named["middle"] = middle
-        if large != small:
-            named["large"] = large
-        return named
+        names: dict[tuple[int, ...], str] = {}
+        for name, size in _SIZES.items():
+            names.setdefault(self.architecture.blocks_of(size), name)
+        return {names[blocks]: blocks for blocks in sorted(names)}
 
     def baseline_architectures(self, units: Sequence[str] = ("conv", "product")) -> list[tuple[str, Architecture]]:
         """Networks of a single unit at each of `depths`, labelled like "conv small" or "product large".
@@ -192,6 +190,3 @@ class SearchSpace(TomlFile):
         thresholds = tuple(axis.nearest(0.0) for axis in stages)
         given = {"family": self.architecture.family, "units": placement, "threshold_init": thresholds}
         return Architecture.model_validate({**given, **fields, **self._images})
-
-    def _walk(self, draw: Draw) -> Candidate:
-        return Walk(draw, self.run, self.architecture, self.recipe, self._images).candidate()

@@ -13,9 +13,8 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 from pure_nas.errors import UsageError, nearest
 from pure_nas.paths import expanded
 from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size, is_folder_name
-from pure_nas.plans.grid.entries import Entry, chosen, entries_of
 from pure_nas.plans.grid.scale import Evaluations, Line, Noises, Scale, Targets, ViewsTable, Words
-from pure_nas.plans.grid.tables import NetworkTable, RecipeTable
+from pure_nas.plans.grid.tables import Entry, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.space.catalogue import Catalogue
 from pure_nas.space.field import FieldFaults
 from pure_nas.validation import TomlFile
