@@ -12,8 +12,19 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.paths import expanded
-from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size, is_folder_name
-from pure_nas.plans.grid.scale import Evaluations, Line, Noises, Scale, Targets, ViewsTable, Words
+from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size
+from pure_nas.plans.grid.scale import (
+    Evaluations,
+    FolderName,
+    Line,
+    Name,
+    Noises,
+    Scale,
+    Targets,
+    ViewsTable,
+    Words,
+    is_folder_name,
+)
 from pure_nas.plans.grid.tables import Entry, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.space.catalogue import Catalogue
 from pure_nas.space.field import FieldFaults
@@ -45,11 +56,11 @@ class ExperimentFile(TomlFile):
     noise: Noises = Field(default_factory=dict)  # levels; all kinds at their usual ones where it is left out
     views: ViewsTable = ViewsTable(crops="ten-crop")
     targets: Targets = Field(default_factory=lambda: [0.5, 0.6, 0.7, 0.8, 0.9])  # accuracies, and when they are reached
-    networks: Annotated[dict[str, NetworkTable], Field(min_length=1)]
-    recipes: Annotated[dict[str, RecipeTable], Field(min_length=1)] = Field(
+    networks: Annotated[dict[Name, NetworkTable], Field(min_length=1)]
+    recipes: Annotated[dict[Name, RecipeTable], Field(min_length=1)] = Field(
         default_factory=lambda: {USUAL: RecipeTable()}  # the usual recipe of their units
     )
-    scales: Annotated[dict[str, Scale], Field(min_length=1)]  # the first is made where none is asked for
+    scales: Annotated[dict[FolderName, Scale], Field(min_length=1)]  # the first is made where none is asked for
 
     @model_validator(mode="wrap")
     @classmethod
