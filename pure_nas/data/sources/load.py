@@ -20,7 +20,7 @@ from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import in_threads, pillow_warnings_counted
 from pure_nas.data.decoded import SMALLEST_IMAGE, folder_images
 from pure_nas.data.image_files import ImageFiles, PassedOver, list_images
-from pure_nas.data.image_set import ImageSet, Normalisation, resident
+from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation
 from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
 from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
@@ -118,32 +118,34 @@ class _Choice:
 
 
 def _load_named(spec: DatasetSpec, data_dir: Path, choice: _Choice) -> Dataset:
-    part = spec.read(data_dir, "train")
-    read = _read(part, choice.limited(part.labels), choice.image_size, choice.skip_corrupt)
-    count, usual = len(read.kept), spec.validation
-    usual = round(usual * count) if isinstance(usual, float) else min(usual, count // 10)
-    split = choice.split(part.labels[read.kept], usual)
+    def usual(count: int) -> int:
+        share = spec.validation
+        return round(share * count) if isinstance(share, float) else min(share, count // 10)
+
     known = partial(Dataset, name=spec.name, flip=spec.flip, turns=spec.turns, test_size=spec.test_size)
-    return _dataset(known, part, read, split, choice, partial(spec.read, data_dir, "test"))
+    return _dataset(known, spec.read(data_dir, "train"), choice, usual, partial(_named_test, spec, data_dir))
+
+
+def _named_test(spec: DatasetSpec, data_dir: Path, in_chans: int) -> RawImages | LargeImages:
+    del in_chans
+    return spec.read(data_dir, "test")
 
 
 def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
     """A folder of images, whose labels are assumed to survive flips and turns, which the recipe decides on."""
-    layout = find_layout(root)
+    layout, cache = find_layout(root), data_dir / "decoded"
     classes, passed_over = layout.classes, layout.passed_over
     for name in classes:
         require_utf8(name, "The name of the class")
-    files = list_images(layout.train, classes, passed_over)
-    outside, test_size = np.arange(len(files)), 0
+    files, test_size = list_images(layout.train, classes, passed_over), 0
+    total = len(files)
     if layout.whole:
         outside, test = split_off_test(files.labels, _FOLDER_SHARE, at_least=1)
-        test_size = len(test)
+        files, test_size = files.take(outside), len(test)
     elif layout.test:
         test_size = sum(1 for name in classes for _ in passed_over.images_below(layout.test / name))
-    # A tenth of the folder, test images included.
-    share = _FOLDER_SHARE * len(files) / len(outside)
-    chosen = outside[choice.limited(files.labels[outside])]
-    usual, n_train = round(share * len(chosen)), len(files)
+    n_train = len(files)
+    n_used = min(n_train, choice.limit or n_train)
     if layout.validation is not None:
         if choice.validation is not None:
             raise UsageError(
@@ -152,13 +154,7 @@ def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
             )
         more = list_images(layout.validation, classes, passed_over)
         names, labels = np.concatenate([files.names, more.names]), np.concatenate([files.labels, more.labels])
-        files, chosen = ImageFiles(root, names, labels), np.concatenate([chosen, np.arange(n_train, len(labels))])
-    part = folder_images(files, classes, data_dir / "decoded")
-    read = _read(part, chosen, choice.image_size, choice.skip_corrupt)
-    if layout.validation is None:
-        split = choice.split(part.labels[read.kept], usual)
-    else:
-        split = np.flatnonzero(read.kept < n_train), np.flatnonzero(read.kept >= n_train)
+        files = ImageFiles(root, names, labels)
     known = partial(
         Dataset,
         name=root.resolve().name,
@@ -167,8 +163,15 @@ def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
         test_size=test_size,
         passed_over=passed_over.in_words(),
     )
-    read_test = partial(_folder_test, layout, data_dir / "decoded", read.images.pixels.in_chans)
-    return _dataset(known, part, read, split, choice, read_test if test_size else None)
+    return _dataset(
+        known,
+        folder_images(files, classes, cache),
+        choice,
+        # A tenth of the folder, test images included.
+        lambda _: round(_FOLDER_SHARE * total / n_train * n_used),
+        partial(_folder_test, layout, cache) if test_size else None,
+        n_train=n_train,
+    )
 
 
 def _folder_test(layout: FolderLayout, cache: Path, in_chans: int) -> LargeImages:
@@ -199,16 +202,18 @@ def _read(part: RawImages | LargeImages, chosen: Positions, image_size: int | No
             f"Every image of these classes is corrupt: {', '.join(part.classes[label] for label in lost)}.",
             hint="Replace the images; the classes of a folder of your own can be removed as well.",
         )
-    labels, held = torch.from_numpy(part.labels[kept]), None
-    if not isinstance(source, PixelSource):
-        held = torch.from_numpy(source)
-    elif not opened.stream and len(kept) * source.in_chans * source.size**2 <= decoded.RESIDENT_BYTES:
-        held = _held(source, kept)
-    if held is None:
-        plain, positions = Normalisation.none(source.in_chans), torch.from_numpy(kept)
-        images = ImageSet(StreamedPixels(source), labels, plain, positions=positions, image_size=size)
+    if isinstance(source, PixelSource):
+        fits = len(kept) * source.in_chans * source.size**2 <= decoded.RESIDENT_BYTES
+        pixels = HeldPixels(_held(source, kept)) if fits and not opened.stream else StreamedPixels(source)
     else:
-        images = resident(held, labels, Normalisation.none(held.shape[1]), image_size=size)
+        pixels = HeldPixels(torch.from_numpy(source))
+    images = ImageSet(
+        pixels,
+        torch.from_numpy(part.labels[kept]),
+        Normalisation.none(pixels.in_chans),
+        positions=torch.from_numpy(kept) if isinstance(pixels, StreamedPixels) else None,
+        image_size=size,
+    )
     # Encoded images are decoded at the stored size. Other sources have images of one size, which they scale.
     scales = not isinstance(source, EncodedImages) and 0 < part.image_size != size == images.stored_size
     return _Read(images, kept, opened.digest, len(chosen) - len(kept), part.image_size if scales else None)
@@ -229,23 +234,37 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
 def _dataset(
     known: partial[Dataset],
     part: RawImages | LargeImages,
-    read: _Read,
-    split: tuple[Positions, Positions],
     choice: _Choice,
-    read_test: Callable[[], RawImages | LargeImages] | None,
+    usual: Callable[[int], int],
+    read_test: Callable[[int], RawImages | LargeImages] | None,
+    *,
+    n_train: int | None = None,
 ) -> Dataset:
-    """The dataset, of which `known` makes the rest, whose training and validation images are those at two positions."""
-    train, validation = split
+    """The dataset of all images but those of the test part.
+
+    Args:
+        known: makes it from what the images say.
+        usual: how many of a number of sound images are set aside for validation.
+        read_test: reads the test part, for networks of so many channels.
+        n_train: how many of the images, the first, are to train on (default: all, of which some are set aside).
+    """
+    limited = choice.limited(part.labels[:n_train])
+    chosen = limited if n_train is None else np.concatenate([limited, np.arange(n_train, len(part.labels))])
+    read = _read(part, chosen, choice.image_size, choice.skip_corrupt)
+    labels = part.labels[read.kept]
+    if n_train is None or n_train == len(part.labels):
+        train, validation = choice.split(labels, usual(len(labels)))
+    else:
+        train, validation = np.flatnonzero(read.kept < n_train), np.flatnonzero(read.kept >= n_train)
     training = read.images.subset(torch.from_numpy(train))
     normalisation = Normalisation.from_histogram(training.histogram(choice.seed))
     whole = read.images.normalised(normalisation)
     in_chans, size = whole.pixels.in_chans, whole.image_size
     facts = json.dumps([part.classes, in_chans, size, read.digest, len(train)])
     fingerprint = hashlib.sha256(facts.encode())
-    for numbers in (whole.labels.numpy(), train, validation):
+    for numbers in (labels, train, validation):
         fingerprint.update(np.ascontiguousarray(numbers).data)
-    name, skip = known.keywords["name"], choice.skip_corrupt
-    load_test = partial(_load_test, read_test, name, part.classes, in_chans, size, skip, normalisation)
+    test_facts = known.keywords["name"], part.classes, in_chans, size, choice.skip_corrupt, normalisation
     return known(
         classes=part.classes,
         in_chans=in_chans,
@@ -258,12 +277,12 @@ def _dataset(
         validation=whole.subset(torch.from_numpy(validation)),
         fingerprint=fingerprint.hexdigest()[:16],
         _train_and_validation=whole,
-        _load_test=load_test if read_test else None,
+        _load_test=partial(_load_test, read_test, *test_facts) if read_test else None,
     )
 
 
 def _load_test(
-    read_part: Callable[[], RawImages | LargeImages],
+    read_test: Callable[[int], RawImages | LargeImages],
     name: str,
     classes: tuple[str, ...],
     in_chans: int,
@@ -271,7 +290,7 @@ def _load_test(
     skip_corrupt: bool,
     normalisation: Normalisation,
 ) -> ImageSet:
-    part = read_part()
+    part = read_test(in_chans)
     if part.classes != classes or part.in_chans != in_chans:
         raise DataError(
             f"The test part of {name} does not match its train part: {len(part.classes)} classes and {part.in_chans} "
