@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
 from pure_nas.data import dataset_names
@@ -266,9 +265,10 @@ def evaluate(
         True
     """
     if isinstance(network, Network):
-        trained = Trained("the network", Path(), network, None, saw_validation=False)
+        trained = Trained(name="the network", weights=(), architecture=network.architecture, images=None)
     else:
         trained = find_trained(os.fspath(network))
+        network = trained.load()
     views = views or Views()
     wanted = WantedImages(
         dataset=None if dataset is None else dataset_name(dataset),
@@ -281,7 +281,7 @@ def evaluate(
         found = load_wanted(trained.name, trained.images, wanted, trained.architecture.image_size)
         images = images_for([trained], found, views, wanted)
         return evaluate_network(
-            trained.network,
+            network,
             normalised_for(trained, found, images),
             resolve_device(device),
             classes=found.classes,

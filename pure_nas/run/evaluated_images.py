@@ -90,7 +90,7 @@ def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -
             f"{name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
             "validation images."
         )
-    elif trained_on.same_dataset(dataset) and network.saw_validation:
+    elif trained_on.same_dataset(dataset) and trained_on.validation_too:
         raise UsageError(
             f"{name} was trained on these validation images, or on some of them.", hint="Use --split test."
         )
@@ -116,10 +116,10 @@ def normalised_for(network: Trained, dataset: Dataset, images: ImageSet) -> Imag
     return images
 
 
-def _exported_normalisation(weights: Path) -> dict[str, tuple[float, ...]]:
+def _exported_normalisation(weights: Sequence[Path]) -> dict[str, tuple[float, ...]]:
     """Mean and standard deviation that the network.py next to exported weights holds; empty where there is none."""
     try:
-        source = ast.parse(weights.with_name("network.py").read_text(encoding="utf-8"))
+        source = ast.parse("".join(path.with_name("network.py").read_text(encoding="utf-8") for path in weights))
     except (OSError, ValueError, SyntaxError):
         return {}
     assigned = {

@@ -36,10 +36,11 @@ class RunImages:
     skip_corrupt: bool
     fingerprint: str  # of the dataset that this gave
     facts: Mapping[str, Any]  # of it, as `Dataset.facts` has them; older files of trainings say less
+    validation_too: bool = False  # whether the network in question was trained on the validation images too
 
     @classmethod
-    def of_run(cls, run: RunDirectory) -> Self:
-        """Those of a search or an experiment."""
+    def of_run(cls, run: RunDirectory, weights: Path | None = None) -> Self:
+        """Those of a search or an experiment, as the network with these weights, or else any trial, was shown them."""
         settings, experiment = run.settings(), run.is_experiment
         try:
             return cls(
@@ -53,6 +54,7 @@ class RunImages:
                 skip_corrupt=bool(settings.get("skip_corrupt")),
                 fingerprint=settings["data"]["fingerprint"],
                 facts=settings["data"],
+                validation_too=weights is not None and _saw_validation(run, settings, weights),
             )
         except KeyError as error:
             raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.", hint=SETTINGS_HINT) from error
@@ -72,6 +74,14 @@ class RunImages:
             fingerprint=found["fingerprint"],
             facts=found.get("data") or {"name": name, "image_size": image_size},
         )
+
+    @classmethod
+    def of_weights(cls, weights: Path, image_size: int | None = None) -> Self | None:
+        """Those that a network with these weights was trained on; None where nothing says which."""
+        if (training := weights.parent / TRAINING_FILE).is_file():
+            return cls.of_training(training, image_size)
+        run = run_of(weights)
+        return cls.of_run(run, weights) if run else None
 
     @property
     def name(self) -> str:
@@ -155,17 +165,7 @@ def run_of(weights: Path) -> RunDirectory | None:
     return next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
 
 
-def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
-    """The images that weights were trained on, None where nothing says which; and whether validation images too."""
-    if (training := weights.parent / TRAINING_FILE).is_file():
-        return RunImages.of_training(training, image_size), False
-    run = run_of(weights)
-    return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
-
-
-def saw_validation(run: RunDirectory, weights: Path) -> bool:
-    """Whether a network of a run, which has these weights, was trained on the validation images too."""
-    settings = run.settings()
+def _saw_validation(run: RunDirectory, settings: Mapping[str, Any], weights: Path) -> bool:
     if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
     folder, *inner = weights.resolve().relative_to(run.path.resolve()).parts

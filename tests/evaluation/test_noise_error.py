@@ -29,7 +29,7 @@ def test_mixture_has_each_kind_at_a_mild_and_a_strong_level() -> None:
 
 def test_it_is_the_mean_error_over_images_and_mixture(trained: Network, dataset: Dataset) -> None:
     each = [
-        evaluate_network(trained, dataset.train, CPU, noises=(noise,), seed=5).noise[0].points[1].quality.error
+        evaluate_network(trained, dataset.train, CPU, noises=(noise,), seed=5).noise[noise.kind][1].quality.error
         for noise in NOISE_MIXTURE
     ]
     assert noise_error(trained, dataset.train, CPU, 5) == pytest.approx(sum(each) / len(each))

@@ -12,7 +12,7 @@ from torch import nn
 from pure_nas.nn import Network, build
 from pure_nas.space.recipe import Recipe
 from pure_nas.training import Training
-from pure_nas.training.seeds import generator
+from pure_nas.training.evaluation import generator
 from pure_nas.training.step import BatchScore, Execution, Step, make_optimizer
 
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)

@@ -23,6 +23,7 @@ from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
     from pure_nas.evaluation import Evaluation, Noise, NoiseKind
+    from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
     from pure_nas.run.evaluated_images import Split, WantedImages
     from pure_nas.run.trained import Trained
@@ -134,8 +135,9 @@ def evaluate(
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
     networks, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
+    seeds = [each.load_all() for each in networks]
     images = images_for(networks, loaded, how.keywords["views"], wanted)
-    found = [_evaluate(each, loaded, images, how) for each in networks]
+    found = [_evaluate(each, of_seeds, loaded, images, how) for each, of_seeds in zip(networks, seeds, strict=True)]
     document = _document(networks, found, loaded, split)
     written = _write(out, document, networks, found) if out is not None else []
     if as_json:
@@ -215,7 +217,7 @@ def _networks_and_images(
 ) -> tuple[list[Trained], Dataset]:
     """What `names` mean, the first of them an architecture where `weights` are given, and the images to use."""
     from pure_nas.run.evaluated_images import load_wanted
-    from pure_nas.run.images import trained_on
+    from pure_nas.run.images import RunImages
     from pure_nas.run.trained import find_all_trained, find_with_conv_twins, require_file, with_weights
 
     if weights is None:
@@ -227,25 +229,26 @@ def _networks_and_images(
         raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
     require_file(weights)
     others = find_all_trained(names[1:])
-    dataset = load_wanted(str(weights), trained_on(weights)[0], wanted)
+    dataset = load_wanted(str(weights), RunImages.of_weights(weights), wanted)
     return [with_weights(names[0], weights, dataset), *others], dataset
 
 
-def _evaluate(network: Trained, dataset: Dataset, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:
+def _evaluate(
+    trained: Trained, seeds: Sequence[Network], dataset: Dataset, images: ImageSet, how: Callable[..., Evaluation]
+) -> Evaluation:
     """Evaluate a network, by the mean over its seeds where it was trained with several."""
     from pure_nas.evaluation import pooled
     from pure_nas.run.evaluated_images import normalised_for
 
-    found = []
-    for seed in network.seeds:
-        text = f"{network.name}: {counted(len(images), 'image')} ..."
+    found, normalised = [], normalised_for(trained, dataset, images)
+    for network in seeds:
+        text = f"{trained.name}: {counted(len(images), 'image')} ..."
         live = stderr.status(Text(text)) if is_live(stderr) else None
         if live is None:
             stderr.print(text, style="dim", soft_wrap=True)
         with live or nullcontext():
-            progress = _progress(network.name, live)
-            normalised = normalised_for(seed, dataset, images)
-            found.append(how(seed.network, normalised, classes=dataset.classes, progress=progress))
+            progress = _progress(trained.name, live)
+            found.append(how(network, normalised, classes=dataset.classes, progress=progress))
     return pooled(found)
 
 
@@ -283,7 +286,7 @@ def _document(
         "networks": [
             {
                 "name": network.name,
-                "weights": [str(each.weights) for each in network.seeds] if network.others else str(network.weights),
+                "weights": [*map(str, network.weights)] if len(network.weights) > 1 else str(network.weights[0]),
                 "architecture": json.loads(network.architecture.to_json()),
                 "digest": network.architecture.digest,
                 "params": cost_of(network.architecture).params,
