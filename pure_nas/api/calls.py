@@ -26,9 +26,9 @@ from pure_nas.plans.search import setup as searching
 from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.quantities import seconds_of
-from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
+from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.results import TrialRecord
-from pure_nas.run.trained import Trained, find_trained
+from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers.count import Workers
@@ -278,11 +278,11 @@ def evaluate(
         skip_corrupt=skip_corrupt,
     )
     with process_kept(device):
-        found = load_wanted(trained.name, trained.images, wanted, trained.architecture.image_size)
-        images = images_for([trained], found, views, wanted)
+        found = wanted.load(trained.name, trained.images, trained.architecture.image_size)
+        (images,) = images_for([trained], found, views, wanted)
         return evaluate_network(
             network,
-            normalised_for(trained, found, images),
+            images,
             resolve_device(device),
             classes=found.classes,
             noises=noises,

@@ -1,4 +1,4 @@
-"""The images that a run, or a single training, was made on, from what its folder says."""
+"""The images that a run, or a single training, was made on, and those that its networks are evaluated on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
@@ -15,6 +15,8 @@ from pure_nas.files import read_json
 from pure_nas.paths import expanded
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Training
+
+Split = Literal["test", "validation"]
 
 TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
@@ -171,3 +173,41 @@ def _saw_validation(run: RunDirectory, settings: Mapping[str, Any], weights: Pat
     folder, *inner = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.
     return folder == "retrain" or (folder == "export" and not inner[0].isdecimal())
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedImages:
+    """Which images networks are to be evaluated on."""
+
+    dataset: str | None  # a name or folder; None takes what the first network was trained on
+    split: Split
+    data_dir: Path | None
+    image_size: int | None  # to which images are brought; None is that of the training
+    skip_corrupt: bool  # leave out corrupt images, also where the training did not
+
+    def load(self, name: str, trained_on: RunImages | None, usual_size: int | None = None) -> Dataset:
+        """The dataset, split as for the training of the first network as far as that is known.
+
+        Args:
+            name: of the first network, which was `trained_on` these images; None where nothing says which.
+            usual_size: of other images than those, where no size was asked for, pixels; None is as they are stored.
+        """
+        chosen = self.dataset
+        if trained_on and (chosen is None or trained_on.is_called(chosen)):
+            load = trained_on.loader(
+                self.data_dir, dataset=chosen, image_size=self.image_size, skip_corrupt=self.skip_corrupt
+            )
+            hint = "Put the old ones back, or name images: --dataset."
+            return load() if chosen else trained_on.require_same(load(), hint=hint)
+        if chosen is None:
+            raise UsageError(
+                f"Nothing next to {name} says which images to evaluate it on.",
+                hint="Name them, for example --dataset cifar10, or a folder.",
+            )
+        return load_dataset(
+            chosen,
+            data_dir=self.data_dir,
+            seed=trained_on.seed if trained_on else 0,
+            image_size=self.image_size or usual_size,
+            skip_corrupt=self.skip_corrupt,
+        )

@@ -1,20 +1,23 @@
-"""Trained networks: from what a user names to weights, and what is known of them."""
+"""Trained networks: from what a user names to weights, what is known of them, and the images to evaluate them on."""
 
 from __future__ import annotations
 
+import ast
 import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pure_nas.data import Dataset
+from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.evaluation import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
-from pure_nas.run.images import TRAINING_FILE, RunImages
+from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
 from pure_nas.run.results import TrialRecord, find_architecture, fitted_to, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining, retrained_folder
 from pure_nas.run.weights import architecture_of, load_trained
@@ -194,3 +197,93 @@ def _with_all_seeds(run: RunDirectory, name: str, row: Row) -> Trained:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
     which = "" if len(found) == len(files) else f"{len(found)} of "
     return replace(_of_file(found[0]), name=f"{name}, {which}{counted(len(files), 'seed')}", weights=tuple(found))
+
+
+def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, wanted: WantedImages) -> list[ImageSet]:
+    """The images of the split as each network was trained to see them; the log says where they are the test images."""
+    for network in networks:
+        _require_fit(network, dataset)
+    views.fitting(dataset.image_size)
+    if views.mirrored and not dataset.flip:
+        raise UsageError(
+            f"The labels of {dataset.name} do not survive a mirror image, which {views.crops} shows.",
+            hint=f"Use --views {views.unmirrored().crops}.",
+        )
+    if wanted.split == "validation":
+        for network in networks:
+            _require_unseen(network, dataset, wanted.data_dir)
+        images = dataset.validation
+    else:
+        _log.info(
+            f"Reading the test images of {dataset.name}: a score used for choosing is no longer an unbiased estimate."
+        )
+        images = dataset.test()
+    return [_normalised(network, dataset, images) for network in networks]
+
+
+def _require_fit(network: Trained, dataset: Dataset) -> None:
+    """Check that a network was made for images like these; the log says where their classes have other names."""
+    architecture = network.architecture
+    for what, there, here in (
+        ("channels", architecture.in_chans, dataset.in_chans),
+        ("classes", architecture.num_classes, len(dataset.classes)),
+    ):
+        if there != here:
+            raise UsageError(
+                f"{network.name} was made for images with another number of {what} than those of {dataset.name}: "
+                f"{there}, not {here}.",
+                hint="Name the dataset that it was trained on, or one like it.",
+            )
+    names = network.images.facts.get("classes", []) if network.images else []
+    odd = [f"{there} for {here}" for there, here in zip(names, dataset.classes, strict=False) if there != here]
+    if odd:
+        _log.warning(f"{network.name} was trained on classes with other names, such as {odd[0]}.")
+
+
+def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -> None:
+    """Check that a network was not trained on the validation images; the log says where nothing tells."""
+    name, trained_on = network.name, network.images
+    if trained_on is None:
+        _log.warning(
+            f"{name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
+            "validation images."
+        )
+    elif trained_on.same_dataset(dataset) and trained_on.validation_too:
+        raise UsageError(
+            f"{name} was trained on these validation images, or on some of them.", hint="Use --split test."
+        )
+    elif trained_on.same_dataset(dataset) and not trained_on.same_split(dataset, data_dir):
+        raise UsageError(
+            f"{name} was trained on images of {dataset.name} that were split in another way, or have changed since: "
+            "these validation images may be among them.",
+            hint="Use --split test.",
+        )
+
+
+def _normalised(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:
+    trained_on = network.images
+    facts = trained_on.facts if trained_on else _exported_normalisation(network.weights)
+    if "mean" in facts and "std" in facts:
+        trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
+        return images if trained_with == images.normalisation else images.normalised(trained_with)
+    if trained_on is None or trained_on.fingerprint != dataset.fingerprint:
+        file = trained_on.file if trained_on else "no file next to the weights"
+        say = "does not say" if trained_on else "says"
+        _log.info(f"{network.name}: normalised by the training images of {dataset.name}; {file} {say} by which.")
+    return images
+
+
+def _exported_normalisation(weights: Sequence[Path]) -> dict[str, tuple[float, ...]]:
+    """Mean and standard deviation that the network.py next to exported weights holds; empty where there is none."""
+    try:
+        source = ast.parse("".join(path.with_name("network.py").read_text(encoding="utf-8") for path in weights))
+    except (OSError, ValueError, SyntaxError):
+        return {}
+    assigned = {
+        node.targets[0].id: node.value
+        for node in source.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    if not {"MEAN", "STD"} <= assigned.keys():
+        return {}
+    return {"mean": ast.literal_eval(assigned["MEAN"]), "std": ast.literal_eval(assigned["STD"])}
