@@ -8,14 +8,13 @@ import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
 from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted
-from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
+from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages, run_of
 from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.run.retrained import RETRAIN_FILE, Row, retrained_folder
@@ -111,20 +110,31 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
     images = RunImages.of_run(run, folder.weights)
     diverged = f" ({row.diverged} diverged)" if row.diverged else ""
     why = ", the one whose last training loss is nearest to the mean" if seed is None and len(complete) > 1 else ""
-    return Trained(
-        name=str(folder.path),
-        weights=(folder.weights,),
-        architecture=record.candidate.architecture,
-        images=images,
-        title=f"{title_of(run, record)}, retrained",
-        notes=(
-            f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; "
-            f"{counted(row.epochs, 'epoch')} on the training and validation images.",
-            _accuracy_note("test", folder, row.test_accuracy, images.name),
-        ),
+    return _described(
+        folder,
+        images,
+        f"{title_of(run, record)}, retrained",
+        f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; {counted(row.epochs, 'epoch')} on the "
+        "training and validation images.",
+        _accuracy_note("test", folder, row.test_accuracy, images.name),
         directory=run.path / "export" / f"{record.number:04d}-seed{chosen}",
         way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and give the "
         "pure-nas retrain command again.",
+    )
+
+
+def _described(
+    training: TrialDirectory, images: RunImages, title: str, *notes: str, directory: Path, way_out: str
+) -> Trained:
+    return Trained(
+        name=str(training.path),
+        weights=(training.weights,),
+        architecture=training.candidate().architecture,
+        images=images,
+        title=title,
+        notes=notes,
+        directory=directory,
+        way_out=way_out,
     )
 
 
@@ -172,45 +182,35 @@ def _of_training(folder: Path) -> Trained:
         raise RunError(f"The training in {folder} is {result['state']}: {result.get('reason', '')}.")
     if run is not None and place == "trials" and not run.is_experiment:
         return _of_trial(run, name.lstrip("0") or "0", "search")
-    candidate = training.candidate()
-    epochs = counted(candidate.recipe.epochs, "epoch")
+    trained = f"Trained with seed {{}} for {counted(training.candidate().recipe.epochs, 'epoch')}"
     if run is None:
         if "mean" not in images.facts:  # An older training.json leaves the normalisation out.
             images = replace(images, facts=images.require_same(images.loader()(), hint="Put the old ones back.").facts)
-        title = f"A network that pure-nas has trained on {images.name}"
-        notes = (
-            f"Trained with seed {images.seed} for {epochs} on the training images.",
+        return _described(
+            TrialDirectory(folder, 0),
+            images,
+            f"A network that pure-nas has trained on {images.name}",
+            f"{trained.format(images.seed)} on the training images.",
             f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
+            directory=folder / "export",
+            way_out="Give the pure-nas train command again: it trains them again.",
         )
-        directory, way_out = folder / "export", "Give the pure-nas train command again: it trains them again."
-    else:
-        title, note = _of_seed(training, run, images)
-        notes = (f"Trained with seed {name.rpartition('-seed')[2]} for {epochs}.", note)
-        directory = run.path / "export" / name
-        way_out = f"Remove {training.path} and give the command that trained it again."
-    return Trained(
-        name=str(folder),
-        weights=(folder / WEIGHTS_FILE,),
-        architecture=candidate.architecture,
-        images=images,
-        title=title,
-        notes=notes,
-        directory=directory,
-        way_out=way_out,
-    )
-
-
-def _of_seed(training: TrialDirectory, run: RunDirectory, images: RunImages) -> tuple[str, str]:
-    """Title and accuracy of one of the seeds of a network that was retrained, or is part of an experiment."""
-    settings, name = run.settings(), training.path.name.rpartition("-seed")[0]
+    settings, (label, _, seed) = run.settings(), name.rpartition("-seed")
+    title, split = f'A network retrained in the pure-nas study "{settings.get("study")}"', "test"
     if run.is_experiment:
-        title = f'{name} of the pure-nas experiment "{settings.get("experiment")}"'
+        title = f'{label} of the pure-nas experiment "{settings.get("experiment")}"'
         split = "test" if settings.get("split") == "test" else "validation"
-    else:
-        title, split = f'A network retrained in the pure-nas study "{settings.get("study")}"', "test"
-    folders = map(TrialDirectory, sorted(training.path.parent.glob(f"{glob.escape(name)}-seed*")), repeat(0))
-    accuracies = [_accuracy(each) for each in folders if each.is_complete]
-    return title, _accuracy_note(split, training, accuracies, images.name)
+    seeds = (TrialDirectory(each, 0) for each in sorted(training.path.parent.glob(f"{glob.escape(label)}-seed*")))
+    accuracies = [_accuracy(each) for each in seeds if each.is_complete]
+    return _described(
+        training,
+        images,
+        title,
+        f"{trained.format(seed)}.",
+        _accuracy_note(split, training, accuracies, images.name),
+        directory=run.path / "export" / name,
+        way_out=f"Remove {training.path} and give the command that trained it again.",
+    )
 
 
 def _accuracy(training: TrialDirectory) -> float:

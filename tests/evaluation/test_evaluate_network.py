@@ -1,4 +1,4 @@
-"""Whole evaluations of a small trained network."""
+"""Whole evaluations of a small trained network, and its error over a fixed mixture of noise."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +14,24 @@ import torch
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.errors import DataError, UsageError
-from pure_nas.evaluation import NOISE_KINDS, Evaluation, Noise, Views, evaluate_network, usual_noises
+from pure_nas.evaluation import (
+    NOISE_KINDS,
+    NOISE_MIXTURE,
+    Evaluation,
+    Noise,
+    Views,
+    evaluate_network,
+    noise_error,
+    usual_noises,
+)
 from pure_nas.nn import Network
+from pure_nas.run.weights import load_trained
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PRODUCT
 from pure_nas.training.evaluation import evaluate
+from pure_nas.workers import Ended, InlineExecutor, Job
 
 CPU = torch.device("cpu")
 STRONG = tuple(noise for noise in usual_noises() if noise in {usual_noises([kind])[-1] for kind in NOISE_KINDS})
@@ -216,3 +232,37 @@ def test_a_gpu_finds_nearly_the_same_and_draws_its_own_noise_from_the_seed(
         for point, same in zip(one, other, strict=True):
             assert point.quality.error == pytest.approx(same.quality.error, abs=0.05)
     assert next(trained.parameters()).device.type == "cpu"
+
+
+def test_mixture_has_each_kind_at_a_mild_and_a_strong_level() -> None:
+    for kind in NOISE_KINDS:
+        mild, strong = [noise.strength for noise in NOISE_MIXTURE if noise.kind == kind]
+        assert 0 < mild < strong
+
+
+def test_it_is_the_mean_error_over_images_and_mixture(trained: Network, dataset: Dataset) -> None:
+    each = [
+        evaluate_network(trained, dataset.train, CPU, noises=(noise,), seed=5).noise[noise.kind][1].quality.error
+        for noise in NOISE_MIXTURE
+    ]
+    assert noise_error(trained, dataset.train, CPU, 5) == pytest.approx(sum(each) / len(each))
+    assert noise_error(trained, dataset.train, CPU, 5) > evaluate_network(trained, dataset.train, CPU).quality.error
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_job_measures_it_on_the_images_of_its_score(dataset: Dataset, tmp_path: Path, final: bool) -> None:
+    def forbidden() -> ImageSet:
+        raise AssertionError("the test images were read")
+
+    architecture = Architecture(units=(("product",),), base_width=3, in_chans=1, num_classes=3, image_size=8)
+    candidate = Candidate(architecture, Recipe.usual(PRODUCT, epochs=2, batch_size=16, crop_padding=1))
+    executor = InlineExecutor(dataset if final else replace(dataset, _load_test=forbidden), CPU)
+    executor.submit(
+        Job(number=0, candidate=candidate, directory=tmp_path, seed=3, measures=("noise_error",), final=final)
+    )
+    events = iter(executor.next_event, None)
+    found = next(event for event in events if isinstance(event, Ended)).outcome
+    network = load_trained(tmp_path / "weights.safetensors", architecture)
+    images = dataset.test() if final else dataset.validation
+    assert found.metrics["noise_error"] == noise_error(network, images, CPU, 3)
+    assert "noise_error" not in found.cost
