@@ -22,7 +22,6 @@ from dataset_files import Pixels, unnormalised, write_galaxy10
 
 from pure_nas.data import Dataset, ImageSet, decoded, load_dataset
 from pure_nas.data.sources import galaxy10
-from pure_nas.data.sources.galaxy10 import Galaxy10File
 from pure_nas.errors import DataError
 
 
@@ -57,7 +56,7 @@ def test_the_real_layout_is_read_and_a_tenth_of_each_class_is_the_test_part(data
 def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_galaxy10(data_dir, 20)
     first = load(data_dir, image_size=16)
-    monkeypatch.setattr("pure_nas.data.sources.galaxy10.Galaxy10File.slabs", lambda self: pytest.fail("unpacked again"))
+    monkeypatch.setattr(galaxy10, "_read_slabs", lambda path: pytest.fail("unpacked again"))
     moved = data_dir.rename(data_dir.with_name("moved"))
     again = load(moved, image_size=16)
     assert again.fingerprint == first.fingerprint
@@ -188,14 +187,14 @@ def test_who_waits_for_another_to_unpack_says_so(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_galaxy10(data_dir, 20)
-    unpack, unpacking, said = Galaxy10File.slabs, Event(), Event()
+    unpack, unpacking, said = galaxy10._read_slabs, Event(), Event()
 
-    def slow(file: Galaxy10File) -> Iterator[Pixels]:
+    def slow(file: Path) -> Iterator[Pixels]:
         unpacking.set()
         assert said.wait(30)
         yield from unpack(file)
 
-    monkeypatch.setattr(Galaxy10File, "slabs", slow)
+    monkeypatch.setattr(galaxy10, "_read_slabs", slow)
     waits = (
         "The images of Galaxy10_DECals.h5 are brought to 16 x 16 pixels by another process, which this one waits for."
     )

@@ -261,11 +261,15 @@ def archive_of_two(change: str) -> bytes:
 
 
 @pytest.fixture
-def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sound training archive of an ImageNet of two classes."""
     imagenet_of_ten(monkeypatch, 2)
+    path = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
+    path.parent.mkdir()
+    path.write_bytes(archive_of_two(""))
+    return path
 
 
-@pytest.mark.usefixtures("two_classes")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -284,9 +288,9 @@ def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
         ("other", "is damaged or cut short"),
     ],
 )
-def test_a_faulty_training_archive_is_one_clear_message(tmp_path: Path, change: str, message: str) -> None:
-    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
-    archive.parent.mkdir()
+def test_a_faulty_training_archive_is_one_clear_message(
+    archive: Path, tmp_path: Path, change: str, message: str
+) -> None:
     archive.write_bytes(archive_of_two(change))
     with pytest.raises(DataError, match=message) as caught:
         load(tmp_path)
@@ -294,13 +298,9 @@ def test_a_faulty_training_archive_is_one_clear_message(tmp_path: Path, change: 
     assert caught.value.hint
 
 
-@pytest.mark.usefixtures("two_classes")
 def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
-    archive.parent.mkdir()
-    archive.write_bytes(archive_of_two(""))
     listed: list[Path] = []
     read = imagenet._list_classes
     monkeypatch.setattr(imagenet, "_list_classes", lambda path: listed.append(path) or read(path))
@@ -317,11 +317,8 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     assert len(listed) == 3
 
 
-@pytest.mark.usefixtures("two_classes")
+@pytest.mark.usefixtures("archive")
 def test_a_file_in_the_place_of_the_lists_is_not_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
-    archive.parent.mkdir()
-    archive.write_bytes(archive_of_two(""))
     (tmp_path / "decoded").write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         load(tmp_path, skip_corrupt=True)
@@ -329,12 +326,9 @@ def test_a_file_in_the_place_of_the_lists_is_not_fatal(tmp_path: Path, caplog: p
     assert "the next start makes it again" in caplog.text
 
 
-@pytest.mark.usefixtures("two_classes")
 @pytest.mark.parametrize("content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))])
-def test_a_faulty_development_kit_is_one_clear_message(tmp_path: Path, content: bytes) -> None:
-    root = tmp_path / "imagenet"
-    root.mkdir()
-    (root / "ILSVRC2012_img_train.tar").write_bytes(archive_of_two(""))
+def test_a_faulty_development_kit_is_one_clear_message(archive: Path, tmp_path: Path, content: bytes) -> None:
+    root = archive.parent
     (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of({"ILSVRC2012_val_00000001.JPEG": photograph(0)}))
     (root / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(content)
     with pytest.raises(DataError, match="is damaged, or is not the development kit of 2012"):
