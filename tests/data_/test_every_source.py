@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +31,7 @@ def source(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.M
             # Streaming it brings no warning of Pillow, which would be an error here.
             (name / "train" / "cat" / "000.png").write_bytes(ZOO["EXIF with an entry cut short"]())
         case "galaxy10":
-            write_galaxy10(data_dir, 60)
+            write_galaxy10(data_dir, 30)
         case "imagenet":
             write_imagenet_folders(data_dir / "imagenet", train=4)
         case "archives":
@@ -80,3 +82,28 @@ def test_the_seed_moves_validation_but_never_test(source: Load) -> None:
 def test_the_fingerprint_does_not_depend_on_where_the_data_directory_is(source: Load, data_dir: Path) -> None:
     before = source().fingerprint
     assert source(data_dir.rename(data_dir.with_name("moved"))).fingerprint == before
+
+
+def test_a_cache_that_cannot_be_made_is_not_fatal(
+    source: Load, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data_dir.mkdir(exist_ok=True)
+    (data_dir / "decoded").write_text("a file where the folder should be")
+    with caplog.at_level(logging.WARNING):
+        without = source().fingerprint
+    assert re.search(r"cannot be kept in .*decoded .*; the next start (makes it|decodes them) again", caplog.text)
+    (data_dir / "decoded").unlink()
+    assert source().fingerprint == without
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone"])
+def test_what_is_kept_is_made_again_when_it_is_damaged(source: Load, data_dir: Path, damage: str) -> None:
+    first = source().fingerprint
+    kept = [path for path in (data_dir / "decoded").iterdir() if path.suffix != ".lock"]
+    for path in kept:
+        content = path.read_bytes()
+        path.unlink()
+        if damage != "gone":
+            path.write_bytes(content[:-10] if damage == "cut" else b"")
+        assert source().fingerprint == first
+        assert len(path.read_bytes()) == len(content)

@@ -317,15 +317,6 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     assert len(listed) == 3
 
 
-@pytest.mark.usefixtures("archive")
-def test_a_file_in_the_place_of_the_lists_is_not_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "decoded").write_text("a file where the folder should be")
-    with caplog.at_level(logging.WARNING):
-        load(tmp_path, skip_corrupt=True)
-    assert "The list of damaged images cannot be kept" in caplog.text
-    assert "the next start makes it again" in caplog.text
-
-
 @pytest.mark.parametrize("content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))])
 def test_a_faulty_development_kit_is_one_clear_message(archive: Path, tmp_path: Path, content: bytes) -> None:
     root = archive.parent
