@@ -20,7 +20,7 @@ from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import single
 from pure_nas.plans.grid import setup as grid
-from pure_nas.plans.grid.catalogue import find_experiment
+from pure_nas.plans.grid.file import find_experiment
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.search import setup as searching
 from pure_nas.plans.search.samplers import SamplerChoice
