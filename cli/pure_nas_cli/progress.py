@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.plans import single
-from pure_nas.plans.fixed import Trained
+from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.plans.search.setup import Prepared, Search
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds

@@ -6,8 +6,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pure_nas.plans.fixed import Training
 from pure_nas.plans.grid.grid import Cell, Grid
+from pure_nas.plans.plan import Training
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 
 EXPERIMENT_FILE = "experiment.toml"
