@@ -51,6 +51,7 @@ class Plan(Protocol[R]):
 
     def name(self, job: Job) -> Mapping[str, Any]:
         """What a job is called in the log."""
+        return {"number": job.number}
 
     def entry(self, record: R) -> Mapping[str, Any]:
         """What the log says of a record."""

@@ -70,9 +70,6 @@ class RestoreWeights(Plan[Restored]):
         _move(new, old, everything=new.weights_digest != old.weights_digest)
         return Restored(before, self._search.replaced(job.number))
 
-    def name(self, job: Job) -> Mapping[str, Any]:
-        return {"number": job.number}
-
     def entry(self, record: Restored) -> Mapping[str, Any]:
         state = "lost" if record.after is None else "restored"
         return {"number": record.before.number, "state": state, "reason": record.reason}
