@@ -14,7 +14,7 @@ from searches import Settings, results_of, run_search, stored_in
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
 from pure_nas.plans.search.limits import Limits
@@ -358,3 +358,16 @@ def test_the_results_of_a_search_in_progress_are_those_on_disk(tiny: Settings, t
         search.go(Heard())
         assert search.plan.counted == 2
         assert search.results == results_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"objectives": ("error", "latency")}, {"limits": Limits(latency_ms=100.0)}], ids=["objective", "limit"]
+)
+def test_latency_is_measured_with_nothing_else_in_training(tiny: Settings, changes: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="Latency cannot be measured while 2 networks"):
+        tiny(workers=2, **changes)
+    settings = tiny(workers="auto", **changes)
+    assert settings.resolved()["workers"] == "auto"
+    plan = prepare(settings).workers_for(5)
+    assert plan.count == 1
+    assert "latency" in plan.reason
