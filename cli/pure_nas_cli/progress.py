@@ -279,7 +279,7 @@ def search_progress(prepared: Prepared, search: Search) -> Progress:
     if not is_live(stderr):
         return Progress(stderr, settings.trials, search.plan.counted)
     title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
-    return TrialTable(stderr, title, settings.trials, search.results.trials, settings.objectives)
+    return TrialTable(stderr, title, settings.trials, search.plan.results.trials, settings.objectives)
 
 
 def _name(job: Job) -> str:

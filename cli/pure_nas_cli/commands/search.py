@@ -230,7 +230,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
 def _require_a_trial(search: Search, time_seconds: float | None) -> None:
     """Check that the time was enough for a trial to begin."""
-    if time_seconds is not None and not search.left and not search.results.trials:
+    if time_seconds is not None and not search.left and not search.plan.results.trials:
         raise UsageError(
             f"Nothing fits into --time {show_seconds(time_seconds)}: it was used up before a trial could begin, after "
             f"{show_seconds(search.driver.budget.seconds)}.",

@@ -32,7 +32,7 @@ from pure_nas.plans.search.study import SearchStudy
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import Results, TrialRecord, objectives_of
+from pure_nas.run.results import TrialRecord, objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
@@ -76,12 +76,8 @@ class Prepared(Resources):
         smallest, largest = self.space.smallest_architectures(), self.space.largest_architectures()
         return min(cost_of(each).params for each in smallest), max(cost_of(each).params for each in largest)
 
-    @cached_property
-    def reference(self) -> tuple[float, ...]:
-        """The worst value of each objective: chance, and the cost of the space's largest networks."""
-        return tuple(self._worst(name) for name in self.settings.objectives)
-
-    def _worst(self, name: str) -> float:
+    def worst(self, name: str) -> float:
+        """The worst value of an objective: chance, or the cost of the space's largest networks."""
         if name in ("error", "noise_error"):
             return 1 - 1 / len(self.dataset.classes)
         if metric := METRICS.find(name):
@@ -138,10 +134,6 @@ class Search:
     sampler: ChosenSampler
     lost: tuple[TrialRecord, ...]  # complete trials whose weights are missing or damaged, which are trained again first
     without_weights: tuple[TrialRecord, ...]  # other complete trials that have none
-
-    @property
-    def results(self) -> Results:
-        return self.plan.results
 
     @property
     def left(self) -> int:
@@ -217,7 +209,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
 def _decided(prepared: Prepared, run: RunDirectory) -> tuple[ChosenSampler, dict[str, float]]:
     """What stays as it was when the run began: the sampler, and the reference by objective."""
     if not run.exists:
-        return prepared.sampler, dict(zip(prepared.settings.objectives, prepared.reference, strict=True))
+        return prepared.sampler, {name: prepared.worst(name) for name in prepared.settings.objectives}
     sampler = run.settings().get("chosen_sampler")
     if sampler is None or sampler["name"] not in get_args(SamplerName):
         raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)

@@ -357,7 +357,7 @@ def test_the_results_of_a_search_in_progress_are_those_on_disk(tiny: Settings, t
         assert search.plan.counted == 0
         search.go(Heard())
         assert search.plan.counted == 2
-        assert search.results == results_of(tmp_path)
+        assert search.plan.results == results_of(tmp_path)
 
 
 @pytest.mark.parametrize(
