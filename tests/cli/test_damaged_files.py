@@ -20,7 +20,7 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
-from pure_nas.report.search_files import front_document
+from pure_nas.report.search_tables import front_document
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.retrained import load_retraining

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from studies import Answer, Study, contents, invoke
 
-from pure_nas.report.front_table import NOISE_ERROR
+from pure_nas.report.search_tables import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.count import Resources, WorkerPlan
 
