@@ -116,14 +116,6 @@ def test_export_replaces_only_what_is_the_same(finished: Study, tmp_path: Path) 
     assert contents(tmp_path) != before
 
 
-def test_export_to_an_impossible_place_is_refused(finished: Study, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    answer = invoke("export", finished.run, "-o", tmp_path / "file")
-    assert answer.code == 1
-    assert "cannot be written: Not a directory" in answer.message
-    assert "--out" not in answer.message
-
-
 @pytest.mark.parametrize(
     ("which", "message"),
     [
