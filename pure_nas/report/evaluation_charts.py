@@ -127,11 +127,11 @@ def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
 def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
     evaluation = network.evaluation
     found = {
-        f"noise-{curve.kind}": [
+        f"noise-{kind}": [
             Reading(point.noise.level, 100 * point.quality.accuracy, *(100 * limit for limit in point.quality.interval))
-            for point in curve.points
+            for point in points
         ]
-        for curve in evaluation.noise
+        for kind, points in evaluation.noise.items()
     }
     unchanged: tuple[float, float, float | None] = (1.0, evaluation.quality.accuracy, 1.0)
     changes = [unchanged, *((each.factor, each.accuracy, each.cosine) for each in evaluation.intensity)]
