@@ -21,6 +21,7 @@ MAX_INCOMPLETE = 200
 
 def page(data: ReportData) -> str:
     """The whole page."""
+    retraining = data.retraining if data.retraining and data.retraining.rows else None
     return rendered_page(
         "search.html",
         title=data.study,
@@ -33,7 +34,10 @@ def page(data: ReportData) -> str:
         front=front_table(data),
         placement=_placement(data),
         units=units_of(data),
-        retraining=_retraining(data),
+        retraining=retraining,
+        one_seed=ONE_SEED,
+        retrained=retrained_table(retraining, data.kinds) if retraining else None,
+        retrained_convergence=retrained_convergence(retraining, data.kinds) if retraining else None,
         convergence=convergence_table(
             [
                 Learner(
@@ -114,18 +118,6 @@ def _placement(data: ReportData) -> Table:
 def _share_text(names: Sequence[str]) -> str:
     """How much of some layers multiplies."""
     return f"{100 * product_share(names):.0f} %"
-
-
-def _retraining(data: ReportData) -> dict[str, Any] | None:
-    """The retrained networks, what follows, and how fast they learned; None where nothing was retrained."""
-    if data.retraining is None or not data.retraining.rows:
-        return None
-    return {
-        "table": retrained_table(data.retraining, data.kinds),
-        "verdicts": data.retraining.verdicts,
-        "one_seed": ONE_SEED if data.retraining.one_seed else "",
-        "convergence": retrained_convergence(data.retraining, data.kinds),
-    }
 
 
 def _incomplete(data: ReportData) -> Table:
