@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 from pure_nas.report import write_report
 from pure_nas.report.data import ReportData
-from pure_nas.report.front_table import front_table
-from pure_nas.report.search_files import front_document
+from pure_nas.report.search_tables import front_document, front_table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
 from pure_nas_cli.console import stderr, stdout

@@ -27,7 +27,7 @@ from pure_nas.report import write_report
 from pure_nas.report.data import report_data
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import networks_table
-from pure_nas.report.search_files import trials_csv
+from pure_nas.report.search_tables import trials_csv
 from pure_nas.run.chosen import Origin, choose_trained
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results

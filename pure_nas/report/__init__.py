@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pure_nas.errors import PureNasError, RunError, reason
+from pure_nas.files import write_whole
 from pure_nas.run.directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -43,8 +45,22 @@ def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path
         from pure_nas.report.data import report_data
         from pure_nas.report.matplotlib_chart import write_figures
         from pure_nas.report.search_charts import paper_figures
-        from pure_nas.report.search_files import write_data_files
-        from pure_nas.report.search_page import write_page
+        from pure_nas.report.search_page import page
+        from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
 
         data = data or report_data(run)
-        return [*write_data_files(run, data), write_page(run, data), *write_figures(run, paper_figures(data))]
+        contents = {
+            "front.json": json.dumps(front_document(data), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
+            "front.csv": front_table(data).csv(),
+            "trials.csv": trials_csv(data),
+            "curves.csv": curves_csv(data),
+            run.report_path.name: page(data),
+        }
+        return [*write_contents(run, contents), *write_figures(run, paper_figures(data))]
+
+
+def write_contents(run: RunDirectory, contents: Mapping[str, str]) -> list[Path]:
+    """Write files of a run, by name; returns their paths."""
+    for name, content in contents.items():
+        write_whole(run.path / name, content)
+    return [run.path / name for name in contents]

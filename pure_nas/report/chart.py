@@ -79,6 +79,15 @@ class Series:
     clip: bool = True
 
     @property
+    def reach(self) -> list[Span]:
+        """How far each bar reaches below and above its value; not at all where there is none."""
+        values = self.x if self.bars_along == "x" else self.y
+        return [
+            (value - bar[0], bar[1] - value) if bar and value is not None else (0.0, 0.0)
+            for value, bar in zip(values, self.bars, strict=True)
+        ]
+
+    @property
     def text_role(self) -> str:
         """The colour of its texts."""
         return {"below": "soft", "behind": self.role, "inside": "on-unit"}[self.texts_at]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from pure_nas.report.chart import Axis, Chart, Line, Series
 
 _MARGIN = 0.08
@@ -91,18 +93,12 @@ def end_labels(axis: Axis, ends: Sequence[float]) -> list[float]:
     if not ends or axis.range is None:
         return []
     low, high = map(axis.place, axis.range)
-    places = [(axis.place(end) - low) / (high - low) for end in ends]
-    order = sorted(range(len(places)), key=lambda index: places[index])
-    gap = min(_END_SPACING, 1 / len(places))
-    floor = 0.0
-    for index in order:
-        places[index] = floor = max(places[index], floor)
-        floor += gap
-    ceiling = 1.0
-    for index in reversed(order):
-        places[index] = ceiling = min(places[index], ceiling)
-        ceiling -= gap
-    return [axis.value(low + place * (high - low)) for place in places]
+    places = np.array([(axis.place(end) - low) / (high - low) for end in ends])
+    order = places.argsort(kind="stable")
+    # What is left of each place once those below it have theirs never falls, so that every gap is wide enough.
+    below = min(_END_SPACING, 1 / len(ends)) * np.arange(len(ends))
+    places[order] = np.maximum.accumulate(places[order] - below).clip(0, 1 - below[-1]) + below
+    return [axis.value(low + float(place) * (high - low)) for place in places]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

@@ -65,17 +65,14 @@ class ReportedTrial:
 
     @property
     def number(self) -> int:
-        """The number of the trial."""
         return self.trial.number
 
     @property
     def error(self) -> float:
-        """Validation error."""
         return self.objectives["error"]
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture of the trial."""
         return self.trial.candidate.architecture
 
     @property
@@ -127,8 +124,7 @@ class ReportData:
 
     @property
     def study(self) -> str:
-        """The name of the study."""
-        return str(self.settings.get("study", ""))
+        return str(self.settings["study"])
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -152,7 +148,6 @@ class ReportData:
 
     @cached_property
     def hypervolume_history(self) -> list[tuple[int, float]]:
-        """(trial number, hypervolume after it) for every complete trial."""
         return self.results.hypervolume_history()
 
     @property
@@ -230,22 +225,18 @@ def report_data(run: RunDirectory, results: Results | None = None) -> ReportData
 def read_environment(run: RunDirectory) -> dict[str, Any]:
     """Where a run was computed; empty where its folder does not say."""
     path = run.path / "environment.json"
-    found: dict[str, Any] = (
-        read_json(path, Environment, hint="Remove it: only reports show it.") if path.exists() else {}
-    )
-    return found
+    return dict(read_json(path, Environment, hint="Remove it: only reports show it.")) if path.exists() else {}
 
 
-def flattened(value: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
+def flattened(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested tables as (dotted key, text) pairs."""
     pairs: list[tuple[str, str]] = []
     for key, inner in value.items():
         if isinstance(inner, Mapping):
-            pairs.extend(flattened(inner, f"{prefix}{key}."))
+            pairs += flattened(inner, f"{prefix}{key}.")
         else:
-            text = ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)
-            pairs.append((f"{prefix}{key}", text))
-    return tuple(pairs)
+            pairs.append((f"{prefix}{key}", ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)))
+    return pairs
 
 
 def product_share(names: Sequence[str]) -> float:
@@ -256,16 +247,11 @@ def product_share(names: Sequence[str]) -> float:
 def _reported(results: Results, settings: Mapping[str, Any], retraining: Retraining | None) -> Iterator[ReportedTrial]:
     searched = searched_fields(settings)
     images = (settings.get("data") or {}).get("validation")
-    twins = {trial.number: others for trial, *others in results.groups}
-    tagged = (
-        {"best": results.best.number, "knee": results.knee.number, "smallest": results.smallest.number}
-        if results.groups
-        else {}
-    )
+    groups = {group[0].number: group for group in results.groups}
+    tagged = {name: results.select(name) for name in ("best", "knee", "smallest")} if groups else {}
     for trial in results.complete:
         number, candidate = trial.number, trial.candidate
-        others = twins.get(number, [])
-        group = {number, *(other.number for other in others)} if number in twins else set()
+        group = groups.get(number, ())
         chosen = plain_settings(candidate, searched)
         yield ReportedTrial(
             trial=trial,
@@ -274,9 +260,9 @@ def _reported(results: Results, settings: Mapping[str, Any], retraining: Retrain
             recipe_text=recipe_text(candidate, chosen),
             retrained=retraining.row_of(candidate) if retraining and (group or number in retraining.trials) else None,
             on_front=bool(group),
-            tags=tuple(name for name, tagged_number in tagged.items() if tagged_number in group),
-            twins=tuple(other.number for other in others),
-            repeats=tuple(other.number for other in others if other.candidate.digest == candidate.digest),
+            tags=tuple(name for name, chosen_trial in tagged.items() if chosen_trial in group),
+            twins=tuple(other.number for other in group[1:]),
+            repeats=tuple(other.number for other in group[1:] if other.candidate.digest == candidate.digest),
             versus=tuple(_comparisons(results, trial, images)) if group else (),
         )
 

@@ -186,9 +186,7 @@ def _draw_series(axes: Axes, series: Series, order: float, *, cells: bool) -> No
         lows, highs = zip(*series.band, strict=True)
         axes.fill_between(series.x, lows, highs, color=colour, alpha=0.15, linewidth=0, zorder=order)
     if series.bars:
-        values = np.array(series.x) if series.bars_along == "x" else y
-        spans = np.array([bar or (np.nan, np.nan) for bar in series.bars])
-        reach: dict[str, Any] = {f"{series.bars_along}err": np.stack([values - spans[:, 0], spans[:, 1] - values])}
+        reach: dict[str, Any] = {f"{series.bars_along}err": np.transpose(series.reach)}
         axes.errorbar(series.x, y, **reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, zorder=order)
     if series.line:
         axes.plot(series.x, y, **_line(series, series.line), **common)

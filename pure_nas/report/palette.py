@@ -6,7 +6,7 @@ pages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pure_nas.space.unit import HYBRID, sign_of
 
@@ -29,13 +29,7 @@ DARK = {role: dark for role, (_, dark) in _COLOURS.items()}
 """Colours by role; a page names roles, so that it can change its scheme."""
 
 
-def with_bands(scheme: dict[str, str]) -> dict[str, str]:
-    """A scheme with a translucent "role-band" for every colour."""
-    return {**scheme, **{f"{role}-band": f"{colour}26" for role, colour in scheme.items()}}
-
-
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """How a unit, or a mixture of several, is drawn: role of its colour, Plotly's name of its mark, and its sign."""
 
     role: str

@@ -20,6 +20,18 @@ _NUMBERS: dict[str, dict[str, Any]] = {
     "metric": {"tickformat": "~s"},
     "whole": {"tickformat": "d"},
 }
+_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "tracegroupgap": 0, "font": {"color": "@ink"}}
+_HOVER = {"bgcolor": "@card", "bordercolor": "@soft", "align": "left", "font": {"family": _FONT, "color": "@ink"}}
+_LAYOUT: dict[str, Any] = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"family": _FONT, "size": 13, "color": "@soft"},
+    "legend": _LEGEND,
+    "hoverlabel": _HOVER,
+    "hovermode": "closest",
+    "uirevision": "keep",
+}
+_AXIS = {"gridcolor": "@line", "zerolinecolor": "@soft", "linecolor": "@line", "tickcolor": "@line", "ticks": "outside"}
 _MOST_WHOLE_TICKS = 12
 _TEXT_PLACES = {"below": "bottom left", "behind": "middle right", "inside": "middle center"}
 _CHARACTER = 7
@@ -38,27 +50,9 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
         shapes.append({**place, "type": "rect", **look})
     ends = [len(text) for series in chart.series if series.texts_at == "behind" for text in series.texts]
     layout = {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": _FONT, "size": 13, "color": "@soft"},
+        **_LAYOUT,
         "margin": {"l": 60, "r": 12 + _CHARACTER * max(ends) if ends else 16, "t": 16, "b": 48},
         "showlegend": chart.legend,
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "tracegroupgap": 0,
-            "font": {"color": "@ink"},
-        },
-        "hoverlabel": {
-            "bgcolor": "@card",
-            "bordercolor": "@soft",
-            "align": "left",
-            "font": {"family": _FONT, "color": "@ink"},
-        },
-        "hovermode": "closest",
-        "uirevision": "keep",
         "xaxis": {**_axis(chart.x), "tickangle": 0},
         "yaxis": _axis(chart.y),
         "annotations": notes,
@@ -69,13 +63,9 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
 
 def _axis(axis: Axis) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "gridcolor": "@line",
+        **_AXIS,
         "showgrid": axis.grid,
         "zeroline": axis.zero,
-        "zerolinecolor": "@soft",
-        "linecolor": "@line",
-        "tickcolor": "@line",
-        "ticks": "outside",
         "automargin": True,
         **_NUMBERS[axis.numbers],
     }
@@ -133,7 +123,9 @@ def _traces(series: Series) -> Iterator[dict[str, Any]]:
     else:
         trace["marker"]["opacity"] = list(series.opacity)
     if series.bars:
-        trace[f"error_{series.bars_along}"] = _bars(series, colour)
+        below, above = zip(*series.reach, strict=True)
+        look = {"thickness": 1.5, "width": 5, "color": colour}
+        trace[f"error_{series.bars_along}"] = {"type": "data", "arrayminus": below, "array": above, **look}
     if series.hover:
         trace |= {"hoverinfo": "text", "hovertext": list(map(_hover, series.hover))}
     if series.texts:
@@ -152,22 +144,6 @@ def _marker(mark: Mark, colour: str) -> dict[str, Any]:
         "opacity": 1,
         "color": colour,
         "line": {"width": mark.edge if mark.hollow else 0},
-    }
-
-
-def _bars(series: Series, colour: str) -> dict[str, Any]:
-    values = series.x if series.bars_along == "x" else series.y
-    reach = [
-        (value - bar[0], bar[1] - value) if bar and value is not None else (0, 0)
-        for value, bar in zip(values, series.bars, strict=True)
-    ]
-    return {
-        "type": "data",
-        "arrayminus": [below for below, _ in reach],
-        "array": [above for _, above in reach],
-        "thickness": 1.5,
-        "width": 5,
-        "color": colour,
     }
 
 

@@ -94,7 +94,7 @@ def _share_chart(trials: Sequence[ReportedTrial]) -> Chart:
     return Chart(
         x=Axis(title="product layers", range=(-6, 106), ticks=ticks),
         y=_error_axis([100 * each.error for each in trials]),
-        series=_points(trials, lambda each: 100 * each.product_share),
+        series=list(_points(trials, lambda each: 100 * each.product_share)),
     )
 
 
@@ -103,26 +103,22 @@ def _error_axis(errors: Sequence[float], more: str = "") -> Axis:
     return fitted(axis, errors, lambda value: f"{value:g} %") if errors else replace(axis, numbers="plain")
 
 
-def _points(trials: Sequence[ReportedTrial], x_of: Callable[[ReportedTrial], float]) -> list[Series]:
+def _points(trials: Sequence[ReportedTrial], x_of: Callable[[ReportedTrial], float]) -> Iterator[Series]:
     """A series for each kind of network, baselines last."""
-    labels = sorted({each.label for each in trials}, key=lambda label: (" baseline" in label, label))
-    return [_kind(label, [each for each in trials if each.label == label], x_of) for label in labels]
-
-
-def _kind(label: str, trials: Sequence[ReportedTrial], x_of: Callable[[ReportedTrial], float]) -> Series:
-    style, baselines = style_of(trials[0].kind), bool(trials[0].trial.baseline)
-    return Series(
-        name=label,
-        x=[x_of(each) for each in trials],
-        y=[100 * each.error for each in trials],
-        role=style.role,
-        mark=Mark(style.symbol, 12, hollow=True, edge=2.5)
-        if baselines
-        else Mark(style.symbol, [9.5 if each.on_front else 7.5 for each in trials]),
-        opacity=[1.0 if each.on_front or baselines else 0.5 for each in trials],
-        row=[each.number for each in trials],
-        hover=[_hover(each) for each in trials],
-    )
+    for label in sorted({each.label for each in trials}, key=lambda label: (" baseline" in label, label)):
+        shown = [each for each in trials if each.label == label]
+        style, baselines = style_of(shown[0].kind), bool(shown[0].trial.baseline)
+        sizes = [9.5 if each.on_front else 7.5 for each in shown]
+        yield Series(
+            name=label,
+            x=[x_of(each) for each in shown],
+            y=[100 * each.error for each in shown],
+            role=style.role,
+            mark=Mark(style.symbol, 12, hollow=True, edge=2.5) if baselines else Mark(style.symbol, sizes),
+            opacity=[1.0 if each.on_front or baselines else 0.5 for each in shown],
+            row=[each.number for each in shown],
+            hover=[_hover(each) for each in shown],
+        )
 
 
 def _hover(trial: ReportedTrial) -> str:

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.files import write_whole
 from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.data import ReportData, flattened, product_share
-from pure_nas.report.front_table import front_table, units_of
 from pure_nas.report.retraining import retrained_convergence, retrained_table
 from pure_nas.report.search_charts import page_charts
+from pure_nas.report.search_tables import front_table, units_of
 from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.report.template import rendered_page
-from pure_nas.run.directory import RunDirectory
 
 MAX_INCOMPLETE = 200
 
 
-def write_page(run: RunDirectory, data: ReportData) -> Path:
-    """Write report.html."""
-    write_whole(run.report_path, page(data))
-    return run.report_path
-
-
 def page(data: ReportData) -> str:
     """The whole page."""
+    retraining = data.retraining if data.retraining and data.retraining.rows else None
     return rendered_page(
         "search.html",
         title=data.study,
@@ -41,9 +33,11 @@ def page(data: ReportData) -> str:
         views={f"front-{cost}": cost_label(cost) for cost in data.objectives[1:]},
         front=front_table(data),
         placement=_placement(data),
-        percent=show_percent,
-        share=_share_text,
-        retraining=_retraining(data),
+        units=units_of(data),
+        retraining=retraining,
+        one_seed=ONE_SEED,
+        retrained=retrained_table(retraining, data.kinds) if retraining else None,
+        retrained_convergence=retrained_convergence(retraining, data.kinds) if retraining else None,
         convergence=convergence_table(
             [
                 Learner(
@@ -94,27 +88,36 @@ def _key_facts(data: ReportData) -> Iterator[tuple[str, str, str]]:
     yield "training time", show_seconds(data.seconds), f"{data.trials_text}{weights}"
 
 
-def _placement(data: ReportData) -> dict[str, Any]:
-    """Units, and how much of each stage multiplies."""
-    stages = zip_longest(*(row.architecture.units for row in data.front), fillvalue=())
-    return {"units": units_of(data), "shares": [_share_text(sum(stage, ())) for stage in stages]}
+def _placement(data: ReportData) -> Table:
+    """A cell for each residual layer, and how much of each network and of each stage multiplies."""
+    stages = list(zip_longest(*(row.architecture.units for row in data.front), fillvalue=()))
+    names = [f"stage {number}" for number in range(1, len(stages) + 1)]
+    columns = (
+        Column("trial", "trial", "left"),
+        Column("error", "error"),
+        *(Column(name, name, "left") for name in names),
+        Column("product", "product"),
+    )
+    rows = [
+        Row.of(
+            columns,
+            [
+                str(row.number),
+                show_percent(row.error),
+                *(Cell(stages=(stage[place],)) for stage in stages),
+                _share_text(sum(row.architecture.units, ())),
+            ],
+            identity=str(row.number),
+        )
+        for place, row in enumerate(data.front)
+    ]
+    shares = [_share_text(sum(stage, ())) for stage in stages]
+    return Table("placement", columns, (*rows, Row.of(columns, ["product share", "", *shares, ""], tone="dim")))
 
 
 def _share_text(names: Sequence[str]) -> str:
     """How much of some layers multiplies."""
-    return f"{100 * product_share(names):.0f} %" if names else ""
-
-
-def _retraining(data: ReportData) -> dict[str, Any] | None:
-    """The retrained networks, what follows, and how fast they learned; None where nothing was retrained."""
-    if data.retraining is None or not data.retraining.rows:
-        return None
-    return {
-        "table": retrained_table(data.retraining, data.kinds),
-        "verdicts": data.retraining.verdicts,
-        "one_seed": ONE_SEED if data.retraining.one_seed else "",
-        "convergence": retrained_convergence(data.retraining, data.kinds),
-    }
+    return f"{100 * product_share(names):.0f} %"
 
 
 def _incomplete(data: ReportData) -> Table:

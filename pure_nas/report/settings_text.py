@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.recipe import Recipe, WeightDecay
+from pure_nas.space.recipe import WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, settings_read
 
 
@@ -79,33 +78,3 @@ def _by_kind(texts: dict[ParameterKind, str]) -> str:
     if len(set(texts.values())) == 1:
         return next(iter(texts.values()))
     return ", ".join(f"{kind.replace('_', ' ')} {text}" for kind, text in texts.items())
-
-
-def network_columns(architecture: Architecture) -> dict[str, Any]:
-    """What tables in files say of a network; stages of the placement are separated by "|", layers by blanks."""
-    return {
-        "kind": architecture.kind,
-        "depth": architecture.depth,
-        "base_width": architecture.base_width,
-        "bottleneck": architecture.bottleneck,
-        "placement": " | ".join(" ".join(stage) for stage in architecture.units),
-    }
-
-
-def rate_columns(recipe: Recipe) -> dict[str, float]:
-    """Learning rates and the weight decays that training starts with, of every parameter kind."""
-    return {
-        **{f"learning_rate_{kind}": recipe.learning_rate[kind] for kind in PARAMETER_KINDS},
-        **{f"weight_decay_start_{kind}": recipe.weight_decay[kind].start for kind in PARAMETER_KINDS},
-    }
-
-
-def setting_columns(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they are, unless they would leave the cell empty or have one value a stage."""
-    return {name: _cell(value) for name, value in settings.items()}
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return " | ".join("-" if each is None else str(each) for each in value)
-    return "none" if value is None else value

@@ -42,7 +42,7 @@ def rendered_page(
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     figures = {
         "plots": {name: plotly_chart(chart) for name, chart in charts.items()},
-        "schemes": {"light": palette.with_bands(palette.LIGHT), "dark": palette.with_bands(palette.DARK)},
+        "schemes": {"light": _with_bands(palette.LIGHT), "dark": _with_bands(palette.DARK)},
         "trials": trials,
     }
     return _ENVIRONMENT.get_template(template).render(
@@ -56,6 +56,11 @@ def rendered_page(
         policy=Markup(f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"),
         **content,
     )
+
+
+def _with_bands(scheme: Mapping[str, str]) -> dict[str, str]:
+    """A scheme with a translucent "role-band" for every colour."""
+    return {**scheme, **{f"{role}-band": f"{colour}26" for role, colour in scheme.items()}}
 
 
 def _asset(name: str) -> str:

@@ -20,7 +20,7 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
-from pure_nas.report.search_files import front_document
+from pure_nas.report.search_tables import front_document
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.retrained import load_retraining
@@ -42,33 +42,35 @@ base_width = 2
 """
 MOST = 40
 TRIAL = ("result.json", "architecture.json", "recipe.json", "metrics.jsonl", "weights.safetensors")
-OF_SEARCH = (
-    "run.toml",
-    "environment.json",
-    "log.jsonl",
-    "state.json",
-    "retrain.json",
-    *(f"trials/0001/{name}" for name in TRIAL),
-    *(f"retrained/{name}" for name in TRIAL),
-)
-OF_EXPERIMENT = ("run.toml", "experiment.toml", *(f"trials/adds-seed1/{name}" for name in (*TRIAL, "evaluation.json")))
-OF_TRAINING = ("training.json", *TRIAL)
+FILES = {
+    "search": (
+        *("run.toml", "environment.json", "log.jsonl", "state.json", "retrain.json"),
+        *(f"trials/0001/{name}" for name in TRIAL),
+        *(f"retrained/{name}" for name in TRIAL),
+    ),
+    "experiment": (
+        "run.toml",
+        "experiment.toml",
+        *(f"trials/adds-seed1/{name}" for name in (*TRIAL, "evaluation.json")),
+    ),
+    "training": ("training.json", *TRIAL),
+}
 
 
 @pytest.fixture(scope="module")
-def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path, Path]:
-    """A search whose trial 1 was retrained, a training and an experiment; not to be changed."""
+def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of a search whose trial 1 was retrained, a training and an experiment; not to be changed."""
     folder = tmp_path_factory.mktemp("left")
-    study = finished.copied(folder)
-    trained, experiment, file = folder / "trained", folder / "experiment", folder / "file.toml"
+    study, file = finished.copied(folder), folder / "file.toml"
+    found = {"search": study.run, "training": folder / "trained", "experiment": folder / "experiment"}
     file.write_text(EXPERIMENT.format(dataset=json.dumps(str(study.dataset))), encoding="utf-8")
     for answer in (
         invoke("retrain", study.run, "--trials", "1", "--seeds", 1, "--device", "cpu"),
-        invoke("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", trained),
-        invoke("experiment", file, "--out", experiment, "--device", "cpu"),
+        invoke("train", f"{study.run}:1", "--dataset", study.dataset, "--epochs", 2, "-o", found["training"]),
+        invoke("experiment", file, "--out", found["experiment"], "--device", "cpu"),
     ):
         assert answer.code == 0, answer.stderr
-    return study, trained, experiment
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -111,33 +113,24 @@ def read_search(run: Path, name: str) -> Any:
         return read_trial_files(TrialDirectory(located(run, name).parent, 1))
     data = report_data(directory)
     images = RunImages.of_run(directory)
-    facts = (
-        front_document(data),
-        data.trials_text,
-        data.complete,
-        data.front,
-        data.curves,
-        images.fingerprint,
-        images.facts,
-    )
-    return facts, read_trial_files(directory.trial(1))
+    facts = data.trials_text, data.complete, data.front, data.curves, images.fingerprint, images.facts
+    return front_document(data), facts, read_trial_files(directory.trial(1))
 
 
 def read_trial_files(trial: TrialDirectory) -> Any:
     """What the files of a trial say, but for the digests, which older versions lack."""
     result = {key: value for key, value in (trial.result() or {}).items() if key != "digests"}
-    weights = {key: value.tolist() for key, value in read_weights(trial.weights)[0].items()}
-    return result, trial.curve(), trial.candidate().digest, weights
+    return result, trial.curve(), trial.candidate().digest, weights_in(trial.path)
+
+
+def weights_in(folder: Path) -> Any:
+    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors")[0].items()}
 
 
 def read_experiment(run: Path) -> Any:
     results = load_experiment_results(RunDirectory(run))
     images = RunImages.of_run(RunDirectory(run))
     return document(results, findings_of(results)), images.facts, weights_in(run / "trials" / "adds-seed1")
-
-
-def weights_in(folder: Path) -> Any:
-    return {key: value.tolist() for key, value in read_weights(folder / "weights.safetensors")[0].items()}
 
 
 def read_training(folder: Path) -> Any:
@@ -153,7 +146,10 @@ def explained(path: Path, read: Callable[[], Any]) -> int:
     good, right, count = path.read_bytes(), read(), 0
     for name, content in damaged(path, MOST):
         put(path, content)
-        found = read_or_error(read)
+        try:
+            found = read()
+        except PureNasError as error:
+            found = error
         put(path, good)
         if isinstance(found, PureNasError):
             assert {path.name, path.parent.name} & set(re.split(r"[/ ,:]+", found.message)), f"{name}: {found}"
@@ -163,67 +159,72 @@ def explained(path: Path, read: Callable[[], Any]) -> int:
     return count
 
 
-def read_or_error(read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except PureNasError as error:
-        return error
-
-
-@pytest.mark.parametrize("name", OF_SEARCH)
-def test_damaged_files_of_a_search_are_explained_or_do_no_harm(
-    left: tuple[Study, Path, Path], tmp_path: Path, name: str
-) -> None:
-    run = left[0].copied(tmp_path).run
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in FILES.items() for name in names])
+def test_damaged_files_are_explained_or_do_no_harm(left: dict[str, Path], tmp_path: Path, kind: str, name: str) -> None:
+    run = Path(shutil.copytree(left[kind], tmp_path / "run"))
+    read = {"search": lambda: read_search(run, name), "experiment": lambda: read_experiment(run)}
     few = {"log.jsonl": 1, "environment.json": 5}
-    assert explained(located(run, name), lambda: read_search(run, name)) >= few.get(name, 10)
+    assert explained(located(run, name), read.get(kind, lambda: read_training(run))) >= few.get(name, 10)
 
 
-@pytest.mark.parametrize("name", OF_EXPERIMENT)
-def test_damaged_files_of_an_experiment_are_explained_or_do_no_harm(
-    left: tuple[Study, Path, Path], tmp_path: Path, name: str
-) -> None:
-    run = Path(shutil.copytree(left[2], tmp_path / "run"))
-    assert explained(run / name, lambda: read_experiment(run)) >= 10
-
-
-@pytest.mark.parametrize("name", OF_TRAINING)
-def test_damaged_files_of_a_training_are_explained_or_do_no_harm(
-    left: tuple[Study, Path, Path], tmp_path: Path, name: str
-) -> None:
-    folder = Path(shutil.copytree(left[1], tmp_path / "trained"))
-    assert explained(folder / name, lambda: read_training(folder)) >= 10
-
-
-REPORTED = {
-    "a time without its zone": ("log.jsonl", lambda text: text.replace("+00:00", ""), 0),
-    "a log of rubbish": ("log.jsonl", lambda _: "\0\n[]\n3\n", 0),
-    "an environment that is a list": ("environment.json", lambda _: "[]", 1),
-    "classes that are a number": ("run.toml", lambda text: re.sub(r"classes = \[[^]]*\]", "classes = 3", text), 1),
-    "a seed that is a word": ("run.toml", lambda text: text.replace("seed = 0", 'seed = "x"'), 1),
-    "a curve of words": ("trials/0001/metrics.jsonl", lambda text: re.sub(r": [0-9.]+", ': "x"', text), 1),
-    "a curve without its end": ("trials/0001/metrics.jsonl", lambda _: "", 1),
-    "a recipe that was edited": ("trials/0001/recipe.json", lambda text: text.replace('"epochs": 1', '"epochs": 2'), 1),
-    "an error that was edited": ("trials/0001/result.json", lambda text: re.sub(r'"loss": 1', '"loss": 2', text), 1),
+HARMLESS = {
+    "a time without its zone": lambda text: text.replace("+00:00", ""),
+    "a log of rubbish": lambda _: "\0\n[]\n3\n",
+}
+EDITED = {
+    "a run.toml that ends early": ("run.toml", lambda _: "trials = ["),
+    "classes that are a number": ("run.toml", lambda text: re.sub(r"classes = \[[^]]*\]", "classes = 3", text)),
+    "a seed that is a word": ("run.toml", lambda text: text.replace("seed = 0", 'seed = "x"')),
+    "a curve of words": ("trials/0001/metrics.jsonl", lambda text: re.sub(r": [0-9.]+", ': "x"', text)),
+    "a curve without its end": ("trials/0001/metrics.jsonl", lambda _: ""),
+    "an architecture that ends early": ("trials/0001/architecture.json", lambda _: "{"),
+    "a recipe that is not UTF-8": ("trials/0001/recipe.json", lambda _: "\xff"),
+    "a recipe that was edited": ("trials/0001/recipe.json", lambda text: text.replace('"epochs": 1', '"epochs": 2')),
+    "a result that ends early": ("trials/0001/result.json", lambda _: '{"state": "complete"'),
+    "an error that was edited": ("trials/0001/result.json", lambda text: re.sub(r'"loss": 1', '"loss": 2', text)),
 }
 
 
-@pytest.mark.parametrize("what", REPORTED)
-def test_commands_explain_a_file_that_was_changed(study: Study, tmp_path: Path, what: str) -> None:
-    name, change, code = REPORTED[what]
-    before = (study.run / name).read_text(encoding="utf-8")
-    (study.run / name).write_text(change(before), encoding="utf-8")
-    assert (study.run / name).read_text(encoding="utf-8") != before
-    answers = [invoke("report", study.run), study.go("--time", "1h")]
-    if name != "environment.json":
-        answers += [
-            invoke("export", study.run, "--trial", 1, "-o", tmp_path / "export"),
-            invoke("describe", f"{study.run}:1"),
-            invoke("evaluate", f"{study.run}:1", "--json"),
-        ]
-    for answer in answers:
-        assert answer.code == code, answer.stderr
-        assert not code or name.rpartition("/")[2] in answer.message
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    before = path.read_text(encoding="latin-1")
+    path.write_text(change(before), encoding="latin-1")
+    assert path.read_text(encoding="latin-1") != before
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_a_log_that_was_changed_does_no_harm(study: Study, what: str) -> None:
+    edit(study.run / "log.jsonl", HARMLESS[what])
+    for answer in (invoke("report", study.run), study.go("--time", "1h")):
+        assert answer.code == 0, answer.stderr
+
+
+def test_an_environment_that_was_changed_is_named(study: Study) -> None:
+    edit(study.run / "environment.json", lambda _: "[]")
+    for answer in (invoke("report", study.run), study.go("--time", "1h")):
+        assert answer.code == 1
+        assert "environment.json" in answer.message
+
+
+@pytest.mark.parametrize("what", EDITED)
+def test_every_command_names_a_file_that_was_changed_and_changes_nothing(study: Study, what: str) -> None:
+    name, change = EDITED[what]
+    edit(study.run / name, change)
+    before = contents(study.run)
+    for answer in (
+        study.go("--time", "1h"),
+        invoke("report", study.run),
+        invoke("export", study.run, "--trial", 1),
+        invoke("retrain", study.run, "--trials", 1),
+        invoke("describe", f"{study.run}:1"),
+        invoke("evaluate", f"{study.run}:1", "--json"),
+    ):
+        assert answer.code in (1, 2), answer.stderr
+        assert answer.stderr.count("╭") == 1
+        assert str((study.run / name).parent).replace(" ", "") in answer.message.replace(" ", "")
+        assert name.rpartition("/")[2] in answer.message
+        assert answer.stdout == ""
+    changed = {path for path, data in contents(study.run).items() if before.get(path) != data}
+    assert changed <= {"study.db-shm", "study.db-wal"}
 
 
 def test_folders_in_place_of_files_are_explained(study: Study) -> None:
@@ -304,8 +305,8 @@ def test_a_search_trains_again_the_weights_that_a_message_misses(study: Study) -
     assert weights.read_bytes() == kept
 
 
-def test_a_retraining_without_its_metrics_is_explained(left: tuple[Study, Path, Path], tmp_path: Path) -> None:
-    run = left[0].copied(tmp_path).run
+def test_a_retraining_without_its_metrics_is_explained(left: dict[str, Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(left["search"], tmp_path / "run"))
     located(run, "retrained/result.json").write_text('{"state": "complete"}', encoding="utf-8")
     answer = invoke("retrain", run, "--trials", "1", "--seeds", 1, "--device", "cpu")
     assert answer.code == 1
@@ -353,33 +354,6 @@ def test_a_path_that_is_too_long_is_an_error_like_any_other(arguments: list[str]
     answer = invoke(*arguments)
     assert answer.code in (1, 2)
     assert answer.stderr.count("╭") == 1
-
-
-DAMAGE = {
-    "run.toml": b"trials = [",
-    "trials/0001/result.json": b'{"state": "complete"',
-    "trials/0001/architecture.json": b"{",
-    "trials/0001/recipe.json": b"\xff",
-}
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_damaged_file_is_named_by_every_command(study: Study, name: str) -> None:
-    (study.run / name).write_bytes(DAMAGE[name])
-    before = contents(study.run)
-    for answer in (
-        study.go(),
-        invoke("report", study.run),
-        invoke("export", study.run),
-        invoke("retrain", study.run),
-        invoke("describe", f"{study.run}:best"),
-    ):
-        assert answer.code in (1, 2)
-        assert answer.stderr.count("╭") == 1
-        assert str(study.run / name).replace(" ", "") in answer.message.replace(" ", "")
-        assert answer.stdout == ""
-    changed = {path for path, data in contents(study.run).items() if before.get(path) != data}
-    assert changed <= {"study.db-shm", "study.db-wal"}
 
 
 def test_result_that_was_moved_away_is_trained_anew(study: Study, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from studies import Answer, Study, contents, invoke
 
-from pure_nas.report.front_table import NOISE_ERROR
+from pure_nas.report.search_tables import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
+from pure_nas.workers import Executor, InlineExecutor
 from pure_nas.workers.count import Resources, WorkerPlan
 
 
@@ -96,16 +97,16 @@ def test_dry_run_writes_nothing(new_study: Study) -> None:
     assert not new_study.out.exists()
 
 
-def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study) -> None:
-    answer = new_study.go("--dry-run", "--workers", "2")
-    assert "workers 2: as asked for" in answer.stderr
-    assert (
-        "workers 1: a training step feeds 1 of 1 CPU threads" in new_study.go("--dry-run", "--workers", "auto").stderr
-    )
+def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def inline(resources: Resources, left: int) -> tuple[Executor, WorkerPlan]:
+        return InlineExecutor(resources.dataset, resources.device), resources.workers_for(left)
+
+    monkeypatch.setattr(Resources, "start_workers", inline)  # two processes take long to start
+    assert "workers 2: as asked for" in new_study.go("--dry-run", "--workers", "2").stderr
+    automatic = new_study.go("--dry-run", "--workers", "auto").stderr
+    assert "workers 1: a training step feeds 1 of 1 CPU threads" in automatic
     assert "--workers" not in new_study.go("--dry-run").stderr
 
-
-def test_plan_says_when_more_workers_would_help(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     def planned(resources: Resources, left: int, wanted: object = None) -> WorkerPlan:
         return WorkerPlan(3 if wanted == "auto" else 1, "for a test")
 

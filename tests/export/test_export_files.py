@@ -16,29 +16,13 @@ from small_architectures import small_architectures
 from torch import nn
 
 from pure_nas.errors import RunError, UsageError
-from pure_nas.export import About, ExportFormat, python_source, write_export
+from pure_nas.export import About, python_source, write_export
 from pure_nas.export.source import assigned_tuple, literal
 from pure_nas.nn import build
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
 
 SMALL = Architecture(units=(("product",), ("conv",)), base_width=2, image_size=8)
-
-
-@pytest.mark.parametrize(
-    ("format_", "names"),
-    [
-        ("python", ["network.py", "weights.safetensors", "architecture.json"]),
-        ("safetensors", ["weights.safetensors", "architecture.json"]),
-        ("json", ["architecture.json"]),
-    ],
-)
-def test_each_format_writes_its_files_and_nothing_else(tmp_path: Path, format_: ExportFormat, names: list[str]) -> None:
-    folder = tmp_path / "new" / "folder"
-    written = write_export(folder, SMALL, build(SMALL).state_dict(), format=format_)
-    assert written == [folder / name for name in names]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    assert Architecture.load(folder / "architecture.json") == SMALL
 
 
 def test_weights_carry_the_digest_of_their_architecture(tmp_path: Path) -> None:
@@ -67,25 +51,14 @@ def test_weights_in_any_memory_layout_are_written() -> None:
     assert weights_bytes(SMALL, network.to(memory_format=torch.channels_last).state_dict()) == expected
 
 
-def test_different_file_is_not_replaced_and_nothing_is_written(tmp_path: Path) -> None:
-    mine = tmp_path / "architecture.json"
-    mine.write_text("mine")
-    with pytest.raises(RunError, match=r"architecture\.json exists and is different"):
-        write_export(tmp_path, SMALL, build(SMALL).state_dict(), format="python")
-    assert [path.name for path in tmp_path.iterdir()] == ["architecture.json"]
-    assert mine.read_text() == "mine"
-    first = write_export(tmp_path, SMALL, None, format="json", overwrite=True)
-    assert Architecture.load(mine) == SMALL
-    assert write_export(tmp_path, SMALL, None, format="json") == first
-
-
 def test_what_is_in_the_way_is_explained(tmp_path: Path) -> None:
     (tmp_path / "architecture.json").mkdir()
     with pytest.raises(RunError, match=r"architecture\.json cannot be written"):
         write_export(tmp_path, SMALL, None, format="json")
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(RunError, match="cannot be written: Not a directory") as raised:
         write_export(tmp_path / "out", SMALL, None, format="json")
+    assert "--out" not in str(raised.value)
 
 
 def test_missing_weights_are_explained(tmp_path: Path) -> None:
@@ -211,12 +184,6 @@ def test_source_imports_only_pytorch_and_the_standard_library_at_its_top() -> No
         "from torch.nn import functional as F",
     ]
     assert "pure_nas" not in source
-
-
-def test_exported_keys_are_those_of_the_network() -> None:
-    network = run_source(python_source(HYBRID))["Network"]
-    assert callable(network)
-    assert list(network().state_dict()) == list(build(HYBRID).state_dict())
 
 
 def test_writing_source_leaves_the_random_state_alone() -> None:

@@ -27,8 +27,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.front_table import NOISE_ERROR
-from pure_nas.report.search_page import page, write_page
+from pure_nas.report.search_page import page
+from pure_nas.report.search_tables import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
 
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>&\"'"
@@ -58,9 +58,15 @@ def n_points(browser: Chrome, plot: str, trace: str = "") -> int:
     return len(browser.find_elements(By.CSS_SELECTOR, f"#{plot} .scatterlayer .trace{trace} .points path.point"))
 
 
-@pytest.fixture
-def page_path(run: RunDirectory, data: ReportData) -> Path:
-    return write_page(run, data)
+def written(run: RunDirectory) -> Path:
+    """The page of a run, in its folder."""
+    run.report_path.write_text(page(report_data(run)), encoding="utf-8")
+    return run.report_path
+
+
+@pytest.fixture(scope="module")
+def page_path(run: RunDirectory) -> Path:
+    return written(run)
 
 
 def test_plots_show_every_trial_without_errors_or_requests(browser: Chrome, page_path: Path, data: ReportData) -> None:
@@ -183,7 +189,7 @@ def test_hostile_names_are_shown_and_not_run(browser: Chrome, tmp_path: Path) ->
     randomness = random.Random(0)
     add_complete_trial(run, 0, candidate, ("error", "flops"), randomness, baseline=f"conv {HOSTILE}")
     add_ended_trial(run, 1, candidate, "failed", reason=HOSTILE)
-    opened(browser, write_page(run, report_data(run)))
+    opened(browser, written(run))
     assert browser.execute_script("return window.hacked") is None
     assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE
     assert browser.find_elements(By.CSS_SELECTOR, "img") == []
@@ -268,13 +274,13 @@ def test_commands_quote_the_path_of_the_run(data: ReportData) -> None:
 
 def test_run_without_complete_trials_has_a_page(browser: Chrome, tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
-    opened(browser, write_page(run, report_data(run)))
+    opened(browser, written(run))
     assert "No trial is complete yet" in browser.find_element(By.ID, "front").text
 
 
 def test_one_trial_is_enough(browser: Chrome, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=1, epochs=1)
-    opened(browser, write_page(run, report_data(run)))
+    opened(browser, written(run))
     assert n_points(browser, "front-flops") == 2
 
 
@@ -283,7 +289,7 @@ def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: P
     values = {"error": 0.0}
     candidate = candidate_of((("conv",), ("product",)))
     add_complete_trial(run, 4, candidate, ("error", "flops"), random.Random(0), values=values)
-    opened(browser, write_page(run, report_data(run)))
+    opened(browser, written(run))
     data = report_data(run)
     assert n_points(browser, "front-flops") == len(data.complete) + len(data.front)
     assert not browser.find_element(By.CSS_SELECTOR, ".switch").is_displayed()
@@ -291,7 +297,7 @@ def test_an_error_of_zero_is_shown_on_a_linear_axis(browser: Chrome, tmp_path: P
 
 def test_three_objectives_have_two_plots_of_the_front(browser: Chrome, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", trials=20, objectives=("error", "flops", "latency"))
-    opened(browser, write_page(run, report_data(run)))
+    opened(browser, written(run))
     data = report_data(run)
     for name in ("front-flops", "front-latency"):
         assert n_points(browser, name) == len(data.complete) + len(data.front)

@@ -1,9 +1,11 @@
-"""Where axes begin and end, and where labels go."""
+"""Charts: colours and marks, where axes begin and end, where labels go, and what Plotly gets."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -11,6 +13,25 @@ from hypothesis import strategies as st
 
 from pure_nas.report.chart import Axis
 from pure_nas.report.chart_layout import around, end_labels, fitted, labelled
+from pure_nas.report.data import ReportData
+from pure_nas.report.palette import DARK, LIGHT, style_of
+from pure_nas.report.plotly_chart import plotly_chart
+from pure_nas.report.search_charts import page_charts
+from pure_nas.space.unit import BUILT_IN, HYBRID
+
+
+def test_every_unit_has_a_colour_a_marker_and_a_glyph_of_its_own() -> None:
+    styles = [style_of(kind) for kind in (*BUILT_IN, HYBRID)]
+    for aspect in ("role", "symbol", "glyph"):
+        assert len({getattr(style, aspect) for style in styles}) == len(styles), aspect
+    assert all(style.role in LIGHT and style.role in DARK for style in styles)
+
+
+def test_a_unit_of_another_package_has_a_style_too() -> None:
+    style = style_of("geometric-mean")
+    assert style == style_of("geometric-mean")
+    assert style.glyph == "G"
+    assert style.role in LIGHT
 
 
 @given(st.lists(st.floats(min_value=1e-3, max_value=1), min_size=1, max_size=40), st.booleans())
@@ -58,3 +79,32 @@ def test_an_axis_holds_every_value(values: list[float], log: bool) -> None:
 def test_labels_that_would_touch_are_left_out() -> None:
     assert labelled([(1e5, 0.1), (1.0001e5, 0.1), (1e6, 0.05)]) == {0, 2}
     assert labelled([]) == set()
+
+
+def plot(data: ReportData, name: str) -> dict[str, Any]:
+    return plotly_chart(page_charts(data)[name])
+
+
+def test_curves_of_a_single_epoch_have_ticks_at_whole_epochs_only(data: ReportData) -> None:
+    short = [replace(curve, epochs=curve.epochs[:1], errors=curve.errors[:1]) for curve in data.curves]
+    axis = plot(replace(data, curves=tuple(short)), "curves")["layout"]["xaxis"]
+    assert (axis["dtick"], axis["tickformat"]) == (1, "d")
+
+
+def test_curves_without_any_number_are_drawn(data: ReportData) -> None:
+    lost = [replace(curve, errors=(None,) * len(curve.errors)) for curve in data.curves]
+    assert len(plot(replace(data, curves=tuple(lost)), "curves")["data"]) == len(lost)
+
+
+def test_what_joins_a_curve_to_its_label_looks_like_no_curve_and_is_hidden_with_it(data: ReportData) -> None:
+    traces = plot(data, "curves")["data"]
+    strokes = [trace for trace in traces if not trace["showlegend"]]
+    assert [trace["legendgroup"] for trace in strokes] == [trace["name"] for trace in traces if trace["showlegend"]]
+    assert {trace["line"]["dash"] for trace in strokes} == {"dot"}
+
+
+def test_the_last_trial_of_a_search_is_inside_its_plot(data: ReportData) -> None:
+    course = plot(data, "hypervolume")
+    low, high = course["layout"]["xaxis"]["range"]
+    assert low < course["data"][0]["x"][0]
+    assert course["data"][0]["x"][-1] < high

@@ -1,22 +1,100 @@
-"""front.json, front.csv, trials.csv and curves.csv."""
+"""The tables of a search: its front and what was retrained on a terminal of any width; its JSON and CSV files."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from made_up_runs import make_run, start_run
+from pure_nas_cli.terminal_table import print_table
+from rich.console import Console
 
+from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.files import append_line
+from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data
-from pure_nas.report.front_table import front_table
-from pure_nas.report.search_files import curves_csv, front_document, write_data_files
+from pure_nas.report.retraining import retrained_table
+from pure_nas.report.search_tables import NOISE_ERROR, curves_csv, front_document, front_table, trials_csv
+from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
+from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
+
+ROW = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=(0.78,), epochs=2, seeds=(1,))
+
+
+def printed(table: Table, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    print_table(console, table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def lines_of(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_the_noise_in_words_is_the_noise_that_is_measured() -> None:
+    levels = [100 * each.level if each.kind == "salt-and-pepper" else each.level for each in NOISE_MIXTURE]
+    numbers = re.findall(r"\d+(?:\.\d+)?", NOISE_ERROR)
+    assert numbers == [*(f"{level:g}" for level in levels), "0", "1"]
+    kinds = list(dict.fromkeys(each.kind for each in NOISE_MIXTURE))
+    assert re.findall("|".join(kinds), NOISE_ERROR.lower()) == kinds
+
+
+def test_a_narrow_terminal_leaves_columns_out_and_says_which(data: ReportData) -> None:
+    table = front_table(data)
+    wide, narrow = printed(table, 200), printed(table, 80)
+    assert "Not shown" not in wide
+    assert all(len(line) <= 80 for line in narrow.splitlines())
+    assert "Not shown, for lack of room: depth, width" in " ".join(narrow.split())
+    for row in data.front:
+        for text in (wide, narrow):
+            assert f"{100 * row.objectives['error']:.2f} %" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_number_that_is_shown_is_cut(data: ReportData, width: int) -> None:
+    table = front_table(replace(data, retraining=None))
+    shown = set(re.findall(r"[\d.]+ %", printed(table, width)))
+    assert {f"{100 * row.objectives['error']:.2f} %" for row in data.front} <= shown
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "title", "shown"),
+    [
+        ([0.7799], "Test accuracy of 1 seed, 2 epochs", "77.99 %"),
+        ([0.77, 0.79], "Test accuracy, mean ± standard deviation of 2 seeds, 2 epochs", "78.00 ± 1.41 %"),
+    ],
+)
+def test_only_several_seeds_have_a_spread(accuracies: list[float], title: str, shown: str) -> None:
+    row = replace(ROW, test_accuracy=tuple(accuracies), seeds=tuple(range(1, len(accuracies) + 1)))
+    found = printed(retrained_table(Retraining(rows=(row,)), {}))
+    assert found.startswith(title)
+    assert shown in found
+    assert ("±" in found) == (len(accuracies) > 1)
+
+
+def test_of_several_seeds_one_that_came_through_has_no_spread() -> None:
+    found = printed(retrained_table(Retraining(rows=(replace(ROW, diverged=2, seeds=(1, 2, 3)),)), {}))
+    assert re.search(r" 78\.00 % .*\n +2 of 3 seeds diverged", found)
+
+
+def test_rows_of_other_epochs_and_seeds_say_so() -> None:
+    longer = replace(ROW, epochs=40, seeds=(1, 2), test_accuracy=(0.8, 0.9))
+    title, *lines = printed(retrained_table(Retraining(rows=(ROW, longer)), {})).splitlines()
+    assert title == "Test accuracy, mean ± standard deviation of several seeds"
+    text = "\n".join(lines)
+    assert re.search(r"7  trial +2 +1 +78.00 %", text)
+    assert re.search(r"7  trial +40 +2 +85.00 ± 7.07 %", text)
 
 
 def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory, data: ReportData) -> None:
@@ -33,7 +111,7 @@ def test_front_json_holds_what_builds_and_trains_each_network(run: RunDirectory,
 
 
 def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
-    lines = list(csv.DictReader(front_table(data).csv().splitlines()))
+    lines = lines_of(front_table(data).csv())
     assert [int(line["trial"]) for line in lines] == [row.number for row in data.front]
     first, row = lines[0], data.front[0]
     assert float(first["error"]) == row.objectives["error"]
@@ -43,9 +121,7 @@ def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
 
 
 def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirectory, data: ReportData) -> None:
-    write_data_files(run, data)
-    with (run.path / "trials.csv").open(encoding="utf-8", newline="") as file:
-        lines = {int(line["trial"]): line for line in csv.DictReader(file)}
+    lines = {int(line["trial"]): line for line in lines_of(trials_csv(data))}
     assert list(lines) == list(range(30))
     for number, line in lines.items():
         trial, result = run.trial(number), run.trial(number).result()
@@ -69,10 +145,8 @@ def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirector
     assert lines[12]["state"] == "diverged"
 
 
-def test_curves_csv_has_every_epoch_of_every_trial_under_the_names_of_an_experiment(
-    run: RunDirectory, data: ReportData, tmp_path: Path
-) -> None:
-    lines = list(csv.DictReader(curves_csv(data).splitlines()))
+def test_curves_csv_has_every_epoch_of_every_trial(run: RunDirectory, data: ReportData) -> None:
+    lines = lines_of(curves_csv(data))
     with_curves = [trial.number for trial in run.trials() if trial.curve()]
     assert [(int(line["trial"]), int(line["epoch"])) for line in lines] == [
         (number, epoch) for number in with_curves for epoch in range(1, 13)
@@ -92,7 +166,7 @@ def test_a_repeated_trial_has_the_curve_that_it_repeats_and_missing_values_are_e
     run.trial(2).write_candidate(run.trial(0).candidate())
     run.trial(2).write_result({**result, "replay_of": 0})
     append_line(run.trial(0).metrics, {"epoch": 3, "validation_error": None, "validation_loss": None})
-    lines = list(csv.DictReader(curves_csv(report_data(run)).splitlines()))
+    lines = lines_of(curves_csv(report_data(run)))
     own, repeated = ([line for line in lines if line["trial"] == number] for number in ("0", "2"))
     assert [{**line, "trial": ""} for line in own] == [{**line, "trial": ""} for line in repeated]
     assert len(own) == 3
@@ -103,13 +177,13 @@ def test_front_csv_has_a_column_for_each_setting(data: ReportData) -> None:
     first, second = data.front[:2]
     settings = {"exponent_cap": None, "zero_gamma": True, "threshold_init": (None, -2.25)}
     rows = (replace(first, settings=settings), replace(second, settings={"zero_gamma": False}))
-    lines = list(csv.DictReader(front_table(replace(data, front=rows)).csv().splitlines()))
+    lines = lines_of(front_table(replace(data, front=rows)).csv())
     assert [[line[name] for name in settings] for line in lines] == [["none", "True", "- | -2.25"], ["", "False", ""]]
 
 
 def test_test_accuracies_of_retrained_networks_are_in_both_files(data: ReportData) -> None:
     entries = front_document(data)["front"]
-    lines = list(csv.DictReader(front_table(data).csv().splitlines()))
+    lines = lines_of(front_table(data).csv())
     assert [entry["test"] is not None for entry in entries] == [row.retrained is not None for row in data.front]
     for row, entry, line in zip(data.front, entries, lines, strict=True):
         if row.retrained is None:
@@ -129,7 +203,7 @@ def test_without_retraining_there_are_no_columns_for_it(data: ReportData) -> Non
 
 def test_tables_of_an_empty_front_are_valid(tmp_path: Path) -> None:
     run = start_run(tmp_path / "run")
-    paths = {path.name: path for path in write_data_files(run, report_data(run))}
+    paths = {path.name: path for path in write_report(run)}
     assert json.loads(paths["front.json"].read_text())["front"] == []
     assert paths["front.csv"].read_text() == "trial,error,flops\n"
     assert paths["trials.csv"].read_text() == "trial,state,error,flops\n"

@@ -1,0 +1,304 @@
+"""The tables of a search, for people and as front.csv, front.json, trials.csv and curves.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pure_nas.analysis.convergence import accuracies
+from pure_nas.files import without_nan
+from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
+from pure_nas.report.data import ReportData, ReportedTrial, Versus
+from pure_nas.report.retraining import came_through, interval_text, score_document
+from pure_nas.report.settings_text import plain_settings, searched_fields
+from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text
+from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE, TrialRecord
+from pure_nas.run.retrained import Row as Retrained
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PARAMETER_KINDS, Unit, get_unit, unit_names
+
+SCHEMA = 1
+NOISE_ERROR = (
+    "Noise error: the error under noise on the same images, averaged over Poisson noise of 100 and 20 photons of a "
+    "white pixel, Gaussian noise of 0.05 and 0.15, salt-and-pepper on 2 % and 10 % of the pixels, and speckle of 0.1 "
+    "and 0.3, on images of 0 to 1."
+)
+"""`pure_nas.evaluation.NOISE_MIXTURE` in words: importing that takes PyTorch."""
+_TAGS = {
+    "best": "the lowest error",
+    "knee": "where more cost starts to buy little accuracy",
+    "smallest": "the lowest cost",
+}
+_CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "training_loss", "validation_loss")
+
+
+def front_table(data: ReportData) -> Table:
+    """The networks of the front, lowest error first, next to the best baselines that cost no more.
+
+    Files have more columns: stages of the placement are separated by "|", layers by blanks; settings that were searched
+    or are not the default have a column each, empty where a network does not read it.
+    """
+    compared = {versus.unit for row in data.front for versus in row.versus}
+    titled = {
+        "trial": Column("trial", "trial", "left"),
+        "error": Column("error", "error"),
+        "test": Column("test", "test accuracy", detail=1, files=False),
+        **{name: Column(name, cost_label(name)) for name in (*data.objectives[1:], "params")},
+        "depth": Column("depth", "depth", detail=3),
+        "base_width": Column("base_width", "width", detail=3),
+        "placement": Column("placement", "placement", "left"),
+        **{_versus_key(unit): Column(_versus_key(unit), f"vs. {unit} baseline", detail=2) for unit in compared},
+    }
+    lines = [_cells(row, tested=_tested(data)) for row in data.front]
+    columns = (titled.get(name, Column(name)) for name in column_names(lines) or ("trial", *data.objectives))
+    rows = (
+        Row(
+            {_versus_key(unit): _no_baseline(unit, row) for unit in compared} | line,
+            identity=str(row.number),
+            anchor=f"trial-{row.number}",
+            tip=row.recipe_text,
+        )
+        for row, line in zip(data.front, lines, strict=True)
+    )
+    title = f"Front: {counted(len(lines), 'network')}, hypervolume {data.results.hypervolume:.4f}"
+    return Table("front", tuple(columns), tuple(rows), title, tuple(_notes(data)))
+
+
+def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Cell]:
+    """A network of the front by column: what files hold, and where people see it a text."""
+    trial, recipe = row.trial, row.trial.candidate.recipe
+    others = {**row.objectives, **trial.cost, **row.objectives}  # in this order, and measured as objectives where both
+    del others["error"]
+    found: dict[str, Any] = {
+        "trial": Cell(
+            row.number,
+            str(row.number),
+            tags=tuple((tag, _TAGS[tag]) for tag in row.tags),
+            more="\n".join(filter(None, (trial.baseline, _twins_text(row)))),
+        ),
+        "error": Cell(row.error, show_percent(row.error), tone="strong"),
+        **({"test": _test_cell(row.retrained)} if tested else {}),
+        **{name: Cell(value, show_cost(name, value)) for name, value in others.items()},
+        **{name: Cell(value, str(value)) for name, value in _network_fields(row.architecture).items()},
+        "tags": " ".join(row.tags),
+        "twins": " ".join(map(str, row.twins)),
+        "baseline": trial.baseline,
+        **{_versus_key(versus.unit): _versus_cell(versus) for versus in row.versus},
+        **_rate_fields(recipe),
+        **_setting_fields(row.settings),
+        "seconds": trial.seconds,
+        **(_test_fields(row.retrained) if row.retrained else {}),
+    }
+    found["placement"] = Cell(found["placement"].value, stages=row.architecture.units)
+    return {name: each if isinstance(each, Cell) else Cell(each) for name, each in found.items()}
+
+
+def _twins_text(row: ReportedTrial) -> str:
+    others = [str(number) for number in row.twins if number not in row.repeats]
+    parts = [f"twins {', '.join(others)}"] if others else []
+    parts += [f"repeated by {', '.join(map(str, row.repeats))}"] if row.repeats else []
+    return "; ".join(parts)
+
+
+def _test_cell(retrained: Retrained | None) -> Cell:
+    if retrained is None:
+        return Cell(text="not retrained", tone="dim")
+    mean = show_percent(retrained.mean) if retrained.test_accuracy else NOTHING.text
+    more = "\n".join(filter(None, (interval_text(retrained), came_through(retrained))))
+    return Cell(text=mean, more=more, tone="strong")
+
+
+def _test_fields(retrained: Retrained) -> dict[str, Any]:
+    score = score_document(retrained)
+    low, high = score["interval"] or (None, None)
+    return {
+        "test_accuracy": score["accuracy"],
+        "test_accuracy_low": low,
+        "test_accuracy_high": high,
+        **{f"test_{name}": score[name] for name in ("seeds", "diverged", "epochs")},
+    }
+
+
+def _versus_key(unit: str) -> str:
+    return f"error_minus_{unit}_baseline"
+
+
+def _versus_cell(versus: Versus) -> Cell:
+    images = "" if versus.images is None else f"{versus.images:+d} images; ".replace("-", "−")
+    more = f"{images}trial {versus.baseline.number}: {show_percent(versus.baseline.error)}"
+    return Cell(versus.difference, f"{show_points(versus.difference)} points", more, tip=versus.baseline.baseline)
+
+
+def _no_baseline(unit: str, row: ReportedTrial) -> Cell:
+    itself = row.trial.baseline.startswith(f"{unit} ")
+    return Cell(text="is the baseline" if itself else "none as cheap", tone="dim")
+
+
+def _tested(data: ReportData) -> bool:
+    return any(row.retrained for row in data.front)
+
+
+def _notes(data: ReportData) -> Iterator[str]:
+    if data.front:
+        key = ", ".join(f"{unit.sign} {unit.title}" for unit in units_of(data))
+        yield f"Placement: {key}; a group per stage."
+    if "noise_error" in data.objectives:
+        yield NOISE_ERROR
+    if data.front:
+        yield f"Knee: {_TAGS['knee']}."
+    if any(set(row.twins) - set(row.repeats) for row in data.front):
+        tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
+        yield f"Twins: trials with the same error and cost, within {tolerances}."
+    if any(row.versus for row in data.front):
+        yield "Differences in error are to the most accurate baseline that costs no more; a minus means fewer errors."
+    if _tested(data):
+        yield "Test accuracy: mean over the seeds of retraining, and its 95 % interval."
+    if data.front:
+        yield _caution(data)
+    corner = ", ".join(
+        f"{cost_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
+        for name, worst in data.reference.items()
+    )
+    yield f"Hypervolume: the share that the front dominates of the box up to {corner}."
+
+
+def _caution(data: ReportData) -> str:
+    """What errors and comparisons are worth, and what to do about it where that is not done."""
+    hint = (
+        "Errors and comparisons are from single training runs on the validation split, which the search also chose by: "
+        "they are a hint."
+    )
+    if data.front and all(row.retrained for row in data.front):
+        return hint
+    return f"{hint} To tell whether one network beats another takes several seeds and the test split: pure-nas retrain."
+
+
+def units_of(data: ReportData) -> list[Unit]:
+    """Units of the networks on the front."""
+    occurring = {name for row in data.front for name in row.architecture.unit_set}
+    return [get_unit(name) for name in unit_names() if name in occurring]
+
+
+def front_document(data: ReportData) -> dict[str, Any]:
+    """The front as JSON holds it: every network with its architecture, recipe and values."""
+    document: dict[str, Any] = without_nan(
+        {
+            "schema": SCHEMA,
+            "run": data.path,
+            "study": data.study,
+            "dataset": str(data.settings.get("dataset", "")),
+            "trials": sum(trial.counts for trial in data.trials),
+            "objectives": data.objectives,
+            "reference": data.reference,
+            "hypervolume": data.results.hypervolume,
+            "comparison": _caution(data),
+            "front": [_network(row) for row in data.front],
+        }
+    )
+    return document
+
+
+def _network(row: ReportedTrial) -> dict[str, Any]:
+    trial = row.trial
+    return {
+        "trial": trial.number,
+        "tags": row.tags,
+        "twins": row.twins,
+        "repeats": row.repeats,
+        "baseline": trial.baseline,
+        "objectives": row.objectives,
+        "metrics": trial.metrics,
+        "cost": trial.cost,
+        "seconds": trial.seconds,
+        "test": score_document(row.retrained) if row.retrained else None,
+        "versus_baselines": [
+            {
+                "unit": versus.unit,
+                "trial": versus.baseline.number,
+                "baseline": versus.baseline.baseline,
+                "error": versus.baseline.error,
+                "difference": versus.difference,
+                "images": versus.images,
+            }
+            for versus in row.versus
+        ],
+        "architecture": trial.candidate.architecture.model_dump(mode="json", by_alias=True),
+        "recipe": trial.candidate.recipe.model_dump(mode="json", by_alias=True),
+    }
+
+
+def trials_csv(data: ReportData) -> str:
+    """One line for each trial that has ended, however it ended; columns as in front.csv where both have them.
+
+    A trial that repeats another has its values, and that trial's number in `replay_of`.
+    """
+    front, searched = {row.number for row in data.front}, searched_fields(data.settings)
+    lines = []
+    for trial in data.trials:
+        recipe, objectives = trial.candidate.recipe, dict(zip(data.objectives, trial.objectives, strict=False))
+        lines.append(
+            {
+                "trial": trial.number,
+                "state": trial.state,
+                **{**objectives, **trial.cost, **objectives},
+                "on_front": trial.number in front,
+                "baseline": trial.baseline,
+                **_network_fields(trial.candidate.architecture),
+                "epochs": recipe.epochs,
+                "batch_size": recipe.batch_size,
+                **_rate_fields(recipe),
+                **{f"weight_decay_schedule_{kind}": recipe.weight_decay[kind].schedule for kind in PARAMETER_KINDS},
+                **{f"weight_decay_end_{kind}": recipe.weight_decay[kind].end for kind in PARAMETER_KINDS},
+                **_setting_fields(plain_settings(trial.candidate, searched)),
+                "seconds": trial.seconds,
+                "replay_of": trial.replay_of,
+                "reason": trial.reason,
+            }
+        )
+    return csv_text(lines, ("trial", "state", *data.objectives))
+
+
+def _network_fields(architecture: Architecture) -> dict[str, Any]:
+    return {
+        "kind": architecture.kind,
+        "depth": architecture.depth,
+        "base_width": architecture.base_width,
+        "bottleneck": architecture.bottleneck,
+        "placement": " | ".join(" ".join(stage) for stage in architecture.units),
+    }
+
+
+def _rate_fields(recipe: Recipe) -> dict[str, float]:
+    """Learning rates and the weight decays that training starts with, of every parameter kind."""
+    return {
+        **{f"learning_rate_{kind}": recipe.learning_rate[kind] for kind in PARAMETER_KINDS},
+        **{f"weight_decay_start_{kind}": recipe.weight_decay[kind].start for kind in PARAMETER_KINDS},
+    }
+
+
+def _setting_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are, unless they would leave the cell empty or have one value a stage."""
+    fields = {name: "none" if value is None else value for name, value in settings.items()}
+    stages = {name: value for name, value in fields.items() if isinstance(value, tuple)}
+    return fields | {
+        name: " | ".join("-" if each is None else str(each) for each in value) for name, value in stages.items()
+    }
+
+
+def curves_csv(data: ReportData) -> str:
+    """One line for each epoch of each trial, also of those that diverged; accuracies from 0 to 1."""
+    by_number = {trial.number: trial for trial in data.trials}
+    return csv_text([line for trial in data.trials for line in _epochs(trial, by_number)], _CURVE)
+
+
+def _epochs(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Iterator[dict[str, Any]]:
+    records = trial.trained_in(by_number).curve
+    training, validation = (accuracies(records, kind) for kind in ("training", "validation"))
+    for record, seen, unseen in zip(records, training, validation, strict=True):
+        losses = record.get("train_loss"), record.get("validation_loss")
+        yield {
+            **dict(zip(_CURVE, (trial.number, record["epoch"], seen, unseen, *losses), strict=True)),
+            "learning_rate": record.get("learning_rate"),
+            "seconds": record.get("seconds"),
+        }
