@@ -161,7 +161,7 @@ def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
     ]
     made = [(trainings, _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
     for trainings, row, other in pairs:
-        measures = [each.measure for each in (row.evaluation.by_seed if row.evaluation else ())]
+        measures = row.evaluation.by_seed if row.evaluation else ()
         made += [(trainings, _compared(row, other, measure)) for measure in measures if other.values(measure)]
     return _corrected(made)
 
@@ -247,9 +247,13 @@ def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
 
 
 def _network(row: Row) -> dict[str, Any]:
-    fields = asdict(row)
-    evaluation = fields.pop("evaluation")
-    return {**fields, "judged": evaluation, "mean": row.mean, "std": row.std}
+    fields, evaluation = asdict(replace(row, evaluation=None)), row.evaluation
+    del fields["evaluation"]
+    fields["curve"] = [{"epoch": epoch, **asdict(spread)} for epoch, spread in row.curve.items()]
+    by_seed = evaluation.by_seed if evaluation else {}
+    values = [{"measure": asdict(measure), "values": found} for measure, found in by_seed.items()]
+    judged = evaluation and {**asdict(replace(evaluation, by_seed={})), "by_seed": values}
+    return {**fields, "judged": judged, "mean": row.mean, "std": row.std}
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

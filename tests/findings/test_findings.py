@@ -288,7 +288,7 @@ def test_it_is_said_on_how_many_images_networks_were_evaluated(images: int, note
 def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:
     results = results_of({"pure8": [measured(1, 0.9, 0.5, 0.25), measured(2, 0.9, 0.25), missing(3)]})
     curve = next(row.curve for row in findings_of(results).rows if row.label == "pure8")
-    assert [(point.epoch, point.mean, point.low, point.high) for point in curve] == [
+    assert [(epoch, found.mean, found.low, found.high) for epoch, found in curve.items()] == [
         (1, 0.625, 0.5, 0.75),
         (2, 0.75, 0.75, 0.75),
     ]

@@ -8,7 +8,8 @@ from pure_nas.findings.findings import FEW_SEEDS, Comparison
 from pure_nas.findings.rows import Row
 from pure_nas.quantities import counted, show_number, show_points, show_seconds
 from pure_nas.report.chart import Axis, Chart, Mark, NetworkStyle, Series, Span
-from pure_nas.report.experiment.tables import accuracy_text, interval_text
+from pure_nas.report.experiment.tables import accuracy_text, points_text
+from pure_nas.report.table import interval_text
 
 _ARROWS = ("triangle-left", "triangle-right")
 _MARK = 11.0
@@ -116,7 +117,7 @@ def hover(row: Row) -> str:
     """What a mark says of a network."""
     lines = [row.label, f"{accuracy_text(row)} over {counted(len(row.accuracies), 'seed')}"]
     if row.spread_interval:
-        lines.append(f"95 % interval {interval_text(row.spread_interval)} %")
+        lines.append(f"95 % interval {interval_text(row.spread_interval)}")
     lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
         lines.append(f"{show_seconds(row.seconds)} a training")
@@ -130,5 +131,5 @@ def _pair(comparison: Comparison) -> str:
 def _difference_text(comparison: Comparison) -> str:
     """The difference, its interval and what follows."""
     survivors = " over the seeds that came through" if comparison.of_survivors else ""
-    interval = f", 95 % interval {interval_text(comparison.interval, signed=True)}" if comparison.interval else ""
+    interval = f", 95 % interval {points_text(comparison.interval)}" if comparison.interval else ""
     return f"{show_points(comparison.difference or 0)} points{survivors}{interval}: {comparison.verdict_text}"

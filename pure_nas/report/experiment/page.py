@@ -13,7 +13,7 @@ from pure_nas.report.chart import Chart
 from pure_nas.report.data import flattened
 from pure_nas.report.experiment.charts import AXIS_NAMES, convergence_lines, network_styles, page_charts
 from pure_nas.report.experiment.interval_charts import has_arrows
-from pure_nas.report.experiment.tables import experiment_tables, noise_kinds
+from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.template import rendered_page
 
 _MANY = 12
@@ -39,7 +39,7 @@ def page(results: ExperimentResults, findings: Findings, environment: Mapping[st
         tables=experiment_tables(results, findings),
         heights={name: _height(name, chart) for name, chart in charts.items()},
         over=over,
-        kinds=noise_kinds(findings),
+        kinds=[name.removeprefix("noise-") for name in charts if name.startswith("noise-")],
         arrows={name for name, chart in charts.items() if has_arrows(chart)},
         bars=any(row.spread_interval for row in rows),
         several=any(row.seeds > 1 for row in rows),

@@ -181,7 +181,7 @@ def test_plots_show_what_was_found(browser: Chrome, run: RunDirectory) -> None:
     assert over["pure"]["y"] == pytest.approx([100 * (row.mean or 0) for row in rows[3:6]])
     curves = [trace for trace in traces(browser, "curves") if trace["mode"] == "lines"]
     assert [trace["name"] for trace in curves] == [row.label for row in rows]
-    assert curves[0]["y"] == pytest.approx([100 * point.mean for point in rows[0].curve])
+    assert curves[0]["y"] == pytest.approx([100 * found.mean for found in rows[0].curve.values()])
     band, line = traces(browser, "noise-gaussian")[:2]
     assert line["y"][0] - line["y"][2] == pytest.approx(30)
     levels = rows[0].evaluation.noise["gaussian"] if rows[0].evaluation else ()
@@ -439,7 +439,7 @@ def test_tables_hold_every_number(run: RunDirectory) -> None:
         ]
     curves = lines(run, "curves.csv")
     assert len(curves) == 7 * 4
-    assert math.isclose(float(curves[3]["validation_accuracy"]), rows[0].curve[3].mean)
+    assert math.isclose(float(curves[3]["validation_accuracy"]), rows[0].curve[4].mean)
 
 
 def test_tables_without_lines_have_their_columns(tmp_path: Path) -> None:
