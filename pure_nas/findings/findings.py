@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from pure_nas.analysis.convergence import CurveKind, Speed, speed_of
+from pure_nas.analysis.convergence import Speed, speed_of
 from pure_nas.analysis.statistics import SIGNIFICANCE, difference, holm
 from pure_nas.files import without_nan
 from pure_nas.findings.results import ExperimentResults
@@ -110,11 +110,16 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What an experiment has found; `curve_kind` says which images curves and convergence are of."""
+    """What follows from the results of an experiment."""
 
+    results: ExperimentResults
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
-    curve_kind: CurveKind
+
+    @property
+    def split(self) -> str:
+        """Which images the accuracies are of."""
+        return self.results.file.split
 
     @property
     def one_seed(self) -> bool:
@@ -144,11 +149,7 @@ class Findings:
 def findings_of(results: ExperimentResults) -> Findings:
     """Everything that follows from the measurements of an experiment."""
     rows = {cell.label: row_of(cell, results) for cell in results.grid.cells}
-    return Findings(
-        rows=tuple(rows.values()),
-        comparisons=_comparisons(results.grid, rows),
-        curve_kind=results.curve_kind,
-    )
+    return Findings(results=results, rows=tuple(rows.values()), comparisons=_comparisons(results.grid, rows))
 
 
 def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
@@ -216,8 +217,9 @@ def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
     return "better" if comparison.difference > 0 else "worse"
 
 
-def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
+def document(findings: Findings) -> dict[str, Any]:
     """As experiment.json holds it."""
+    results = findings.results
     settings, scale = results.settings, results.scale
     found: dict[str, Any] = without_nan(
         {
@@ -229,8 +231,8 @@ def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
             "cost": results.stated_cost,
             "dataset": settings["dataset"],
             "data": settings["data"],
-            "split": results.file.split,
-            "curves": findings.curve_kind,
+            "split": findings.split,
+            "curves": results.curve_kind,
             "epochs": scale.epochs,
             "batch_size": scale.batch_size,
             "seeds": results.grid.seeds,

@@ -133,7 +133,7 @@ def read_trial_files(trial: TrialDirectory) -> Any:
 def read_experiment(run: Path) -> Any:
     results = load_experiment_results(RunDirectory(run))
     images = RunImages.of_run(RunDirectory(run))
-    return document(results, findings_of(results)), images.facts, weights_in(run / "trials" / "adds-seed1")
+    return document(findings_of(results)), images.facts, weights_in(run / "trials" / "adds-seed1")
 
 
 def weights_in(folder: Path) -> Any:

@@ -41,9 +41,9 @@ _LONGEST_END = 8
 Styles = Mapping[str, NetworkStyle]
 
 
-def page_charts(findings: Findings, split: str) -> dict[str, Chart]:
+def page_charts(findings: Findings) -> dict[str, Chart]:
     """Every chart that there is something to draw for, by the id of the element of the page that it fills."""
-    rows, styles = findings.rows, network_styles(findings.rows)
+    rows, split, styles = findings.rows, findings.split, network_styles(findings.rows)
     charts: dict[str, Chart] = {}
     if any(row.accuracies for row in rows):
         charts["accuracy"] = accuracy_chart(rows, styles, split)
@@ -61,9 +61,9 @@ def page_charts(findings: Findings, split: str) -> dict[str, Chart]:
     )
 
 
-def paper_figures(findings: Findings, split: str) -> Iterator[Figure]:
+def paper_figures(findings: Findings) -> Iterator[Figure]:
     """The same charts as figures."""
-    charts = page_charts(findings, split)
+    charts = page_charts(findings)
     heights = {"over": 4.0, "curves": 4.2, "convergence": 3.6}
     for name, chart in charts.items():
         if name in ("accuracy", "differences"):
@@ -122,7 +122,7 @@ def _curves_chart(findings: Findings, styles: Styles) -> Chart:
     curves: list[Points] = [{epoch: found.percent for epoch, found in row.curve.items()} for row in findings.rows]
     chart = Chart(
         x=Axis(title="epoch", numbers="whole"),
-        y=around(Axis(title=f"{findings.curve_kind} accuracy", numbers="percent"), limits_of(curves)),
+        y=around(Axis(title=f"{findings.results.curve_kind} accuracy", numbers="percent"), limits_of(curves)),
         series=[
             spread_line(
                 styles[row.label],
@@ -167,7 +167,7 @@ def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
     lines = convergence_lines(findings.rows)
     highest = max(epochs for line in lines for _, epochs in line.points)
     chart = Chart(
-        x=Axis(title=f"{findings.curve_kind} accuracy to reach", numbers="percent"),
+        x=Axis(title=f"{findings.results.curve_kind} accuracy to reach", numbers="percent"),
         y=Axis(title="epochs", range=(0, 1.08 * highest)),
         series=[
             styles[line.row.label].line(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from typing import Any
 
 from pure_nas.analysis.convergence import Speed
 from pure_nas.analysis.statistics import Spread
 from pure_nas.findings.findings import Comparison, Findings
-from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row
 from pure_nas.quantities import counted, show_number, show_points, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
@@ -32,19 +31,20 @@ from pure_nas.report.table import Row as TableRow
 _COMPARED_WITH = Column("compared_with", "compared with", "left")
 _TONES = {"better": "better", "worse": "worse", "seeds diverged": "warning"}
 """Of the verdicts that have one."""
+_COMPARISON_COUNTS = ("seeds", "diverged", "reference_seeds", "reference_diverged")
 _COMPARISON_COLUMNS = (
     *("network", "compared_with", "measure", "kind", "difference", "low", "high", "p", "p_adjusted", "verdict"),
-    *("seeds", "diverged", "reference_seeds", "reference_diverged", "repeats"),
+    *(*_COMPARISON_COUNTS, "repeats"),
 )
 """Those of comparisons.csv; those of how soon an accuracy was reached follow where it was."""
 
 
-def experiment_tables(results: ExperimentResults, findings: Findings) -> dict[str, Table]:
+def experiment_tables(findings: Findings) -> dict[str, Table]:
     """Every table that there is something for, in the order of reading; one without rows has notes to read."""
-    compared = comparisons_table(findings.compared_by("accuracy"), f"Differences in {results.file.split} accuracy")
-    evaluated = evaluated_on(results, findings)
+    compared = comparisons_table(findings.compared_by("accuracy"), f"Differences in {findings.split} accuracy")
+    evaluated = evaluated_on(findings)
     tables = {
-        "networks": networks_table(results, findings),
+        "networks": networks_table(findings),
         "comparisons": replace(compared, notes=tuple(comparison_notes(findings))),
         "quality": _per_network(findings, "quality", _quality, "Further measures", evaluated),
         "views-differences": _differences(findings, "views", "averaged over views"),
@@ -81,9 +81,9 @@ def experiment_tables(results: ExperimentResults, findings: Findings) -> dict[st
     return {name: table for name, table in tables.items() if table.rows or name in noted}
 
 
-def networks_table(results: ExperimentResults, findings: Findings) -> Table:
+def networks_table(findings: Findings) -> Table:
     """One row a network; files have every number of it, see experiment.csv."""
-    rows, lines = findings.rows, [_line(row) for row in findings.rows]
+    results, rows, lines = findings.results, findings.rows, [_line(row) for row in findings.rows]
     several_tables = len({row.table for row in rows}) < len(rows)
     people = [
         NETWORK,
@@ -106,8 +106,8 @@ def networks_table(results: ExperimentResults, findings: Findings) -> Table:
     )
     spread = ": mean ± standard deviation" if any(row.std is not None for row in rows) else ""
     epochs, seeds = counted(results.scale.epochs, "epoch"), counted(results.grid.seeds, "seed")
-    title = f"{results.file.split.capitalize()} accuracy, {epochs}, {seeds}{spread}"
-    return Table("networks", columns, cells, title, tuple(network_notes(results, findings)))
+    title = f"{findings.split.capitalize()} accuracy, {epochs}, {seeds}{spread}"
+    return Table("networks", columns, cells, title, tuple(network_notes(findings)))
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -144,8 +144,8 @@ def _line(row: Row) -> dict[str, Any]:
         line |= {
             **{f"noise_{kind}": spread.mean for kind, spread in found.noise_accuracy.items()},
             "intensity": _mean(found.intensity_accuracy),
-            "intensity_agreement": _mean_of(each.agreement for each in changed),
-            "intensity_cosine": _mean_of(each.cosine for each in changed),
+            "intensity_agreement": _mean(*(each.agreement for each in changed)),
+            "intensity_cosine": _mean(*(each.cosine for each in changed)),
         }
     return {
         **line,
@@ -155,11 +155,7 @@ def _line(row: Row) -> dict[str, Any]:
     }
 
 
-def _mean(spread: Spread | None) -> float | None:
-    return spread.mean if spread else None
-
-
-def _mean_of(spreads: Iterable[Spread | None]) -> float | None:
+def _mean(*spreads: Spread | None) -> float | None:
     """Over those that are known; None where none is."""
     means = [each.mean for each in spreads if each]
     return statistics.fmean(means) if means else None
@@ -218,8 +214,11 @@ def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
 
 def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
     difference = NOTHING.text if comparison.difference is None else show_points(comparison.difference)
+    label, reference = comparison.repeats or ("", comparison.reference)
+    same = f"= {label}" if label else ""
+    same += "" if reference == comparison.reference else f", compared with {reference}"
     cells = {
-        "network": _compared_name(comparison),
+        "network": Cell(comparison.label, comparison.label, same),
         "compared_with": Cell(comparison.reference, comparison.reference),
         "measure": Cell(comparison.measure.name),
         "kind": Cell(comparison.measure.kind),
@@ -229,10 +228,7 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
         "p": _p_value(comparison.p),
         "p_adjusted": _p_value(comparison.p_adjusted),
         "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
-        "seeds": Cell(comparison.seeds),
-        "diverged": Cell(comparison.diverged),
-        "reference_seeds": Cell(comparison.reference_seeds),
-        "reference_diverged": Cell(comparison.reference_diverged),
+        **{name: Cell(getattr(comparison, name)) for name in _COMPARISON_COUNTS},
         "repeats": Cell(" beside ".join(comparison.repeats or ())),
     }
     for speed in comparison.speeds:
@@ -241,15 +237,6 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
                 name = f"times_fewer_{unit}_to_{speed.target:g}"
                 cells |= {name: Cell(found.mean), f"{name}_low": Cell(found.low), f"{name}_high": Cell(found.high)}
     return cells
-
-
-def _compared_name(comparison: Comparison) -> Cell:
-    """With what it repeats: the other network, and what that is compared with where it is something else."""
-    if not comparison.repeats:
-        return Cell(comparison.label, comparison.label)
-    label, reference = comparison.repeats
-    other = "" if reference == comparison.reference else f", compared with {reference}"
-    return Cell(comparison.label, comparison.label, f"= {label}{other}")
 
 
 def _p_value(value: float | None) -> Cell:
@@ -263,8 +250,14 @@ def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
     columns = (NETWORK, _COMPARED_WITH, *(Column(kind, kind or "difference", brief=True) for kind in kinds))
     rows: dict[tuple[str, str], dict[str, Cell]] = {}
     for each in compared:
-        cells = rows.setdefault((each.label, each.reference), _comparison_cells(each))
-        cells[each.measure.kind] = _difference(each)
+        own = _comparison_cells(each)
+        cells = rows.setdefault((each.label, each.reference), dict(own))
+        tested = (
+            [own["low"].text, f"p {own['p'].text}, {own['p_adjusted'].text} corrected"] if each.p is not None else []
+        )
+        text = f"{own['difference'].text}{' *' if each.shown else ''}"
+        more = "\n".join([*tested, own["verdict"].text])
+        cells[each.measure.kind] = Cell(each.difference, text, more, tone=own["verdict"].tone)
     title = f"Differences in accuracy {averaged}, in points"
     star = "*: shown by p, corrected for the number of all comparisons."
     notes = (
@@ -272,16 +265,6 @@ def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
         "What networks differ by on the images as they are is part of these differences.",
     )
     return Table("differences", columns, tuple(map(TableRow, rows.values())), title, notes)
-
-
-def _difference(comparison: Comparison) -> Cell:
-    """A difference; its interval, p and verdict are below it where there is room."""
-    cells = _comparison_cells(comparison)
-    more = [cells["verdict"].text]
-    if comparison.p is not None:
-        more = [cells["low"].text, f"p {cells['p'].text}, {cells['p_adjusted'].text} corrected", *more]
-    text = f"{cells['difference'].text}{' *' if comparison.shown else ''}"
-    return Cell(comparison.difference, text, "\n".join(more), tone=cells["verdict"].tone)
 
 
 def _per_network(
@@ -326,7 +309,7 @@ def _features(found: EvaluationOverSeeds) -> dict[str, Cell]:
 def _convergence(findings: Findings) -> Table:
     learners = [Learner(row.label, row.kind, row.convergence, str(place)) for place, row in enumerate(findings.rows)]
     table = convergence_table(learners) or Table("convergence", (), ())
-    title = f"Epochs / training time until the {findings.curve_kind} accuracy first reached a value"
+    title = f"Epochs / training time until the {findings.results.curve_kind} accuracy first reached a value"
     return replace(table, title=title, notes=tuple(convergence_notes(findings)))
 
 
@@ -356,7 +339,7 @@ def _speed(speed: Speed) -> Cell:
 
 def curves_table(findings: Findings) -> Table:
     """One row an epoch of a network, for files."""
-    keys = ("network", "epoch", f"{findings.curve_kind}_accuracy", "lowest", "highest")
+    keys = ("network", "epoch", f"{findings.results.curve_kind}_accuracy", "lowest", "highest")
     rows = (
         TableRow({key: Cell(value) for key, value in zip(keys, (row.label, epoch, *astuple(found)), strict=True)})
         for row in findings.rows

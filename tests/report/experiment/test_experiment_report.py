@@ -137,8 +137,7 @@ def rows_of(run: RunDirectory) -> tuple[Row, ...]:
 
 def write_page(run: RunDirectory) -> None:
     """The page of a run without its figures, which take longer."""
-    results = load_experiment_results(run)
-    write_whole(run.report_path, page(results, findings_of(results), {}))
+    write_whole(run.report_path, page(findings_of(load_experiment_results(run)), {}))
 
 
 def texts(run: RunDirectory) -> dict[str, str]:
@@ -306,7 +305,7 @@ def test_intervals_are_whole_or_go_on_with_an_arrow(browser: Chrome, tmp_path: P
     run = make_run(tmp_path / "run", seeds=seeds)
     write_page(run)
     found = findings_of(load_experiment_results(run))
-    rows, limits = found.rows, page_charts(found, "test")["accuracy"].x.range
+    rows, limits = found.rows, page_charts(found)["accuracy"].x.range
     assert limits is not None
     intervals = [row.spread_interval for row in rows if row.spread_interval]
     beyond = [
@@ -386,7 +385,7 @@ def test_figures_are_written_for_papers(run: RunDirectory) -> None:
 
 def test_lines_of_networks_that_only_diverged_say_so(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", sick=["resnet8"], seeds=2)
-    chart = page_charts(findings_of(load_experiment_results(run)), "test")["accuracy"]
+    chart = page_charts(findings_of(load_experiment_results(run)))["accuracy"]
     assert chart.notes == [(0, "no seed came through")]
     assert (chart.y.ticks or {})[0] == "resnet8"
 

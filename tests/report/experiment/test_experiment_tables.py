@@ -44,9 +44,9 @@ def tables_of(*comparisons: Comparison, rows: tuple[Row, ...] = ()) -> dict[str,
         grid=SimpleNamespace(seeds=3),
         scale=SimpleNamespace(epochs=4),
         settings={"data": {"scored": 10_000}},
+        curve_kind="validation",
     )
-    findings = Findings(rows=rows, comparisons=comparisons, curve_kind="validation")
-    return experiment_tables(results, findings)  # type: ignore[arg-type]
+    return experiment_tables(Findings(results=results, rows=rows, comparisons=comparisons))  # type: ignore[arg-type]
 
 
 def texts(table: Table) -> list[list[str]]:
