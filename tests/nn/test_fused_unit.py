@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -136,12 +138,14 @@ def test_extreme_values_are_as_exact_as_in_the_plain_unit(values: list[float], t
     assert_as_exact(fused, plain, x)
 
 
-@pytest.mark.parametrize("cap", [20.0, 0.07, None])
-@pytest.mark.parametrize("theta", [0.0, -2.5, 1.0])
-def test_gradients_are_those_of_the_output(theta: float, cap: float | None) -> None:
-    fused, _ = twins(2, 3, stride=2, exponent_cap=cap)
+@pytest.mark.parametrize(
+    ("theta", "cap", "per_channel"),
+    [*itertools.product([0.0, -2.5, 1.0], [20.0, 0.07, None], [False]), (-1.0, 20.0, True)],
+)
+def test_gradients_are_those_of_the_output(theta: float, cap: float | None, per_channel: bool) -> None:
+    fused, _ = twins(2, 3, stride=2, exponent_cap=cap, threshold_init=theta, threshold_per_channel=per_channel)
     x = images(2, 2, 5, 4, seed=3).requires_grad_()
-    parameters = fused.weight.detach().clone().requires_grad_(), torch.tensor(theta).double().requires_grad_()
+    parameters = [parameter.detach().clone().requires_grad_() for parameter in (fused.weight, fused.theta)]
 
     def function(x: Tensor, weight: Tensor, theta: Tensor) -> Tensor:
         return torch.func.functional_call(fused, {"weight": weight, "theta": theta}, (x,))
@@ -286,6 +290,18 @@ def test_vmap_and_func_grad_compute_the_same() -> None:
     torch.testing.assert_close(torch.func.vmap(fused)(x), torch.func.vmap(plain)(x))
     gradients = [torch.func.grad(lambda x, unit=unit: unit(x).square().sum())(x[0]) for unit in (fused, plain)]
     torch.testing.assert_close(*gradients)
+
+
+def test_copied_pickled_and_compiled_units_compute_the_same() -> None:
+    torch.compiler.reset()
+    fused, _ = twins(2, 3)
+    x = images(2, 2, 4, 4)
+    expected = run(fused, x)
+    for twin in (copy.deepcopy(fused), pickle.loads(pickle.dumps(fused))):
+        assert twin.weight is not fused.weight
+        assert_same(run(twin, x), expected, 0)
+    found = run(torch.compile(fused, fullgraph=True, backend="aot_eager"), x)
+    assert_same({name.removeprefix("_orig_mod."): value for name, value in found.items()}, expected, 1e-10)
 
 
 def test_exported_graph_has_only_operations_of_pytorch() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 
+import optuna
 import pytest
+import torch
 from space_samples import SMALL_SPACES, every_candidate, small_space
 
 from pure_nas.cost.layers import cost_of
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.catalogue import load_space, space_names
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import PRODUCT, get_unit
 
@@ -53,6 +57,23 @@ def test_no_network_of_a_space_is_smaller_or_larger_than_the_extremes(name: str)
     for measure in (lambda cost: cost.params, lambda cost: cost.flops):
         assert min(map(measure, everything)) == min(map(measure, smallest))
         assert max(map(measure, everything)) == max(map(measure, largest))
+
+
+@pytest.mark.parametrize("name", [*SMALL_SPACES, *space_names()])
+def test_built_networks_of_a_space_lie_between_its_extremes(name: str) -> None:
+    if name in SMALL_SPACES:
+        space, everything = small_space(name), every_candidate(name)
+    else:
+        space, study = load_space(name), optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+        everything = tuple(space.suggest(study.ask()) for _ in range(4))
+    least = min(cost_of(architecture).params for architecture in space.smallest_architectures())
+    most = max(cost_of(architecture).params for architecture in space.largest_architectures())
+    for candidate in everything[:: max(1, len(everything) // 8)]:
+        with torch.device("meta"):
+            built = build(candidate.architecture)
+        params = sum(parameter.numel() for parameter in built.parameters())
+        assert params == cost_of(candidate.architecture).params
+        assert least <= params <= most
 
 
 @pytest.mark.parametrize("name", SMALL_SPACES)
