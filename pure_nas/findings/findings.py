@@ -36,15 +36,11 @@ class Comparison:
 
     Attributes:
         difference: mean of the seeds that came through less that of the reference; None where one of them has none.
-        low: lower end of Welch's 95 % interval of it, as far as differences of accuracies reach; None where no test
-            was made.
-        high: its upper end.
+        low: lower end of Welch's 95 % interval of it, at least -1; None where no test was made.
         p: of Welch's test; None where it is not made: too few seeds, seeds that diverged (whoever is left was chosen
             by coming through), or values that do not differ from seed to seed.
         p_adjusted: corrected for the number of tests of the experiment, by Holm.
-        verdict: "better" or "worse" where the corrected p is below 0.05.
         seeds: values that the mean is of.
-        diverged: seeds of the cell that diverged.
         repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
         speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
     """

@@ -14,8 +14,7 @@ from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.report.data import ReportData
 from pure_nas.report.front_table import NOISE_ERROR, front_table
 from pure_nas.report.retraining import retrained_table
-from pure_nas.report.table import NETWORK, Column, Table, share
-from pure_nas.report.table import Row as TableRow
+from pure_nas.report.table import Table
 from pure_nas.run.retrained import Retraining, Row
 
 ROW = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=(0.78,), epochs=2, seeds=(1,))
@@ -52,16 +51,6 @@ def test_no_number_that_is_shown_is_cut(data: ReportData, width: int) -> None:
     table = front_table(replace(data, retraining=None))
     shown = set(re.findall(r"[\d.]+ %", printed(table, width)))
     assert {f"{100 * row.objectives['error']:.2f} %" for row in data.front} <= shown
-
-
-def test_long_names_break_between_words_and_behind_hyphens_where_numbers_take_the_room() -> None:
-    columns = (NETWORK, *(Column(f"level {place}", f"level {place}") for place in range(5)))
-    row = TableRow.of(columns, ["pure-without-relu8, small-learning-rate 0.001", *[share(0.5)] * 5])
-    table = Table("noise", columns, (row,))
-    for width in (60, 56, 54):
-        lines = [line[: width - 5 * 9].strip() for line in printed(table, width).splitlines()[2:]]
-        pieces = re.findall(r"[^\s-]+-?", " ".join(lines))
-        assert pieces == ["pure-", "without-", "relu8,", "small-", "learning-", "rate", "0.001"]
 
 
 @pytest.mark.parametrize(
