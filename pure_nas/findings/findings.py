@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from pure_nas.files import without_nan
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
 from pure_nas.plans.grid.grid import Grid
+from pure_nas.quantities import counted
 
 SCHEMA = 2
 Verdict = Literal[
@@ -66,16 +67,11 @@ class Comparison:
         """The verdict in words: how many seeds diverged, where some did."""
         if self.verdict != "seeds diverged":
             return self.verdict
-        own, other = (
-            f"{count} of {(ended := count + came_through)} {'seed' if ended == 1 else 'seeds'}" if count else ""
-            for count, came_through in (
-                (self.diverged, self.seeds),
-                (self.reference_diverged, self.reference_seeds),
-            )
-        )
-        if not other:
-            return f"{own} diverged"
-        return f"{own}, and {other} of the reference, diverged" if own else f"{other} of the reference diverged"
+        sides = ((self.diverged, self.seeds), (self.reference_diverged, self.reference_seeds))
+        own, other = (f"{lost} of {counted(lost + whole, 'seed')}" if lost else "" for lost, whole in sides)
+        if own and other:
+            return f"{own}, and {other} of the reference, diverged"
+        return f"{own or f'{other} of the reference'} diverged"
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -145,22 +141,31 @@ class Findings:
 def findings_of(results: ExperimentResults) -> Findings:
     """Everything that follows from the measurements of an experiment."""
     rows = {cell.label: row_of(cell, results) for cell in results.grid.cells}
-    return Findings(results=results, rows=tuple(rows.values()), comparisons=_comparisons(results.grid, rows))
+    return Findings(results=results, rows=tuple(rows.values()), comparisons=tuple(_comparisons(results.grid, rows)))
 
 
-def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
-    """Every comparison of an experiment, by accuracy first, then by all else that both were evaluated by."""
+def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> Iterator[Comparison]:
+    """By accuracy first, then by all else that both were evaluated by, with verdicts by p-values that are corrected."""
     pairs = [
         # The same for pairs of the same trainings, whichever is the reference.
         (frozenset((cell.candidate.digest, other.candidate.digest)), rows[cell.label], rows[other.label])
         for cell in grid.cells
         for other in grid.references_of(cell)
     ]
-    made = [(trainings, _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
+    made = [((trainings, ACCURACY), _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
     for trainings, row, other in pairs:
-        measures = row.evaluation.by_seed if row.evaluation else ()
-        made += [(trainings, _compared(row, other, measure)) for measure in measures if other.values(measure)]
-    return _corrected(made)
+        measures = [each for each in (row.evaluation.by_seed if row.evaluation else ()) if other.values(each)]
+        made += [((trainings, measure), _compared(row, other, measure)) for measure in measures]
+    first = dict(reversed(made))
+    tested = {key: each.p for key, each in made if each is first[key] and each.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    for key, each in made:
+        repeats = None if each is first[key] else (first[key].label, first[key].reference)
+        p = adjusted.get(key)
+        verdict = (
+            each.verdict if p is None or p >= SIGNIFICANCE else "better" if (each.difference or 0) > 0 else "worse"
+        )
+        yield replace(each, repeats=repeats, p_adjusted=p, verdict=verdict)
 
 
 def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
@@ -188,29 +193,8 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
     if found.p is None:
         equal = abs(found.value) <= _ROUNDING
         return replace(plain, verdict="no difference shown" if equal else "no spread to judge by")
-    return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
-
-
-def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:
-    """With p-values that are corrected for the number of different tests, and the verdicts that follow from those."""
-    first: dict[tuple[frozenset[str], Measure], Comparison] = {}
-    for trainings, each in made:
-        first.setdefault((trainings, each.measure), each)
-    tested = {key: each.p for key, each in first.items() if each.p is not None}
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    found = []
-    for trainings, each in made:
-        original, p = first[trainings, each.measure], adjusted.get((trainings, each.measure))
-        repeats = None if original is each else (original.label, original.reference)
-        verdict = each.verdict if p is None else _verdict(each, p)
-        found.append(replace(each, repeats=repeats, p_adjusted=p, verdict=verdict))
-    return tuple(found)
-
-
-def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
-    if p_adjusted >= SIGNIFICANCE or comparison.difference is None:
-        return "no difference shown"
-    return "better" if comparison.difference > 0 else "worse"
+    low, high = max(found.low, -1.0), min(found.high, 1.0)
+    return replace(plain, low=low, high=high, p=found.p, verdict="no difference shown")
 
 
 def document(findings: Findings) -> dict[str, Any]:
