@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,12 +53,11 @@ def noise_and_intensity_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]
         yield Figure("intensity", intensity, (7.2, 3.2))
 
 
-def spread_line(style: NetworkStyle, points: Points, text: Callable[[float, Spread], str], **more: Any) -> Series:
+def spread_line(style: NetworkStyle, points: Points, **more: Any) -> Series:
     """A line of the means, in a band from the lowest value to the highest; `more` are attributes of the series."""
-    spreads = points.values()
-    line = style.line(list(points), [each.mean for each in spreads], **more)
-    return replace(
-        line, band=[(each.low, each.high) for each in spreads], hover=[text(*each) for each in points.items()]
+    spreads = list(points.values())
+    return style.line(
+        list(points), [each.mean for each in spreads], band=[(each.low, each.high) for each in spreads], **more
     )
 
 
@@ -77,9 +76,10 @@ def _chart(networks: Sequence[Readings], name: str) -> Chart:
         spread_line(
             each.style,
             points,
-            lambda _, found, label=each.label: (  # type: ignore[misc]
-                f"{label}\n{found.mean:.2f}, seeds from {found.low:.2f} to {found.high:.2f}"
-            ),
+            hover=[
+                f"{each.label}\n{found.mean:.2f}, seeds from {found.low:.2f} to {found.high:.2f}"
+                for found in points.values()
+            ],
             mark=Mark(each.style.shape, 7),
         )
         for each, points in drawn

@@ -127,7 +127,7 @@ def _curves_chart(findings: Findings, styles: Styles) -> Chart:
             spread_line(
                 styles[row.label],
                 curve,
-                lambda epoch, found, label=row.label: f"{label}\nepoch {epoch}: {found.mean:.2f} %",  # type: ignore[misc]
+                hover=[f"{row.label}\nepoch {epoch}: {found.mean:.2f} %" for epoch, found in curve.items()],
                 mark=Mark(styles[row.label].shape) if len(curve) == 1 else None,
                 row=index,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from typing import Any
 
@@ -252,11 +252,11 @@ def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
     for each in compared:
         own = _comparison_cells(each)
         cells = rows.setdefault((each.label, each.reference), dict(own))
-        tested = (
-            [own["low"].text, f"p {own['p'].text}, {own['p_adjusted'].text} corrected"] if each.p is not None else []
+        test = (
+            f"{own['low'].text}\np {own['p'].text}, {own['p_adjusted'].text} corrected\n" if each.p is not None else ""
         )
         text = f"{own['difference'].text}{' *' if each.shown else ''}"
-        more = "\n".join([*tested, own["verdict"].text])
+        more = f"{test}{each.verdict_text}"
         cells[each.measure.kind] = Cell(each.difference, text, more, tone=own["verdict"].tone)
     title = f"Differences in accuracy {averaged}, in points"
     star = "*: shown by p, corrected for the number of all comparisons."
@@ -283,16 +283,18 @@ def _quality(found: EvaluationOverSeeds) -> dict[str, Cell]:
     if found.views:
         name = found.views.name
         spreads |= {f"{name}, top-1": found.views.accuracy, f"{name}, top-5": found.views.top5}
-    spreads["calibration error"] = found.calibration_error
-    return {title: share(spread.mean) for title, spread in spreads.items() if spread}
+    return _shares({**spreads, "calibration error": found.calibration_error})
 
 
 def _noise(found: EvaluationOverSeeds) -> dict[str, Cell]:
     if not found.noise:
         return {}
     (clean, *_), *_ = found.noise.values()
-    spreads = {"no noise": clean.accuracy, **found.noise_accuracy}
-    return {title: share(spread.mean) for title, spread in spreads.items()}
+    return _shares({"no noise": clean.accuracy, **found.noise_accuracy})
+
+
+def _shares(spreads: Mapping[str, Spread | None]) -> dict[str, Cell]:
+    return {title: share(spread.mean) for title, spread in spreads.items() if spread}
 
 
 def _intensity(found: EvaluationOverSeeds) -> dict[str, Cell]:
