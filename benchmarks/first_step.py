@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import pure_nas
 from pure_nas import Architecture, Candidate, Recipe, build
 from pure_nas.data import Augment, load_dataset
-from pure_nas.training.seeds import generator
+from pure_nas.training.evaluation import generator
 
 
 def first_batch(candidate: Candidate, dataset_name: str, seed: int) -> tuple[Tensor, Tensor]:

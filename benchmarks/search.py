@@ -28,7 +28,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import PureNasError
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.catalogue import load_space, space_text
+from pure_nas.space.catalogue import SPACES, load_space
 from pure_nas.space.search_space import SearchSpace
 
 _COLUMNS = (
@@ -81,7 +81,7 @@ def main(
         folder = Path(name)
         # As a file: an older revision may know another space by that name.
         file = folder / f"{space}.toml"
-        file.write_text(space_text(space), encoding="utf-8")
+        file.write_text(SPACES.text(space), encoding="utf-8")
         options = ["--space", str(file), "--epochs", str(chosen.run.epochs), "--seed", str(seed), "--device", "cpu"]
         options += [] if own_candidates else ["--sampler", "random", "--no-baselines"]
         ours = PureNas("pure-nas", dataset, trials, tuple(options))

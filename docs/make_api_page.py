@@ -60,7 +60,8 @@ def entries(name: str, thing: Any) -> Iterator[str]:
     yield described(thing)
     if not inspect.isclass(thing):
         return
-    for key, member in vars(thing).items():
+    own = [base for base in thing.__mro__ if base.__module__.startswith("pure_nas.")]
+    for key, member in {key: member for base in reversed(own) for key, member in vars(base).items()}.items():
         function = member.__func__ if isinstance(member, classmethod) else member
         if key.startswith("_") or key in OF_LIBRARIES:
             continue

@@ -8,15 +8,13 @@ import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from pure_nas.errors import ConfigError, nearest, reason
 from pure_nas.paths import expanded
-
-M = TypeVar("M", bound=BaseModel)
 
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -48,6 +46,45 @@ class Document(FrozenModel):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
+class TomlFile(FrozenModel):
+    """A model that is a TOML file which people write; messages call it `kind`, `hint` says how it is written."""
+
+    kind: ClassVar[str]
+    hint: ClassVar[str]
+
+    @classmethod
+    def from_toml(cls, text: str, *, source: str = "", context: object = None) -> Self:
+        """Read the text of a file.
+
+        Args:
+            source: what messages call it.
+            context: what validators are told.
+
+        Raises:
+            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
+        """
+        source = source or cls.kind
+        try:
+            content = tomllib.loads(text.replace("\r\n", "\n"))
+        except RecursionError as error:
+            raise ConfigError(f"{source} is nested too deeply.") from error
+        except ValueError as error:
+            raise ConfigError(f"{source} is not valid TOML: {error}.") from error
+        try:
+            return cls.model_validate(content, context=context)
+        except ValidationError as error:
+            raise ConfigError(faults(error, cls, source), hint=cls.hint) from error
+
+    @classmethod
+    def load(cls, path: Path, *, context: object = None) -> Self:
+        """Read a file.
+
+        Raises:
+            ConfigError: it cannot be read, is no TOML or breaks a rule.
+        """
+        return cls.from_toml(read_text(path, cls.kind), source=str(path), context=context)
+
+
 def read_text(path: Path, kind: str) -> str:
     """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
 
@@ -68,24 +105,6 @@ def read_text(path: Path, kind: str) -> str:
     if "\0" in text:
         raise ConfigError(f"The {kind} {path} is not UTF-8 text: it has null characters.", hint="Save it as UTF-8.")
     return text
-
-
-def from_toml(model: type[M], text: str, *, source: str, hint: str, context: object = None) -> M:
-    """Read the text of a TOML file as `model`, whose validators are told `context`.
-
-    Raises:
-        ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
-    """
-    try:
-        content = tomllib.loads(text.replace("\r\n", "\n"))
-    except RecursionError as error:
-        raise ConfigError(f"{source} is nested too deeply.") from error
-    except ValueError as error:
-        raise ConfigError(f"{source} is not valid TOML: {error}.") from error
-    try:
-        return model.model_validate(content, context=context)
-    except ValidationError as error:
-        raise ConfigError(faults(error, model, source), hint=hint) from error
 
 
 def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:

@@ -17,11 +17,11 @@ EXPERIMENTS = sorted((ROOT / "pure_nas" / "plans" / "grid" / "experiments").glob
 SCRIPT = """
 import pure_nas
 import pure_nas_cli
-from pure_nas.space.catalogue import load_space, space_names
+from pure_nas.space.catalogue import SPACES, load_space
 
 print(pure_nas.__file__)
 print(pure_nas_cli.__file__)
-for name in space_names():
+for name in SPACES.places:
     print(name, load_space(name).count())
 """
 

@@ -13,9 +13,9 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
+from pure_nas.plans.grid.grid import seeds_ended, trainings_of
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
-from pure_nas.plans.grid.trainings import seeds_ended, trainings_of
 from pure_nas.quantities import counted, show_seconds
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables

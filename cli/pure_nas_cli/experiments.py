@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.data import dataset_names, describe_datasets
-from pure_nas.plans.grid.catalogue import experiment_names, find_experiment
-from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.file import EXPERIMENTS, ExperimentFile, find_experiment
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.quantities import counted
@@ -23,7 +22,7 @@ _DEFAULT_IMAGES = {"in_chans": 3, "num_classes": 10, "image_size": 32}
 
 def list_experiments(names: Sequence[str] | None, *, as_json: bool) -> None:
     """Print every experiment that ships, or those named."""
-    found = {name: find_experiment(name).file for name in names or experiment_names()}
+    found = {name: find_experiment(name).file for name in names or EXPERIMENTS.places}
     if as_json:
         print(json.dumps([_record(name, file) for name, file in found.items()], indent=2), flush=True)
         return

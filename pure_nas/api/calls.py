@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
 from pure_nas.data import dataset_names
@@ -21,15 +20,15 @@ from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import single
 from pure_nas.plans.grid import setup as grid
-from pure_nas.plans.grid.catalogue import find_experiment
+from pure_nas.plans.grid.file import find_experiment
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.search import setup as searching
 from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.quantities import seconds_of
-from pure_nas.run.evaluated_images import Split, WantedImages, images_for, load_wanted, normalised_for
+from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.results import TrialRecord
-from pure_nas.run.trained import Trained, find_trained
+from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers.count import Workers
@@ -266,9 +265,10 @@ def evaluate(
         True
     """
     if isinstance(network, Network):
-        trained = Trained("the network", Path(), network, None, saw_validation=False)
+        trained = Trained(name="the network", weights=(), architecture=network.architecture, images=None)
     else:
         trained = find_trained(os.fspath(network))
+        network = trained.load()
     views = views or Views()
     wanted = WantedImages(
         dataset=None if dataset is None else dataset_name(dataset),
@@ -278,11 +278,11 @@ def evaluate(
         skip_corrupt=skip_corrupt,
     )
     with process_kept(device):
-        found = load_wanted(trained.name, trained.images, wanted, trained.architecture.image_size)
-        images = images_for([trained], found, views, wanted)
+        found = wanted.load(trained.name, trained.images, trained.architecture.image_size)
+        (images,) = images_for([trained], found, views, wanted)
         return evaluate_network(
-            trained.network,
-            normalised_for(trained, found, images),
+            network,
+            images,
             resolve_device(device),
             classes=found.classes,
             noises=noises,

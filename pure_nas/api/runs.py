@@ -15,7 +15,7 @@ import optuna
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import PureNasError
-from pure_nas.export import ChosenWeights, ExportFormat, Origin, choose_weights
+from pure_nas.export import ExportFormat, export_trained
 from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.nn import Network
@@ -28,9 +28,11 @@ from pure_nas.report.data import report_data
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import networks_table
 from pure_nas.report.search_files import trials_csv
+from pure_nas.run.chosen import Origin, choose_trained
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, load_retraining
+from pure_nas.run.trained import Trained
 from pure_nas.workers.count import Workers
 
 if TYPE_CHECKING:
@@ -128,7 +130,8 @@ class Run:
             >>> [path.name for path in run.export("smallest", "my_network")]
             ['network.py', 'weights.safetensors', 'architecture.json']
         """
-        return _exported(self._chosen(which, origin, seed), directory, format, overwrite=overwrite)
+        chosen = self._chosen(which, origin, seed)
+        return export_trained(chosen, path_of(directory), format=format, overwrite=overwrite)
 
     def retrain(
         self,
@@ -178,8 +181,8 @@ class Run:
         with process_kept():
             return _page(write_report(RunDirectory.open(self.path)))
 
-    def _chosen(self, which: str | int, origin: Origin, seed: int | None) -> ChosenWeights:
-        return choose_weights(self.path, str(which), origin=origin, seed=seed)
+    def _chosen(self, which: str | int, origin: Origin, seed: int | None) -> Trained:
+        return choose_trained(self.path, str(which), origin=origin, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ class Experiment:
         Raises:
             RunError: it has not ended, or its weights are missing or damaged.
         """
-        return choose_weights(self.path / "trials" / training).load()
+        return choose_trained(self.path / "trials" / training).load()
 
     def report(self) -> Path:
         """Write the report's page, tables and figures into the folder; returns the page."""
@@ -233,7 +236,7 @@ class TrainedNetwork:
 
     def load(self) -> Network:
         """The network, on the CPU and in evaluation mode."""
-        return choose_weights(self.path).load()
+        return choose_trained(self.path).load()
 
     def export(
         self,
@@ -243,7 +246,7 @@ class TrainedNetwork:
         overwrite: bool = False,
     ) -> list[Path]:
         """Write the network as files that need no pure-nas; see `Run.export`."""
-        return _exported(choose_weights(self.path), directory, format, overwrite=overwrite)
+        return export_trained(choose_trained(self.path), path_of(directory), format=format, overwrite=overwrite)
 
 
 def open_run(path: AnyPath) -> Run | Experiment:
@@ -288,10 +291,6 @@ def process_kept(device: str = "cpu") -> Iterator[None]:
 def path_of(path: AnyPath | None) -> Path | None:
     """A path with ~ written out."""
     return None if path is None else expanded(os.fspath(path))
-
-
-def _exported(chosen: ChosenWeights, directory: AnyPath | None, kind: ExportFormat, *, overwrite: bool) -> list[Path]:
-    return chosen.export(format=kind, directory=path_of(directory), overwrite=overwrite)
 
 
 def _page(written: Sequence[Path]) -> Path:

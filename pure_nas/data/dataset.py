@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
-import numpy as np
-import torch
-
-from pure_nas.data.image_set import ImageSet, Normalisation
-from pure_nas.data.split import Positions
+from pure_nas.data.image_set import ImageSet
 from pure_nas.errors import DataError
 
 
@@ -84,42 +78,3 @@ class Dataset:
                 f"{self.name} has no test images.", hint="Put them into a folder test next to train, by class."
             )
         return self._load_test()
-
-
-def split_dataset(
-    known: partial[Dataset],
-    images: ImageSet,
-    train: Positions,
-    validation: Positions,
-    *,
-    seed: int,
-    digest: str,
-    load_test: Callable[[Normalisation], ImageSet] | None,
-) -> Dataset:
-    """A dataset whose training and validation images are those at two lists of positions.
-
-    Args:
-        known: makes the dataset from what the images say.
-        images: all but the test images, not normalised.
-        seed: draws the images that the mean and standard deviation are of, where they are streamed.
-        digest: changes with the images.
-    """
-    training = images.subset(torch.from_numpy(train))
-    normalisation = Normalisation.from_histogram(training.histogram(seed))
-    whole = images.normalised(normalisation)
-    in_chans, size = images.pixels.in_chans, images.image_size
-    facts = json.dumps([known.keywords["classes"], in_chans, size, digest, len(train)])
-    fingerprint = hashlib.sha256(facts.encode())
-    for numbers in (images.labels.numpy(), train, validation):
-        fingerprint.update(np.ascontiguousarray(numbers).data)
-    return known(
-        in_chans=in_chans,
-        image_size=size,
-        mean=normalisation.mean,
-        std=normalisation.std,
-        train=training.normalised(normalisation),
-        validation=whole.subset(torch.from_numpy(validation)),
-        fingerprint=fingerprint.hexdigest()[:16],
-        _train_and_validation=whole,
-        _load_test=partial(load_test, normalisation) if load_test else None,
-    )

@@ -81,12 +81,6 @@ def readable(what: str) -> Iterator[None]:
         ) from error
 
 
-def read_bytes(path: Path) -> bytes:
-    """The contents of an image file, or a `DataError`."""
-    with readable(f"image {path}"):
-        return path.read_bytes()
-
-
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """An image file whose damage, whenever it is met, is a `CorruptImageError`."""
@@ -117,7 +111,12 @@ def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
     """
     # Very large images take gigabytes, so threads take turns with them.
     with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
-        pixels = np.asarray(square(in_mode(upright(opened), "L" if in_chans == 1 else "RGB"), size))
+        return to_pixels(opened, size, in_chans)
+
+
+def to_pixels(image: Image.Image, size: int, in_chans: int) -> Pixels:
+    """An image of Pillow, upright and square, in gray or in colours: (C, size, size), uint8."""
+    pixels = np.asarray(square(in_mode(upright(image), "L" if in_chans == 1 else "RGB"), size))
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
 
 
@@ -129,10 +128,10 @@ def too_large(image: object) -> DataError:
     )
 
 
-def scaled(images: NDArray[np.uint8], size: int | None) -> Tensor:
-    """(N, C, H, W) uint8 images at `size` pixels, antialiased; None leaves them as they are."""
+def scaled(images: NDArray[np.uint8], size: int) -> Tensor:
+    """(N, C, S, S) uint8 images at `size` pixels, antialiased."""
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-    if size is None or size == pixels.shape[-1]:
+    if size == pixels.shape[-1]:
         return pixels
     return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _SCALED_AT_ONCE)])
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ from pure_nas.data.decode import (
 )
 from pure_nas.data.disk_cache import digest_of, keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles
+from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened, pixel_digest
+from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
 RESIDENT_BYTES = 2**30
@@ -38,6 +40,7 @@ _FORMAT = 3
 _MOST_THREADS = 16
 _LARGEST_NATIVE = 64
 _LARGEST_AUTOMATIC = 224
+_NAMED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +56,30 @@ class DecodedImages:
     image_size: int
     in_chans: int
     digest: str
-    corrupt: dict[int, str] = field(default_factory=dict)
+    corrupt: dict[int, str]
     pixels: Pixels | None = None
+
+
+def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_chans: int = 0) -> LargeImages:
+    """Image files of a folder, whose decoded images are kept in `folder`; by default they decide `in_chans`."""
+
+    def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
+        listing = files.take(positions)
+        read = decoded_once(listing, image_size or None, in_chans or None, folder)
+        if read.corrupt and not skip_corrupt:
+            some = list(read.corrupt.items())[:_NAMED]
+            named = ", ".join(f"{listing.relative(position)} ({reason})" for position, reason in some)
+            more = len(read.corrupt) - _NAMED
+            raise DataError(
+                f"{len(read.corrupt)} of {len(listing)} images in {listing.root} are corrupt: {named}"
+                + (f" and {more} more." if more > 0 else "."),
+                hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
+            )
+        corrupt = {int(positions[place]): reason for place, reason in read.corrupt.items()}
+        source = EncodedImages(files, read.image_size, read.in_chans) if read.pixels is None else read.pixels
+        return Opened(source=source, digest=read.digest, corrupt=corrupt, stream=True)
+
+    return LargeImages(labels=files.labels, classes=classes, in_chans=in_chans, image_size=0, open=open_images)
 
 
 def decoded_once(listing: ImageFiles, image_size: int | None, in_chans: int | None, folder: Path) -> DecodedImages:
@@ -119,13 +144,6 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
     if damaged:
         pixels = pixels[sound]
     return DecodedImages(size, channels, pixel_digest(pixels), corrupt, pixels)
-
-
-def pixel_digest(pixels: Pixels) -> str:
-    """sha256 of the shape and the values of C-contiguous `pixels`."""
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(pixels.data)
-    return digest.hexdigest()
 
 
 def _read(entry: Path) -> DecodedImages:

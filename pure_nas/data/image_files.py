@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.decode import IMAGE_EXTENSIONS, read_bytes, readable
+from pure_nas.data.decode import IMAGE_EXTENSIONS, readable
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError, reason
 
@@ -70,10 +72,56 @@ class ImageFiles:
     def contents(self, position: int) -> bytes:
         """The bytes of a file, or a `DataError`."""
         if self.starts is None or self.sizes is None:
-            return read_bytes(self.root / self.relative(position))
+            path = self.root / self.relative(position)
+            with readable(f"image {path}"):
+                return path.read_bytes()
         with readable(f"archive {self.root}"), self.root.open("rb") as file:
             file.seek(int(self.starts[position]))
             return file.read(int(self.sizes[position]))
+
+
+class Contents(NamedTuple):
+    """Names of what is in one folder, sorted; annotations are folders of masks and the like, next to one of images."""
+
+    folders: list[str]
+    images: list[str]
+    annotations: list[str]
+    system: list[str]
+    others: list[str]
+
+
+def contents(folder: Path) -> Contents:
+    """What is in a folder, not counting its subfolders; a link that cannot be followed is no folder."""
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except FileNotFoundError as error:
+        raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
+    except NotADirectoryError as error:
+        message = f"{folder} is a file, not a folder of images."
+        raise DataError(message, hint="Give the folder that it is in.") from error
+    except OSError as error:
+        message = f"The folder {folder} cannot be read: {reason(error)}."
+        raise DataError(message, hint="Check its permissions.") from error
+    found = Contents([], [], [], [], [])
+    for entry in entries:
+        if _SYSTEM.fullmatch(entry.name.lower()):
+            found.system.append(entry.name)
+        elif _is_folder(entry):
+            found.folders.append(entry.name)
+        else:
+            (found.images if entry.name.lower().endswith(IMAGE_EXTENSIONS) else found.others).append(entry.name)
+    if len({name.lower() for name in found.folders if _IMAGES.fullmatch(name.lower())}) != 1:
+        return found
+    annotations = [name for name in found.folders if _ANNOTATIONS.fullmatch(name.lower())]
+    return found._replace(folders=[name for name in found.folders if name not in annotations], annotations=annotations)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -95,6 +143,34 @@ class PassedOver:
         """A folder as seen from the dataset's."""
         return folder.relative_to(self.root).as_posix()
 
+    def scan(self, folder: Path) -> Contents:
+        """`contents` of a folder, of which what is not used is counted."""
+        found = contents(folder)
+        self.counts[ANNOTATIONS].update(found.annotations)
+        # macOS leaves one `._` file for each other file.
+        self.counts[SYSTEM].update("._*" if name.startswith("._") else name for name in found.system)
+        return found
+
+    def scan_around(self, inner: Path, outer: Path) -> None:
+        """Count what is not used in the folders around `inner`, up to `outer`."""
+        for folder in takewhile(lambda each: each.is_relative_to(outer), inner.parents):
+            self.scan(folder)
+
+    def images_below(self, folder: Path) -> Iterator[str]:
+        """Image files in a folder and its subfolders, as seen from the dataset's; what else is there is counted."""
+        return self._images_below(folder, f"{self.relative(folder)}/", set())
+
+    def _images_below(self, folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[str]:
+        """Links are followed, but no folder is entered twice."""
+        found, status = self.scan(folder), folder.stat()
+        if (status.st_dev, status.st_ino) in visited:
+            return
+        visited.add((status.st_dev, status.st_ino))
+        self.counts[ENDINGS].update(os.path.splitext(name)[1].lower() or "no ending" for name in found.others)
+        yield from (f"{prefix}{name}" for name in found.images)
+        for name in found.folders:
+            yield from self._images_below(folder / name, f"{prefix}{name}/", visited)
+
     def in_words(self) -> tuple[str, ...]:
         """One phrase per folder and kind."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
@@ -103,102 +179,46 @@ class PassedOver:
         return tuple("".join(each if each.isprintable() else "?" for each in phrase) for phrase in phrases)
 
 
-def list_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> ImageFiles:
-    """List the images of every class in `folder`; a class without images is a `DataError`."""
+def list_images(
+    folder: Path,
+    classes: Iterable[str],
+    passed_over: PassedOver,
+    *,
+    shown: Callable[[str], str] = '"{}"'.format,
+    hint: str = "Add images, or remove the folder.",
+) -> ImageFiles:
+    """List the images of every class in `folder`.
+
+    Args:
+        shown: a class, for messages.
+        hint: for a class without images, which is a `DataError`.
+    """
     names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = sorted(Path(entry.path) for entry in _images_below(folder / name, set(), passed_over))
+        found = sorted(passed_over.images_below(folder / name), key=PurePath)
         if not found:
-            raise no_images(f'class "{name}"', folder / name, hint="Add images, or remove the folder.")
-        names += (os.fsencode(path.relative_to(passed_over.root).as_posix()) for path in found)
+            raise DataError(
+                f"The class {shown(name)} has no images: {folder / name} holds no file that ends in "
+                f"{', '.join(IMAGE_EXTENSIONS)}.",
+                hint=hint,
+            )
+        names += map(os.fsencode, found)
         labels += [label] * len(found)
     return ImageFiles(passed_over.root, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
 
 
-def no_images(what: str, folder: Path, *, hint: str) -> DataError:
-    """The error for a class without images."""
-    return DataError(
-        f"The {what} has no images: {folder} holds no file that ends in {', '.join(IMAGE_EXTENSIONS)}.", hint=hint
+def class_differences(
+    found: Iterable[str], known: Iterable[str], *, shown: Callable[[str], str] = str, most: int | None = None
+) -> str:
+    """Which of the `known` classes were not found, and which others were: `missing: cat; extra: cow, dog`."""
+    differences = {"missing": sorted({*known} - {*found}), "extra": sorted({*found} - {*known})}
+    return "; ".join(
+        f"{what}: {', '.join(map(shown, names[:most]))}"
+        + (f" and {len(names) - most:,} more" if most is not None and len(names) > most else "")
+        for what, names in differences.items()
+        if names
     )
-
-
-def count_images(folder: Path, classes: tuple[str, ...], passed_over: PassedOver) -> int:
-    """Number of images of the classes in `folder`."""
-    return sum(1 for name in classes for _ in _images_below(folder / name, set(), passed_over))
-
-
-def subfolders(folder: Path, passed_over: PassedOver | None = None) -> list[str]:
-    """Names of the folders in a folder, sorted, without those of the system and of annotations."""
-    names = {entry.name for entry in entries(folder, passed_over) if is_folder(entry)}
-    return sorted(names - _annotations(names, passed_over))
-
-
-def images_directly_in(folder: Path) -> int:
-    """Number of images in a folder, not counting its subfolders."""
-    return sum(1 for entry in entries(folder) if is_image(entry.name) and not is_folder(entry))
-
-
-def is_image(name: str) -> bool:
-    """Whether a file is an image, by its ending."""
-    return name.lower().endswith(IMAGE_EXTENSIONS)
-
-
-def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one; a link that cannot be followed is none."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def entries(folder: Path, passed_over: PassedOver | None = None) -> list[os.DirEntry[str]]:
-    """What is in a folder, without hidden and system files and folders."""
-    try:
-        with os.scandir(folder) as scanned:
-            found = list(scanned)
-    except FileNotFoundError as error:
-        raise DataError(f"There is no folder {folder}.", hint="Check the path.") from error
-    except NotADirectoryError as error:
-        message = f"{folder} is a file, not a folder of images."
-        raise DataError(message, hint="Give the folder that it is in.") from error
-    except OSError as error:
-        message = f"The folder {folder} cannot be read: {reason(error)}."
-        raise DataError(message, hint="Check its permissions.") from error
-    system = {entry.name for entry in found if _SYSTEM.fullmatch(entry.name.lower())}
-    if passed_over is not None:
-        # macOS leaves one `._` file for each other file.
-        passed_over.counts[SYSTEM].update("._*" if name.startswith("._") else name for name in system)
-    return [entry for entry in found if entry.name not in system]
-
-
-def _annotations(names: set[str], passed_over: PassedOver | None) -> set[str]:
-    """Among the folders in one folder, those with masks or annotations of the images in another."""
-    if len({name.lower() for name in names if _IMAGES.fullmatch(name.lower())}) != 1:
-        return set()
-    found = {name for name in names if _ANNOTATIONS.fullmatch(name.lower())}
-    if passed_over is not None:
-        passed_over.counts[ANNOTATIONS].update(found)
-    return found
-
-
-def _images_below(folder: Path, visited: set[tuple[int, int]], passed_over: PassedOver) -> Iterator[os.DirEntry[str]]:
-    """Image files below a folder; links are followed, but no folder is entered twice."""
-    found = entries(folder, passed_over)
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in visited:
-        return
-    visited.add((status.st_dev, status.st_ino))
-    annotations = _annotations({entry.name for entry in found if is_folder(entry)}, passed_over)
-    for entry in found:
-        if entry.name in annotations:
-            continue
-        if is_folder(entry):
-            yield from _images_below(Path(entry.path), visited, passed_over)
-        elif is_image(entry.name):
-            yield entry
-        else:
-            passed_over.counts[ENDINGS][os.path.splitext(entry.name)[1].lower() or "no ending"] += 1
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, too_large
+from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, scaled, too_large
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
@@ -42,6 +43,17 @@ class RawImages:
     def in_chans(self) -> int:
         """Channels of an image."""
         return int(self.images.shape[1])
+
+    @property
+    def image_size(self) -> int:
+        """Height and width, pixels."""
+        return int(self.images.shape[2])
+
+    def open(self, image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
+        """The images at some positions and at a size; see `LargeImages.open`."""
+        del skip_corrupt
+        pixels = scaled(self.images[positions], image_size).numpy()
+        return Opened(source=pixels, digest=pixel_digest(pixels))
 
     def _fault(self) -> str:
         shape = self.images.shape
@@ -95,14 +107,17 @@ class Opened:
     """Images that are ready to be read.
 
     Attributes:
-        source: if its images are larger than what a network sees, it sees their centre.
+        source: if its images are larger than what a network sees, it sees their centre. Or pixels (K, C, S, S), uint8,
+            of the images at the positions that were asked for, without the corrupt ones.
         digest: changes with the images.
         corrupt: reasons, by position, for leaving images out.
+        stream: whether images are read anew for every batch even if they would fit in memory.
     """
 
-    source: PixelSource
+    source: PixelSource | Pixels
     digest: str
     corrupt: dict[int, str] = field(default_factory=dict)
+    stream: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,7 +126,8 @@ class LargeImages:
 
     Attributes:
         labels: (N,), int64, each an index into `classes`.
-        image_size: default height and width that a network sees, pixels.
+        in_chans: channels of an image; 0 if they are known only once the images are open.
+        image_size: default height and width that a network sees, pixels; 0 if the images decide.
         open: makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will
             be read, and whether to leave out corrupt images.
 
@@ -129,6 +145,13 @@ class LargeImages:
         fault = _label_fault(self.labels, self.classes) if len(self.labels) else "there are no images"
         if fault:
             raise DataError(f"{fault.capitalize()}.", hint=_HINT)
+
+
+def pixel_digest(pixels: Pixels) -> str:
+    """sha256 of the shape and the values of C-contiguous `pixels`."""
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.data)
+    return digest.hexdigest()
 
 
 def _label_fault(labels: Positions, classes: tuple[str, ...]) -> str:

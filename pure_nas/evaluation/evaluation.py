@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -47,20 +47,12 @@ class NoisePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseCurve:
-    """Quality over the levels of one kind of noise, from none to strong."""
-
-    kind: NoiseKind
-    points: tuple[NoisePoint, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The evaluation of one network on one set of images.
 
     Attributes:
         viewed: quality of probabilities averaged over the views; None if the only view is the image.
-        noise: one curve per kind, without views.
+        noise: of each kind, from none to strong, without views.
         intensity: the invariance probe, by increasing factor, without views.
         seed: of the noise.
     """
@@ -68,7 +60,7 @@ class Evaluation:
     quality: Quality
     views: Views
     viewed: Quality | None
-    noise: tuple[NoiseCurve, ...]
+    noise: Mapping[NoiseKind, tuple[NoisePoint, ...]]
     intensity: tuple[IntensityChange, ...]
     seed: int
     image_size: int
@@ -81,7 +73,7 @@ class Evaluation:
             "seed": self.seed,
             **self.quality.document(),
             "views": self.viewed and {"name": self.views.name, "count": self.views.count, **self.viewed.document()},
-            "noise": {curve.kind: [point.document() for point in curve.points] for curve in self.noise},
+            "noise": {kind: [point.document() for point in points] for kind, points in self.noise.items()},
             "intensity": [change.document() for change in self.intensity],
         }
 
@@ -154,10 +146,7 @@ def evaluate_network(
             quality=quality,
             views=views,
             viewed=None if views.single else viewed.quality(names),
-            noise=tuple(
-                NoiseCurve(kind=kind, points=tuple(point for point in points if point.noise.kind == kind))
-                for kind in seeds
-            ),
+            noise={kind: tuple(point for point in points if point.noise.kind == kind) for kind in seeds},
             intensity=tuple(probe.result() for probe in probes),
             seed=seed,
             image_size=shown,
@@ -167,7 +156,7 @@ def evaluate_network(
 def noise_error(network: Network, images: ImageSet, device: torch.device, seed: int) -> float:
     """Error of `network`, averaged over `images` and over `NOISE_MIXTURE`; `seed` decides the noise."""
     found = evaluate_network(network, images, device, noises=NOISE_MIXTURE, seed=seed)
-    errors = [point.quality.error for curve in found.noise for point in curve.points if not point.noise.clean]
+    errors = [point.quality.error for points in found.noise.values() for point in points if not point.noise.clean]
     return sum(errors) / len(errors)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any, TypeVar
 
-from pure_nas.evaluation.evaluation import Evaluation, NoiseCurve, NoisePoint
+from pure_nas.evaluation.evaluation import Evaluation
 from pure_nas.evaluation.invariance import IntensityChange
 from pure_nas.evaluation.quality import Bin, ClassQuality, Quality
+
+_Found = TypeVar("_Found", Quality, ClassQuality, IntensityChange)
 
 
 def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
@@ -25,23 +28,29 @@ def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
         first,
         quality=_quality([each.quality for each in seeds]),
         viewed=_quality(viewed) if viewed else None,
-        noise=tuple(_curve(curves) for curves in zip(*(each.noise for each in seeds), strict=True)),
-        intensity=tuple(_change(changes) for changes in zip(*(each.intensity for each in seeds), strict=True)),
+        noise={
+            kind: tuple(
+                replace(points[0], quality=_quality([point.quality for point in points]))
+                for points in zip(*(each.noise[kind] for each in seeds), strict=True)
+            )
+            for kind in first.noise
+        },
+        intensity=tuple(
+            _pooled(changes, accuracies=tuple(each.accuracy for each in changes))
+            for changes in zip(*(each.intensity for each in seeds), strict=True)
+        ),
     )
 
 
 def _quality(seeds: Sequence[Quality]) -> Quality:
     bins = sorted((each for quality in seeds for each in quality.bins), key=lambda each: each.low)
-    return Quality(
-        images=sum(each.images for each in seeds),
-        hits=sum(each.hits for each in seeds),
+    return _pooled(
+        seeds,
         accuracies=tuple(each.accuracy for each in seeds),
-        top5=_mean_of_all([each.top5 for each in seeds]),
-        loss=_mean_of_all([each.loss for each in seeds]),
-        calibration_error=_mean_of_all([each.calibration_error for each in seeds]),
+        # A seed without them has predictions that are not finite, which a mean of the others would hide.
+        **{name: None for name in ("loss", "calibration_error") if any(getattr(each, name) is None for each in seeds)},
         bins=tuple(_joined(list(same)) for _, same in groupby(bins, key=lambda each: each.low)),
-        unpredicted=sum(each.unpredicted for each in seeds),
-        classes=tuple(_class(classes) for classes in zip(*(each.classes for each in seeds), strict=True)),
+        classes=tuple(map(_pooled, zip(*(each.classes for each in seeds), strict=True))),
         confusion=tuple(
             tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*(each.confusion for each in seeds), strict=True)
         ),
@@ -50,50 +59,22 @@ def _quality(seeds: Sequence[Quality]) -> Quality:
 
 def _joined(bins: Sequence[Bin]) -> Bin:
     count = sum(each.count for each in bins)
-    confidence = sum(each.count * each.confidence for each in bins) / count
-    return replace(
-        bins[0], count=count, confidence=confidence, accuracy=sum(each.count * each.accuracy for each in bins) / count
+    confidence, accuracy = (
+        sum(each.count * share for each, share in zip(bins, shares, strict=True)) / count
+        for shares in ([each.confidence for each in bins], [each.accuracy for each in bins])
     )
+    return replace(bins[0], count=count, confidence=confidence, accuracy=accuracy)
 
 
-def _class(seeds: Sequence[ClassQuality]) -> ClassQuality:
-    return ClassQuality(
-        name=seeds[0].name,
-        count=sum(each.count for each in seeds),
-        precision=_mean(each.precision for each in seeds),
-        recall=_mean(each.recall for each in seeds),
-        f1=_mean(each.f1 for each in seeds),
-    )
+def _pooled(seeds: Sequence[_Found], **given: Any) -> _Found:
+    """One of them with the fields that are `given`, the sum of each count, and the mean of each other known number."""
+    rest = {name: [vars(each)[name] for each in seeds] for name in vars(seeds[0]) if name not in given}
+    return replace(seeds[0], **{name: _sum_or_mean(values) for name, values in rest.items()}, **given)
 
 
-def _curve(seeds: Sequence[NoiseCurve]) -> NoiseCurve:
-    points = (
-        NoisePoint(noise=level[0].noise, quality=_quality([each.quality for each in level]))
-        for level in zip(*(curve.points for curve in seeds), strict=True)
-    )
-    return NoiseCurve(kind=seeds[0].kind, points=tuple(points))
-
-
-def _change(seeds: Sequence[IntensityChange]) -> IntensityChange:
-    return IntensityChange(
-        factor=seeds[0].factor,
-        images=sum(each.images for each in seeds),
-        hits=sum(each.hits for each in seeds),
-        accuracies=tuple(each.accuracy for each in seeds),
-        agreement=statistics.fmean(each.agreement for each in seeds),
-        cosine=_mean(each.cosine for each in seeds),
-        norm_ratio=_mean(each.norm_ratio for each in seeds),
-        relative_change=_mean(each.relative_change for each in seeds),
-        unmeasured=sum(each.unmeasured for each in seeds),
-    )
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of those that are known; None where none is."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
-def _mean_of_all(values: Sequence[float | None]) -> float | None:
-    """None where one is not known."""
-    return None if None in values else _mean(values)
+def _sum_or_mean(values: Sequence[Any]) -> Any:
+    if all(isinstance(value, int) for value in values):
+        return sum(values)
+    if all(value == values[0] for value in values):
+        return values[0]
+    return statistics.fmean(value for value in values if value is not None)

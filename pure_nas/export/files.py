@@ -21,6 +21,7 @@ from pure_nas.nn.plain import blocks
 from pure_nas.paths import expanded
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE
+from pure_nas.run.trained import Trained
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import get_unit
@@ -115,6 +116,26 @@ class About:
     std: Sequence[float] | None = None
     decoded_size: int | None = None
     stored_size: int | None = None
+
+
+def export_trained(
+    trained: Trained,
+    directory: Path | None = None,
+    *,
+    format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a trained network into `directory`, by default its own, with what is known of it; returns the files."""
+    facts = trained.images.facts if trained.images else {}
+    of_images = {name: facts.get(name) for name in ("classes", "mean", "std", "decoded_size", "stored_size")}
+    return write_export(
+        directory or trained.directory,
+        trained.architecture,
+        None if format == "json" else trained.load().state_dict(),
+        About(title=trained.title, notes=trained.notes, **of_images),
+        format=format,
+        overwrite=overwrite,
+    )
 
 
 def write_export(

@@ -14,9 +14,8 @@ from pure_nas.errors import RunError
 from pure_nas.files import read_json
 from pure_nas.paths import absolute
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import Cell, Grid
+from pure_nas.plans.grid.grid import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, Cell, Grid, training_of
 from pure_nas.plans.grid.scale import Scale
-from pure_nas.plans.grid.trainings import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, training_of
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Evaluation
 

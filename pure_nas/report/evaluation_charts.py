@@ -135,8 +135,8 @@ def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
 def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
     evaluation = network.evaluation
     found: dict[str, Points] = {
-        f"noise-{curve.kind}": {point.noise.level: _interval(point.quality) for point in curve.points}
-        for curve in evaluation.noise
+        f"noise-{kind}": {point.noise.level: _interval(point.quality) for point in points}
+        for kind, points in evaluation.noise.items()
     }
     accuracies = {1.0: evaluation.quality.accuracy, **{each.factor: each.accuracy for each in evaluation.intensity}}
     cosines = {1.0: 1.0, **{each.factor: each.cosine for each in evaluation.intensity if each.cosine is not None}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pure_nas.evaluation import Evaluation, Quality
+from pure_nas.evaluation import Evaluation, NoiseKind, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
 from pure_nas.evaluation.quality import BINS
 from pure_nas.quantities import counted
@@ -35,8 +35,8 @@ def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Tabl
         yield _confusion_matrix(quality)
     elif found := quality.largest_confusions(_WORST):
         yield _largest_confusions(found)
-    for place in range(len(first.noise)):
-        yield _noise(evaluated, place)
+    for kind in first.noise:
+        yield _noise(evaluated, kind)
     if first.intensity:
         yield _intensity(evaluated)
 
@@ -139,19 +139,17 @@ def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
     return Table("confusions", columns, tuple(rows), "Largest confusions")
 
 
-def _noise(evaluated: Sequence[Named], place: int) -> Table:
+def _noise(evaluated: Sequence[Named], kind: NoiseKind) -> Table:
     """The accuracy of each network at each level of one kind of noise."""
-    curves = [each.noise[place] for _, each in evaluated]
-    curve = curves[0]
-    columns = (NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in curve.points[1:])))
+    first = evaluated[0][1].noise
+    columns = (NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in first[kind][1:])))
     rows = (
-        Row.of(columns, [name, *(share(point.quality.accuracy, 1) for point in each.points)])
-        for (name, _), each in zip(evaluated, curves, strict=True)
+        Row.of(columns, [name, *(share(point.quality.accuracy, 1) for point in each.noise[kind])])
+        for name, each in evaluated
     )
-    title = f"Accuracy under {curve.kind} noise, by {LEVEL_NAMES[curve.kind]}"
+    title = f"Accuracy under {kind} noise, by {LEVEL_NAMES[kind]}"
     note = "Noise is drawn for each image from the seed, the same for every network, on images of 0 to 1, and clipped."
-    last = place == len(evaluated[0][1].noise) - 1
-    return Table("noise", columns, tuple(rows), title, (note,) if last else ())
+    return Table("noise", columns, tuple(rows), title, (note,) if kind == list(first)[-1] else ())
 
 
 def _intensity(evaluated: Sequence[Named]) -> Table:

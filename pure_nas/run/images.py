@@ -1,4 +1,4 @@
-"""The images that a run, or a single training, was made on, from what its folder says."""
+"""The images that a run, or a single training, was made on, and those that its networks are evaluated on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pure_nas.data import Dataset, dataset_names, load_dataset
 from pure_nas.errors import DataError, RunError, UsageError
@@ -15,6 +15,8 @@ from pure_nas.files import read_json
 from pure_nas.paths import expanded
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Training
+
+Split = Literal["test", "validation"]
 
 TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
@@ -36,10 +38,11 @@ class RunImages:
     skip_corrupt: bool
     fingerprint: str  # of the dataset that this gave
     facts: Mapping[str, Any]  # of it, as `Dataset.facts` has them; older files of trainings say less
+    validation_too: bool = False  # whether the network in question was trained on the validation images too
 
     @classmethod
-    def of_run(cls, run: RunDirectory) -> Self:
-        """Those of a search or an experiment."""
+    def of_run(cls, run: RunDirectory, weights: Path | None = None) -> Self:
+        """Those of a search or an experiment, as the network with these weights, or else any trial, was shown them."""
         settings, experiment = run.settings(), run.is_experiment
         try:
             return cls(
@@ -53,6 +56,7 @@ class RunImages:
                 skip_corrupt=bool(settings.get("skip_corrupt")),
                 fingerprint=settings["data"]["fingerprint"],
                 facts=settings["data"],
+                validation_too=weights is not None and _saw_validation(run, settings, weights),
             )
         except KeyError as error:
             raise RunError(f"{run.settings_path} is damaged: it has no valid {error}.", hint=SETTINGS_HINT) from error
@@ -72,6 +76,14 @@ class RunImages:
             fingerprint=found["fingerprint"],
             facts=found.get("data") or {"name": name, "image_size": image_size},
         )
+
+    @classmethod
+    def of_weights(cls, weights: Path, image_size: int | None = None) -> Self | None:
+        """Those that a network with these weights was trained on; None where nothing says which."""
+        if (training := weights.parent / TRAINING_FILE).is_file():
+            return cls.of_training(training, image_size)
+        run = run_of(weights)
+        return cls.of_run(run, weights) if run else None
 
     @property
     def name(self) -> str:
@@ -155,19 +167,47 @@ def run_of(weights: Path) -> RunDirectory | None:
     return next((RunDirectory(folder) for folder in folders if (folder / "run.toml").is_file()), None)
 
 
-def trained_on(weights: Path, image_size: int | None = None) -> tuple[RunImages | None, bool]:
-    """The images that weights were trained on, None where nothing says which; and whether validation images too."""
-    if (training := weights.parent / TRAINING_FILE).is_file():
-        return RunImages.of_training(training, image_size), False
-    run = run_of(weights)
-    return (RunImages.of_run(run), saw_validation(run, weights)) if run else (None, False)
-
-
-def saw_validation(run: RunDirectory, weights: Path) -> bool:
-    """Whether a network of a run, which has these weights, was trained on the validation images too."""
-    settings = run.settings()
+def _saw_validation(run: RunDirectory, settings: Mapping[str, Any], weights: Path) -> bool:
     if run.is_experiment:
         return settings.get("split") == "test" and not settings.get("validation_curve")
     folder, *inner = weights.resolve().relative_to(run.path.resolve()).parts
     # Exports are named by their trial's number, and by their seed as well where it was retrained.
     return folder == "retrain" or (folder == "export" and not inner[0].isdecimal())
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedImages:
+    """Which images networks are to be evaluated on."""
+
+    dataset: str | None  # a name or folder; None takes what the first network was trained on
+    split: Split
+    data_dir: Path | None
+    image_size: int | None  # to which images are brought; None is that of the training
+    skip_corrupt: bool  # leave out corrupt images, also where the training did not
+
+    def load(self, name: str, trained_on: RunImages | None, usual_size: int | None = None) -> Dataset:
+        """The dataset, split as for the training of the first network as far as that is known.
+
+        Args:
+            name: of the first network, which was `trained_on` these images; None where nothing says which.
+            usual_size: of other images than those, where no size was asked for, pixels; None is as they are stored.
+        """
+        chosen = self.dataset
+        if trained_on and (chosen is None or trained_on.is_called(chosen)):
+            load = trained_on.loader(
+                self.data_dir, dataset=chosen, image_size=self.image_size, skip_corrupt=self.skip_corrupt
+            )
+            hint = "Put the old ones back, or name images: --dataset."
+            return load() if chosen else trained_on.require_same(load(), hint=hint)
+        if chosen is None:
+            raise UsageError(
+                f"Nothing next to {name} says which images to evaluate it on.",
+                hint="Name them, for example --dataset cifar10, or a folder.",
+            )
+        return load_dataset(
+            chosen,
+            data_dir=self.data_dir,
+            seed=trained_on.seed if trained_on else 0,
+            image_size=self.image_size or usual_size,
+            skip_corrupt=self.skip_corrupt,
+        )

@@ -1,23 +1,26 @@
-"""Finding a trained network: a trial of a run, or a file of weights."""
+"""Trained networks: from what a user names to weights, what is known of them, and the images to evaluate them on."""
 
 from __future__ import annotations
 
+import ast
 import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pure_nas.data import Dataset
+from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.evaluation import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
-from pure_nas.run.images import TRAINING_FILE, RunImages, trained_on
-from pure_nas.run.results import find_architecture, fitted_to, load_results
-from pure_nas.run.retrained import Row, load_retraining, retrained_folder
-from pure_nas.run.weights import load_trained
+from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
+from pure_nas.run.results import TrialRecord, find_architecture, fitted_to, load_results
+from pure_nas.run.retrained import Retraining, Row, load_retraining, retrained_folder
+from pure_nas.run.weights import architecture_of, load_trained
 from pure_nas.space.architecture import Architecture
 
 _log = logging.getLogger(__name__)
@@ -26,24 +29,30 @@ _ENDINGS = (".safetensors", ".pt", ".pth")
 """Of files of weights, also of those that have to be converted."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A network with weights, and what is known of its training."""
+    """A trained network: where its weights are, and what is known of its training."""
 
     name: str  # as it was asked for, but the folder where its file has the usual name
-    weights: Path
-    network: Network
+    weights: tuple[Path, ...]  # a safetensors file; several of a network that was trained with several seeds
+    architecture: Architecture
+    called: str = ""  # the architecture, if it was named on its own
     images: RunImages | None  # those it was trained on; None where nothing says which
-    saw_validation: bool  # whether it was trained on the validation images too
-    others: tuple[Trained, ...] = ()  # the same network, trained with other seeds, evaluated together with it
+    title: str = ""  # of an export
+    notes: tuple[str, ...] = ()  # of an export: which weights these are, and how well the network does with them
+    directory: Path = Path()  # where exports go by default
+    way_out: str = ""  # what to do if the weights are missing
 
-    @property
-    def architecture(self) -> Architecture:
-        return self.network.architecture
+    def load_all(self) -> list[Network]:
+        """The network, or that of each seed, on the CPU and in evaluation mode."""
+        for path in self.weights if self.way_out else ():
+            if not path.is_file():
+                raise RunError(f"The weights {path} are missing.", hint=self.way_out)
+        return [load_trained(path, self.architecture, name=self.called).eval() for path in self.weights]
 
-    @property
-    def seeds(self) -> tuple[Trained, ...]:
-        return (self, *self.others)
+    def load(self) -> Network:
+        """The network, or that of the first seed."""
+        return self.load_all()[0]
 
 
 def find_all_trained(texts: Sequence[str]) -> list[Trained]:
@@ -58,14 +67,14 @@ def find_trained(text: str) -> Trained:
     """The network that RUN:TRIAL, a .safetensors file, or a folder with weights names."""
     path = expanded(text)
     if path.suffix in _ENDINGS:
-        return _from_file(path)
+        return _of_file(path)
     # A folder, or the architecture.json in it.
     folder = path.parent if path.name == ARCHITECTURE_FILE else path
     if (folder / WEIGHTS_FILE).is_file():
-        return _from_file(folder / WEIGHTS_FILE)
+        return _of_file(folder / WEIGHTS_FILE)
     head, colon, which = text.rpartition(":")
     if colon:
-        return _from_trial(text, RunDirectory.open(Path(head)), which)
+        return _of_run(text, RunDirectory.open(Path(head)), which)
     if path.is_dir():
         raise UsageError(f"{text} is a folder without {WEIGHTS_FILE}.", hint=_way_to_weights(text, path))
     find_architecture(text)
@@ -78,7 +87,7 @@ def find_trained(text: str) -> Trained:
 
 def _way_to_weights(text: str, folder: Path) -> str:
     """What to name in place of a folder that has no weights."""
-    if TrialDirectory(folder, 0).has_candidate or (folder / TRAINING_FILE).is_file():
+    if is_training(folder):
         return "Its training has not ended or diverged: give the command that began it again, and it goes on."
     run = RunDirectory(folder)
     if run.exists and run.is_experiment:
@@ -87,32 +96,19 @@ def _way_to_weights(text: str, folder: Path) -> str:
     return f"Name a trial of a run, such as {text}:best."
 
 
-def _from_trial(text: str, run: RunDirectory, which: str) -> Trained:
-    if run.is_experiment:
-        folders = {folder.name: folder for folder in run.trained_folders}
-        if which not in folders:
-            raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
-        return _from_file(folders[which] / WEIGHTS_FILE)
-    record = load_results(run).select(which)
-    weights = run.trial(record.trained).weights
-    network = load_trained(weights, record.candidate.architecture)
-    retraining = load_retraining(run)
-    if retraining is not None and (row := retraining.row_of(record.candidate)):
-        _log.info(
-            "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
-            text,
-            counted(record.candidate.recipe.epochs, "epoch"),
-            counted(row.epochs, "epoch"),
-            retrained_folder(run, row.digest, row.seeds[0]).path,
-        )
-    return Trained(text, weights, network, RunImages.of_run(run), saw_validation=False)
+def is_training(folder: Path) -> bool:
+    return (folder / TRAINING_FILE).is_file() or TrialDirectory(folder, 0).has_candidate
 
 
-def _from_file(weights: Path) -> Trained:
+def _of_file(weights: Path) -> Trained:
     require_file(weights)
-    network = load_trained(weights)
-    name = str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights)
-    return Trained(name, weights, network, *trained_on(weights, network.architecture.image_size))
+    architecture = architecture_of(weights)
+    return Trained(
+        name=str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights),
+        weights=(weights,),
+        architecture=architecture,
+        images=RunImages.of_weights(weights, architecture.image_size),
+    )
 
 
 def require_file(weights: Path) -> None:
@@ -122,11 +118,54 @@ def require_file(weights: Path) -> None:
         raise RunError(f"The weights {weights} are missing.", hint=hint)
 
 
+def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
+    if run.is_experiment:
+        folders = {folder.name: folder for folder in run.trained_folders}
+        if which not in folders:
+            raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
+        return _of_file(folders[which] / WEIGHTS_FILE)
+    record = load_results(run).select(which)
+    if row := retrained_row(run, record):
+        _log.info(
+            "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
+            text,
+            counted(record.candidate.recipe.epochs, "epoch"),
+            counted(row.epochs, "epoch"),
+            retrained_folder(run, row.digest, row.seeds[0]).path,
+        )
+    return replace(of_search(run, record), name=text)
+
+
+def retrained_row(run: RunDirectory, record: TrialRecord, seed: int | None = None) -> Row | None:
+    return (load_retraining(run) or Retraining()).row_of(record.candidate, seed)
+
+
+def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
+    images, epochs = RunImages.of_run(run), counted(record.candidate.recipe.epochs, "epoch")
+    return Trained(
+        name=f"{run.path}:{record.number}",
+        weights=(run.trial(record.trained).weights,),
+        architecture=record.candidate.architecture,
+        images=images,
+        title=title_of(run, record),
+        notes=(
+            *notes,
+            f"Weights of the search: {epochs} on the training images.",
+            f"Validation error {record.error * 100:.2f} % on {images.name}, a single run.",
+        ),
+        directory=run.path / "export" / f"{record.number:04d}",
+    )
+
+
+def title_of(run: RunDirectory, record: TrialRecord) -> str:
+    return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
+
+
 def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
     """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights."""
     fitted = fitted_to(find_architecture(text), dataset)
-    network = load_trained(weights, fitted, name=text)
-    return Trained(text, weights, network, *trained_on(weights, fitted.image_size))
+    images = RunImages.of_weights(weights, fitted.image_size)
+    return Trained(name=text, weights=(weights,), architecture=fitted, called=text, images=images)
 
 
 def find_with_conv_twins(text: str) -> list[Trained]:
@@ -138,8 +177,7 @@ def find_with_conv_twins(text: str) -> list[Trained]:
             hint="Name what to compare with by --against.",
         )
     trial = load_results(run).select(which).number
-    retraining = load_retraining(run)
-    rows = [row for row in retraining.rows if row.trial == trial] if retraining else []
+    rows = [row for row in (load_retraining(run) or Retraining()).rows if row.trial == trial]
     if not rows:
         raise UsageError(
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
@@ -149,13 +187,103 @@ def find_with_conv_twins(text: str) -> list[Trained]:
     conv = [row for row in rows if row.epochs == own.epochs and row.variant.startswith("conv twin")]
     if not conv:
         raise UsageError(f"{text} is all-conv with its usual recipe: it is its own conv twin.")
-    return [_retrained(run, f"{text}, retrained", own), *(_retrained(run, row.variant, row) for row in conv)]
+    return [_with_all_seeds(run, f"{text}, retrained", own), *(_with_all_seeds(run, row.variant, row) for row in conv)]
 
 
-def _retrained(run: RunDirectory, name: str, row: Row) -> Trained:
+def _with_all_seeds(run: RunDirectory, name: str, row: Row) -> Trained:
     files = [retrained_folder(run, row.digest, seed).weights for seed in row.seeds]
-    found = [_from_file(weights) for weights in files if weights.is_file()]
+    found = [weights for weights in files if weights.is_file()]
     if not found:
         raise RunError(f"{name} has no weights: every seed diverged, or they were removed.")
     which = "" if len(found) == len(files) else f"{len(found)} of "
-    return replace(found[0], name=f"{name}, {which}{counted(len(files), 'seed')}", others=tuple(found[1:]))
+    return replace(_of_file(found[0]), name=f"{name}, {which}{counted(len(files), 'seed')}", weights=tuple(found))
+
+
+def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, wanted: WantedImages) -> list[ImageSet]:
+    """The images of the split as each network was trained to see them; the log says where they are the test images."""
+    for network in networks:
+        _require_fit(network, dataset)
+    views.fitting(dataset.image_size)
+    if views.mirrored and not dataset.flip:
+        raise UsageError(
+            f"The labels of {dataset.name} do not survive a mirror image, which {views.crops} shows.",
+            hint=f"Use --views {views.unmirrored().crops}.",
+        )
+    if wanted.split == "validation":
+        for network in networks:
+            _require_unseen(network, dataset, wanted.data_dir)
+        images = dataset.validation
+    else:
+        _log.info(
+            f"Reading the test images of {dataset.name}: a score used for choosing is no longer an unbiased estimate."
+        )
+        images = dataset.test()
+    return [_normalised(network, dataset, images) for network in networks]
+
+
+def _require_fit(network: Trained, dataset: Dataset) -> None:
+    """Check that a network was made for images like these; the log says where their classes have other names."""
+    architecture = network.architecture
+    for what, there, here in (
+        ("channels", architecture.in_chans, dataset.in_chans),
+        ("classes", architecture.num_classes, len(dataset.classes)),
+    ):
+        if there != here:
+            raise UsageError(
+                f"{network.name} was made for images with another number of {what} than those of {dataset.name}: "
+                f"{there}, not {here}.",
+                hint="Name the dataset that it was trained on, or one like it.",
+            )
+    names = network.images.facts.get("classes", []) if network.images else []
+    odd = [f"{there} for {here}" for there, here in zip(names, dataset.classes, strict=False) if there != here]
+    if odd:
+        _log.warning(f"{network.name} was trained on classes with other names, such as {odd[0]}.")
+
+
+def _require_unseen(network: Trained, dataset: Dataset, data_dir: Path | None) -> None:
+    """Check that a network was not trained on the validation images; the log says where nothing tells."""
+    name, trained_on = network.name, network.images
+    if trained_on is None:
+        _log.warning(
+            f"{name}: nothing says what it was trained on. If that was {dataset.name}, it may have seen these "
+            "validation images."
+        )
+    elif trained_on.same_dataset(dataset) and trained_on.validation_too:
+        raise UsageError(
+            f"{name} was trained on these validation images, or on some of them.", hint="Use --split test."
+        )
+    elif trained_on.same_dataset(dataset) and not trained_on.same_split(dataset, data_dir):
+        raise UsageError(
+            f"{name} was trained on images of {dataset.name} that were split in another way, or have changed since: "
+            "these validation images may be among them.",
+            hint="Use --split test.",
+        )
+
+
+def _normalised(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSet:
+    trained_on = network.images
+    facts = trained_on.facts if trained_on else _exported_normalisation(network.weights)
+    if "mean" in facts and "std" in facts:
+        trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
+        return images if trained_with == images.normalisation else images.normalised(trained_with)
+    if trained_on is None or trained_on.fingerprint != dataset.fingerprint:
+        file = trained_on.file if trained_on else "no file next to the weights"
+        say = "does not say" if trained_on else "says"
+        _log.info(f"{network.name}: normalised by the training images of {dataset.name}; {file} {say} by which.")
+    return images
+
+
+def _exported_normalisation(weights: Sequence[Path]) -> dict[str, tuple[float, ...]]:
+    """Mean and standard deviation that the network.py next to exported weights holds; empty where there is none."""
+    try:
+        source = ast.parse("".join(path.with_name("network.py").read_text(encoding="utf-8") for path in weights))
+    except (OSError, ValueError, SyntaxError):
+        return {}
+    assigned = {
+        node.targets[0].id: node.value
+        for node in source.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    if not {"MEAN", "STD"} <= assigned.keys():
+        return {}
+    return {"mean": ast.literal_eval(assigned["MEAN"]), "std": ast.literal_eval(assigned["STD"])}

@@ -100,6 +100,19 @@ def _split(data: bytes) -> tuple[Mapping[str, str], bytes]:
     return metadata, data[end:]
 
 
+def architecture_of(weights: Path) -> Architecture:
+    """What the architecture.json next to weights says that they are of."""
+    file = weights.parent / ARCHITECTURE_FILE
+    if file.is_file():
+        return Architecture.load(file)
+    _, wanted = read_weights(weights)
+    whose = f" of the architecture {wanted}" if wanted else ""
+    raise RunError(
+        f"{weights} holds weights{whose}, but there is no {ARCHITECTURE_FILE} in its folder to say what that is.",
+        hint=f"pure-nas writes {ARCHITECTURE_FILE} into the same folder: copy both.",
+    )
+
+
 def load_trained(weights: Path, architecture: Architecture | None = None, *, name: str = "") -> Network:
     """The network whose weights are at `weights`, on the CPU.
 
@@ -108,24 +121,16 @@ def load_trained(weights: Path, architecture: Architecture | None = None, *, nam
         name: what messages call the architecture.
     """
     weights = expanded(weights)
+    chosen = architecture or architecture_of(weights)
     state, wanted = read_weights(weights)
-    file = weights.parent / ARCHITECTURE_FILE
-    if architecture is None and not file.is_file():
-        whose = f" of the architecture {wanted}" if wanted else ""
-        raise RunError(
-            f"{weights} holds weights{whose}, but there is no {ARCHITECTURE_FILE} in its folder to say what that is.",
-            hint=f"pure-nas writes {ARCHITECTURE_FILE} into the same folder: copy both.",
-        )
-    chosen = architecture or Architecture.load(file)
     called = f"{name} ({chosen.digest})" if name else chosen.digest
     if wanted is not None and wanted != chosen.digest:
-        which = f"; {file} says which" if file.is_file() else ""
-        raise RunError(
-            f"{weights} are weights of the architecture {wanted}, not of {called}.",
-            hint=f"Name the network that they are of{which}."
-            if architecture
-            else f"Put the {ARCHITECTURE_FILE} of that network next to them.",
-        )
+        file = weights.parent / ARCHITECTURE_FILE
+        hint = "Name the network that they are of."
+        if file.is_file():
+            says = Architecture.load(file).digest == wanted
+            hint = f"{hint[:-1]}; {file} says which." if says else f"Put the {file.name} of that network next to them."
+        raise RunError(f"{weights} are weights of the architecture {wanted}, not of {called}.", hint=hint)
     network = _blank(chosen)
     try:
         network.load_state_dict(dict(state))

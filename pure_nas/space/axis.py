@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from pure_nas.errors import nearest
-from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, note_repeats, written
+from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader
 from pure_nas.validation import shown
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Axis(Generic[T]):
 
     def plain(self) -> object:
         """The axis as a search space file writes it; None is written "none"."""
-        values = [written(choice) for choice in self.choices]
+        values = ["none" if choice is None else choice for choice in self.choices]
         if self.scale is None:
             return values[0] if self.fixed else {"choices": values}
         return {"low": values[0], "high": values[1], **({"log": True} if self.scale == "log" else {})}
@@ -162,8 +162,7 @@ class AxisOf(ReadBy):
         elif not isinstance(raw, Mapping):
             return fixed(self._reader.value(raw, faults, path))
         elif "choices" in raw:
-            faults.unknown_keys(raw, ("choices",), path)
-            return self._choices(raw["choices"], faults, (*path, "choices"))
+            return self.listed(raw, "choices", faults, path)
         elif "low" in raw or "high" in raw:
             return self._range(raw, faults, path)
         else:
@@ -171,11 +170,11 @@ class AxisOf(ReadBy):
             faults.add(path, "must be a value, { choices = [...] } or { low = ..., high = ... }")
         return _FAULTY
 
-    def _choices(self, raw: object, faults: FieldFaults, path: Path) -> Axis[Any]:
-        noted = len(faults)
-        values = self._reader.values(raw, faults, path)
-        note_repeats(values, faults, path, ignore_none=len(faults) > noted)
-        return Axis(values or (None,))
+    def listed(
+        self, raw: Mapping[str, object], key: str, faults: FieldFaults, path: Path = (), *, more: Sequence[str] = ()
+    ) -> Axis[Any]:
+        """The axis of the values that `raw` lists under `key`; it may have `more` keys."""
+        return Axis(self._reader.listed(raw, key, faults, path, more=more) or (None,))
 
     def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
         noted = len(faults)
@@ -200,10 +199,12 @@ class AxisOf(ReadBy):
         return fixed(low) if low == high else Axis((low, high), "log" if log else "linear")
 
 
-def note_per(per: object, known: Sequence[str], faults: FieldFaults) -> None:
-    """Note a `per` that is not known."""
+def read_per(raw: Mapping[str, object], known: Sequence[str], faults: FieldFaults) -> Any:
+    """What a table says that each has a value of its own; the first of `known` where it is left out."""
+    per = raw.get("per", known[0])
     if per not in known:
         faults.add(("per",), f"{shown(per)} is not valid; {nearest(per if isinstance(per, str) else '', known)}")
+    return per
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,6 @@ class StageAxisOf(AxisOf):
             return StageAxis(tuple(self.parse(item, faults, (stage,)) for stage, item in enumerate(raw)))
         if not isinstance(raw, Mapping):
             return StageAxis((self.parse(raw, faults),))
-        per = raw.get("per", "stage")
-        note_per(per, ("stage", "network"), faults)
+        per = read_per(raw, ("stage", "network"), faults)
         axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
         return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)

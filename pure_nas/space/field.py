@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from inspect import cleandoc
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
@@ -20,6 +20,8 @@ from pure_nas.validation import Document, quoted
 
 Path = tuple[str | int, ...]
 Per = Literal["network", "stage", "block", "kind"]
+T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,19 @@ class FieldFaults:
             place, context = (*path, *each["loc"]), each.get("ctx", {})
             self._found.append(InitErrorDetails(type=each["type"], loc=place, input=each["input"], ctx=context))
 
+    def raise_with(self, handler: Callable[[Any], T], raw: object) -> T:
+        """What `handler` makes of `raw`, unless something was noted or it finds something: all of that is raised."""
+        try:
+            value = handler(raw)
+        except ValidationError as error:
+            self.extend((), error)
+        self.raise_any()
+        return value
+
     def unknown_keys(self, table: Mapping[str, object], known: Sequence[str], path: Path = ()) -> None:
         """Note the keys of `table` that are not known."""
-        for key in table:
-            if key not in known:
-                self.add((*path, key), f"unknown key {quoted(key)}; {nearest(key, known)}")
+        for key in (key for key in table if key not in known):
+            self.add((*path, key), f"unknown key {quoted(key)}; {nearest(key, known)}")
 
     def raise_any(self) -> None:
         """Raise what was noted as a ValidationError, in which Pydantic puts the path of the field before each."""
@@ -158,26 +168,51 @@ class ValueReader:
             return None
         return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0.0 are one value
 
-    def values(self, raw: object, faults: FieldFaults, path: Path) -> tuple[Any, ...]:
-        """A list of values, with None for those that are faulty."""
+    def listed(
+        self, table: Mapping[str, object], key: str, faults: FieldFaults, path: Path = (), *, more: Sequence[str] = ()
+    ) -> tuple[Any, ...]:
+        """The distinct values that `table` lists under `key`, None for faulty ones; it may have `more` keys."""
+        faults.unknown_keys(table, (key, *more), path)
+        raw, path = table[key], (*path, key)
         if not isinstance(raw, list) or not raw:
-            faults.add(path, "must be a list of at least one value")
+            faults.add(path, f"must be a list of at least one {'pattern' if key == 'patterns' else 'value'}")
             return ()
-        return tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
+        noted = len(faults)
+        values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
+        note_repeats(values, faults, path, ignore_none=len(faults) > noted)
+        return values
 
 
 def note_repeats(values: Sequence[object], faults: FieldFaults, path: Path, *, ignore_none: bool = False) -> None:
     """Note each of `values` that occurred before; `ignore_none` where None may stand for a faulty one."""
     seen: set[object] = set()
     for index, value in enumerate(values):
-        if value in seen and not (ignore_none and value is None):
+        key = frozenset(value.items()) if isinstance(value, dict) else value
+        if key in seen and not (ignore_none and value is None):
             faults.add((*path, index), f"{value!r} is listed twice")
-        seen.add(value)
+        seen.add(key)
 
 
-def written(value: object) -> object:
-    """A value as a file writes it."""
-    return "none" if value is None else value
+def with_fields_of(
+    model: type[BaseModel],
+    field_of: Callable[[type[BaseModel], str], tuple[Any, Any]],
+    *,
+    where: Callable[[Described], bool],
+    **given: tuple[Any, Any],
+) -> Callable[[type[ModelT]], type[ModelT]]:
+    """Decorates a table, which gets a field for each of `model` that it lacks, in their order; some are `given`."""
+
+    def widened(table: type[ModelT]) -> type[ModelT]:
+        fields: dict[str, Any] = {
+            name: given.get(name) or field_of(model, name)
+            for name, each in descriptions(model).items()
+            if where(each) and name not in table.model_fields
+        }
+        return create_model(
+            table.__name__, __base__=table, __module__=table.__module__, __doc__=table.__doc__, **fields
+        )
+
+    return widened
 
 
 class ReadBy:

@@ -5,7 +5,7 @@ Suggesting a candidate and finding the parameters of one are the same walk with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -19,12 +19,14 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import descriptions
 from pure_nas.space.placement import Placement, UnitsAxis, expand
 from pure_nas.space.recipe import Recipe, WeightDecay
-from pure_nas.space.tables import UNSEARCHED_RECIPE, ArchitectureTable, DecayTable, Kinds, RecipeTable, RunTable
+from pure_nas.space.tables import UNSEARCHED_RECIPE, DecayTable, Kinds
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
+
+    from pure_nas.space.search_space import SearchSpace
 
 ALWAYS_DRAWN, RECIPE_FIELDS = (
     tuple(
@@ -105,10 +107,7 @@ class Walk:
     """One way through a space, on which `draw` answers every question in turn."""
 
     draw: Draw
-    run: RunTable
-    architecture_axes: ArchitectureTable
-    recipe_axes: RecipeTable
-    images: Mapping[str, int]
+    space: SearchSpace
 
     def candidate(self) -> Candidate:
         """The candidate at its end."""
@@ -134,8 +133,8 @@ class Walk:
         return self._several(path, axis.at(0) if axis.per == "network" else list(map(axis.at, stages)), stages)
 
     def _architecture(self) -> Architecture:
-        axes = self.architecture_axes
-        fields = {name: self._one(name, fixed(value)) for name, value in self.images.items()}
+        axes = self.space.architecture
+        fields = {name: self._one(name, fixed(value)) for name, value in self.space.images.items()}
         fields["family"] = self._one("family", fixed(axes.family))
         stages = self._one("stages", fixed(axes.stages))
         blocks = self._staged("blocks_per_stage", axes.blocks_per_stage, range(stages))
@@ -165,15 +164,15 @@ class Walk:
     def _thresholds(self, units: Placement) -> tuple[float, ...]:
         """Zero where no unit reads it, as in `Architecture.canonical`."""
         reading = [stage for stage, names in enumerate(units) if "threshold_init" in settings_read(names)]
-        drawn = self._staged("threshold_init", self.architecture_axes["threshold_init"], reading)
+        drawn = self._staged("threshold_init", self.space.architecture["threshold_init"], reading)
         values = dict(zip(reading, drawn, strict=True))
         return tuple(values.get(stage, 0.0) for stage in range(len(units)))
 
     def _recipe(self, kinds: Sequence[ParameterKind]) -> Recipe:
         """Kinds that the network lacks keep the default."""
-        fields = {name: self._one(name, self.recipe_axes[name]) for name in RECIPE_FIELDS}
-        fields |= {name: self._one(name, fixed(getattr(self.run, name))) for name in ("epochs", "batch_size")}
-        axes = self.recipe_axes["learning_rate"]
+        fields = {name: self._one(name, self.space.recipe[name]) for name in RECIPE_FIELDS}
+        fields |= {name: self._one(name, fixed(getattr(self.space.run, name))) for name in ("epochs", "batch_size")}
+        axes = self.space.recipe["learning_rate"]
         axes = [axes[kind] for kind in kinds] if isinstance(axes, Kinds) else axes
         rates = dict(zip(kinds, self._several("learning_rate", axes, kinds), strict=True))
         fields["learning_rate"] = {**dict(UNSEARCHED_RECIPE.learning_rate), **rates}
@@ -181,7 +180,7 @@ class Walk:
         return Recipe.model_validate(fields)
 
     def _decays(self, kinds: Sequence[ParameterKind]) -> dict[ParameterKind, WeightDecay]:
-        axes = self.recipe_axes["weight_decay"]
+        axes = self.space.recipe["weight_decay"]
         if isinstance(axes, DecayTable):
             return self._decays_of("weight_decay", axes, kinds)
         return {kind: self._decays_of(f"weight_decay.{kind}", axes[kind], [kind])[kind] for kind in kinds}
@@ -194,11 +193,8 @@ class Walk:
             self._shared(f"{path}.{name}", axes[name], [f"weight_decay.{kind}.{name}" for kind in kinds])
             for name in ("schedule", "start")
         )
-        varying = {
-            kind: start
-            for kind, schedule, start in zip(kinds, schedules, starts, strict=True)
-            if schedule != "constant"
-        }
+        pairs = dict(zip(kinds, zip(schedules, starts, strict=True), strict=True))
+        varying = {kind: start for kind, (schedule, start) in pairs.items() if schedule != "constant"}
         ends: tuple[Any, ...] = ()
         if varying:
             # An end that is left out is the start, so a candidate may hold either for the same decay.
@@ -211,5 +207,5 @@ class Walk:
         end_of = {kind: end for (kind, start), end in zip(varying.items(), ends, strict=True) if end != start}
         return {
             kind: WeightDecay(schedule=schedule, start=start, end=end_of.get(kind))
-            for kind, schedule, start in zip(kinds, schedules, starts, strict=True)
+            for kind, (schedule, start) in pairs.items()
         }

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator
 
 from pure_nas.errors import UsageError
-from pure_nas.space.axis import Axis, AxisOf, fixed, note_per
-from pure_nas.space.field import FieldFaults, Path
+from pure_nas.space.axis import Axis, AxisOf, fixed, read_per
+from pure_nas.space.field import FieldFaults, ReadBy
 from pure_nas.space.unit import get_unit
+from pure_nas.validation import shown
 
 Per = Literal["layer", "stage", "network"]
 Placement = tuple[tuple[str, ...], ...]
-
-
-UnitName = Annotated[str, AfterValidator(lambda name: get_unit(name).name)]
-_UNIT_NAMES = AxisOf(UnitName)
 
 
 @dataclass(frozen=True)
@@ -68,54 +65,43 @@ def _parts(pattern: str) -> list[list[str]]:
     return [part.split() for part in pattern.split("|")]
 
 
+def read_pattern(raw: object) -> str:
+    """A pattern with single spaces."""
+    if not isinstance(raw, str):
+        raise ValueError(f"must be a pattern: unit names, with | between stages, got {shown(raw)}")
+    faults, parts = FieldFaults(), _parts(raw)
+    if not all(parts):
+        faults.add((), f'"{raw.strip()[:60]}" has a stage without a unit')
+    for name in dict.fromkeys(name for part in parts for name in part):
+        try:
+            get_unit(name)
+        except UsageError as error:
+            faults.add((), str(error))
+    faults.raise_any()
+    return " | ".join(" ".join(part) for part in parts)
+
+
+UnitName = Annotated[str, AfterValidator(lambda name: get_unit(name).name)]
+Pattern = Annotated[str, ReadBy(read_pattern)]
+_UNIT_NAMES, _PATTERNS = AxisOf(UnitName), AxisOf(Pattern)
+
+
 def read_units(raw: object) -> UnitsAxis:
     """The placements that a file writes as `raw`."""
     if isinstance(raw, UnitsAxis):
         return raw
     faults = FieldFaults()
+    axis, per = fixed(""), None
     match raw:
         case str():
-            axis = UnitsAxis(fixed(_pattern(raw, faults, ())), None)
+            axis = _PATTERNS.parse(raw, faults)
         case Mapping() if "patterns" in raw:
-            faults.unknown_keys(raw, ("patterns",))
-            axis = UnitsAxis(_patterns(raw["patterns"], faults), None)
+            axis = _PATTERNS.listed(raw, "patterns", faults)
         case Mapping() if "choices" in raw:
-            faults.unknown_keys(raw, ("choices", "per"))
-            per: Any = raw.get("per", "layer")
-            note_per(per, get_args(Per), faults)
-            axis = UnitsAxis(_UNIT_NAMES.parse({"choices": raw["choices"]}, faults), per)
+            per = read_per(raw, get_args(Per), faults)
+            axis = _UNIT_NAMES.listed(raw, "choices", faults, more=["per"])
         case _:
-            axis = UnitsAxis(fixed(""), None)
             shapes = '"product", { choices = [...], per = "layer" } or { patterns = [...] }'
             faults.add((), f"must be a pattern such as {shapes}")
     faults.raise_any()
-    return axis
-
-
-def _patterns(raw: object, faults: FieldFaults) -> Axis[str]:
-    if not isinstance(raw, list) or not raw:
-        faults.add(("patterns",), "must be a list of at least one pattern")
-        return fixed("")
-    return Axis(tuple(_pattern(item, faults, ("patterns", index)) for index, item in enumerate(raw)))
-
-
-def _pattern(raw: object, faults: FieldFaults, path: Path) -> str:
-    if not isinstance(raw, str):
-        faults.add(path, "must be a pattern: unit names, with | between stages")
-        return ""
-    pattern, wrong = read_pattern(raw)
-    for message in wrong:
-        faults.add(path, message)
-    return pattern
-
-
-def read_pattern(raw: str) -> tuple[str, list[str]]:
-    """A pattern with single spaces, and what is wrong with it."""
-    parts = _parts(raw)
-    wrong = [] if all(parts) else [f'"{raw.strip()[:60]}" has a stage without a unit']
-    for name in dict.fromkeys(name for part in parts for name in part):
-        try:
-            get_unit(name)
-        except UsageError as error:
-            wrong.append(str(error))
-    return " | ".join(" ".join(part) for part in parts), wrong
+    return UnitsAxis(axis, per)

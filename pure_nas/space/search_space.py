@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
@@ -16,23 +15,24 @@ from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.parameters import RECIPE_FIELDS, Draw, Located, Walk, asking
+from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk, asking
 from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable, Table
+from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
-from pure_nas.validation import faults, from_toml, read_text
+from pure_nas.validation import TomlFile, faults
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
+_SIZES: Mapping[str, Size] = {"small": "smallest", "large": "largest", "middle": "middle"}
 _IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
 _ARCHITECTURE_FIELDS = {
     name: each for name, each in descriptions(Architecture).items() if each.searched and each.per == "network"
 }
 
 
-class SearchSpace(Table):
+class SearchSpace(TomlFile):
     """The candidates of a search.
 
     Attributes:
@@ -51,6 +51,9 @@ class SearchSpace(Table):
         2744
     """
 
+    kind = "search space"
+    hint = "A field is a value, { choices = [...] } or { low = ..., high = ... }."
+
     schema_version: Literal[1] = Field(default=1, alias="schema")
     summary: Annotated[str, Field(max_length=200, pattern=r"^[^\r\n]*$")] = ""
     run: RunTable = RunTable()
@@ -60,25 +63,6 @@ class SearchSpace(Table):
     _images: dict[str, int] = PrivateAttr(
         default_factory=lambda: {name: default_of(Architecture, name) for name in _IMAGE_FIELDS}
     )
-
-    @classmethod
-    def from_toml(cls, text: str, *, source: str = "search space") -> Self:
-        """Read the text of a search space file.
-
-        Raises:
-            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
-        """
-        hint = "A field is a value, { choices = [...] } or { low = ..., high = ... }."
-        return from_toml(cls, text, source=source, hint=hint)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a search space file.
-
-        Raises:
-            ConfigError: it cannot be read, is no TOML or breaks a rule.
-        """
-        return cls.from_toml(read_text(path, "search space"), source=str(path))
 
     def to_toml(self) -> str:
         """A file of this space with every field, also those that the original left to their defaults."""
@@ -124,12 +108,12 @@ class SearchSpace(Table):
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
         that reads them, rates of parameter kinds that occur. Its architecture is canonical.
         """
-        return self._walk(asking(trial))
+        return Walk(asking(trial), self).candidate()
 
     def parameters_of(self, candidate: Candidate) -> Located:
         """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
         located = Located(candidate)
-        self._walk(located.draw)
+        Walk(located.draw, self).candidate()
         return located
 
     def count(self) -> int:
@@ -143,13 +127,10 @@ class SearchSpace(Table):
     @property
     def _named_depths(self) -> dict[str, tuple[int, ...]]:
         """The distinct depths where every stage is as short, medium or long as it can be, by name, ascending."""
-        small, middle, large = (self.architecture.blocks_of(size) for size in ("smallest", "middle", "largest"))
-        named = {"small": small}
-        if middle not in (small, large):
-            named["middle"] = middle
-        if large != small:
-            named["large"] = large
-        return named
+        names: dict[tuple[int, ...], str] = {}
+        for name, size in _SIZES.items():
+            names.setdefault(self.architecture.blocks_of(size), name)
+        return {names[blocks]: blocks for blocks in sorted(names)}
 
     def baseline_architectures(self, units: Sequence[str] = ("conv", "product")) -> list[tuple[str, Architecture]]:
         """Networks of a single unit at each of `depths`, labelled like "conv small" or "product large".
@@ -209,6 +190,3 @@ class SearchSpace(Table):
         thresholds = tuple(axis.nearest(0.0) for axis in stages)
         given = {"family": self.architecture.family, "units": placement, "threshold_init": thresholds}
         return Architecture.model_validate({**given, **fields, **self._images})
-
-    def _walk(self, draw: Draw) -> Candidate:
-        return Walk(draw, self.run, self.architecture, self.recipe, self._images).candidate()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
 from pure_nas.space.architecture import Architecture, Family
 from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, StageAxisOf, fixed
-from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later
+from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later, with_fields_of
 from pure_nas.space.placement import UnitsAxis, expand, read_units
 from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
+from pure_nas.validation import FrozenModel
 
 UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
 """Where rates and decays that a space does not mention are taken from."""
@@ -21,34 +22,11 @@ _RATE = fixed(UNSEARCHED_RECIPE.learning_rate.trunk)
 _DECAY = fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
 
 
-class Table(BaseModel):
-    """A table of a search space file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
-
-
-class Axes(Table):
+class Axes(FrozenModel):
     """A table with an axis for each of its fields, or most."""
 
     def __getitem__(self, field: str) -> Any:
         return getattr(self, field)
-
-
-AxesT = TypeVar("AxesT", bound=Axes)
-
-
-def _with_axes_of(model: type[BaseModel], **given: Any) -> Callable[[type[AxesT]], type[AxesT]]:
-    """Decorates a table, which gets an axis for every searched field of `model` in its order; some are `given`."""
-
-    def widened(table: type[AxesT]) -> type[AxesT]:
-        axes: dict[str, Any] = {
-            name: given.get(name) or _axis_field(model, name)
-            for name, each in descriptions(model).items()
-            if each.searched and name not in table.model_fields
-        }
-        return create_model(table.__name__, __base__=table, __module__=__name__, __doc__=table.__doc__, **axes)
-
-    return widened
 
 
 def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
@@ -65,7 +43,7 @@ def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
     return Annotated[annotation, later(default)] if came_later else annotation, default
 
 
-class RunTable(Table):
+class RunTable(FrozenModel):
     """Defaults of the space, which the command line overrides."""
 
     trials: Annotated[int, Field(ge=1, le=1_000_000)] = 100
@@ -73,7 +51,7 @@ class RunTable(Table):
     batch_size: BatchSize = 128
 
 
-@_with_axes_of(Architecture)
+@with_fields_of(Architecture, _axis_field, where=lambda each: each.searched)
 class ArchitectureTable(Axes):
     """The axes of an architecture, named like the fields of `Architecture`.
 
@@ -179,8 +157,10 @@ _DecayKinds = _kinds("_DecayKinds", Annotated[DecayTable, _DECAYS], DecayTable()
 _KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
 
 
-@_with_axes_of(
+@with_fields_of(
     Recipe,
+    _axis_field,
+    where=lambda each: each.searched,
     learning_rate=(Annotated[_RateKinds | Axis[float], _kinds_or(_RateKinds, _RATES, AXIS_KEYS)], _RateKinds()),
     weight_decay=(Annotated[_DecayKinds | DecayTable, _kinds_or(_DecayKinds, _DECAYS, _KEYS_OF_DECAYS)], _DecayKinds()),
 )

@@ -1,10 +1,12 @@
-"""The error and loss of a network, and the BatchNorm statistics that it is evaluated with."""
+"""The error and loss of a network, the BatchNorm statistics that it is evaluated with, and random streams."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -13,11 +15,18 @@ from pure_nas.data import ImageSet
 from pure_nas.devices import autocast
 from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
-from pure_nas.training.seeds import generator
 
 NORM_IMAGES = 1024
 NORM_BATCH = 256
 """Training images from which BatchNorm statistics are re-estimated, and how many at a time."""
+Purpose = Literal["weights", "order", "norms", "layers"]
+"""What random numbers are drawn for; their order decides them."""
+
+
+def generator(seed: int, purpose: Purpose, step: int = 0) -> torch.Generator:
+    """The CPU generator for one purpose and step of a run, the same whatever was drawn before it."""
+    sequence = np.random.SeedSequence([seed, get_args(Purpose).index(purpose), step])
+    return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]) & 0x7FFF_FFFF_FFFF_FFFF)
 
 
 @dataclass(frozen=True)

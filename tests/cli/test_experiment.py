@@ -15,7 +15,7 @@ from pure_nas_cli import experiment_run
 from studies import Command, contents
 
 from pure_nas.plans.fixed import Trained
-from pure_nas.plans.grid.catalogue import experiment_names
+from pure_nas.plans.grid.file import EXPERIMENTS
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, Prepared
 from pure_nas.plans.plan import Listener
@@ -74,7 +74,7 @@ def test_experiments_are_listed_with_question_scales_and_cost(pure_nas: Command,
     text = " ".join(answer.stdout.split())
     assert "depth-cifar10 Is PURe more accurate than a ResNet of the same depth?" in text
     assert "smoke 12 trainings digits, 6 epochs: about 2 minutes on 2 CPU cores" in text
-    shipped = len(experiment_names())
+    shipped = len(EXPERIMENTS.places)
     assert text.count(" smoke ") == text.count(" small ") == text.count(" paper ") == shipped
 
 

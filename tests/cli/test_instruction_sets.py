@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pure_nas.space.catalogue import space_text
+from pure_nas.space.catalogue import SPACES
 
 
 def searched(folder: Path, most: str, *options: object) -> Path:
@@ -55,7 +55,7 @@ def test_the_first_command_of_the_readme_trains_with_avx2(tmp_path: Path) -> Non
 @pytest.mark.parametrize("most", ["AVX2", "DEFAULT"])
 def test_narrow_networks_train_on_photographs_of_64_pixels(tmp_path: Path, most: str) -> None:
     narrow = tmp_path / "narrow.toml"
-    wide = space_text("folder")
+    wide = SPACES.text("folder")
     narrow.write_text(wide.replace("base_width = { choices = [8, 16, 24] }", "base_width = { choices = [8, 12] }"))
     assert narrow.read_text() != wide
     images = photographs(tmp_path / "photographs")

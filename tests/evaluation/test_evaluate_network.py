@@ -1,4 +1,4 @@
-"""Whole evaluations of a small trained network."""
+"""Whole evaluations of a small trained network, and its error over a fixed mixture of noise."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +14,24 @@ import torch
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.image_set import Normalisation, resident
 from pure_nas.errors import DataError, UsageError
-from pure_nas.evaluation import NOISE_KINDS, Evaluation, Noise, Views, evaluate_network, usual_noises
+from pure_nas.evaluation import (
+    NOISE_KINDS,
+    NOISE_MIXTURE,
+    Evaluation,
+    Noise,
+    Views,
+    evaluate_network,
+    noise_error,
+    usual_noises,
+)
 from pure_nas.nn import Network
+from pure_nas.run.weights import load_trained
+from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PRODUCT
 from pure_nas.training.evaluation import evaluate
+from pure_nas.workers import Ended, InlineExecutor, Job
 
 CPU = torch.device("cpu")
 STRONG = tuple(noise for noise in usual_noises() if noise in {usual_noises([kind])[-1] for kind in NOISE_KINDS})
@@ -49,21 +65,21 @@ def test_without_noise_it_is_the_score_of_training(trained: Network, dataset: Da
 
 
 def test_curves_begin_without_noise_and_grow_stronger(found: Evaluation) -> None:
-    assert [curve.kind for curve in found.noise] == list(NOISE_KINDS)
-    for curve in found.noise:
-        assert curve.points[0].quality == found.quality
-        assert curve.points[0].noise.clean
-        strengths = [point.noise.strength for point in curve.points]
+    assert list(found.noise) == list(NOISE_KINDS)
+    for points in found.noise.values():
+        assert points[0].quality == found.quality
+        assert points[0].noise.clean
+        strengths = [point.noise.strength for point in points]
         assert strengths == sorted(strengths)
-        errors = [point.quality.error for point in curve.points[1:]]
+        errors = [point.quality.error for point in points[1:]]
         assert errors[-1] > found.quality.error
 
 
 def test_hardly_any_noise_changes_hardly_anything(trained: Network, dataset: Dataset) -> None:
     faint = (Noise("poisson", 1e7), Noise("gaussian", 1e-5), Noise("salt-and-pepper", 1e-9), Noise("speckle", 1e-5))
     plain = evaluate_network(trained, dataset.train, CPU, noises=faint)
-    for curve in plain.noise:
-        quality = curve.points[1].quality
+    for points in plain.noise.values():
+        quality = points[1].quality
         assert quality.confusion == plain.quality.confusion
         assert quality.loss == pytest.approx(plain.quality.loss, rel=0.01)
 
@@ -83,8 +99,8 @@ def test_the_batch_size_changes_no_prediction(
 ) -> None:
     asked = {"classes": dataset.classes, "noises": usual_noises(), "factors": (2.0, 0.5), "seed": 3}
     other = evaluate_network(trained, dataset.train, CPU, batch_size=batch_size, **asked)
-    for one, two in zip(found.noise, other.noise, strict=True):
-        assert [point.quality.confusion for point in one.points] == [point.quality.confusion for point in two.points]
+    for one, two in zip(found.noise.values(), other.noise.values(), strict=True):
+        assert [point.quality.confusion for point in one] == [point.quality.confusion for point in two]
     for one, two in zip(found.intensity, other.intensity, strict=True):
         assert (one.hits, one.agreement) == (two.hits, two.agreement)
         assert one.cosine == pytest.approx(two.cosine, rel=1e-5)
@@ -153,7 +169,7 @@ def test_a_sick_network_is_wrong_everywhere(trained: Network) -> None:
     found = evaluate_network(network, colours(5), CPU, noises=STRONG, views=Views("flip"), factors=(2.0,))
     assert found.viewed is not None
     assert (found.quality.unpredicted, found.quality.error, found.viewed.unpredicted) == (5, 1.0, 5)
-    assert all(point.quality.error == 1 for curve in found.noise for point in curve.points)
+    assert all(point.quality.error == 1 for points in found.noise.values() for point in points)
     assert (found.intensity[0].hits, found.intensity[0].agreement) == (0, 0)
     json.dumps(found.document(), allow_nan=False)
 
@@ -164,7 +180,7 @@ def test_few_images_are_enough(trained: Network, count: int) -> None:
         trained, colours(count), CPU, noises=STRONG, views=Views("ten-crop", (8, 9)), factors=(0.5,), batch_size=2
     )
     assert found.quality.images == count
-    assert all(point.quality.images == count for curve in found.noise for point in curve.points)
+    assert all(point.quality.images == count for points in found.noise.values() for point in points)
     json.dumps(found.document(), allow_nan=False)
 
 
@@ -212,7 +228,41 @@ def test_a_gpu_finds_nearly_the_same_and_draws_its_own_noise_from_the_seed(
     asked = {"noises": usual_noises(), "views": Views("five-crop"), "factors": (0.5,)}
     runs = [evaluate_network(trained, dataset.train, device, batch_size=size, **asked) for size in (7, 64)]
     assert runs[0].quality.error == pytest.approx(found.quality.error, abs=0.05)
-    for one, other in zip(runs[0].noise, runs[1].noise, strict=True):
-        for point, same in zip(one.points, other.points, strict=True):
+    for one, other in zip(runs[0].noise.values(), runs[1].noise.values(), strict=True):
+        for point, same in zip(one, other, strict=True):
             assert point.quality.error == pytest.approx(same.quality.error, abs=0.05)
     assert next(trained.parameters()).device.type == "cpu"
+
+
+def test_mixture_has_each_kind_at_a_mild_and_a_strong_level() -> None:
+    for kind in NOISE_KINDS:
+        mild, strong = [noise.strength for noise in NOISE_MIXTURE if noise.kind == kind]
+        assert 0 < mild < strong
+
+
+def test_it_is_the_mean_error_over_images_and_mixture(trained: Network, dataset: Dataset) -> None:
+    each = [
+        evaluate_network(trained, dataset.train, CPU, noises=(noise,), seed=5).noise[noise.kind][1].quality.error
+        for noise in NOISE_MIXTURE
+    ]
+    assert noise_error(trained, dataset.train, CPU, 5) == pytest.approx(sum(each) / len(each))
+    assert noise_error(trained, dataset.train, CPU, 5) > evaluate_network(trained, dataset.train, CPU).quality.error
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_a_job_measures_it_on_the_images_of_its_score(dataset: Dataset, tmp_path: Path, final: bool) -> None:
+    def forbidden() -> ImageSet:
+        raise AssertionError("the test images were read")
+
+    architecture = Architecture(units=(("product",),), base_width=3, in_chans=1, num_classes=3, image_size=8)
+    candidate = Candidate(architecture, Recipe.usual(PRODUCT, epochs=2, batch_size=16, crop_padding=1))
+    executor = InlineExecutor(dataset if final else replace(dataset, _load_test=forbidden), CPU)
+    executor.submit(
+        Job(number=0, candidate=candidate, directory=tmp_path, seed=3, measures=("noise_error",), final=final)
+    )
+    events = iter(executor.next_event, None)
+    found = next(event for event in events if isinstance(event, Ended)).outcome
+    network = load_trained(tmp_path / "weights.safetensors", architecture)
+    images = dataset.test() if final else dataset.validation
+    assert found.metrics["noise_error"] == noise_error(network, images, CPU, 3)
+    assert "noise_error" not in found.cost

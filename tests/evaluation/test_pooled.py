@@ -28,8 +28,8 @@ def seeds(trained: Network, dataset: Dataset) -> list[Evaluation]:
 
 def test_accuracies_are_means_between_the_lowest_and_the_highest_seed(seeds: list[Evaluation]) -> None:
     found = pooled(seeds)
-    qualities = [(each.quality, *(point.quality for point in each.noise[0].points), each.viewed) for each in seeds]
-    together = (found.quality, *(point.quality for point in found.noise[0].points), found.viewed)
+    qualities = [(each.quality, *(point.quality for point in each.noise["gaussian"]), each.viewed) for each in seeds]
+    together = (found.quality, *(point.quality for point in found.noise["gaussian"]), found.viewed)
     for quality, *each in zip(together, *qualities, strict=True):
         accuracies = [one.accuracy for one in each]
         assert accuracies[0] != accuracies[1]

@@ -1,15 +1,23 @@
+"""What an export writes: its files, and Python that a good engineer could have written."""
+
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from ruff.__main__ import find_ruff_bin
 from safetensors import safe_open
+from small_architectures import small_architectures
 from torch import nn
 
 from pure_nas.errors import RunError, UsageError
-from pure_nas.export import ExportFormat, write_export
+from pure_nas.export import About, ExportFormat, python_source, write_export
+from pure_nas.export.source import assigned_tuple, literal
 from pure_nas.nn import build
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
@@ -93,3 +101,156 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"stem\.conv\.weight is missing"):
         write_export(tmp_path, SMALL, wrapped, format="safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+HYBRID = Architecture(units=(("product", "conv"), ("conv", "product")), threshold_init=(0.0, -1.5))
+
+
+def ruff(*arguments: str, source: str) -> str:
+    command = [find_ruff_bin(), *arguments, "--isolated", "--line-length=120", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def run_source(source: str) -> dict[str, object]:
+    namespace: dict[str, object] = {"__name__": "exported"}
+    exec(compile(source, "network.py", "exec"), namespace)
+    return namespace
+
+
+awkward_text = st.text(max_size=200) | st.sampled_from(['"quoted"', "back\\slash", '"""', "it's\x00\n\r\ud800", "  "])
+
+
+@example(HYBRID, "A title", ["A note of\ntwo lines"], None)
+@example(Architecture.named("resnet50", in_chans=2, shortcut="padding"), '"', [], [f"class {i}" for i in range(1000)])
+@example(HYBRID, "\x00", ["\n"], None)
+@example(Architecture.named("pure110"), "", [], ['a"b', "it's", "both'\"", "back\\", "line\nbreak", *"fghij"])
+@given(
+    architecture=small_architectures(),
+    title=awkward_text,
+    notes=st.lists(awkward_text, max_size=2),
+    classes=st.none() | st.lists(st.text(max_size=30), min_size=12, max_size=12),
+)
+@settings(max_examples=8, deadline=None)
+def test_source_is_what_ruff_would_write(
+    architecture: Architecture, title: str, notes: list[str], classes: list[str] | None
+) -> None:
+    names = None if classes is None else (classes * 12)[: architecture.num_classes]
+    scale = [0.5] * architecture.in_chans
+    source = python_source(architecture, About(title=title, notes=notes, classes=names, mean=scale, std=scale))
+    assert ruff("format", "--diff", source=source) == ""
+    assert ruff("check", "--select=F,I", source=source) == ""
+    assert run_source(source).get("CLASSES") == (None if names is None else tuple(names))
+
+
+def test_source_has_no_long_line() -> None:
+    source = python_source(HYBRID, About(title="word " * 60, notes=["word " * 60], classes=["some class"] * 10))
+    assert ruff("check", "--select=E,F,W,I", source=source) == ""
+
+
+def test_source_mentions_its_parameters_and_its_title() -> None:
+    source = python_source(Architecture.named("pure20"), About(title="PURe20 for CIFAR-10", notes=["91 % correct."]))
+    docstring = source.split('"""')[1]
+    assert docstring.startswith("PURe20 for CIFAR-10\n\n91 % correct.\n")
+    assert "272,483 parameters" in docstring
+
+
+def test_blocks_stand_on_one_line_and_defaults_are_left_out() -> None:
+    lines = [line.strip() for line in python_source(HYBRID).splitlines()]
+    assert "BasicBlock(16, 16, ConvPU(16, 16), nn.Identity())," in lines
+    assert "BasicBlock(16, 16, conv3x3(16, 16), nn.Identity(), relu_in_block=True, relu_after_add=True)," in lines
+    assert "BasicBlock(32, 32, ConvPU(32, 32, threshold_init=-1.5), nn.Identity())," in lines
+
+
+def test_source_of_the_variants_of_a_product_unit() -> None:
+    units = (("product-complex", "log-conv"), ("plain-conv", "product"))
+    stabilised = Architecture(units=units, residual_scale=0.1, threshold_per_channel=True, zero_gamma=True)
+    source = python_source(stabilised)
+    lines = [line.strip() for line in source.splitlines()]
+    per_channel, scale = "threshold_per_channel=True", "residual_scale=0.1"
+    assert f"BasicBlock(16, 16, ComplexConvPU(16, 16), nn.Identity(), {scale})," in lines
+    assert f"BasicBlock(16, 16, LogConv(16, 16, {per_channel}), nn.Identity(), {scale})," in lines
+    assert f"BasicBlock(16, 32, conv3x3(32, 32), ProjectionShortcut(16, 32, stride=2), stride=2, {scale})," in lines
+    assert f"BasicBlock(32, 32, ConvPU(32, 32, {per_channel}), nn.Identity(), {scale})," in lines
+    network = run_source(source)["Network"]
+    assert callable(network)
+    assert network().stages[0][0].residual_scale == 0.1
+    assert "class ComplexConvPU" not in python_source(HYBRID)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "carried", "absent"),
+    [
+        (
+            Architecture.named("resnet20", shortcut="padding"),
+            ["conv3x3", "class PaddingShortcut"],
+            ["ConvPU", "class ProjectionShortcut", "class BottleneckBlock"],
+        ),
+        (Architecture.named("pure20"), ["class ConvPU", "class ProjectionShortcut"], ["conv3x3", "PaddingShortcut"]),
+        (Architecture.named("plain-conv-20"), ["conv3x3"], ["ConvPU"]),
+    ],
+    ids=["conv", "product", "plain-conv"],
+)
+def test_source_carries_only_what_the_network_uses(
+    architecture: Architecture, carried: list[str], absent: list[str]
+) -> None:
+    source = python_source(architecture)
+    assert [name for name in (*carried, *absent) if name in source] == carried
+
+
+def test_source_imports_only_pytorch_and_the_standard_library_at_its_top() -> None:
+    source = python_source(HYBRID)
+    imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
+    assert imports == [
+        "from __future__ import annotations",
+        "from collections.abc import Callable",
+        "from pathlib import Path",
+        "from typing import IO, TYPE_CHECKING",
+        "import torch",
+        "from torch import Tensor, nn",
+        "from torch.nn import functional as F",
+    ]
+    assert "pure_nas" not in source
+
+
+def test_exported_keys_are_those_of_the_network() -> None:
+    network = run_source(python_source(HYBRID))["Network"]
+    assert callable(network)
+    assert list(network().state_dict()) == list(build(HYBRID).state_dict())
+
+
+def test_writing_source_leaves_the_random_state_alone() -> None:
+    before = torch.get_rng_state()
+    python_source(HYBRID)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("in_chans", "there"), [(1, True), (2, False), (3, True)])
+def test_file_classifies_images_of_one_or_three_channels(in_chans: int, there: bool) -> None:
+    assert ("PIL" in python_source(HYBRID.model_copy(update={"in_chans": in_chans}))) is there
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"classes": ["cat"]}, "classes has 1 names for a network of 10 classes"),
+        ({"mean": [0.5] * 3}, "mean and std belong together"),
+        ({"mean": [0.5], "std": [1.0]}, "mean has 1 values for images of 3 channels"),
+        ({"mean": [0.5] * 3, "std": [1.0, 0.0, 1.0]}, "std must be above zero"),
+        ({"mean": [float("nan")] * 3, "std": [1.0] * 3}, "mean must be finite"),
+    ],
+)
+def test_constants_that_do_not_fit_are_refused(arguments: dict[str, list[float]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        python_source(HYBRID, About(**arguments))  # type: ignore[arg-type]
+
+
+@given(st.recursive(st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(), st.lists))
+@settings(deadline=None)
+def test_literals_read_back(value: object) -> None:
+    assert eval(literal(value)) == value
+
+
+def test_long_tuples_have_one_value_a_line() -> None:
+    assert assigned_tuple("MEAN", [0.5]) == ["MEAN = (0.5,)"]
+    assert assigned_tuple("CLASSES", ["a" * 120]) == ["CLASSES = (", f'    "{"a" * 120}",', ")"]

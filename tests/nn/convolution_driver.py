@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pure_nas.nn import Network
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.catalogue import load_space, space_names
+from pure_nas.space.catalogue import SPACES, load_space
 
 TOLERANCE = 1e-5
 """Relative error of a tensor in float32: sums of 100,000 terms come close to it, wrong ones are off by 0.1 and more."""
@@ -44,7 +44,7 @@ class Recorder(TorchDispatchMode):
 
 def architectures() -> Iterator[Architecture]:
     """Networks that hold every convolution of the shipped spaces and of narrow and usual members of both families."""
-    for name in space_names():
+    for name in SPACES.places:
         for in_chans, image_size in IMAGES.get(name, [(3, 32)]):
             space = load_space(name).with_images(in_chans=in_chans, num_classes=10, image_size=image_size)
             for architecture in (*space.smallest_architectures(), *space.largest_architectures()):

@@ -11,7 +11,7 @@ from optuna.trial import FixedTrial
 from pure_nas.errors import ConfigError, PureNasError, UsageError
 from pure_nas.space import catalogue
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.catalogue import default_space_for, describe_spaces, load_space, space_names, space_text
+from pure_nas.space.catalogue import SPACES, default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 
@@ -36,9 +36,9 @@ def theirs_faulty() -> str:
 
 @pytest.fixture(autouse=True)
 def _fresh_catalogue() -> Iterator[None]:
-    catalogue._places.cache_clear()
+    vars(SPACES).pop("places", None)
     yield
-    catalogue._places.cache_clear()
+    vars(SPACES).pop("places", None)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
     def declare(name: str, attribute: str) -> None:
         module = attribute if ":" in attribute else f"{__name__}:{attribute}"
-        point = EntryPoint(name, module, catalogue.ENTRY_POINT_GROUP)
+        point = EntryPoint(name, module, SPACES.group)
         monkeypatch.setattr(catalogue, "entry_points", lambda group: [point])
 
     return declare
@@ -76,15 +76,15 @@ def test_a_shipped_space_suggests_what_it_finds_again(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_space_explains_itself(name: str) -> None:
-    text = space_text(name)
+    text = SPACES.text(name)
     assert text.startswith("#")
     assert load_space(name).summary
     assert max(map(len, text.splitlines())) <= 120
 
 
 def test_the_shipped_spaces_are_listed_with_their_summaries() -> None:
-    assert space_names() == SHIPPED
-    assert [(name, source) for name, source, _ in describe_spaces()] == [(name, "pure-nas") for name in SHIPPED]
+    assert tuple(SPACES.places) == SHIPPED
+    assert {SPACES.provider(name) for name in SHIPPED} == {"pure-nas"}
 
 
 def test_the_digits_space_is_small_enough_for_a_cpu() -> None:
@@ -107,7 +107,7 @@ def test_the_digits_space_is_small_enough_for_a_cpu() -> None:
 )
 def test_each_dataset_has_a_default_space(dataset: str, space: str) -> None:
     assert default_space_for(dataset) == space
-    assert space in space_names()
+    assert space in SPACES.places
 
 
 def test_a_path_ending_in_toml_is_read(tmp_path: Path) -> None:
@@ -127,15 +127,14 @@ def test_an_unknown_space_lists_the_known_ones() -> None:
         "Or give a .toml file."
     )
     with pytest.raises(UsageError, match="There is no search space"):
-        space_text("nothing/like/it")
+        SPACES.text("nothing/like/it")
 
 
 def test_another_package_can_add_a_space_as_text(install: Callable[[str, str], None]) -> None:
     install("theirs", "theirs")
-    assert space_names() == (*SHIPPED, "theirs")
+    assert tuple(SPACES.places) == (*SHIPPED, "theirs")
     assert load_space("theirs").suggest(FixedTrial({})).architecture.unit_set == {"conv"}
-    name, _, space = describe_spaces()[-1]
-    assert (name, space.summary) == ("theirs", "theirs")
+    assert load_space("theirs").summary == "theirs"
 
 
 @pytest.mark.parametrize("as_type", [str, Path])
@@ -146,7 +145,7 @@ def test_another_package_can_add_a_space_as_a_path(
     path.write_text(TEXT)
     monkeypatch.setattr(f"{__name__}.theirs_as_text", as_type(path))
     install("theirs", "theirs_as_text")
-    assert space_text("theirs") == TEXT
+    assert SPACES.text("theirs") == TEXT
     path.unlink()
     with pytest.raises(PureNasError, match=r'Entry point "theirs" .* cannot be read'):
         load_space("theirs")
@@ -164,7 +163,7 @@ def test_another_package_can_add_a_space_as_a_path(
 )
 def test_a_faulty_entry_point_is_named(install: Callable[[str, str], None], attribute: str, message: str) -> None:
     install("theirs", attribute)
-    assert "theirs" in space_names()
+    assert "theirs" in SPACES.places
     with pytest.raises(PureNasError, match=message):
         load_space("theirs")
 
@@ -172,7 +171,7 @@ def test_a_faulty_entry_point_is_named(install: Callable[[str, str], None], attr
 def test_an_entry_point_cannot_take_a_shipped_name(install: Callable[[str, str], None]) -> None:
     install("digits", "theirs")
     with pytest.raises(PureNasError, match=r'Entry point "digits" .* a name that is already taken'):
-        space_names()
+        SPACES.text("digits")
 
 
 def test_the_installed_package_comes_before_the_folder_beside_it(
@@ -182,9 +181,9 @@ def test_the_installed_package_comes_before_the_folder_beside_it(
     package.mkdir()
     monkeypatch.setattr(catalogue.resources, "files", lambda name: package)
     with pytest.raises(PureNasError, match="lacks its search spaces"):
-        space_names()
+        SPACES.text("digits")
     for folder, name in ((tmp_path, "beside"), (package, "inside")):
         (folder / "search_spaces").mkdir()
         (folder / "search_spaces" / f"{name}.toml").write_text(TEXT)
-        catalogue._places.cache_clear()
-        assert space_names() == (name,)
+        vars(SPACES).pop("places", None)
+        assert tuple(SPACES.places) == (name,)

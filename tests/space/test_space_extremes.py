@@ -12,7 +12,7 @@ from space_samples import SMALL_SPACES, every_candidate, small_space
 from pure_nas.cost.layers import cost_of
 from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.catalogue import load_space, space_names
+from pure_nas.space.catalogue import SPACES, load_space
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import PRODUCT, get_unit
 
@@ -59,7 +59,7 @@ def test_no_network_of_a_space_is_smaller_or_larger_than_the_extremes(name: str)
         assert max(map(measure, everything)) == max(map(measure, largest))
 
 
-@pytest.mark.parametrize("name", [*SMALL_SPACES, *space_names()])
+@pytest.mark.parametrize("name", [*SMALL_SPACES, *SPACES.places])
 def test_built_networks_of_a_space_lie_between_its_extremes(name: str) -> None:
     if name in SMALL_SPACES:
         space, everything = small_space(name), every_candidate(name)

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from pure_nas.nn import Network
 from pure_nas.space.architecture import Architecture
 from pure_nas.training import evaluation
-from pure_nas.training.evaluation import evaluate, reestimate_norms
-from pure_nas.training.seeds import generator
+from pure_nas.training.evaluation import evaluate, generator, reestimate_norms
 
 
 def norms(network: nn.Module) -> list[nn.BatchNorm2d]:

@@ -23,8 +23,9 @@ from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
     from pure_nas.evaluation import Evaluation, Noise, NoiseKind
+    from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
-    from pure_nas.run.evaluated_images import Split, WantedImages
+    from pure_nas.run.images import Split, WantedImages
     from pure_nas.run.trained import Trained
 
 DOCUMENT_FILE = "evaluation.json"
@@ -117,7 +118,8 @@ def evaluate(
         say_loading()
         from pure_nas.devices import resolve_device
         from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network
-        from pure_nas.run.evaluated_images import WantedImages, images_for
+        from pure_nas.run.images import WantedImages
+        from pure_nas.run.trained import images_for
 
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
@@ -133,16 +135,17 @@ def evaluate(
     if out is not None:
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
-    networks, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
+    networks, seeds, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
     images = images_for(networks, loaded, how.keywords["views"], wanted)
-    found = [_evaluate(each, loaded, images, how) for each in networks]
+    how = partial(how, classes=loaded.classes)
+    found = [_evaluate(*each, how) for each in zip(networks, seeds, images, strict=True)]
     document = _document(networks, found, loaded, split)
     written = _write(out, document, networks, found) if out is not None else []
     if as_json:
         print(json.dumps(document, indent=2))
     else:
         named = [(each.name, evaluation) for each, evaluation in zip(networks, found, strict=True)]
-        print_evaluations(named, f"{loaded.name}, {counted(len(images), f'{split} image')}")
+        print_evaluations(named, f"{loaded.name}, {counted(len(images[0]), f'{split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
 
@@ -212,40 +215,39 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
 
 def _networks_and_images(
     names: Sequence[str], weights: Path | None, wanted: WantedImages, *, conv_twin: bool
-) -> tuple[list[Trained], Dataset]:
-    """What `names` mean, the first of them an architecture where `weights` are given, and the images to use."""
-    from pure_nas.run.evaluated_images import load_wanted
-    from pure_nas.run.images import trained_on
+) -> tuple[list[Trained], list[list[Network]], Dataset]:
+    """What `names` mean, the first of them an architecture where `weights` are given, loaded, and the images to use."""
+    from pure_nas.run.images import RunImages
     from pure_nas.run.trained import find_all_trained, find_with_conv_twins, require_file, with_weights
 
     if weights is None:
         first = find_with_conv_twins(names[0]) if conv_twin else []
         networks = [*first, *find_all_trained(names[1:] if first else names)]
-        name, size = networks[0].name, networks[0].architecture.image_size
-        return networks, load_wanted(name, networks[0].images, wanted, size)
+        seeds = [each.load_all() for each in networks]  # before images are loaded, which may take long
+        return networks, seeds, wanted.load(networks[0].name, networks[0].images, networks[0].architecture.image_size)
     if conv_twin:
         raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
     require_file(weights)
     others = find_all_trained(names[1:])
-    dataset = load_wanted(str(weights), trained_on(weights)[0], wanted)
-    return [with_weights(names[0], weights, dataset), *others], dataset
+    dataset = wanted.load(str(weights), RunImages.of_weights(weights))
+    networks = [with_weights(names[0], weights, dataset), *others]
+    return networks, [each.load_all() for each in networks], dataset
 
 
-def _evaluate(network: Trained, dataset: Dataset, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:
+def _evaluate(
+    trained: Trained, seeds: Sequence[Network], images: ImageSet, how: Callable[..., Evaluation]
+) -> Evaluation:
     """Evaluate a network, by the mean over its seeds where it was trained with several."""
     from pure_nas.evaluation import pooled
-    from pure_nas.run.evaluated_images import normalised_for
 
     found = []
-    for seed in network.seeds:
-        text = f"{network.name}: {counted(len(images), 'image')} ..."
+    for network in seeds:
+        text = f"{trained.name}: {counted(len(images), 'image')} ..."
         live = stderr.status(Text(text)) if is_live(stderr) else None
         if live is None:
             stderr.print(text, style="dim", soft_wrap=True)
         with live or nullcontext():
-            progress = _progress(network.name, live)
-            normalised = normalised_for(seed, dataset, images)
-            found.append(how(seed.network, normalised, classes=dataset.classes, progress=progress))
+            found.append(how(network, images, progress=_progress(trained.name, live)))
     return pooled(found)
 
 
@@ -283,7 +285,7 @@ def _document(
         "networks": [
             {
                 "name": network.name,
-                "weights": [str(each.weights) for each in network.seeds] if network.others else str(network.weights),
+                "weights": [*map(str, network.weights)] if len(network.weights) > 1 else str(network.weights[0]),
                 "architecture": json.loads(network.architecture.to_json()),
                 "digest": network.architecture.digest,
                 "params": cost_of(network.architecture).params,

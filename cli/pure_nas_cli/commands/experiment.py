@@ -62,7 +62,7 @@ def experiment(
         list_experiments(None if name is None else [name], as_json=as_json)
         return
     with loading():
-        from pure_nas.plans.grid.catalogue import find_experiment
+        from pure_nas.plans.grid.file import find_experiment
 
         source = find_experiment(name)
         chosen, _ = source.file.scale(scale)

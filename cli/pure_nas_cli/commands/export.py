@@ -58,10 +58,11 @@ def export(
     Example: [bold]pure-nas export runs/digits --trial best -o my_network[/bold]
     """
     with loading():
-        from pure_nas.export import choose_weights
+        from pure_nas.export import export_trained
+        from pure_nas.run.chosen import choose_trained
 
-    chosen = choose_weights(run, trial, origin=origin, seed=seed)
-    written = chosen.export(format=kind, directory=output, overwrite=overwrite)
+    chosen = choose_trained(run, trial, origin=origin, seed=seed)
+    written = export_trained(chosen, output, format=kind, overwrite=overwrite)
     if kind != "json":
         stderr.print(f"{chosen.title}. {' '.join(chosen.notes)}", soft_wrap=True)
     for path in written:

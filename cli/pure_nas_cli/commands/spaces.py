@@ -20,12 +20,12 @@ def spaces(
 
     Example: [bold]pure-nas spaces digits > my_space.toml[/bold]
     """
-    from pure_nas.space.catalogue import describe_spaces
+    from pure_nas.space.catalogue import SPACES, load_space
 
     if name is not None:
         _show(name, as_json=as_json)
         return
-    listed = describe_spaces()
+    listed = [(each, SPACES.provider(each), load_space(each)) for each in SPACES.places]
     if as_json:
         rows = [
             {"name": each, "summary": space.summary, "source": source, "architectures": space.count()}
@@ -43,10 +43,10 @@ def spaces(
 
 
 def _show(name: str, *, as_json: bool) -> None:
-    from pure_nas.space.catalogue import load_space, space_text
+    from pure_nas.space.catalogue import SPACES, load_space
 
     space = load_space(name)
-    text = space_text(name)
+    text = SPACES.text(name)
     count = space.count()
     if as_json:
         print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))

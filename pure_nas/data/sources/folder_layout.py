@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pure_nas.data.image_files import LOOSE, PassedOver, images_directly_in, subfolders
+from pure_nas.data.image_files import LOOSE, PassedOver, class_differences, contents
 from pure_nas.errors import DataError
 
 FolderPart = Literal["train", "validation", "test"]
@@ -64,10 +64,10 @@ class FolderLayout:
 def find_layout(root: Path) -> FolderLayout:
     """Find out how a folder is laid out, or raise `DataError`. Folders of images are listed, no image is read."""
     top, passed_over = _inside_archive(root), PassedOver(root)
-    _list_around(top, root, passed_over)
-    names = subfolders(top, passed_over)
+    passed_over.scan_around(top, root)
+    names = passed_over.scan(top).folders
     named = parts_among(names)
-    labelled = {name: inner for name in named if subfolders(inner := _inside_part(top / name, named[name]))}
+    labelled = {name: inner for name in named if contents(inner := _inside_part(top / name, named[name])).folders}
     folders: dict[FolderPart, Path] = {}
     for name, inner in labelled.items():
         part = named[name]
@@ -83,18 +83,23 @@ def find_layout(root: Path) -> FolderLayout:
         unused = "no folder for each class" if name in named else "neither training, validation nor test"
         passed_over.folders[passed_over.relative(top / name)] = unused
     train = folders["train"]
-    classes = _classes(train, subfolders(train, passed_over), passed_over)
+    classes = _classes(train, passed_over.scan(train).folders, passed_over)
     for name in set(names) - set(named):
-        if set(classes) <= set(subfolders(top / name)):
+        if set(classes) <= set(contents(top / name).folders):
             raise DataError(
                 f"{top / name} has the classes of {train}, but its name says neither train, validation nor test.",
                 hint="Give it such a name, add its images to one of those folders, or move it out of the dataset.",
             )
     for part, folder in folders.items():
-        _list_around(folder, top / folder.relative_to(top).parts[0], passed_over)
-        if part != "train":
-            found = _without_copies(folder, subfolders(folder, passed_over), passed_over)
-            _require_same_classes(classes, train, folder, found)
+        passed_over.scan_around(folder, top / folder.relative_to(top).parts[0])
+        if part == "train":
+            continue
+        found = _without_copies(folder, passed_over.scan(folder).folders, passed_over)
+        if faults := class_differences(found, classes):
+            raise DataError(
+                f"The classes of {folder} differ from those of {train} ({faults}).",
+                hint="Both folders need one folder of images for each class, with the same names.",
+            )
     validation, test = folders.get("validation"), folders.get("test")
     return FolderLayout(classes, train, passed_over, validation if test else None, test or validation)
 
@@ -110,18 +115,19 @@ def _without_parts(
             raise DataError(f"{top} has {' and '.join(flat)} without a folder for each class.", hint=LAYOUT_HINT)
         raise DataError(f"{top} has {' and '.join(named)}, but no folder train.", hint=LAYOUT_HINT)
     unlabelled = [name for name in names if name.lower() in _UNLABELLED]
-    for name in unlabelled:
-        passed_over.folders[passed_over.relative(top / name)] = "images without labels"
+    passed_over.folders.update({passed_over.relative(top / name): "images without labels" for name in unlabelled})
     classes = _classes(top, [name for name in names if name not in unlabelled], passed_over)
-    inside = {name: subfolders(top / name) for name in classes}
-    for name, folders in inside.items():
+    inside = {name: contents(top / name) for name in classes}
+    for name, found in inside.items():
         # A class with training and other images of its own, which must not be mixed.
-        found = parts_among(folders)
-        if "train" in found.values() and len(set(found.values())) > 1:
-            raise DataError(f"{top / name} has {' and '.join(found)}, as if it were a dataset.", hint=LAYOUT_HINT)
+        parts_inside = parts_among(found.folders)
+        if "train" in parts_inside.values() and len(set(parts_inside.values())) > 1:
+            raise DataError(
+                f"{top / name} has {' and '.join(parts_inside)}, as if it were a dataset.", hint=LAYOUT_HINT
+            )
     # Where all classes hold the same folders and nothing else, these are the classes, in parts of any name.
-    same, *others = {tuple(folders) for folders in inside.values()}
-    if not others and len(same) > 1 and not any(images_directly_in(top / name) for name in classes):
+    same, *others = {tuple(found.folders) for found in inside.values()}
+    if not others and len(same) > 1 and not any(found.images for found in inside.values()):
         few, inner = (", ".join(each[:3]) + (", ..." if len(each) > 3 else "") for each in (classes, same))
         raise DataError(
             f"{top} has {few}, all with the same folders ({inner}) and no other images: they read like parts of a "
@@ -181,7 +187,7 @@ def _inside_archive(root: Path) -> Path:
     folder = root
     while (name := _only_folder(folder)) and not parts_among([name]):
         folder = folder / name
-    inside = name or len(subfolders(folder)) > 1 or _is_wrapping(folder.name)
+    inside = name or len(contents(folder).folders) > 1 or _is_wrapping(folder.name)
     return folder if inside else root
 
 
@@ -196,20 +202,13 @@ def _inside_part(folder: Path, part: FolderPart) -> Path:
 
 def _only_folder(folder: Path) -> str:
     """The name of the only folder in a folder without images of its own; else empty."""
-    names = subfolders(folder)
-    return names[0] if len(names) == 1 and not images_directly_in(folder) else ""
-
-
-def _list_around(inner: Path, outer: Path, passed_over: PassedOver) -> None:
-    """Note what is passed over in the folders around `inner`, up to `outer`."""
-    while inner != outer:
-        inner = inner.parent
-        subfolders(inner, passed_over)
+    found = contents(folder)
+    return found.folders[0] if len(found.folders) == 1 and not found.images else ""
 
 
 def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[str, ...]:
     """The classes in a folder, two or more; images next to them are passed over."""
-    loose = images_directly_in(folder)
+    loose = len(contents(folder).images)
     names = _without_copies(folder, names, passed_over)
     if len(names) >= 2:
         if loose:
@@ -227,17 +226,7 @@ def _classes(folder: Path, names: list[str], passed_over: PassedOver) -> tuple[s
 def _without_copies(folder: Path, names: list[str], passed_over: PassedOver) -> list[str]:
     """The names without that of a folder that holds copies of all the others, as some archives do."""
     for name in names if len(names) > 2 else ():
-        if set(names) - {name} <= set(subfolders(folder / name)):
+        if set(names) - {name} <= set(contents(folder / name).folders):
             passed_over.folders[passed_over.relative(folder / name)] = "holds the other classes once more"
             return [other for other in names if other != name]
     return names
-
-
-def _require_same_classes(classes: tuple[str, ...], train: Path, part: Path, found: list[str]) -> None:
-    differences = (("missing", sorted({*classes} - {*found})), ("extra", sorted({*found} - {*classes})))
-    faults = [f"{what}: {', '.join(names)}" for what, names in differences if names]
-    if faults:
-        raise DataError(
-            f"The classes of {part} differ from those of {train} ({'; '.join(faults)}).",
-            hint="Both folders need one folder of images for each class, with the same names.",
-        )

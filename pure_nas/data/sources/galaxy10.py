@@ -23,14 +23,13 @@ import numpy as np
 
 from pure_nas.data import decoded
 from pure_nas.data.decode import Pixels, scaled
-from pure_nas.data.decoded import pixel_digest
 from pure_nas.data.disk_cache import alone, key_of, read_kept
-from pure_nas.data.raw_images import LargeImages, Opened, PixelSource
+from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, pixel_digest
 from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import by_hand, fetch, is_published
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
-from pure_nas.files import flush_to_disk
+from pure_nas.files import flush_to_disk, replacing
 from pure_nas.quantities import show_bytes
 
 _SPEC = BUILT_IN["galaxy10"]
@@ -62,9 +61,10 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     chosen = split_off_test(labels, _TEST_SHARE)[0 if part == "train" else 1]
 
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
-        del positions, skip_corrupt  # the file is unpacked whole, and is sound or is not
+        del skip_corrupt  # the file is unpacked whole, and is sound or is not
         pixels, shape, digest = _unpacked(file, labels, image_size, data_dir / "decoded")
-        return Opened(source=UnpackedImages(pixels, shape, chosen), digest=digest)
+        source = UnpackedImages(pixels, shape, chosen) if isinstance(pixels, Path) else pixels[chosen[positions]]
+        return Opened(source=source, digest=digest)
 
     return LargeImages(
         labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=_SPEC.image_size, open=open_images
@@ -151,31 +151,28 @@ class UnpackedImages(PixelSource):
     """Images of one size, read one at a time.
 
     Args:
-        pixels: a .npy file of uint8, or its contents.
-        shape: (N, C, S, S), of them.
-        chosen: (K,), int64, positions of the images in them.
+        file: a .npy file of uint8.
+        shape: (N, C, S, S), of its images.
+        chosen: (K,), int64, positions of the images in it.
     """
 
     decodes = False
 
-    def __init__(self, pixels: Path | Pixels, shape: Shape, chosen: Positions) -> None:
+    def __init__(self, file: Path, shape: Shape, chosen: Positions) -> None:
         super().__init__(shape[-1], shape[1])
-        self._pixels = pixels
+        self._file = file
         self._shape = shape
         self._chosen = chosen
 
     def pixels(self, position: int) -> Pixels:
         place, size = int(self._chosen[position]), math.prod(self._shape[1:])
-        if not isinstance(self._pixels, Path):
-            image: Pixels = self._pixels[place]
-            return image
         # Not memory-mapped: pages that were read would count as this process's memory.
         try:
-            start = self._pixels.stat().st_size - math.prod(self._shape)
-            return np.fromfile(self._pixels, np.uint8, size, offset=start + place * size).reshape(self._shape[1:])
+            start = self._file.stat().st_size - math.prod(self._shape)
+            return np.fromfile(self._file, np.uint8, size, offset=start + place * size).reshape(self._shape[1:])
         except (OSError, ValueError) as error:
             raise DataError(
-                f"The decoded images in {self._pixels} cannot be read: {reason(error)}.",
+                f"The decoded images in {self._file} cannot be read: {reason(error)}.",
                 hint="They were deleted or changed. Start again: they are decoded anew.",
             ) from error
 
@@ -220,12 +217,11 @@ def _unpacked(file: Galaxy10File, labels: Positions, size: int, folder: Path) ->
 
 def _slabs(file: Galaxy10File, size: int) -> Iterator[Pixels]:
     """All images at a size, a few at a time; warns if the file is not the published one."""
-    published = GALAXY10_FILE.checksum
-    if not is_published(file.path, published):
+    if not is_published(file.path, GALAXY10_FILE.checksum):
         _log.warning(
             "%s is not the published file: its %s differs (pure-nas datasets galaxy10). It is used as it is.",
             file.path,
-            published.partition(":")[0],
+            GALAXY10_FILE.checksum.partition(":")[0],
         )
     for slab in file.slabs():
         yield np.ascontiguousarray(scaled(slab, size).numpy())
@@ -238,8 +234,8 @@ def _write(path: Path, shape: Shape, slabs: Iterator[Pixels], what: str) -> str:
         raise OSError(errno.ENOSPC, f"only {show_bytes(free)} are free")
     _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], path.parent)
     digest, done = hashlib.sha256(repr(shape).encode()), 0
-    # Fixed names, so that what a process that was killed has left is overwritten by the next.
-    unfinished, index = path.with_name(f".{path.name}.part"), path.with_name(f".{path.stem}.json.part")
+    # A fixed name, so that what a process that was killed has left is overwritten by the next.
+    unfinished = path.with_name(f".{path.name}.part")
     try:
         with unfinished.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -252,11 +248,11 @@ def _write(path: Path, shape: Shape, slabs: Iterator[Pixels], what: str) -> str:
             flush_to_disk(file)
         entry = {"schema": _SCHEMA, "bytes": unfinished.stat().st_size, "digest": digest.hexdigest()}
         os.replace(unfinished, path)
-        index.write_text(json.dumps(entry) + "\n", encoding="utf-8")
-        os.replace(index, path.with_suffix(".json"))
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+    with replacing(path.with_suffix(".json")) as index:
+        index.write(f"{json.dumps(entry)}\n".encode())
     return digest.hexdigest()
 
 

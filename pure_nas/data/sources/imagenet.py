@@ -9,7 +9,7 @@ import logging
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, readable
 from pure_nas.data.disk_cache import keep, key_of, read_kept
-from pure_nas.data.image_files import ImageFiles, entries, is_folder, is_image, no_images
+from pure_nas.data.image_files import ImageFiles, PassedOver, class_differences, contents, list_images
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
 from pure_nas.data.sources.catalogue import BUILT_IN, Part, imagenet_classes, imagenet_names
 from pure_nas.data.split import Positions
@@ -112,29 +112,16 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
 
 
 def _list_folder(folder: Path) -> ImageFiles:
-    _require_classes({entry.name for entry in entries(folder) if is_folder(entry)}, folder)
-    names: list[bytes] = []
-    labels: list[int] = []
-    for label, identifier in enumerate(imagenet_classes()):
-        found = sorted(os.fsencode(each.name) for each in entries(folder / identifier) if is_image(each.name))
-        if not found:
-            raise no_images(f"class {_named(identifier)}", folder / identifier, hint="Unpack its archive again.")
-        names += (os.fsencode(f"{identifier}/") + name for name in found)
-        labels += [label] * len(found)
-    return ImageFiles(folder, np.array(names, dtype=np.bytes_), np.array(labels, dtype=np.int64))
+    _require_classes(contents(folder).folders, folder)
+    return list_images(folder, imagenet_classes(), PassedOver(folder), shown=_named, hint="Unpack its archive again.")
 
 
-def _require_classes(found: set[str], where: Path) -> None:
+def _require_classes(found: Iterable[str], where: Path) -> None:
     """Raise `DataError` unless exactly ImageNet's classes were found."""
     known = imagenet_classes()
-    faults = []
-    for what, names in (("missing", sorted(known.keys() - found)), ("extra", sorted(found - known.keys()))):
-        if names:
-            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-            faults.append(f"{what}: {', '.join(_named(each) for each in names[:_NAMED])}{more}")
-    if faults:
+    if faults := class_differences(found, known, shown=_named, most=_NAMED):
         raise DataError(
-            f"The classes in {where} are not the {len(known):,} of ImageNet ({'; '.join(faults)}).",
+            f"The classes in {where} are not the {len(known):,} of ImageNet ({faults}).",
             hint="Put back what is missing and move away what is extra. A subset of ImageNet, or your own images, is "
             "given as a folder: --dataset path/to/folder.",
         )
@@ -169,7 +156,7 @@ def _list_train(archive: Path, cache: Path) -> ImageFiles:
 
 def _list_classes(archive: Path) -> ImageFiles:
     inner = {os.fsdecode(name).removesuffix(".tar"): (start, size) for name, start, size in _listed(archive)}
-    _require_classes(set(inner), archive)
+    _require_classes(inner, archive)
     places: list[Place] = []
     labels: list[int] = []
     for label, identifier in enumerate(imagenet_classes()):
@@ -212,7 +199,7 @@ def _validation_labels(kit: Path) -> Positions:
         identifiers = {int(leaf["ILSVRC2012_ID"]): str(leaf["WNID"]) for leaf in leaves}
         numbers = [int(line) for line in contents[_TRUTH].split()]
         labels = {identifier: label for label, identifier in enumerate(imagenet_classes())}
-        _require_classes(set(identifiers.values()), kit)
+        _require_classes(identifiers.values(), kit)
         return np.array([labels[identifiers[number]] for number in numbers], dtype=np.int64)
     except (OSError, tarfile.TarError, zlib.error, EOFError, ValueError, LookupError, TypeError) as error:
         raise DataError(
@@ -222,28 +209,26 @@ def _validation_labels(kit: Path) -> Positions:
 
 def _listed(archive: Path, start: int = 0, end: int | None = None, within: str = "") -> list[Place]:
     """The files of `archive`, or of an archive inside it from `start` to `end`, by name; messages call it `within`."""
+    places: list[Place] = []
     try:
         with readable(f"archive {archive}"), archive.open("rb") as file:
             end = file.seek(0, os.SEEK_END) if end is None else end
             file.seek(start)
-            with tarfile.TarFile(fileobj=file) as contents:
-                found = sorted(_files(contents, end))
+            with tarfile.TarFile(fileobj=file) as files:
+                for entry in files:
+                    if entry.offset >= end:
+                        raise tarfile.ReadError(_ENDLESS)
+                    if entry.offset_data + entry.size > end:
+                        raise tarfile.ReadError(f"{entry.name} goes on behind its end")
+                    if entry.isfile():
+                        name = os.fsencode(entry.name.rsplit("/", 1)[-1])
+                        places.append((name, entry.offset_data, entry.size))
                 # A damaged header reads like the end of an archive, so that everything behind it would be lost.
-                _require_end(file, contents.offset, end)
-            return found
+                _require_end(file, files.offset, end)
     except tarfile.TarError as error:
         message = f"{within}{archive} is damaged or cut short: {error}."
         raise DataError(message[0].upper() + message[1:] if within else message, hint=_HINT) from error
-
-
-def _files(contents: tarfile.TarFile, end: int) -> Iterator[Place]:
-    for entry in contents:
-        if entry.offset >= end:
-            raise tarfile.ReadError(_ENDLESS)
-        if entry.offset_data + entry.size > end:
-            raise tarfile.ReadError(f"{entry.name} goes on behind its end")
-        if entry.isfile():
-            yield os.fsencode(entry.name.rsplit("/", 1)[-1]), entry.offset_data, entry.size
+    return sorted(places)
 
 
 def _require_end(file: BinaryIO, place: int, end: int) -> None:
@@ -259,6 +244,5 @@ def _require_end(file: BinaryIO, place: int, end: int) -> None:
 
 
 def _archived(archive: Path, places: Sequence[Place], labels: Positions) -> ImageFiles:
-    names, starts, sizes = ([place[field] for place in places] for field in range(3))
-    numbers = (np.array(each, dtype=np.int64) for each in (starts, sizes))
-    return ImageFiles(archive, np.array(names, dtype=np.bytes_), labels, *numbers)
+    names, starts, sizes = zip(*places, strict=True)
+    return ImageFiles(archive, np.array(names, dtype=np.bytes_), labels, np.array(starts), np.array(sizes))

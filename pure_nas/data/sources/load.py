@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pure_nas.data import decoded
-from pure_nas.data.dataset import Dataset, split_dataset
-from pure_nas.data.decode import in_threads, pillow_warnings_counted, scaled
-from pure_nas.data.decoded import SMALLEST_IMAGE, DecodedImages, decoded_once, pixel_digest
-from pure_nas.data.image_files import ImageFiles, PassedOver, count_images, list_images
-from pure_nas.data.image_set import ImageSet, Normalisation, resident
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.decode import in_threads, pillow_warnings_counted
+from pure_nas.data.decoded import SMALLEST_IMAGE, folder_images
+from pure_nas.data.image_files import ImageFiles, PassedOver, list_images
+from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation
 from pure_nas.data.raw_images import EncodedImages, LargeImages, PixelSource, RawImages
 from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
@@ -27,7 +31,6 @@ from pure_nas.paths import expanded, require_utf8
 
 _FOLDER_SHARE = 0.1
 """Of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
-_NAMED_FAULTS = 5
 
 
 def load_dataset(
@@ -115,65 +118,105 @@ class _Choice:
 
 
 def _load_named(spec: DatasetSpec, data_dir: Path, choice: _Choice) -> Dataset:
-    raw = spec.read(data_dir, "train")
-    images, digest, skipped, decoded_size = _read(raw, choice.limited(raw.labels), choice)
-    count, usual = len(images), spec.validation
-    usual_count = round(usual * count) if isinstance(usual, float) else min(usual, count // 10)
-    again = replace(choice, image_size=images.image_size)
+    def usual(count: int) -> int:
+        share = spec.validation
+        return round(share * count) if isinstance(share, float) else min(share, count // 10)
+
+    known = partial(Dataset, name=spec.name, flip=spec.flip, turns=spec.turns, test_size=spec.test_size)
+    return _dataset(known, spec.read(data_dir, "train"), choice, usual, partial(_named_test, spec, data_dir))
+
+
+def _named_test(spec: DatasetSpec, data_dir: Path, in_chans: int) -> RawImages | LargeImages:
+    del in_chans
+    return spec.read(data_dir, "test")
+
+
+def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
+    """A folder of images, whose labels are assumed to survive flips and turns, which the recipe decides on."""
+    layout, cache = find_layout(root), data_dir / "decoded"
+    classes, passed_over = layout.classes, layout.passed_over
+    for name in classes:
+        require_utf8(name, "The name of the class")
+    files, test_size = list_images(layout.train, classes, passed_over), 0
+    total = len(files)
+    if layout.whole:
+        outside, test = split_off_test(files.labels, _FOLDER_SHARE, at_least=1)
+        files, test_size = files.take(outside), len(test)
+    elif layout.test:
+        test_size = sum(1 for name in classes for _ in passed_over.images_below(layout.test / name))
+    n_train = len(files)
+    n_used = min(n_train, choice.limit or n_train)
+    if layout.validation is not None:
+        if choice.validation is not None:
+            raise UsageError(
+                f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
+                hint="Leave it out, or move the images of that folder into train.",
+            )
+        more = list_images(layout.validation, classes, passed_over)
+        names, labels = np.concatenate([files.names, more.names]), np.concatenate([files.labels, more.labels])
+        files = ImageFiles(root, names, labels)
     known = partial(
         Dataset,
-        name=spec.name,
-        classes=raw.classes,
-        flip=spec.flip,
-        turns=spec.turns,
-        skipped=skipped,
-        test_size=spec.test_size,
-        decoded_size=decoded_size,
+        name=root.resolve().name,
+        flip=True,
+        turns=True,
+        test_size=test_size,
+        passed_over=passed_over.in_words(),
     )
-    train, validation = choice.split(images.labels.numpy(), usual_count)
-    load_test = partial(_load_named_test, spec, data_dir, raw.classes, raw.in_chans, again)
-    return split_dataset(known, images, train, validation, seed=choice.seed, digest=digest, load_test=load_test)
+    return _dataset(
+        known,
+        folder_images(files, classes, cache),
+        choice,
+        # A tenth of the folder, test images included.
+        lambda _: round(_FOLDER_SHARE * total / n_train * n_used),
+        partial(_folder_test, layout, cache) if test_size else None,
+        n_train=n_train,
+    )
 
 
-def _load_named_test(
-    spec: DatasetSpec,
-    data_dir: Path,
-    classes: tuple[str, ...],
-    in_chans: int,
-    choice: _Choice,
-    normalisation: Normalisation,
-) -> ImageSet:
-    raw = spec.read(data_dir, "test")
-    if raw.classes != classes or raw.in_chans != in_chans:
+def _folder_test(layout: FolderLayout, cache: Path, in_chans: int) -> LargeImages:
+    files = list_images(layout.test or layout.train, layout.classes, PassedOver(layout.passed_over.root))
+    if layout.whole:
+        files = files.take(split_off_test(files.labels, _FOLDER_SHARE, at_least=1)[1])
+    return folder_images(files, layout.classes, cache, in_chans)
+
+
+class _Read(NamedTuple):
+    """The images of a part that are used, and their positions in it, (K,), int64."""
+
+    images: ImageSet
+    kept: Positions
+    digest: str
+    skipped: int
+    decoded_size: int | None
+
+
+def _read(part: RawImages | LargeImages, chosen: Positions, image_size: int | None, skip_corrupt: bool) -> _Read:
+    """The images at the positions `chosen`, without corrupt ones: in memory if they fit."""
+    size = image_size or part.image_size
+    opened = part.open(size, chosen, skip_corrupt)
+    source, kept = opened.source, chosen[~np.isin(chosen, list(opened.corrupt))]
+    lost = sorted(set(part.labels[chosen].tolist()) - set(part.labels[kept].tolist()))
+    if lost:
         raise DataError(
-            f"The test part of {spec.name} does not match its train part: {len(raw.classes)} classes and "
-            f"{raw.in_chans} channels, not {len(classes)} and {in_chans}.",
-            hint="The loader of this dataset has to change.",
+            f"Every image of these classes is corrupt: {', '.join(part.classes[label] for label in lost)}.",
+            hint="Replace the images; the classes of a folder of your own can be removed as well.",
         )
-    return _read(raw, np.arange(len(raw.labels)), choice)[0].normalised(normalisation)
-
-
-def _read(raw: RawImages | LargeImages, chosen: Positions, choice: _Choice) -> tuple[ImageSet, str, int, int | None]:
-    """Images in memory if they fit, their digest, how many corrupt ones are left out, and `Dataset.decoded_size`."""
-    plain = Normalisation.none(raw.in_chans)
-    if isinstance(raw, RawImages):
-        pixels, native = scaled(raw.images[chosen], choice.image_size), int(raw.images.shape[-1])
-        images = resident(pixels, torch.from_numpy(raw.labels[chosen]), plain)
-        return images, pixel_digest(pixels.numpy()), 0, native if native != images.image_size else None
-    size = choice.image_size or raw.image_size
-    opened = raw.open(size, chosen, choice.skip_corrupt)
-    source = opened.source
-    kept = chosen[~np.isin(chosen, list(opened.corrupt))]
-    _require_every_class(raw.classes, raw.labels[chosen], raw.labels[kept], hint="Replace the images.")
-    labels = torch.from_numpy(raw.labels[kept])
-    if len(kept) * source.in_chans * source.size**2 <= decoded.RESIDENT_BYTES:
-        images = resident(_held(source, kept), labels, plain, image_size=size)
+    if isinstance(source, PixelSource):
+        fits = len(kept) * source.in_chans * source.size**2 <= decoded.RESIDENT_BYTES
+        pixels = HeldPixels(_held(source, kept)) if fits and not opened.stream else StreamedPixels(source)
     else:
-        streamed = StreamedPixels(source)
-        images = ImageSet(streamed, labels, plain, positions=torch.from_numpy(kept), image_size=size)
+        pixels = HeldPixels(torch.from_numpy(source))
+    images = ImageSet(
+        pixels,
+        torch.from_numpy(part.labels[kept]),
+        Normalisation.none(pixels.in_chans),
+        positions=torch.from_numpy(kept) if isinstance(pixels, StreamedPixels) else None,
+        image_size=size,
+    )
     # Encoded images are decoded at the stored size. Other sources have images of one size, which they scale.
-    scales = not isinstance(source, EncodedImages) and size == source.size != raw.image_size
-    return images, opened.digest, len(chosen) - len(kept), raw.image_size if scales else None
+    scales = not isinstance(source, EncodedImages) and 0 < part.image_size != size == images.stored_size
+    return _Read(images, kept, opened.digest, len(chosen) - len(kept), part.image_size if scales else None)
 
 
 def _held(source: PixelSource, positions: Positions) -> Tensor:
@@ -188,91 +231,70 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
     return torch.from_numpy(pixels)
 
 
-def _load_folder(root: Path, data_dir: Path, choice: _Choice) -> Dataset:
-    """A folder of images, whose labels are assumed to survive flips and turns, which the recipe decides on."""
-    layout, cache = find_layout(root), data_dir / "decoded"
-    classes, passed_over = layout.classes, layout.passed_over
-    for name in classes:
-        require_utf8(name, "The name of the class")
-    listing = list_images(layout.train, classes, passed_over)
-    count = len(listing)
-    if layout.whole:
-        kept, test = split_off_test(listing.labels, _FOLDER_SHARE, at_least=1)
-        listing, test_size = listing.take(kept), len(test)
+def _dataset(
+    known: partial[Dataset],
+    part: RawImages | LargeImages,
+    choice: _Choice,
+    usual: Callable[[int], int],
+    read_test: Callable[[int], RawImages | LargeImages] | None,
+    *,
+    n_train: int | None = None,
+) -> Dataset:
+    """The dataset of all images but those of the test part.
+
+    Args:
+        known: makes it from what the images say.
+        usual: how many of a number of sound images are set aside for validation.
+        read_test: reads the test part, for networks of so many channels.
+        n_train: how many of the images, the first, are to train on (default: all, of which some are set aside).
+    """
+    limited = choice.limited(part.labels[:n_train])
+    chosen = limited if n_train is None else np.concatenate([limited, np.arange(n_train, len(part.labels))])
+    read = _read(part, chosen, choice.image_size, choice.skip_corrupt)
+    labels = part.labels[read.kept]
+    if n_train is None or n_train == len(part.labels):
+        train, validation = choice.split(labels, usual(len(labels)))
     else:
-        test_size = count_images(layout.test, classes, passed_over) if layout.test else 0
-    # A tenth of the folder, test images included.
-    share = _FOLDER_SHARE * count / len(listing)
-    listing = listing.take(choice.limited(listing.labels))
-    n_train = len(listing)
-    if layout.validation is not None:
-        if choice.validation is not None:
-            raise UsageError(
-                f"validation = {choice.validation!r} cannot be used: {layout.validation} holds the validation images.",
-                hint="Leave it out, or move the images of that folder into train.",
-            )
-        more = list_images(layout.validation, classes, passed_over)
-        names = np.concatenate([listing.names, more.names])
-        listing = ImageFiles(root, names, np.concatenate([listing.labels, more.labels]))
-    images, read = _read_listing(listing, classes, choice, None, cache)
-    if layout.validation is None:
-        train, validation = choice.split(images.labels.numpy(), round(share * n_train))
-    else:
-        n_train -= sum(position < n_train for position in read.corrupt)
-        train, validation = np.arange(n_train), np.arange(n_train, len(images))
-    again = replace(choice, image_size=read.image_size)
-    known = partial(
-        Dataset,
-        name=root.resolve().name,
-        classes=classes,
-        flip=True,
-        turns=True,
-        skipped=len(read.corrupt),
-        test_size=test_size,
-        passed_over=passed_over.in_words(),
+        train, validation = np.flatnonzero(read.kept < n_train), np.flatnonzero(read.kept >= n_train)
+    training = read.images.subset(torch.from_numpy(train))
+    normalisation = Normalisation.from_histogram(training.histogram(choice.seed))
+    whole = read.images.normalised(normalisation)
+    in_chans, size = whole.pixels.in_chans, whole.image_size
+    facts = json.dumps([part.classes, in_chans, size, read.digest, len(train)])
+    fingerprint = hashlib.sha256(facts.encode())
+    for numbers in (labels, train, validation):
+        fingerprint.update(np.ascontiguousarray(numbers).data)
+    test_facts = known.keywords["name"], part.classes, in_chans, size, choice.skip_corrupt, normalisation
+    return known(
+        classes=part.classes,
+        in_chans=in_chans,
+        image_size=size,
+        skipped=read.skipped,
+        decoded_size=read.decoded_size,
+        mean=normalisation.mean,
+        std=normalisation.std,
+        train=training.normalised(normalisation),
+        validation=whole.subset(torch.from_numpy(validation)),
+        fingerprint=fingerprint.hexdigest()[:16],
+        _train_and_validation=whole,
+        _load_test=partial(_load_test, read_test, *test_facts) if read_test else None,
     )
-    load_test = partial(_load_folder_test, root, layout, again, read.in_chans, cache) if test_size else None
-    return split_dataset(known, images, train, validation, seed=choice.seed, digest=read.digest, load_test=load_test)
 
 
-def _load_folder_test(
-    root: Path, layout: FolderLayout, choice: _Choice, in_chans: int, cache: Path, normalisation: Normalisation
+def _load_test(
+    read_test: Callable[[int], RawImages | LargeImages],
+    name: str,
+    classes: tuple[str, ...],
+    in_chans: int,
+    image_size: int,
+    skip_corrupt: bool,
+    normalisation: Normalisation,
 ) -> ImageSet:
-    listing = list_images(layout.test or layout.train, layout.classes, PassedOver(root))
-    if layout.whole:
-        listing = listing.take(split_off_test(listing.labels, _FOLDER_SHARE, at_least=1)[1])
-    return _read_listing(listing, layout.classes, choice, in_chans, cache)[0].normalised(normalisation)
-
-
-def _read_listing(
-    listing: ImageFiles, classes: tuple[str, ...], choice: _Choice, in_chans: int | None, cache: Path
-) -> tuple[ImageSet, DecodedImages]:
-    """The files that are not corrupt; corrupt ones are an error unless they are to be skipped."""
-    read = decoded_once(listing, choice.image_size, in_chans, cache)
-    if read.corrupt and not choice.skip_corrupt:
-        some = list(read.corrupt.items())[:_NAMED_FAULTS]
-        named = ", ".join(f"{listing.relative(position)} ({reason})" for position, reason in some)
-        more = len(read.corrupt) - _NAMED_FAULTS
+    part = read_test(in_chans)
+    if part.classes != classes or part.in_chans != in_chans:
         raise DataError(
-            f"{len(read.corrupt)} of {len(listing)} images in {listing.root} are corrupt: {named}"
-            + (f" and {more} more." if more > 0 else "."),
-            hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
+            f"The test part of {name} does not match its train part: {len(part.classes)} classes and {part.in_chans} "
+            f"channels, not {len(classes)} and {in_chans}.",
+            hint="The loader of this dataset has to change.",
         )
-    sound = listing.take(np.array([i for i in range(len(listing)) if i not in read.corrupt]))
-    hint = "Replace the images, or remove the classes."
-    _require_every_class(classes, listing.labels, sound.labels, where=f" in {listing.root}", hint=hint)
-    plain, labels = Normalisation.none(read.in_chans), torch.from_numpy(sound.labels)
-    if read.pixels is not None:
-        return resident(torch.from_numpy(read.pixels), labels, plain), read
-    source = EncodedImages(sound, read.image_size, read.in_chans)
-    return ImageSet(StreamedPixels(source), labels, plain), read
-
-
-def _require_every_class(
-    classes: tuple[str, ...], before: Positions, sound: Positions, *, where: str = "", hint: str
-) -> None:
-    """Raise `DataError` if a class has no images left once corrupt ones are skipped."""
-    lost = sorted(set(before.tolist()) - set(sound.tolist()))
-    if lost:
-        names = ", ".join(classes[label] for label in lost)
-        raise DataError(f"Every image of these classes{where} is corrupt: {names}.", hint=hint)
+    return _read(part, np.arange(len(part.labels)), image_size, skip_corrupt).images.normalised(normalisation)

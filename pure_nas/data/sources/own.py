@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -98,23 +98,21 @@ def own_dataset(
 class _Read:
     """Reads a part when it is first wanted, and keeps it; can be pickled where the images can."""
 
-    parts: dict[Part, OwnImages | None]
+    parts: dict[Part, OwnImages | RawImages | None]
     classes: tuple[str, ...] | None
     image_size: int | None
-    kept: dict[Part, RawImages] = field(default_factory=dict)
 
     def __call__(self, data_dir: Path, part: Part) -> RawImages:
         from pure_nas.data.raw_images import RawImages
 
-        if part not in self.kept:
-            images = self.parts[part]
-            if images is None:
-                raise DataError("This dataset has no test images.", hint="Give them: own_dataset(train, test).")
+        images = self.parts[part]
+        if images is None:
+            raise DataError("This dataset has no test images.", hint="Give them: own_dataset(train, test).")
+        if not isinstance(images, RawImages):
             pixels, labels = _all(images, self.image_size)
-            self.classes = self.classes or tuple(str(label) for label in range(int(labels.max(initial=0)) + 1))
-            self.kept[part] = RawImages(pixels, labels, self.classes)
-            self.parts[part] = None
-        return self.kept[part]
+            self.classes = self.classes or tuple(map(str, range(int(labels.max(initial=0)) + 1)))
+            images = self.parts[part] = RawImages(pixels, labels, self.classes)
+        return images
 
 
 def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -137,19 +135,16 @@ def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArra
         labels.append(label)
     if not rows:
         raise DataError("There are no images.")
-    return np.stack(rows), _labels(labels)
+    return np.ascontiguousarray(rows), _labels(labels)
 
 
 def _of_pillow(image: Image.Image, size: int | None) -> NDArray[np.uint8]:
     """(C, S, S): grey where the image is, else red, green and blue."""
-    from pure_nas.data import preprocessing
+    from pure_nas.data.decode import to_pixels
 
     if size is None and image.width != image.height:
         raise DataError(f"An image is of {image.width} x {image.height} pixels, not a square.", hint=_SIZE_HINT)
-    mode = "L" if image.mode in ("1", "L", "I", "I;16") else "RGB"
-    square = preprocessing.square(preprocessing.in_mode(preprocessing.upright(image), mode), size or image.width)
-    pixels = np.array(square, dtype=np.uint8)
-    return pixels[None] if mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return to_pixels(image, size or image.width, 1 if image.mode in ("1", "L", "I", "I;16") else 3)
 
 
 def _pixels(values: NDArray[Any], *, dimensions: int) -> NDArray[np.uint8]:

@@ -76,13 +76,18 @@ class FusedBottleneckBlock(BottleneckBlock):
 def _tail(
     block: BasicBlock | BottleneckBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0
 ) -> Tensor:
-    """Norm, unit and norm of `block`, times `scale`, the skip where there is one, and a ReLU where `relu`.
+    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
-    A ReLU before a product unit changes nothing: its threshold is above zero.
+    Running statistics move as in `nn.BatchNorm2d`. A ReLU before a product unit changes nothing: its threshold is above
+    zero. On the CPU the result is float32, and float64 where c is.
     """
-    assert isinstance(block.unit, FusedConvPU)
-    product_tail = _product_tail if c.device.type == "cpu" else triton_block.product_tail
-    return product_tail(c, skip, block.norm1, block.unit, block.norm2, relu, scale)
+    norm1, unit, norm2 = block.norm1, block.unit, block.norm2
+    assert isinstance(unit, FusedConvPU)
+    if c.device.type != "cpu":
+        return triton_block.product_tail(c, skip, norm1, unit, norm2, relu, scale)
+    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, *scaled(norm2, scale)
+    out: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), *parameters)
+    return F.relu(out) if relu else out
 
 
 def _can_fuse(block: BasicBlock | BottleneckBlock, x: Tensor) -> bool:
@@ -107,27 +112,6 @@ def _has_hooks(module: nn.Module) -> bool:
     return bool(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
     )
-
-
-def _product_tail(
-    c: Tensor,
-    skip: Tensor | None,
-    norm1: nn.BatchNorm2d,
-    unit: ConvPU,
-    norm2: nn.BatchNorm2d,
-    relu: bool,
-    scale: float = 1.0,
-) -> Tensor:
-    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
-
-    Running statistics move as in `nn.BatchNorm2d`.
-
-    Shape:
-        c (N, C, H, W), skip and result (N, C', H', W'). The result is float32, and float64 where c is.
-    """
-    parameters = norm1.weight, norm1.bias, unit.weight, unit.theta, *scaled(norm2, scale)
-    out: Tensor = _ProductTail.apply(c, skip, (norm1, unit, norm2), *parameters)
-    return F.relu(out) if relu else out
 
 
 class _ProductTail(torch.autograd.Function):

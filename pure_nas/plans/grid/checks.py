@@ -13,14 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from pure_nas.errors import nearest
-from pure_nas.plans.grid.entries import Entry, chosen, entries_of
-from pure_nas.plans.grid.fields import GridTable, TableOf
 from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.grid.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.space.field import FieldFaults, Path
 
 USUAL = "usual"
 """What the recipe of a file is called that gives none."""
-_LONGEST_NAME = 60
 MOST = 10_000
 """Networks by recipes that a file may have."""
 
@@ -44,21 +42,27 @@ def _table(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _mentions(tables: Mapping[str, Any], key: str) -> Iterator[tuple[str, int, str]]:
+    """Each name that a table, also a faulty one, lists as `key`: the table's name, the place in its list, the name."""
+    for table, content in tables.items():
+        given = _table(content).get(key)
+        listed = given if isinstance(given, list) else [given]
+        yield from ((table, index, name) for index, name in enumerate(listed) if isinstance(name, str))
+
+
 def _lengths(table: object) -> list[int]:
     """How many values each field of a table has that is written as { each = [...] }."""
     each = (_table(field).get("each") for field in _table(table).values())
     return [len(values) for values in each if isinstance(values, list) and values]
 
 
-def check_names_and_effects(
-    data: Mapping[str, Any], found: FieldFaults, networks_of: TableOf, recipes_of: TableOf, *, effects: bool
-) -> None:
+def check_names_and_effects(data: Mapping[str, Any], found: FieldFaults, *, effects: bool) -> None:
     """Note names that refer to nothing, that occur twice or cannot be shown, and what is set but never used.
 
     With `effects`, what has no effect is a fault, and so are scales that train nothing and warm-ups that would not end.
     """
-    networks = _Tables("networks", data.get("networks"), networks_of, found)
-    recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), recipes_of, found)
+    networks = _Tables("networks", data.get("networks"), NetworkTable, found)
+    recipes = _Tables("recipes", data.get("recipes", {USUAL: {}}), RecipeTable, found)
     if not recipes.names:
         recipes.names.add(USUAL)
     reference = data.get("reference")
@@ -66,19 +70,12 @@ def check_names_and_effects(
         networks.require_reference(reference, recipes)
     networks.require_comparable(recipes)
     recipes.require_comparable(None)
-    for name, listed in networks.written("recipes"):
-        for index, recipe in enumerate(listed):
-            recipes.require(recipe, ("networks", name, "recipes", index))
+    for name, index, recipe in _mentions(networks.raw, "recipes"):
+        recipes.require(recipe, ("networks", name, "recipes", index))
     scales = _table(data.get("scales"))
-    for name, scale in scales.items():
-        _check_name(name, ("scales", name), found)
-        if not is_folder_name(str(name)):
-            found.add(("scales", name), "it names a folder: no / or \\ in it, and no . at its beginning")
-        for key, known in (("networks", networks), ("recipes", recipes)):
-            wanted = _table(scale).get(key)
-            for index, label in enumerate(wanted if isinstance(wanted, list) else []):
-                if isinstance(label, str):
-                    known.require(label, ("scales", name, key, index))
+    for known in (networks, recipes):
+        for name, index, label in _mentions(scales, known.key):
+            known.require(label, ("scales", name, known.key, index))
     if effects:
         _check_effects(data, scales, networks, recipes, found)
 
@@ -86,19 +83,18 @@ def check_names_and_effects(
 class _Tables:
     """The networks or recipes of a file, however faulty: names of tables and entries, and entries that can be read."""
 
-    def __init__(self, key: str, raw: object, reader: TableOf, found: FieldFaults) -> None:
-        self._key = key
+    def __init__(self, key: str, raw: object, model: type[GridTable], found: FieldFaults) -> None:
+        self.key = key
         self._found = found
-        self._raw = _table(raw)
+        self.raw = _table(raw)
         self._unreadable = raw is not None and not isinstance(raw, Mapping)
-        self.names: set[str] = set(self._raw)
+        self.names: set[str] = set(self.raw)
         self._tables: dict[str, GridTable] = {}
         self._beginnings: list[str] = []
         """How the labels of entries of faulty tables may begin: with the table's name, or that of a network."""
-        for name, table in self._raw.items():
-            _check_name(name, (key, name), found)
+        for name, table in self.raw.items():
             try:
-                self._tables[name] = reader.read(table)
+                self._tables[name] = model.model_validate(table)
             except ValidationError:
                 bases = _table(table).get("base")
                 listed = bases.get("each") if isinstance(bases, Mapping) else bases
@@ -117,32 +113,23 @@ class _Tables:
     @property
     def complete(self) -> bool:
         """Whether every table can be read."""
-        return not self._unreadable and len(self._tables) == len(self._raw)
-
-    def written(self, key: str) -> Iterator[tuple[str, list[str]]]:
-        """What each table, also a faulty one, lists as `key`: a name or several."""
-        for name, table in self._raw.items():
-            given = _table(table).get(key)
-            listed = [given] if isinstance(given, str) else given
-            if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
-                yield name, listed
+        return not self._unreadable and len(self._tables) == len(self.raw)
 
     def require(self, name: str, path: Path) -> None:
         """Note it where nothing is called `name`, nor can be in a faulty table."""
         possible = self._unreadable or any(name.startswith(f"{each} ") for each in self._beginnings)
         if name not in self.names and not possible:
-            self._found.add(path, f'"{name}" is none of the {self._key}; {nearest(name, self.names)}')
+            self._found.add(path, f'"{name}" is none of the {self.key}; {nearest(name, self.names)}')
 
     def require_comparable(self, recipes: _Tables | None) -> None:
         """Note where what a table is compared with, with a recipe or not, does not exist, is itself, or not paired."""
-        for name, listed in self.written("against"):
-            for written in listed:
-                path = (self._key, name, "against")
-                against = self._compared(written, recipes, path, [name])
-                own = [entry for entry in self.entries if entry.table == name]
-                others = [other for each in own for other in self.entries if other.named(against, each.index)]
-                if against == written and own and others == own:
-                    self._found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
+        for name, _, written in _mentions(self.raw, "against"):
+            path = (self.key, name, "against")
+            against = self._compared(written, recipes, path, [name])
+            own = [entry for entry in self.entries if entry.table == name]
+            others = [other for each in own for other in self.entries if other.named(against, each.index)]
+            if against == written and own and others == own:
+                self._found.add(path, f'compares "{written}" with itself; against = [] compares it with nothing')
 
     def require_reference(self, written: str, recipes: _Tables) -> None:
         """Note it where there is no such reference, or where a table that is compared with it cannot be paired."""
@@ -167,17 +154,6 @@ class _Tables:
             if name != network and own is not None and size not in (1, own):
                 self._found.add(path, f"{network} has {size} entries for {own} of {name}; they are paired in order")
         return network
-
-
-def is_folder_name(name: str) -> bool:
-    """Whether a name can be that of a folder, here and not elsewhere."""
-    return not name.startswith(".") and not set(name) & {"/", "\\"}
-
-
-def _check_name(name: object, path: Path, found: FieldFaults) -> None:
-    text = str(name)
-    if not text.strip() or not text.isprintable() or len(text) > _LONGEST_NAME:
-        found.add(path, f"a name has 1 to {_LONGEST_NAME} printable characters")
 
 
 def _check_effects(

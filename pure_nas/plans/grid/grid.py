@@ -1,9 +1,10 @@
-"""The grid: every network by every recipe that it is trained by, with what each is compared with."""
+"""The grid: every network by every recipe that it is trained by, what each is compared with, and its trainings."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +13,18 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
-from pure_nas.plans.grid.entries import Entry, architecture_of, recipe_of
+from pure_nas.plans.fixed import Training
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.grid.tables import Entry, architecture_of, recipe_of
+from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import faults
+
+EXPERIMENT_FILE = "experiment.toml"
+"""The experiment file as it was read."""
+TRAINING_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
 
 
 @dataclass(frozen=True)
@@ -125,3 +132,36 @@ def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:
         alone = name and counted[name.lower()] == 1
         digest = hashlib.sha256(cell.label.encode()).hexdigest()[:6]
         yield replace(cell, folder=name if alone else f"{name}-{digest}".strip("-"))
+
+
+def training_of(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Training:
+    """The training of a cell from a seed; equal cells share theirs."""
+    digest = cell.candidate.digest
+    paths = [run.path / "trials" / f"{folder}-seed{seed}" for folder in grid.folders[digest]]
+    path = max(paths, key=lambda path: path.is_dir() + (path / "result.json").is_file())
+    first = grid.distinct[digest]  # of those that train the same
+    directory = TrialDirectory(path, seed, damaged_hint=TRAINING_DAMAGED_HINT)
+    return Training(first.label, first.candidate, seed, directory)
+
+
+def trainings_of(run: RunDirectory, grid: Grid) -> Iterator[Training]:
+    """Every training: all networks from the first seed, then from the second, so that a part of them says something."""
+    for seed in range(1, grid.seeds + 1):
+        for cell in grid.distinct.values():
+            yield training_of(run, grid, cell, seed)
+
+
+def seconds_of_epochs(run: RunDirectory, grid: Grid) -> dict[str, float]:
+    """How long an epoch took, scoring included, of each network that has been trained for one or more, by digest."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for training in trainings_of(run, grid):
+        seconds = (record.get("seconds") for record in training.directory.curve())
+        found[training.digest] += [each for each in seconds if isinstance(each, float)]
+    return {digest: statistics.median(seconds) for digest, seconds in found.items() if seconds}
+
+
+def seeds_ended(run: RunDirectory) -> int:
+    """The highest seed from which a training has ended, also where the run is asked for fewer now."""
+    names = (path.parent.name for path in run.path.glob("trials/*/result.json"))
+    seeds = (name.rpartition("-seed")[2] for name in names)
+    return max((int(seed) for seed in seeds if seed.isdecimal()), default=0)

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     Field,
-    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
@@ -19,12 +18,13 @@ from pydantic import (
 from pure_nas.space.architecture import BaseWidth
 from pure_nas.space.field import FieldFaults, note_repeats
 from pure_nas.space.recipe import BatchSize, CropPadding, Epochs
-from pure_nas.space.tables import Table
+from pure_nas.validation import FrozenModel
 
 MOST_SEEDS = 1000
 _MISLEADING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2028\u2029\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of writing, or end a line where an editor shows none."""
 _MOST = 1e7
+_LONGEST_NAME = 60
 
 
 def _legible(text: str, allowed: str = "\t") -> str:
@@ -33,6 +33,23 @@ def _legible(text: str, allowed: str = "\t") -> str:
         if (unicodedata.category(character) == "Cc" and character not in allowed) or character in _MISLEADING:
             raise ValueError(f"must be a line of text, but has the control character U+{ord(character):04X}")
     return text
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a name can be that of a folder, here and not elsewhere."""
+    return not name.startswith(".") and not set(name) & {"/", "\\"}
+
+
+def _short(name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise ValueError(f"a name has 1 to {_LONGEST_NAME} printable characters")
+    return name
+
+
+def _of_folder(name: str) -> str:
+    if not is_folder_name(name):
+        raise ValueError("it names a folder: no / or \\ in it, and no . at its beginning")
+    return name
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -49,14 +66,11 @@ def _possible(noise: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     for index, share in enumerate(shares if isinstance(shares, list) else []):
         if isinstance(share, int | float) and 1 < share <= _MOST:
             faults.add(("salt-and-pepper", index), f"is a share of pixels, so at most 1, got {share:g}")
-    try:
-        noise = handler(noise)
-    except ValidationError as error:
-        faults.extend((), error)
-    faults.raise_any()
-    return noise
+    return faults.raise_with(handler, noise)
 
 
+Name = Annotated[str, AfterValidator(_short)]
+FolderName = Annotated[Name, AfterValidator(_of_folder)]
 Line = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_legible)]
 Words = Annotated[str, Field(max_length=1000), AfterValidator(partial(_legible, allowed="\t\n"))]
 Accuracy = Annotated[float, Field(gt=0, lt=1)]
@@ -72,7 +86,7 @@ Noises = Annotated[
 ]
 
 
-class ViewsTable(Table):
+class ViewsTable(FrozenModel):
     """Test-time views, see `pure_nas.evaluation.Views`; its sizes are relative here to what a network is shown."""
 
     crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
@@ -90,7 +104,7 @@ class ViewsTable(Table):
         return self
 
 
-class Scale(Table):
+class Scale(FrozenModel):
     """How large an experiment is made. What is left out is as in the experiment, in its dataset, or all."""
 
     cost: Line  # what it takes, in words and with the machine

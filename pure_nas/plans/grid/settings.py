@@ -14,8 +14,7 @@ from pure_nas.data import dataset_names
 from pure_nas.errors import UsageError
 from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
 from pure_nas.paths import absolute, expanded
-from pure_nas.plans.grid.catalogue import ExperimentSource
-from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.grid.grid import Grid
 from pure_nas.plans.grid.scale import MOST_SEEDS, EvaluationName, Scale
 from pure_nas.plans.settings import placed

@@ -11,8 +11,7 @@ from heard import Heard
 
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
-from pure_nas.plans.grid.catalogue import ExperimentSource
-from pure_nas.plans.grid.file import ExperimentFile
+from pure_nas.plans.grid.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.grid.settings import ExperimentSettings
 from pure_nas.plans.grid.setup import Experiment, opened, prepare
 from pure_nas.run.directory import RunDirectory

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation import CROPS, NOISE_KINDS
-from pure_nas.plans.grid.entries import architecture_of, recipe_of
-from pure_nas.plans.grid.fields import NETWORK_FIELDS, RECIPE_FIELDS
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.scale import NoiseName, ViewsTable
+from pure_nas.plans.grid.tables import NetworkTable, RecipeTable, architecture_of, recipe_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
@@ -95,8 +94,9 @@ def test_a_pattern_of_more_stages_than_the_network_has_is_a_fault() -> None:
 
 def test_every_field_of_a_network_and_of_a_recipe_can_be_set() -> None:
     decided = {"schema_version", "in_chans", "num_classes", "image_size"}
-    assert set(NETWORK_FIELDS) == set(Architecture.model_fields) - decided | {"base"}
-    assert set(RECIPE_FIELDS) == set(Recipe.model_fields) - {"schema_version", "epochs", "batch_size"} | {"like"}
+    named, like = {"base", "against", "recipes"}, {"like", "against"}
+    assert set(NetworkTable.model_fields) == set(Architecture.model_fields) - decided | named
+    assert set(RecipeTable.model_fields) == set(Recipe.model_fields) - {"schema_version", "epochs", "batch_size"} | like
 
 
 def test_a_recipe_begins_with_the_usual_one_of_the_networks_units() -> None:

@@ -30,8 +30,7 @@ from pure_nas.findings.findings import Findings, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.findings.rows import Row
 from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import Grid
-from pure_nas.plans.grid.trainings import trainings_of
+from pure_nas.plans.grid.grid import Grid, trainings_of
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.charts import convergence_lines, network_styles, page_charts, varied
 from pure_nas.report.experiment.page import page

@@ -1,4 +1,4 @@
-"""Choosing trained weights, of a search, of retraining, or of one training, and describing them."""
+"""Choosing a trained network of a search, of retraining, or of one training, and describing it for an export."""
 
 from __future__ import annotations
 
@@ -7,79 +7,27 @@ import math
 import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import repeat
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError, UsageError
-from pure_nas.export.files import About, ExportFormat, write_export
-from pure_nas.nn import Network
 from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.images import TRAINING_FILE, RunImages, run_of, trained_on
+from pure_nas.run.images import RunImages, run_of
 from pure_nas.run.results import TrialRecord, load_results
-from pure_nas.run.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
-from pure_nas.run.weights import load_trained
-from pure_nas.space.architecture import Architecture
+from pure_nas.run.retrained import RETRAIN_FILE, Row, retrained_folder
+from pure_nas.run.trained import Trained, is_training, of_search, retrained_row, title_of
 
 Origin = Literal["auto", "search", "retrain"]
 """Where weights of a trial come from; auto: the retrained ones where there are some, else those of the search."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChosenWeights:
-    """The weights of a trained network, and what is known of them.
-
-    Attributes:
-        path: the safetensors file.
-        images: those that the network was trained on, as `Dataset.facts` has them.
-        notes: which weights these are, and how well the network does with them.
-        directory: where exports of them go by default.
-        way_out: what to do if the file is missing.
-    """
-
-    architecture: Architecture
-    path: Path
-    images: Mapping[str, Any]
-    title: str
-    notes: tuple[str, ...]
-    directory: Path
-    way_out: str = ""
-
-    def load(self) -> Network:
-        """The network, on the CPU and in evaluation mode."""
-        if self.way_out and not self.path.is_file():
-            raise RunError(f"The weights {self.path} are missing.", hint=self.way_out)
-        return load_trained(self.path, self.architecture).eval()
-
-    def export(
-        self,
-        *,
-        format: ExportFormat = "python",  # noqa: A002 - the word of the command line
-        directory: Path | None = None,
-        overwrite: bool = False,
-    ) -> list[Path]:
-        """Write the network to `directory`, by default `self.directory`, and return the files."""
-        weights = None if format == "json" else self.load().state_dict()
-        about = About(
-            title=self.title,
-            notes=self.notes,
-            classes=self.images.get("classes"),
-            mean=self.images.get("mean"),
-            std=self.images.get("std"),
-            decoded_size=self.images.get("decoded_size"),
-            stored_size=self.images.get("stored_size"),
-        )
-        folder = directory or self.directory
-        return write_export(folder, self.architecture, weights, about, format=format, overwrite=overwrite)
-
-
-def choose_weights(
+def choose_trained(
     path: Path, which: str | None = None, *, origin: Origin = "auto", seed: int | None = None
-) -> ChosenWeights:
-    """The weights of a trial, or those in the folder of one training.
+) -> Trained:
+    """The network of a trial, or that in the folder of one training, described for an export.
 
     Of several retrainings of a trial, those of the most epochs. Test scores never decide which weights are taken.
 
@@ -93,8 +41,7 @@ def choose_weights(
         RunError: there is no such run or training, or it is damaged or not complete.
         UsageError: there is no such trial, it was not retrained as asked for, or the folder has no trials.
     """
-    run = RunDirectory(path)
-    if not run.exists and ((path / TRAINING_FILE).is_file() or TrialDirectory(path, 0).has_candidate):
+    if not RunDirectory(path).exists and is_training(path):
         if which is not None or seed is not None or origin != "auto":
             raise UsageError(
                 f"{path} holds one trained network, so there is nothing to choose.",
@@ -108,18 +55,16 @@ def choose_weights(
     if run.is_experiment:
         example = next(iter(run.trained_folders), run.path / "trials" / "NETWORK-seed1")
         raise RunError(
-            f"{path} holds an experiment, not a search.",
-            hint=f"Name one of its trainings, such as {example}.",
+            f"{path} holds an experiment, not a search.", hint=f"Name one of its trainings, such as {example}."
         )
     return _of_trial(run, "best" if which is None else which, origin, seed)
 
 
-def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = None) -> ChosenWeights:
+def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = None) -> Trained:
     if seed is not None and origin == "search":
         raise UsageError("--seed chooses among retrained weights, but --from search asks for those of the search.")
     record = load_results(run).select(which)
-    retraining = load_retraining(run)
-    row = retraining.row_of(record.candidate, seed) if retraining else None
+    row = retrained_row(run, record, seed)
     if row and row.test_accuracy and origin != "search":
         return _of_retraining(run, record, row, seed)
     if origin == "retrain" or seed is not None:
@@ -133,27 +78,12 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
             f"Trial {record.number} was not retrained.",
             hint=f"Retrain it: {command}; or take the weights of the search: --from search.",
         )
-    images, recipe = RunImages.of_run(run), record.candidate.recipe
-    diverged = [f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed."] if row else []
-    return ChosenWeights(
-        architecture=record.candidate.architecture,
-        path=run.trial(record.trained).weights,
-        images=images.facts,
-        title=_title(run, record),
-        notes=(
-            *(diverged if origin != "search" else []),
-            f"Weights of the search: {counted(recipe.epochs, 'epoch')} on the training images.",
-            f"Validation error {record.error * 100:.2f} % on {images.name}, a single run.",
-        ),
-        directory=run.path / "export" / f"{record.number:04d}",
-    )
+    diverged = row is not None and origin != "search"
+    notes = [f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed."] if row and diverged else []
+    return of_search(run, record, *notes)
 
 
-def _title(run: RunDirectory, record: TrialRecord) -> str:
-    return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
-
-
-def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int | None) -> ChosenWeights:
+def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int | None) -> Trained:
     again, trial = "Give the pure-nas retrain command again:", f"trial {record.number}"
     complete: dict[int, TrialDirectory] = {}
     for each in row.seeds:
@@ -176,22 +106,35 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
             hint=f"{again} it reads them anew and trains nothing twice.",
         )
     chosen = _nearest_to_mean(complete, row.epochs) if seed is None else seed
-    images, folder = RunImages.of_run(run), complete[chosen]
+    folder = complete[chosen]
+    images = RunImages.of_run(run, folder.weights)
     diverged = f" ({row.diverged} diverged)" if row.diverged else ""
     why = ", the one whose last training loss is nearest to the mean" if seed is None and len(complete) > 1 else ""
-    return ChosenWeights(
-        architecture=record.candidate.architecture,
-        path=folder.weights,
-        images=images.facts,
-        title=f"{_title(run, record)}, retrained",
-        notes=(
-            f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; "
-            f"{counted(row.epochs, 'epoch')} on the training and validation images.",
-            _accuracy_note("test", folder, row.test_accuracy, images.name),
-        ),
+    return _described(
+        folder,
+        images,
+        f"{title_of(run, record)}, retrained",
+        f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; {counted(row.epochs, 'epoch')} on the "
+        "training and validation images.",
+        _accuracy_note("test", folder, row.test_accuracy, images.name),
         directory=run.path / "export" / f"{record.number:04d}-seed{chosen}",
         way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and give the "
         "pure-nas retrain command again.",
+    )
+
+
+def _described(
+    training: TrialDirectory, images: RunImages, title: str, *notes: str, directory: Path, way_out: str
+) -> Trained:
+    return Trained(
+        name=str(training.path),
+        weights=(training.weights,),
+        architecture=training.candidate().architecture,
+        images=images,
+        title=title,
+        notes=notes,
+        directory=directory,
+        way_out=way_out,
     )
 
 
@@ -220,10 +163,10 @@ def _nearest_to_mean(folders: Mapping[int, TrialDirectory], epochs: int) -> int:
     return next(seed for seed, loss in losses.items() if math.isclose(abs(loss - mean), nearest, rel_tol=1e-6))
 
 
-def _of_training(folder: Path) -> ChosenWeights:
-    """The weights in the folder of one training: of `pure-nas train`, an experiment, retraining or a search."""
+def _of_training(folder: Path) -> Trained:
+    """The network in the folder of one training: of `pure-nas train`, an experiment, retraining or a search."""
     training = TrialDirectory(folder.resolve(), 0)
-    run, (images, _) = run_of(training.weights), trained_on(training.weights)
+    run, images = run_of(training.weights), RunImages.of_weights(training.weights)
     place, name = training.path.parent.name, training.path.name
     if images is None or (run is not None and place not in ("trials", "retrain")):
         raise RunError(
@@ -237,52 +180,35 @@ def _of_training(folder: Path) -> ChosenWeights:
         )
     if result["state"] != "complete":
         raise RunError(f"The training in {folder} is {result['state']}: {result.get('reason', '')}.")
-    if run is None:
-        return _of_train(TrialDirectory(folder, 0), images)
-    if place == "trials" and not run.is_experiment:
+    if run is not None and place == "trials" and not run.is_experiment:
         return _of_trial(run, name.lstrip("0") or "0", "search")
-    return _of_seed(training, run, images)
-
-
-def _of_train(training: TrialDirectory, images: RunImages) -> ChosenWeights:
-    candidate, facts = training.candidate(), images.facts
-    if "mean" not in facts:  # An older training.json leaves the normalisation out.
-        facts = images.require_same(images.loader()(), hint="Put the old ones back.").facts
-    return ChosenWeights(
-        architecture=candidate.architecture,
-        path=training.weights,
-        images=facts,
-        title=f"A network that pure-nas has trained on {images.name}",
-        notes=(
-            f"Trained with seed {images.seed} for {counted(candidate.recipe.epochs, 'epoch')} on the training images.",
+    trained = f"Trained with seed {{}} for {counted(training.candidate().recipe.epochs, 'epoch')}"
+    if run is None:
+        if "mean" not in images.facts:  # An older training.json leaves the normalisation out.
+            images = replace(images, facts=images.require_same(images.loader()(), hint="Put the old ones back.").facts)
+        return _described(
+            TrialDirectory(folder, 0),
+            images,
+            f"A network that pure-nas has trained on {images.name}",
+            f"{trained.format(images.seed)} on the training images.",
             f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
-        ),
-        directory=training.path / "export",
-        way_out="Give the pure-nas train command again: it trains them again.",
-    )
-
-
-def _of_seed(training: TrialDirectory, run: RunDirectory, images: RunImages) -> ChosenWeights:
-    """One of the seeds of a network that was retrained, or is part of an experiment."""
-    settings, candidate = run.settings(), training.candidate()
-    name, _, seed = training.path.name.rpartition("-seed")
+            directory=folder / "export",
+            way_out="Give the pure-nas train command again: it trains them again.",
+        )
+    settings, (label, _, seed) = run.settings(), name.rpartition("-seed")
+    title, split = f'A network retrained in the pure-nas study "{settings.get("study")}"', "test"
     if run.is_experiment:
-        title = f'{name} of the pure-nas experiment "{settings.get("experiment")}"'
+        title = f'{label} of the pure-nas experiment "{settings.get("experiment")}"'
         split = "test" if settings.get("split") == "test" else "validation"
-    else:
-        title, split = f'A network retrained in the pure-nas study "{settings.get("study")}"', "test"
-    folders = map(TrialDirectory, sorted(training.path.parent.glob(f"{glob.escape(name)}-seed*")), repeat(0))
-    accuracies = [_accuracy(each) for each in folders if each.is_complete]
-    return ChosenWeights(
-        architecture=candidate.architecture,
-        path=training.weights,
-        images=images.facts,
-        title=title,
-        notes=(
-            f"Trained with seed {seed} for {counted(candidate.recipe.epochs, 'epoch')}.",
-            _accuracy_note(split, training, accuracies, images.name),
-        ),
-        directory=run.path / "export" / training.path.name,
+    seeds = (TrialDirectory(each, 0) for each in sorted(training.path.parent.glob(f"{glob.escape(label)}-seed*")))
+    accuracies = [_accuracy(each) for each in seeds if each.is_complete]
+    return _described(
+        training,
+        images,
+        title,
+        f"{trained.format(seed)}.",
+        _accuracy_note(split, training, accuracies, images.name),
+        directory=run.path / "export" / name,
         way_out=f"Remove {training.path} and give the command that trained it again.",
     )
 
