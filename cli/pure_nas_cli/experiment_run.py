@@ -81,16 +81,15 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
 
 def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
     """Print what an experiment has found, then write its report, which takes longer and may fail; its files."""
-    results = load_experiment_results(run)
-    findings = findings_of(results)
+    findings = findings_of(load_experiment_results(run))
     try:
         if as_json:
-            print(json.dumps(document(results, findings), indent=2), flush=True)
+            print(json.dumps(document(findings), indent=2), flush=True)
         else:
-            print_tables(stdout, experiment_tables(results, findings).values())
+            print_tables(stdout, experiment_tables(findings).values())
     finally:
         # Whoever reads the tables may have left (| head -1): that must not cost the report.
-        written = write_experiment_report(run, results, findings)
+        written = write_experiment_report(run, findings)
     return written
 
 

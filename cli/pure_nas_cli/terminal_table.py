@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -19,7 +21,7 @@ _COLOURS = {"conv": "dodger_blue1", "product": "dark_orange"}
 _BETWEEN = 2
 """Blanks between two columns."""
 _NARROWEST = 8
-"""Characters of a column of words, however narrow the terminal is."""
+"""Characters of a column of words, however narrow the terminal is; words that are longer are then broken."""
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -92,12 +94,18 @@ def _widths(table: Table, room: int) -> dict[str, int]:
     numbers = [column for column in table.shown if column.align == "right"]
     for column, least in [
         *((column, _least_width(column, table)) for column in (*words, *numbers)),
+        *((column, max(map(cell_len, _pieces(column, table)))) for column in words),
         *((column, _NARROWEST) for column in words),
     ]:
         narrower = min(widths[column.key], max(widths[column.key] - max(over, 0), least))
         over -= widths[column.key] - narrower
         widths[column.key] = narrower
     return widths
+
+
+def _pieces(column: Column, table: Table) -> list[str]:
+    """What is not broken while there is room: words, and what hyphens join, to the hyphen."""
+    return [piece for text in _texts(column, table) for piece in re.findall(r"[^\s-]*-+|[^\s-]+", text)]
 
 
 def _texts(column: Column, table: Table) -> list[str]:
@@ -112,8 +120,19 @@ def _drawn(table: Table, room: int) -> rich.table.Table:
     for place, row in enumerate(table.rows):
         if place and row.section != table.rows[place - 1].section:
             drawn.add_section()
-        drawn.add_row(*(_text(row.cell(column), column) for column in table.shown), style=_STYLES.get(row.tone))
+        cells = (_wrapped(row.cell(column), widths[column.key]) for column in table.shown)
+        texts = map(_text, cells, table.shown)
+        drawn.add_row(*texts, style=_STYLES.get(row.tone))
     return drawn
+
+
+def _wrapped(cell: Cell, width: int) -> Cell:
+    """With lines that break between words and behind hyphens, and in a word only where it is longer than a line."""
+    text, more = (
+        "\n".join(textwrap.fill(line, width) if cell_len(line) > width else line for line in lines.splitlines())
+        for lines in (cell.text, cell.more)
+    )
+    return replace(cell, text=text, more=more)
 
 
 def _text(cell: Cell, column: Column) -> Text:

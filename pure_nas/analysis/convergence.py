@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pure_nas.analysis.statistics import Spread
+
 CurveKind = Literal["validation", "training"]
 """Which images a curve was evaluated on. Training accuracy is that of the steps of an epoch, on augmented images."""
 
@@ -69,26 +71,10 @@ def convergence_of(curves: Sequence[Sequence[Mapping[str, Any]]], target: float,
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimesFewer:
-    """How many times fewer epochs, or seconds, one network took than another; below 1 it took more.
-
-    `mean` is the ratio of the means over seeds, `low` and `high` are the least and the greatest ratio of any two seeds.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, own: Sequence[float], reference: Sequence[float]) -> TimesFewer:
-        """The comparison of each seed's epochs or seconds."""
-        mean = statistics.fmean(reference) / statistics.fmean(own)
-        return cls(mean=mean, low=min(reference) / max(own), high=max(reference) / min(own))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How soon a network reached an accuracy compared with another, if every seed of both did.
+    """How many times fewer epochs and seconds than another a network took to an accuracy that every seed reached.
+
+    The mean is the ratio of the means over seeds, the rest that of any two seeds; below 1 it took more.
 
     Attributes:
         seconds: None if the durations of epochs are not known.
@@ -97,8 +83,8 @@ class Speed:
     """
 
     target: float
-    epochs: TimesFewer
-    seconds: TimesFewer | None
+    epochs: Spread
+    seconds: Spread | None
     own_epochs: tuple[int, ...]
     reference_epochs: tuple[int, ...]
 
@@ -115,11 +101,16 @@ def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
     timed = min(*own.seconds, *reference.seconds) > 0
     return Speed(
         target=own.target,
-        epochs=TimesFewer.of(own.epochs, reference.epochs),
-        seconds=TimesFewer.of(own.seconds, reference.seconds) if timed else None,
+        epochs=_ratios(own.epochs, reference.epochs),
+        seconds=_ratios(own.seconds, reference.seconds) if timed else None,
         own_epochs=own.epochs,
         reference_epochs=reference.epochs,
     )
+
+
+def _ratios(own: Sequence[float], reference: Sequence[float]) -> Spread:
+    mean = statistics.fmean(reference) / statistics.fmean(own)
+    return Spread(mean=mean, low=min(reference) / max(own), high=max(reference) / min(own))
 
 
 def _range(epochs: Sequence[int]) -> str:

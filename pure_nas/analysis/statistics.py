@@ -37,6 +37,25 @@ Untested = Literal["seeds diverged", "too few seeds", "no spread to judge by"]
 Tested = Literal["better", "worse", "no difference shown"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A number over seeds, or a ratio over pairs of them: its mean, the lowest and the highest."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Over one or more values."""
+        return cls(mean=statistics.fmean(values), low=min(values), high=max(values))
+
+    @property
+    def percent(self) -> Spread:
+        """A share in percent."""
+        return Spread(mean=100 * self.mean, low=100 * self.low, high=100 * self.high)
+
+
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Student's 95 % interval of the mean of `values`; None for fewer than two."""
     if len(values) < 2:

@@ -202,8 +202,7 @@ class Experiment:
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each network, with the columns of experiment.csv; needs pandas."""
-        results = self.results
-        return _dataframe(networks_table(results, findings_of(results)).csv())
+        return _dataframe(networks_table(findings_of(self.results)).csv())
 
     def load(self, training: str) -> Network:
         """The network of a training, such as "resnet20-seed1", on the CPU and in evaluation mode.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from pure_nas.analysis.convergence import CurveKind, Speed, speed_of
+from pure_nas.analysis.convergence import Speed, speed_of
 from pure_nas.analysis.statistics import SIGNIFICANCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.files import without_nan
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
 from pure_nas.plans.grid.grid import Grid
+from pure_nas.quantities import counted
 
 SCHEMA = 2
 Verdict = Tested | Untested | Literal["not trained yet"]
@@ -28,15 +29,11 @@ class Comparison:
 
     Attributes:
         difference: mean of the seeds that came through less that of the reference; None where one of them has none.
-        low: lower end of Welch's 95 % interval of it, as far as differences of accuracies reach; None where no test
-            was made.
-        high: its upper end.
+        low: lower end of Welch's 95 % interval of it, at least -1; None where no test was made.
         p: of Welch's test; None where it is not made: too few seeds, seeds that diverged (whoever is left was chosen
             by coming through), or values that do not differ from seed to seed.
         p_adjusted: corrected for the number of tests of the experiment, by Holm.
-        verdict: "better" or "worse" where the corrected p is below 0.05.
         seeds: values that the mean is of.
-        diverged: seeds of the cell that diverged.
         repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
         speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
     """
@@ -62,16 +59,11 @@ class Comparison:
         """The verdict in words: how many seeds diverged, where some did."""
         if self.verdict != "seeds diverged":
             return self.verdict
-        own, other = (
-            f"{count} of {(ended := count + came_through)} {'seed' if ended == 1 else 'seeds'}" if count else ""
-            for count, came_through in (
-                (self.diverged, self.seeds),
-                (self.reference_diverged, self.reference_seeds),
-            )
-        )
-        if not other:
-            return f"{own} diverged"
-        return f"{own}, and {other} of the reference, diverged" if own else f"{other} of the reference diverged"
+        sides = ((self.diverged, self.seeds), (self.reference_diverged, self.reference_seeds))
+        own, other = (f"{lost} of {counted(lost + whole, 'seed')}" if lost else "" for lost, whole in sides)
+        if own and other:
+            return f"{own}, and {other} of the reference, diverged"
+        return f"{own or f'{other} of the reference'} diverged"
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -102,11 +94,16 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What an experiment has found; `curve_kind` says which images curves and convergence are of."""
+    """What follows from the results of an experiment."""
 
+    results: ExperimentResults
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
-    curve_kind: CurveKind
+
+    @property
+    def split(self) -> str:
+        """Which images the accuracies are of."""
+        return self.results.file.split
 
     @property
     def one_seed(self) -> bool:
@@ -136,26 +133,29 @@ class Findings:
 def findings_of(results: ExperimentResults) -> Findings:
     """Everything that follows from the measurements of an experiment."""
     rows = {cell.label: row_of(cell, results) for cell in results.grid.cells}
-    return Findings(
-        rows=tuple(rows.values()),
-        comparisons=_comparisons(results.grid, rows),
-        curve_kind=results.curve_kind,
-    )
+    return Findings(results=results, rows=tuple(rows.values()), comparisons=tuple(_comparisons(results.grid, rows)))
 
 
-def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> tuple[Comparison, ...]:
-    """Every comparison of an experiment, by accuracy first, then by all else that both were evaluated by."""
+def _comparisons(grid: Grid, rows: Mapping[str, Row]) -> Iterator[Comparison]:
+    """By accuracy first, then by all else that both were evaluated by, with verdicts by p-values that are corrected."""
     pairs = [
         # The same for pairs of the same trainings, whichever is the reference.
         (frozenset((cell.candidate.digest, other.candidate.digest)), rows[cell.label], rows[other.label])
         for cell in grid.cells
         for other in grid.references_of(cell)
     ]
-    made = [(trainings, _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
+    made = [((trainings, ACCURACY), _compared(row, other, ACCURACY)) for trainings, row, other in pairs]
     for trainings, row, other in pairs:
-        measures = [each.measure for each in (row.evaluation.by_seed if row.evaluation else ())]
-        made += [(trainings, _compared(row, other, measure)) for measure in measures if other.values(measure)]
-    return _corrected(made)
+        measures = [each for each in (row.evaluation.by_seed if row.evaluation else ()) if other.values(each)]
+        made += [((trainings, measure), _compared(row, other, measure)) for measure in measures]
+    first = dict(reversed(made))
+    tested = {key: each.p for key, each in made if each is first[key] and each.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    for key, each in made:
+        repeats = None if each is first[key] else (first[key].label, first[key].reference)
+        p = adjusted.get(key)
+        verdict = each.verdict if p is None else verdict_of(each.difference or 0.0, p)
+        yield replace(each, repeats=repeats, p_adjusted=p, verdict=verdict)
 
 
 def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
@@ -182,24 +182,9 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
     return replace(plain, verdict="no difference shown" if equal else found)
 
 
-def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:
-    """With p-values that are corrected for the number of different tests, and the verdicts that follow from those."""
-    first: dict[tuple[frozenset[str], Measure], Comparison] = {}
-    for trainings, each in made:
-        first.setdefault((trainings, each.measure), each)
-    tested = {key: each.p for key, each in first.items() if each.p is not None}
-    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-    found = []
-    for trainings, each in made:
-        original, p = first[trainings, each.measure], adjusted.get((trainings, each.measure))
-        repeats = None if original is each else (original.label, original.reference)
-        verdict = each.verdict if p is None else verdict_of(each.difference or 0.0, p)
-        found.append(replace(each, repeats=repeats, p_adjusted=p, verdict=verdict))
-    return tuple(found)
-
-
-def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
+def document(findings: Findings) -> dict[str, Any]:
     """As experiment.json holds it."""
+    results = findings.results
     settings, scale = results.settings, results.scale
     found: dict[str, Any] = without_nan(
         {
@@ -211,8 +196,8 @@ def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
             "cost": results.stated_cost,
             "dataset": settings["dataset"],
             "data": settings["data"],
-            "split": results.file.split,
-            "curves": findings.curve_kind,
+            "split": findings.split,
+            "curves": results.curve_kind,
             "epochs": scale.epochs,
             "batch_size": scale.batch_size,
             "seeds": results.grid.seeds,
@@ -229,9 +214,13 @@ def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:
 
 
 def _network(row: Row) -> dict[str, Any]:
-    fields = asdict(row)
-    evaluation = fields.pop("evaluation")
-    return {**fields, "judged": evaluation, "mean": row.mean, "std": row.std}
+    fields, evaluation = asdict(replace(row, evaluation=None)), row.evaluation
+    del fields["evaluation"]
+    fields["curve"] = [{"epoch": epoch, **asdict(spread)} for epoch, spread in row.curve.items()]
+    by_seed = evaluation.by_seed if evaluation else {}
+    values = [{"measure": asdict(measure), "values": found} for measure, found in by_seed.items()]
+    judged = evaluation and {**asdict(replace(evaluation, by_seed={})), "by_seed": values}
+    return {**fields, "judged": judged, "mean": row.mean, "std": row.std}
 
 
 def _comparison(comparison: Comparison) -> dict[str, Any]:

@@ -41,7 +41,6 @@ class Measurement:
     accuracy: float = math.nan
     seconds: float = 0.0
     reason: str = ""
-    execution: str = ""
     curve: tuple[Mapping[str, Any], ...] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
@@ -133,7 +132,6 @@ def _measurement(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Measur
         accuracy=directory.number_in(result, "metrics", "accuracy") if complete else math.nan,
         seconds=result.get("seconds", 0.0),
         reason=result.get("reason", ""),
-        execution=result.get("execution", ""),
         curve=curve,
         evaluation=read_json(directory.evaluation, Evaluation, hint=TRAINING_DAMAGED_HINT)
         if directory.evaluation.exists()

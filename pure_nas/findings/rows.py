@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import zip_longest
+from typing import Any, Literal, TypeVar
 
 from pure_nas.analysis.convergence import Convergence, CurveKind, accuracies, convergence_of
-from pure_nas.analysis.statistics import mean_interval
+from pure_nas.analysis.statistics import Spread, mean_interval
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.findings.results import ExperimentResults, Measurement
@@ -34,20 +35,6 @@ class Measure:
 
 
 ACCURACY = Measure("accuracy")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """A number over seeds: its mean, the lowest and the highest."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Over one or more values."""
-        return cls(mean=statistics.fmean(values), low=min(values), high=max(values))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +64,7 @@ class Factor:
     cosine: Spread | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeedValues:
-    """A measure's value for each seed, 0 to 1."""
-
-    measure: Measure
-    values: tuple[float, ...]
+Part = TypeVar("Part", Viewed, Level, Factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +77,7 @@ class EvaluationOverSeeds:
         calibration_error: None where a prediction was not finite.
         noise: for each kind, the levels from none to strong; `noise_accuracy` is the mean over those that are noise.
         intensity: by rising factor; 1 is among them, and not in `intensity_accuracy`, the mean over all.
-        by_seed: of every measure but the plain accuracy.
+        by_seed: the value for each seed, 0 to 1, of every measure but the plain accuracy.
     """
 
     images: int
@@ -106,17 +88,7 @@ class EvaluationOverSeeds:
     noise_accuracy: Mapping[str, Spread]
     intensity: tuple[Factor, ...]
     intensity_accuracy: Spread | None
-    by_seed: tuple[SeedValues, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurvePoint:
-    """The accuracy after an epoch, 0 to 1: its mean over seeds, the lowest and the highest."""
-
-    epoch: int
-    mean: float
-    low: float
-    high: float
+    by_seed: Mapping[Measure, tuple[float, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +105,7 @@ class Row:
         diverged: seeds whose loss became NaN or infinite; `reasons` are why, once each.
         missing: seeds that have not ended.
         seconds: mean training time of a seed.
+        curve: the accuracy after each epoch, 0 to 1.
     """
 
     label: str
@@ -153,7 +126,7 @@ class Row:
     missing: int
     seconds: float | None
     convergence: tuple[Convergence, ...]
-    curve: tuple[CurvePoint, ...]
+    curve: Mapping[int, Spread]
     evaluation: EvaluationOverSeeds | None
 
     @property
@@ -178,9 +151,9 @@ class Row:
 
     def values(self, measure: Measure) -> tuple[float, ...]:
         """A measure's value for each seed; empty where it was not taken."""
-        by_seed = self.evaluation.by_seed if self.evaluation else ()
-        measured = {ACCURACY: self.accuracies, **{each.measure: each.values for each in by_seed}}
-        return measured.get(measure, ())
+        if measure == ACCURACY:
+            return self.accuracies
+        return self.evaluation.by_seed.get(measure, ()) if self.evaluation else ()
 
 
 def row_of(cell: Cell, results: ExperimentResults) -> Row:
@@ -217,7 +190,7 @@ def row_of(cell: Cell, results: ExperimentResults) -> Row:
         convergence=tuple(
             convergence_of([each.curve for each in ended], target, results.curve_kind) for target in results.targets
         ),
-        curve=tuple(_curve(measured, results.curve_kind)),
+        curve=dict(_curve(measured, results.curve_kind)),
         evaluation=evaluation_over_seeds([each.evaluation for each in measured if each.evaluation]),
     )
 
@@ -231,13 +204,11 @@ def _series(cell: Cell, results: ExperimentResults) -> str:
     return f"{network.label}, {recipe.table}" if len({each.table for each in recipes}) > 1 else network.label
 
 
-def _curve(measured: Sequence[Measurement], kind: CurveKind) -> Iterator[CurvePoint]:
-    """The mean over the seeds that have an epoch; those that diverged end early."""
-    curves = [accuracies(each.curve, kind) for each in measured]
-    for index in range(max(map(len, curves), default=0)):
-        values = [value for curve in curves if index < len(curve) and (value := curve[index]) is not None]
-        if values:
-            yield CurvePoint(epoch=index + 1, mean=statistics.fmean(values), low=min(values), high=max(values))
+def _curve(measured: Sequence[Measurement], kind: CurveKind) -> Iterator[tuple[int, Spread]]:
+    """Epoch by epoch, over the seeds that have it; those that diverged end early."""
+    for epoch, values in enumerate(zip_longest(*(accuracies(each.curve, kind) for each in measured)), start=1):
+        if found := _spread(values):
+            yield epoch, found
 
 
 def evaluation_over_seeds(documents: Sequence[Document]) -> EvaluationOverSeeds | None:
@@ -258,71 +229,54 @@ def evaluation_over_seeds(documents: Sequence[Document]) -> EvaluationOverSeeds 
 
 def _over_seeds(documents: Sequence[Document]) -> EvaluationOverSeeds:
     first, views = documents[0], [each["views"] for each in documents if each["views"]]
-    by_seed = tuple(_by_seed(documents, views))
-    spreads = {each.measure: Spread.of(each.values) for each in by_seed}
+    by_seed: dict[Measure, tuple[float, ...]] = {}
+    for document in documents:
+        for measure, points in _measured(document).items():
+            by_seed[measure] = (*by_seed.get(measure, ()), statistics.fmean(each["accuracy"] for each in points))
+    spreads = {measure: Spread.of(values) for measure, values in by_seed.items()}
     return EvaluationOverSeeds(
         images=first["images"],
-        top5=_known(each["top5"] for each in documents),
-        calibration_error=_known(each["calibration_error"] for each in documents),
-        views=Viewed(
-            name=views[0]["name"],
-            accuracy=spreads[Measure("views", views[0]["name"])],
-            top5=_known(each["top5"] for each in views),
-        )
-        if views
-        else None,
+        top5=_spread(each["top5"] for each in documents),
+        calibration_error=_spread(each["calibration_error"] for each in documents),
+        views=_joined(Viewed, views) if views else None,
         noise={
-            kind: tuple(
-                Level(
-                    level=point["level"],
-                    accuracy=Spread.of([each["noise"][kind][place]["accuracy"] for each in documents]),
-                )
-                for place, point in enumerate(points)
-            )
-            for kind, points in first["noise"].items()
+            kind: tuple(_joined(Level, same) for same in zip(*(each["noise"][kind] for each in documents), strict=True))
+            for kind in first["noise"]
         },
         noise_accuracy={measure.kind: spread for measure, spread in spreads.items() if measure.name == "noise"},
-        intensity=_intensity(documents),
+        intensity=tuple(_joined(Factor, same) for same in zip(*map(_intensity, documents), strict=True)),
         intensity_accuracy=spreads.get(Measure("intensity")),
         by_seed=by_seed,
     )
 
 
-def _by_seed(documents: Sequence[Document], views: Sequence[Document]) -> Iterator[SeedValues]:
-    if views:
-        measure = Measure("views", views[0]["name"])
-        yield SeedValues(measure=measure, values=tuple(each["accuracy"] for each in views))
-    for kind in documents[0]["noise"]:
-        noisy = ([point for point in each["noise"][kind] if point["level"]] for each in documents)
-        yield SeedValues(measure=Measure("noise", kind), values=tuple(map(_mean_accuracy, noisy)))
-    if documents[0]["intensity"]:
-        changes = (each["intensity"] for each in documents)
-        yield SeedValues(measure=Measure("intensity"), values=tuple(map(_mean_accuracy, changes)))
+def _measured(document: Document) -> dict[Measure, Sequence[Document]]:
+    """What the accuracy is averaged over, for each measure but the plain accuracy."""
+    views, intensity = document["views"], document["intensity"]
+    noise = {
+        Measure("noise", kind): [each for each in found if each["level"]] for kind, found in document["noise"].items()
+    }
+    averaged = {Measure("views", views["name"] if views else ""): [views], **noise, Measure("intensity"): intensity}
+    return {measure: points for measure, points in averaged.items() if any(points)}
 
 
-def _mean_accuracy(points: Sequence[Document]) -> float:
-    return statistics.fmean(point["accuracy"] for point in points)
+def _intensity(document: Document) -> list[Document]:
+    """By rising factor, with the images as they are among them."""
+    unchanged = {"factor": 1.0, "accuracy": document["accuracy"], "agreement": 1.0, "cosine": 1.0}
+    changes = document["intensity"]
+    return sorted([*changes, unchanged], key=lambda each: each["factor"]) if changes else []
 
 
-def _intensity(documents: Sequence[Document]) -> tuple[Factor, ...]:
-    if not documents[0]["intensity"]:
-        return ()
-    factors = [
-        Factor(
-            factor=changes[0]["factor"],
-            accuracy=Spread.of([each["accuracy"] for each in changes]),
-            agreement=Spread.of([each["agreement"] for each in changes]),
-            cosine=_known(each["cosine"] for each in changes),
-        )
-        for changes in zip(*(each["intensity"] for each in documents), strict=True)
-    ]
-    same = Spread.of([1.0])
-    accuracy = Spread.of([each["accuracy"] for each in documents])
-    factors.append(Factor(factor=1.0, accuracy=accuracy, agreement=same, cosine=same))
-    return tuple(sorted(factors, key=lambda each: each.factor))
+def _joined(kind: type[Part], seeds: Sequence[Document]) -> Part:
+    """The same part of every document: what tells it from others, and the spreads of its numbers."""
+    values: dict[str, Any] = {
+        key: seeds[0][key] if key in ("name", "level", "factor") else _spread(each[key] for each in seeds)
+        for key in kind.__dataclass_fields__
+    }
+    return kind(**values)
 
 
-def _known(values: Iterable[float | None]) -> Spread | None:
+def _spread(values: Iterable[float | None]) -> Spread | None:
     """Over those that are known; None where none is."""
     known = [value for value in values if value is not None]
     return Spread.of(known) if known else None

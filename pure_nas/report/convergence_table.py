@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pure_nas.analysis.convergence import Convergence
 from pure_nas.quantities import show_seconds
-from pure_nas.report.table import NOTHING, Cell, Column, Row, Table
+from pure_nas.report.table import NETWORK, NOTHING, Cell, Column, Row, Table
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def convergence_table(learners: Sequence[Learner]) -> Table | None:
     if not reached:
         return None
     targets = [f"{100 * learners[0].convergence[place].target:g} %" for place in reached]
-    columns = (Column("network", "network", "left"), *(Column(target, target, brief=True) for target in targets))
+    columns = (NETWORK, *(Column(target, target, brief=True) for target in targets))
     rows = (
         Row.of(
             columns,

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pure_nas.analysis.statistics import Spread
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
 from pure_nas.report.chart_layout import around, with_line_ends
 from pure_nas.report.palette import style_of
 
 if TYPE_CHECKING:  # importing it takes PyTorch
-    from pure_nas.evaluation import Evaluation
+    from pure_nas.evaluation import Evaluation, Quality
 
-_DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
+DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 """Networks of one kind share a colour and differ in these."""
 
 
-class Reading(NamedTuple):
-    """A measure at one level of noise or factor of intensity: its mean, the lowest and the highest."""
-
-    at: float
-    mean: float
-    low: float
-    high: float
+Points = Mapping[float, Spread]
+"""A measure at each level of noise or factor of intensity."""
 
 
 class Readings(NamedTuple):
@@ -37,7 +33,7 @@ class Readings(NamedTuple):
 
     label: str
     style: NetworkStyle
-    by_chart: Mapping[str, Sequence[Reading]]
+    by_chart: Mapping[str, Points]
 
 
 def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
@@ -57,47 +53,59 @@ def noise_and_intensity_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]
         yield Figure("intensity", intensity, (7.2, 3.2))
 
 
+def spread_line(style: NetworkStyle, points: Points, **more: Any) -> Series:
+    """A line of the means, in a band from the lowest value to the highest; `more` are attributes of the series."""
+    spreads = list(points.values())
+    return style.line(
+        list(points), [each.mean for each in spreads], band=[(each.low, each.high) for each in spreads], **more
+    )
+
+
+def limits_of(points: Iterable[Points]) -> list[float]:
+    """The ends of all bands."""
+    return [limit for each in points for spread in each.values() for limit in (spread.low, spread.high)]
+
+
 def _chart(networks: Sequence[Readings], name: str) -> Chart:
     what, _, noise = name.partition("-")
-    lines = [(each, each.by_chart[name]) for each in networks if each.by_chart.get(name)]
+    drawn = [(each, points) for each in networks if (points := each.by_chart.get(name))]
     # All kinds of noise have the same limits.
-    alike = [found for each in networks for other, found in each.by_chart.items() if other.startswith(what)]
-    limits = [limit for found in alike for point in found for limit in (point.low, point.high)]
+    alike = (found for each in networks for other, found in each.by_chart.items() if other.startswith(what))
     axis = Axis(title="cosine of the features") if what == "features" else Axis(title="accuracy", numbers="percent")
+    lines = [
+        spread_line(
+            each.style,
+            points,
+            hover=[
+                f"{each.label}\n{found.mean:.2f}, seeds from {found.low:.2f} to {found.high:.2f}"
+                for found in points.values()
+            ],
+            mark=Mark(each.style.shape, 7),
+        )
+        for each, points in drawn
+    ]
     chart = Chart(
         title=f"{noise} noise" if noise else "",
-        x=_level_axis(noise, lines[-1][1]) if noise else _factor_axis([point for _, found in lines for point in found]),
-        y=around(axis, limits),
-        series=[
-            network.style.line(
-                range(len(found)) if noise else [point.at for point in found],
-                [point.mean for point in found],
-                mark=Mark(network.style.shape, 7),
-                band=[(point.low, point.high) for point in found],
-                hover=[
-                    f"{network.label}\n{point.mean:.2f}, seeds from {point.low:.2f} to {point.high:.2f}"
-                    for point in found
-                ],
-            )
-            for network, found in lines
-        ],
+        x=_level_axis(noise, drawn[-1][1]) if noise else _factor_axis({at for _, points in drawn for at in points}),
+        y=around(axis, limits_of(alike)),
+        series=[replace(line, x=range(len(line.x))) for line in lines] if noise else lines,
         legend=False,
     )
     return with_line_ends(chart)
 
 
-def _level_axis(noise: str, readings: Sequence[Reading]) -> Axis:
+def _level_axis(noise: str, levels: Iterable[float]) -> Axis:
     """Levels at equal distances, because they are chosen by ratios and 0 is among them."""
     from pure_nas.evaluation.noise import LEVEL_NAMES
 
     names = {str(kind): name for kind, name in LEVEL_NAMES.items()}
-    ticks = {float(place): f"{point.at:g}" if point.at else "none" for place, point in enumerate(readings)}
+    ticks = {float(place): f"{level:g}" if level else "none" for place, level in enumerate(levels)}
     return Axis(title=names.get(noise, "level"), ticks=ticks)
 
 
-def _factor_axis(readings: Sequence[Reading]) -> Axis:
-    factors = sorted({point.at for point in readings})
-    return Axis(title="intensity, multiplied by", log=True, ticks={factor: f"{factor:g}" for factor in factors})
+def _factor_axis(factors: Iterable[float]) -> Axis:
+    ticks = {factor: f"{factor:g}" for factor in sorted(factors)}
+    return Axis(title="intensity, multiplied by", log=True, ticks=ticks)
 
 
 class Evaluated(NamedTuple):
@@ -119,26 +127,27 @@ def evaluation_figures(networks: Sequence[Evaluated]) -> list[Figure]:
 def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
     drawn = Counter[str]()
     for network in networks:
-        unit, dash = style_of(network.kind), _DASHES[drawn[network.kind] % len(_DASHES)]
+        unit, dash = style_of(network.kind), DASHES[drawn[network.kind] % len(DASHES)]
         drawn[network.kind] += 1
         yield NetworkStyle(role=unit.role, shape=unit.symbol, dash=dash, name=network.name)
 
 
 def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
     evaluation = network.evaluation
-    found = {
-        f"noise-{kind}": [
-            Reading(point.noise.level, 100 * point.quality.accuracy, *(100 * limit for limit in point.quality.interval))
-            for point in points
-        ]
+    found: dict[str, Points] = {
+        f"noise-{kind}": {point.noise.level: _interval(point.quality) for point in points}
         for kind, points in evaluation.noise.items()
     }
-    unchanged: tuple[float, float, float | None] = (1.0, evaluation.quality.accuracy, 1.0)
-    changes = [unchanged, *((each.factor, each.accuracy, each.cosine) for each in evaluation.intensity)]
-    changes.sort(key=lambda change: change[0])
-    found["intensity"] = [Reading(factor, *[100 * accuracy] * 3) for factor, accuracy, _ in changes]
-    found["features"] = [Reading(factor, *[cosine] * 3) for factor, _, cosine in changes if cosine is not None]
+    accuracies = {1.0: evaluation.quality.accuracy, **{each.factor: each.accuracy for each in evaluation.intensity}}
+    cosines = {1.0: 1.0, **{each.factor: each.cosine for each in evaluation.intensity if each.cosine is not None}}
+    found["intensity"] = {at: Spread.of([accuracy]).percent for at, accuracy in sorted(accuracies.items())}
+    found["features"] = {at: Spread.of([cosine]) for at, cosine in sorted(cosines.items())}
     return Readings(network.name, style, found)
+
+
+def _interval(quality: Quality) -> Spread:
+    low, high = quality.interval
+    return Spread(mean=quality.accuracy, low=low, high=high).percent
 
 
 def _calibration_chart(networks: Sequence[Evaluated], styles: Sequence[NetworkStyle]) -> Chart:

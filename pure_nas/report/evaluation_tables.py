@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pure_nas.evaluation import Evaluation, NoiseKind, Quality
 from pure_nas.evaluation.noise import LEVEL_NAMES
 from pure_nas.evaluation.quality import BINS
-from pure_nas.quantities import counted, show_percent
-from pure_nas.report.table import NOTHING, Cell, Column, Row, Table
+from pure_nas.quantities import counted
+from pure_nas.report.table import NETWORK, Cell, Column, Row, Table, interval_text, number, share
 
 Named = tuple[str, Evaluation]
 """A network's name, and what was found of it."""
@@ -18,7 +18,6 @@ _MOST_CLASSES = 30
 _MOST_COLUMNS = 12
 """Classes whose confusions are shown as a matrix."""
 _WORST = 10
-_NETWORK = Column("network", "network", "left")
 
 
 def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Table]:
@@ -60,7 +59,7 @@ def faults_of(evaluated: Sequence[Named]) -> Iterator[str]:
 def _summary(evaluated: Sequence[Named], subject: str) -> Table:
     of_seeds = any(each.quality.accuracies for _, each in evaluated)
     columns = (
-        _NETWORK,
+        NETWORK,
         Column("accuracy", "accuracy"),
         Column("interval", "interval" if of_seeds else "95 % interval", files=False),
         Column("top5", "top-5"),
@@ -78,10 +77,9 @@ def _summary(evaluated: Sequence[Named], subject: str) -> Table:
 
 
 def _figures(quality: Quality) -> list[Cell]:
-    low, high = quality.interval
     shares = (quality.top5, quality.calibration_error, quality.macro_f1)
-    interval = Cell(text=f"{100 * low:.2f} to {show_percent(high)}")
-    return [_share(quality.accuracy), interval, *map(_share, shares), _number(quality.loss, 4)]
+    interval = interval_text(quality.interval)
+    return [share(quality.accuracy), Cell(text=interval), *map(share, shares), number(quality.loss, 4)]
 
 
 def _summary_notes(evaluation: Evaluation, *, of_seeds: bool) -> Iterator[str]:
@@ -113,8 +111,7 @@ def _classes(quality: Quality, title: str) -> Table:
         note = f"The {len(chosen)} of {len(quality.classes):,} classes with the lowest F1."
     columns = (Column("class", "class", "left"), *_columns("images", "precision", "recall", "F1"))
     rows = (
-        Row.of(columns, [each.name, each.count, *map(_share, (each.precision, each.recall, each.f1))])
-        for each in chosen
+        Row.of(columns, [each.name, each.count, *map(share, (each.precision, each.recall, each.f1))]) for each in chosen
     )
     return Table("classes", columns, tuple(rows), title, (note,) if note else ())
 
@@ -145,9 +142,9 @@ def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
 def _noise(evaluated: Sequence[Named], kind: NoiseKind) -> Table:
     """The accuracy of each network at each level of one kind of noise."""
     first = evaluated[0][1].noise
-    columns = (_NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in first[kind][1:])))
+    columns = (NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in first[kind][1:])))
     rows = (
-        Row.of(columns, [name, *(_share(point.quality.accuracy, 1) for point in each.noise[kind])])
+        Row.of(columns, [name, *(share(point.quality.accuracy, 1) for point in each.noise[kind])])
         for name, each in evaluated
     )
     title = f"Accuracy under {kind} noise, by {LEVEL_NAMES[kind]}"
@@ -157,15 +154,15 @@ def _noise(evaluated: Sequence[Named], kind: NoiseKind) -> Table:
 
 def _intensity(evaluated: Sequence[Named]) -> Table:
     """The invariance probe: a row for each network and factor."""
-    columns = (_NETWORK, *_columns("by", "accuracy", "same class", "cosine", "length", "change"))
+    columns = (NETWORK, *_columns("by", "accuracy", "same class", "cosine", "length", "change"))
     rows = []
     for name, each in evaluated:
         for place, change in enumerate(each.intensity):
             cells = [
                 Cell(name, "" if place else name),
                 Cell(change.factor, f"{change.factor:g}"),
-                *map(_share, (change.accuracy, change.agreement)),
-                *(_number(value, 3) for value in (change.cosine, change.norm_ratio, change.relative_change)),
+                *map(share, (change.accuracy, change.agreement)),
+                *(number(value, 3) for value in (change.cosine, change.norm_ratio, change.relative_change)),
             ]
             rows.append(Row.of(columns, cells, section=name))
     note = (
@@ -177,11 +174,3 @@ def _intensity(evaluated: Sequence[Named]) -> Table:
 
 def _columns(*titles: str) -> tuple[Column, ...]:
     return tuple(Column(title, title) for title in titles)
-
-
-def _share(value: float | None, digits: int = 2) -> Cell:
-    return NOTHING if value is None else Cell(value, show_percent(value, digits))
-
-
-def _number(value: float | None, digits: int) -> Cell:
-    return NOTHING if value is None else Cell(value, f"{value:.{digits}f}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pure_nas.quantities import counted, show_number, show_percent
+from pure_nas.quantities import counted, show_number
 from pure_nas.report.convergence_table import Learner, convergence_table
-from pure_nas.report.table import Cell, Column, Table
+from pure_nas.report.table import NETWORK, Cell, Column, Table, mean_text
 from pure_nas.report.table import Row as TableRow
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import HYBRID
@@ -18,7 +18,7 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
     rows, counts = retraining.rows, {len(row.seeds) for row in retraining.rows}
     columns = (
         Column("trial", "trial"),
-        Column("network", "network", "left"),
+        NETWORK,
         Column("epochs", "epochs" if retraining.epochs_differ else ""),
         Column("seeds", "seeds" if len(counts) > 1 else ""),
         Column("accuracy", "test accuracy"),
@@ -50,7 +50,7 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
 def _accuracy_cell(row: Row) -> Cell:
     if not row.test_accuracy:
         return Cell(text="diverged", tone="warning")
-    return Cell(row.mean, _mean_text(row), came_through(row) if row.diverged else "")
+    return Cell(row.mean, mean_text(row.test_accuracy), came_through(row) if row.diverged else "")
 
 
 def retrained_convergence(retraining: Retraining, kinds: Mapping[int, str]) -> Table | None:
@@ -76,11 +76,6 @@ def group_labels(retraining: Retraining) -> list[str]:
     return [f"trial {trial}" for trial, _ in retraining.groups]
 
 
-def interval_text(row: Row) -> str:
-    """The 95 % interval of the mean in percent; empty where there is none."""
-    return f"{100 * row.interval[0]:.2f} to {show_percent(row.interval[1])}" if row.interval else ""
-
-
 def came_through(row: Row) -> str:
     """How many seeds there were, and how many of them diverged."""
     seeds = counted(len(row.seeds), "seed")
@@ -92,12 +87,7 @@ def seeds_text(row: Row) -> str:
     diverged = f"; {counted(row.diverged, 'seed')} diverged" if row.diverged else ""
     if not row.test_accuracy:
         return f"no seed came through{diverged}"
-    return f"{_mean_text(row)} over {counted(len(row.test_accuracy), 'seed')}{diverged}"
-
-
-def _mean_text(row: Row) -> str:
-    spread = f" ± {100 * row.std:.2f}" if len(row.test_accuracy) > 1 else ""
-    return f"{100 * row.mean:.2f}{spread} %"
+    return f"{mean_text(row.test_accuracy)} over {counted(len(row.test_accuracy), 'seed')}{diverged}"
 
 
 def score_document(row: Row) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, Network
 from pure_nas.report.chart_layout import fitted, labelled, with_line_ends
 from pure_nas.report.data import Curve, ReportData, ReportedTrial
 from pure_nas.report.palette import placement_text, style_of
-from pure_nas.report.retraining import came_through, group_labels, interval_text, seeds_text, variant_kind
+from pure_nas.report.retraining import came_through, group_labels, seeds_text, variant_kind
+from pure_nas.report.table import interval_text
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import get_unit
 
@@ -154,7 +155,7 @@ def _crosses(trials: Sequence[ReportedTrial], cost: str) -> Series:
 
 
 def _tested_text(number: int, row: Row) -> str:
-    detail = ", ".join(filter(None, (interval_text(row), came_through(row), counted(row.epochs, "epoch"))))
+    detail = ", ".join(filter(None, (interval_text(row.interval), came_through(row), counted(row.epochs, "epoch"))))
     return f"trial {number}, retrained\ntest accuracy {show_percent(row.mean)}\n{detail}"
 
 

@@ -9,9 +9,9 @@ from pure_nas.analysis.convergence import accuracies
 from pure_nas.files import without_nan
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
 from pure_nas.report.data import ReportData, ReportedTrial, Versus
-from pure_nas.report.retraining import came_through, interval_text, score_document
+from pure_nas.report.retraining import came_through, score_document
 from pure_nas.report.settings_text import plain_settings, searched_fields
-from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text
+from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text, interval_text
 from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE, TrialRecord
 from pure_nas.run.retrained import Row as Retrained
 from pure_nas.space.architecture import Architecture
@@ -105,7 +105,7 @@ def _test_cell(retrained: Retrained | None) -> Cell:
     if retrained is None:
         return Cell(text="not retrained", tone="dim")
     mean = show_percent(retrained.mean) if retrained.test_accuracy else NOTHING.text
-    more = "\n".join(filter(None, (interval_text(retrained), came_through(retrained))))
+    more = "\n".join(filter(None, (interval_text(retrained.interval), came_through(retrained))))
     return Cell(text=mean, more=more, tone="strong")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from pure_nas.quantities import show_percent
 
 Stages = tuple[tuple[str, ...], ...]
 
@@ -39,6 +42,30 @@ class Cell:
 
 NOTHING = Cell(text="–", tone="dim")
 """A cell that people see as a dash, and files as an empty value."""
+
+
+NETWORK = Column("network", "network", "left")
+
+
+def share(value: float | None, digits: int = 2) -> Cell:
+    """A share in percent, or a dash."""
+    return NOTHING if value is None else Cell(value, show_percent(value, digits))
+
+
+def number(value: float | None, digits: int) -> Cell:
+    """A number with so many digits after the point, or a dash."""
+    return NOTHING if value is None else Cell(value, f"{value:.{digits}f}")
+
+
+def mean_text(shares: Sequence[float]) -> str:
+    """Mean of one or more shares in percent, with the standard deviation of several: "86.30 ± 0.41 %"."""
+    spread = f" ± {100 * statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
+    return f"{100 * statistics.fmean(shares):.2f}{spread} %"
+
+
+def interval_text(interval: tuple[float, float] | None, unit: str = " %") -> str:
+    """An interval of shares in percent; empty where there is none."""
+    return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}{unit}" if interval else ""
 
 
 def _cell(value: str | int) -> Cell:

@@ -130,7 +130,7 @@ def weights_in(folder: Path) -> Any:
 def read_experiment(run: Path) -> Any:
     results = load_experiment_results(RunDirectory(run))
     images = RunImages.of_run(RunDirectory(run))
-    return document(results, findings_of(results)), images.facts, weights_in(run / "trials" / "adds-seed1")
+    return document(findings_of(results)), images.facts, weights_in(run / "trials" / "adds-seed1")
 
 
 def read_training(folder: Path) -> Any:

@@ -171,7 +171,7 @@ def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:
     assert (sick.of_survivors, sick.shown, sick.p) == (True, False, None)
     assert findings.tests == 1
     assert (healthy.p_adjusted, healthy.verdict) == (healthy.p, "better")
-    written = document(results, findings)["comparisons"][0]
+    written = document(findings)["comparisons"][0]
     assert (written["said"], written["diverged"], written["seeds"]) == ("1 of 3 seeds diverged", 1, 2)
     assert any("flatters the side that lost some" in each for each in caveats(findings))
 
@@ -240,7 +240,7 @@ def test_convergence_is_read_off_the_curve_and_compared() -> None:
     fast = [measured(1, 0.9, 0.5, 0.3, 0.1), measured(2, 0.9, 0.2, 0.3, 0.15)]
     findings = findings_of(results_of({"resnet8": slow, "pure8": fast}))
     row = next(row for row in findings.rows if row.label == "pure8")
-    assert findings.curve_kind == "validation"
+    assert findings.results.curve_kind == "validation"
     assert [each.target for each in row.convergence] == [0.5, 0.7, 0.9]
     assert [each.epochs for each in row.convergence] == [(1, 1), (2, 1), (3,)]
     assert [each.missed for each in row.convergence] == [0, 0, 1]
@@ -249,7 +249,7 @@ def test_convergence_is_read_off_the_curve_and_compared() -> None:
     half, more = comparison(findings, "pure8").speeds
     assert (half.target, half.epochs.mean, more.target, more.epochs.mean) == (0.5, 2.0, 0.7, pytest.approx(4 / 1.5))
     assert (more.epochs.low, more.epochs.high, more.against) == (2.0, 4.0, "1 to 2 against 4")
-    written = document(results_of({"resnet8": slow, "pure8": fast}), findings)["comparisons"][0]["speeds"][1]
+    written = document(findings)["comparisons"][0]["speeds"][1]
     assert written["seconds"] == {"mean": pytest.approx(4 / 1.5), "low": 2.0, "high": 4.0}
     assert written["own_epochs"] == [2, 1]
 
@@ -280,15 +280,15 @@ def test_it_is_said_on_how_many_images_networks_were_evaluated(images: int, note
     ]
     results = results_of({"pure8": evaluated, "resnet8": evaluated})
     results = replace(results, settings={**results.settings, "data": {"scored": 359}})
-    assert evaluated_on(results, findings_of(results)) == note
+    assert evaluated_on(findings_of(results)) == note
     plain = results_of({"pure8": three(0.9, 0.91, 0.92)})
-    assert evaluated_on(plain, findings_of(plain)) == ""
+    assert evaluated_on(findings_of(plain)) == ""
 
 
 def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:
     results = results_of({"pure8": [measured(1, 0.9, 0.5, 0.25), measured(2, 0.9, 0.25), missing(3)]})
     curve = next(row.curve for row in findings_of(results).rows if row.label == "pure8")
-    assert [(point.epoch, point.mean, point.low, point.high) for point in curve] == [
+    assert [(epoch, found.mean, found.low, found.high) for epoch, found in curve.items()] == [
         (1, 0.625, 0.5, 0.75),
         (2, 0.75, 0.75, 0.75),
     ]
@@ -296,7 +296,7 @@ def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:
 
 def test_the_document_is_strict_json_and_whole() -> None:
     results = results_of({"resnet8": three(0.9, 0.91, 0.92), "pure8": [diverged(1), missing(2), missing(3)]})
-    found = document(results, findings_of(results))
+    found = document(findings_of(results))
     again = json.loads(json.dumps(found, allow_nan=False))
     assert (again["schema"], again["trainings"], again["complete"], again["diverged"]) == (2, 15, 3, 1)
     assert [network["label"] for network in again["networks"]] == ["resnet8", "resnet14", "pure8", "pure14", "other"]

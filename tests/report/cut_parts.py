@@ -26,6 +26,8 @@ for (const part of document.querySelectorAll("section, table, p, pre, li")) {
   if (scrolls && getComputedStyle(scrolls).overflowX === "auto") continue;
   if (box.right > document.documentElement.clientWidth) cut.push(part.textContent.slice(0, 60));
 }
+const page = document.documentElement;
+if (page.scrollWidth > page.clientWidth) cut.push(`the page, which is ${page.scrollWidth} pixels wide`);
 return cut;
 """
 """Finds what lies outside of its plot or of the page."""

@@ -16,9 +16,10 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, report_data
-from pure_nas.report.retraining import came_through, interval_text, seeds_text
+from pure_nas.report.retraining import came_through, seeds_text
 from pure_nas.report.search_charts import page_charts
 from pure_nas.report.settings_text import searched_fields
+from pure_nas.report.table import interval_text
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Retraining, Row
@@ -239,8 +240,8 @@ def test_retrained_networks_say_how_many_seeds_diverged() -> None:
     row = Row(trial=1, variant="trial", params=1, flops=1, test_accuracy=scores, diverged=1, seeds=(1, 2, 3), epochs=4)
     assert seeds_text(row) == "97.00 ± 1.41 % over 2 seeds; 1 seed diverged"
     assert came_through(row) == "1 of 3 seeds diverged"
-    assert interval_text(row) == "84.29 to 100.00 %"  # Student's, and no more than an accuracy can be
-    assert interval_text(replace(row, test_accuracy=(0.97, 0.97))) == ""
+    assert interval_text(row.interval) == "84.29 to 100.00 %"  # Student's, and no more than an accuracy can be
+    assert interval_text(replace(row, test_accuracy=(0.97, 0.97)).interval) == ""
     assert seeds_text(replace(row, test_accuracy=(0.97,), diverged=0)) == "97.00 % over 1 seed"
     assert seeds_text(replace(row, test_accuracy=(), diverged=3)) == "no seed came through; 3 seeds diverged"
 

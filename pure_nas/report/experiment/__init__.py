@@ -12,16 +12,10 @@ from pure_nas.run.directory import RunDirectory
 
 if TYPE_CHECKING:
     from pure_nas.findings.findings import Findings
-    from pure_nas.findings.results import ExperimentResults
 
 
-def write_experiment_report(
-    run: RunDirectory, results: ExperimentResults | None = None, findings: Findings | None = None
-) -> list[Path]:
-    """Write the tables, the page and the figures into the run's folder.
-
-    Args:
-        results: read from the run where they are left out; `findings` follow from them.
+def write_experiment_report(run: RunDirectory, findings: Findings | None = None) -> list[Path]:
+    """Write the tables, the page and the figures into the run's folder, from `findings` where the caller has them.
 
     Returns:
         The files written.
@@ -38,17 +32,14 @@ def write_experiment_report(
         from pure_nas.report.experiment.tables import comparisons_table, curves_table, networks_table
         from pure_nas.report.matplotlib_chart import write_figures
 
-        results = results or load_experiment_results(run)
-        findings = findings or findings_of(results)
-        found = json.dumps(document(results, findings), indent=2, allow_nan=False, ensure_ascii=False)
+        found = findings or findings_of(load_experiment_results(run))
         contents = {
-            "experiment.json": f"{found}\n",
-            "experiment.csv": networks_table(results, findings).csv(),
-            "comparisons.csv": comparisons_table(findings.comparisons).csv(),
-            "curves.csv": curves_table(findings).csv(),
-            run.report_path.name: page(results, findings, read_environment(run)),
+            "experiment.json": json.dumps(document(found), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
+            "experiment.csv": networks_table(found).csv(),
+            "comparisons.csv": comparisons_table(found.comparisons).csv(),
+            "curves.csv": curves_table(found).csv(),
+            run.report_path.name: page(found, read_environment(run)),
         }
         for name, content in contents.items():
             write_whole(run.path / name, content)
-        figures = write_figures(run, paper_figures(findings, results.file.split))
-        return [*(run.path / name for name in contents), *figures]
+        return [*(run.path / name for name in contents), *write_figures(run, paper_figures(found))]

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pure_nas.findings.findings import Findings
-from pure_nas.findings.rows import Row, Spread
-from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
+from pure_nas.findings.rows import EvaluationOverSeeds, Row
+from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, NetworkStyle, Series
 from pure_nas.report.chart_layout import around, with_line_ends
-from pure_nas.report.evaluation_charts import Reading, Readings, evaluation_charts, noise_and_intensity_figures
+from pure_nas.report.evaluation_charts import (
+    DASHES,
+    Points,
+    Readings,
+    evaluation_charts,
+    limits_of,
+    noise_and_intensity_figures,
+    spread_line,
+)
 from pure_nas.report.experiment.interval_charts import accuracy_chart, differences_chart, hover
 from pure_nas.report.palette import style_of
 
@@ -26,16 +35,15 @@ _WIDTH = 6.4
 _WIDEST, _WIDER = 9.0, 3.0
 """How much thicker than usual a line is drawn at most, so that those above it leave its edges free, and its steps."""
 _ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
-_DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 _PALEST = 0.35
 _LONGEST_END = 8
 """Characters that have room at the end of a line."""
 Styles = Mapping[str, NetworkStyle]
 
 
-def page_charts(findings: Findings, split: str) -> dict[str, Chart]:
+def page_charts(findings: Findings) -> dict[str, Chart]:
     """Every chart that there is something to draw for, by the id of the element of the page that it fills."""
-    rows, styles = findings.rows, network_styles(findings.rows)
+    rows, split, styles = findings.rows, findings.split, network_styles(findings.rows)
     charts: dict[str, Chart] = {}
     if any(row.accuracies for row in rows):
         charts["accuracy"] = accuracy_chart(rows, styles, split)
@@ -48,12 +56,14 @@ def page_charts(findings: Findings, split: str) -> dict[str, Chart]:
         charts["curves"] = _curves_chart(findings, styles)
     if convergence_lines(rows):
         charts["convergence"] = _convergence_chart(findings, styles)
-    return charts | evaluation_charts([_readings(row, styles[row.label]) for row in rows if row.evaluation])
+    return charts | evaluation_charts(
+        [_readings(row, styles[row.label], row.evaluation) for row in rows if row.evaluation]
+    )
 
 
-def paper_figures(findings: Findings, split: str) -> Iterator[Figure]:
+def paper_figures(findings: Findings) -> Iterator[Figure]:
     """The same charts as figures."""
-    charts = page_charts(findings, split)
+    charts = page_charts(findings)
     heights = {"over": 4.0, "curves": 4.2, "convergence": 3.6}
     for name, chart in charts.items():
         if name in ("accuracy", "differences"):
@@ -109,22 +119,20 @@ def _joined_means(group: Sequence[Row], style: NetworkStyle) -> Series:
 
 def _curves_chart(findings: Findings, styles: Styles) -> Chart:
     """Accuracy over epochs: mean, and a band from the lowest seed to the highest."""
-    points = [point for row in findings.rows for point in row.curve]
-    limits = [100 * value for point in points for value in (point.low, point.high)]
+    curves: list[Points] = [{epoch: found.percent for epoch, found in row.curve.items()} for row in findings.rows]
     chart = Chart(
         x=Axis(title="epoch", numbers="whole"),
-        y=around(Axis(title=f"{findings.curve_kind} accuracy", numbers="percent"), limits),
+        y=around(Axis(title=f"{findings.results.curve_kind} accuracy", numbers="percent"), limits_of(curves)),
         series=[
-            styles[row.label].line(
-                [point.epoch for point in row.curve],
-                [100 * point.mean for point in row.curve],
-                mark=Mark(styles[row.label].shape) if len(row.curve) == 1 else None,
-                band=[(100 * point.low, 100 * point.high) for point in row.curve],
+            spread_line(
+                styles[row.label],
+                curve,
+                hover=[f"{row.label}\nepoch {epoch}: {found.mean:.2f} %" for epoch, found in curve.items()],
+                mark=Mark(styles[row.label].shape) if len(curve) == 1 else None,
                 row=index,
-                hover=[f"{row.label}\nepoch {point.epoch}: {100 * point.mean:.2f} %" for point in row.curve],
             )
-            for index, row in enumerate(findings.rows)
-            if row.curve
+            for index, (row, curve) in enumerate(zip(findings.rows, curves, strict=True))
+            if curve
         ],
     )
     return with_line_ends(chart)
@@ -159,7 +167,7 @@ def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
     lines = convergence_lines(findings.rows)
     highest = max(epochs for line in lines for _, epochs in line.points)
     chart = Chart(
-        x=Axis(title=f"{findings.curve_kind} accuracy to reach", numbers="percent"),
+        x=Axis(title=f"{findings.results.curve_kind} accuracy to reach", numbers="percent"),
         y=Axis(title="epochs", range=(0, 1.08 * highest)),
         series=[
             styles[line.row.label].line(
@@ -177,49 +185,42 @@ def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
     return with_line_ends(chart)
 
 
-def _readings(row: Row, style: NetworkStyle) -> Readings:
-    assert row.evaluation is not None
-    noise, intensity = row.evaluation.noise, row.evaluation.intensity
-    found = {f"noise-{kind}": [_reading(each.level, each.accuracy, 100) for each in noise[kind]] for kind in noise}
-    found["intensity"] = [_reading(each.factor, each.accuracy, 100) for each in intensity]
-    found["features"] = [_reading(each.factor, each.cosine, 1) for each in intensity if each.cosine]
+def _readings(row: Row, style: NetworkStyle, evaluation: EvaluationOverSeeds) -> Readings:
+    found: dict[str, Points] = {
+        f"noise-{kind}": {each.level: each.accuracy.percent for each in levels}
+        for kind, levels in evaluation.noise.items()
+    }
+    found["intensity"] = {each.factor: each.accuracy.percent for each in evaluation.intensity}
+    found["features"] = {each.factor: each.cosine for each in evaluation.intensity if each.cosine}
     return Readings(row.label, style, found)
 
 
-def _reading(at: float, found: Spread, scale: float) -> Reading:
-    return Reading(at, scale * found.mean, scale * found.low, scale * found.high)
+def network_styles(rows: Sequence[Row]) -> Styles:
+    """The style of every row, by its label: a colour a table, a dash a series, paler towards a series' beginning.
 
-
-def network_styles(rows: Sequence[Row]) -> Mapping[str, NetworkStyle]:
-    """The style of every row, by its label: a colour a table, a dash a series."""
-    series: dict[str, list[Row]] = {}
+    Where labels are long, a row's number stands at the ends of its lines.
+    """
     roles: dict[str, str] = {}
     for row in rows:
-        series.setdefault(row.series, []).append(row)
-        if row.table not in roles:
-            roles[row.table] = _role(style_of(row.kind).role, list(roles.values()))
-    names = _names(rows)
-    drawn: list[str] = []
+        roles[row.table] = roles.get(row.table) or _role(style_of(row.kind).role, list(roles.values()))
+    numbers = {row.label: str(number) for number, row in enumerate(rows, start=1)}
+    long = any(len(label) > _LONGEST_END for label in numbers)
+    drawn = Counter[str]()
     found = {}
-    for members in series.values():
-        role = roles[members[0].table]
-        dash = _DASHES[drawn.count(role) % len(_DASHES)]
-        drawn.append(role)
-        for index, row in enumerate(members):
-            share = index / (len(members) - 1) if len(members) > 1 else 1.0
-            opacity = round(_PALEST + (1 - _PALEST) * share, 3)
-            end, name = names[row.label]
+    for group in _series(rows):
+        role = roles[group[0].table]
+        dash = DASHES[drawn[role] % len(DASHES)]
+        drawn[role] += 1
+        for index, row in enumerate(group, start=1 if len(group) == 1 else 0):
             found[row.label] = NetworkStyle(
-                role=role, shape=style_of(row.kind).symbol, dash=dash, opacity=opacity, name=name, end=end
+                role=role,
+                shape=style_of(row.kind).symbol,
+                dash=dash,
+                opacity=round(_PALEST + (1 - _PALEST) * index / max(len(group) - 1, 1), 3),
+                name=f"{numbers[row.label]}: {row.label}" if long else row.label,
+                end=numbers[row.label] if long else row.label,
             )
     return found
-
-
-def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
-    """What each row is called at the ends of its lines and in legends: its label, or its number where they are long."""
-    if max((len(row.label) for row in rows), default=0) <= _LONGEST_END:
-        return {row.label: (row.label, row.label) for row in rows}
-    return {row.label: (str(number), f"{number}: {row.label}") for number, row in enumerate(rows, start=1)}
 
 
 def _role(usual: str, taken: Sequence[str]) -> str:
@@ -229,8 +230,10 @@ def _role(usual: str, taken: Sequence[str]) -> str:
 
 def varied(rows: Sequence[Row]) -> list[list[Row]]:
     """The series that vary a number, each in the order of that number."""
-    series: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.axis and row.place is not None:
-            series.setdefault(row.series, []).append(row)
-    return [sorted(members, key=lambda row: row.place or 0.0) for members in series.values() if len(members) > 1]
+    placed = _series([row for row in rows if row.axis and row.place is not None])
+    return [sorted(group, key=lambda row: row.place or 0.0) for group in placed if len(group) > 1]
+
+
+def _series(rows: Sequence[Row]) -> list[list[Row]]:
+    names = dict.fromkeys(row.series for row in rows)
+    return [[row for row in rows if row.series == name] for name in names]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pure_nas.analysis.statistics import ONE_SEED
-from pure_nas.findings.findings import FEW_SEEDS, Comparison, Findings
-from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.findings import FEW_SEEDS, Findings
 
 _MOST_PAIRS = 4
 """Pairs of networks that a sentence names."""
 
 
-def network_notes(results: ExperimentResults, findings: Findings) -> Iterator[str]:
+def network_notes(findings: Findings) -> Iterator[str]:
     """How networks were trained and scored, and what their means and intervals are."""
-    if results.file.split == "validation":
+    if findings.split == "validation":
         yield "Trained on the training images and scored on the validation split, as suits a question of choosing."
     else:
-        how = "the training images" if results.file.validation_curve else "training and validation images together"
+        how = (
+            "the training images"
+            if findings.results.file.validation_curve
+            else "training and validation images together"
+        )
         yield f"Trained on {how} and scored once, after the last epoch, on the test split."
     if any(row.std is not None for row in findings.rows):
         yield "Mean ± standard deviation over seeds."
@@ -56,8 +59,9 @@ def caveats(findings: Findings) -> Iterator[str]:
     if findings.one_seed:
         yield ONE_SEED
         return
-    if untested := [each for each in compared if each.untested]:
-        yield _of_one_seed(untested)
+    if untested := list(dict.fromkeys(f"{each.label} with {each.reference}" for each in compared if each.untested)):
+        more = f" and {len(untested) - _MOST_PAIRS} more" if len(untested) > _MOST_PAIRS else ""
+        yield f"With one seed on a side nothing can be compared: {'; '.join(untested[:_MOST_PAIRS])}{more}."
     if any(each.is_weak for each in compared):
         yield (
             f"Comparisons with fewer than {FEW_SEEDS} seeds a side can hardly show anything: only a huge difference "
@@ -69,30 +73,19 @@ def caveats(findings: Findings) -> Iterator[str]:
             "the side that lost some."
         )
     if any(row.interval and not row.spread_interval for row in findings.rows) or any(
-        each.p is None
-        and not each.diverged
-        and not each.reference_diverged
-        and min(each.seeds, each.reference_seeds) > 1
-        for each in compared
+        each.p is None and each.verdict in ("no difference shown", "no spread to judge by") for each in compared
     ):
         yield "Where all seeds gave the same value there is no spread, so no interval and no test."
     if len(findings.distinct) < len(compared):
         yield "Comparisons of the same two networks under other labels are one test."
 
 
-def _of_one_seed(untested: Sequence[Comparison]) -> str:
-    """Which networks could not be compared because a side has a single seed."""
-    pairs = list(dict.fromkeys(f"{each.label} with {each.reference}" for each in untested))
-    more = f" and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
-    return f"With one seed on a side nothing can be compared: {'; '.join(pairs[:_MOST_PAIRS])}{more}."
-
-
-def evaluated_on(results: ExperimentResults, findings: Findings) -> str:
+def evaluated_on(findings: Findings) -> str:
     """How many images all but the accuracy is of; empty where there is nothing else."""
     images = next((row.evaluation.images for row in findings.rows if row.evaluation), None)
     if images is None:
         return ""
-    scored, split = results.settings["data"]["scored"], results.file.split
+    scored, split = findings.results.settings["data"]["scored"], findings.split
     if images == scored:
         return f"Evaluated, like the accuracy, on all {scored:,} {split} images."
     return f"Evaluated on {images:,} of the {scored:,} {split} images, drawn once for all networks."

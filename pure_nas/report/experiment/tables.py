@@ -3,44 +3,76 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, replace
 from typing import Any
 
 from pure_nas.analysis.convergence import Speed
+from pure_nas.analysis.statistics import Spread
 from pure_nas.findings.findings import Comparison, Findings
-from pure_nas.findings.results import ExperimentResults
-from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row, Spread
-from pure_nas.quantities import counted, show_number, show_percent, show_points, show_seconds
+from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row
+from pure_nas.quantities import counted, show_number, show_points, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.experiment.notes import comparison_notes, convergence_notes, evaluated_on, network_notes
-from pure_nas.report.table import NOTHING, Cell, Column, Table, column_names
+from pure_nas.report.table import (
+    NETWORK,
+    NOTHING,
+    Cell,
+    Column,
+    Table,
+    column_names,
+    interval_text,
+    mean_text,
+    number,
+    share,
+)
 from pure_nas.report.table import Row as TableRow
 
-_NETWORK = Column("network", "network", "left")
 _COMPARED_WITH = Column("compared_with", "compared with", "left")
 _TONES = {"better": "better", "worse": "worse", "seeds diverged": "warning"}
 """Of the verdicts that have one."""
+_COMPARISON_COUNTS = ("seeds", "diverged", "reference_seeds", "reference_diverged")
 _COMPARISON_COLUMNS = (
     *("network", "compared_with", "measure", "kind", "difference", "low", "high", "p", "p_adjusted", "verdict"),
-    *("seeds", "diverged", "reference_seeds", "reference_diverged", "repeats"),
+    *(*_COMPARISON_COUNTS, "repeats"),
 )
 """Those of comparisons.csv; those of how soon an accuracy was reached follow where it was."""
 
 
-def experiment_tables(results: ExperimentResults, findings: Findings) -> dict[str, Table]:
+def experiment_tables(findings: Findings) -> dict[str, Table]:
     """Every table that there is something for, in the order of reading; one without rows has notes to read."""
-    compared = comparisons_table(findings.compared_by("accuracy"), f"Differences in {results.file.split} accuracy")
-    evaluated = evaluated_on(results, findings)
+    compared = comparisons_table(findings.compared_by("accuracy"), f"Differences in {findings.split} accuracy")
+    evaluated = evaluated_on(findings)
     tables = {
-        "networks": networks_table(results, findings),
+        "networks": networks_table(findings),
         "comparisons": replace(compared, notes=tuple(comparison_notes(findings))),
-        "quality": _quality(findings, evaluated),
+        "quality": _per_network(findings, "quality", _quality, "Further measures", evaluated),
         "views-differences": _differences(findings, "views", "averaged over views"),
-        "noise": _noise(findings, evaluated),
+        "noise": _per_network(
+            findings,
+            "noise",
+            _noise,
+            "Mean accuracy over the levels of each kind of noise",
+            "Networks were not trained with noise, and all see the same draws.",
+            evaluated,
+        ),
         "noise-differences": _differences(findings, "noise", "averaged over the levels of a kind of noise"),
-        "intensity": _intensity(findings, evaluated),
-        "features": _features(findings),
+        "intensity": _per_network(
+            findings,
+            "intensity",
+            _intensity,
+            "Accuracy when all values of an image are multiplied by a factor",
+            "Images are multiplied before they are normalised by the mean and deviation of the training images, so "
+            "that a factor is an affine change of what a network sees.",
+            evaluated,
+        ),
+        "features": _per_network(
+            findings,
+            "features",
+            _features,
+            "Cosine of the features with those of the images as they are",
+            "Features: what the classifier is given; cosine 1: in the same direction.",
+        ),
         "intensity-differences": _differences(findings, "intensity", "averaged over the factors other than 1"),
         "convergence": _convergence(findings),
         "speeds": _speeds(findings),
@@ -49,12 +81,12 @@ def experiment_tables(results: ExperimentResults, findings: Findings) -> dict[st
     return {name: table for name, table in tables.items() if table.rows or name in noted}
 
 
-def networks_table(results: ExperimentResults, findings: Findings) -> Table:
+def networks_table(findings: Findings) -> Table:
     """One row a network; files have every number of it, see experiment.csv."""
-    rows, lines = findings.rows, [_line(row) for row in findings.rows]
+    results, rows, lines = findings.results, findings.rows, [_line(row) for row in findings.rows]
     several_tables = len({row.table for row in rows}) < len(rows)
     people = [
-        _NETWORK,
+        NETWORK,
         Column("accuracy", "accuracy"),
         *([Column("interval", "95 % interval", detail=1)] if any(row.spread_interval for row in rows) else []),
         *([Column("seeds", "seeds", "left")] if any(row.diverged or row.missing for row in rows) else []),
@@ -74,8 +106,8 @@ def networks_table(results: ExperimentResults, findings: Findings) -> Table:
     )
     spread = ": mean ± standard deviation" if any(row.std is not None for row in rows) else ""
     epochs, seeds = counted(results.scale.epochs, "epoch"), counted(results.grid.seeds, "seed")
-    title = f"{results.file.split.capitalize()} accuracy, {epochs}, {seeds}{spread}"
-    return Table("networks", columns, cells, title, tuple(network_notes(results, findings)))
+    title = f"{findings.split.capitalize()} accuracy, {epochs}, {seeds}{spread}"
+    return Table("networks", columns, cells, title, tuple(network_notes(findings)))
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -112,8 +144,8 @@ def _line(row: Row) -> dict[str, Any]:
         line |= {
             **{f"noise_{kind}": spread.mean for kind, spread in found.noise_accuracy.items()},
             "intensity": _mean(found.intensity_accuracy),
-            "intensity_agreement": _mean_of(each.agreement for each in changed),
-            "intensity_cosine": _mean_of(each.cosine for each in changed),
+            "intensity_agreement": _mean(*(each.agreement for each in changed)),
+            "intensity_cosine": _mean(*(each.cosine for each in changed)),
         }
     return {
         **line,
@@ -123,11 +155,7 @@ def _line(row: Row) -> dict[str, Any]:
     }
 
 
-def _mean(spread: Spread | None) -> float | None:
-    return spread.mean if spread else None
-
-
-def _mean_of(spreads: Iterable[Spread | None]) -> float | None:
+def _mean(*spreads: Spread | None) -> float | None:
     """Over those that are known; None where none is."""
     means = [each.mean for each in spreads if each]
     return statistics.fmean(means) if means else None
@@ -142,7 +170,7 @@ def _cells(row: Row) -> dict[str, Cell]:
     return {
         "network": _name(row),
         "accuracy": Cell(row.mean, accuracy_text(row), tone="dim" if row.mean is None else "strong"),
-        "interval": Cell(text=interval_text(row.spread_interval)),
+        "interval": Cell(text=interval_text(row.spread_interval, "") or NOTHING.text),
         "seeds": Cell(len(row.accuracies), ", ".join(seeds), "\n".join(row.reasons), tone=lost),
         "params": Cell(row.params, show_number(row.params)),
         "flops": Cell(row.flops, show_number(row.flops)),
@@ -157,24 +185,20 @@ def _name(row: Row) -> Cell:
 
 def accuracy_text(row: Row) -> str:
     """Mean and standard deviation, or why there is none."""
-    if row.mean is None:
-        return "no seed came through" if row.diverged else "not trained yet"
-    spread = f" ± {100 * row.std:.2f}" if row.std is not None else ""
-    return f"{100 * row.mean:.2f}{spread} %"
+    if row.accuracies:
+        return mean_text(row.accuracies)
+    return "no seed came through" if row.diverged else "not trained yet"
 
 
-def interval_text(interval: tuple[float, float] | None, *, signed: bool = False) -> str:
-    """An interval of accuracies, in percent, or of differences, in points; a dash where there is none."""
-    if interval is None:
-        return NOTHING.text
-    low, high = map(show_points, interval) if signed else (f"{100 * each:.2f}" for each in interval)
-    return f"{low} to {high}"
+def points_text(interval: tuple[float, float] | None) -> str:
+    """An interval of a difference, in points; empty where there is none."""
+    return " to ".join(map(show_points, interval or ()))
 
 
 def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
     """One row a comparison; files have more columns, those of how soon an accuracy was reached among them."""
     shown = (
-        _NETWORK,
+        NETWORK,
         _COMPARED_WITH,
         Column("difference", "points"),
         Column("low", "95 % interval", detail=1),
@@ -190,21 +214,21 @@ def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
 
 def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
     difference = NOTHING.text if comparison.difference is None else show_points(comparison.difference)
+    label, reference = comparison.repeats or ("", comparison.reference)
+    same = f"= {label}" if label else ""
+    same += "" if reference == comparison.reference else f", compared with {reference}"
     cells = {
-        "network": _compared_name(comparison),
+        "network": Cell(comparison.label, comparison.label, same),
         "compared_with": Cell(comparison.reference, comparison.reference),
         "measure": Cell(comparison.measure.name),
         "kind": Cell(comparison.measure.kind),
         "difference": Cell(comparison.difference, f"({difference})" if comparison.of_survivors else difference),
-        "low": Cell(comparison.low, interval_text(comparison.interval, signed=True)),
+        "low": Cell(comparison.low, points_text(comparison.interval) or NOTHING.text),
         "high": Cell(comparison.high),
         "p": _p_value(comparison.p),
         "p_adjusted": _p_value(comparison.p_adjusted),
         "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
-        "seeds": Cell(comparison.seeds),
-        "diverged": Cell(comparison.diverged),
-        "reference_seeds": Cell(comparison.reference_seeds),
-        "reference_diverged": Cell(comparison.reference_diverged),
+        **{name: Cell(getattr(comparison, name)) for name in _COMPARISON_COUNTS},
         "repeats": Cell(" beside ".join(comparison.repeats or ())),
     }
     for speed in comparison.speeds:
@@ -215,15 +239,6 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
     return cells
 
 
-def _compared_name(comparison: Comparison) -> Cell:
-    """With what it repeats: the other network, and what that is compared with where it is something else."""
-    if not comparison.repeats:
-        return Cell(comparison.label, comparison.label)
-    label, reference = comparison.repeats
-    other = "" if reference == comparison.reference else f", compared with {reference}"
-    return Cell(comparison.label, comparison.label, f"= {label}{other}")
-
-
 def _p_value(value: float | None) -> Cell:
     return NOTHING if value is None else Cell(value, "< 0.001" if value < 0.001 else f"{value:.3f}")
 
@@ -232,11 +247,17 @@ def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
     """The comparisons by another measure than the plain accuracy: a row a pair of networks, a column a kind."""
     compared = findings.compared_by(name)
     kinds = dict.fromkeys(each.measure.kind for each in compared)
-    columns = (_NETWORK, _COMPARED_WITH, *(Column(kind, kind or "difference", brief=True) for kind in kinds))
+    columns = (NETWORK, _COMPARED_WITH, *(Column(kind, kind or "difference", brief=True) for kind in kinds))
     rows: dict[tuple[str, str], dict[str, Cell]] = {}
     for each in compared:
-        cells = rows.setdefault((each.label, each.reference), _comparison_cells(each))
-        cells[each.measure.kind] = _difference(each)
+        own = _comparison_cells(each)
+        cells = rows.setdefault((each.label, each.reference), dict(own))
+        test = (
+            f"{own['low'].text}\np {own['p'].text}, {own['p_adjusted'].text} corrected\n" if each.p is not None else ""
+        )
+        text = f"{own['difference'].text}{' *' if each.shown else ''}"
+        more = f"{test}{each.verdict_text}"
+        cells[each.measure.kind] = Cell(each.difference, text, more, tone=own["verdict"].tone)
     title = f"Differences in accuracy {averaged}, in points"
     star = "*: shown by p, corrected for the number of all comparisons."
     notes = (
@@ -246,116 +267,51 @@ def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
     return Table("differences", columns, tuple(map(TableRow, rows.values())), title, notes)
 
 
-def _difference(comparison: Comparison) -> Cell:
-    """A difference; its interval, p and verdict are below it where there is room."""
-    cells = _comparison_cells(comparison)
-    more = [cells["verdict"].text]
-    if comparison.p is not None:
-        more = [cells["low"].text, f"p {cells['p'].text}, {cells['p_adjusted'].text} corrected", *more]
-    text = f"{cells['difference'].text}{' *' if comparison.shown else ''}"
-    return Cell(comparison.difference, text, "\n".join(more), tone=cells["verdict"].tone)
-
-
 def _per_network(
-    findings: Findings,
-    name: str,
-    titles: Iterable[str],
-    cells: Callable[[EvaluationOverSeeds], Iterable[Cell]],
-    title: str,
-    *notes: str,
+    findings: Findings, name: str, cells_of: Callable[[EvaluationOverSeeds], dict[str, Cell]], title: str, *notes: str
 ) -> Table:
-    """A row for each network that was evaluated; none where there is nothing but its name."""
-    columns = (_NETWORK, *(Column(each, each, brief=True) for each in titles))
-    rows = (
-        TableRow.of(columns, [_name(row), *cells(row.evaluation)], identity=str(place))
-        for place, row in enumerate(findings.rows)
-        if row.evaluation and len(columns) > 1
-    )
-    return Table(name, columns, tuple(rows), title, tuple(filter(None, notes)))
+    """A row for each network that was evaluated; its cells by the titles of their columns."""
+    cells = {place: cells_of(row.evaluation) for place, row in enumerate(findings.rows) if row.evaluation}
+    titles = column_names(cells.values())
+    rows = (TableRow({"network": _name(findings.rows[place]), **found}, str(place)) for place, found in cells.items())
+    columns = (NETWORK, *(Column(each, each, brief=True) for each in titles))
+    return Table(name, columns, tuple(rows) if titles else (), title, tuple(filter(None, notes)))
 
 
-def _quality(findings: Findings, evaluated: str) -> Table:
-    found = [row.evaluation for row in findings.rows if row.evaluation]
-    views = next((each.views.name for each in found if each.views), "")
-    columns: dict[str, Callable[[EvaluationOverSeeds], Spread | None]] = {
-        "top-5": lambda each: each.top5,
-        f"{views}, top-1": lambda each: each.views.accuracy if each.views else None,
-        f"{views}, top-5": lambda each: each.views.top5 if each.views else None,
-        "calibration error": lambda each: each.calibration_error,
+def _quality(found: EvaluationOverSeeds) -> dict[str, Cell]:
+    spreads = {"top-5": found.top5}
+    if found.views:
+        name = found.views.name
+        spreads |= {f"{name}, top-1": found.views.accuracy, f"{name}, top-5": found.views.top5}
+    return _shares({**spreads, "calibration error": found.calibration_error})
+
+
+def _noise(found: EvaluationOverSeeds) -> dict[str, Cell]:
+    if not found.noise:
+        return {}
+    (clean, *_), *_ = found.noise.values()
+    return _shares({"no noise": clean.accuracy, **found.noise_accuracy})
+
+
+def _shares(spreads: Mapping[str, Spread | None]) -> dict[str, Cell]:
+    return {title: share(spread.mean) for title, spread in spreads.items() if spread}
+
+
+def _intensity(found: EvaluationOverSeeds) -> dict[str, Cell]:
+    return {
+        f"× {each.factor:g}": replace(share(each.accuracy.mean), more=f"{100 * each.agreement.mean:.0f} % same class")
+        for each in found.intensity
     }
-    columns = {title: read for title, read in columns.items() if any(map(read, found))}
-    return _per_network(
-        findings,
-        "quality",
-        columns,
-        lambda each: [_share(read(each)) for read in columns.values()],
-        "Further measures",
-        evaluated,
-    )
 
 
-def _noise(findings: Findings, evaluated: str) -> Table:
-    kinds = noise_kinds(findings)
-    return _per_network(
-        findings,
-        "noise",
-        ["no noise", *kinds] if kinds else [],
-        lambda each: map(_share, (each.noise[kinds[0]][0].accuracy, *map(each.noise_accuracy.get, kinds))),
-        "Mean accuracy over the levels of each kind of noise",
-        "Networks were not trained with noise, and all see the same draws.",
-        evaluated,
-    )
-
-
-def noise_kinds(findings: Findings) -> list[str]:
-    """The kinds of noise under which networks were evaluated."""
-    return list(dict.fromkeys(kind for row in findings.rows if row.evaluation for kind in row.evaluation.noise))
-
-
-def _intensity(findings: Findings, evaluated: str) -> Table:
-    return _per_network(
-        findings,
-        "intensity",
-        _factors(findings),
-        lambda found: (
-            Cell(each.accuracy.mean, show_percent(each.accuracy.mean), f"{100 * each.agreement.mean:.0f} % same class")
-            for each in found.intensity
-        ),
-        "Accuracy when all values of an image are multiplied by a factor",
-        "Images are multiplied before they are normalised by the mean and deviation of the training images, so that a "
-        "factor is an affine change of what a network sees.",
-        evaluated,
-    )
-
-
-def _features(findings: Findings) -> Table:
-    return _per_network(
-        findings,
-        "features",
-        _factors(findings),
-        lambda found: (
-            NOTHING if each.cosine is None else Cell(each.cosine.mean, f"{each.cosine.mean:.3f}")
-            for each in found.intensity
-        ),
-        "Cosine of the features with those of the images as they are",
-        "Features: what the classifier is given; cosine 1: in the same direction.",
-    )
-
-
-def _factors(findings: Findings) -> list[str]:
-    """Those that the intensity was multiplied by."""
-    found = (row.evaluation.intensity for row in findings.rows if row.evaluation)
-    return list(dict.fromkeys(f"× {each.factor:g}" for factors in found for each in factors))
-
-
-def _share(spread: Spread | None) -> Cell:
-    return NOTHING if spread is None else Cell(spread.mean, show_percent(spread.mean))
+def _features(found: EvaluationOverSeeds) -> dict[str, Cell]:
+    return {f"× {each.factor:g}": number(_mean(each.cosine), 3) for each in found.intensity}
 
 
 def _convergence(findings: Findings) -> Table:
     learners = [Learner(row.label, row.kind, row.convergence, str(place)) for place, row in enumerate(findings.rows)]
     table = convergence_table(learners) or Table("convergence", (), ())
-    title = f"Epochs / training time until the {findings.curve_kind} accuracy first reached a value"
+    title = f"Epochs / training time until the {findings.results.curve_kind} accuracy first reached a value"
     return replace(table, title=title, notes=tuple(convergence_notes(findings)))
 
 
@@ -373,7 +329,7 @@ def _speeds(findings: Findings) -> Table:
         "Ratios of means, where every seed of both reached the accuracy; below 1: more. Epochs are whole, so ratios of "
         "few are coarse.",
     )
-    return Table("speeds", (_NETWORK, _COMPARED_WITH, *columns), tuple(rows), title, notes)
+    return Table("speeds", (NETWORK, _COMPARED_WITH, *columns), tuple(rows), title, notes)
 
 
 def _speed(speed: Speed) -> Cell:
@@ -385,10 +341,10 @@ def _speed(speed: Speed) -> Cell:
 
 def curves_table(findings: Findings) -> Table:
     """One row an epoch of a network, for files."""
-    keys = ("network", "epoch", f"{findings.curve_kind}_accuracy", "lowest", "highest")
+    keys = ("network", "epoch", f"{findings.results.curve_kind}_accuracy", "lowest", "highest")
     rows = (
-        TableRow({key: Cell(value) for key, value in zip(keys, (row.label, *astuple(point)), strict=True)})
+        TableRow({key: Cell(value) for key, value in zip(keys, (row.label, epoch, *astuple(found)), strict=True)})
         for row in findings.rows
-        for point in row.curve
+        for epoch, found in row.curve.items()
     )
     return Table("curves", tuple(map(Column, keys)), tuple(rows))

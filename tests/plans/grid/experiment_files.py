@@ -88,7 +88,7 @@ def results_of(folder: Path) -> ExperimentResults:
 
 def numbers(folder: Path) -> dict[str, Any]:
     """What was found, but for how long it took."""
-    found = json.loads(json.dumps(document(results_of(folder), findings_of(results_of(folder)))))
+    found = json.loads(json.dumps(document(findings_of(results_of(folder)))))
     for network in found["networks"]:
         network.pop("seconds")
         for each in network["convergence"]:

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from pure_nas.analysis.convergence import Convergence, Speed, TimesFewer
+from pure_nas.analysis.convergence import Convergence, Speed
+from pure_nas.analysis.statistics import Spread
 from pure_nas.findings.findings import Comparison, Findings
-from pure_nas.findings.rows import EvaluationOverSeeds, Factor, Measure, Row, Spread, Viewed
+from pure_nas.findings.rows import EvaluationOverSeeds, Factor, Measure, Row, Viewed
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.table import Table
 
@@ -43,9 +44,9 @@ def tables_of(*comparisons: Comparison, rows: tuple[Row, ...] = ()) -> dict[str,
         grid=SimpleNamespace(seeds=3),
         scale=SimpleNamespace(epochs=4),
         settings={"data": {"scored": 10_000}},
+        curve_kind="validation",
     )
-    findings = Findings(rows=rows, comparisons=comparisons, curve_kind="validation")
-    return experiment_tables(results, findings)  # type: ignore[arg-type]
+    return experiment_tables(Findings(results=results, rows=rows, comparisons=comparisons))  # type: ignore[arg-type]
 
 
 def texts(table: Table) -> list[list[str]]:
@@ -74,7 +75,7 @@ def row(label: str, *convergence: Convergence, evaluation: EvaluationOverSeeds |
         missing=0,
         seconds=8.0,
         convergence=convergence,
-        curve=(),
+        curve={},
         evaluation=evaluation,
     )
 
@@ -111,8 +112,8 @@ def test_differences_by_another_measure_are_starred_where_they_are_shown() -> No
 def test_speeds_are_of_each_accuracy_with_epochs_and_seconds() -> None:
     faster = Speed(
         target=0.9,
-        epochs=TimesFewer(mean=1.5, low=1.0, high=2.0),
-        seconds=TimesFewer(mean=0.5, low=0.4, high=0.7),
+        epochs=Spread(mean=1.5, low=1.0, high=2.0),
+        seconds=Spread(mean=0.5, low=0.4, high=0.7),
         own_epochs=(2, 2, 2),
         reference_epochs=(3, 2, 4),
     )
@@ -161,7 +162,7 @@ def test_evaluations_have_tables_of_their_own() -> None:
         noise_accuracy={},
         intensity=(Factor(factor=2.0, accuracy=same, agreement=same, cosine=Spread.of([0.875])),),
         intensity_accuracy=same,
-        by_seed=(),
+        by_seed={},
     )
     twin = replace(row("twin", evaluation=evaluation), repeats="first")
     tables = tables_of(rows=(row("first", evaluation=evaluation), twin, row("other")))
