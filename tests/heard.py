@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pure_nas.plans.fixed import Trained
+from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.run.results import TrialRecord
 from pure_nas.training import EpochMetrics

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.plans import single
-from pure_nas.plans.fixed import Trained
+from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.plans.search.setup import Prepared, Search
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
@@ -247,11 +247,18 @@ class TrialTable(Progress):
             table.add_column(name.replace("_", " "), justify="right" if right else "left", no_wrap=whole)
         for record in self._recent:
             style = "bold" if record.number in front else "dim" if record.state != "complete" else None
-            cells = _finished_cells(record, star=record.number in front)
+            star = "★ " if record.number in front else ""
+            architecture, seconds = record.candidate.architecture, record.seconds
+            cells = _cells(f"{star}{record.number}", _state(record), seconds, architecture, record.baseline)
+            cells |= _measured(record)
             table.add_row(*(cells.get(name, "") for name in columns), style=style)
         table.add_section()
         for row in self._running.values():
-            cells = row.cells()
+            architecture, seconds = row.job.candidate.architecture, time.monotonic() - row.began
+            state, cost = f"epoch {row.epoch}/{row.job.candidate.recipe.epochs}", cost_of(architecture)
+            cells = _cells(str(row.job.number), state, seconds, architecture, row.job.label)
+            cells |= {"flops": show_number(cost.flops), "params": show_number(cost.params)}
+            cells |= {} if row.error is None else {"error": show_percent(row.error)}
             table.add_row(*(cells.get(name, "") for name in columns))
         return table
 
@@ -265,29 +272,6 @@ class _Running:
     epoch: int
     error: float | None = None
 
-    def cells(self) -> dict[str, str | Text]:
-        architecture = self.job.candidate.architecture
-        cost = cost_of(architecture)
-        return {
-            "trial": str(self.job.number),
-            "state": f"epoch {self.epoch}/{self.job.candidate.recipe.epochs}",
-            "error": "" if self.error is None else show_percent(self.error),
-            "flops": show_number(cost.flops),
-            "params": show_number(cost.params),
-            "time": show_seconds(time.monotonic() - self.began),
-            "network": _network(architecture, self.job.label),
-        }
-
-
-def _finished_cells(record: TrialRecord, *, star: bool) -> dict[str, str | Text]:
-    return {
-        "trial": f"★ {record.number}" if star else str(record.number),
-        "state": _state(record),
-        **_measured(record),
-        "time": show_seconds(record.seconds) if record.seconds else "",
-        "network": _network(record.candidate.architecture, record.baseline),
-    }
-
 
 def search_progress(prepared: Prepared, search: Search) -> Progress:
     """Shows a search on standard error."""
@@ -295,7 +279,7 @@ def search_progress(prepared: Prepared, search: Search) -> Progress:
     if not is_live(stderr):
         return Progress(stderr, settings.trials, search.plan.counted)
     title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
-    return TrialTable(stderr, title, settings.trials, search.results.trials, settings.objectives)
+    return TrialTable(stderr, title, settings.trials, search.plan.results.trials, settings.objectives)
 
 
 def _name(job: Job) -> str:
@@ -338,10 +322,10 @@ def _restored(record: Restored) -> str:
     return f"weights of trial {before.number}: {outcome}"
 
 
-def _network(architecture: Architecture, baseline: str) -> Text:
-    """The placement and the baseline's label, cut at the edge of the terminal."""
-    text = placement(architecture.units)
+def _cells(trial: str, state: str, seconds: float, architecture: Architecture, baseline: str) -> dict[str, str | Text]:
+    """A row of the table, but for what was measured; the network is cut at the edge of the terminal."""
+    network = placement(architecture.units)
     if baseline:
-        text.append(f"  {baseline}", "dim")
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
+        network.append(f"  {baseline}", "dim")
+    network.no_wrap, network.overflow = True, "ellipsis"
+    return {"trial": trial, "state": state, "time": show_seconds(seconds) if seconds else "", "network": network}

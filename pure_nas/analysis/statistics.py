@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 1 - CONFIDENCE
@@ -30,6 +31,10 @@ class Difference:
     low: float
     high: float
     p: float | None
+
+
+Untested = Literal["seeds diverged", "too few seeds", "no spread to judge by"]
+Tested = Literal["better", "worse", "no difference shown"]
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -61,6 +66,23 @@ def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
     error = math.sqrt(variance)
     reach = _quantile(freedom) * error
     return Difference(value, value - reach, value + reach, float(2 * stats.t.sf(abs(value) / error, freedom)))
+
+
+def compared(first: Sequence[float], second: Sequence[float], *, diverged: int) -> Difference | Untested:
+    """Compare seeds as `difference` does, or why that would say nothing; `diverged` seeds are not among them."""
+    if diverged:
+        return "seeds diverged"
+    if min(len(first), len(second)) < 2:
+        return "too few seeds"
+    found = difference(first, second)
+    return "no spread to judge by" if found.p is None else found
+
+
+def verdict_of(value: float, p_adjusted: float) -> Tested:
+    """What a test of the difference `value` shows."""
+    if p_adjusted >= SIGNIFICANCE:
+        return "no difference shown"
+    return "better" if value > 0 else "worse"
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Sequence
 
 from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
-from pure_nas.data import dataset_names
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
@@ -95,12 +94,10 @@ def search(
         (2, 'short')
     """
     with process_kept(device):
-        name = dataset_name(dataset)
-        default = name if name in dataset_names() else expanded(name).resolve().name
         settings = settings_for(
-            name,
+            dataset,
             space,
-            study=default if study is None else study,
+            study=study,
             objectives=objectives,
             epochs=epochs,
             trials=trials,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -157,7 +157,7 @@ class PassedOver:
             self.scan(folder)
 
     def images_below(self, folder: Path) -> Iterator[str]:
-        """Image files in a folder and its subfolders, as seen from the dataset's; what else is there is counted."""
+        """Image files below a folder, sorted, as seen from the dataset's; what else is there is counted."""
         return self._images_below(folder, f"{self.relative(folder)}/", set())
 
     def _images_below(self, folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[str]:
@@ -167,9 +167,12 @@ class PassedOver:
             return
         visited.add((status.st_dev, status.st_ino))
         self.counts[ENDINGS].update(os.path.splitext(name)[1].lower() or "no ending" for name in found.others)
-        yield from (f"{prefix}{name}" for name in found.images)
-        for name in found.folders:
-            yield from self._images_below(folder / name, f"{prefix}{name}/", visited)
+        inner = set(found.folders)
+        for name in sorted(found.folders + found.images):
+            if name in inner:
+                yield from self._images_below(folder / name, f"{prefix}{name}/", visited)
+            else:
+                yield f"{prefix}{name}"
 
     def in_words(self) -> tuple[str, ...]:
         """One phrase per folder and kind."""
@@ -196,7 +199,7 @@ def list_images(
     names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        found = sorted(passed_over.images_below(folder / name), key=PurePath)
+        found = list(passed_over.images_below(folder / name))
         if not found:
             raise DataError(
                 f"The class {shown(name)} has no images: {folder / name} holds no file that ends in "

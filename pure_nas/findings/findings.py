@@ -8,22 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from pure_nas.analysis.convergence import CurveKind, Speed, speed_of
-from pure_nas.analysis.statistics import SIGNIFICANCE, difference, holm
+from pure_nas.analysis.statistics import SIGNIFICANCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.files import without_nan
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
 from pure_nas.plans.grid.grid import Grid
 
 SCHEMA = 2
-Verdict = Literal[
-    "better",
-    "worse",
-    "no difference shown",
-    "no spread to judge by",
-    "too few seeds",
-    "seeds diverged",
-    "not trained yet",
-]
+Verdict = Tested | Untested | Literal["not trained yet"]
 FEW_SEEDS = 3
 """With fewer on a side, a test can hardly show anything."""
 _ROUNDING = 1e-12
@@ -181,17 +173,13 @@ def _compared(row: Row, reference: Row, measure: Measure) -> Comparison:
         if measure == ACCURACY
         else (),
     )
-    if row.diverged or reference.diverged:
-        return replace(plain, verdict="seeds diverged")
-    if not own or not other:
+    found = compared(own, other, diverged=row.diverged + reference.diverged)
+    if isinstance(found, Difference):
+        return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
+    if plain.difference is None and found != "seeds diverged":
         return replace(plain, verdict="not trained yet")
-    if min(len(own), len(other)) < 2:
-        return plain
-    found = difference(own, other)
-    if found.p is None:
-        equal = abs(found.value) <= _ROUNDING
-        return replace(plain, verdict="no difference shown" if equal else "no spread to judge by")
-    return replace(plain, low=max(found.low, -1.0), high=min(found.high, 1.0), p=found.p)
+    equal = found == "no spread to judge by" and abs(plain.difference or 0.0) <= _ROUNDING
+    return replace(plain, verdict="no difference shown" if equal else found)
 
 
 def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Comparison, ...]:
@@ -205,15 +193,9 @@ def _corrected(made: Sequence[tuple[frozenset[str], Comparison]]) -> tuple[Compa
     for trainings, each in made:
         original, p = first[trainings, each.measure], adjusted.get((trainings, each.measure))
         repeats = None if original is each else (original.label, original.reference)
-        verdict = each.verdict if p is None else _verdict(each, p)
+        verdict = each.verdict if p is None else verdict_of(each.difference or 0.0, p)
         found.append(replace(each, repeats=repeats, p_adjusted=p, verdict=verdict))
     return tuple(found)
-
-
-def _verdict(comparison: Comparison, p_adjusted: float) -> Verdict:
-    if p_adjusted >= SIGNIFICANCE or comparison.difference is None:
-        return "no difference shown"
-    return "better" if comparison.difference > 0 else "worse"
 
 
 def document(results: ExperimentResults, findings: Findings) -> dict[str, Any]:

@@ -1,12 +1,18 @@
-"""What the driver asks of a plan, and what it tells a listener."""
+"""What the driver asks of a plan and tells a listener; and the plan over a fixed list."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from pure_nas.errors import RunError
+from pure_nas.run.directory import TrialDirectory
+from pure_nas.run.schema import SCHEMA
+from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
-from pure_nas.workers import Job, Outcome
+from pure_nas.workers import EvaluationSettings, Job, Outcome
 from pure_nas.workers.count import WorkerPlan
 
 R = TypeVar("R")
@@ -26,10 +32,12 @@ class Plan(Protocol[R]):
     @property
     def unfinished(self) -> int:
         """Those of them that are begun however little time is left, because an earlier session began them."""
+        return 0
 
     @property
     def expected_seconds(self) -> float:
         """How long a training is expected to take, as far as earlier ones tell; 0 where that decides nothing."""
+        return 0.0
 
     @property
     def finished(self) -> str:
@@ -43,6 +51,7 @@ class Plan(Protocol[R]):
 
     def name(self, job: Job) -> Mapping[str, Any]:
         """What a job is called in the log."""
+        return {"number": job.number}
 
     def entry(self, record: R) -> Mapping[str, Any]:
         """What the log says of a record."""
@@ -65,3 +74,117 @@ class Listener(Protocol[R_contra]):
 
     def ended(self, record: R_contra) -> None:
         """A job has ended, or needs no training."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network, trained once; the label is what people call it, without the seed."""
+
+    label: str
+    candidate: Candidate
+    seed: int
+    directory: TrialDirectory
+
+    @property
+    def digest(self) -> str:
+        """Equal for trainings that differ in nothing but their seed."""
+        return self.candidate.digest
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.directory.path.name
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended."""
+
+    training: Training
+    outcome: Outcome
+
+
+@dataclass
+class FixedPlan(Plan[Trained]):
+    """Trains what is missing of a list, in its order; `experiment`, `retrain` and `train` are such.
+
+    Attributes:
+        trainings: all of them; a training has ended that has a result.json.
+        final: as `curve` and `evaluation` in `Job`: how trained networks are scored.
+        insists: whether one that fails ends the plan, with an error.
+        failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
+    """
+
+    kind: str
+    trainings: tuple[Training, ...]
+    final: bool = False
+    curve: bool = False
+    evaluation: EvaluationSettings | None = None
+    insists: bool = False
+    failed: list[tuple[Training, str]] = field(default_factory=list)
+    noun = "training"
+
+    def __post_init__(self) -> None:
+        self._ended = {each.name for each in self.trainings if each.directory.result() is not None}
+        self._waiting = deque(enumerate(self.missing))
+        self._running: dict[int, Training] = {}
+
+    @property
+    def missing(self) -> list[Training]:
+        """Trainings to go, in the order in which they are trained."""
+        return [each for each in self.trainings if each.name not in self._ended]
+
+    @property
+    def done(self) -> int:
+        return len(self._ended)
+
+    @property
+    def left(self) -> int:
+        """Trainings to go that have not failed in this session."""
+        return len(self._waiting) + len(self._running)
+
+    @property
+    def finished(self) -> str:
+        total = len(self.trainings)
+        if self.failed:
+            return f"{self.done} of {total} trainings are done"
+        return f"all {total} trainings are done" if total > 1 else "the training is done"
+
+    def next(self) -> Job | Trained | None:
+        if not self._waiting:
+            return None
+        number, training = self._waiting.popleft()
+        self._running[number] = training
+        if not training.directory.has_candidate:
+            training.directory.write_candidate(training.candidate)
+        return Job(
+            number=number,
+            candidate=training.candidate,
+            directory=training.directory.path,
+            seed=training.seed,
+            final=self.final,
+            curve=self.curve,
+            evaluation=self.evaluation,
+            label=training.name,
+        )
+
+    def tell(self, job: Job, outcome: Outcome) -> Trained:
+        """Keep how a training ended; one that failed is tried again by the same command, or ends the plan."""
+        training = self._running.pop(job.number)
+        if outcome.state != "failed":
+            training.directory.finish({"schema": SCHEMA, "seed": training.seed, **asdict(outcome)})
+            self._ended.add(training.name)
+        elif self.insists:
+            raise RunError(
+                f"{training.name} cannot be trained: {outcome.reason}.",
+                hint="Free the device or choose another with --device, then give the same command again.",
+            )
+        else:
+            self.failed.append((training, outcome.reason))
+        return Trained(training, outcome)
+
+    def name(self, job: Job) -> Mapping[str, Any]:
+        return {"training": job.label}
+
+    def entry(self, record: Trained) -> Mapping[str, Any]:
+        return {"training": record.training.name, "state": record.outcome.state, "reason": record.outcome.reason}

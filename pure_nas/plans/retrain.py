@@ -10,15 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
-from pure_nas.analysis.statistics import CONFIDENCE, SIGNIFICANCE, Difference, difference, holm
+from pure_nas.analysis.statistics import CONFIDENCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.fixed import FixedPlan, Trained, Training
-from pure_nas.plans.plan import Listener
+from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
@@ -35,6 +34,17 @@ from pure_nas.run.retrained import (
     variants_of,
 )
 from pure_nas.workers.count import Resources, Work, Workers, check_workers
+
+_UNTESTED: dict[Untested, str] = {
+    "seeds diverged": "Seeds diverged, so nothing is tested",
+    "too few seeds": "Not enough seeds to compare",
+    "no spread to judge by": "Not enough spread to compare, every seed gave the same accuracy",
+}
+_TESTED: dict[Tested, str] = {
+    "better": "Better than its twin",
+    "worse": "Worse than its twin",
+    "no difference shown": "No difference shown",
+}
 
 
 def select_trials(results: Results, which: str) -> list[TrialRecord]:
@@ -169,26 +179,19 @@ def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, Differenc
     for unit in TWIN_UNITS:
         same = (each for each in rows if (each.trial, each.epochs) == (row.trial, row.epochs))
         twins = [each for each in same if each.variant.startswith(f"{unit} twin")]
+        if not twins:
+            continue
         trained = [twin for twin in twins if twin.test_accuracy]
-        if trained and not row.test_accuracy:
+        if not trained:
+            yield f"Every {unit} twin of trial {row.trial} diverged.", None
+            continue
+        if not row.test_accuracy:
             yield f"Trial {row.trial} diverged with every seed.", None
             return
-        if trained:
-            yield _compared(row, max(trained, key=lambda twin: twin.mean))
-        elif twins:
-            yield f"Every {unit} twin of trial {row.trial} diverged.", None
-
-
-def _compared(row: Row, twin: Row) -> tuple[str, Difference | None]:
-    facts = f"trial {row.trial} {_mean(row)}, {twin.variant} {_mean(twin)}"
-    if row.diverged or twin.diverged:
-        return f"Seeds diverged, so nothing is tested: {facts}.", None
-    if min(len(row.test_accuracy), len(twin.test_accuracy)) < 2:
-        return f"Not enough seeds to compare: {facts}.", None
-    found = difference(row.test_accuracy, twin.test_accuracy)
-    if found.p is None:
-        return f"Not enough spread to compare, every seed gave the same accuracy: {facts}.", None
-    return facts, found
+        twin = max(trained, key=lambda twin: twin.mean)
+        facts = f"trial {row.trial} {_mean(row)}, {twin.variant} {_mean(twin)}"
+        found = compared(row.test_accuracy, twin.test_accuracy, diverged=row.diverged + twin.diverged)
+        yield (facts, found) if isinstance(found, Difference) else (f"{_UNTESTED[found]}: {facts}.", None)
 
 
 def _mean(row: Row) -> str:
@@ -198,11 +201,8 @@ def _mean(row: Row) -> str:
 
 
 def _in_words(facts: str, found: Difference, p: float, tests: int) -> str:
-    verdict = "No difference shown"
-    if p < SIGNIFICANCE:
-        verdict = "Better than its twin" if found.value > 0 else "Worse than its twin"
     corrected = f" corrected for {tests} comparisons" if tests > 1 else ""
     return (
-        f"{verdict}: {facts} (difference {show_points(found.value)} points, {CONFIDENCE:.0%} interval "
-        f"{show_points(found.low)} to {show_points(found.high)}, p {p:.3f}{corrected})."
+        f"{_TESTED[verdict_of(found.value, p)]}: {facts} (difference {show_points(found.value)} points, "
+        f"{CONFIDENCE:.0%} interval {show_points(found.low)} to {show_points(found.high)}, p {p:.3f}{corrected})."
     )

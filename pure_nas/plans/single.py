@@ -18,8 +18,7 @@ from pure_nas.files import read_json, write_whole
 from pure_nas.paths import absolute
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.fixed import FixedPlan, Trained, Training
-from pure_nas.plans.plan import Listener
+from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.plans.settings import ImageSettings, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE

@@ -182,7 +182,7 @@ def _of_training(folder: Path) -> Trained:
         raise RunError(f"The training in {folder} is {result['state']}: {result.get('reason', '')}.")
     if run is not None and place == "trials" and not run.is_experiment:
         return _of_trial(run, name.lstrip("0") or "0", "search")
-    trained = f"Trained with seed {{}} for {counted(training.candidate().recipe.epochs, 'epoch')}"
+    epochs = counted(training.candidate().recipe.epochs, "epoch")
     if run is None:
         if "mean" not in images.facts:  # An older training.json leaves the normalisation out.
             images = replace(images, facts=images.require_same(images.loader()(), hint="Put the old ones back.").facts)
@@ -190,7 +190,7 @@ def _of_training(folder: Path) -> Trained:
             TrialDirectory(folder, 0),
             images,
             f"A network that pure-nas has trained on {images.name}",
-            f"{trained.format(images.seed)} on the training images.",
+            f"Trained with seed {images.seed} for {epochs} on the training images.",
             f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
             directory=folder / "export",
             way_out="Give the pure-nas train command again: it trains them again.",
@@ -206,7 +206,7 @@ def _of_training(folder: Path) -> Trained:
         training,
         images,
         title,
-        f"{trained.format(seed)}.",
+        f"Trained with seed {seed} for {epochs}.",
         _accuracy_note(split, training, accuracies, images.name),
         directory=run.path / "export" / name,
         way_out=f"Remove {training.path} and give the command that trained it again.",

@@ -97,6 +97,7 @@ def _way_to_weights(text: str, folder: Path) -> str:
 
 
 def is_training(folder: Path) -> bool:
+    """Whether a folder is that of one training, whatever has become of it."""
     return (folder / TRAINING_FILE).is_file() or TrialDirectory(folder, 0).has_candidate
 
 
@@ -137,10 +138,12 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
 
 
 def retrained_row(run: RunDirectory, record: TrialRecord, seed: int | None = None) -> Row | None:
+    """How a trial did when it was retrained; see `Retraining.row_of`."""
     return (load_retraining(run) or Retraining()).row_of(record.candidate, seed)
 
 
 def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
+    """A trial as the search trained it; `notes` come before those of its own."""
     images, epochs = RunImages.of_run(run), counted(record.candidate.recipe.epochs, "epoch")
     return Trained(
         name=f"{run.path}:{record.number}",
@@ -158,6 +161,7 @@ def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
 
 
 def title_of(run: RunDirectory, record: TrialRecord) -> str:
+    """What an export calls a trial."""
     return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
 
 

@@ -138,22 +138,25 @@ _FAULTY: Axis[Any] = fixed(None)
 
 
 class AxisOf(ReadBy):
-    """Annotates a model's `Axis` field with the type of its values."""
+    """Annotates a model's `Axis` field with the type of its values.
 
-    def __init__(self, value_type: Any) -> None:
-        super().__init__(self._read)
+    With `per_stage` it is a `StageAxis`; a file may also write a list with one entry a stage.
+    """
+
+    def __init__(self, value_type: Any, *, per_stage: bool = False) -> None:
+        super().__init__(self._for_stages if per_stage else self.parse)
         self._reader = ValueReader(value_type)
 
-    def _read(self, raw: object) -> Any:
-        if isinstance(raw, Axis | StageAxis):
-            return raw
-        faults = FieldFaults()
-        axis = self._parsed(raw, faults)
-        faults.raise_any()
-        return axis
-
-    def _parsed(self, raw: object, faults: FieldFaults) -> Any:
-        return self.parse(raw, faults)
+    def _for_stages(self, raw: object, faults: FieldFaults) -> StageAxis:
+        if isinstance(raw, list):
+            if not raw:
+                faults.add((), "must list one value a stage")
+            return StageAxis(tuple(self.parse(item, faults, (stage,)) for stage, item in enumerate(raw)))
+        if not isinstance(raw, Mapping):
+            return StageAxis((self.parse(raw, faults),))
+        per = read_per(raw, ("stage", "network"), faults)
+        axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
+        return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)
 
     def parse(self, raw: object, faults: FieldFaults, path: Path = ()) -> Axis[Any]:
         """The axis that a file writes as `raw`; what is wrong goes to `faults` and the axis is then of no use."""
@@ -224,18 +227,3 @@ class StageAxis:
         if len(entries) > 1:
             return entries
         return {**entries[0], "per": self.per} if isinstance(entries[0], dict) else entries[0]
-
-
-class StageAxisOf(AxisOf):
-    """Annotates a model's `StageAxis` field; a file may also write a list with one entry a stage."""
-
-    def _parsed(self, raw: object, faults: FieldFaults) -> StageAxis:
-        if isinstance(raw, list):
-            if not raw:
-                faults.add((), "must list one value a stage")
-            return StageAxis(tuple(self.parse(item, faults, (stage,)) for stage, item in enumerate(raw)))
-        if not isinstance(raw, Mapping):
-            return StageAxis((self.parse(raw, faults),))
-        per = read_per(raw, ("stage", "network"), faults)
-        axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
-        return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)

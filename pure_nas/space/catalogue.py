@@ -21,8 +21,10 @@ from pure_nas.validation import read_text
 
 SUFFIX = ".toml"
 
-_WITH_A_SPACE = frozenset({"digits", "galaxy10", "imagenet"})
-_SMALL_IMAGES = frozenset({"mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"})
+_SPACE_OF = {
+    **{name: name for name in ("digits", "galaxy10", "imagenet")},
+    **dict.fromkeys(("mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"), "cifar10"),
+}
 
 
 class Catalogue:
@@ -141,6 +143,4 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
 
 def default_space_for(dataset_name: str) -> str:
     """The shipped space that suits a dataset; "folder" for all but those that are known by name."""
-    if dataset_name in _WITH_A_SPACE:
-        return dataset_name
-    return "cifar10" if dataset_name in _SMALL_IMAGES else "folder"
+    return _SPACE_OF.get(dataset_name, "folder")

@@ -149,9 +149,13 @@ class FieldFaults:
 
 
 class ValueReader:
-    """Reads single values of a field from a file. "none" stands for None, which TOML cannot write."""
+    """Reads values of a field from a file; with `per_stage` one may be a list of values, one for each stage.
 
-    def __init__(self, value_type: Any) -> None:
+    "none" stands for None, which TOML cannot write.
+    """
+
+    def __init__(self, value_type: Any, *, per_stage: bool = False) -> None:
+        self.per_stage = per_stage
         has_config = isinstance(value_type, type) and issubclass(value_type, BaseModel)
         config = None if has_config else ConfigDict(strict=True, allow_inf_nan=False)
         self._values: TypeAdapter[Any] = TypeAdapter(value_type, config=config)
@@ -159,6 +163,11 @@ class ValueReader:
 
     def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
         """One value; what is wrong with it goes to `faults`."""
+        if self.per_stage and isinstance(raw, list):
+            return tuple(self._one(item, faults, (*path, index)) for index, item in enumerate(raw))
+        return self._one(raw, faults, path)
+
+    def _one(self, raw: object, faults: FieldFaults, path: Path) -> Any:
         if self._nullable and raw == "none":
             return None
         try:
@@ -216,13 +225,22 @@ def with_fields_of(
 
 
 class ReadBy:
-    """Annotates a field of a model: `read` turns what a file holds into an object, and `write` turns it back."""
+    """Annotates a field of a model: `read` turns what a file holds into an object and notes faults; `write` turns it
+    back."""
 
-    def __init__(self, read: Callable[[Any], Any], write: Callable[[Any], object] = lambda axis: axis.plain()) -> None:
+    def __init__(
+        self, read: Callable[[Any, FieldFaults], Any], write: Callable[[Any], object] = lambda axis: axis.plain()
+    ) -> None:
         self.read = read
         self.write = write
 
+    def _read_or_raise(self, raw: object) -> Any:
+        faults = FieldFaults()
+        value = self.read(raw, faults)
+        faults.raise_any()
+        return value
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self.read, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+            self._read_or_raise, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
         )

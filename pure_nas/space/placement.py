@@ -65,11 +65,12 @@ def _parts(pattern: str) -> list[list[str]]:
     return [part.split() for part in pattern.split("|")]
 
 
-def read_pattern(raw: object) -> str:
+def read_pattern(raw: object, faults: FieldFaults) -> str:
     """A pattern with single spaces."""
     if not isinstance(raw, str):
-        raise ValueError(f"must be a pattern: unit names, with | between stages, got {shown(raw)}")
-    faults, parts = FieldFaults(), _parts(raw)
+        faults.add((), f"must be a pattern: unit names, with | between stages, got {shown(raw)}")
+        return ""
+    parts = _parts(raw)
     if not all(parts):
         faults.add((), f'"{raw.strip()[:60]}" has a stage without a unit')
     for name in dict.fromkeys(name for part in parts for name in part):
@@ -77,7 +78,6 @@ def read_pattern(raw: object) -> str:
             get_unit(name)
         except UsageError as error:
             faults.add((), str(error))
-    faults.raise_any()
     return " | ".join(" ".join(part) for part in parts)
 
 
@@ -86,22 +86,16 @@ Pattern = Annotated[str, ReadBy(read_pattern)]
 _UNIT_NAMES, _PATTERNS = AxisOf(UnitName), AxisOf(Pattern)
 
 
-def read_units(raw: object) -> UnitsAxis:
+def read_units(raw: object, faults: FieldFaults) -> UnitsAxis:
     """The placements that a file writes as `raw`."""
-    if isinstance(raw, UnitsAxis):
-        return raw
-    faults = FieldFaults()
-    axis, per = fixed(""), None
     match raw:
         case str():
-            axis = _PATTERNS.parse(raw, faults)
+            return UnitsAxis(_PATTERNS.parse(raw, faults), None)
         case Mapping() if "patterns" in raw:
-            axis = _PATTERNS.listed(raw, "patterns", faults)
+            return UnitsAxis(_PATTERNS.listed(raw, "patterns", faults), None)
         case Mapping() if "choices" in raw:
             per = read_per(raw, get_args(Per), faults)
-            axis = _UNIT_NAMES.listed(raw, "choices", faults, more=["per"])
-        case _:
-            shapes = '"product", { choices = [...], per = "layer" } or { patterns = [...] }'
-            faults.add((), f"must be a pattern such as {shapes}")
-    faults.raise_any()
-    return UnitsAxis(axis, per)
+            return UnitsAxis(_UNIT_NAMES.listed(raw, "choices", faults, more=["per"]), per)
+    shapes = '"product", { choices = [...], per = "layer" } or { patterns = [...] }'
+    faults.add((), f"must be a pattern such as {shapes}")
+    return UnitsAxis(fixed(""), None)

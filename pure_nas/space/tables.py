@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, create_model, model_validator
 
 from pure_nas.space.architecture import Architecture, Family
-from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, StageAxisOf, fixed
+from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, fixed
 from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later, with_fields_of
 from pure_nas.space.placement import UnitsAxis, expand, read_units
 from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
@@ -37,7 +37,7 @@ def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
     """
     usual, values = fixed(default_of(model, name)), field_type(model, name)
     per_stage = descriptions(model)[name].per == "stage"
-    annotation: Any = Annotated[StageAxis, StageAxisOf(values)] if per_stage else Annotated[Axis[Any], AxisOf(values)]
+    annotation: Any = Annotated[StageAxis if per_stage else Axis[Any], AxisOf(values, per_stage=per_stage)]
     default = StageAxis((usual,)) if per_stage else usual
     came_later = model.model_fields[name].exclude_if is not None
     return Annotated[annotation, later(default)] if came_later else annotation, default
@@ -60,7 +60,7 @@ class ArchitectureTable(Axes):
 
     family: Family = "cifar"
     stages: Annotated[int, Field(ge=1, le=6)] = 3
-    blocks_per_stage: Annotated[StageAxis, StageAxisOf(Annotated[int, Field(ge=1, le=200)])]
+    blocks_per_stage: Annotated[StageAxis, AxisOf(Annotated[int, Field(ge=1, le=200)], per_stage=True)]
     units: Annotated[UnitsAxis, ReadBy(read_units)]
 
     @model_validator(mode="before")
@@ -121,11 +121,9 @@ def _table(value: Any) -> object:
     return value.model_dump() if isinstance(value, BaseModel) else value.plain()
 
 
-def _read_decay(raw: object) -> DecayTable:
-    if isinstance(raw, DecayTable):
-        return raw
+def _read_decay(raw: object, faults: FieldFaults) -> DecayTable:
     if not isinstance(raw, Mapping) or set(raw) & set(AXIS_KEYS):
-        return DecayTable(start=AxisOf(DecayValue).read(raw))
+        return DecayTable.model_construct(start=AxisOf(DecayValue).parse(raw, faults))
     return DecayTable.model_validate(raw)
 
 
@@ -141,11 +139,9 @@ def _kinds(name: str, annotation: Any, default: Any) -> type[Kinds]:
 def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> ReadBy:
     """How a field is read that holds a table of parameter kinds, or what `one` reads for all of them."""
 
-    def read(raw: object) -> Any:
-        if isinstance(raw, kinds):
-            return raw
+    def read(raw: object, faults: FieldFaults) -> Any:
         is_one = not isinstance(raw, Mapping) or (set(raw) & set(keys_of_one) and not set(raw) & set(PARAMETER_KINDS))
-        return one.read(raw) if is_one else kinds.model_validate(raw)
+        return one.read(raw, faults) if is_one else kinds.model_validate(raw)
 
     return ReadBy(read, _table)
 

@@ -9,7 +9,7 @@ unit by exposing one `Unit` under the entry-point group `pure_nas.units`; `regis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -183,15 +183,13 @@ def _cost(
     )
 
 
-_conv_arguments = partial(_arguments, bias=False)
-
 CONV = Unit(
     name="conv",
     title="convolution",
     sign="+",
     summary="a 3x3 convolution in a ResNet block (ReLUs kept)",
     implementation="torch.nn:Conv2d",
-    arguments=_conv_arguments,
+    arguments=partial(_arguments, bias=False),
     cost=_cost,
     parameter_kinds={"weight": "conv"},
 )
@@ -213,51 +211,44 @@ PRODUCT = Unit(
     source="pure_nas.nn.plain.units:ConvPU",
 )
 
-PRODUCT_COMPLEX = Unit(
+PRODUCT_COMPLEX = replace(
+    PRODUCT,
     name="product-complex",
     title="complex product unit",
     sign="⊗",
-    multiplies=True,
     summary="a 3x3 product unit with complex logarithms: signs count, |x| is softened, not floored (no activations "
     "unless asked for)",
     implementation="pure_nas.nn.plain.units:ComplexConvPU",
     arguments=partial(_arguments, settings=("exponent_cap", "softening")),
     cost=partial(_cost, convolutions=2, before=4, after=4),  # square, sum, log, half; then exp, cosine, two products
     reads=frozenset({"exponent_cap", "softening", *RELUS}),
-    block_kind="product_conv",
     parameter_kinds={"weight": "exponents"},
     # Measured, as there is no paper: of 0.001 to 0.03 the lowest was best (docs/results.md).
     usual_learning_rate=0.001,
-    usual_weight_decay=1e-3,
     source="pure_nas.nn.plain.units:ComplexConvPU",
 )
 
-LOG_CONV = Unit(
+LOG_CONV = replace(
+    PRODUCT,
     name="log-conv",
     title="convolution of logarithms",
     sign="ℓ",
+    multiplies=False,
     summary="a 3x3 convolution of logarithms: a product unit without its exp (no activations unless asked for)",
     implementation="pure_nas.nn.plain.units:LogConv",
     arguments=partial(_arguments, settings=_THRESHOLDS),
     cost=partial(_cost, thresholds=True, before=2),  # max and log
     reads=frozenset({*_THRESHOLDS, *RELUS}),
-    block_kind="product_conv",
-    parameter_kinds={"weight": "exponents", "theta": "thresholds"},
-    usual_learning_rate=0.01,
-    usual_weight_decay=1e-3,
     source="pure_nas.nn.plain.units:LogConv",
 )
 
-PLAIN_CONV = Unit(
+PLAIN_CONV = replace(
+    CONV,
     name="plain-conv",
     title="convolution without ReLU",
     sign="⊕",
     summary="a 3x3 convolution in a PURe block (no activations unless asked for)",
-    implementation="torch.nn:Conv2d",
-    arguments=_conv_arguments,
-    cost=_cost,
     reads=frozenset({*RELUS}),
-    parameter_kinds={"weight": "conv"},
 )
 
 BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PRODUCT_COMPLEX, LOG_CONV, PLAIN_CONV)}

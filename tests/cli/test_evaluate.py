@@ -170,8 +170,6 @@ def test_a_file_of_torch_save_is_said_to_be_one(tmp_path: Path, legacy: bool) ->
         ),
         (["{run}:best", "--image-size", "16", "--views", "five-crop", "--scales", "20,12"], "but a scale is 12."),
         (["{run}:best", "--scales", "8,x"], '"8,x" is no list of sizes'),
-        (["{run}:best", "--scales", "4"], "A scale of 4 pixels cannot be used"),
-        (["{run}:best", "--scales", "12,12"], "The scales 12, 12 name a size twice."),
         (["{run}:best", "--device", "tpu"], 'no device "tpu"'),
         (["{run}:best", "--dataset", "digits"], "another number of classes than those of digits: 3, not 10"),
         (["{run}:best", "--dataset", "digit"], 'did you mean "digits"'),

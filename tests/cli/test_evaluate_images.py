@@ -30,14 +30,6 @@ def test_exported_weights_need_a_dataset(finished: Study, image_folder: Path, tm
     assert exported == trial.evaluation
 
 
-def test_images_may_have_another_size(finished: Study, image_folder: Path) -> None:
-    answer = invoke(
-        "evaluate", f"{finished.run}:best", "--dataset", image_folder, "--image-size", 12, "--noise", "none", "--json"
-    )
-    found = answer.evaluation
-    assert (found["image_size"], found["images"]) == (12, 24)
-
-
 def test_retrained_networks_are_not_evaluated_on_images_that_they_saw(study: Study) -> None:
     folder = study.run / "retrain" / "0123456789ab-seed1"
     shutil.copytree(study.run / "trials" / "0001", folder)

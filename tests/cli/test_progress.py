@@ -11,7 +11,7 @@ from pure_nas_cli.progress import ListProgress, Progress, TrialTable
 from rich.console import Console
 from studies import Study
 
-from pure_nas.plans.fixed import Trained, Training
+from pure_nas.plans.plan import Trained, Training
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.space.candidate import Candidate

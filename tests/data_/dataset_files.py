@@ -114,6 +114,8 @@ def write_svhn(data_dir: Path, patch: pytest.MonkeyPatch, *, count: int = 60) ->
 def write_galaxy10(data_dir: Path, count: int = 40, **changes: Any) -> Path:
     """Galaxy10_DECals.h5 with the arrays of the real one; `changes` replaces arrays, None leaves one out.
 
+    A link stands for itself, an empty dictionary for a group, and another one for an array that was never filled.
+
     The upper half of every image has a shade that tells its number; the lower half is black.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -132,9 +134,21 @@ def write_galaxy10(data_dir: Path, count: int = 40, **changes: Any) -> Path:
     }
     with h5py.File(path, "w") as file:
         for name, values in arrays.items():
-            if values is not None:
-                file.create_dataset(name, data=values, chunks=True, compression="gzip")
+            if isinstance(values, dict):
+                file.create_dataset(name, **values, compression="gzip") if values else file.create_group(name)
+            elif isinstance(values, h5py.ExternalLink):
+                file[name] = values
+            elif values is not None:
+                compressed = {"chunks": True, "compression": "gzip"} if len(values) else {}
+                file.create_dataset(name, data=values, **compressed)
     return path
+
+
+def imagenet_of_ten(patch: pytest.MonkeyPatch, count: int = 10) -> None:
+    """Let ImageNet have its first ten classes only, or another number of them."""
+    few = dict(list(imagenet_classes().items())[:count])
+    for module in ("imagenet", "catalogue"):
+        patch.setattr(f"pure_nas.data.sources.{module}.imagenet_classes", lambda: few)
 
 
 IMAGENET_IDENTIFIERS = tuple(imagenet_classes())[:10]

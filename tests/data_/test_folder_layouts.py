@@ -94,48 +94,48 @@ def test_classes_that_read_like_parts_or_masks_stay_classes(tmp_path: Path, clas
     assert loaded.passed_over == ("the folder pred (images without labels)",)
 
 
+CLASSES, NEVER = "folder/train/<class>/", "move it out of the dataset"
+
+
 @pytest.mark.parametrize(
-    ("folders", "refused"),
+    ("places", "refused", "hint"),
     [
-        (["Training", "Testing"], "Testing and Training without a folder for each class"),
-        (["train", "test", "docs"], "test and train without a folder for each class"),
-        (["train_images", "test_images"], "test_images and train_images without a folder for each class"),
-        (["seg_train/seg_train", "seg_test/seg_test"], "seg_test and seg_train without a folder for each class"),
-        (["Valid", "Test"], "Test and Valid, but no folder train"),
-        (["train/images", "train/masks", "val/images", "val/masks"], "train and val without a folder for each class"),
-        (["cat/train", "cat/test", "dog/train", "dog/test"], "cat has test and train, as if it were a dataset"),
-        (["trainA/cat", "trainA/dog", "trainB/cat", "trainB/dog"], "trainA, trainB, all with the same folders"),
-        (["Images", "masks"], "Images holds images, but no folder for each class"),
-        (["fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"], r"fold1, fold2, .*\(cat, dog\).* not like classes"),
+        ("", "holds no folders of images", CLASSES),
+        ("a.png", "holds images, but no folder for each class", CLASSES),
+        ("cat/a.png", 'one class only, "cat"', CLASSES),
+        ("cat/a.png dog/readme.txt", 'class "dog" has no images', "remove the folder"),
+        ("cat/a.png dog/a.png", "one image only", "Add images"),
+        ("Images masks", "Images holds images, but no folder for each class", CLASSES),
+        ("test/cat val/cat", "has test and val, but no folder train", CLASSES),
+        ("Valid Test", "Test and Valid, but no folder train", CLASSES),
+        ("train/cat train/dog test/cat test/cow", "missing: dog; extra: cow", "with the same names"),
+        ("train/cat train/dog val/a validation/a", "both val and validation", "Keep one"),
+        ("train/cat train/dog Training/cat test/cat", "Training and train.*train images", "Keep one"),
+        ("train1/cat train1/dog train2/cat test/cat", "train1 and train2.*train images", "Keep one"),
+        ("train_set/cat training_images/cat test/cat", "train_set and training_images.*train images", "Keep one"),
+        ("Training Testing", "Testing and Training without a folder for each class", CLASSES),
+        ("train test docs", "test and train without a folder for each class", CLASSES),
+        ("train_images test_images", "test_images and train_images without a folder for each class", CLASSES),
+        ("seg_train/seg_train seg_test/seg_test", "seg_test and seg_train without a folder for each class", CLASSES),
+        ("train/images train/masks val/images val/masks", "train and val without a folder for each class", CLASSES),
+        ("cat/train cat/test dog/train dog/test", "cat has test and train, as if it were a dataset", CLASSES),
+        ("trainA/cat trainA/dog trainB/cat trainB/dog", "trainA, trainB, all with the same folders", CLASSES),
+        ("fold1/cat fold1/dog fold2/cat fold2/dog", r"fold1, fold2, .*\(cat, dog\).* not like classes", CLASSES),
+        ("train/cat train/dog fold2/cat fold2/dog test/cat test/dog", "fold2 has the classes of .*train", NEVER),
+        ("train/a train/b train_extra/a train_extra/b", "train_extra has the classes of .*train", NEVER),
+        ("train/a train/b Train_big/a Train_big/b", "Train_big has the classes of .*train", NEVER),
     ],
 )
-def test_parts_are_never_taken_for_classes(tmp_path: Path, folders: list[str], refused: str) -> None:
-    for number, name in enumerate(folders):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(10):
-            picture(10 * number + i).save(tmp_path / "photos" / name / f"{i}.png")
-    with pytest.raises(DataError, match=refused) as caught:
-        load(tmp_path / "photos")
-    assert "folder/train/<class>/" in caught.value.hint
-
-
-@pytest.mark.parametrize("more", ["train_extra", "Train_big", "fold2"])
-def test_a_further_folder_with_the_classes_is_never_left_out_in_silence(tmp_path: Path, more: str) -> None:
-    for name in ("train", more, "test"):
-        write_classes(tmp_path / "photos" / name, TRAIN)
-    with pytest.raises(DataError, match=f"{more} has the classes of .*train"):
-        load(tmp_path / "photos")
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [("train", "Training"), ("train1", "train2"), ("train_set", "training_images")]
-)
-def test_two_folders_for_one_part_are_named(tmp_path: Path, one: str, other: str) -> None:
+def test_a_folder_that_cannot_be_used_is_explained(tmp_path: Path, places: str, refused: str, hint: str) -> None:
     root = tmp_path / "photos"
-    for name in (one, other, "test"):
-        write_classes(root / name, OTHER)
-    with pytest.raises(DataError, match=f"{min(one, other)} and {max(one, other)}.*train images"):
+    root.mkdir()
+    for place in places.split():
+        path = root / place if "." in place else root / place / "1.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(1).save(path, "PNG")
+    with pytest.raises(DataError, match=refused) as caught:
         load(root)
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["seg_pred/seg_pred", "pred", "test"])

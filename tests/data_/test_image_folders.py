@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from dataset_files import picture, unnormalised, write_classes
-from image_zoo import ZOO
 
 from pure_nas.data import Dataset, decoded, load_dataset
-from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError, UsageError
 
 
@@ -179,26 +177,6 @@ def test_corrupt_images_of_a_validation_folder_leave_train_whole(folder: Path, d
     assert torch.bincount(loaded.validation.labels).tolist() == [2, 1, 2]
 
 
-def test_a_folder_too_large_for_memory_is_streamed(
-    folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder / "train" / "cat" / "003.png").write_bytes(b"")
-    # Streaming it brings no warning of Pillow, which would be an error here.
-    (folder / "train" / "cat" / "000.png").write_bytes(ZOO["EXIF with an entry cut short"]())
-    held = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
-    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
-    streamed = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
-    again = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
-    assert isinstance(streamed.train.pixels, StreamedPixels)
-    assert streamed.skipped == again.skipped == 1
-    assert streamed.fingerprint == again.fingerprint
-    assert (streamed.mean, streamed.std) == (held.mean, held.std)
-    for part in ("train", "validation"):
-        assert torch.equal(pixels(getattr(streamed, part)), pixels(getattr(held, part)))
-    assert torch.equal(pixels(streamed.test()), pixels(held.test()))
-
-
 def test_an_image_too_large_for_the_memory_is_named(
     folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,32 +194,6 @@ def test_what_is_no_folder_is_named(tmp_path: Path, data_dir: Path) -> None:
     picture(0).save(tmp_path / "cat.png")
     with pytest.raises(DataError, match="is a file, not a folder"):
         load_dataset(tmp_path / "cat.png", data_dir=data_dir)
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        ([], "holds no folders of images"),
-        (["a.png"], "holds images, but no folder for each class"),
-        (["cat/a.png"], 'one class only, "cat"'),
-        (["cat/a.png", "dog/readme.txt"], 'class "dog" has no images'),
-        (["test/cat/a.png", "val/cat/a.png"], "has test and val, but no folder train"),
-        (["train/cat/a.png", "train/dog/a.png", "test/cat/a.png", "test/cow/a.png"], "missing: dog; extra: cow"),
-        (["train/cat/a.png", "train/dog/a.png", "val/a/x.png", "validation/a/x.png"], "both val and validation"),
-        (["cat/a.png", "dog/a.png"], "one image only"),
-    ],
-)
-def test_a_folder_that_cannot_be_used_is_explained(
-    tmp_path: Path, data_dir: Path, files: list[str], message: str
-) -> None:
-    root = tmp_path / "pictures"
-    root.mkdir()
-    for i, name in enumerate(files):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        picture(i).save(root / name, "PNG")
-    with pytest.raises(DataError, match=message) as caught:
-        load_dataset(root, data_dir=data_dir)
-    assert caught.value.hint
 
 
 def test_an_unreadable_folder_is_named(folder: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import io
 import logging
 import shutil
 import tarfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import torch
 from dataset_files import (
     IMAGENET_IDENTIFIERS,
     Pixels,
+    imagenet_of_ten,
     imagenet_photographs,
     photograph,
     tar_of,
@@ -24,18 +24,15 @@ from dataset_files import (
 from PIL import Image
 
 from pure_nas.data import (
-    Augment,
     Dataset,
     ImageSet,
     decoded,
     load_dataset,
 )
 from pure_nas.data.decode import decode_image
-from pure_nas.data.image_set import HeldPixels
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.sources import imagenet
 from pure_nas.data.sources.catalogue import imagenet_classes
-from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
@@ -44,15 +41,7 @@ TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
 @pytest.fixture(autouse=True)
 def ten_classes_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
-    known_are(IMAGENET_IDENTIFIERS, monkeypatch)
-
-
-def known_are(identifiers: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let ImageNet have these classes only."""
-    names = imagenet_classes()
-    few = {identifier: names[identifier] for identifier in identifiers}
-    for module in ("imagenet", "catalogue"):
-        monkeypatch.setattr(f"pure_nas.data.sources.{module}.imagenet_classes", lambda: few)
+    imagenet_of_ten(monkeypatch)
 
 
 @pytest.fixture
@@ -106,25 +95,6 @@ def test_folders_and_archives_give_the_same_images_with_the_official_validation_
     assert torch.equal(tests[0].labels, torch.arange(10))
     assert torch.equal(tests[1].labels, torch.arange(10))
     assert torch.equal(shown(tests[0], unpacked), shown(tests[1], packed))
-
-
-def test_sets_too_large_for_memory_are_decoded_as_they_are_wanted(
-    folders: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = load(folders)
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
-    streamed = load(folders)
-    assert isinstance(held.train.pixels, HeldPixels)
-    assert isinstance(streamed.train.pixels, StreamedPixels)
-    assert streamed.fingerprint == held.fingerprint
-    batches = (
-        loaded.train.batches(50, generator=torch.Generator().manual_seed(3), augment=Augment(random_resized_crop=0.08))
-        for loaded in (held, streamed)
-    )
-    shown_of_both = [
-        unnormalised(next(each)[0], loaded) for each, loaded in zip(batches, (held, streamed), strict=True)
-    ]
-    assert torch.equal(*shown_of_both)
 
 
 def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(folders: Path) -> None:
@@ -291,11 +261,15 @@ def archive_of_two(change: str) -> bytes:
 
 
 @pytest.fixture
-def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    known_are((TENCH, GOLDFISH), monkeypatch)
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sound training archive of an ImageNet of two classes."""
+    imagenet_of_ten(monkeypatch, 2)
+    path = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
+    path.parent.mkdir()
+    path.write_bytes(archive_of_two(""))
+    return path
 
 
-@pytest.mark.usefixtures("two_classes")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -314,9 +288,9 @@ def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
         ("other", "is damaged or cut short"),
     ],
 )
-def test_a_faulty_training_archive_is_one_clear_message(tmp_path: Path, change: str, message: str) -> None:
-    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
-    archive.parent.mkdir()
+def test_a_faulty_training_archive_is_one_clear_message(
+    archive: Path, tmp_path: Path, change: str, message: str
+) -> None:
     archive.write_bytes(archive_of_two(change))
     with pytest.raises(DataError, match=message) as caught:
         load(tmp_path)
@@ -324,13 +298,9 @@ def test_a_faulty_training_archive_is_one_clear_message(tmp_path: Path, change: 
     assert caught.value.hint
 
 
-@pytest.mark.usefixtures("two_classes")
 def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
-    archive.parent.mkdir()
-    archive.write_bytes(archive_of_two(""))
     listed: list[Path] = []
     read = imagenet._list_classes
     monkeypatch.setattr(imagenet, "_list_classes", lambda path: listed.append(path) or read(path))
@@ -347,24 +317,9 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     assert len(listed) == 3
 
 
-@pytest.mark.usefixtures("two_classes")
-def test_a_file_in_the_place_of_the_lists_is_not_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    archive = tmp_path / "imagenet" / "ILSVRC2012_img_train.tar"
-    archive.parent.mkdir()
-    archive.write_bytes(archive_of_two(""))
-    (tmp_path / "decoded").write_text("a file where the folder should be")
-    with caplog.at_level(logging.WARNING):
-        load(tmp_path, skip_corrupt=True)
-    assert "The list of damaged images cannot be kept" in caplog.text
-    assert "the next start makes it again" in caplog.text
-
-
-@pytest.mark.usefixtures("two_classes")
 @pytest.mark.parametrize("content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))])
-def test_a_faulty_development_kit_is_one_clear_message(tmp_path: Path, content: bytes) -> None:
-    root = tmp_path / "imagenet"
-    root.mkdir()
-    (root / "ILSVRC2012_img_train.tar").write_bytes(archive_of_two(""))
+def test_a_faulty_development_kit_is_one_clear_message(archive: Path, tmp_path: Path, content: bytes) -> None:
+    root = archive.parent
     (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of({"ILSVRC2012_val_00000001.JPEG": photograph(0)}))
     (root / "ILSVRC2012_devkit_t12.tar.gz").write_bytes(content)
     with pytest.raises(DataError, match="is damaged, or is not the development kit of 2012"):

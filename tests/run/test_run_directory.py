@@ -61,13 +61,6 @@ def test_damaged_settings_are_named(tmp_path: Path) -> None:
         run.settings()
 
 
-def test_opening_what_is_no_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="There is no run at"):
-        RunDirectory.open(tmp_path / "nowhere")
-    with pytest.raises(RunError, match=r"is no run: it has no run\.toml"):
-        RunDirectory.open(tmp_path)
-
-
 def test_trials_are_listed_by_number(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     assert list(run.trials()) == []

@@ -154,6 +154,9 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
     """The noises that --noise names, each once."""
     from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
 
+    if "none" in texts and len(texts) > 1:
+        others = ", ".join(other for other in texts if other != "none") or "it twice"
+        raise _refused(f"none means no noise at all, but {others} is given too")
     found: list[Noise] = []
     for text in texts:
         kind, equals, levels = text.partition("=")
@@ -161,39 +164,33 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
             found += [Noise(_kind(kind, text), _level(level, text)) for level in levels.split(",")]
         elif text == "all":
             found += usual_noises()
-        elif text == "none":
-            if len(texts) > 1:
-                others = ", ".join(other for other in texts if other != "none")
-                raise typer.BadParameter(
-                    f"none means no noise at all, but {others or 'it twice'} is given too", param_hint="--noise"
-                )
-        else:
+        elif text != "none":
             kinds = [_kind(name.strip(), text) for name in text.split(",")]
             found += usual_noises([each for each in NOISE_KINDS if each in kinds])
     return tuple(dict.fromkeys(found))
+
+
+def _refused(why: str) -> typer.BadParameter:
+    return typer.BadParameter(why, param_hint="--noise")
 
 
 def _kind(name: str, whole: str) -> NoiseKind:
     from pure_nas.evaluation import NOISE_KINDS
 
     if name in _ALONE:
-        raise typer.BadParameter(f'{name} stands alone, not as in "{whole}"', param_hint="--noise")
+        raise _refused(f'{name} stands alone, not as in "{whole}"')
     for kind in NOISE_KINDS:
         if kind == name:
             return kind
     known = nearest(name, [*NOISE_KINDS, *_ALONE])
-    raise typer.BadParameter(
-        f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone', param_hint="--noise"
-    )
+    raise _refused(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
 
 
 def _level(text: str, whole: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise typer.BadParameter(
-            f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1', param_hint="--noise"
-        ) from error
+        raise _refused(f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1') from error
 
 
 def _scales(text: str | None) -> tuple[int, ...]:

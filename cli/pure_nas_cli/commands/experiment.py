@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pure_nas_cli.console import stderr
+from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
 
@@ -69,7 +69,7 @@ def experiment(
         if show:
             print(source.text, end="", flush=True)
             return
-        stderr.print("Loading PyTorch and the images ...", style="dim")
+        say_loading()
         from pure_nas.plans.grid.settings import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pure_nas.errors import UsageError
-from pure_nas.paths import expanded
 from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
 from pure_nas_cli.console import say_loading, stderr, tell, warn
 from pure_nas_cli.images_used import images_document, show_images
@@ -133,22 +131,20 @@ def search(
     with loading():
         from pure_nas.space.catalogue import default_space_for, load_space
 
-        name = space or default_space_for(dataset)
-        chosen = load_space(name).with_run(trials=trials, epochs=epochs)
+        load_space(space or default_space_for(dataset))  # what is wrong with it is said at once
         say_loading()
-        from pure_nas.plans.search.limits import Limits
-        from pure_nas.plans.search.settings import SearchSettings, objective_names
+        from pure_nas.plans.search.settings import settings_for
         from pure_nas.plans.search.setup import prepare
 
-    settings = SearchSettings(
-        study=_default_study(dataset) if study is None else study,
-        dataset=dataset,
-        space_name=name,
-        space=chosen,
-        trials=chosen.run.trials,
+    settings = settings_for(
+        dataset,
+        space,
+        study=study,
+        trials=trials,
+        epochs=epochs,
         time_seconds=time,
-        objectives=objective_names(objectives),
-        limits=Limits(params=max_params, flops=max_flops, latency_ms=max_latency),
+        objectives=objectives,
+        limits={"params": max_params, "flops": max_flops, "latency": max_latency},
         sampler=sampler,
         seed=seed,
         device=device,
@@ -164,12 +160,6 @@ def search(
         _plan_only(prepared, as_json=as_json)
     else:
         raise typer.Exit(_search(prepared, out, as_json=as_json, restore_weights=restore_weights))
-
-
-def _default_study(dataset: str) -> str:
-    """The dataset's name, or the folder's."""
-    is_path = set(dataset) & {"/", os.sep} or dataset.startswith((".", "~"))
-    return expanded(dataset).resolve().name if is_path else dataset
 
 
 def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
@@ -240,7 +230,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
 def _require_a_trial(search: Search, time_seconds: float | None) -> None:
     """Check that the time was enough for a trial to begin."""
-    if time_seconds is not None and not search.left and not search.results.trials:
+    if time_seconds is not None and not search.left and not search.plan.results.trials:
         raise UsageError(
             f"Nothing fits into --time {show_seconds(time_seconds)}: it was used up before a trial could begin, after "
             f"{show_seconds(search.driver.budget.seconds)}.",
@@ -252,7 +242,7 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
     """What will be searched, and how; `done` trials have ended before."""
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
     show_images(prepared.dataset)
-    sizes = f"{show_number(prepared.smallest_params)} to {show_number(prepared.largest_params)} parameters"
+    sizes = f"{' to '.join(map(show_number, prepared.params_range))} parameters"
     tell(f"space {settings.space_name}", f"{show_number(space.count())} architectures of {sizes}")
     tell(f"sampler {sampler.name}", sampler.reason)
     planned = f", {min(len(baselines), settings.trials)} of them baselines" if baselines else ""

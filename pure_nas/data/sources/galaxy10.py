@@ -56,13 +56,12 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     Another file of the same form than the published one is used, with a warning.
     """
     path = fetch(_SPEC, data_dir, part)
-    file = Galaxy10File(path, repair=f"Delete it and start again to download it, or {by_hand(_SPEC, data_dir, part)}")
-    labels = file.read_labels()
+    labels = _read_labels(path)
     chosen = split_off_test(labels, _TEST_SHARE)[0 if part == "train" else 1]
 
     def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
         del skip_corrupt  # the file is unpacked whole, and is sound or is not
-        pixels, shape, digest = _unpacked(file, labels, image_size, data_dir / "decoded")
+        pixels, shape, digest = _unpacked(path, labels, image_size, data_dir / "decoded")
         source = UnpackedImages(pixels, shape, chosen) if isinstance(pixels, Path) else pixels[chosen[positions]]
         return Opened(source=source, digest=digest)
 
@@ -71,47 +70,45 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
     )
 
 
-class Galaxy10File:
-    """Galaxy10_DECals.h5, or another of its form; `repair` is what to do if it is damaged."""
+def _read_labels(path: Path) -> Positions:
+    """The labels, (N,), int64; the file is checked, or a `DataError`, but no image is read."""
+    with _opened(path) as file:
+        fault = _fault(file)
+        if not fault:
+            return np.asarray(file[_LABELS][:], dtype=np.int64)
+    raise DataError(
+        f"{path} cannot be used: {fault}.",
+        hint=f"Galaxy10 DECaLS is Galaxy10_DECals.h5 from {GALAXY10_FILE.url}, or a part of it with images of "
+        "every class, and not the older Galaxy10.h5 of 69 pixels.",
+    )
 
-    def __init__(self, path: Path, *, repair: str) -> None:
-        self.path = path
-        self._repair = repair
 
-    def read_labels(self) -> Positions:
-        """The labels, (N,), int64; the file is checked, or a `DataError`, but no image is read."""
-        with self._opened() as file:
-            fault = _fault(file)
-            if not fault:
-                return np.asarray(file[_LABELS][:], dtype=np.int64)
+def _read_slabs(path: Path) -> Iterator[Pixels]:
+    """All images in order, (n, C, S, S), a few chunks of the file at a time, or a `DataError`."""
+    with _opened(path) as file:
+        images = file[_IMAGES]
+        row = math.prod(images.shape[1:])
+        # Whole chunks, since each is unpacked as a whole, if memory allows.
+        chunk = images.chunks[0] if images.chunks else 1
+        large = chunk * row > _MOST_BYTES
+        rows = max(1, _MOST_BYTES // row) if large else chunk * max(1, _SLAB_BYTES // (chunk * row))
+        for start in range(0, len(images), rows):
+            yield images[start : start + rows].transpose(0, 3, 1, 2)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            yield file
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read: permission denied.", hint="Check its permissions.") from error
+    except _DAMAGE as error:
+        what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
         raise DataError(
-            f"{self.path} cannot be used: {fault}.",
-            hint=f"Galaxy10 DECaLS is Galaxy10_DECals.h5 from {GALAXY10_FILE.url}, or a part of it with images of "
-            "every class, and not the older Galaxy10.h5 of 69 pixels.",
-        )
-
-    def slabs(self) -> Iterator[Pixels]:
-        """All images in order, (n, C, S, S), a few chunks of the file at a time, or a `DataError`."""
-        with self._opened() as file:
-            images = file[_IMAGES]
-            row = math.prod(images.shape[1:])
-            # Whole chunks, since each is unpacked as a whole, if memory allows.
-            chunk = images.chunks[0] if images.chunks else 1
-            large = chunk * row > _MOST_BYTES
-            rows = max(1, _MOST_BYTES // row) if large else chunk * max(1, _SLAB_BYTES // (chunk * row))
-            for start in range(0, len(images), rows):
-                yield images[start : start + rows].transpose(0, 3, 1, 2)
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[h5py.File]:
-        try:
-            with h5py.File(self.path, "r", locking="best-effort") as file:
-                yield file
-        except PermissionError as error:
-            raise DataError(f"{self.path} cannot be read: permission denied.", hint="Check its permissions.") from error
-        except _DAMAGE as error:
-            what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
-            raise DataError(f"{self.path} {what}: {reason(error)}.", hint=self._repair) from error
+            f"{path} {what}: {reason(error)}.",
+            hint=f"Delete it and start again to download it, or {by_hand(_SPEC, path.parent, 'train')}",
+        ) from error
 
 
 def _fault(file: h5py.File) -> str:
@@ -177,12 +174,12 @@ class UnpackedImages(PixelSource):
             ) from error
 
 
-def _unpacked(file: Galaxy10File, labels: Positions, size: int, folder: Path) -> tuple[Path | Pixels, Shape, str]:
+def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[Path | Pixels, Shape, str]:
     """The flat file of all images, which is made if there is none, their shape, and the sha256 of the pixels.
 
     Where it cannot be stored, and memory allows, the pixels themselves.
     """
-    status = file.path.stat()
+    status = path.stat()
     # They identify the file without reading all of it, and do not change when the data directory is moved.
     facts = {
         "bytes": status.st_size,
@@ -190,14 +187,14 @@ def _unpacked(file: Galaxy10File, labels: Positions, size: int, folder: Path) ->
         "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
     }
     shape = (len(labels), 3, size, size)
-    path, what = folder / f"{key_of([_SCHEMA, facts, shape])}.npy", f"The images of {file.path.name}"
+    flat, what = folder / f"{key_of([_SCHEMA, facts, shape])}.npy", f"The images of {path.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # One process makes it, others wait.
-        with alone(folder / f".{path.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
-            kept = f"The decoded images in {path}"
-            digest = read_kept(path, lambda path: _kept_digest(path, shape), kept, again="they are decoded")
-            return path, shape, digest or _write(path, shape, _slabs(file, size), what)
+        with alone(folder / f".{flat.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
+            kept = f"The decoded images in {flat}"
+            digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), kept, again="they are decoded")
+            return flat, shape, digest or _write(flat, shape, _slabs(path, size), what)
     except OSError as error:
         if math.prod(shape) > decoded.RESIDENT_BYTES:
             raise DataError(
@@ -209,21 +206,21 @@ def _unpacked(file: Galaxy10File, labels: Positions, size: int, folder: Path) ->
             "Decoded images cannot be kept in %s (%s); the next start decodes them again.", folder, reason(error)
         )
     held, done = np.empty(shape, dtype=np.uint8), 0
-    for slab in _slabs(file, size):
+    for slab in _slabs(path, size):
         held[done : done + len(slab)] = slab
         done += len(slab)
     return held, shape, pixel_digest(held)
 
 
-def _slabs(file: Galaxy10File, size: int) -> Iterator[Pixels]:
+def _slabs(path: Path, size: int) -> Iterator[Pixels]:
     """All images at a size, a few at a time; warns if the file is not the published one."""
-    if not is_published(file.path, GALAXY10_FILE.checksum):
+    if not is_published(path, GALAXY10_FILE.checksum):
         _log.warning(
             "%s is not the published file: its %s differs (pure-nas datasets galaxy10). It is used as it is.",
-            file.path,
+            path,
             GALAXY10_FILE.checksum.partition(":")[0],
         )
-    for slab in file.slabs():
+    for slab in _read_slabs(path):
         yield np.ascontiguousarray(scaled(slab, size).numpy())
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pure_nas.errors import nearest
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.plans.grid.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
+from pure_nas.quantities import counted
 from pure_nas.space.field import FieldFaults, Path
 
 USUAL = "usual"
@@ -190,16 +191,14 @@ def _check_trainings(name: str, scale: Scale, all_networks: _Tables, all_recipes
     if not networks or not recipes or wanted.keys() - known:
         return  # It follows from a name that refers to nothing.
     if not any(network.trained_by(recipe) for network in networks for recipe in recipes):
-        found.add(
-            ("scales", name),
-            f"trains nothing: its recipes are {', '.join(recipe.label for recipe in recipes)}, its networks are "
-            f"trained by {', '.join(wanted) or 'none'}",
-        )
+        its = ", ".join(recipe.label for recipe in recipes)
+        message = f"trains nothing: its recipes are {its}, its networks are trained by {', '.join(wanted) or 'none'}"
+        found.add(("scales", name), message)
 
 
 def _check_warmups(name: str, scale: Scale, warm: list[Entry], found: FieldFaults) -> None:
     """A warm-up that does not end compares networks at rates that none of them is meant for."""
-    training = "1 epoch of training" if scale.epochs == 1 else f"{scale.epochs} epochs of training"
+    training = f"{counted(scale.epochs, 'epoch')} of training"
     if scale.warmup_epochs is not None:
         if warm and scale.warmup_epochs >= scale.epochs:
             message = f"a warm-up of {scale.warmup_epochs:g} would not end in {training}"
@@ -207,8 +206,5 @@ def _check_warmups(name: str, scale: Scale, warm: list[Entry], found: FieldFault
         return
     for recipe in warm:
         if (own := recipe.settings["warmup_epochs"]) >= scale.epochs:
-            found.add(
-                ("scales", name, "epochs"),
-                f'the warm-up of {own:g} of recipe "{recipe.label}" would not end in {training}; '
-                "a warmup_epochs of the scale replaces it",
-            )
+            message = f'the warm-up of {own:g} of recipe "{recipe.label}" would not end in {training}'
+            found.add(("scales", name, "epochs"), f"{message}; a warmup_epochs of the scale replaces it")

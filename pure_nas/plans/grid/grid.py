@@ -13,10 +13,10 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
-from pure_nas.plans.fixed import Training
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.plans.grid.tables import Entry, architecture_of, recipe_of
+from pure_nas.plans.plan import Training
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

@@ -18,15 +18,7 @@ from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, Priva
 
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.field import (
-    FieldFaults,
-    Path,
-    ReadBy,
-    ValueReader,
-    descriptions,
-    field_type,
-    with_fields_of,
-)
+from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type, with_fields_of
 from pure_nas.space.placement import Pattern, UnitName, expand
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, Setting, get_unit, settings_read
@@ -34,16 +26,6 @@ from pure_nas.validation import FrozenModel
 
 _DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})
 _USUAL_NETWORKS = [f"{kind}{depth}" for kind in ("pure", "resnet") for depth in (18, 20, 32, 34, 44, 50, 56, 110, 152)]
-
-
-class _StagesReader(ValueReader):
-    """Reads a value, or a list of one for each stage."""
-
-    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        one = super().value
-        if not isinstance(raw, list):
-            return one(raw, faults, path)
-        return tuple(one(item, faults, (*path, index)) for index, item in enumerate(raw))
 
 
 class _KindsReader(ValueReader):
@@ -76,24 +58,19 @@ def _is_grid(raw: object) -> bool:
 def _values(reader: ValueReader) -> Any:
     """The type of a field of which a file gives a value, or several."""
 
-    def read(raw: Any) -> tuple[Any, ...]:
-        faults = FieldFaults()
-        values: tuple[Any, ...] = ()
+    def read(raw: Any, faults: FieldFaults) -> tuple[Any, ...]:
         if _is_grid(raw):
-            values = reader.listed(raw, "each", faults)
-        elif isinstance(raw, list) and not isinstance(reader, _StagesReader):
+            return reader.listed(raw, "each", faults)
+        if isinstance(raw, list) and not reader.per_stage:
             faults.add((), "several values, each of which is trained, are written { each = [...] }")
-        else:
-            values = (reader.value(raw, faults, ()),)
-        faults.raise_any()
-        return values
+            return ()
+        return (reader.value(raw, faults, ()),)
 
     return Annotated[tuple[Any, ...], ReadBy(read)]
 
 
 def _field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
-    values, per_stage = field_type(model, name), descriptions(model)[name].per == "stage"
-    return _values(_StagesReader(values) if per_stage else ValueReader(values)), ()
+    return _values(ValueReader(field_type(model, name), per_stage=descriptions(model)[name].per == "stage")), ()
 
 
 def _known_network(name: str) -> str:
@@ -113,10 +90,11 @@ def _meant(network: str) -> str:
     return next(iter(get_close_matches(network, _USUAL_NETWORKS, n=1)), "")
 
 
-def _names(raw: object) -> tuple[str, ...]:
+def _names(raw: object, faults: FieldFaults) -> tuple[str, ...]:
     names = [raw] if isinstance(raw, str) else raw
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("must be a name or a list of names")
+        faults.add((), "must be a name or a list of names")
+        return ()
     return tuple(names)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pure_nas.errors import RunError, reason
+from pure_nas.plans.plan import Plan
 from pure_nas.plans.search.search import SearchPlan
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import Results, TrialRecord
@@ -28,12 +29,11 @@ class Restored:
     reason: str = ""
 
 
-class RestoreWeights:
+class RestoreWeights(Plan[Restored]):
     """Trains again what has lost its weights: in a folder of its own, which then takes the place of the trial's."""
 
     kind = "restoring"
     noun = "weights"
-    expected_seconds = 0.0
     finished = "all weights are there"
 
     def __init__(self, run: RunDirectory, search: SearchPlan, lost: tuple[TrialRecord, ...]) -> None:
@@ -69,9 +69,6 @@ class RestoreWeights:
         # The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result goes too.
         _move(new, old, everything=new.weights_digest != old.weights_digest)
         return Restored(before, self._search.replaced(job.number))
-
-    def name(self, job: Job) -> Mapping[str, Any]:
-        return {"number": job.number}
 
     def entry(self, record: Restored) -> Mapping[str, Any]:
         state = "lost" if record.after is None else "restored"

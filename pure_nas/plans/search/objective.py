@@ -95,13 +95,14 @@ class Objective:
         settings = settings_for(
             images,
             space,
+            study="objective",
             objectives=listed(objectives) if metric is None else [*listed(objectives), metric],
             epochs=epochs,
             limits=limits,
             device=device,
             seed=self.seed,
             data_dir=data_dir,
-            image_size=None if image_size is None else whole_number("image_size", image_size),
+            image_size=image_size,
             skip_corrupt=skip_corrupt,
         )
         with usual_defaults():

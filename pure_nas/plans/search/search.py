@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from optuna.trial import TrialState
 
 from pure_nas.errors import RunError
+from pure_nas.plans.plan import Plan
 from pure_nas.plans.search.limits import Latency, shown
 from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
@@ -94,7 +95,7 @@ def reconcile(
     return finished, unfinished
 
 
-class SearchPlan:
+class SearchPlan(Plan[TrialRecord]):
     """Samples what to train next.
 
     Several trials may run at the same time; the order in which they end is then up to the machine. A suggestion that
@@ -172,13 +173,15 @@ class SearchPlan:
                 asked = self._study.begin(baseline.candidate, baseline.label)
             else:
                 asked = self._study.ask()
-            if record := self._without_training(asked):
+            digest = asked.candidate.digest
+            equal = next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
+            if record := self._without_training(asked, repeats=equal is None):
                 return record
             self._keep_candidate(asked)
-            if (same := self._equal_running(asked)) is None:
+            if equal is None:
                 self._running[asked.number] = asked
                 return self.job(asked, self._run.trial(asked.number).path)
-            self._waiting[same].append(asked)
+            self._waiting[equal].append(asked)
 
     def tell(self, job: Job, outcome: Outcome) -> TrialRecord:
         asked = self._running.pop(job.number)
@@ -186,9 +189,6 @@ class SearchPlan:
         # Those that waited repeat the trial now, or train themselves where it has failed.
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
-
-    def name(self, job: Job) -> Mapping[str, Any]:
-        return {"number": job.number}
 
     def entry(self, record: TrialRecord) -> Mapping[str, Any]:
         return {"number": record.number, "state": record.state, "reason": record.reason}
@@ -222,19 +222,14 @@ class SearchPlan:
             self._read(repeat.number)
         return record
 
-    def _without_training(self, asked: Asked) -> TrialRecord | None:
-        """The record of a trial that is over a limit or repeats one that has ended."""
+    def _without_training(self, asked: Asked, *, repeats: bool) -> TrialRecord | None:
+        """The record of a trial that is over a limit, or that `repeats` one that has ended if there is such."""
         constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
-        if (earlier := self._same_as(asked.candidate.digest)) and self._equal_running(asked) is None:
+        if repeats and (earlier := self._same_as(asked.candidate.digest)):
             return self._end(asked, self._repeated(earlier, asked.baseline))
         return None
-
-    def _equal_running(self, asked: Asked) -> int | None:
-        """The number of a trial in training that is the same."""
-        digest = asked.candidate.digest
-        return next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
         limits = self._settings.limits.given

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
 from typing import Any, SupportsIndex
 
+from pure_nas.data import dataset_names
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.errors import UsageError, nearest
 from pure_nas.objectives import COST_KEYS, METRICS, Metric, require_objective
@@ -122,11 +123,6 @@ def _check_study_name(name: str) -> None:
         )
 
 
-def objective_names(text: str) -> tuple[str, ...]:
-    """Objectives from a list such as "error,flops"."""
-    return tuple(require_objective(name.strip()) for name in text.split(","))
-
-
 def objective_values(
     names: Sequence[str], metrics: Mapping[str, float], cost: Mapping[str, float]
 ) -> tuple[float, ...]:
@@ -138,18 +134,20 @@ def settings_for(
     dataset: AnyDataset,
     space: AnySpace,
     *,
+    study: str | None = None,
     objectives: str | Sequence[AnyObjective],
+    trials: int | None = None,
     epochs: int | None,
     limits: AnyLimits,
     seed: int,
     data_dir: os.PathLike[str] | str | None,
-    study: str = "objective",
-    trials: int | None = None,
+    image_size: int | None,
     **others: Any,
 ) -> SearchSettings:
     """The settings of a search from what a caller may give, own images, metrics and spaces included.
 
     Args:
+        study: called as the dataset if left out.
         others: further fields of `SearchSettings`.
     """
     name = dataset_name(dataset)
@@ -157,7 +155,7 @@ def settings_for(
     given = {"trials": trials, "epochs": epochs}
     chosen = chosen.with_run(**{key: whole_number(key, each) for key, each in given.items() if each is not None})
     return SearchSettings(
-        study=study,
+        study=_default_study(name) if study is None else study,
         dataset=name,
         space_name=space_name,
         space=chosen,
@@ -166,8 +164,14 @@ def settings_for(
         limits=_limits(limits),
         seed=whole_number("seed", seed),
         data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
+        image_size=None if image_size is None else whole_number("image_size", image_size),
         **others,
     )
+
+
+def _default_study(dataset: str) -> str:
+    """The dataset's name, or the folder's."""
+    return dataset if dataset in dataset_names() else expanded(dataset).resolve().name
 
 
 def listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:

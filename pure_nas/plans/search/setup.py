@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from optuna.storages import RDBStorage
 
@@ -32,7 +32,7 @@ from pure_nas.plans.search.study import SearchStudy
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import Results, TrialRecord, objectives_of
+from pure_nas.run.results import TrialRecord, objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
@@ -71,19 +71,13 @@ class Prepared(Resources):
         return choose_sampler(self.settings.sampler, self.settings.trials, seconds)
 
     @property
-    def smallest_params(self) -> int:
-        return min(cost_of(architecture).params for architecture in self.space.smallest_architectures())
+    def params_range(self) -> tuple[int, int]:
+        """Parameters of the smallest and of the largest network of the space."""
+        smallest, largest = self.space.smallest_architectures(), self.space.largest_architectures()
+        return min(cost_of(each).params for each in smallest), max(cost_of(each).params for each in largest)
 
-    @property
-    def largest_params(self) -> int:
-        return max(cost_of(architecture).params for architecture in self.space.largest_architectures())
-
-    @cached_property
-    def reference(self) -> tuple[float, ...]:
-        """The worst value of each objective: chance, and the cost of the space's largest networks."""
-        return tuple(self._worst(name) for name in self.settings.objectives)
-
-    def _worst(self, name: str) -> float:
+    def worst(self, name: str) -> float:
+        """The worst value of an objective: chance, or the cost of the space's largest networks."""
         if name in ("error", "noise_error"):
             return 1 - 1 / len(self.dataset.classes)
         if metric := METRICS.find(name):
@@ -105,11 +99,6 @@ class Prepared(Resources):
     @cached_property
     def _latencies(self) -> dict[Architecture, float]:
         return {}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What run.toml says of the images."""
-        return {**self.dataset.facts, "train": self.train_images, "validation": len(self.dataset.validation)}
 
 
 def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
@@ -147,10 +136,6 @@ class Search:
     without_weights: tuple[TrialRecord, ...]  # other complete trials that have none
 
     @property
-    def results(self) -> Results:
-        return self.plan.results
-
-    @property
     def left(self) -> int:
         """Networks to train, as far as is known; once the time is used up, only those that were begun."""
         out_of_time = self.driver.budget.forbids(self.plan.expected_seconds) and not self.plan.unfinished
@@ -177,7 +162,9 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
     """
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
-    wanted = {**settings.resolved(), "data": prepared.facts}
+    dataset = prepared.dataset
+    images = {**dataset.facts, "train": prepared.train_images, "validation": len(dataset.validation)}
+    wanted = {**settings.resolved(), "data": images}
     with ExitStack() as stack:
 
         def opened_storage() -> RDBStorage:
@@ -191,8 +178,7 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
         stack.enter_context(held)
         if run.exists:  # one that was renamed keeps the name of its study
             wanted["study"] = str(run.settings().get("study", settings.study))
-        decided = _decided(prepared, run)
-        sampler = ChosenSampler(**decided["chosen_sampler"])
+        sampler, reference = _decided(prepared, run)
         study = SearchStudy(
             storage or opened_storage(),
             wanted["study"],
@@ -208,26 +194,23 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
             settings,
             study,
             baselines=prepared.baselines,
-            reference=tuple(decided["reference"][name] for name in settings.objectives),
+            reference=tuple(reference.values()),
             latency=prepared.latency,
         )
         lost, without_weights = have_lost_weights(run, plan.results, everything=restore_weights)
         driver = Driver(run, prepared, budget)
         stack.callback(driver.close)
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
-        record_start(run, {**wanted, **decided}, describe_environment(prepared.device), trials=settings.trials)
+        wanted |= {"chosen_sampler": asdict(sampler), "reference": reference}
+        record_start(run, wanted, describe_environment(prepared.device), trials=settings.trials)
         yield Search(plan, driver, sampler, lost, without_weights)
 
 
-def _decided(prepared: Prepared, run: RunDirectory) -> dict[str, Any]:
-    """What stays as it was when the run began: the sampler and the reference."""
+def _decided(prepared: Prepared, run: RunDirectory) -> tuple[ChosenSampler, dict[str, float]]:
+    """What stays as it was when the run began: the sampler, and the reference by objective."""
     if not run.exists:
-        reference = dict(zip(prepared.settings.objectives, prepared.reference, strict=True))
-        return {"chosen_sampler": asdict(prepared.sampler), "reference": reference}
+        return prepared.sampler, {name: prepared.worst(name) for name in prepared.settings.objectives}
     sampler = run.settings().get("chosen_sampler")
     if sampler is None or sampler["name"] not in get_args(SamplerName):
         raise RunError(f"{run.settings_path} is damaged: it has no valid 'chosen_sampler'.", hint=SETTINGS_HINT)
-    return {
-        "chosen_sampler": {"name": sampler["name"], "reason": sampler.get("reason", "")},
-        "reference": dict(zip(*objectives_of(run), strict=True)),
-    }
+    return ChosenSampler(sampler["name"], sampler.get("reason", "")), dict(zip(*objectives_of(run), strict=True))

@@ -55,6 +55,7 @@ def test_the_smallest_network_of_the_space_decides_what_is_possible() -> None:
     with pytest.raises(UsageError, match="No network of this space keeps the limit of") as raised:
         Limits(params=smallest - 1).require_possible(SPACE, never)
     assert f"the smallest has {smallest:,} params" in raised.value.message
+    assert "Raise the limit" in raised.value.hint
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 from heard import Heard
 from searches import Settings, results_of, run_search
 
-from pure_nas.plans.search.settings import objective_names, objective_values
+from pure_nas.plans.search.settings import objective_values
 from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 
-NAMES = objective_names("error,noise_error,params")
+NAMES = ("error", "noise_error", "params")
 
 
 @pytest.fixture(scope="module")

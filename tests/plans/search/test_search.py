@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from heard import Heard
-from searches import Settings, results_of, run_search, settings_for, stored_in
+from searches import Settings, results_of, run_search, stored_in
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
@@ -70,16 +69,6 @@ def test_a_search_reads_no_test_images_and_ends_with_as_many_trials_as_asked_for
         assert len(trial.curve) == 1
 
 
-def test_a_finished_search_is_not_trained_again(tiny: Settings, tmp_path: Path, trained: list[str]) -> None:
-    settings = tiny(trials=2)
-    run_search(settings, tmp_path)
-    before = results_of(tmp_path)
-    trained.clear()
-    assert run_search(settings, tmp_path) == "all 2 trials are done"
-    assert trained == []
-    assert results_of(tmp_path) == before
-
-
 def test_candidates_over_a_limit_are_rejected_before_any_training(
     tiny: Settings, tmp_path: Path, trained: list[str]
 ) -> None:
@@ -129,14 +118,6 @@ def test_a_baseline_over_the_limit_is_rejected_with_its_label(tiny: Settings, tm
         "product small, usual recipe": "complete",
         "product small, shared recipe": "complete",
     }
-
-
-def test_limits_that_nothing_keeps_are_refused_with_the_smallest_cost(tiny: Settings, tmp_path: Path) -> None:
-    settings = tiny(limits=Limits(params=100))
-    with pytest.raises(UsageError, match=r"the limit of 100 params: the smallest has 365 params") as raised:
-        run_search(settings, tmp_path)
-    assert "Raise the limit" in raised.value.hint
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_candidate_that_was_trained_before_is_repeated_for_nothing(
@@ -251,36 +232,6 @@ def test_a_search_that_was_stopped_before_it_wrote_its_settings_can_begin_again(
     (tmp_path / "study" / "run.lock").touch()
     assert list((tmp_path / "study").iterdir())
     assert run_search(settings, tmp_path) == "all 1 trials are done"
-
-
-def test_a_folder_of_something_else_is_left_alone(tiny: Settings, tmp_path: Path) -> None:
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(RunError, match="holds files, but no run"):
-        run_search(tiny(), tmp_path)
-    assert [entry.name for entry in (tmp_path / "study").iterdir()] == ["thesis.txt"]
-
-
-def test_other_settings_are_refused_and_other_totals_are_not(tiny: Settings, tmp_path: Path) -> None:
-    run_search(tiny(trials=1), tmp_path)
-    stored = (tmp_path / "study" / "run.toml").read_bytes()
-    changed = tiny(trials=1, seed=5, objectives=("error", "params"), limits=TIGHT)
-    with pytest.raises(RunError, match="was started with other settings") as raised:
-        run_search(changed, tmp_path)
-    for line in ("seed: 0 in the run, 5 now", "limits.params: nothing in the run, 800 now", "objectives: "):
-        assert line in raised.value.message
-    assert (tmp_path / "study" / "run.toml").read_bytes() == stored
-    more = tiny(trials=2, time_seconds=1000.0, device="auto")
-    assert run_search(more, tmp_path) == "all 2 trials are done"
-
-
-def test_changed_images_are_refused(image_folder: Path, tiny_space_file: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "images"
-    shutil.copytree(image_folder, folder)
-    run_search(settings_for(folder, tiny_space_file, trials=1), tmp_path / "out")
-    (folder / "train" / "circles" / "000.png").unlink()
-    with pytest.raises(RunError, match=r"The images of .+ have changed since"):
-        run_search(settings_for(folder, tiny_space_file, trials=2), tmp_path / "out")
 
 
 def tens_of_seconds(monkeypatch: pytest.MonkeyPatch, trained: list[str]) -> None:
@@ -406,4 +357,17 @@ def test_the_results_of_a_search_in_progress_are_those_on_disk(tiny: Settings, t
         assert search.plan.counted == 0
         search.go(Heard())
         assert search.plan.counted == 2
-        assert search.results == results_of(tmp_path)
+        assert search.plan.results == results_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"objectives": ("error", "latency")}, {"limits": Limits(latency_ms=100.0)}], ids=["objective", "limit"]
+)
+def test_latency_is_measured_with_nothing_else_in_training(tiny: Settings, changes: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="Latency cannot be measured while 2 networks"):
+        tiny(workers=2, **changes)
+    settings = tiny(workers="auto", **changes)
+    assert settings.resolved()["workers"] == "auto"
+    plan = prepare(settings).workers_for(5)
+    assert plan.count == 1
+    assert "latency" in plan.reason

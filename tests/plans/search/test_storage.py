@@ -197,13 +197,6 @@ def test_a_database_that_is_locked_is_said_to_be(tmp_path: Path, monkeypatch: py
     assert "move study.db" not in raised.value.hint
 
 
-def test_a_storage_elsewhere_is_used_instead(tmp_path: Path) -> None:
-    opened = open_storage(tmp_path / "study.db", f"sqlite:///{tmp_path / 'other.db'}")
-    optuna.create_study(storage=opened, study_name="one")
-    assert (tmp_path / "other.db").exists()
-    assert not (tmp_path / "study.db").exists()
-
-
 @pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="only Linux lists its mounts there")
 def test_the_file_system_of_a_path_is_that_of_its_mount() -> None:
     assert file_system(Path("/proc")) == "proc"

@@ -154,15 +154,6 @@ def test_a_study_of_other_objectives_is_refused(url: str, space: SearchSpace) ->
         SearchStudy(storage, "other", space=space, objectives=("error", "flops"), sampler="tpe", seed=0)
 
 
-def test_a_trial_that_another_program_adds_is_noticed(url: str, space: SearchSpace) -> None:
-    study = study_in(url, space)
-    study.ask()
-    optuna.load_study(study_name="study", storage=url).ask()
-    with pytest.raises(RunError, match="Another program added trials") as raised:
-        study.ask()
-    assert "rebuilt" in raised.value.hint
-
-
 def test_a_trial_with_other_parameters_is_no_candidate(url: str, space: SearchSpace) -> None:
     study_in(url, space)
     foreign = optuna.load_study(study_name="study", storage=url).ask()

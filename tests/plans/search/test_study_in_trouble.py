@@ -49,6 +49,7 @@ def test_a_trial_that_another_program_adds_is_refused_and_moving_the_study_away_
     with pytest.raises(RunError, match="Another program added trials") as raised:
         run_search(settings, tmp_path / "met", Meddling(tmp_path / "met" / "study" / "study.db"))
     assert "move study.db" in raised.value.hint
+    assert "rebuilt" in raised.value.hint
     with pytest.raises(RunError, match="Trial 2 is complete in the study, but") as raised:
         run_search(settings, tmp_path / "met")
     assert "move study.db away" in raised.value.hint
