@@ -1,4 +1,4 @@
-"""Retraining networks of a run beside their twins."""
+"""Retraining networks of a run next to their twins."""
 
 from __future__ import annotations
 

@@ -25,10 +25,14 @@ from pure_nas.run.directory import RunDirectory
         ("--image-size", "1", "--image-size"),
         ("--sampler", "best", "--sampler"),
         ("--workers", "0", '"0" is not auto or a number of 1 or more'),
-        ("--workers", "two", '"two" is not auto or a number of 1 or more'),
+        *(
+            ("--workers", text, f'"{text}" is not auto or a number of 1 or more')
+            for text in ("two", "-1", "1.5", "", "²")
+        ),
         ("--workers", "100000", "--workers 100000 is too many for"),
         ("--time", "0", '"0" is not a time such as 90s'),
         ("--time", "5y", '"5y" is not a time such as 90s'),
+        ("--max-params", "1,5M", '"1,5M" is not a size such as 300k'),
         ("--max-params", "0", '"0" is not a size such as 300k'),
         ("--max-params", "abc", '"abc" is not a size'),
         ("--max-params", "1e400", '"1e400" is not a size'),
