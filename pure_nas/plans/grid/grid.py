@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -16,11 +17,13 @@ from pure_nas.errors import ConfigError
 from pure_nas.plans.grid.file import ExperimentFile
 from pure_nas.plans.grid.scale import Scale
 from pure_nas.plans.grid.tables import Entry, architecture_of, recipe_of
-from pure_nas.plans.plan import Training
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import faults
+
+if TYPE_CHECKING:
+    from pure_nas.plans.plan import Training
 
 EXPERIMENT_FILE = "experiment.toml"
 """The experiment file as it was read."""
@@ -136,6 +139,8 @@ def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:
 
 def training_of(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Training:
     """The training of a cell from a seed; equal cells share theirs."""
+    from pure_nas.plans.plan import Training  # with PyTorch, which a list of experiments does not need
+
     digest = cell.candidate.digest
     paths = [run.path / "trials" / f"{folder}-seed{seed}" for folder in grid.folders[digest]]
     path = max(paths, key=lambda path: path.is_dir() + (path / "result.json").is_file())
