@@ -139,7 +139,7 @@ def _with_folders(cells: Sequence[Cell]) -> Iterator[Cell]:
 
 def training_of(run: RunDirectory, grid: Grid, cell: Cell, seed: int) -> Training:
     """The training of a cell from a seed; equal cells share theirs."""
-    from pure_nas.plans.plan import Training  # comes with PyTorch, which a list of experiments does without
+    from pure_nas.plans.plan import Training  # with PyTorch, which a list of experiments does not need
 
     digest = cell.candidate.digest
     paths = [run.path / "trials" / f"{folder}-seed{seed}" for folder in grid.folders[digest]]
