@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
@@ -42,7 +41,7 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
         if as_json:
             print(json.dumps(_plan_document(prepared, workers, expected), indent=2), flush=True)
             return
-        _show_estimate(prepared, workers, expected, settings.time_seconds)
+        _show_estimate(prepared, workers, expected)
         for training in trainings:
             if training.seed == 1:
                 seconds = show_seconds(expected[training.name].seconds)
@@ -50,11 +49,7 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
-    """Run an experiment, show it, and write the report; returns the exit code.
-
-    --time counts from here on, so that loading the images and measuring for the estimate are part of it.
-    """
-    began = time.monotonic()
+    """Run an experiment, show it, and write the report; returns the exit code."""
     prepared = prepare(settings.going_on_in(folder))
     with opened(prepared, folder) as experiment:
         plan = experiment.plan
@@ -64,11 +59,11 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
             executor, workers = experiment.driver.workers(plan.left)
             # What is done of a training that was stopped is not taken off.
             expected = prepared.expected(plan.missing, executor, experiment.epoch_seconds)
-            _show_estimate(prepared, workers, expected, _left(settings, began))
+            _show_estimate(prepared, workers, expected)
         code, stopped = 0, f"stopped: interrupted; {_GO_ON}"
         try:
             with ListProgress(stderr, len(plan.trainings), plan.done) as progress:
-                stopped = experiment.go(progress, _left(settings, began))
+                stopped = experiment.go(progress)
             if stopped == TIME_IS_UP or plan.failed:
                 stopped = f"stopped: {stopped}; {_GO_ON}"
         except KeyboardInterrupt:
@@ -91,12 +86,6 @@ def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
         # Whoever reads the tables may have left (| head -1): that must not cost the report.
         written = write_experiment_report(run, findings)
     return written
-
-
-def _left(settings: ExperimentSettings, began: float) -> float | None:
-    """Seconds that --time leaves; None where it is not given."""
-    allowed = settings.time_seconds
-    return None if allowed is None else max(0.0, allowed - (time.monotonic() - began))
 
 
 def _show_changes(experiment: Experiment) -> None:
@@ -136,13 +125,9 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     )
 
 
-def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected], left: float | None) -> None:
-    """How many networks are trained at once, how long that will take, and whether there is so much time.
-
-    Args:
-        left: seconds that --time leaves for it; None where it is not given.
-    """
-    settings, count = prepared.settings, workers.count or 1
+def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected]) -> None:
+    """How many networks are trained at once, how long that will take, and whether there is so much time."""
+    settings, count, left = prepared.settings, workers.count or 1, prepared.budget.left
     seconds = [expected.seconds for expected in each.values()]
     if settings.workers != 1:
         tell(f"workers {count}", workers.reason)

@@ -163,7 +163,7 @@ def experiment(
     )
     folder = path_of(out) or settings.default_folder
     with process_kept(device), grid.opened(grid.prepare(settings.going_on_in(folder)), folder) as found:
-        found.go(Quiet(), settings.time_seconds)
+        found.go(Quiet())
     if failed := found.plan.failed:
         training, reason = failed[0]
         raise RunError(

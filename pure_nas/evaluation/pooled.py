@@ -36,7 +36,7 @@ def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
             for kind in first.noise
         },
         intensity=tuple(
-            _pooled(changes, accuracies=tuple(each.accuracy for each in changes))
+            _pooled(changes, factor=changes[0].factor, accuracies=tuple(each.accuracy for each in changes))
             for changes in zip(*(each.intensity for each in seeds), strict=True)
         ),
     )
@@ -75,6 +75,5 @@ def _pooled(seeds: Sequence[_Found], **given: Any) -> _Found:
 def _sum_or_mean(values: Sequence[Any]) -> Any:
     if all(isinstance(value, int) for value in values):
         return sum(values)
-    if all(value == values[0] for value in values):
-        return values[0]
-    return statistics.fmean(value for value in values if value is not None)
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and isinstance(known[0], float) else values[0]

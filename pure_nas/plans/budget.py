@@ -48,6 +48,11 @@ class Budget:
         """Over all sessions."""
         return self._earlier + self.session_seconds
 
+    @property
+    def left(self) -> float | None:
+        """Seconds that may still be used; None is unbounded."""
+        return None if self.limit is None else max(self.limit - self.seconds, 0.0)
+
     def forbids(self, expected: float = 0.0) -> bool:
         """Whether something that is expected to take so many seconds would end after the time."""
         return self.limit is not None and self.seconds + expected > self.limit

@@ -289,9 +289,8 @@ def _show_estimate(
             stderr.print(f"--workers auto {would}", style="dim")
         elif possible > 1:
             stderr.print(f"--workers auto would train {possible} networks at once", style="dim")
-    if settings.time_seconds is not None:
-        used = budget.seconds if budget else 0.0  # with the time that measuring took
-        unused = max(settings.time_seconds - used, 0.0)
+    unused = budget.left if budget else settings.time_seconds  # without the time that measuring took
+    if unused is not None:
         if unused < expected:
             enough = int(unused / each * count)
             longer = "" if enough else ": a trial takes longer"

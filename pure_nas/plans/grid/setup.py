@@ -30,6 +30,7 @@ class Prepared(Resources):
     """An experiment of which everything is known but what it will find."""
 
     settings: ExperimentSettings
+    budget: Budget
     grid: Grid
     evaluation: EvaluationSettings | None
     scored: int  # images that a network is scored on
@@ -65,7 +66,12 @@ class Prepared(Resources):
 
 
 def prepare(settings: ExperimentSettings) -> Prepared:
-    """Load the images and resolve the grid for them; nothing is written to the run."""
+    """Load the images and resolve the grid for them; nothing is written to the run. The time runs from here on.
+
+    When it is used up nothing more begins. Epochs in progress are finished, and a training whose last epoch is done is
+    scored, so that sessions get further however short they are.
+    """
+    budget = Budget(settings.time_seconds, breaks_off=True)
     device, scale, file = resolve_device(settings.device), settings.scale, settings.file
     load = partial(
         load_dataset,
@@ -100,6 +106,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         evaluation = replace(evaluation, views=shown)
     return Prepared(
         settings=settings,
+        budget=budget,
         dataset=dataset,
         load=load,
         device=device,
@@ -124,13 +131,8 @@ class Experiment:
     file_replaced: bool  # the file was edited since the run was started, but asks for the same
     epoch_seconds: Mapping[str, float]  # of what was trained before as it would be now, by digest
 
-    def go(self, listener: Listener[Trained], seconds: float | None = None) -> str:
-        """Train what is missing; returns why it stopped.
-
-        Nothing more begins after so many seconds. Epochs in progress are finished, and a training whose last epoch is
-        done is scored, so that sessions get further however short they are.
-        """
-        self.driver.budget = Budget(seconds, breaks_off=True)
+    def go(self, listener: Listener[Trained]) -> str:
+        """Train what is missing; returns why it stopped."""
         with closing(self.driver):
             return self.driver.go(self.plan, listener)
 
@@ -170,5 +172,5 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
         if replaced:
             run.log("experiment file replaced", reason="it was edited, but asks for the same trainings")
         record_start(run, wanted, environment, trainings=grid.trainings)
-        with closing(Driver(run, prepared, Budget())) as driver:
+        with closing(Driver(run, prepared, prepared.budget)) as driver:
             yield Experiment(run, grid, plan, driver, replaced, epoch_seconds)

@@ -55,12 +55,10 @@ def settings_of(text: str, name: str = "test", folder: Path | None = None, **fie
     return ExperimentSettings(source=source, **{"device": "cpu", **fields})
 
 
-def go(
-    settings: ExperimentSettings, folder: Path, heard: Heard | None = None, seconds: float | None = None
-) -> tuple[Experiment, str]:
+def go(settings: ExperimentSettings, folder: Path, heard: Heard | None = None) -> tuple[Experiment, str]:
     """Run an experiment; returns it and why it stopped."""
     with opened(prepare(settings), folder) as experiment:
-        return experiment, experiment.go(heard or Heard(), seconds)
+        return experiment, experiment.go(heard or Heard())
 
 
 def interrupted(settings: ExperimentSettings, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:

@@ -74,7 +74,7 @@ def test_what_was_trained_before_is_not_measured_anew(
         return 1e-3
 
     monkeypatch.setattr(InlineExecutor, "seconds_per_image", seconds_per_image)
-    go(settings_of(text), folder, seconds=0.0)  # an epoch of the first network
+    go(settings_of(text, time_seconds=0.0), folder)  # an epoch of the first network
     record = folder / "trials" / "adds-seed1" / "metrics.jsonl"
     record.write_text(json.dumps({**read_json_lines(record)[0], "seconds": 72.0}) + "\n", encoding="utf-8")
 

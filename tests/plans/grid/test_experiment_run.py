@@ -105,11 +105,11 @@ def test_several_at_once_find_the_same(
 
 def test_an_experiment_stops_when_its_time_is_used_up(text: str, finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    experiment, stopped = go(settings_of(text), folder, seconds=0.0)
+    experiment, stopped = go(settings_of(text, time_seconds=0.0), folder)
     assert stopped == TIME_IS_UP
     assert experiment.plan.done == 0
     assert RunDirectory(folder).settings()["kind"] == "experiment"
-    assert go(settings_of(text), folder, seconds=600.0)[1] == "all 6 trainings are done"
+    assert go(settings_of(text, time_seconds=600.0), folder)[1] == "all 6 trainings are done"
     assert numbers(folder) == numbers(finished)
 
 
@@ -126,7 +126,7 @@ def test_sessions_get_further_however_short_they_are(
     folder, epochs, done = tmp_path / "run", 0, [0]
     while done[-1] < 6:
         heard = Heard()
-        experiment, stopped = go(settings_of(text, workers=workers), folder, heard, seconds=0.0)
+        experiment, stopped = go(settings_of(text, workers=workers, time_seconds=0.0), folder, heard)
         # Every training that was begun has done an epoch more, or has ended.
         assert len(heard.epochs) >= 1
         assert set(heard.begun) <= {(name, epochs) for name, _ in heard.begun for epochs in (0, 1)}
@@ -163,7 +163,7 @@ def test_what_fails_at_once_is_not_all_that_a_short_session_does(
         return original(self, *arguments)
 
     monkeypatch.setattr(Step, "__call__", out_of_memory)
-    stops = [go(settings_of(text), tmp_path / "run", seconds=0.0) for _ in range(9)]
+    stops = [go(settings_of(text, time_seconds=0.0), tmp_path / "run") for _ in range(9)]
     assert stops[0][1] == TIME_IS_UP
     assert stops[-1][0].plan.done == 4
     assert stops[-1][1] == "4 of 6 trainings are done"
