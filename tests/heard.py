@@ -7,7 +7,7 @@ from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.run.results import TrialRecord
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.resources import WorkerPlan
 
 
 class Heard:

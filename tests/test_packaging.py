@@ -53,7 +53,7 @@ def test_wheel_holds_every_file_of_the_package(names: set[str], package: str, fo
 def test_wheel_holds_the_shipped_spaces_and_experiments(names: set[str]) -> None:
     shipped = {name for name in names if name.endswith(".toml")}
     spaces = {f"pure_nas/search_spaces/{path.name}" for path in SPACES}
-    assert shipped == spaces | {f"pure_nas/plans/grid/experiments/{path.name}" for path in EXPERIMENTS}
+    assert shipped == spaces | {f"pure_nas/plans/experiment/experiments/{path.name}" for path in EXPERIMENTS}
 
 
 def test_wheel_has_two_packages_and_nothing_else_at_its_top(names: set[str]) -> None:

@@ -12,14 +12,14 @@ from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
-from pure_nas.plans.grid.grid import seeds_ended, trainings_of
-from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import Experiment, Prepared, opened, prepare
+from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
+from pure_nas.plans.experiment.session import Experiment, Prepared, opened, prepare
+from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.quantities import counted, show_seconds
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import stderr, stdout, tell, warn
 from pure_nas_cli.images_used import show_classes
 from pure_nas_cli.interrupts import INTERRUPTED

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.data import dataset_names, describe_datasets
-from pure_nas.plans.grid.file import EXPERIMENTS, ExperimentFile, find_experiment
-from pure_nas.plans.grid.grid import Grid
-from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.experiment.file import EXPERIMENTS, ExperimentFile, find_experiment
+from pure_nas.plans.experiment.grid import Grid
+from pure_nas.plans.experiment.scale import Scale
 from pure_nas.quantities import counted
 from pure_nas_cli.console import stdout
 

@@ -17,17 +17,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans import single
+from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
-from pure_nas.plans.search.setup import Prepared, Search
+from pure_nas.plans.search.session import Prepared, Search
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
 from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import is_live, stderr
 from pure_nas_cli.images_used import show_images
 from pure_nas_cli.terminal_table import bare_table, placement
@@ -104,7 +104,7 @@ class Progress:
 class EpochLines(Progress):
     """A line for each epoch of a single training, after what it trains on; the command prints the result."""
 
-    def __init__(self, console: Console, prepared: single.Prepared) -> None:
+    def __init__(self, console: Console, prepared: training.Prepared) -> None:
         super().__init__(console, 1)
         self._prepared = prepared
         self._epochs = prepared.candidate.recipe.epochs

@@ -17,11 +17,11 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
-from pure_nas.plans import single
-from pure_nas.plans.grid import setup as grid
-from pure_nas.plans.grid.file import find_experiment
-from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.search import setup as searching
+from pure_nas.plans import train as training
+from pure_nas.plans.experiment import session
+from pure_nas.plans.experiment.file import find_experiment
+from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.search import session as searching
 from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.quantities import seconds_of
@@ -30,7 +30,7 @@ from pure_nas.run.results import TrialRecord
 from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers.count import Workers
+from pure_nas.workers.resources import Workers
 
 
 def search(
@@ -162,7 +162,7 @@ def experiment(
         skip_corrupt=skip_corrupt,
     )
     folder = path_of(out) or settings.default_folder
-    with process_kept(device), grid.opened(grid.prepare(settings.going_on_in(folder)), folder) as found:
+    with process_kept(device), session.opened(session.prepare(settings.going_on_in(folder)), folder) as found:
         found.go(Quiet())
     if failed := found.plan.failed:
         training, reason = failed[0]
@@ -206,7 +206,7 @@ def train(
         >>> trained.load()(torch.zeros(1, 1, 8, 8)).shape
         torch.Size([1, 10])
     """
-    settings = single.TrainSettings(
+    settings = training.TrainSettings(
         architecture=architecture,
         epochs=epochs,
         batch_size=batch_size,
@@ -219,9 +219,9 @@ def train(
         seed=seed,
     )
     with process_kept(device):
-        prepared = single.prepare(settings)
+        prepared = training.prepare(settings)
         folder = path_of(out) or prepared.default_folder
-        result = single.train(prepared, folder, Quiet())
+        result = training.train(prepared, folder, Quiet())
     if result["state"] != "complete":
         raise RunError(f"The training in {folder} is {result['state']}: {result['reason']}.")
     return TrainedNetwork(folder, result["metrics"], result["cost"], result["seconds"])

@@ -33,7 +33,7 @@ from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, load_retraining
 from pure_nas.run.trained import Trained
-from pure_nas.workers.count import Workers
+from pure_nas.workers.resources import Workers
 
 if TYPE_CHECKING:
     import pandas

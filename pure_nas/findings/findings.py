@@ -12,7 +12,7 @@ from pure_nas.analysis.statistics import SIGNIFICANCE, Difference, Tested, Untes
 from pure_nas.files import without_nan
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
-from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.experiment.grid import Grid
 from pure_nas.quantities import counted
 
 SCHEMA = 2

@@ -13,9 +13,9 @@ from pure_nas.analysis.convergence import CurveKind
 from pure_nas.errors import RunError
 from pure_nas.files import read_json
 from pure_nas.paths import absolute
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, Cell, Grid, training_of
-from pure_nas.plans.grid.scale import Scale
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, TRAINING_DAMAGED_HINT, Cell, Grid, training_of
+from pure_nas.plans.experiment.scale import Scale
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.schema import Evaluation
 

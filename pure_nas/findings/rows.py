@@ -13,7 +13,7 @@ from pure_nas.analysis.statistics import Spread, mean_interval
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.findings.results import ExperimentResults, Measurement
-from pure_nas.plans.grid.grid import TRAINING_DAMAGED_HINT, Cell
+from pure_nas.plans.experiment.grid import TRAINING_DAMAGED_HINT, Cell
 
 Document = Mapping[str, Any]
 """The content of an evaluation.json, or a part of it."""

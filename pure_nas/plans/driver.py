@@ -16,7 +16,7 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Listener, Plan, R
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Executor, Job, Started, WorkerLost
-from pure_nas.workers.count import Resources, WorkerPlan
+from pure_nas.workers.resources import Resources, WorkerPlan
 
 TIME_IS_UP = "the time is used up"
 

@@ -33,7 +33,7 @@ from pure_nas.run.retrained import (
     retrained_folder,
     variants_of,
 )
-from pure_nas.workers.count import Resources, Work, Workers, check_workers
+from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 _UNTESTED: dict[Untested, str] = {
     "seeds diverged": "Seeds diverged, so nothing is tested",

@@ -14,9 +14,9 @@ import pytest
 from pure_nas_cli import experiment_run
 from studies import Command, contents
 
-from pure_nas.plans.grid.file import EXPERIMENTS
-from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import Experiment, Prepared
+from pure_nas.plans.experiment.file import EXPERIMENTS
+from pure_nas.plans.experiment.session import Experiment, Prepared
+from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.plans.plan import Listener, Trained
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory

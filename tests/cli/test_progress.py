@@ -17,7 +17,7 @@ from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job, Outcome
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.resources import WorkerPlan
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from studies import Answer, Study, contents, invoke
 from pure_nas.report.search_tables import NOISE_ERROR
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import Executor, InlineExecutor
-from pure_nas.workers.count import Resources, WorkerPlan
+from pure_nas.workers.resources import Resources, WorkerPlan
 
 
 def test_front_goes_to_stdout_and_the_rest_to_stderr(study: Study) -> None:

@@ -18,8 +18,8 @@ from pure_nas.errors import RunError
 from pure_nas.findings.findings import Comparison, Findings, document, findings_of
 from pure_nas.findings.results import ExperimentResults, Measurement
 from pure_nas.findings.rows import Measure, evaluation_over_seeds
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.grid import Grid
 from pure_nas.report.experiment.notes import caveats, convergence_notes, evaluated_on
 
 FILE = """

@@ -35,7 +35,7 @@ from pure_nas.space.unit import CONV, PRODUCT
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
-from pure_nas.workers.count import Resources, WorkerPlan
+from pure_nas.workers.resources import Resources, WorkerPlan
 
 MIXED = Architecture(
     units=(("product", "conv"),), base_width=2, threshold_init=(0.5,), in_chans=1, num_classes=3, image_size=8

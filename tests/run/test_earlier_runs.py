@@ -12,8 +12,8 @@ from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.retrain import Retrain, select_trials
+from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
-from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results

@@ -57,8 +57,8 @@ import optuna
 from pure_nas_cli.root import app
 from typer.testing import CliRunner
 
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.grid import Grid
 from pure_nas.report.settings_text import plain_settings
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace

@@ -62,7 +62,7 @@ def experiment(
         list_experiments(None if name is None else [name], as_json=as_json)
         return
     with loading():
-        from pure_nas.plans.grid.file import find_experiment
+        from pure_nas.plans.experiment.file import find_experiment
 
         source = find_experiment(name)
         chosen, _ = source.file.scale(scale)
@@ -70,7 +70,7 @@ def experiment(
             print(source.text, end="", flush=True)
             return
         say_loading()
-        from pure_nas.plans.grid.settings import ExperimentSettings
+        from pure_nas.plans.experiment.settings import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(

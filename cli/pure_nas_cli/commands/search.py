@@ -36,9 +36,9 @@ from pure_nas_cli.options import (
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
     from pure_nas.plans.search.samplers import ChosenSampler
-    from pure_nas.plans.search.setup import Prepared, Search
+    from pure_nas.plans.search.session import Prepared, Search
     from pure_nas.workers import Executor
-    from pure_nas.workers.count import WorkerPlan
+    from pure_nas.workers.resources import WorkerPlan
 
 _LONG_SECONDS = 3600.0
 
@@ -133,8 +133,8 @@ def search(
 
         load_space(space or default_space_for(dataset))  # what is wrong with it is said at once
         say_loading()
+        from pure_nas.plans.search.session import prepare
         from pure_nas.plans.search.settings import settings_for
-        from pure_nas.plans.search.setup import prepare
 
     settings = settings_for(
         dataset,
@@ -194,7 +194,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
     with loading():
         import optuna
 
-        from pure_nas.plans.search.setup import opened
+        from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
         from pure_nas_cli.front import print_front, print_next_steps, report_written_after, weights_of
         from pure_nas_cli.progress import search_progress

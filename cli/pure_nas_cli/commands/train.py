@@ -66,10 +66,10 @@ def train(
 
         find_architecture(architecture)
         say_loading()
-        from pure_nas.plans import single
+        from pure_nas.plans import train as training
         from pure_nas_cli.progress import EpochLines
 
-    settings = single.TrainSettings(
+    settings = training.TrainSettings(
         architecture=architecture,
         epochs=epochs,
         batch_size=batch_size,
@@ -81,10 +81,10 @@ def train(
         device=device,
         seed=seed,
     )
-    prepared = single.prepare(settings)
+    prepared = training.prepare(settings)
     folder = output or prepared.default_folder
     with EpochLines(stderr, prepared) as progress:
-        result = single.train(prepared, folder, progress)
+        result = training.train(prepared, folder, progress)
     if as_json:
         print(json.dumps(result, indent=2))
     elif result["state"] == "complete":

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pure_nas.data.sources.own import AnyDataset
 from pure_nas.errors import UsageError, reason
+from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import (
     AnyLimits,
     AnyObjective,
@@ -23,7 +24,6 @@ from pure_nas.plans.search.settings import (
     settings_for,
     whole_number,
 )
-from pure_nas.plans.search.setup import prepare
 from pure_nas.process_state import usual_defaults
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers import Ended, InlineExecutor, Job, Outcome

@@ -22,7 +22,7 @@ from pure_nas.run.schema import SCHEMA
 from pure_nas.space.catalogue import default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import shown
-from pure_nas.workers.count import Workers, check_workers
+from pure_nas.workers.resources import Workers, check_workers
 
 AnySpace = SearchSpace | str | os.PathLike[str] | None
 AnyLimits = Limits | Mapping[str, float | str | None] | None

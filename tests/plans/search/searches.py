@@ -11,8 +11,8 @@ from heard import Heard
 from optuna.trial import FrozenTrial
 
 from pure_nas.plans.search.objective import Objective
+from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
-from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, load_results
 from pure_nas.space.catalogue import load_space

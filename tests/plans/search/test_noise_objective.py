@@ -10,8 +10,8 @@ import pytest
 from heard import Heard
 from searches import Settings, results_of, run_search
 
+from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import objective_values
-from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
 from pure_nas.training import EpochMetrics

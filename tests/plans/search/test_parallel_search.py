@@ -16,11 +16,11 @@ from heard import Heard
 from interleaved import Interleaved
 from searches import Settings, results_of, run_search, stored_in
 
-from pure_nas.plans.search.setup import Prepared, opened, prepare
+from pure_nas.plans.search.session import Prepared, opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers import ProcessExecutor
 from pure_nas.workers import work as work_module
-from pure_nas.workers.count import WorkerPlan
+from pure_nas.workers.resources import WorkerPlan
 
 
 class Interleaving:

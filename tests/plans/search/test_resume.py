@@ -22,8 +22,8 @@ from heard import Heard
 from searches import Settings
 
 from pure_nas.plans.search.limits import Limits
+from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
-from pure_nas.plans.search.setup import opened, prepare
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import load_results
 from pure_nas.workers import Job

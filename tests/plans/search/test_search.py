@@ -19,7 +19,7 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.search import SearchPlan
-from pure_nas.plans.search.setup import opened, prepare
+from pure_nas.plans.search.session import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
 from pure_nas.training import Training
@@ -319,9 +319,9 @@ def test_the_reference_and_the_sampler_are_decided_once(
     decided = RunDirectory(tmp_path / "study").settings()
     environment = (tmp_path / "study" / "environment.json").read_bytes()
     assert decided["chosen_sampler"]["name"] == "tpe"
-    monkeypatch.setattr("pure_nas.plans.search.setup.latency_ms", lambda *_: 1e9)
+    monkeypatch.setattr("pure_nas.plans.search.session.latency_ms", lambda *_: 1e9)
     monkeypatch.setattr(
-        "pure_nas.plans.search.setup.nominal_seconds_per_trial", lambda *_: pytest.fail("estimated again")
+        "pure_nas.plans.search.session.nominal_seconds_per_trial", lambda *_: pytest.fail("estimated again")
     )
     run_search(tiny(trials=2, sampler="auto", objectives=("error", "latency")), tmp_path)
     after = RunDirectory(tmp_path / "study").settings()
@@ -339,7 +339,7 @@ def test_a_limit_on_latency_rejects_by_what_is_measured(
         measured.append(network.architecture.digest)  # type: ignore[union-attr, arg-type]
         return float(network.architecture.base_width)  # type: ignore[union-attr, arg-type]
 
-    monkeypatch.setattr("pure_nas.plans.search.setup.latency_ms", by_width)
+    monkeypatch.setattr("pure_nas.plans.search.session.latency_ms", by_width)
     settings = small(trials=8, limits=Limits(latency_ms=2.5))
     run_search(settings, tmp_path)
     trials = results_of(tmp_path).trials

@@ -29,8 +29,8 @@ from pure_nas.files import append_line, write_whole
 from pure_nas.findings.findings import Findings, findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.findings.rows import Row
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import Grid, trainings_of
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.grid import Grid, trainings_of
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.charts import convergence_lines, network_styles, page_charts, varied
 from pure_nas.report.experiment.page import page

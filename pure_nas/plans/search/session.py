@@ -36,7 +36,7 @@ from pure_nas.run.results import TrialRecord, objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
-from pure_nas.workers.count import Resources, Work, WorkerPlan, Workers
+from pure_nas.workers.resources import Resources, Work, WorkerPlan, Workers
 
 
 @dataclass(frozen=True, kw_only=True)

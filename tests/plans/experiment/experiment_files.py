@@ -11,9 +11,9 @@ from heard import Heard
 
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
-from pure_nas.plans.grid.file import ExperimentFile, ExperimentSource
-from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import Experiment, opened, prepare
+from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
+from pure_nas.plans.experiment.session import Experiment, opened, prepare
+from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.run.directory import RunDirectory
 
 PAIR = """

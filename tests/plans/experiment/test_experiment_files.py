@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation import CROPS, NOISE_KINDS
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.scale import NoiseName, ViewsTable
-from pure_nas.plans.grid.tables import NetworkTable, RecipeTable, architecture_of, recipe_of
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.scale import NoiseName, ViewsTable
+from pure_nas.plans.experiment.tables import NetworkTable, RecipeTable, architecture_of, recipe_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT

@@ -12,8 +12,8 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationInfo, model_val
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.paths import expanded
-from pure_nas.plans.grid.checks import USUAL, check_names_and_effects, check_size
-from pure_nas.plans.grid.scale import (
+from pure_nas.plans.experiment.checks import USUAL, check_names_and_effects, check_size
+from pure_nas.plans.experiment.scale import (
     Evaluations,
     FolderName,
     Line,
@@ -25,7 +25,7 @@ from pure_nas.plans.grid.scale import (
     Words,
     is_folder_name,
 )
-from pure_nas.plans.grid.tables import Entry, NetworkTable, RecipeTable, chosen, entries_of
+from pure_nas.plans.experiment.tables import Entry, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.space.catalogue import Catalogue
 from pure_nas.space.field import FieldFaults
 from pure_nas.validation import TomlFile

@@ -11,7 +11,7 @@ import pytest
 from experiment_files import go, results_of, settings_of
 
 from pure_nas.files import read_json_lines
-from pure_nas.plans.grid.setup import opened, prepare
+from pure_nas.plans.experiment.session import opened, prepare
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers import InlineExecutor
 

@@ -22,7 +22,7 @@ from pure_nas.run.weights import read_weights
 from pure_nas.training import Training
 from pure_nas.training.evaluation import evaluate
 from pure_nas.training.step import Step
-from pure_nas.workers.count import Resources, WorkerPlan
+from pure_nas.workers.resources import Resources, WorkerPlan
 
 NAMES = ["adds", "multiplies-0", "multiplies--2"]
 

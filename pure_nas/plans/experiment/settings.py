@@ -14,14 +14,14 @@ from pure_nas.data import dataset_names
 from pure_nas.errors import UsageError
 from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
 from pure_nas.paths import absolute, expanded
-from pure_nas.plans.grid.file import ExperimentFile, ExperimentSource
-from pure_nas.plans.grid.grid import Grid
-from pure_nas.plans.grid.scale import MOST_SEEDS, EvaluationName, Scale
+from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
+from pure_nas.plans.experiment.grid import Grid
+from pure_nas.plans.experiment.scale import MOST_SEEDS, EvaluationName, Scale
 from pure_nas.plans.settings import placed
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.workers import EvaluationSettings
-from pure_nas.workers.count import Workers, check_workers
+from pure_nas.workers.resources import Workers, check_workers
 
 
 @dataclass(frozen=True, kw_only=True)

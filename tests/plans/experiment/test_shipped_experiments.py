@@ -11,10 +11,10 @@ from heard import Heard
 from pure_nas.errors import UsageError
 from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.plans.grid.file import EXPERIMENTS, find_experiment
-from pure_nas.plans.grid.grid import Grid
-from pure_nas.plans.grid.settings import ExperimentSettings
-from pure_nas.plans.grid.setup import opened, prepare
+from pure_nas.plans.experiment.file import EXPERIMENTS, find_experiment
+from pure_nas.plans.experiment.grid import Grid
+from pure_nas.plans.experiment.session import opened, prepare
+from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.unit import get_unit
 

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from pure_nas.errors import nearest
-from pure_nas.plans.grid.scale import Scale
-from pure_nas.plans.grid.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
+from pure_nas.plans.experiment.scale import Scale
+from pure_nas.plans.experiment.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.quantities import counted
 from pure_nas.space.field import FieldFaults, Path
 

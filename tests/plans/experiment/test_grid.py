@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pure_nas.errors import ConfigError
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.grid import Grid
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.grid import Grid
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV, PRODUCT

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
-from pure_nas.plans.grid.file import ExperimentFile
-from pure_nas.plans.grid.scale import Scale
-from pure_nas.plans.grid.tables import Entry, architecture_of, recipe_of
+from pure_nas.plans.experiment.file import ExperimentFile
+from pure_nas.plans.experiment.scale import Scale
+from pure_nas.plans.experiment.tables import Entry, architecture_of, recipe_of
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

@@ -14,7 +14,7 @@ from pure_nas.errors import DataError, UsageError
 from pure_nas.evaluation import NOISE_KINDS, Noise, Views
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn import build
-from pure_nas.plans.grid.setup import prepare
+from pure_nas.plans.experiment.session import prepare
 from pure_nas.run.weights import read_weights
 from pure_nas.training.evaluation import evaluate
 

@@ -29,7 +29,7 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import get_unit
-from pure_nas.workers.count import Resources, Work
+from pure_nas.workers.resources import Resources, Work
 
 logger = logging.getLogger(__name__)
 

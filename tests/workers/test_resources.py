@@ -15,7 +15,7 @@ from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.workers.child import Speed
-from pure_nas.workers.count import Resources, Work, Workers, calibrate, check_workers
+from pure_nas.workers.resources import Resources, Work, Workers, calibrate, check_workers
 
 CUDA = torch.device("cuda")
 
@@ -48,7 +48,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: held[0])
     monkeypatch.setattr(torch, "set_num_threads", lambda number: held.__setitem__(0, number))
     monkeypatch.setattr("os.cpu_count", lambda: 64)
-    monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 1000)
+    monkeypatch.setattr("pure_nas.workers.resources._fitting_into_memory", lambda: 1000)
 
 
 def test_on_a_cpu_the_threads_are_shared_out_by_what_a_step_feeds(
@@ -60,7 +60,7 @@ def test_on_a_cpu_the_threads_are_shared_out_by_what_a_step_feeds(
     assert count(dataset, "auto", batch_size=round(1e10 / flops)) == 1
     assert count(dataset, "auto", left=3) == 3
     assert count(dataset, "auto", left=0) == 1
-    monkeypatch.setattr("pure_nas.workers.count._fitting_into_memory", lambda: 2)
+    monkeypatch.setattr("pure_nas.workers.resources._fitting_into_memory", lambda: 2)
     assert count(dataset, "auto") == 2
 
 

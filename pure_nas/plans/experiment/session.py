@@ -15,14 +15,14 @@ from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, Expected, images_of_epoch, seconds_per_image
-from pure_nas.plans.grid.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
-from pure_nas.plans.grid.settings import ExperimentSettings
+from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
+from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.workers import EvaluationSettings, Executor
-from pure_nas.workers.count import Resources, Work
+from pure_nas.workers.resources import Resources, Work
 
 
 @dataclass(frozen=True, kw_only=True)
