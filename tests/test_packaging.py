@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.toml"))
-EXPERIMENTS = sorted((ROOT / "pure_nas" / "plans" / "grid" / "experiments").glob("*.toml"))
+EXPERIMENTS = sorted((ROOT / "pure_nas" / "plans" / "experiment" / "experiments").glob("*.toml"))
 
 SCRIPT = """
 import pure_nas
@@ -50,10 +50,11 @@ def test_wheel_holds_every_file_of_the_package(names: set[str], package: str, fo
     assert {path.relative_to(folder).as_posix() for path in files} <= names
 
 
-def test_wheel_holds_the_shipped_spaces_and_experiments(names: set[str]) -> None:
+def test_wheel_holds_the_shipped_spaces_experiments_and_datasets(names: set[str]) -> None:
     shipped = {name for name in names if name.endswith(".toml")}
     spaces = {f"pure_nas/search_spaces/{path.name}" for path in SPACES}
-    assert shipped == spaces | {f"pure_nas/plans/experiment/experiments/{path.name}" for path in EXPERIMENTS}
+    experiments = {f"pure_nas/plans/experiment/experiments/{path.name}" for path in EXPERIMENTS}
+    assert shipped == spaces | experiments | {"pure_nas/data/sources/datasets.toml"}
 
 
 def test_wheel_has_two_packages_and_nothing_else_at_its_top(names: set[str]) -> None:
