@@ -94,7 +94,7 @@ def end_labels(axis: Axis, ends: Sequence[float]) -> list[float]:
         return []
     low, high = map(axis.place, axis.range)
     places = np.array([(axis.place(end) - low) / (high - low) for end in ends])
-    order = places.argsort(kind="stable")
+    order = np.argsort(ends, kind="stable")
     # What is left of each place once those below it have theirs never falls, so that every gap is wide enough.
     below = min(_END_SPACING, 1 / len(ends)) * np.arange(len(ends))
     places[order] = np.maximum.accumulate(places[order] - below).clip(0, 1 - below[-1]) + below

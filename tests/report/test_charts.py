@@ -35,6 +35,7 @@ def test_a_unit_of_another_package_has_a_style_too() -> None:
 
 
 @given(st.lists(st.floats(min_value=1e-3, max_value=1), min_size=1, max_size=40), st.booleans())
+@example([0.0014792213439941409, 0.0014792213439941406], False)
 def test_labels_at_line_ends_keep_their_order_their_distance_and_within_the_axis(ends: list[float], log: bool) -> None:
     limits = (10**-3.2, 10**0.2) if log else (-0.1, 1.1)
     low, high = (math.log10(limit) if log else limit for limit in limits)
