@@ -121,7 +121,7 @@ class EpochLines(Progress):
         )
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        pass
+        """Nothing: the command prints the result."""
 
 
 class ListProgress(Progress):

@@ -50,7 +50,8 @@ def front_table(data: ReportData) -> Table:
         "placement": Column("placement", "placement", "left"),
         **{_versus_key(unit): Column(_versus_key(unit), f"vs. {unit} baseline", detail=2) for unit in compared},
     }
-    lines = [_cells(row, tested=_tested(data)) for row in data.front]
+    tested = _tested(data)
+    lines = [_cells(row, tested=tested) for row in data.front]
     columns = (titled.get(name, Column(name)) for name in column_names(lines) or ("trial", *data.objectives))
     rows = (
         Row(

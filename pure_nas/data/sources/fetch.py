@@ -26,7 +26,7 @@ TIMEOUT_SECONDS = 30.0
 _PIECE = 2**20
 _log = logging.getLogger(__name__)
 
-DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFError, NotImplementedError, OSError)
+DAMAGE = (RuntimeError, ValueError, TypeError, LookupError, AssertionError, EOFError, OSError)
 """What readers raise on files that are not what they should be."""
 
 _DOWNLOAD_FAILURES = (*DAMAGE, http.client.HTTPException, tarfile.TarError, zlib.error)

@@ -184,9 +184,10 @@ class Objective:
                 keep_weights=False,
             )
             executor.submit(job)
-            while not isinstance(event := executor.next_event(), Ended):
-                pass
-        return event.outcome
+            while True:
+                event = executor.next_event()
+                if isinstance(event, Ended):
+                    return event.outcome
 
 
 def _constrain(trial: AnyTrial, constraints: Mapping[str, float]) -> None:
