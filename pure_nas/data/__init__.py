@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from pure_nas.data.dataset import Dataset
     from pure_nas.data.image_set import ImageSet
     from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
-    from pure_nas.data.sources.load import load_dataset
+    from pure_nas.data.sources.load import ImageSource, load_dataset
 
 _LAZY = {
     "Augment": "augment",
     "Dataset": "dataset",
     "ImageSet": "image_set",
     **dict.fromkeys(("LargeImages", "Opened", "PixelSource", "RawImages"), "raw_images"),
-    "load_dataset": "sources.load",
+    **dict.fromkeys(("ImageSource", "load_dataset"), "sources.load"),
 }
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "ImageSet",
+    "ImageSource",
     "LargeImages",
     "Opened",
     "Part",

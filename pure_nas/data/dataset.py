@@ -45,7 +45,7 @@ class Dataset:
     validation: ImageSet
     fingerprint: str
     _train_and_validation: ImageSet = field(repr=False)
-    _load_test: Callable[[], ImageSet] | None = field(repr=False)
+    _load_test: Callable[[Dataset], ImageSet] | None = field(repr=False)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -63,6 +63,11 @@ class Dataset:
             **({"decoded_size": decoded} if decoded is not None else {}),
         }
 
+    @property
+    def shape(self) -> dict[str, int]:
+        """What an architecture is fitted to, as its fields."""
+        return {"in_chans": self.in_chans, "num_classes": len(self.classes), "image_size": self.image_size}
+
     def train_and_validation(self) -> ImageSet:
         """All images but the test images, for the final training of a chosen network."""
         return self._train_and_validation
@@ -77,4 +82,4 @@ class Dataset:
             raise DataError(
                 f"{self.name} has no test images.", hint="Put them into a folder test next to train, by class."
             )
-        return self._load_test()
+        return self._load_test(self)

@@ -168,7 +168,7 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
     """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
     tick = controller.sign_of_life
 
-    def load_test() -> ImageSet:
+    def load_test(_: Dataset) -> ImageSet:
         controller.put_nowait(Alive(SECONDS_TO_LOAD))
         return dataset.test().watched(tick)
 

@@ -251,7 +251,7 @@ def test_it_is_the_mean_error_over_images_and_mixture(trained: Network, dataset:
 
 @pytest.mark.parametrize("final", [False, True])
 def test_a_job_measures_it_on_the_images_of_its_score(dataset: Dataset, tmp_path: Path, final: bool) -> None:
-    def forbidden() -> ImageSet:
+    def forbidden(_: Dataset) -> ImageSet:
         raise AssertionError("the test images were read")
 
     architecture = Architecture(units=(("product",),), base_width=3, in_chans=1, num_classes=3, image_size=8)

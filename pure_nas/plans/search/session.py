@@ -109,9 +109,7 @@ def prepare(settings: SearchSettings) -> Prepared:
     """Load the images, fit the space to them and check the limits; nothing is written to the run."""
     device, load = resolve_device(settings.device), settings.load
     dataset = load()
-    space = settings.space.with_images(
-        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
-    )
+    space = settings.space.with_images(**dataset.shape)
     prepared = Prepared(
         settings=replace(settings, space=space),
         dataset=dataset,
