@@ -25,17 +25,14 @@ _ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Augment:
-    """How training images are varied; flips have probability 1/2, quarter turns are 0, 90, 180 or 270 degrees.
+    """How training images are varied; flips have probability 1/2, quarter turns are 0, 90, 180 or 270 degrees."""
 
-    Attributes:
-        crop_padding: width of a black border (zeros before normalisation, as in torchvision's `RandomCrop`), pixels,
-            around the image, from which a random window of the network's size is cut.
-        random_resized_crop: smallest share of the image's area that is cut, with sides 3:4 to 4:3, and scaled to the
-            network's size, as in torchvision's `RandomResizedCrop`; `crop_padding` is then not used. None: off.
-    """
-
+    # Width of a black border (zeros before normalisation, as in torchvision's `RandomCrop`) around the image, pixels,
+    # from which a random window of the network's size is cut.
     crop_padding: int = 4
     flip: bool = True
+    # Smallest share of the image's area that is cut, with sides 3:4 to 4:3, and scaled to the network's size, as in
+    # torchvision's `RandomResizedCrop`; `crop_padding` is then not used. None: off.
     random_resized_crop: float | None = None
     vertical_flip: bool = False
     quarter_turns: bool = False
@@ -61,39 +58,25 @@ class Augment:
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What happens to the images of an epoch, in the order in which they are shown; tensors are (N,), int64.
+    """What happens to the images of an epoch, in the order in which they are shown; tensors are (N,), int64."""
 
-    Attributes:
-        order: position of each image in its set.
-        top: first row of its window in the padded image; `left` its first column.
-        orientation: 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0: mirrored.
-        orientations: 2 if every orientation is 0 or 1, else 8.
-        size: height and width that a network sees, pixels.
-        height: rows of each window, `width` its columns, which are scaled to `size`; None if all have that size.
-        border: width of the black border around images, pixels.
-    """
-
-    order: Tensor
-    top: Tensor
-    left: Tensor
-    orientation: Tensor
-    orientations: int
-    size: int
-    height: Tensor | None = None
-    width: Tensor | None = None
-    border: int = 0
+    order: Tensor  # position of each image in its set
+    top: Tensor  # first row of its window in the padded image
+    left: Tensor  # first column of it
+    orientation: Tensor  # 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0: mirrored
+    orientations: int  # 2 if every orientation is 0 or 1, else 8
+    size: int  # height and width that a network sees, pixels
+    height: Tensor | None = None  # rows of each window, which is scaled to `size`; None if all have that size
+    width: Tensor | None = None  # columns of it
+    border: int = 0  # width of the black border around images, pixels
 
     def to(self, device: torch.device) -> Draws:
-        """The same draws on `device`."""
         moved: dict[str, Any] = {name: each.to(device) for name, each in vars(self).items() if isinstance(each, Tensor)}
         return replace(self, **moved)
 
 
 def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
-    """Draw one epoch of `count` images of `stored` pixels, of which a network sees `size`.
-
-    Without a generator they come in order, and without `augment` their centre is seen.
-    """
+    """Draw one epoch: in order without a generator; without `augment` the centre of `size` in `stored` pixels."""
     still = torch.zeros(count, dtype=torch.int64)
     middle = still + (stored - size) // 2
     if generator is None:

@@ -45,19 +45,13 @@ _NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class DecodedImages:
-    """The decoded images of a listing.
-
-    Attributes:
-        digest: sha256 of the pixels, or of the files if there are no pixels.
-        corrupt: reasons why files cannot be decoded, by position in the listing.
-        pixels: (N, C, S, S), uint8, of the other files; None if they are too large for memory.
-    """
+    """The decoded images of a listing."""
 
     image_size: int
     in_chans: int
-    digest: str
-    corrupt: dict[int, str]
-    pixels: Pixels | None = None
+    digest: str  # sha256 of the pixels, or of the files if there are no pixels
+    corrupt: dict[int, str]  # reasons why files cannot be decoded, by position in the listing
+    pixels: Pixels | None = None  # (N, C, S, S) of the other files; None if they are too large for memory
 
 
 def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_chans: int = 0) -> LargeImages:

@@ -38,20 +38,13 @@ SYSTEM = "hidden and system files and folders:"
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Image files of a dataset, by class and then by name; only names and places are held, a few dozen bytes per image.
+    """Image files of a dataset, by class and then by name; arrays (N,), a few dozen bytes per image."""
 
-    Attributes:
-        root: folder that they are in, or archive.
-        names: (N,), bytes, paths relative to the folder with forward slashes, or names in the archive.
-        labels: (N,), int64.
-        starts: (N,), int64, where in the archive each is, bytes, as are `sizes`; None for a folder.
-    """
-
-    root: Path
-    names: NDArray[np.bytes_]
+    root: Path  # folder that they are in, or archive
+    names: NDArray[np.bytes_]  # paths relative to the folder with forward slashes, or names in the archive
     labels: Positions
-    starts: Positions | None = None
-    sizes: Positions | None = None
+    starts: Positions | None = None  # where in the archive each is, bytes; None for a folder
+    sizes: Positions | None = None  # how long each is there, bytes
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -126,16 +119,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """What a dataset's folder `root` holds and is not used.
-
-    Attributes:
-        folders: reasons by folder, relative to `root`.
-        counts: how often each name was met, of each kind.
-    """
+    """What a dataset's folder `root` holds and is not used."""
 
     root: Path
-    folders: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Counter[str]] = field(
+    folders: dict[str, str] = field(default_factory=dict)  # reasons by folder, relative to `root`
+    counts: dict[str, Counter[str]] = field(  # how often each name was met, of each kind
         default_factory=lambda: {kind: Counter() for kind in (LOOSE, ANNOTATIONS, ENDINGS, SYSTEM)}
     )
 

@@ -21,36 +21,23 @@ USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityChange(Accuracy):
-    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped.
-
-    Attributes:
-        agreement: share of images whose predicted class stays the same.
-        cosine: mean cosine of the features (the input of the classifier) before and after.
-        norm_ratio: mean length of the features after, relative to before.
-        relative_change: mean of |after - before| / |before|.
-        unmeasured: images whose features are zero or not finite, which the three means leave out.
-    """
+    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped."""
 
     factor: float
-    agreement: float
-    cosine: float | None
-    norm_ratio: float | None
-    relative_change: float | None
-    unmeasured: int
+    agreement: float  # share of images whose predicted class stays the same
+    cosine: float | None  # mean of the features (the input of the classifier) before and after
+    norm_ratio: float | None  # mean length of the features after, relative to before
+    relative_change: float | None  # mean of |after - before| / |before|
+    unmeasured: int  # images whose features are zero or not finite, which the three means leave out
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
         found = {"factor": self.factor, **vars(self), "accuracy": self.accuracy, "interval": list(self.interval)}
         accuracies = found.pop("accuracies")
         return found | ({"accuracies": list(accuracies)} if accuracies else {})
 
 
 class IntensityProbe:
-    """Compares features and predictions before and after the change, batch by batch.
-
-    Raises:
-        UsageError: the factor is not a positive number.
-    """
+    """Compares features and predictions before and after the change, batch by batch."""
 
     def __init__(self, factor: float, device: torch.device) -> None:
         if not (0 < factor < math.inf):
@@ -77,17 +64,17 @@ class IntensityProbe:
         self._sums[3] += measured.sum()
 
     def result(self) -> IntensityChange:
-        """What was found."""
         hits, agreeing = self._counts.tolist()
-        cosine, ratio, change, measured = self._sums.tolist()
+        *sums, measured = self._sums.tolist()
+        cosine, ratio, change = (each / measured if measured else None for each in sums)
         return IntensityChange(
             images=self._images,
             hits=hits,
             factor=self.factor,
             agreement=agreeing / self._images,
-            cosine=cosine / measured if measured else None,
-            norm_ratio=ratio / measured if measured else None,
-            relative_change=change / measured if measured else None,
+            cosine=cosine,
+            norm_ratio=ratio,
+            relative_change=change,
             unmeasured=self._images - round(measured),
         )
 

@@ -35,12 +35,10 @@ class Accuracy:
 
     @property
     def accuracy(self) -> float:
-        """Share of images that were classified correctly."""
         return self.hits / self.images
 
     @property
     def error(self) -> float:
-        """Share of images that were classified wrongly."""
         return (self.images - self.hits) / self.images
 
     @property
@@ -57,7 +55,7 @@ class Accuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassQuality:
-    """How well one class, of `count` images, is recognised; a ratio is None if its denominator is zero."""
+    """How well one class of `count` images is recognised; a ratio is None if its denominator is zero."""
 
     name: str
     count: int
@@ -68,13 +66,11 @@ class ClassQuality:
     @classmethod
     def of(cls, name: str, hits: int, count: int, predicted: int) -> ClassQuality:
         """From the numbers of images: of the class that were predicted as it, of the class, predicted as the class."""
-        return cls(
-            name=name,
-            count=count,
-            precision=hits / predicted if predicted else None,
-            recall=hits / count if count else None,
-            f1=2 * hits / (count + predicted) if count + predicted else None,
+        precision, recall, f1 = (
+            part / whole if whole else None
+            for part, whole in ((hits, predicted), (hits, count), (2 * hits, count + predicted))
         )
+        return cls(name=name, count=count, precision=precision, recall=recall, f1=f1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,25 +86,17 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality(Accuracy):
-    """How well a network classifies a set of images.
+    """How well a network classifies a set of images."""
 
-    Attributes:
-        top5: share of images whose label is among the five likeliest; None for five classes or fewer.
-        loss: mean negative log-likelihood; None if it is not finite.
-        calibration_error: mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images
-            in them (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
-        bins: of confidence, those that hold images.
-        unpredicted: images without a finite prediction, which count as wrong.
-        confusion: row = label, column = prediction.
-    """
-
-    top5: float | None
-    loss: float | None
+    top5: float | None  # share of images whose label is among the five likeliest; None for five classes or fewer
+    loss: float | None  # mean negative log-likelihood; None if it is not finite
+    # Mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images in them
+    # (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
     calibration_error: float | None
-    bins: tuple[Bin, ...]
-    unpredicted: int
+    bins: tuple[Bin, ...]  # of confidence, those that hold images
+    unpredicted: int  # images without a finite prediction, which count as wrong
     classes: tuple[ClassQuality, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[int, ...], ...]  # row = label, column = prediction
 
     @property
     def macro_f1(self) -> float | None:
@@ -128,7 +116,6 @@ class Quality(Accuracy):
         return sorted(found, key=lambda each: -each[2])[:most]
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
         return {
             "images": self.images,
             "accuracy": self.accuracy,

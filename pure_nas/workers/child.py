@@ -20,7 +20,7 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.streamed import share_cpus
+from pure_nas.data.image_set import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
 from pure_nas.process_state import claim_process

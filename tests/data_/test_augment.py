@@ -13,9 +13,8 @@ from torch.nn import functional as F
 
 from pure_nas.data import Augment, ImageSet
 from pure_nas.data.augment import Draws, cutter, draw
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data.image_set import Normalisation, StreamedPixels, resident
 from pure_nas.data.raw_images import EncodedImages
-from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import UsageError
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV

@@ -13,15 +13,14 @@ from dataset_files import imagenet_of_ten, write_galaxy10, write_imagenet_archiv
 from image_zoo import ZOO
 
 from pure_nas.data import Augment, Dataset, ImageSet, decoded, load_dataset
-from pure_nas.data.image_set import HeldPixels
-from pure_nas.data.streamed import StreamedPixels
+from pure_nas.data.image_set import HeldPixels, StreamedPixels
 
 Load = Callable[..., Dataset]
 
 
 @pytest.fixture(params=["folder", "galaxy10", "imagenet", "archives"])
 def source(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    monkeypatch.setattr("pure_nas.data.image_set.usual_workers", lambda: 0)
     imagenet_of_ten(monkeypatch)
     name: str | Path = request.param
     match request.param:

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.data import Augment, ImageSet
-from pure_nas.data.image_set import Normalisation, count_histogram, resident
+from pure_nas.data.image_set import Normalisation, StreamedPixels, count_histogram, resident, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
-from pure_nas.data.streamed import StreamedPixels, share_cpus, usual_workers
 from pure_nas.errors import DataError, UsageError
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))

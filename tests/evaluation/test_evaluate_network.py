@@ -13,7 +13,6 @@ import torch
 
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.image_set import Normalisation, resident
-from pure_nas.errors import DataError, UsageError
 from pure_nas.evaluation import (
     NOISE_KINDS,
     NOISE_MIXTURE,
@@ -193,18 +192,6 @@ def test_a_batch_is_as_small_as_the_largest_images_that_are_shown_need(
     told: list[tuple[int, int]] = []
     evaluate_network(trained, colours(most + 9), CPU, views=views, progress=lambda *done: told.append(done))
     assert told == [(most, most + 9), (most + 9, most + 9)]
-
-
-def test_images_that_do_not_fit_are_refused(trained: Network) -> None:
-    with pytest.raises(UsageError, match="reads images of 1 channels, but these have 3"):
-        evaluate_network(trained, colours(3, channels=3), CPU)
-    with pytest.raises(UsageError, match="tells 3 classes apart, but the images are of 2"):
-        evaluate_network(trained, colours(3), CPU, classes=("a", "b"))
-    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
-    with pytest.raises(UsageError, match="tells 3 classes apart, but the images are of 8"):
-        evaluate_network(trained, resident(pixels, torch.tensor([0, 7]), Normalisation((0.4,), (0.25,))), CPU)
-    with pytest.raises(DataError, match="no images"):
-        evaluate_network(trained, colours(3).subset(torch.tensor([], dtype=torch.int64)), CPU)
 
 
 def test_document_is_json_and_says_what_was_found(found: Evaluation) -> None:

@@ -33,23 +33,15 @@ Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that is fetched once, and where it goes when fetched by hand.
+    """A file that is fetched once, and where it goes when fetched by hand."""
 
-    Attributes:
-        url: official address, or the page to register at.
-        folder: of the file, relative to the data directory.
-        file: official file name (default: the last part of the address).
-        checksum: "sha256:" or "md5:" and hexadecimal digits, if published.
-    """
-
-    url: str
-    folder: str = ""
-    file: str = ""
-    checksum: str = ""
+    url: str  # official address, or the page to register at
+    folder: str = ""  # of the file, relative to the data directory
+    file: str = ""  # official file name (default: the last part of the address)
+    checksum: str = ""  # "sha256:" or "md5:" and hexadecimal digits, if published
 
     @property
     def name(self) -> str:
-        """Its official file name."""
         return self.file or self.url.rsplit("/", 1)[-1]
 
 

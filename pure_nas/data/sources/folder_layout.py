@@ -44,21 +44,14 @@ _UNLABELLED = frozenset({"pred", "seg_pred", "predict", "prediction", "predictio
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Which folders hold the images of each part.
+    """Which folders hold the images of each part."""
 
-    Attributes:
-        classes: names of the classes, sorted.
-        passed_over: what is not used; what is found in the folders of images is added to it.
-        validation: None if these images are split off train.
-        whole: whether `train` holds everything, so that the test images are split off it as well.
-    """
-
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # their names, sorted
     train: Path
-    passed_over: PassedOver
-    validation: Path | None = None
+    passed_over: PassedOver  # what is not used; what is found in the folders of images is added to it
+    validation: Path | None = None  # None if these images are split off train
     test: Path | None = None
-    whole: bool = False
+    whole: bool = False  # whether `train` holds everything, so that the test images are split off it as well
 
 
 def find_layout(root: Path) -> FolderLayout:

@@ -18,10 +18,10 @@ import numpy as np
 from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, readable
 from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles, PassedOver, class_differences, contents, list_images
+from pure_nas.data.image_set import usual_workers
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
 from pure_nas.data.sources.catalogue import BUILT_IN, Part, imagenet_classes, imagenet_names
 from pure_nas.data.split import Positions
-from pure_nas.data.streamed import usual_workers
 from pure_nas.errors import DataError
 
 _SPEC = BUILT_IN["imagenet"]
