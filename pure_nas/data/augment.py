@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.errors import UsageError
 from pure_nas.space.recipe import Recipe
 
 _LOG_RATIOS = (math.log(3 / 4), math.log(4 / 3))
@@ -36,13 +35,6 @@ class Augment:
     random_resized_crop: float | None = None
     vertical_flip: bool = False
     quarter_turns: bool = False
-
-    def __post_init__(self) -> None:
-        if self.crop_padding < 0:
-            raise UsageError(f"crop_padding must be 0 or more, but is {self.crop_padding}.")
-        share = self.random_resized_crop
-        if share is not None and not 0 < share <= 1:
-            raise UsageError(f"random_resized_crop must be above 0 and at most 1, but is {share}.")
 
     @classmethod
     def of(cls, recipe: Recipe, *, flip: bool, turns: bool) -> Augment:
@@ -79,17 +71,8 @@ def draw(count: int, generator: torch.Generator | None, augment: Augment | None,
     """Draw one epoch: in order without a generator; without `augment` the centre of `size` in `stored` pixels."""
     still = torch.zeros(count, dtype=torch.int64)
     middle = still + (stored - size) // 2
-    if generator is None:
-        if augment is not None:
-            raise UsageError("Augmentation is random: it needs a generator.")
-        return Draws(torch.arange(count), middle, middle, still, 2, size)
-    if generator.device.type != "cpu":
-        raise UsageError(
-            f"The generator of an epoch must be on the CPU, but is on {generator.device}.",
-            hint="Use torch.Generator(); its draws are the same for every device.",
-        )
-    order = torch.randperm(count, generator=generator)
-    if augment is None:
+    order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+    if generator is None or augment is None:
         return Draws(order, middle, middle, still, 2, size)
     border = 0 if augment.random_resized_crop else augment.crop_padding
     room = stored - size + 2 * border

@@ -95,28 +95,18 @@ class Dataset:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """A dataset, and how it is split and prepared; a call loads it without reading its test images.
+    """A dataset, and how it is split and prepared; a call loads it without reading its test images."""
 
-    Attributes:
-        dataset: one of `dataset_names()`, or the path of a folder of images (`./digits` is a folder although
-            `digits` is a name).
-        data_dir: directory of datasets and decoded images (default: `default_data_dir()`).
-        seed: decides which images are set aside for validation, stratified by class.
-        image_size: height and width to scale images to, pixels (default: as stored; for a folder see
-            `decode_listing`).
-        skip_corrupt: leave out images that cannot be decoded instead of raising. If images are decoded only when they
-            are read (imagenet), all are decoded once to find out, and the result is kept.
-        limit: maximum number of images outside test, stratified by class; a validation folder is always used whole.
-        validation: number or share of the images to set aside (default: that of the dataset; for a folder a tenth, at
-            least 2 of each class that has 4).
-    """
-
-    dataset: str | Path
-    data_dir: Path | None = None
-    seed: int = 0
-    image_size: int | None = None
+    dataset: str | Path  # a name, or the path of a folder of images (`./digits` is one although `digits` is a name)
+    data_dir: Path | None = None  # of datasets and decoded images; None is `default_data_dir()`
+    seed: int = 0  # decides which images are set aside for validation, stratified by class
+    image_size: int | None = None  # to which images are scaled, pixels; None: as stored, or see `decode_listing`
+    # Leave out images that cannot be decoded instead of raising. If images are decoded only when they are read
+    # (imagenet), all are decoded once to find out, and the result is kept.
     skip_corrupt: bool = False
-    limit: int | None = None
+    limit: int | None = None  # most images outside test, stratified by class; a validation folder is always used whole
+    # Number or share of the images to set aside; None is that of the dataset, or of a folder a tenth, and at least 2
+    # of each class that has 4.
     validation: int | float | None = None
 
     def __call__(self) -> Dataset:

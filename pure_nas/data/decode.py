@@ -34,7 +34,7 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".t
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _LARGE_PIXELS = 2**26
-_PILLOW = r"PIL\."
+PILLOW_MODULES = r"PIL\."
 _CHUNK = 256
 _SCALED_AT_ONCE = 4096
 _log = logging.getLogger(__name__)
@@ -103,11 +103,9 @@ def probe_image(data: bytes) -> Probe:
 
 
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
-    """Decode an image, cut its largest centred square, and scale that to (C, size, size) (antialiased, bilinear).
+    """Decode an image, cut its largest centred square, and scale that to (C, size, size), as `preprocessing` has it.
 
-    Cameras' orientation marks are obeyed, transparent pixels show white, and pixels of more than 8 bits are scaled by
-    the bits that the image uses; `pure_nas.data.preprocessing` has the rules. What is damaged, or has no 8-bit form, is
-    a `CorruptImageError`.
+    What is damaged, or has no 8-bit form, is a `CorruptImageError`.
     """
     # Very large images take gigabytes, so threads take turns with them.
     with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
@@ -167,16 +165,16 @@ def corrupt_among(
     return dict(sorted(found.items()))
 
 
-# Filters of warnings belong to the process, so the thread that starts others enters these, not each of them.
-
-
 @contextmanager
 def pillow_warnings_counted() -> Iterator[None]:
-    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever."""
+    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever.
+
+    Filters of warnings belong to the process: the thread that starts others enters this, not each of them.
+    """
     heard: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as heard:
-            warnings.filterwarnings("always", module=_PILLOW)
+            warnings.filterwarnings("always", module=PILLOW_MODULES)
             # Images of this size are read all the same.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
@@ -191,11 +189,3 @@ def pillow_warnings_counted() -> Iterator[None]:
             times = "once" if len(ours) == 1 else f"{len(ours):,} times"
             first = " ".join(str(ours[0].message).split()).rstrip(".")
             _log.info("Pillow warned %s about the images, first of: %s.", times, first)
-
-
-@contextmanager
-def pillow_warnings_ignored() -> Iterator[None]:
-    """Leave out what Pillow warns about."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=_PILLOW)
-        yield

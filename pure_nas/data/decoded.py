@@ -35,6 +35,7 @@ RESIDENT_BYTES = 2**30
 """Sets whose pixels take no more than this are held in memory; larger ones are streamed from their files."""
 SMALLEST_IMAGE = 8
 
+_WHAT = "The file of decoded images"
 _FORMAT = 3
 """Changes with how files are decoded."""
 _MOST_THREADS = 16
@@ -77,7 +78,7 @@ def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_
 
 
 def decoded_once(listing: ImageFiles, image_size: int | None, in_chans: int | None, folder: Path) -> DecodedImages:
-    """`decode_listing`, or what an earlier call has kept in `folder`."""
+    """The images of `decode_listing`, or what an earlier call has kept in `folder`."""
     facts = [_FORMAT, str(listing.root.resolve()), image_size, in_chans, RESIDENT_BYTES]
     files = []
     for position in range(len(listing)):
@@ -85,7 +86,7 @@ def decoded_once(listing: ImageFiles, image_size: int | None, in_chans: int | No
             status = os.stat(listing.name(position))
         files.append([listing.relative(position), status.st_size, status.st_mtime_ns])
     entry = folder / f"{key_of([facts, files])}.json"
-    images = read_kept(entry, _read, f"The decoded images in {entry}", again="they are decoded")
+    images = read_kept(entry, _read, _WHAT)
     if images is None:
         images = decode_listing(listing, image_size, in_chans)
         _keep(entry, images)
@@ -161,9 +162,9 @@ def _keep(entry: Path, images: DecodedImages) -> None:
         "corrupt": {str(position): why for position, why in images.corrupt.items()},
         "resident": pixels is not None,
     }
-    text, what, again = json.dumps({"sha256": digest_of(body), "body": body}), "Decoded images", "decodes them"
-    if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), what, again=again):
-        keep(entry, lambda file: file.write(text.encode()), what, again=again)
+    text = json.dumps({"sha256": digest_of(body), "body": body})
+    if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), _WHAT):
+        keep(entry, lambda file: file.write(text.encode()), _WHAT)
 
 
 def _choose_size(probes: Sequence[Probe]) -> int:

@@ -41,25 +41,19 @@ def key_of(facts: object) -> str:
     return digest_of(facts)[:32]
 
 
-def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = "it is made") -> T | None:
-    """What `read` returns for a file; None if there is none, or if it is damaged, which is logged.
-
-    The warning is "`what` cannot be used (...); `again` again."
-    """
+def read_kept(path: Path, read: Callable[[Path], T], what: str) -> T | None:
+    """What `read` returns for the file `what`; None if there is none, or if it is damaged, which is logged."""
     try:
         return read(path)
     except FileNotFoundError:
         return None
     except _DAMAGE as error:
-        _log.warning("%s cannot be used (%s); %s again.", what, error, again)
+        _log.warning("%s %s cannot be used (%s); it is made again.", what, path, error)
         return None
 
 
-def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: str = "makes it") -> bool:
-    """Write a file so that others see all of it or nothing; a failure is logged, and returns False.
-
-    The warning is "`what` cannot be kept in ...; the next start `again` again."
-    """
+def keep(path: Path, write: Callable[[IO[bytes]], object], what: str) -> bool:
+    """Write the file `what` so that others see all of it or nothing; a failure is logged, and returns False."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # What a kill cut short may be gigabytes; what is young may be written at this moment.
@@ -69,7 +63,7 @@ def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: 
         with replacing(path) as file:
             write(file)
     except OSError as error:
-        _log.warning("%s cannot be kept in %s (%s); the next start %s again.", what, path.parent, reason(error), again)
+        _log.warning("%s cannot be kept in %s (%s); the next start makes it again.", what, path.parent, reason(error))
         return False
     return True
 

@@ -100,7 +100,7 @@ def contents(folder: Path) -> Contents:
     for entry in entries:
         if _SYSTEM.fullmatch(entry.name.lower()):
             found.system.append(entry.name)
-        elif _is_folder(entry):
+        elif not entry.is_file(follow_symlinks=False) and os.path.isdir(entry):
             found.folders.append(entry.name)
         else:
             (found.images if entry.name.lower().endswith(IMAGE_EXTENSIONS) else found.others).append(entry.name)
@@ -108,13 +108,6 @@ def contents(folder: Path) -> Contents:
         return found
     annotations = [name for name in found.folders if _ANNOTATIONS.fullmatch(name.lower())]
     return found._replace(folders=[name for name in found.folders if name not in annotations], annotations=annotations)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 @dataclass(frozen=True)
@@ -144,21 +137,17 @@ class PassedOver:
         for folder in takewhile(lambda each: each.is_relative_to(outer), inner.parents):
             self.scan(folder)
 
-    def images_below(self, folder: Path) -> Iterator[str]:
-        """Image files below a folder, sorted, as seen from the dataset's; what else is there is counted."""
-        return self._images_below(folder, f"{self.relative(folder)}/", set())
-
-    def _images_below(self, folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[str]:
-        """Links are followed, but no folder is entered twice."""
-        found, status = self.scan(folder), folder.stat()
+    def images_below(self, folder: Path, visited: set[tuple[int, int]] | None = None) -> Iterator[str]:
+        """Image files below a folder, sorted, as seen from the dataset's; links are followed, but none twice."""
+        found, status, visited = self.scan(folder), folder.stat(), set() if visited is None else visited
         if (status.st_dev, status.st_ino) in visited:
             return
         visited.add((status.st_dev, status.st_ino))
         self.counts[ENDINGS].update(os.path.splitext(name)[1].lower() or "no ending" for name in found.others)
-        inner = set(found.folders)
+        prefix, inner = f"{self.relative(folder)}/", set(found.folders)
         for name in sorted(found.folders + found.images):
             if name in inner:
-                yield from self._images_below(folder / name, f"{prefix}{name}/", visited)
+                yield from self.images_below(folder / name, visited)
             else:
                 yield f"{prefix}{name}"
 
@@ -178,12 +167,7 @@ def list_images(
     shown: Callable[[str], str] = '"{}"'.format,
     hint: str = "Add images, or remove the folder.",
 ) -> ImageFiles:
-    """List the images of every class in `folder`.
-
-    Args:
-        shown: a class, for messages.
-        hint: for a class without images, which is a `DataError`.
-    """
+    """List the images of every class in `folder`; one without is a `DataError` with this hint and its name `shown`."""
     names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):

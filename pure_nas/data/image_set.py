@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pure_nas.data.augment import Augment, Draws, cutter, draw
-from pure_nas.data.decode import pillow_warnings_ignored
+from pure_nas.data.decode import PILLOW_MODULES
 from pure_nas.data.preprocessing import scale_and_shift
 from pure_nas.data.raw_images import PixelSource
-from pure_nas.errors import DataError, UsageError
+from pure_nas.errors import DataError
 
 Batch = tuple[Tensor, Tensor]
 
@@ -116,7 +117,8 @@ class StreamedPixels:
     def __getitem__(self, position: int) -> Tensor | _Fault:
         """One image, (C, S, S), uint8; a failure is returned, since an exception of a worker loses its hint."""
         try:
-            with pillow_warnings_ignored():
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module=PILLOW_MODULES)
                 return torch.from_numpy(np.array(self._source.pixels(position)))
         except DataError as error:
             return error.message, error.hint
@@ -157,13 +159,10 @@ def count_histogram(pixels: Tensor) -> Tensor:
     return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
 
 
-def _batch_bounds(count: int, batch_size: int, *, drop_last: bool = False) -> list[tuple[int, int]]:
+def _batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
     """Start and stop of each batch; a last batch of one image, which BatchNorm cannot train on, joins the previous."""
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
-    last = bounds[-1][1] - bounds[-1][0] if bounds else batch_size
-    if drop_last and last < batch_size:
-        return bounds[:-1]
-    if last == 1 < batch_size and len(bounds) > 1:
+    if count % batch_size == 1 < batch_size and len(bounds) > 1:
         bounds[-2:] = [(bounds[-2][0], count)]
     return bounds
 
@@ -195,8 +194,8 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def n_batches(self, batch_size: int, drop_last: bool = False) -> int:
-        return len(_batch_bounds(len(self), batch_size, drop_last=drop_last))
+    def n_batches(self, batch_size: int) -> int:
+        return len(_batch_bounds(len(self), batch_size))
 
     def batches(
         self,
@@ -205,14 +204,12 @@ class ImageSet:
         device: torch.device | str = "cpu",
         generator: torch.Generator | None = None,
         augment: Augment | None = None,
-        drop_last: bool = False,
         whole: bool = False,
     ) -> Iterator[Batch]:
         """One epoch.
 
         Args:
-            batch_size: images per batch. A last batch of one image joins the previous batch; other incomplete last
-                batches are kept.
+            batch_size: images per batch; a last batch of one image joins the previous batch.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
             augment: how to vary the images; needs a generator.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
@@ -220,25 +217,11 @@ class ImageSet:
         Yields:
             Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
         """
-        smallest = 1 if generator is None else 2
-        if batch_size < smallest:
-            raise UsageError(
-                f"batch_size must be {smallest} or more, but is {batch_size}.",
-                hint="Batch normalisation cannot train on a single image." if generator else "",
-            )
-        if generator and len(self) < smallest:
+        if generator and len(self) < 2:
             raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")
-        bounds = _batch_bounds(len(self), batch_size, drop_last=drop_last)
-        if not bounds and len(self):
-            raise UsageError(
-                f"batch_size = {batch_size} with drop_last leaves nothing of {len(self)} images.",
-                hint="Use a smaller batch size, or keep the last batch.",
-            )
-        if whole and augment is not None:
-            raise UsageError("Whole images are not augmented: ask for one of the two.")
         size = self.stored_size if whole else self.image_size
         draws = draw(len(self), generator, augment, stored=self.stored_size, size=size)
-        return self._epoch(draws, bounds, torch.device(device))
+        return self._epoch(draws, _batch_bounds(len(self), batch_size), torch.device(device))
 
     def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
         normalise = self.normalisation.normaliser(draws.size, device)

@@ -24,20 +24,15 @@ standard deviation; salt-and-pepper: the level is the share of pixels that turn 
 together; speckle: each value is multiplied by 1 + n, the level is the standard deviation of n."""
 NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 
-USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {
-    "poisson": (1000.0, 300.0, 100.0, 30.0, 10.0),
-    "gaussian": (0.02, 0.05, 0.1, 0.2, 0.3),
-    "salt-and-pepper": (0.01, 0.02, 0.05, 0.1, 0.2),
-    "speckle": (0.05, 0.1, 0.2, 0.4, 0.6),
+_LEVELS: Mapping[NoiseKind, tuple[str, tuple[float, ...], tuple[float, float]]] = {
+    "poisson": ("photons of a white pixel", (1000.0, 300.0, 100.0, 30.0, 10.0), (100.0, 20.0)),
+    "gaussian": ("standard deviation", (0.02, 0.05, 0.1, 0.2, 0.3), (0.05, 0.15)),
+    "salt-and-pepper": ("share of pixels", (0.01, 0.02, 0.05, 0.1, 0.2), (0.02, 0.1)),
+    "speckle": ("standard deviation", (0.05, 0.1, 0.2, 0.4, 0.6), (0.1, 0.3)),
 }
-"""From weak to strong."""
-
-LEVEL_NAMES: Mapping[NoiseKind, str] = {
-    "poisson": "photons of a white pixel",
-    "gaussian": "standard deviation",
-    "salt-and-pepper": "share of pixels",
-    "speckle": "standard deviation",
-}
+"""What a level is; the usual ones, from weak to strong; a mild and a strong one."""
+LEVEL_NAMES: Mapping[NoiseKind, str] = {kind: name for kind, (name, _, _) in _LEVELS.items()}
+USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {kind: usual for kind, (_, usual, _) in _LEVELS.items()}
 
 _STREAM = 7
 """Separates these draws from others of the same seed."""
@@ -83,16 +78,7 @@ class Noise:
         return 1 / math.sqrt(self.level) if self.kind == "poisson" and self.level else self.level
 
 
-NOISE_MIXTURE = (
-    Noise("poisson", 100.0),
-    Noise("poisson", 20.0),
-    Noise("gaussian", 0.05),
-    Noise("gaussian", 0.15),
-    Noise("salt-and-pepper", 0.02),
-    Noise("salt-and-pepper", 0.1),
-    Noise("speckle", 0.1),
-    Noise("speckle", 0.3),
-)
+NOISE_MIXTURE = tuple(Noise(kind, level) for kind, (_, _, mixed) in _LEVELS.items() for level in mixed)
 """Each kind at a mild and a strong level, with equal weights. Fixed, so that searches can be compared."""
 
 

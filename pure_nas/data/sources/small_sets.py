@@ -23,10 +23,7 @@ _DIGITS_TEST_SHARE = 0.2
 
 
 def digits(data_dir: Path, part: Part) -> RawImages:
-    """1,797 grayscale images of 8x8 pixels; values 0..16 become 0..240.
-
-    There is no official test part: it is a fifth of the images, always the same ones.
-    """
+    """1,797 grayscale images of 8x8 pixels; values 0..16 become 0..240."""
     from sklearn.datasets import load_digits
 
     del data_dir  # the images come with scikit-learn
