@@ -77,7 +77,6 @@ class Dataset:
         return {"in_chans": self.in_chans, "num_classes": len(self.classes), "image_size": self.image_size}
 
     def train_and_validation(self) -> ImageSet:
-        """All images but the test images, for the final training of a chosen network."""
         return self._train_and_validation
 
     def test(self) -> ImageSet:

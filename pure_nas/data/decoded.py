@@ -25,11 +25,12 @@ from pure_nas.data.decode import (
     readable,
     too_large,
 )
-from pure_nas.data.disk_cache import digest_of, keep, key_of, read_kept
+from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened, pixel_digest
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
+from pure_nas.files import digest_of_document
 
 RESIDENT_BYTES = 2**30
 """Sets whose pixels take no more than this are held in memory; larger ones are streamed from their files."""
@@ -144,7 +145,7 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
 def _read(entry: Path) -> DecodedImages:
     document = json.loads(entry.read_text(encoding="utf-8"))
     body = document["body"]
-    if document["sha256"] != digest_of(body):
+    if document["sha256"] != digest_of_document(body):
         raise ValueError("its checksum differs")
     pixels = np.load(entry.with_suffix(".npy"), allow_pickle=False) if body["resident"] else None
     if pixels is not None and (pixels.dtype != np.uint8 or pixel_digest(pixels) != body["digest"]):
@@ -162,7 +163,7 @@ def _keep(entry: Path, images: DecodedImages) -> None:
         "corrupt": {str(position): why for position, why in images.corrupt.items()},
         "resident": pixels is not None,
     }
-    text = json.dumps({"sha256": digest_of(body), "body": body})
+    text = json.dumps({"sha256": digest_of_document(body), "body": body})
     if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), _WHAT):
         keep(entry, lambda file: file.write(text.encode()), _WHAT)
 

@@ -6,8 +6,6 @@ written, a warning is logged.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
 import time
@@ -21,7 +19,7 @@ from typing import IO, TypeVar
 from filelock import FileLock, Timeout
 
 from pure_nas.errors import reason
-from pure_nas.files import replacing
+from pure_nas.files import digest_of_document, replacing
 
 T = TypeVar("T")
 
@@ -31,14 +29,9 @@ _LONGEST_WRITE_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
-def digest_of(value: object) -> str:
-    """sha256 of what JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def key_of(facts: object) -> str:
     """Name, without its ending, of a file whose contents depend on `facts`, which JSON can hold."""
-    return digest_of(facts)[:32]
+    return digest_of_document(facts)[:32]
 
 
 def read_kept(path: Path, read: Callable[[Path], T], what: str) -> T | None:

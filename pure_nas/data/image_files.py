@@ -50,11 +50,9 @@ class ImageFiles:
         return len(self.labels)
 
     def take(self, positions: Positions) -> ImageFiles:
-        """The files of a folder at `positions` only."""
         return ImageFiles(self.root, self.names[positions], self.labels[positions])
 
     def relative(self, position: int) -> str:
-        """A file's name as seen from its folder, or in its archive."""
         return os.fsdecode(bytes(self.names[position]))
 
     def name(self, position: int) -> str:
@@ -63,7 +61,6 @@ class ImageFiles:
         return str(self.root / inside) if self.starts is None else f"{inside} in {self.root}"
 
     def contents(self, position: int) -> bytes:
-        """The bytes of a file, or a `DataError`."""
         if self.starts is None or self.sizes is None:
             path = self.root / self.relative(position)
             with readable(f"image {path}"):
@@ -121,7 +118,6 @@ class PassedOver:
     )
 
     def relative(self, folder: Path) -> str:
-        """A folder as seen from the dataset's."""
         return folder.relative_to(self.root).as_posix()
 
     def scan(self, folder: Path) -> Contents:
@@ -152,7 +148,6 @@ class PassedOver:
                 yield f"{prefix}{name}"
 
     def in_words(self) -> tuple[str, ...]:
-        """One phrase per folder and kind."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
         phrases += [f"{kind} {_counts(numbers)}" for kind, numbers in self.counts.items() if numbers]
         # Names of files may hold bytes and line breaks that no terminal prints.

@@ -75,7 +75,6 @@ class HeldPixels:
         self._copies: dict[torch.device, Tensor] = {}
 
     def batches(self, positions: Tensor, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Tensor]:
-        """See `StreamedPixels.batches`."""
         # One transfer per epoch: nothing in the loop waits for the device.
         rows = positions.to(device)
         # "cuda" and "cuda:0" are one device and share one copy.
@@ -238,7 +237,6 @@ class ImageSet:
         return self._with(labels=self.labels[positions], _positions=self._positions[positions])
 
     def normalised(self, normalisation: Normalisation) -> Self:
-        """The same images, normalised otherwise."""
         return self._with(normalisation=normalisation)
 
     def watched(self, tick: Callable[[], None]) -> Self:

@@ -16,9 +16,16 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import ImageSet
 from pure_nas.devices import autocast, computing_on, threads_for
 from pure_nas.errors import PureNasError, reason
-from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
 from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
-from pure_nas.evaluation.quality import Bin, ClassQuality, Quality, Tally, log_probabilities
+from pure_nas.evaluation.quality import (
+    Bin,
+    ClassQuality,
+    IntensityChange,
+    IntensityProbe,
+    Quality,
+    Tally,
+    log_probabilities,
+)
 from pure_nas.evaluation.views import Views, middle
 from pure_nas.nn import Network
 from pure_nas.nn.folding import folded

@@ -34,6 +34,8 @@ _LEVELS: Mapping[NoiseKind, tuple[str, tuple[float, ...], tuple[float, float]]] 
 LEVEL_NAMES: Mapping[NoiseKind, str] = {kind: name for kind, (name, _, _) in _LEVELS.items()}
 USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {kind: usual for kind, (_, usual, _) in _LEVELS.items()}
 
+_ALONE = ("all", "none")
+"""What options take in addition to kinds of noise, but not in one list with them."""
 _STREAM = 7
 """Separates these draws from others of the same seed."""
 _MOST_PHOTONS = 1e7
@@ -90,6 +92,32 @@ def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
         ['poisson']
     """
     return tuple(Noise(kind, level) for kind in kinds for level in USUAL_LEVELS[kind])
+
+
+def noises_named(texts: Sequence[str]) -> tuple[Noise, ...]:
+    """The noises of "gaussian=0.05,0.1", "poisson,speckle", "all" and the like, each once; or a `ValueError`."""
+    if "none" in texts and len(texts) > 1:
+        others = ", ".join(other for other in texts if other != "none") or "it twice"
+        raise ValueError(f"none means no noise at all, but {others} is given too")
+    found: list[Noise] = []
+    for text in texts:
+        listed, equals, levels = text.partition("=")
+        names = [listed] if equals else [name.strip() for name in text.split(",")]
+        for name in names if text not in _ALONE else ():
+            if name in _ALONE:
+                raise ValueError(f'{name} stands alone, not as in "{text}"')
+            if name not in NOISE_KINDS:
+                known = nearest(name, [*NOISE_KINDS, *_ALONE])
+                raise ValueError(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
+        kinds = [kind for kind in NOISE_KINDS if kind in names or text == "all"]
+        found += () if equals else usual_noises(kinds)
+        for level in levels.split(",") if equals else ():
+            try:
+                value = float(level)
+            except ValueError as error:
+                raise ValueError(f'"{level}" in "{text}" is no level; give numbers, as in gaussian=0.05,0.1') from error
+            found.append(Noise(kinds[0], value))
+    return tuple(dict.fromkeys(found))
 
 
 def noise_seeds(seed: int, kind: NoiseKind, count: int) -> list[int]:

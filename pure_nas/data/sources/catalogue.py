@@ -126,7 +126,6 @@ def imagenet_names() -> tuple[str, ...]:
 
 
 def _shipped(name: str, fields: dict[str, Any]) -> DatasetSpec:
-    """A dataset of datasets.toml."""
     for table in {"files", "instead", "downloads"} & fields.keys():
         fields[table] = {
             part: tuple(Download(**each) if table == "downloads" else each for each in entries)

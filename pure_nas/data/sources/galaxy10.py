@@ -113,7 +113,6 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _fault(file: h5py.File) -> str:
-    """What is wrong with the arrays, or nothing."""
     for key in (_IMAGES, _LABELS):
         found = file.get(key)
         if key not in list(file):

@@ -108,7 +108,6 @@ def _list_folder(folder: Path) -> ImageFiles:
 
 
 def _require_classes(found: Iterable[str], where: Path) -> None:
-    """Raise `DataError` unless exactly ImageNet's classes were found."""
     known = imagenet_classes()
     if faults := class_differences(found, known, shown=_named, most=_NAMED):
         raise DataError(
