@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.data import decoded
-from pure_nas.data.decode import in_threads, pillow_warnings_counted
+from pure_nas.data.decode import pillow_warnings_counted
 from pure_nas.data.decoded import SMALLEST_IMAGE, folder_images
 from pure_nas.data.image_files import ImageFiles, PassedOver, list_images
 from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation, StreamedPixels, usual_workers
@@ -306,6 +307,6 @@ def _held(source: PixelSource, positions: Positions) -> Tensor:
     def read(row: int) -> None:
         pixels[row] = source.pixels(int(positions[row]))
 
-    with pillow_warnings_counted():
-        in_threads(read, range(len(positions)), usual_workers())
+    with pillow_warnings_counted(), ThreadPoolExecutor(max(1, usual_workers())) as pool:
+        list(pool.map(read, range(len(positions))))
     return torch.from_numpy(pixels)

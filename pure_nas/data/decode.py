@@ -8,12 +8,10 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,8 +22,6 @@ from torch import Tensor
 from pure_nas.data import preprocessing
 from pure_nas.data.preprocessing import in_mode, open_image, square, upright
 from pure_nas.errors import DataError, reason
-
-T = TypeVar("T")
 
 Pixels = NDArray[np.uint8]
 
@@ -61,14 +57,6 @@ class CorruptImageError(Exception):
     """A file that is no image, or is a damaged one; its text is the reason."""
 
 
-class Probe(NamedTuple):
-    """What an image's header says: width and height in pixels, and whether it has no colours."""
-
-    width: int
-    height: int
-    gray: bool
-
-
 @contextmanager
 def readable(what: str) -> Iterator[None]:
     """Turn an `OSError` into a `DataError` that says that `what` cannot be read."""
@@ -96,10 +84,10 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise CorruptImageError(str(error) or type(error).__name__) from error
 
 
-def probe_image(data: bytes) -> Probe:
-    """Read an image's header, or raise `CorruptImageError`."""
+def probe_image(data: bytes) -> tuple[int, int, bool]:
+    """Width and height in pixels, and whether there are no colours, by an image's header, or `CorruptImageError`."""
     with _opened(data) as image:
-        return Probe(*image.size, gray=image.mode in _GRAY_MODES)
+        return *image.size, image.mode in _GRAY_MODES
 
 
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
@@ -118,14 +106,6 @@ def to_pixels(image: Image.Image, size: int, in_chans: int) -> Pixels:
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
 
 
-def too_large(image: object) -> DataError:
-    """The error for an image, named for people, whose decoding takes more memory than there is."""
-    return DataError(
-        f"Memory does not suffice to decode the image {image}.",
-        hint="Close other programs, or replace the image with a smaller copy.",
-    )
-
-
 def scaled(images: NDArray[np.uint8], size: int) -> Tensor:
     """(N, C, S, S) uint8 images at `size` pixels, antialiased."""
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
@@ -134,22 +114,12 @@ def scaled(images: NDArray[np.uint8], size: int) -> Tensor:
     return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _SCALED_AT_ONCE)])
 
 
-def in_threads(function: Callable[[T], object], items: Iterable[T], threads: int) -> None:
-    """Call `function` with each item; Pillow decodes outside Python's lock."""
-    pool = ThreadPoolExecutor(max_workers=max(1, threads))
-    try:
-        list(pool.map(function, items))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def corrupt_among(
     positions: Sequence[int], check: Callable[[int], object], threads: int, *, progress_of: str = ""
 ) -> dict[int, str]:
     """Positions for which `check` raises `CorruptImageError`, ascending, and the reasons."""
     found: dict[int, str] = {}
     chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
-    numbers = count(1)
 
     def check_each(chunk: Sequence[int]) -> None:
         for position in chunk:
@@ -157,11 +127,11 @@ def corrupt_among(
                 check(position)
             except CorruptImageError as error:
                 found[position] = str(error) or "damaged"
-        number = next(numbers)
-        if progress_of and number * 10 // len(chunks) > (number - 1) * 10 // len(chunks):
-            _log.info("%s: %d %%, %d damaged.", progress_of, number * 100 // len(chunks), len(found))
 
-    in_threads(check_each, chunks, threads)
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for done, _ in enumerate(pool.map(check_each, chunks), 1):
+            if progress_of and done * 10 // len(chunks) > (done - 1) * 10 // len(chunks):
+                _log.info("%s: %d %%, %d damaged.", progress_of, done * 100 // len(chunks), len(found))
     return dict(sorted(found.items()))
 
 

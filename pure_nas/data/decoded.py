@@ -15,16 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pure_nas.data.decode import (
-    Pixels,
-    Probe,
-    corrupt_among,
-    decode_image,
-    pillow_warnings_counted,
-    probe_image,
-    readable,
-    too_large,
-)
+from pure_nas.data.decode import Pixels, corrupt_among, pillow_warnings_counted, probe_image, readable
 from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened, pixel_digest
@@ -103,7 +94,7 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
         in_chans: 1 or 3 (default: 1 if every image is grayscale).
     """
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    probes: dict[int, Probe] = {}
+    probes: dict[int, tuple[int, int, bool]] = {}
     digests: dict[int, bytes] = {}
 
     def probe(position: int) -> None:
@@ -113,19 +104,15 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
         corrupt = corrupt_among(range(len(listing)), probe, threads)
         if not probes:
             raise _no_image(listing, corrupt)
-        size = image_size or _choose_size(list(probes.values()))
-        channels = in_chans or (1 if all(probe.gray for probe in probes.values()) else 3)
-        readable = sorted(probes)
+        size = image_size or _choose_size([(width, height) for width, height, _ in probes.values()])
+        channels = in_chans or (1 if all(gray for _, _, gray in probes.values()) else 3)
+        readable, images = sorted(probes), EncodedImages(listing, size, channels)
         held = len(readable) * channels * size**2 <= RESIDENT_BYTES
         pixels = np.empty((len(readable), channels, size, size), dtype=np.uint8) if held else None
 
         def decode(row: int) -> None:
-            data = listing.contents(readable[row])
-            try:
-                image = decode_image(data, size, channels)
-            except MemoryError as error:
-                raise too_large(listing.name(readable[row])) from error
-            digests[row] = b"" if held else hashlib.sha256(data).digest()
+            image = images.decoded(readable[row])
+            digests[row] = b"" if held else hashlib.sha256(listing.contents(readable[row])).digest()
             if pixels is not None:
                 pixels[row] = image
 
@@ -144,7 +131,7 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
 
 def _read(entry: Path) -> DecodedImages:
     document = json.loads(entry.read_text(encoding="utf-8"))
-    body = document["body"]
+    body = document["body"]  # of `DecodedImages`, and whether their pixels are next to it
     if document["sha256"] != digest_of_document(body):
         raise ValueError("its checksum differs")
     pixels = np.load(entry.with_suffix(".npy"), allow_pickle=False) if body["resident"] else None
@@ -155,24 +142,19 @@ def _read(entry: Path) -> DecodedImages:
 
 
 def _keep(entry: Path, images: DecodedImages) -> None:
-    pixels = images.pixels
-    body = {
-        "image_size": images.image_size,
-        "in_chans": images.in_chans,
-        "digest": images.digest,
-        "corrupt": {str(position): why for position, why in images.corrupt.items()},
-        "resident": pixels is not None,
-    }
+    body = {**vars(images), "corrupt": {str(position): why for position, why in images.corrupt.items()}}
+    pixels = body.pop("pixels")
+    body["resident"] = pixels is not None
     text = json.dumps({"sha256": digest_of_document(body), "body": body})
     if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), _WHAT):
         keep(entry, lambda file: file.write(text.encode()), _WHAT)
 
 
-def _choose_size(probes: Sequence[Probe]) -> int:
-    (width, height), *others = {(probe.width, probe.height) for probe in probes}
+def _choose_size(sizes: Sequence[tuple[int, int]]) -> int:
+    (width, height), *others = set(sizes)
     if not others and width == height and SMALLEST_IMAGE <= width <= _LARGEST_NATIVE:
         return width
-    median = int(np.median([min(probe.width, probe.height) for probe in probes]))
+    median = int(np.median([min(size) for size in sizes]))
     return min(_LARGEST_AUTOMATIC, max(SMALLEST_IMAGE, median // 8 * 8))
 
 

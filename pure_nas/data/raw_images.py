@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, scaled, too_large
+from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, scaled
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
@@ -73,8 +73,14 @@ class EncodedImages(PixelSource):
         self._files = files
 
     def decoded(self, position: int) -> Pixels:
-        """One image, as from `decode_image`, with the same errors."""
-        return decode_image(self._files.contents(position), self.size, self.in_chans)
+        """One image, as from `decode_image`; a `DataError` if memory does not suffice."""
+        try:
+            return decode_image(self._files.contents(position), self.size, self.in_chans)
+        except MemoryError as error:
+            raise DataError(
+                f"Memory does not suffice to decode the image {self._files.name(position)}.",
+                hint="Close other programs, or replace the image with a smaller copy.",
+            ) from error
 
     def pixels(self, position: int) -> Pixels:
         try:
@@ -84,8 +90,6 @@ class EncodedImages(PixelSource):
                 f"The image {self._files.name(position)} cannot be decoded: {error}.",
                 hint="Restore the file, or leave out what is damaged with --skip-corrupt (skip_corrupt=True).",
             ) from error
-        except MemoryError as error:
-            raise too_large(self._files.name(position)) from error
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -25,7 +25,7 @@ from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, pixel_digest
 from pure_nas.data.sources.catalogue import BUILT_IN, Part
-from pure_nas.data.sources.fetch import by_hand, fetch, is_published
+from pure_nas.data.sources.fetch import DAMAGE, by_hand, fetch, is_published
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
 from pure_nas.files import replacing
@@ -41,8 +41,6 @@ _IMAGES, _LABELS = "images", "ans"
 _SHAPE = (256, 256, 3)
 _SLAB_BYTES = 2**25
 _MOST_BYTES = 2**28
-# What h5py raises on files that are not what they should be; reading a damaged chunk is an OSError too.
-_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 _log = logging.getLogger(__name__)
 
 Shape = tuple[int, int, int, int]
@@ -104,7 +102,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: permission denied.", hint="Check its permissions.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:  # of h5py, for which a damaged chunk is an OSError too
         what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
         raise DataError(
             f"{path} {what}: {reason(error)}.",

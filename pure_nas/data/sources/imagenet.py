@@ -90,7 +90,9 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
     folder = root / ("train" if part == "train" else "val")
     archive, *kit = (root.parent / file for file in (_SPEC.files or {})[part])
     if folder.is_dir():
-        return _list_folder(folder)
+        _require_classes(contents(folder).folders, folder)
+        hint = "Unpack its archive again."
+        return list_images(folder, imagenet_classes(), PassedOver(folder), shown=_named, hint=hint)
     if archive.is_file() and all(each.is_file() for each in kit):
         return _list_validation(archive, _validation_labels(kit[0])) if kit else _list_train(archive, cache)
     raise DataError(
@@ -100,11 +102,6 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
         "https://image-net.org/download-images. Put the archives there as they are, or one folder per class into "
         f"{folder}.",
     )
-
-
-def _list_folder(folder: Path) -> ImageFiles:
-    _require_classes(contents(folder).folders, folder)
-    return list_images(folder, imagenet_classes(), PassedOver(folder), shown=_named, hint="Unpack its archive again.")
 
 
 def _require_classes(found: Iterable[str], where: Path) -> None:
