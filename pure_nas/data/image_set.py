@@ -262,10 +262,3 @@ class ImageSet:
         for pixels in pieces:
             total += count_histogram(pixels)
         return total
-
-
-def resident(
-    pixels: Tensor, labels: Tensor, normalisation: Normalisation, *, image_size: int | None = None
-) -> ImageSet:
-    """All of (N, C, S, S) uint8 `pixels`, held in memory, with (N,) int64 `labels`."""
-    return ImageSet(HeldPixels(pixels), labels, normalisation, image_size=image_size)

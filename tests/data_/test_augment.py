@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from dataset_files import listing_of, picture
+from held_images import resident
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from pure_nas.data import Augment, ImageSet
 from pure_nas.data.augment import Draws, cutter, draw
-from pure_nas.data.image_set import Normalisation, StreamedPixels, resident
+from pure_nas.data.image_set import Normalisation, StreamedPixels
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV

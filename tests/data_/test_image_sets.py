@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from dataset_files import listing_of, picture
+from held_images import resident
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.data import Augment, ImageSet
-from pure_nas.data.image_set import Normalisation, StreamedPixels, count_histogram, resident, share_cpus, usual_workers
+from pure_nas.data.image_set import Normalisation, StreamedPixels, count_histogram, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.errors import DataError
 
@@ -88,13 +89,13 @@ HELD_ONCE = """
 import resource
 
 import torch
-from pure_nas.data import Augment
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data import Augment, ImageSet
+from pure_nas.data.image_set import HeldPixels, Normalisation
 
 torch.set_num_threads(1)
 # 197 MB, of which nothing is written.
 pixels = torch.zeros(1000, 3, 256, 256, dtype=torch.uint8)
-images = resident(pixels, torch.arange(1000), Normalisation((0.5,) * 3, (1.0,) * 3))
+images = ImageSet(HeldPixels(pixels), torch.arange(1000), Normalisation((0.5,) * 3, (1.0,) * 3))
 held = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 150 * 2**20,) * 2)
 counted = images.histogram(0)[:, 0].tolist()

@@ -10,19 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from held_images import resident
 
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation, resident
-from pure_nas.evaluation import (
-    NOISE_KINDS,
-    NOISE_MIXTURE,
-    Evaluation,
-    Noise,
-    Views,
-    evaluate_network,
-    noise_error,
-    usual_noises,
-)
+from pure_nas.data.image_set import Normalisation
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network, noise_error
+from pure_nas.evaluation.noise import NOISE_KINDS, NOISE_MIXTURE, Noise, usual_noises
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture

@@ -22,7 +22,8 @@ from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, 
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
-    from pure_nas.evaluation import Evaluation, Noise
+    from pure_nas.evaluation.evaluation import Evaluation
+    from pure_nas.evaluation.noise import Noise
     from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
     from pure_nas.run.images import Split, WantedImages
@@ -115,7 +116,9 @@ def evaluate(
     with loading():
         say_loading()
         from pure_nas.devices import resolve_device
-        from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network
+        from pure_nas.evaluation.evaluation import evaluate_network
+        from pure_nas.evaluation.quality import USUAL_FACTORS
+        from pure_nas.evaluation.views import Views
         from pure_nas.run.images import WantedImages
         from pure_nas.run.trained import images_for
 
@@ -199,7 +202,7 @@ def _evaluate(
     trained: Trained, seeds: Sequence[Network], images: ImageSet, how: Callable[..., Evaluation]
 ) -> Evaluation:
     """Evaluate a network, by the mean over its seeds where it was trained with several."""
-    from pure_nas.evaluation import pooled
+    from pure_nas.evaluation.evaluation import pooled
 
     found = []
     for network in seeds:

@@ -81,7 +81,7 @@ Noises = Annotated[
 
 
 class ViewsTable(FrozenModel):
-    """Test-time views, see `pure_nas.evaluation.Views`; its sizes are relative here to what a network is shown."""
+    """Test-time views, see `pure_nas.evaluation.views.Views`; its sizes are relative here to what a network is shown."""
 
     crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
     scales: Annotated[list[_RelativeSize], Field(max_length=8), AfterValidator(_distinct)] = Field(default_factory=list)
