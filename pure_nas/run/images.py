@@ -85,16 +85,9 @@ class RunImages:
     def name(self) -> str:
         return str(self.facts.get("name") or self.source.dataset)
 
-    def loader(
-        self,
-        data_dir: Path | None = None,
-        *,
-        dataset: str | None = None,
-        image_size: int | None = None,
-        skip_corrupt: bool = False,
-    ) -> ImageSource:
-        """Loads the images, split as they were; what is given here takes the place of what the file says."""
-        source, name = self.source, str(dataset or self.source.dataset)
+    def loader(self, dataset: str | None = None, **given: Any) -> ImageSource:
+        """Loads the images, split as they were; what else is `given` takes the place of what the file says."""
+        name = str(dataset or self.source.dataset)
         if not name:
             raise UsageError(
                 f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they are.',
@@ -110,13 +103,7 @@ class RunImages:
                 f"The images of {self.file.parent} are not in {name} any more.",
                 hint="Name the folder where they are now: --dataset DIR.",
             )
-        return replace(
-            source,
-            dataset=name,
-            data_dir=data_dir or source.data_dir,
-            image_size=image_size or source.image_size,
-            skip_corrupt=skip_corrupt or source.skip_corrupt,
-        )
+        return replace(self.source, dataset=name, **{field: value for field, value in given.items() if value})
 
     def require_same(self, dataset: Dataset, *, hint: str) -> Dataset:
         """The dataset, unless its images have changed since (a `RunError`); of another size nothing can be known."""
@@ -148,7 +135,8 @@ class RunImages:
             return False
         # Every size has its own fingerprint: load the images as they were, to know them again, and at that size.
         try:
-            then, now = (self.loader(data_dir, image_size=size)() for size in (None, dataset.image_size))
+            sizes = (None, dataset.image_size)
+            then, now = (self.loader(data_dir=data_dir, image_size=size)() for size in sizes)
         except DataError:
             return False
         return then.fingerprint == self.fingerprint and now.fingerprint == dataset.fingerprint
@@ -189,9 +177,8 @@ class WantedImages:
         """
         chosen = self.dataset
         if trained_on and (chosen is None or trained_on.is_called(chosen)):
-            load = trained_on.loader(
-                self.data_dir, dataset=chosen, image_size=self.image_size, skip_corrupt=self.skip_corrupt
-            )
+            given = {"data_dir": self.data_dir, "image_size": self.image_size, "skip_corrupt": self.skip_corrupt}
+            load = trained_on.loader(chosen, **given)
             hint = "Put the old ones back, or name images: --dataset."
             return load() if chosen else trained_on.require_same(load(), hint=hint)
         if chosen is None:
