@@ -22,6 +22,7 @@ from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened, pixel_d
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 from pure_nas.files import digest_of_document
+from pure_nas.quantities import some_of
 
 RESIDENT_BYTES = 2**30
 """Sets whose pixels take no more than this are held in memory; larger ones are streamed from their files."""
@@ -54,12 +55,9 @@ def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_
         listing = files.take(positions)
         read = decoded_once(listing, image_size or None, in_chans or None, folder)
         if read.corrupt and not skip_corrupt:
-            some = list(read.corrupt.items())[:_NAMED]
-            named = ", ".join(f"{listing.relative(position)} ({reason})" for position, reason in some)
-            more = len(read.corrupt) - _NAMED
+            named = [f"{listing.relative(position)} ({reason})" for position, reason in read.corrupt.items()]
             raise DataError(
-                f"{len(read.corrupt)} of {len(listing)} images in {listing.root} are corrupt: {named}"
-                + (f" and {more} more." if more > 0 else "."),
+                f"{len(named)} of {len(listing)} images in {listing.root} are corrupt: {some_of(named, _NAMED)}.",
                 hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
             )
         corrupt = {int(positions[place]): reason for place, reason in read.corrupt.items()}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pure_nas.data.decode import IMAGE_EXTENSIONS, readable
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError, reason
+from pure_nas.quantities import some_of
 
 _SYSTEM = re.compile(
     r"[.@].*|__macosx|__pycache__|\$recycle\.bin|#recycle|desktop\.ini|lost\+found|system volume information|"
@@ -183,16 +184,10 @@ def class_differences(
 ) -> str:
     """Which of the `known` classes were not found, and which others were: `missing: cat; extra: cow, dog`."""
     differences = {"missing": sorted({*known} - {*found}), "extra": sorted({*found} - {*known})}
-    return "; ".join(
-        f"{what}: {', '.join(map(shown, names[:most]))}"
-        + (f" and {len(names) - most:,} more" if most is not None and len(names) > most else "")
-        for what, names in differences.items()
-        if names
-    )
+    return "; ".join(f"{what}: {some_of([*map(shown, names)], most)}" for what, names in differences.items() if names)
 
 
 def _counts(counter: Counter[str]) -> str:
     """The most frequent names with how often each was met: `.gif (3), .txt (1) and 2 more`."""
     ranked = sorted(counter.items(), key=lambda each: (-each[1], each[0]))
-    named = ", ".join(f"{name} ({count:,})" for name, count in ranked[:_NAMED])
-    return f"{named} and {len(ranked) - _NAMED:,} more" if len(ranked) > _NAMED else named
+    return some_of([f"{name} ({count:,})" for name, count in ranked], _NAMED)
