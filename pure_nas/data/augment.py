@@ -1,8 +1,6 @@
-"""Augmentation: drawn for all images at the start of an epoch, and applied to batches on the device.
+"""Augmentation: drawn on the CPU for all images of an epoch, and applied to batches on the device.
 
-Everything is drawn on the CPU, so an epoch is the same on every device, for images in memory and streamed ones.
-A window of the network's own size is one flat gather on uint8: well over 100,000 colour images of 32 pixels per second
-on one CPU thread. A window of another size is scaled by two small matrix products per image.
+A window of the network's own size is one flat gather on uint8; one of another size takes two small matrix products.
 """
 
 from __future__ import annotations

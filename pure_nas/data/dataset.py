@@ -173,7 +173,7 @@ class ImageSource:
         read_test: Callable[[int], _Images] | None,
         n_train: int | None = None,
     ) -> Dataset:
-        """The dataset of all images but those of the test part.
+        """Load all images but those of the test part.
 
         Args:
             known: fields of the dataset that do not follow from `part`.

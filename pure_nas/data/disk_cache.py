@@ -1,8 +1,4 @@
-"""Files in the folder `decoded` of the data directory, which save work at the next start.
-
-The name of a file follows from what its contents depend on. A damaged file is made again; if the folder cannot be
-written, a warning is logged.
-"""
+"""Files in the folder `decoded` of the data directory, which save work at the next start."""
 
 from __future__ import annotations
 

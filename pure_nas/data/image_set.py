@@ -102,10 +102,7 @@ def usual_workers() -> int:
 
 
 class StreamedPixels:
-    """Pixels that worker processes read and decode while the device trains.
-
-    By default there are `usual_workers()` if there is anything to decode; 0 is this process.
-    """
+    """Pixels that worker processes (0 is this one) read and decode while the device trains."""
 
     def __init__(self, source: PixelSource, workers: int | None = None) -> None:
         self.in_chans, self.size = source.in_chans, source.size

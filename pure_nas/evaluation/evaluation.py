@@ -87,9 +87,7 @@ def evaluate_network(
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Evaluate `network` on a set of images that fit it, in evaluation mode; a `DataError` if one can not be read.
-
-    The images are read once, whatever is asked for. On a CPU the result does not depend on the batch size.
+    """Evaluate `network` on images that fit it, read once; on a CPU the result does not depend on the batch size.
 
     Args:
         classes: names of the classes (default: their numbers).

@@ -1,9 +1,4 @@
-"""Four kinds of noise on images, drawn for each image separately, so that results do not depend on batches.
-
-Images are scaled to 0..1, and noisy ones clipped to that range, as by a sensor. The noise of an image depends on a
-seed, the kind and the image's position in its set, but not on the level, so levels and networks are compared on the
-same draws (those of Poisson noise depend on the image as well).
-"""
+"""Four kinds of noise on images of 0 to 1, drawn for each image by itself, so that results do not depend on batches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How well a network classifies: accuracy, top-5, each class, confusions, calibration; and at changed intensities.
-
-Predictions are counted batch by batch, in memory that does not grow with the number of images.
-"""
+"""How well a network classifies: accuracy, top-5, each class, confusions, calibration; and at changed intensities."""
 
 from __future__ import annotations
 
@@ -138,7 +135,7 @@ class Quality(Accuracy):
 
 
 class Tally:
-    """Sums over images, kept on the device so that nothing waits for it.
+    """Sums over images, kept on the device so that nothing waits for it and memory does not grow.
 
     A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
     """

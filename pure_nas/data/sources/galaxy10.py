@@ -1,7 +1,6 @@
 """Galaxy10 DECaLS: galaxies in ten shapes, in an HDF5 file that is unpacked once for each size into a flat file.
 
-A flat one is `<key>.npy` and `<key>.json` in the folder of decoded images. It is written and read a few images at a
-time, so that memory stays bounded, and processes that read one share the system's copy of it.
+That is `<key>.npy` and `<key>.json`, written and read a few images at a time, so that memory stays bounded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Well-known datasets that fit in memory: scikit-learn's digits, and those whose official files torchvision reads.
-
-Each part is read on its own: a search opens, and where it can fetches, the training files only.
-"""
+"""Small datasets, of which a part is fetched and read by itself: scikit-learn's digits, and those of torchvision."""
 
 from __future__ import annotations
 
