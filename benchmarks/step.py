@@ -18,7 +18,7 @@ from benchmarks.measure import Call, Timings, compiled, graphed, interleaved
 from benchmarks.plain_training import PlainStep, make_loader, plain_network, sensible_workers
 from benchmarks.setting import Setting, settings_of
 from benchmarks.step_networks import CLASSES, OURS, Work, architecture, networks, timm_resnet, work_of
-from pure_nas.data import Augment, ImageSet, load_dataset
+from pure_nas.data import ImageSet, load_dataset
 from pure_nas.data.image_set import HeldPixels, Normalisation
 from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn import build
@@ -92,7 +92,7 @@ def epoch_of(images: ImageSet, batch: int, device: torch.device) -> Callable[[],
     generator = torch.Generator().manual_seed(0)
 
     def call() -> int:
-        batches = images.batches(batch, device=device, generator=generator, augment=Augment(crop_padding=4, flip=True))
+        batches = images.batches(batch, device=device, generator=generator, augment=Recipe.usual(CONV))
         return sum(len(labels) for _, labels in batches)
 
     return call

@@ -19,20 +19,17 @@ from pure_nas.data.sources.catalogue import (
 )
 
 if TYPE_CHECKING:
-    from pure_nas.data.augment import Augment
     from pure_nas.data.dataset import Dataset, ImageSource, load_dataset
     from pure_nas.data.image_set import ImageSet
     from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
 
 _LAZY = {
-    "Augment": "augment",
     **dict.fromkeys(("Dataset", "ImageSource", "load_dataset"), "dataset"),
     "ImageSet": "image_set",
     **dict.fromkeys(("LargeImages", "Opened", "PixelSource", "RawImages"), "raw_images"),
 }
 
 __all__ = [
-    "Augment",
     "Dataset",
     "DatasetInfo",
     "DatasetSpec",

@@ -20,30 +20,15 @@ _LOG_RATIOS = (math.log(3 / 4), math.log(4 / 3))
 _ATTEMPTS = 10
 
 
-@dataclass(frozen=True)
-class Augment:
-    """How training images are varied; flips have probability 1/2, quarter turns are 0, 90, 180 or 270 degrees."""
-
-    # Width of a black border (zeros before normalisation, as in torchvision's `RandomCrop`) around the image, pixels,
-    # from which a random window of the network's size is cut.
-    crop_padding: int = 4
-    flip: bool = True
-    # Smallest share of the image's area that is cut, with sides 3:4 to 4:3, and scaled to the network's size, as in
-    # torchvision's `RandomResizedCrop`; `crop_padding` is then not used. None: off.
-    random_resized_crop: float | None = None
-    vertical_flip: bool = False
-    quarter_turns: bool = False
-
-    @classmethod
-    def of(cls, recipe: Recipe, *, flip: bool, turns: bool) -> Augment:
-        """What a recipe asks for and a dataset allows; see `flip` and `turns` of `Dataset`."""
-        return cls(
-            crop_padding=recipe.crop_padding,
-            flip=recipe.flip and flip,
-            random_resized_crop=recipe.random_resized_crop,
-            vertical_flip=recipe.vertical_flip and turns,
-            quarter_turns=recipe.quarter_turns and turns,
-        )
+def allowed(recipe: Recipe, *, flip: bool, turns: bool) -> Recipe:
+    """A recipe without the augmentation that labels do not survive; see `flip` and `turns` of `Dataset`."""
+    return recipe.model_copy(
+        update={
+            "flip": recipe.flip and flip,
+            "vertical_flip": recipe.vertical_flip and turns,
+            "quarter_turns": recipe.quarter_turns and turns,
+        }
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +50,7 @@ class Draws:
         return replace(self, **moved)
 
 
-def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
+def draw(count: int, generator: torch.Generator | None, augment: Recipe | None, *, stored: int, size: int) -> Draws:
     """Draw one epoch: in order without a generator; without `augment` the centre of `size` in `stored` pixels."""
     still = torch.zeros(count, dtype=torch.int64)
     middle = still + (stored - size) // 2
@@ -89,7 +74,7 @@ def draw(count: int, generator: torch.Generator | None, augment: Augment | None,
     return Draws(order, top, left, orientation, ways, size, height, width)
 
 
-def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Augment) -> Tensor:
+def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Recipe) -> Tensor:
     """Flips first, then turns counter-clockwise, as one of the eight ways to lay a square."""
     upside = torch.zeros_like(mirrored)
     if augment.vertical_flip:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from pure_nas.data.augment import Augment, Draws, cutter, draw
+from pure_nas.data.augment import Draws, cutter, draw
 from pure_nas.data.decode import PILLOW_MODULES
 from pure_nas.data.preprocessing import scale_and_shift
 from pure_nas.data.raw_images import PixelSource
 from pure_nas.errors import DataError
+from pure_nas.space.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
 
@@ -199,7 +200,7 @@ class ImageSet:
         *,
         device: torch.device | str = "cpu",
         generator: torch.Generator | None = None,
-        augment: Augment | None = None,
+        augment: Recipe | None = None,
         whole: bool = False,
     ) -> Iterator[Batch]:
         """One epoch.
@@ -207,7 +208,7 @@ class ImageSet:
         Args:
             batch_size: images per batch; a last batch of one image joins the previous batch.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
-            augment: how to vary the images; needs a generator.
+            augment: how to vary the images, by its fields of augmentation; needs a generator.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
 
         Yields:

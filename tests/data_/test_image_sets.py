@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from dataset_files import listing_of, picture
-from held_images import resident
+from held_images import resident, varied
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pure_nas.data import Augment, ImageSet
+from pure_nas.data import ImageSet
 from pure_nas.data.image_set import Normalisation, StreamedPixels, count_histogram, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.errors import DataError
+from pure_nas.space.recipe import Recipe
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -89,8 +90,10 @@ HELD_ONCE = """
 import resource
 
 import torch
-from pure_nas.data import Augment, ImageSet
+from pure_nas.data import ImageSet
 from pure_nas.data.image_set import HeldPixels, Normalisation
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import CONV
 
 torch.set_num_threads(1)
 # 197 MB, of which nothing is written.
@@ -99,7 +102,7 @@ images = ImageSet(HeldPixels(pixels), torch.arange(1000), Normalisation((0.5,) *
 held = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 150 * 2**20,) * 2)
 counted = images.histogram(0)[:, 0].tolist()
-batches = images.batches(8, generator=torch.Generator(), augment=Augment(4))
+batches = images.batches(8, generator=torch.Generator(), augment=Recipe.usual(CONV))
 print(counted, sum(len(labels) for _, (_, labels) in zip(range(20), batches)))
 """
 
@@ -118,7 +121,7 @@ def test_a_channel_of_one_value_can_be_normalised() -> None:
 def test_validation_after_augmented_training_is_not_shifted() -> None:
     pixels = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images = resident(pixels, torch.arange(10), Normalisation((0.0,) * 3, (1.0,) * 3))
-    list(images.batches(5, generator=torch.Generator(), augment=Augment(4)))
+    list(images.batches(5, generator=torch.Generator(), augment=varied(4)))
     batch, _ = next(images.batches(10))
     torch.testing.assert_close(batch, pixels.float() / 255)
 
@@ -135,8 +138,8 @@ def test_image_sets_can_be_sent_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(images)).labels.tolist() == list(range(10))
 
 
-@pytest.mark.parametrize("augment", [None, Augment(2, flip=True)])
-def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Augment | None) -> None:
+@pytest.mark.parametrize("augment", [None, varied(2, flip=True)])
+def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Recipe | None) -> None:
     epochs = [list(images.batches(8, generator=torch.Generator().manual_seed(5), augment=augment)) for images in pair]
     for held, streamed in zip(*epochs, strict=True):
         assert torch.equal(held[0], streamed[0])
@@ -157,7 +160,7 @@ def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path)
     def epoch(workers: int) -> torch.Tensor:
         images = streamed(paths, 16, torch.arange(6), workers)
         generator = torch.Generator().manual_seed(1)
-        return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=Augment())])
+        return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=varied())])
 
     assert torch.equal(epoch(0), epoch(2))
 
