@@ -181,12 +181,11 @@ class ImageSource:
             read_test: reads the test part, for networks of so many channels.
             n_train: how many of the images, the first, are to train on (default: all, of which some are set aside).
         """
-        chosen = self._limited(part.labels[:n_train])
-        if n_train is not None:
-            chosen = np.concatenate([chosen, np.arange(n_train, len(part.labels))])
+        n_train = n_train or len(part.labels)
+        chosen = np.concatenate([self._limited(part.labels[:n_train]), np.arange(n_train, len(part.labels))])
         images, kept, digest = _read(part, chosen, self.image_size, self.skip_corrupt)
         labels = part.labels[kept]
-        if n_train is None or n_train == len(part.labels):
+        if n_train == len(part.labels):
             train, validation = self._split(labels, usual(len(labels)))
         else:
             train, validation = np.flatnonzero(kept < n_train), np.flatnonzero(kept >= n_train)
