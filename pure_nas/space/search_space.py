@@ -7,9 +7,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr
 
-from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
@@ -20,7 +19,7 @@ from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
-from pure_nas.validation import TomlFile, faults
+from pure_nas.validation import TomlFile, faults_explained
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -75,10 +74,8 @@ class SearchSpace(TomlFile):
             ConfigError: there are no such images.
         """
         facts = {"in_chans": in_chans, "num_classes": num_classes, "image_size": image_size}
-        try:
+        with faults_explained(Architecture, "the images"):
             Architecture.uniform("conv", [1], **facts)
-        except ValidationError as error:
-            raise ConfigError(faults(error, Architecture, "the images")) from error
         copy = self.model_copy()
         copy._images = facts
         return copy
@@ -91,10 +88,8 @@ class SearchSpace(TomlFile):
         """
         given = {"trials": trials, "epochs": epochs, "batch_size": batch_size}
         changes = {name: value for name, value in given.items() if value is not None}
-        try:
+        with faults_explained(RunTable, "the run"):
             run = RunTable.model_validate({**self.run.model_dump(), **changes})
-        except ValidationError as error:
-            raise ConfigError(faults(error, RunTable, "the run")) from error
         return self.model_copy(update={"run": run})
 
     @property
