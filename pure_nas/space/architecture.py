@@ -58,28 +58,21 @@ class Stem:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One residual block, resolved: everything that building, counting or exporting it needs.
+    """One residual block, resolved: everything that building, counting or exporting it needs."""
 
-    Attributes:
-        name: its path in the network, such as "stages.0.2".
-        channels: channels between its convolutions.
-        out_channels: channels it adds to the skip (4 x channels in a bottleneck).
-        options: what its class takes of the architecture's settings, by name, where that is not the default.
-    """
-
-    name: str
+    name: str  # its path in the network, such as "stages.0.2"
     stage: int
     unit: Unit
     unit_place: UnitPlace
     bottleneck: bool
     in_channels: int
-    channels: int
-    out_channels: int
+    channels: int  # between its convolutions
+    out_channels: int  # what it adds to the skip (4 x channels in a bottleneck)
     stride: int
     in_size: int
     out_size: int
     shortcut: Literal["identity", "projection", "padding"]
-    options: tuple[tuple[str, Any], ...]
+    options: tuple[tuple[str, Any], ...]  # what its class takes of the architecture's settings, unless at the default
 
 
 class Architecture(DescribedDocument):
@@ -326,11 +319,11 @@ class Architecture(DescribedDocument):
 
     def _block(self, stage: int, index: int) -> Block:
         unit = get_unit(self.units[stage][index])
-        stride = 2 if index == 0 and stage > 0 else 1
-        out_size = self.stage_sizes[stage]
-        in_size = self.stage_sizes[stage - 1] if stride == 2 else out_size
-        before = self._out_channels(stage - 1) if stage > 0 else self.base_width
-        in_channels, out_channels = self._out_channels(stage) if index > 0 else before, self._out_channels(stage)
+        halves = index == 0 and stage > 0
+        stride, out_size = 2 if halves else 1, self.stage_sizes[stage]
+        in_size = self.stage_sizes[stage - 1] if halves else out_size
+        first_channels, out_channels = (self.base_width, *self._channels)[stage : stage + 2]
+        in_channels = first_channels if index == 0 else out_channels
         options = {name: True if unit.always_relu and name in RELUS else getattr(self, name) for name in _OF_BLOCKS}
         return Block(
             name=f"stages.{stage}.{index}",
@@ -361,13 +354,15 @@ class Architecture(DescribedDocument):
         """Height and width of each stage's output, pixels."""
         return tuple(accumulate(self.units[1:], lambda size, _: halved(size), initial=self.stem.out_size))
 
-    def _out_channels(self, stage: int) -> int:
-        return self.widths[stage] * (4 if self.bottleneck else 1)
+    @property
+    def _channels(self) -> list[int]:
+        """What the blocks of each stage add to the skip."""
+        return [width * (4 if self.bottleneck else 1) for width in self.widths]
 
     @property
     def out_channels(self) -> int:
         """Features that reach the classifier."""
-        return self._out_channels(-1)
+        return self._channels[-1]
 
 
 def halved(size: int) -> int:

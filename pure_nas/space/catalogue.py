@@ -28,12 +28,7 @@ _SPACE_OF = {
 
 
 class Catalogue:
-    """TOML files of one kind that can be named: those that ship in `folder`, and what other packages declare.
-
-    Args:
-        kind: what messages call such a file.
-        group: of the entry points of other packages; empty where there are none.
-    """
+    """TOML files of one `kind` by name: those that ship in `folder`, and entry points of other packages in `group`."""
 
     def __init__(self, kind: str, folder: Callable[[], Traversable], group: str = "") -> None:
         self.kind = kind
@@ -42,11 +37,7 @@ class Catalogue:
 
     @cached_property
     def places(self) -> Mapping[str, Traversable | EntryPoint]:
-        """Every file by name: that of one that ships, these first, or the entry point of another package's.
-
-        Raises:
-            PureNasError: an entry point takes a name that is in use, or the installation is incomplete.
-        """
+        """Every file by name, those that ship first; a `PureNasError` where an entry point takes a name in use."""
         files = sorted(self._folder().iterdir(), key=lambda file: file.name)
         found: dict[str, Traversable | EntryPoint] = {
             file.name.removesuffix(SUFFIX): file for file in files if file.name.endswith(SUFFIX)
@@ -62,13 +53,7 @@ class Catalogue:
         return name.endswith(SUFFIX) and name not in self.places
 
     def text(self, name: str) -> str:
-        """The text of the file of that name, or at that path.
-
-        Raises:
-            UsageError: there is none.
-            ConfigError: the file cannot be read.
-            PureNasError: an entry point of another package is faulty.
-        """
+        """The text of the file of that name, or at that path."""
         if self.is_path(name):
             return read_text(Path(name), self.kind)
         if name not in self.places:
@@ -81,7 +66,7 @@ class Catalogue:
         return _text_of_point(place, self.kind) if isinstance(place, EntryPoint) else _text(place, self.kind)
 
     def source(self, name: str) -> str:
-        """What messages call the file of that name, or at that path."""
+        """What messages call a file."""
         return name if self.is_path(name) else f'{self.kind} "{name}" ({self.provider(name)})'
 
     def provider(self, name: str) -> str:
@@ -130,13 +115,7 @@ SPACES = Catalogue("search space", _shipped_spaces, "pure_nas.search_spaces")
 
 
 def load_space(name_or_path: str | Path) -> SearchSpace:
-    """The space of that name, or in that .toml file.
-
-    Raises:
-        UsageError: there is no such space.
-        ConfigError: the file cannot be read or breaks a rule; every fault is listed.
-        PureNasError: an entry point of another package is faulty.
-    """
+    """The space of that name, or in that .toml file."""
     name = str(name_or_path)
     return SearchSpace.from_toml(SPACES.text(name), source=SPACES.source(name))
 

@@ -66,11 +66,7 @@ class DescribedDocument(Document):
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, Described]:
-    """What each field of `model` is, in its order, without the schema version.
-
-    Raises:
-        TypeError: a field is not described.
-    """
+    """What each field of `model` is, in its order, without the schema version; all must be described."""
     found = {name: _described(field) for name, field in model.model_fields.items() if field.alias != "schema"}
     for name, described in found.items():
         if described is None:
@@ -117,7 +113,6 @@ class FieldFaults:
         return len(self._found)
 
     def add(self, path: Path, message: str) -> None:
-        """Note a fault in words."""
         self._found.append(
             InitErrorDetails(type="value_error", loc=path, input=None, ctx={"error": ValueError(message)})
         )
@@ -149,10 +144,7 @@ class FieldFaults:
 
 
 class ValueReader:
-    """Reads values of a field from a file; with `per_stage` one may be a list of values, one for each stage.
-
-    "none" stands for None, which TOML cannot write.
-    """
+    """Reads values of a field from a file, None as "none"; with `per_stage` one may be a list of a value a stage."""
 
     def __init__(self, value_type: Any, *, per_stage: bool = False) -> None:
         self.per_stage = per_stage
@@ -225,14 +217,10 @@ def with_fields_of(
 
 
 class ReadBy:
-    """Annotates a field of a model: `read` turns what a file holds into an object and notes faults; `write` turns it
-    back."""
+    """Annotates a field of a model: `read` turns what a file holds into an object, whose `plain()` turns it back."""
 
-    def __init__(
-        self, read: Callable[[Any, FieldFaults], Any], write: Callable[[Any], object] = lambda axis: axis.plain()
-    ) -> None:
+    def __init__(self, read: Callable[[Any, FieldFaults], Any]) -> None:
         self.read = read
-        self.write = write
 
     def _read_or_raise(self, raw: object) -> Any:
         faults = FieldFaults()
@@ -242,5 +230,6 @@ class ReadBy:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self._read_or_raise, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+            self._read_or_raise,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.plain()),
         )

@@ -24,7 +24,6 @@ from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.trial import BaseTrial
 
     from pure_nas.space.search_space import SearchSpace
 
@@ -46,28 +45,16 @@ Its arguments: the parameter's name, its axis, the paths of the leaves, and thei
 """
 
 
-def asking(trial: BaseTrial) -> Draw:
-    """Draws from an Optuna trial."""
-    return lambda path, axis, leaves, spread: spread(axis.ask(trial, path))
-
-
 @dataclass
 class Located:
-    """The parameters of a candidate in a space, once a walk was answered by `draw`.
-
-    Attributes:
-        params: those whose value the space contains, by name.
-        distributions: what Optuna records for each of `params`.
-        outside: paths of values, searched or fixed, that the space does not contain.
-    """
+    """The parameters of a candidate in a space, once a walk was answered by `draw`."""
 
     candidate: Candidate
-    params: dict[str, Value] = field(default_factory=dict)
-    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
-    outside: tuple[str, ...] = ()
+    params: dict[str, Value] = field(default_factory=dict)  # those whose value the space contains, by name
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)  # what Optuna records for each of them
+    outside: tuple[str, ...] = ()  # paths of values, searched or fixed, that the space does not contain
 
     def draw(self, path: str, axis: Axis[Any], leaves: Sequence[str], spread: Spread[Any]) -> tuple[Any, ...]:
-        """The values of the candidate."""
         wanted = tuple(self._leaves[leaf] for leaf in leaves)
         try:
             value = axis.standing_for(wanted, spread)
@@ -110,7 +97,6 @@ class Walk:
     space: SearchSpace
 
     def candidate(self) -> Candidate:
-        """The candidate at its end."""
         architecture = self._architecture()
         return Candidate(architecture, self._recipe([k for k in PARAMETER_KINDS if k in architecture.parameter_kinds]))
 
@@ -119,7 +105,6 @@ class Walk:
         return value
 
     def _shared(self, path: str, axis: Axis[Any], leaves: Sequence[str]) -> tuple[Any, ...]:
-        """One value for all of `leaves`."""
         return self.draw(path, axis, leaves, lambda value: (value,) * len(leaves))
 
     def _several(self, path: str, axes: Axis[Any] | list[Axis[Any]], keys: Iterable[object]) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk, asking
+from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk
 from pure_nas.space.placement import Placement
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
@@ -103,7 +103,7 @@ class SearchSpace(TomlFile):
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
         that reads them, rates of parameter kinds that occur. Its architecture is canonical.
         """
-        return Walk(asking(trial), self).candidate()
+        return Walk(lambda path, axis, _, spread: spread(axis.ask(trial, path)), self).candidate()
 
     def parameters_of(self, candidate: Candidate) -> Located:
         """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
