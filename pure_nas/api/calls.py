@@ -195,7 +195,7 @@ def train(
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
             RUN:TRIAL. One without a recipe takes the usual one for its units.
         dataset: as in `search`.
-        epochs: instead of the recipe's; likewise `batch_size` and `learning_rate`, that of every parameter kind.
+        epochs: instead of the recipe's, like `batch_size` and `learning_rate`, which is then that of every parameter.
         out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
 
     Raises:

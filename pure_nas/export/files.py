@@ -50,16 +50,7 @@ def write_export(
     format: ExportFormat,  # noqa: A002 - the word of the command line
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write a network into `directory`, which is made where it does not exist, and return the files.
-
-    Args:
-        state_dict: its weights; only the format "json" does without.
-        overwrite: whether files with other contents may be replaced.
-
-    Raises:
-        UsageError: weights are missing or do not fit the architecture.
-        RunError: a file with other contents exists, or the folder cannot be written.
-    """
+    """Write a network into `directory`, made where it does not exist, and return the files; "json" needs no weights."""
     directory = expanded(directory)
     files: dict[Path, bytes] = {}
     if format == "python":

@@ -12,12 +12,12 @@ from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pure_nas.cost.layers import cost_of
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.export.source import Call, assigned_tuple, class_source, function_sources, laid_out, literal, names_used
-from pure_nas.nn.network import Network
 from pure_nas.nn.plain import blocks
-from pure_nas.process_state import global_random_state
+from pure_nas.quantities import counted
 from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import CONV, Unit, get_unit
@@ -38,26 +38,15 @@ _TAKEN = {"Network", "conv3x3", "load", "preprocess", "Image", "scaled", *(each.
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What an exported file says of a network, and of the images that it was trained on.
+    """What an exported file says of a network, and of the images that it was trained on; sizes are in pixels."""
 
-    Attributes:
-        title: first line of the file's docstring (default: a description of the network).
-        notes: further paragraphs of it.
-        classes: names of the classes, one for each logit.
-        mean: what is subtracted from images scaled to 0 ... 1, one value per channel.
-        std: what they are then divided by.
-        decoded_size: height and width of the squares that images are decoded to, pixels (default: `stored_size`).
-        stored_size: height and width that these are scaled to, pixels, of which the network is shown the middle
-            (default: its image size).
-    """
-
-    title: str = ""
-    notes: Sequence[str] = ()
-    classes: Sequence[str] | None = None
-    mean: Sequence[float] | None = None
-    std: Sequence[float] | None = None
-    decoded_size: int | None = None
-    stored_size: int | None = None
+    title: str = ""  # first line of the file's docstring (default: a description of the network)
+    notes: Sequence[str] = ()  # further paragraphs of it
+    classes: Sequence[str] | None = None  # their names, one for each logit
+    mean: Sequence[float] | None = None  # what is subtracted from images scaled to 0 ... 1, one value per channel
+    std: Sequence[float] | None = None  # what they are then divided by
+    decoded_size: int | None = None  # of the squares that images are decoded to (default: `stored_size`)
+    stored_size: int | None = None  # what these are scaled to; the network is shown the middle (default: all of it)
 
 
 def python_source(architecture: Architecture, about: About = About()) -> str:
@@ -66,10 +55,6 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
     Its class `Network` has the state-dict keys of `pure_nas.nn.Network`; its function `load` reads the safetensors
     file next to it. Where images have one or three channels, its function `preprocess` gives what the network is shown
     of an image, and the file classifies images as a program.
-
-    Raises:
-        UsageError: `classes`, `mean` or `std` do not fit the architecture.
-        PureNasError: a unit cannot be exported.
     """
     _check(architecture, about)
     stored = about.stored_size or architecture.image_size
@@ -77,17 +62,15 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
     scaled = [preprocessing.scaled] if decoded != stored else []
     named = (("MEAN", about.mean, float), ("STD", about.std, float), ("CLASSES", about.classes, str))
     in_words = _in_words(architecture)
-    paragraphs = filter(None, [_clean(about.title) or in_words, *map(_clean, about.notes)])
-    wrapped = [textwrap.fill(text, 110, break_long_words=False) for text in paragraphs]
-    with global_random_state():
-        parameters = sum(parameter.numel() for parameter in Network(architecture).parameters())
+    texts = [_clean(about.title) or in_words, *filter(None, map(_clean, about.notes))]
+    paragraphs = "\n\n".join(textwrap.fill(text, 110, break_long_words=False) for text in texts)
     environment = Environment(
         loader=PackageLoader("pure_nas.export"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    source = environment.get_template("network.py.jinja").render(
-        paragraphs=[" " + wrapped[0] if wrapped[0].startswith('"') else wrapped[0], *wrapped[1:]],
+    return environment.get_template("network.py.jinja").render(
+        paragraphs=" " + paragraphs if paragraphs.startswith('"') else paragraphs,
         in_words=in_words,
-        parameters=parameters,
+        parameters=cost_of(architecture).params,
         network=architecture,
         size=architecture.image_size,
         channels=architecture.in_chans,
@@ -105,7 +88,6 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
         assigned_tuple=assigned_tuple,
         names_used=names_used,
     )
-    return source
 
 
 def _check(architecture: Architecture, about: About) -> None:
@@ -132,9 +114,8 @@ def _in_words(architecture: Architecture) -> str:
     """One sentence about a network: its depth and which units its blocks have."""
     names = [name for stage in architecture.units for name in stage]
     counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(architecture.unit_set))
-    blocks = "bottleneck block" if architecture.bottleneck else "residual block"
-    plural = "" if len(names) == 1 else "s"
-    return f"A residual network of depth {architecture.depth}: {len(names)} {blocks}{plural} ({counts})."
+    count = counted(len(names), "bottleneck block" if architecture.bottleneck else "residual block")
+    return f"A residual network of depth {architecture.depth}: {count} ({counts})."
 
 
 def _classes(architecture: Architecture) -> Iterator[type]:

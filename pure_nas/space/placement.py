@@ -47,10 +47,7 @@ class UnitsAxis:
 
 
 def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
-    """The placement that a pattern stands for.
-
-    A pattern lists unit names, which repeat over the blocks of a stage; "|" separates stages, and the last part
-    goes on for the stages that follow.
+    """The placement that a pattern stands for; its names repeat over a stage, its last part over the other stages.
 
     >>> expand("conv | conv product", [2, 3, 2])
     (('conv', 'conv'), ('conv', 'product', 'conv'), ('conv', 'product'))

@@ -43,18 +43,11 @@ class PerKind(FrozenModel, Generic[T]):
 
 
 class WeightDecay(FrozenModel):
-    """Weight decay over a training run.
+    """Weight decay over a training run: the coefficient at its `start` and, where it changes, at its `end`."""
 
-    Attributes:
-        schedule: "constant"; "linear" or "cosine" from `start` to `end` over all epochs; "step" from `start` to
-            `end` half-way.
-        start: the coefficient at the beginning.
-        end: the coefficient at the end; `start` where it is left out.
-    """
-
-    schedule: WeightDecaySchedule = "constant"
+    schedule: WeightDecaySchedule = "constant"  # "linear" and "cosine": over all epochs; "step": half-way
     start: DecayValue = 1e-4
-    end: DecayValue | None = None
+    end: DecayValue | None = None  # `start` where it is left out
 
     @model_validator(mode="after")
     def _end_needs_a_schedule(self) -> Self:
