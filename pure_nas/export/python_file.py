@@ -22,18 +22,9 @@ from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import CONV, Unit, get_unit
 
-_DECODING = (
-    preprocessing.open_image,
-    preprocessing.white_of,
-    preprocessing.in_eight_bits,
-    preprocessing.shallow_colours,
-    preprocessing.upright,
-    preprocessing.whole_numbers_to_gray,
-    preprocessing.in_mode,
-    preprocessing.square,
-    preprocessing.scale_and_shift,
-)
-_TAKEN = {"Network", "conv3x3", "load", "preprocess", "Image", "scaled", *(each.__name__ for each in _DECODING)}
+_OWN = preprocessing.__name__
+_DECODING = [each for each in vars(preprocessing).values() if getattr(each, "__module__", "") == _OWN]
+_TAKEN = {"Network", "conv3x3", "load", "preprocess", "Image", *(each.__name__ for each in _DECODING)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +50,7 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
     _check(architecture, about)
     stored = about.stored_size or architecture.image_size
     decoded = about.decoded_size or stored
-    scaled = [preprocessing.scaled] if decoded != stored else []
+    decoding = [each for each in _DECODING if each is not preprocessing.scaled or decoded != stored]
     named = (("MEAN", about.mean, float), ("STD", about.std, float), ("CLASSES", about.classes, str))
     in_words = _in_words(architecture)
     texts = [_clean(about.title) or in_words, *filter(None, map(_clean, about.notes))]
@@ -79,7 +70,7 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
         has_conv3x3=any(map(_is_conv3x3, architecture.blocks())),
         stages=[list(stage) for _, stage in groupby(architecture.blocks(), key=lambda block: block.stage)],
         constants={name: [*map(kind, values)] for name, values, kind in named if values is not None},
-        decoding=function_sources([*_DECODING, *scaled]),
+        decoding=function_sources(decoding),
         decoded_size=decoded,
         stored_size=stored,
         weights_file=WEIGHTS_FILE,

@@ -30,13 +30,7 @@ from pure_nas.space.unit import (
 Family = Literal["cifar", "imagenet"]
 BaseWidth = Annotated[int, Field(ge=1, le=4096)]
 
-_IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
-    18: ((2, 2, 2, 2), False),
-    34: ((3, 4, 6, 3), False),
-    50: ((3, 4, 6, 3), True),
-    101: ((3, 4, 23, 3), True),
-    152: ((3, 8, 36, 3), True),
-}
+_IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
 _USUAL_THRESHOLD = 0.0
 
@@ -205,13 +199,12 @@ class Architecture(DescribedDocument):
             UsageError: no network has that name.
         """
         match = re.fullmatch(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})", name.strip().lower())
-        usual, own, digits = match.groups(default="") if match else ("", "", "0")
-        unit = _UNIT_OF_NAME.get(usual, own)
+        known, own, digits = match.groups(default="") if match else ("", "", "0")
+        unit = _UNIT_OF_NAME.get(known, own)
         depth = int(digits) if unit in unit_names() else 0
         if depth in _IMAGENET_BLOCKS:
-            blocks, bottleneck = _IMAGENET_BLOCKS[depth]
-            usual_fields = {"family": "imagenet", "base_width": 64, "num_classes": 1000, "image_size": 224}
-            return cls.uniform(unit, blocks, **{**usual_fields, "bottleneck": bottleneck, **fields})
+            usual = {"family": "imagenet", "base_width": 64, "num_classes": 1000, "image_size": 224}
+            return cls.uniform(unit, _IMAGENET_BLOCKS[depth], **{**usual, "bottleneck": depth >= 50, **fields})
         if depth >= 8 and (depth - 2) % 6 == 0 and depth <= 1202:
             return cls.uniform(unit, ((depth - 2) // 6,) * 3, **fields)
         raise UsageError(

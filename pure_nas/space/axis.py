@@ -166,16 +166,16 @@ class AxisOf(ReadBy):
         return Axis(self._reader.listed(raw, key, faults, path, more=more) or (None,))
 
     def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
-        noted = len(faults)
+        noted = len(faults.noted)
         faults.unknown_keys(raw, RANGE_KEYS, path)
-        if len(faults) == noted:  # a misspelt key is not also a missing one
+        if len(faults.noted) == noted:  # a misspelt key is not also a missing one
             for key in {"low", "high"} - set(raw):
                 faults.add((*path, key), "is missing")
         bounds = {key: self._reader.value(raw[key], faults, (*path, key)) for key in ("low", "high") if key in raw}
         log = raw.get("log", False)
         if not isinstance(log, bool):
             faults.add((*path, "log"), f"must be true or false, got {shown(log)}")
-        if len(faults) > noted:
+        if len(faults.noted) > noted:
             return _FAULTY
         low, high = bounds["low"], bounds["high"]
         if not _is_number(low) or not _is_number(high):

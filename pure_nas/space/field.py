@@ -7,7 +7,7 @@ walk that draws a candidate, what reports and `describe` show, and docs/fields.m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from inspect import cleandoc
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
@@ -103,25 +103,21 @@ def default_of(model: type[BaseModel], name: str) -> Any:
     return field.get_default(call_default_factory=True, validated_data={"units": ((),)})[0]
 
 
+@dataclass
 class FieldFaults:
     """Collects the faults of one field, to raise them together."""
 
-    def __init__(self) -> None:
-        self._found: list[InitErrorDetails] = []
-
-    def __len__(self) -> int:
-        return len(self._found)
+    noted: list[InitErrorDetails] = field(default_factory=list)
 
     def add(self, path: Path, message: str) -> None:
-        self._found.append(
-            InitErrorDetails(type="value_error", loc=path, input=None, ctx={"error": ValueError(message)})
-        )
+        context = {"error": ValueError(message)}
+        self.noted.append(InitErrorDetails(type="value_error", loc=path, input=None, ctx=context))
 
     def extend(self, path: Path, error: ValidationError) -> None:
         """Note what Pydantic found in the value at `path`."""
         for each in error.errors():
             place, context = (*path, *each["loc"]), each.get("ctx", {})
-            self._found.append(InitErrorDetails(type=each["type"], loc=place, input=each["input"], ctx=context))
+            self.noted.append(InitErrorDetails(type=each["type"], loc=place, input=each["input"], ctx=context))
 
     def raise_with(self, handler: Callable[[Any], T], raw: object) -> T:
         """What `handler` makes of `raw`, unless something was noted or it finds something: all of that is raised."""
@@ -139,8 +135,8 @@ class FieldFaults:
 
     def raise_any(self) -> None:
         """Raise what was noted as a ValidationError, in which Pydantic puts the path of the field before each."""
-        if self._found:
-            raise ValidationError.from_exception_data("field", self._found)
+        if self.noted:
+            raise ValidationError.from_exception_data("field", self.noted)
 
 
 class ValueReader:
@@ -178,9 +174,9 @@ class ValueReader:
         if not isinstance(raw, list) or not raw:
             faults.add(path, f"must be a list of at least one {'pattern' if key == 'patterns' else 'value'}")
             return ()
-        noted = len(faults)
+        noted = len(faults.noted)
         values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
-        note_repeats(values, faults, path, ignore_none=len(faults) > noted)
+        note_repeats(values, faults, path, ignore_none=len(faults.noted) > noted)
         return values
 
 
