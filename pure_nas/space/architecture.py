@@ -80,93 +80,53 @@ class Architecture(DescribedDocument):
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    family: Annotated[
-        Family,
-        Described('stem: "cifar" (3x3) or "imagenet" (7x7 of stride 2 and a max-pool)', fixed=True, in_place=True),
-    ] = "cifar"
+    family: Annotated[Family, Described(fixed=True, in_place=True)] = "cifar"
+    """stem: "cifar" (3x3) or "imagenet" (7x7 of stride 2 and a max-pool)"""
     units: Annotated[
         tuple[Annotated[tuple[str, ...], Field(min_length=1, max_length=200)], ...],
         Field(min_length=1, max_length=6),
-        Described(
-            "unit of each residual block, stage by stage; each stage after the first halves the image and doubles the "
-            "width",
-            per="block",
-            in_place=True,
-        ),
+        Described(per="block", in_place=True),
     ]
-    base_width: Annotated[BaseWidth, Described("channels of the first stage", in_place=True)] = 16
-    bottleneck: Annotated[
-        bool, Described("bottleneck blocks (1x1, unit, 1x1 to four times the channels), not basic ones (3x3, unit)")
-    ] = False
-    shortcut: Annotated[
-        Literal["projection", "padding"],
-        Described(
-            'how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding" (parameter-free: every '
-            "second pixel, new channels zero)"
-        ),
-    ] = "projection"
+    """unit of each residual block, stage by stage; each stage after the first halves the image and doubles the width"""
+    base_width: Annotated[BaseWidth, Described(in_place=True)] = 16
+    """channels of the first stage"""
+    bottleneck: bool = False
+    """bottleneck blocks (1x1, unit, 1x1 to four times the channels), not basic ones (3x3, unit)"""
+    shortcut: Literal["projection", "padding"] = "projection"
+    """how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding" (parameter-free: every second
+    pixel, new channels zero)"""
     threshold_init: Annotated[
-        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...],
-        Described(
-            "initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7",
-            per="stage",
-            costs=False,
-        ),
+        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...], Described(per="stage", costs=False)
     ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated["units"]))
-    threshold_trainable: Annotated[bool, Described("whether theta is trained", costs=False)] = True
-    threshold_per_channel: Annotated[
-        bool, later(False), Described("whether every input channel of a unit has a theta of its own")
-    ] = False
-    exponent_cap: Annotated[
-        Annotated[float, Field(gt=0, le=80)] | None,
-        Described("upper bound of the exponent z in exp(z); None is the paper's product unit", free=(None,)),
-    ] = 20.0
-    softening: Annotated[
-        float,
-        Field(ge=1e-6, le=10),
-        later(0.5),
-        Described(
-            "units with complex logarithms compute log sqrt(x ** 2 + softening ** 2) instead of log |x|", costs=False
-        ),
-    ] = 0.5
-    relu_in_block: Annotated[
-        bool, Described("a ReLU after each inner norm, in blocks that do not always have one", of_blocks=True)
-    ] = False
-    relu_after_add: Annotated[
-        bool, Described("a ReLU after the addition, in blocks that do not always have one", of_blocks=True)
-    ] = False
-    residual_scale: Annotated[
-        float,
-        Field(gt=0, le=10),
-        later(1.0),
-        Described("factor of the branch of every block before it is added to the skip", of_blocks=True, free=(1.0,)),
-    ] = 1.0
-    zero_gamma: Annotated[
-        bool,
-        later(False),
-        Described(
-            "whether the last norm of every branch starts at zero, so that each block starts as its skip", costs=False
-        ),
-    ] = False
+    """initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7"""
+    threshold_trainable: Annotated[bool, Described(costs=False)] = True
+    """whether theta is trained"""
+    threshold_per_channel: Annotated[bool, later(False)] = False
+    """whether every input channel of a unit has a theta of its own"""
+    exponent_cap: Annotated[Annotated[float, Field(gt=0, le=80)] | None, Described(free=(None,))] = 20.0
+    """upper bound of the exponent z in exp(z); None is the paper's product unit"""
+    softening: Annotated[float, Field(ge=1e-6, le=10), later(0.5), Described(costs=False)] = 0.5
+    """units with complex logarithms compute log sqrt(x ** 2 + softening ** 2) instead of log |x|"""
+    relu_in_block: Annotated[bool, Described(of_blocks=True)] = False
+    """a ReLU after each inner norm, in blocks that do not always have one"""
+    relu_after_add: Annotated[bool, Described(of_blocks=True)] = False
+    """a ReLU after the addition, in blocks that do not always have one"""
+    residual_scale: Annotated[float, Field(gt=0, le=10), later(1.0), Described(of_blocks=True, free=(1.0,))] = 1.0
+    """factor of the branch of every block before it is added to the skip"""
+    zero_gamma: Annotated[bool, later(False), Described(costs=False)] = False
+    """whether the last norm of every branch starts at zero, so that each block starts as its skip"""
     in_chans: Annotated[
-        int,
-        Field(ge=1, le=1024),
-        Described("channels of the images", elsewhere="the dataset decides in_chans", in_place=True),
+        int, Field(ge=1, le=1024), Described(elsewhere="the dataset decides in_chans", in_place=True)
     ] = 3
+    """channels of the images"""
     num_classes: Annotated[
-        int,
-        Field(ge=2, le=1_000_000),
-        Described("number of classes", elsewhere="the dataset decides num_classes", in_place=True),
+        int, Field(ge=2, le=1_000_000), Described(elsewhere="the dataset decides num_classes", in_place=True)
     ] = 10
+    """number of classes"""
     image_size: Annotated[
-        int,
-        Field(ge=1, le=8192),
-        Described(
-            "height and width of the images, pixels",
-            elsewhere="image_size belongs to a scale: [scales.NAME]",
-            in_place=True,
-        ),
+        int, Field(ge=1, le=8192), Described(elsewhere="image_size belongs to a scale: [scales.NAME]", in_place=True)
     ] = 32
+    """height and width of the images, pixels"""
 
     @field_validator("units")
     @classmethod

@@ -1,15 +1,15 @@
 """What a field of an architecture or recipe is, written once, and how files that set such fields are read.
 
-Every field says in its annotation what it is (`Described`). The tables of search spaces and of experiment files, the
-walk that draws a candidate, what reports and `describe` show, and docs/fields.md follow from it.
+Every field says below it what it is, and in its annotation what else is known of it (`Described`). The tables of search
+spaces and experiments, the walk that draws a candidate, reports, `describe` and docs/fields.md follow from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from inspect import cleandoc
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -26,9 +26,10 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Described:
-    """Says in the annotation of a field of an architecture or recipe what it is.
+    """Says in the annotation of a field of an architecture or recipe what is unusual about it.
 
     Attributes:
+        text: what it is; what stands below the field.
         per: what has a value of its own: the network (or its training), a stage, a block, a parameter kind.
         elsewhere: what decides it, as an experiment file that sets it is told; empty where such files may.
         fixed: whether no search space may have an axis for it, though experiment files may list it.
@@ -38,7 +39,7 @@ class Described:
         free: the value that costs nothing, where all others cost the same.
     """
 
-    text: str
+    text: str = ""
     _: KW_ONLY
     per: Per = "network"
     elsewhere: str = ""
@@ -57,6 +58,8 @@ class Described:
 class DescribedDocument(Document):
     """A document that consists of described fields; its docstring lists them."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -69,16 +72,18 @@ def descriptions(model: type[BaseModel]) -> dict[str, Described]:
     """What each field of `model` is, in its order, without the schema version; all must be described."""
     found = {name: _described(field) for name, field in model.model_fields.items() if field.alias != "schema"}
     for name, described in found.items():
-        if described is None:
+        # Where no source is installed, nothing has a text.
+        if not described.text and any(each.text for each in found.values()):
             raise TypeError(
                 f"{model.__name__}.{name} is not described: nothing could search, list or show it. "
-                f'Write {name}: Annotated[..., Described("what it is")].'
+                f'Write """what it is""" below it, or {name}: Annotated[..., Described("what it is")].'
             )
-    return cast(dict[str, Described], found)
+    return found
 
 
-def _described(field: FieldInfo) -> Described | None:
-    return next((each for each in field.metadata if isinstance(each, Described)), None)
+def _described(field: FieldInfo) -> Described:
+    said = next((each for each in field.metadata if isinstance(each, Described)), Described())
+    return replace(said, text=said.text or " ".join((field.description or "").split()))
 
 
 def later(default: object) -> FieldInfo:
@@ -89,10 +94,10 @@ def later(default: object) -> FieldInfo:
 
 def field_type(model: type[BaseModel], name: str) -> Any:
     """What a field of `model` accepts, with its bounds: one stage's value where each has one."""
-    field, described = model.model_fields[name], _described(model.model_fields[name])
-    bounds = [each for each in field.metadata if each is not described]
+    field = model.model_fields[name]
+    bounds = [each for each in field.metadata if not isinstance(each, Described)]
     annotation: Any = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
-    return get_args(annotation)[0] if described and described.per == "stage" else annotation
+    return get_args(annotation)[0] if _described(field).per == "stage" else annotation
 
 
 def default_of(model: type[BaseModel], name: str) -> Any:
