@@ -8,6 +8,7 @@ import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args, get_origin
 
@@ -74,12 +75,12 @@ class TomlFile(FrozenModel):
         return cls.from_toml(read_text(path, cls.kind), source=str(path), context=context)
 
 
-def read_text(path: Path, kind: str) -> str:
+def read_text(path: Traversable, kind: str) -> str:
     """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
 
     One that cannot be read or is something else is a `ConfigError`, which calls it `kind`.
     """
-    file = expanded(path)  # not below, as what it raises is a ValueError too
+    file = expanded(path) if isinstance(path, Path) else path  # not below, as what it raises is a ValueError too
     try:
         content = file.read_bytes()
     except OSError as error:

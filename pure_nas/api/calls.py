@@ -1,9 +1,4 @@
-"""The calls of `import pure_nas`: search, experiment, train and evaluate.
-
-A call changes nothing in the caller's process: random states, default dtype, threads and settings of libraries are
-put back when it returns. On a CPU that leaves out one thing which the command line does for speed (it lets the C
-library keep freed memory, which cannot be undone); worker processes (`workers=2` or more) have it.
-"""
+"""The calls of `import pure_nas`: search, experiment, train and evaluate; they leave the caller's process as it was."""
 
 from __future__ import annotations
 

@@ -77,11 +77,7 @@ class Run:
         return load_retraining(RunDirectory.open(self.path))
 
     def trial(self, which: str | int = "best") -> TrialRecord:
-        """The trial called "best", "knee" or "smallest", or by its number.
-
-        Raises:
-            UsageError: there is no such trial, or it was not completed.
-        """
+        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""
         return self.results.select(str(which))
 
     def to_dataframe(self) -> pandas.DataFrame:

@@ -1,7 +1,6 @@
 """Axes: the values that one field of a candidate may take, and how a search space file writes them.
 
-A plain value fixes a field; `{ choices = [...] }` or `{ low = ..., high = ..., log = true }` search it. Each value and
-bound is checked against the field that it will fill, so that no suggestion can be refused later.
+Each value and bound is checked against the field that it will fill, so that no suggestion can be refused later.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Files that can be named: those that ship, and those of other packages; search spaces are.
+"""Files that can be named, such as search spaces: those that ship, and those of other packages.
 
-A package adds a space under the entry-point group `pure_nas.search_spaces`. What the entry point names is a
-path to a TOML file (`str` ending in .toml, `Path` or `Traversable`), or a function without arguments that
-returns such a path or the TOML text itself.
+A package adds a space under the entry-point group `pure_nas.search_spaces`: a path to a TOML file (`str` ending in
+.toml, `Path` or `Traversable`), or a function without arguments that returns such a path or the TOML text itself.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Catalogue:
                 hint=f"Or give the file that is here: {here}." if Path(here).is_file() else f"Or give a {SUFFIX} file.",
             )
         place = self.places[name]
-        return _text_of_point(place, self.kind) if isinstance(place, EntryPoint) else _text(place, self.kind)
+        return _text_of_point(place, self.kind) if isinstance(place, EntryPoint) else read_text(place, self.kind)
 
     def source(self, name: str) -> str:
         """What messages call a file."""
@@ -75,10 +74,6 @@ class Catalogue:
         if not isinstance(place, EntryPoint):
             return "pure-nas"
         return place.dist.name if place.dist else place.value
-
-
-def _text(file: Traversable, kind: str) -> str:
-    return read_text(file, kind) if isinstance(file, Path) else file.read_text(encoding="utf-8")
 
 
 def _text_of_point(point: EntryPoint, kind: str) -> str:
@@ -95,8 +90,8 @@ def _text_of_point(point: EntryPoint, kind: str) -> str:
     if not isinstance(given, str | Traversable):
         raise PureNasError(f"{described(point)} gives a {type(given).__name__}, not TOML text or a path to it.")
     try:
-        return _text(Path(given) if isinstance(given, str) else given, kind)
-    except (ConfigError, OSError, UnicodeDecodeError) as error:
+        return read_text(Path(given) if isinstance(given, str) else given, kind)
+    except ConfigError as error:
         raise PureNasError(f"{described(point)} cannot be read: {error}") from error
 
 

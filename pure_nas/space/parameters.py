@@ -1,7 +1,4 @@
-"""The parameters of a space: which ones a candidate has, in which order they are drawn.
-
-Suggesting a candidate and finding the parameters of one are the same walk with a different `Draw`.
-"""
+"""The parameters of a space: suggesting a candidate and finding those of one are one walk with a different `Draw`."""
 
 from __future__ import annotations
 
@@ -35,14 +32,11 @@ ALWAYS_DRAWN, RECIPE_FIELDS = (
     )
     for model in (Architecture, Recipe)
 )
-"""What every network and every training has: a shortcut needs a skip that changes its shape, settings a unit that reads
-them."""
+"""What all have: a shortcut needs a skip that changes its shape, settings a unit that reads them."""
 
 Draw = Callable[[str, Axis[Any], Sequence[str], Spread[Any]], tuple[Any, ...]]
-"""Gives the values of some leaves, the places of a candidate that one parameter decides.
-
-Its arguments: the parameter's name, its axis, the paths of the leaves, and their values for a value of the parameter.
-"""
+"""Gives the values of some leaves, the places of a candidate that one parameter decides, from the parameter's name and
+axis, the paths of the leaves, and what their values are for a value of the parameter."""
 
 
 @dataclass

@@ -68,11 +68,7 @@ class SearchSpace(TomlFile):
         return tomli_w.dumps(self.model_dump(by_alias=True))
 
     def with_images(self, *, in_chans: int, num_classes: int, image_size: int) -> Self:
-        """This space for images of that kind.
-
-        Raises:
-            ConfigError: there are no such images.
-        """
+        """This space for images of that kind; a `ConfigError` where there are no such images."""
         facts = {"in_chans": in_chans, "num_classes": num_classes, "image_size": image_size}
         with faults_explained(Architecture, "the images"):
             Architecture.uniform("conv", [1], **facts)
@@ -81,11 +77,7 @@ class SearchSpace(TomlFile):
         return copy
 
     def with_run(self, *, trials: int | None = None, epochs: int | None = None, batch_size: int | None = None) -> Self:
-        """This space with other run settings; None keeps one.
-
-        Raises:
-            ConfigError: a setting is out of bounds.
-        """
+        """This space with other run settings, None to keep one; a `ConfigError` where one is out of bounds."""
         given = {"trials": trials, "epochs": epochs, "batch_size": batch_size}
         changes = {name: value for name, value in given.items() if value is not None}
         with faults_explained(RunTable, "the run"):
@@ -121,7 +113,7 @@ class SearchSpace(TomlFile):
 
     @property
     def _named_depths(self) -> dict[str, tuple[int, ...]]:
-        """The distinct depths where every stage is as short, medium or long as it can be, by name, ascending."""
+        """The distinct depths by name, ascending."""
         names: dict[tuple[int, ...], str] = {}
         for name, size in _SIZES.items():
             names.setdefault(self.architecture.blocks_of(size), name)
