@@ -19,6 +19,7 @@ from pure_nas.errors import ConfigError, nearest, reason
 from pure_nas.paths import expanded
 
 _QUOTED = re.compile(r"'([^']*)'")
+_UNION_TAG = re.compile(r"[\[(:]")
 
 
 class FrozenModel(BaseModel):
@@ -76,10 +77,7 @@ class TomlFile(FrozenModel):
 
 
 def read_text(path: Traversable, kind: str) -> str:
-    """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
-
-    One that cannot be read or is something else is a `ConfigError`, which calls it `kind`.
-    """
+    """The text of a file as editors save it, UTF-8 or UTF-16 with a mark (PowerShell); others are a `ConfigError`."""
     file = expanded(path) if isinstance(path, Path) else path  # not below, as what it raises is a ValueError too
     try:
         content = file.read_bytes()
@@ -116,9 +114,10 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 def _line(details: Any, model: type[BaseModel]) -> str:
     kind, place, context = details["type"], details["loc"], details.get("ctx", {})
-    # The last part of an unknown key's place is that key, whatever it looks like.
+    # Pydantic puts the tried member of a union into the path. The last part of an unknown key's place is that key,
+    # whatever it looks like.
     whole = place[-1:] if kind == "extra_forbidden" else ()
-    keys = (*(part for part in place[: len(place) - len(whole)] if not _is_union_tag(part)), *whole)
+    keys = (*(part for part in place[: len(place) - len(whole)] if not _UNION_TAG.search(str(part))), *whole)
     path, got = _path(keys), shown(details["input"])
     match kind:
         case "extra_forbidden":
@@ -156,11 +155,6 @@ def quoted(key: object) -> str:
     text = str(key)
     short = text if len(text) <= 60 else text[:57] + "..."
     return f'"{short}"' if short.isprintable() else json.dumps(short)
-
-
-def _is_union_tag(part: object) -> bool:
-    """Pydantic puts the tried member of a union into the path; such parts are no keys of the file."""
-    return isinstance(part, str) and bool(re.search(r"[\[(:]", part))
 
 
 def shown(value: object) -> str:

@@ -36,11 +36,8 @@ def _skip_choices(axes: ArchitectureTable) -> int:
 
 
 def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> int:
-    """Placements and the settings that their units read, where stages have a choice of these `blocks`.
-
-    What is kept of the stages so far is what may still be chosen and which units occur: those decide which settings
-    count.
-    """
+    """Placements and the settings that their units read, where stages have a choice of these `blocks`."""
+    # What is kept of the stages so far decides which settings count: what may still be chosen, and which units occur.
     choices_of_units = axes.units.axis.values
     starts = [(name,) for name in choices_of_units] if axes.units.per == "network" else [choices_of_units]
     states: Counter[tuple[Alive, Names]] = Counter({(alive, frozenset()): 1 for alive in starts})

@@ -26,28 +26,17 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Described:
-    """Says in the annotation of a field of an architecture or recipe what is unusual about it.
+    """Says in the annotation of a field of an architecture or recipe what is unusual about it."""
 
-    Attributes:
-        text: what it is; what stands below the field.
-        per: what has a value of its own: the network (or its training), a stage, a block, a parameter kind.
-        elsewhere: what decides it, as an experiment file that sets it is told; empty where such files may.
-        fixed: whether no search space may have an axis for it, though experiment files may list it.
-        of_blocks: whether the class of a residual block takes it, under its name and with its default.
-        in_place: whether tables show it in a place of its own, not among the settings.
-        costs: whether parameters or flops depend on it.
-        free: the value that costs nothing, where all others cost the same.
-    """
-
-    text: str = ""
+    text: str = ""  # what it is, if that does not stand below the field
     _: KW_ONLY
-    per: Per = "network"
-    elsewhere: str = ""
-    fixed: bool = False
-    of_blocks: bool = False
-    in_place: bool = False
-    costs: bool = True
-    free: tuple[object, ...] = ()
+    per: Per = "network"  # what has a value of its own: the network (or its training), a stage, a block, a kind
+    elsewhere: str = ""  # what decides it, as an experiment file that sets it is told; empty where such files may
+    fixed: bool = False  # whether no search space may have an axis for it, though experiment files may list it
+    of_blocks: bool = False  # whether the class of a residual block takes it, under its name and with its default
+    in_place: bool = False  # whether tables show it in a place of its own, not among the settings
+    costs: bool = True  # whether parameters or flops depend on it
+    free: tuple[object, ...] = ()  # the value that costs nothing, where all others cost the same
 
     @property
     def searched(self) -> bool:

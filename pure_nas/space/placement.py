@@ -34,11 +34,6 @@ class UnitsAxis:
         names = (name for pattern in self.axis.values for part in _parts(pattern) for name in part)
         return tuple(dict.fromkeys(names))
 
-    def plain_placements(self, blocks_per_stage: Sequence[int]) -> list[Placement]:
-        """Every pattern, or every unit in all blocks."""
-        patterns = self.axis.values if self.per is None else self.names
-        return list(dict.fromkeys(expand(pattern, blocks_per_stage) for pattern in patterns))
-
     def plain(self) -> object:
         """The axis as a search space file writes it."""
         if self.per is not None:

@@ -13,8 +13,6 @@ from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Unit
 from pure_nas.validation import FrozenModel
 
 T = TypeVar("T")
-WeightDecaySchedule = Literal["constant", "linear", "cosine", "step"]
-LearningRateSchedule = Literal["constant", "step", "cosine"]
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=2, le=65_536)]
@@ -45,7 +43,7 @@ class PerKind(FrozenModel, Generic[T]):
 class WeightDecay(FrozenModel):
     """Weight decay over a training run: the coefficient at its `start` and, where it changes, at its `end`."""
 
-    schedule: WeightDecaySchedule = "constant"  # "linear" and "cosine": over all epochs; "step": half-way
+    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"  # "step": at half-time; others gradually
     start: DecayValue = 1e-4
     end: DecayValue | None = None  # `start` where it is left out
 
@@ -93,7 +91,7 @@ class Recipe(DescribedDocument):
     """images per step"""
     learning_rate: Annotated[PerKind[LearningRate], Described(per="kind", in_place=True)]
     """peak learning rate of each parameter kind"""
-    learning_rate_schedule: LearningRateSchedule = "step"
+    learning_rate_schedule: Literal["constant", "step", "cosine"] = "step"
     """"step" (x0.1 at 50 % and 75 %: the paper's 80 and 120 of 160 epochs), "cosine" to zero, or "constant\""""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
     """epochs in which the learning rates rise linearly from zero"""

@@ -15,7 +15,7 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
 from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk
-from pure_nas.space.placement import Placement
+from pure_nas.space.placement import Placement, expand
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
@@ -158,7 +158,8 @@ class SearchSpace(TomlFile):
         choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}
         choices["base_width"] = [self.architecture["base_width"].sized(size)]
         variants = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-        placements = self.architecture.units.plain_placements(self.architecture.blocks_of(size))
+        blocks = self.architecture.blocks_of(size)
+        placements = dict.fromkeys(expand(pattern, blocks) for pattern in self.architecture.units.axis.values)
         found = (self._architecture(*each).canonical() for each in product(placements, variants))
         return list(dict.fromkeys(found))
 

@@ -18,9 +18,6 @@ from pure_nas.validation import FrozenModel
 UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
 """Where rates and decays that a space does not mention are taken from."""
 
-_RATE = fixed(UNSEARCHED_RECIPE.learning_rate.trunk)
-_DECAY = fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
-
 
 class Axes(FrozenModel):
     """A table with an axis for each of its fields, or most."""
@@ -108,7 +105,7 @@ class DecayTable(Axes):
     """The axes of a weight decay; a plain value or axis in its place is its `start`."""
 
     schedule: Annotated[Axis[str], AxisOf(field_type(WeightDecay, "schedule"))] = fixed("constant")
-    start: Annotated[Axis[float], AxisOf(DecayValue)] = _DECAY
+    start: Annotated[Axis[float], AxisOf(DecayValue)] = fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
     end: Annotated[Axis[float | None], AxisOf(field_type(WeightDecay, "end"))] = fixed(None)
 
     @model_validator(mode="after")
@@ -145,7 +142,7 @@ def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> Re
 
 _RATES = AxisOf(LearningRate)
 _DECAYS = ReadBy(_read_decay)
-_RateKinds = _kinds("_RateKinds", Annotated[Axis[float], _RATES], _RATE)
+_RateKinds = _kinds("_RateKinds", Annotated[Axis[float], _RATES], fixed(UNSEARCHED_RECIPE.learning_rate.trunk))
 _DecayKinds = _kinds("_DecayKinds", Annotated[DecayTable, _DECAYS], DecayTable())
 _KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
 
