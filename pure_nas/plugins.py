@@ -27,6 +27,18 @@ def described(point: EntryPoint) -> str:
     return f'Entry point "{point.name}" ({point.value}) of group {point.group}'
 
 
+def loaded(point: EntryPoint, *, called: bool = False) -> Any:
+    """What an entry point names, `called` where it is a function; whatever its package raises is a `PureNasError`."""
+    try:
+        thing = point.load()
+        return thing() if called and callable(thing) else thing
+    except Exception as error:
+        raise PureNasError(
+            f"{described(point)} does not load: {type(error).__name__}: {error}",
+            hint="Reinstall or remove the package that declares it.",
+        ) from error
+
+
 @dataclass(eq=False)
 class Registry(Generic[T]):
     """Things of one kind, by name: built in, registered by this process, or declared by other packages in `group`."""
@@ -72,13 +84,7 @@ class Registry(Generic[T]):
         """What other packages declare; what cannot be used is a `PureNasError`."""
         found: dict[str, T] = {}
         for point in entry_points(group=self.group):
-            try:
-                thing = point.load()
-            except (ImportError, AttributeError) as error:
-                raise PureNasError(
-                    f"{described(point)} does not load: {error}",
-                    hint="Reinstall or remove the package that declares it.",
-                ) from error
+            thing = loaded(point)
             if not isinstance(thing, self.kind):
                 wanted = f"{self.kind.__module__}.{self.kind.__qualname__}"
                 raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError, nearest
-from pure_nas.plugins import described
+from pure_nas.plugins import described, loaded
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import read_text
 
@@ -77,14 +77,7 @@ class Catalogue:
 
 
 def _text_of_point(point: EntryPoint, kind: str) -> str:
-    try:
-        loaded = point.load()
-        given = loaded() if callable(loaded) else loaded
-    except Exception as error:  # whatever another package's code raises
-        raise PureNasError(
-            f"{described(point)} does not load: {type(error).__name__}: {error}",
-            hint="Reinstall or remove the package that declares it.",
-        ) from error
+    given = loaded(point, called=True)
     if isinstance(given, str) and not given.endswith(SUFFIX):
         return given
     if not isinstance(given, str | Traversable):
