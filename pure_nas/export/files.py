@@ -226,7 +226,6 @@ def _definitions(architecture: Architecture) -> Iterator[str]:
         *([blocks.ProjectionShortcut] if "projection" in shortcuts else []),
         *([blocks.PaddingShortcut] if "padding" in shortcuts else []),
         blocks.ResidualBlock,
-        blocks.BottleneckBlock if architecture.bottleneck else blocks.BasicBlock,
         blocks.Classifier,
     ]
     by_name: dict[str, type] = {}
@@ -237,7 +236,7 @@ def _definitions(architecture: Architecture) -> Iterator[str]:
                 hint="Rename the class of the unit.",
             )
     for each in by_name.values():
-        yield class_source(each, [blocks.ResidualBlock.__name__])
+        yield class_source(each)
     if any(map(is_conv3x3, architecture.blocks())):
         yield CONV_3X3
     yield network_class(architecture)

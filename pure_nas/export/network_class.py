@@ -112,12 +112,11 @@ def _stages(architecture: Architecture) -> _Call:
 
 
 def _block(block: Block) -> _Call:
-    stride = [] if block.bottleneck or block.stride == 1 else [f"stride={block.stride}"]
+    form = ["bottleneck=True"] if block.bottleneck else []
+    form += [f"stride={block.stride}"] if block.stride != 1 and not block.bottleneck else []
     options = (f"{name}={literal(value)}" for name, value in block.options)
-    return _Call(
-        "BottleneckBlock" if block.bottleneck else "BasicBlock",
-        (f"{block.in_channels}", f"{block.channels}", _unit(block), _shortcut(block), *stride, *options),
-    )
+    channels = f"{block.in_channels}", f"{block.channels}"
+    return _Call("ResidualBlock", (*channels, _unit(block), _shortcut(block), *form, *options))
 
 
 def _unit(block: Block) -> _Call:

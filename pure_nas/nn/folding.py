@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from pure_nas.nn.fused.unit import Floor, FusedConvPU, is_half, is_plain, log2, runs_eagerly, wide
 from pure_nas.nn.network import Network
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
+from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock, Stem
 from pure_nas.nn.plain.units import ConvPU, LogConv
 
 
@@ -93,16 +93,16 @@ def _stem(stem: Stem) -> nn.Module:
 
 
 def _block(block: nn.Module) -> nn.Module:
-    if not isinstance(block, BasicBlock | BottleneckBlock):
+    if not isinstance(block, ResidualBlock):
         return copy.deepcopy(block)
     # A ReLU before a threshold changes nothing: it is above zero.
     before = block.relu_in_block and not (_is_product_unit(block.unit) or type(block.unit) is LogConv)
     parts = [_after(block.conv1, block.norm1, before)]
-    if isinstance(block, BasicBlock):
-        parts += [_after(block.unit, block.norm2, times=block.residual_scale)]
-    else:
+    if block.bottleneck:
         parts += [_after(block.unit, block.norm2, block.relu_in_block)]
         parts += [_after(block.conv3, block.norm3, times=block.residual_scale)]
+    else:
+        parts += [_after(block.unit, block.norm2, times=block.residual_scale)]
     return _Residual(nn.Sequential(*parts), _shortcut(block.shortcut), block.relu_after_add)
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn.fused.blocks import FusedBasicBlock, FusedBottleneckBlock
+from pure_nas.nn.fused.blocks import FusedBlock
 from pure_nas.nn.fused.unit import FusedConvPU
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
+from pure_nas.nn.plain.blocks import Classifier, PaddingShortcut, ProjectionShortcut, ResidualBlock, Stem
 from pure_nas.process_state import global_random_state
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
@@ -127,20 +127,11 @@ def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
 
 def _build_block(block: Block) -> nn.Module:
     unit = build_unit(block.unit, block.unit_place)
-    shortcut, options = _build_shortcut(block), dict(block.options)
-    fused = isinstance(unit, FusedConvPU)
-    if block.bottleneck:
-        bottleneck = FusedBottleneckBlock if fused else BottleneckBlock
-        return bottleneck(block.in_channels, block.channels, unit, shortcut, **options)
-    basic = FusedBasicBlock if fused else BasicBlock
-    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, **options)
+    ends = block.in_channels, block.out_channels, block.stride
+    shortcut = nn.Identity() if block.shortcut == "identity" else _SHORTCUTS[block.shortcut](*ends)
+    kind = FusedBlock if isinstance(unit, FusedConvPU) else ResidualBlock
+    stride = 1 if block.bottleneck else block.stride
+    return kind(block.in_channels, block.channels, unit, shortcut, stride, block.bottleneck, **dict(block.options))
 
 
-def _build_shortcut(block: Block) -> nn.Module:
-    match block.shortcut:
-        case "identity":
-            return nn.Identity()
-        case "projection":
-            return ProjectionShortcut(block.in_channels, block.out_channels, block.stride)
-        case "padding":
-            return PaddingShortcut(block.in_channels, block.out_channels, block.stride)
+_SHORTCUTS = {"projection": ProjectionShortcut, "padding": PaddingShortcut}

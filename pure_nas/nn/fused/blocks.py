@@ -27,7 +27,7 @@ from pure_nas.nn.fused.unit import (
     scaled,
     wide,
 )
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock
+from pure_nas.nn.plain.blocks import ResidualBlock
 from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton import block as triton_block
 
@@ -54,28 +54,19 @@ def _triton_reason(device: torch.device) -> str:
     return reason
 
 
-class FusedBasicBlock(BasicBlock):
-    """`BasicBlock` in less time and memory where its unit is a product unit and it trains."""
+class FusedBlock(ResidualBlock):
+    """`ResidualBlock` in less time and memory where its unit is a product unit and it trains."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not _can_fuse(self, x):
             return super().forward(x)
+        if self.bottleneck:
+            out = _tail(self, self.conv1(x), None, self.relu_in_block)
+            return self.added(self.norm3(self.conv3(out)), x)
         return _tail(self, self.conv1(x), self.shortcut(x), self.relu_after_add, self.residual_scale)
 
 
-class FusedBottleneckBlock(BottleneckBlock):
-    """`BottleneckBlock` in less time and memory where its unit is a product unit and it trains."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not _can_fuse(self, x):
-            return super().forward(x)
-        out = _tail(self, self.conv1(x), None, self.relu_in_block)
-        return self.added(self.norm3(self.conv3(out)), x)
-
-
-def _tail(
-    block: BasicBlock | BottleneckBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0
-) -> Tensor:
+def _tail(block: ResidualBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0) -> Tensor:
     """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
     Running statistics move as in `nn.BatchNorm2d`. A ReLU before a product unit changes nothing: its threshold is above
@@ -90,7 +81,7 @@ def _tail(
     return F.relu(out) if relu else out
 
 
-def _can_fuse(block: BasicBlock | BottleneckBlock, x: Tensor) -> bool:
+def _can_fuse(block: ResidualBlock, x: Tensor) -> bool:
     """Whether norms and unit of `block` are of the kinds that are fused, train, and nobody watches between them."""
     norms = block.norm1, block.norm2
     return (
