@@ -131,19 +131,18 @@ class _ProductTail(torch.autograd.Function):
         with _device_of(c), torch.autocast(c.device.type, enabled=False):
             tiling1 = passes.Tiling.of(c.shape, layout)
             threshold = c.new_empty((), dtype=torch.float32)
-            of_norm1 = (*passes.moments(c, tiling1, norm1, theta=theta, threshold=threshold), gamma1, beta1)
+            of_norm1 = passes.moments(c, tiling1, norm1, gamma1, beta1, None, theta, threshold)
             logarithm = passes.logarithm(c, tiling1, of_norm1, threshold)
             z = F.conv2d(logarithm, exponents, None, unit.stride, unit.padding).contiguous(memory_format=layout)
             del logarithm
             tiling2 = passes.Tiling.of(z.shape, layout)
-            of_norm2 = (*passes.moments(z, tiling2, norm2, cap), gamma2, beta2)
+            of_norm2 = passes.moments(z, tiling2, norm2, gamma2, beta2, cap)
             dtype = c.dtype
             if skip is not None:
                 dtype = torch.promote_types(dtype, skip.dtype)
                 skip = skip.contiguous(memory_format=layout)
             out = passes.output(z, tiling2, of_norm2, skip, relu, cap, dtype)
-        out_of_relu = out if relu else None
-        ctx.save_for_backward(c, z, exponents, theta, threshold, *of_norm1, *of_norm2[:3], out_of_relu)
+        ctx.save_for_backward(c, z, exponents, theta, threshold, of_norm1, of_norm2, out if relu else None)
         ctx.layout, ctx.cap, ctx.has_skip = layout, cap, skip is not None
         ctx.stride, ctx.padding = unit.stride, unit.padding
         return out
@@ -153,8 +152,7 @@ class _ProductTail(torch.autograd.Function):
         from pure_nas.nn.triton import passes
 
         refuse_second_derivative()
-        c, z, exponents, theta, threshold, *of_norms, out = ctx.saved_tensors
-        of_norm1, of_norm2 = tuple(of_norms[:4]), tuple(of_norms[4:])
+        c, z, exponents, theta, threshold, of_norm1, of_norm2, out = ctx.saved_tensors
         tiling1, tiling2 = passes.Tiling.of(c.shape, ctx.layout), passes.Tiling.of(z.shape, ctx.layout)
         grad = grad.contiguous(memory_format=ctx.layout)
         grad_z, grad_skip, grad_gamma2, grad_beta2 = passes.output_backward(

@@ -88,10 +88,10 @@ def zero_outside(value, tile, form: tl.constexpr):
 
 
 @triton.jit
-def of_channel(pointer, form: tl.constexpr):
-    """One number for each channel of the tile."""
+def of_channel(pointer, row: tl.constexpr, form: tl.constexpr):
+    """Row `row` of a (rows, channels) matrix, at the channels of the tile."""
     channel = tl.program_id(1) * form.block_channels + tl.arange(0, form.block_channels)
-    return tl.load(pointer + channel, mask=channel < form.channels, other=0.0).to(tl.float32)
+    return tl.load(pointer + row * form.channels + channel, mask=channel < form.channels, other=0.0)
 
 
 @triton.jit
