@@ -18,21 +18,17 @@ from torch.nn import functional as F
 
 from pure_nas.nn.fused.unit import Floor, FusedConvPU, is_half, is_plain, log2, runs_eagerly, wide
 from pure_nas.nn.network import Network
-from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock, Stem
+from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock
 from pure_nas.nn.plain.units import ConvPU, LogConv
 
 
 @torch.no_grad()
 def folded(network: Network) -> nn.Module:
-    """A copy of `network` that computes what it computes in evaluation mode, faster, and cannot be trained.
-
-    It takes the weights and the running statistics as they are now. Folding takes a few milliseconds.
-
-    Shape:
-        (N, in_chans, H, W) -> (N, num_classes), logits
-    """
-    blocks = [_block(block) for stage in network.stages.children() for block in stage.children()]
-    return nn.Sequential(_stem(network.stem), *blocks, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
+    """A copy of `network`, as it is now, that computes what it computes in evaluation mode, faster; it cannot train."""
+    stem = network.stem
+    parts = [_after(stem.conv, stem.norm, stem.relu), copy.deepcopy(stem.pool)]
+    parts += [_block(block) for stage in network.stages.children() for block in stage.children()]
+    return nn.Sequential(*parts, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
 
 
 def _affine(norm: nn.Module, times: float) -> tuple[Tensor, Tensor] | None:
@@ -47,8 +43,7 @@ def _affine(norm: nn.Module, times: float) -> tuple[Tensor, Tensor] | None:
 
 
 def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
-    """Whether `module` is one of ours and no subclass, which may compute something else."""
-    return type(module) in (ConvPU, FusedConvPU)
+    return type(module) in (ConvPU, FusedConvPU)  # a subclass may compute something else
 
 
 def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float = 1.0) -> nn.Module:
@@ -68,7 +63,6 @@ def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float 
 
 
 def _convolution(conv: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:
-    """A convolution and its norm."""
     found = copy.deepcopy(conv)
     bias = shift if conv.bias is None else shift + scale * conv.bias
     found.weight = nn.Parameter(conv.weight * _of_kernel(scale, conv.weight))
@@ -88,13 +82,8 @@ def _shortcut(shortcut: nn.Module) -> nn.Module:
     return copy.deepcopy(shortcut)
 
 
-def _stem(stem: Stem) -> nn.Module:
-    return nn.Sequential(_after(stem.conv, stem.norm, stem.relu), copy.deepcopy(stem.pool))
-
-
 def _block(block: nn.Module) -> nn.Module:
-    if not isinstance(block, ResidualBlock):
-        return copy.deepcopy(block)
+    assert isinstance(block, ResidualBlock)
     # A ReLU before a threshold changes nothing: it is above zero.
     before = block.relu_in_block and not (_is_product_unit(block.unit) or type(block.unit) is LogConv)
     parts = [_after(block.conv1, block.norm1, before)]
@@ -107,8 +96,6 @@ def _block(block: nn.Module) -> nn.Module:
 
 
 class _Residual(nn.Module):
-    """`branch` plus `shortcut`, then a ReLU where `relu`."""
-
     def __init__(self, branch: nn.Module, shortcut: nn.Module, relu: bool) -> None:
         super().__init__()
         self.branch, self.shortcut, self.relu = branch, shortcut, relu
@@ -159,14 +146,9 @@ class _LogConvolution(nn.Module):
 
 
 class _Product(_LogConvolution):
-    """A product unit and its norm; uses up the memory of its input.
+    """A product unit and its norm; uses up the memory of its input."""
 
-    Attributes:
-        limit: (C, 1, 1), the largest exponent: the cap where `capped`, else what overflows, shifted by log2 |a|.
-        least_limit: the least of them.
-    """
-
-    limit: Tensor
+    limit: Tensor  # (C, 1, 1), the largest exponent: the cap where `capped`, else what overflows, shifted by log2 |a|
     sign: Tensor
     shift: Tensor
 

@@ -19,11 +19,7 @@ from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
 
 
 class Network(nn.Module):
-    """The network of an architecture.
-
-    Shape:
-        (N, in_chans, H, W) -> (N, num_classes), logits
-    """
+    """The network of an architecture, (N, in_chans, H, W) -> (N, num_classes), logits."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -55,7 +51,7 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
     generator = generator or torch.Generator().manual_seed(0)
     with global_random_state(_seed_from(generator)):
         network = Network(architecture)
-    initialise(network, generator)
+    _initialise(network, generator)
     if architecture.zero_gamma:
         for block in architecture.blocks():
             norm = "norm3" if block.bottleneck else "norm2"
@@ -63,9 +59,9 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
     return network
 
 
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every weight of `network` afresh from `generator`, in place."""
+def _initialise(network: nn.Module, generator: torch.Generator) -> None:
     for module in network.modules():
+        reset = getattr(module, "reset_parameters", None)
         match module:
             case nn.Conv2d():
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
@@ -73,18 +69,11 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 bound = module.in_features**-0.5
                 for parameter in module.parameters():
                     nn.init.uniform_(parameter, -bound, bound, generator=generator)
-            case _:
-                _reset(module, generator)
-
-
-def _reset(module: nn.Module, generator: torch.Generator) -> None:
-    """Let `module` draw its own weights; most layers of PyTorch can do so from the global state only."""
-    reset = getattr(module, "reset_parameters", None)
-    if callable(reset) and "generator" in inspect.signature(reset).parameters:
-        reset(generator=generator)
-    elif callable(reset):
-        with global_random_state(_seed_from(generator)):
-            reset()
+            case _ if callable(reset) and "generator" in inspect.signature(reset).parameters:
+                reset(generator=generator)
+            case _ if callable(reset):  # as of most layers of PyTorch, which draw from the global state only
+                with global_random_state(_seed_from(generator)):
+                    reset()
 
 
 def _seed_from(generator: torch.Generator) -> int:
@@ -97,17 +86,13 @@ def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
     for block in network.architecture.blocks():
         for name, _ in network.get_submodule(block.name).named_parameters(prefix=block.name):
             _, in_unit, own = name.partition(f"{block.name}.unit.")
-            kinds[name] = _own_kind(block.unit, own) if in_unit else block.unit.block_kind
+            if in_unit and own not in block.unit.parameter_kinds:
+                raise PureNasError(
+                    f'The unit "{block.unit.name}" does not say of which kind its parameter "{own}" is.',
+                    hint="The package that declares it lists every parameter in Unit(..., parameter_kinds=...).",
+                )
+            kinds[name] = block.unit.parameter_kinds[own] if in_unit else block.unit.block_kind
     return kinds
-
-
-def _own_kind(unit: Unit, name: str) -> ParameterKind:
-    if name not in unit.parameter_kinds:
-        raise PureNasError(
-            f'The unit "{unit.name}" does not say of which kind its parameter "{name}" is.',
-            hint="The package that declares it lists every parameter in Unit(..., parameter_kinds=...).",
-        )
-    return unit.parameter_kinds[name]
 
 
 def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
