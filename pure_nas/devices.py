@@ -19,8 +19,7 @@ from pure_nas.process_state import is_ours
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, from malloc.h."""
-_FLOPS_PER_THREAD = 1e8
-"""Flops of a forward step over a batch per CPU thread."""
+_FLOPS_PER_THREAD = 1e8  # of a forward step over a batch
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc"
     # cuBLAS, cuDNN and their relatives; and cuDNN once no algorithm found room for its workspace
@@ -38,22 +37,20 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         DeviceError: no device has that name, or this machine lacks it.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, colon, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not index.isdecimal())):
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise DeviceError(f'There is no device "{name}".', hint="Name auto, cpu, cuda or cuda:0, cuda:1, ...")
-    if kind == "cpu":
+    found = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and found == 0):
         return torch.device("cpu")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if found == 0:
         raise DeviceError(
             f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
             hint="Use the device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
         )
+    index = name.partition(":")[2]
     if int(index or 0) >= found:
         raise DeviceError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
-    return torch.device(kind, int(index)) if index else torch.device(kind)
+    return torch.device("cuda", int(index)) if index else torch.device("cuda")
 
 
 def device_name(device: torch.device) -> str:
