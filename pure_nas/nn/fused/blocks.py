@@ -132,25 +132,21 @@ class _ProductTail(torch.autograd.Function):
         refuse_second_derivative()
         c, y, passed, gamma1, beta1, weight, theta, gamma2, mean1, variance1, mean2, variance2 = ctx.saved_tensors
         moments1, moments2 = (mean1, variance1, ctx.eps1), (mean2, variance2, ctx.eps2)
-        needs_c, needs_skip, _, needs_gamma1, needs_beta1, needs_weight, needs_theta = ctx.needs_input_grad[:7]
-        needs_gamma2, needs_beta2 = ctx.needs_input_grad[7:]
-        needs_norm1 = needs_c, needs_gamma1, needs_beta1
+        needs_c, needs_skip, _, *needs, needs_weight, needs_theta, needs_gamma2, needs_beta2 = ctx.needs_input_grad
+        needs_norm1 = needs_c, *needs
         needs_logarithm = any(needs_norm1) or needs_theta
         d_c = d_gamma1 = d_beta1 = d_theta = d_weight = None
-        d_out = _laid_out_like(d_out, y)
-        d_y, d_gamma2, d_beta2 = _norm_gradients(
-            d_out, y, gamma2, moments2, (needs_logarithm or needs_weight, needs_gamma2, needs_beta2)
-        )
+        if d_out.stride() != y.stride():  # a norm takes six times as long on two layouts
+            d_out = torch.empty_like(y).copy_(d_out)
+        needs_norm2 = needs_logarithm or needs_weight, needs_gamma2, needs_beta2
+        d_y, d_gamma2, d_beta2 = _norm_gradients(d_out, y, gamma2, moments2, needs_norm2)
         if d_y is not None:
             floor = Floor(theta, ctx.t)
             x = wide(c)
             logarithm = floor.logarithm_(_normed(x, gamma1, beta1, moments1))
             needs = needs_logarithm, needs_weight
-            d_exponent = d_y.mul_(y)
-            d_logarithm, d_weight = power_gradients(
-                d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
-            )
-            del d_y, d_exponent
+            d_logarithm, d_weight = power_gradients(ctx, d_y.mul_(y), passed, logarithm, weight, needs)
+            del d_y
             if d_logarithm is not None:
                 d_normed, d_theta = floor.gradients(d_logarithm, logarithm.exp2_(), any(needs_norm1), needs_theta)
                 if d_normed is not None:
@@ -178,11 +174,6 @@ def _normed(x: Tensor, gamma: Tensor, beta: Tensor, moments: _Moments) -> Tensor
     mean, variance, eps = moments
     normed: Tensor = _aten.native_batch_norm(x, gamma, beta, mean, variance, False, 0.0, eps)[0]
     return normed
-
-
-def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:
-    """`x` in the layout of `other`: a norm takes six times as long on two different ones."""
-    return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
 
 
 def _norm_gradients(

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from triton import next_power_of_2
 
 from pure_nas.nn.triton import kernels
 from pure_nas.nn.triton.tiles import Form
@@ -51,11 +52,11 @@ class Tiling:
         channels_last = memory_format == torch.channels_last
         images, rows = (1, n * height * width) if channels_last else (n, height * width)
         if channels_last:
-            block_channels = min(_power_of_two(channels), 128)
+            block_channels = min(next_power_of_2(channels), 128)
             block_rows = ELEMENTS // block_channels
         else:
-            block_rows = min(_power_of_two(rows), 1024)
-            block_channels = min(_power_of_two(channels), ELEMENTS // block_rows)
+            block_rows = min(next_power_of_2(rows), 1024)
+            block_channels = min(next_power_of_2(channels), ELEMENTS // block_rows)
         tiles = -(-rows // block_rows)
         even = rows % block_rows == 0 and channels % block_channels == 0
         form = Form(channels, channels_last, even, block_rows, block_channels)
@@ -73,7 +74,8 @@ class Tiling:
     @property
     def block_programs(self) -> int:
         """Partial results that are added up at once, a power of two: of all programs, for theta."""
-        return max(PROGRAMS, _power_of_two(self.programs * self.channel_blocks))
+        all_programs: int = next_power_of_2(self.programs * self.channel_blocks)
+        return max(PROGRAMS, all_programs)
 
     def each(self, kernel: Any, *arguments: object, **constants: object) -> None:
         """Run a kernel with one program per tile."""
@@ -168,8 +170,3 @@ def _finish_sums(
     constants = {"channels": tiling.form.channels, "block_programs": tiling.block_programs, **OPTIONS}
     kernels.finish_sums[rows,](partial, theta, threshold, sums, tiling.programs, all_programs, **constants)
     return sums
-
-
-def _power_of_two(number: int) -> int:
-    """The smallest power of two that is not below `number`."""
-    return 1 << (number - 1).bit_length()
