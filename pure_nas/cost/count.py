@@ -52,9 +52,6 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
 
     Each distinct part (the stem, a block of each shape and unit, the classifier) is counted once in the life of this
     process: tracing a whole network takes longer than building it.
-
-    Raises:
-        PureNasError: the closed form of one of its units is wrong.
     """
     network = network or build(architecture)
     parts: list[tuple[Cost, int]] = []

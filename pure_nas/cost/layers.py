@@ -11,24 +11,16 @@ from pure_nas.space.architecture import Architecture, Block
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Parameters and flops (one image) of a network or a part of one.
-
-    Attributes:
-        macs: flops of convolutions and linear layers.
-        norm: flops of norms.
-        elementwise: flops of scaled branches, of skip additions and of units' elementwise work.
-        pooling: flops of pooling.
-    """
+    """Parameters and flops (one image) of a network or a part of one."""
 
     params: int = 0
-    macs: int = 0
+    macs: int = 0  # of convolutions and linear layers
     norm: int = 0
-    elementwise: int = 0
+    elementwise: int = 0  # scaled branches, skip additions and the elementwise work of units
     pooling: int = 0
 
     @property
     def flops(self) -> int:
-        """All flops."""
         return self.macs + self.norm + self.elementwise + self.pooling
 
 

@@ -14,11 +14,7 @@ from torch.nn import functional as F
 
 
 class Stem(nn.Module):
-    """Convolution and norm, then a ReLU where `relu`, then a 3x3 max-pool of stride 2 where `pool`.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, H', W')
-    """
+    """Convolution and norm, then a ReLU where `relu`, then a 3x3 max-pool of stride 2 where `pool`."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int, relu: bool, pool: bool
@@ -38,11 +34,7 @@ class Stem(nn.Module):
 
 
 class ProjectionShortcut(nn.Module):
-    """A skip that changes shape by a 1x1 convolution and a norm.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
-    """
+    """A skip to (N, out_channels, ceil(H / stride), ceil(W / stride)) by a 1x1 convolution and a norm."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -60,11 +52,7 @@ class ProjectionShortcut(nn.Module):
 
 
 class PaddingShortcut(nn.Module):
-    """A skip that changes shape without parameters: every `stride`-th pixel, new channels zero.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
-    """
+    """A skip to the shape of `ProjectionShortcut` without parameters: every `stride`-th pixel, new channels zero."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -170,11 +158,7 @@ class ResidualBlock(nn.Module):
 
 
 class Classifier(nn.Module):
-    """The mean over the image, then a linear layer.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, num_classes)
-    """
+    """The mean over the image, then a linear layer: (N, in_channels, H, W) -> (N, num_classes)."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()

@@ -31,18 +31,12 @@ OPTIONS = {"enable_fp_fusion": True}
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a tensor is cut into tiles.
-
-    Attributes:
-        count: elements of a channel, N * H * W.
-        rows: rows of an image; all N * H * W in channels_last, which is one image to the kernels.
-        all_tiles: tiles of all images.
-    """
+    """How a tensor is cut into tiles."""
 
     form: Form
-    count: int
-    rows: int
-    tiles: int
+    count: int  # elements of a channel, N * H * W
+    rows: int  # of an image; all N * H * W in channels_last, which is one image to the kernels
+    tiles: int  # of an image
     all_tiles: int
 
     @classmethod

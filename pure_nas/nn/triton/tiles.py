@@ -18,16 +18,11 @@ import triton.language as tl
 
 @dataclass(frozen=True)
 class Form:
-    """What a kernel over tiles is compiled for.
-
-    Attributes:
-        channels_last: whether the channels of a row lie side by side, else the rows of a channel.
-        even: whether nothing of any tile is outside the tensor.
-    """
+    """What a kernel over tiles is compiled for."""
 
     channels: int
-    channels_last: bool
-    even: bool
+    channels_last: bool  # else the rows of a channel lie side by side
+    even: bool  # nothing of any tile is outside the tensor
     block_rows: int
     block_channels: int
 
