@@ -31,14 +31,12 @@ def folded(network: Network) -> nn.Module:
     return nn.Sequential(*parts, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
 
 
-def _affine(norm: nn.Module, times: float) -> tuple[Tensor, Tensor] | None:
-    """(a, b) of each channel, float64, where `norm` in evaluation mode, `times` a number, is a * x + b; else None."""
-    if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.running_var is None:
-        return None
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight.double()
-    shift = -norm.running_mean.double() * scale
-    shift = shift if norm.bias is None else shift + norm.bias.double()
+def _affine(norm: nn.BatchNorm2d, times: float) -> tuple[Tensor, Tensor]:
+    """(a, b) of each channel, float64, where `norm` in evaluation mode, `times` a number, is a * x + b."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (norm.running_var.double() + norm.eps).rsqrt() * norm.weight.double()
+    shift = -norm.running_mean.double() * scale + norm.bias.double()
     return scale * times, shift * times
 
 
@@ -46,16 +44,15 @@ def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
     return type(module) in (ConvPU, FusedConvPU)  # a subclass may compute something else
 
 
-def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float = 1.0) -> nn.Module:
+def _after(module: nn.Module, norm: nn.BatchNorm2d, relu: bool = False, times: float = 1.0) -> nn.Module:
     """`module`, `norm`, a factor of `times` and a ReLU where `relu`, as one where possible."""
-    affine = _affine(norm, times)
+    scale, shift = _affine(norm, times)
     parts: list[nn.Module]
-    if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
-        parts = [_convolution(module, *affine)]
-    elif affine is not None and _is_product_unit(module) and is_plain(module):
-        parts = [_Product(module, *affine)]
-    elif affine is not None and type(module) is LogConv and not is_half(module.weight):
-        scale, shift = affine
+    if type(module) is nn.Conv2d and module.padding_mode == "zeros":
+        parts = [_convolution(module, scale, shift)]
+    elif _is_product_unit(module) and is_plain(module):
+        parts = [_Product(module, scale, shift)]
+    elif type(module) is LogConv and not is_half(module.weight):
         parts = [_LogConvolution(module, module.weight * _of_kernel(scale * math.log(2), module.weight), shift)]
     else:
         parts = [copy.deepcopy(module), copy.deepcopy(norm), *([] if times == 1.0 else [_Times(times)])]

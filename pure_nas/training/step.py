@@ -226,11 +226,7 @@ class Step:
 
 
 def record_cuda_graph(work: Callable[[], BatchScore]) -> tuple[Callable[[], None], BatchScore]:
-    """Capture `work` on the current stream, not the default one; returns its replay and the tensors of its result.
-
-    Raises:
-        RuntimeError: something in it cannot be captured.
-    """
+    """Capture `work` on the current stream, not the default one; returns its replay and the tensors of its result."""
     graph = torch.cuda.CUDAGraph()
     # Threads that pin memory for a streamed dataset go on while this one captures.
     with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
