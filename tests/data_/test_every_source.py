@@ -62,11 +62,11 @@ def test_images_too_large_for_memory_are_read_as_they_are_wanted(source: Load, m
     for part in ("train", "validation"):
         assert torch.equal(*(shown(getattr(each, part)) for each in (streamed, held)))
     assert torch.equal(shown(streamed.test()), shown(held.test()))
-    varied = (
+    augmented = (
         each.train.batches(50, generator=torch.Generator().manual_seed(3), augment=varied(random_resized_crop=0.08))
         for each in (streamed, held)
     )
-    assert torch.equal(*(next(batches)[0] for batches in varied))
+    assert torch.equal(*(next(batches)[0] for batches in augmented))
 
 
 def test_the_seed_moves_validation_but_never_test(source: Load) -> None:
