@@ -97,7 +97,6 @@ class WorkerProcess:
                 self.connection.send(task)
 
     def reports(self) -> list[Report]:
-        """What it has reported since the last call."""
         found: list[Report] = []
         try:
             while not self.connection.closed and self.connection.poll():
@@ -172,12 +171,9 @@ def require_main_guard() -> None:
 def kernel_kills() -> int:
     """How many processes the kernel has killed for want of memory, here or in the whole machine, as far as it tells."""
     for path in _kill_counters():
-        try:
-            found = re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE)
-        except (OSError, UnicodeDecodeError):
-            continue
-        if found:
-            return int(found[1])
+        with suppress(OSError, UnicodeDecodeError):
+            if found := re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE):
+                return int(found[1])
     return 0
 
 
