@@ -13,8 +13,7 @@ from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
 from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
-from pure_nas.plans.experiment.session import Experiment, Prepared, opened, prepare
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import Experiment, ExperimentSettings, Prepared, opened, prepare
 from pure_nas.quantities import counted, show_seconds
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables
@@ -63,7 +62,7 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         code, stopped = 0, f"stopped: interrupted; {_GO_ON}"
         try:
             with ListProgress(stderr, len(plan.trainings), plan.done) as progress:
-                stopped = experiment.go(progress)
+                stopped = experiment.driver.go(experiment.plan, progress)
             if stopped == TIME_IS_UP or plan.failed:
                 stopped = f"stopped: {stopped}; {_GO_ON}"
         except KeyboardInterrupt:
@@ -102,7 +101,7 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     """What will be trained and on what; `done` trainings have ended before."""
     settings, dataset, grid = prepared.settings, prepared.dataset, prepared.grid
     file, scale = settings.file, settings.scale
-    tell(settings.name, file.question)
+    tell(settings.source.name, file.question)
     size = dataset.image_size
     held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
     tell(
@@ -159,7 +158,7 @@ def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, 
     seconds = {name: each.seconds for name, each in expected.items()}
     return {
         "schema": 1,
-        "experiment": settings.name,
+        "experiment": settings.source.name,
         "scale": settings.scale_name,
         "dataset": settings.dataset_name,
         "networks": [cell.label for cell in prepared.grid.cells],

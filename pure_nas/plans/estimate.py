@@ -52,12 +52,9 @@ def seconds_per_trial(
     planned: Sequence[Candidate],
     executor: Executor,
     *,
-    scored_after: int = 0,
+    scored_after: int = 0,  # images, once it is trained
 ) -> float:
-    """Expected training time of a trial: the mean over the space, and over `planned` as far as they are trained.
-
-    Once it is trained, a trial is scored on `scored_after` images.
-    """
+    """Expected training time of a trial: the mean over the space, and over `planned` as far as they are trained."""
     small = min(space.smallest_architectures(), key=_flops)
     large = max(space.largest_architectures(), key=_flops)
     recipe = space.baseline_recipe([get_unit(name) for name in sorted(small.unit_set | large.unit_set)])

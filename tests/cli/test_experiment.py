@@ -18,7 +18,7 @@ from studies import Command, contents
 from pure_nas.data import Dataset
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import EXPERIMENTS
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.plan import Listener, Trained
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory

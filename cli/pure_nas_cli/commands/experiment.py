@@ -70,7 +70,7 @@ def experiment(
             print(source.text, end="", flush=True)
             return
         say_loading()
-        from pure_nas.plans.experiment.settings import ExperimentSettings
+        from pure_nas.plans.experiment.session import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(

@@ -34,9 +34,9 @@ from pure_nas_cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pure_nas.plans.budget import Budget
-    from pure_nas.plans.search.samplers import ChosenSampler
+    from pure_nas.plans.driver import Budget
     from pure_nas.plans.search.session import Prepared, Search
+    from pure_nas.plans.search.study import ChosenSampler
     from pure_nas.workers import Executor
     from pure_nas.workers.resources import WorkerPlan
 
@@ -201,17 +201,17 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with opened(prepared, out, restore_weights=restore_weights) as search:
-        if search.lost:
-            warn(f"{weights_of(search.lost)} are missing or damaged and are trained again first.")
-        if search.without_weights:
-            warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
+        if search.plan.lost:
+            warn(f"{weights_of(search.plan.lost)} are missing or damaged and are trained again first.")
+        if search.plan.without_weights:
+            warn(f"{weights_of(search.plan.without_weights)} are missing: --restore-weights trains them again.")
         if search.left:
             _show_plan(prepared, search.sampler, done=search.plan.counted)
-            _show_estimate(prepared, *search.workers(), search.left, search.driver.budget)
+            _show_estimate(prepared, *search.driver.workers(search.left), search.left, search.driver.budget)
         code, stopped = 0, "interrupted; the same command goes on"
         try:
             with search_progress(prepared, search) as progress:
-                stopped = search.go(progress)
+                stopped = search.driver.go(search.plan, progress)
             _require_a_trial(search, prepared.settings.time_seconds)
         except KeyboardInterrupt:
             code = INTERRUPTED

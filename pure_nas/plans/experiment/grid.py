@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pure_nas.errors import ConfigError
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import Scale
-from pure_nas.plans.experiment.tables import Entry, architecture_of, recipe_of
+from pure_nas.plans.experiment.tables import Entry, architecture_of, chosen, entries_of, recipe_of
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -53,10 +53,10 @@ class Grid:
     def of(cls, file: ExperimentFile, scale: Scale, images: Mapping[str, int], seeds: int | None = None) -> Grid:
         """The grid of a file at a scale, for images of those in_chans, num_classes and image_size."""
         fields = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
-        recipes = file.recipes_of(scale)
+        recipes = chosen(entries_of(file.recipes), scale.recipes)
         scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
         cells = []
-        for network in file.networks_of(scale):
+        for network in chosen(entries_of(file.networks), scale.networks):
             try:
                 architecture = architecture_of(network.settings, **fields)
             except ValidationError as error:
@@ -76,9 +76,8 @@ class Grid:
 
     @cached_property
     def folders(self) -> dict[str, list[str]]:
-        """What the folders of a training may begin with, by digest: what its shortest label gives comes first.
-
-        So the order of a file's tables does not decide it. An older version took the first of equal cells.
+        """What the folders of a training may begin with, by digest: what its shortest label gives comes first, whatever
+        the order of a file's tables; an older version took the first of equal cells.
         """
         found: defaultdict[str, list[str]] = defaultdict(list)
         for cell in sorted(self.cells, key=lambda cell: (len(cell.label), cell.label)):
@@ -161,7 +160,7 @@ def seconds_of_epochs(run: RunDirectory, grid: Grid) -> dict[str, float]:
     found: defaultdict[str, list[float]] = defaultdict(list)
     for training in trainings_of(run, grid):
         seconds = (record.get("seconds") for record in training.directory.curve())
-        found[training.digest] += [each for each in seconds if isinstance(each, float)]
+        found[training.candidate.digest] += [each for each in seconds if isinstance(each, float)]
     return {digest: statistics.median(seconds) for digest, seconds in found.items() if seconds}
 
 

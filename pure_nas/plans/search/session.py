@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
@@ -19,20 +19,17 @@ from pure_nas.errors import RunError
 from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.objectives import METRICS
-from pure_nas.plans.budget import Budget
-from pure_nas.plans.driver import Driver
+from pure_nas.plans.driver import Budget, Driver
 from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
-from pure_nas.plans.plan import Listener
-from pure_nas.plans.search.lost_weights import Restored, RestoreWeights, finish_moves, have_lost_weights
-from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
+from pure_nas.plans.search.lost_weights import finish_moves
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import SearchStudy
+from pure_nas.plans.search.study import ChosenSampler, SamplerName, SearchStudy, choose_sampler
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import TrialRecord, objectives_of
+from pure_nas.run.results import objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.workers import Executor
@@ -44,6 +41,7 @@ class Prepared(Resources):
     """A search of which everything is known but what it will find; its space is fitted to the images."""
 
     settings: SearchSettings
+    _latencies: dict[Architecture, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def space(self) -> SearchSpace:
@@ -96,10 +94,6 @@ class Prepared(Resources):
             self._latencies[canonical] = latency_ms(build(canonical), _image_shape(canonical), self.device)
         return self._latencies[canonical]
 
-    @cached_property
-    def _latencies(self) -> dict[Architecture, float]:
-        return {}
-
 
 def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
     return architecture.in_chans, architecture.image_size, architecture.image_size
@@ -132,34 +126,17 @@ class Search:
     plan: SearchPlan
     driver: Driver
     sampler: ChosenSampler
-    lost: tuple[TrialRecord, ...]  # complete trials whose weights are missing or damaged, which are trained again first
-    without_weights: tuple[TrialRecord, ...]  # other complete trials that have none
 
     @property
     def left(self) -> int:
         """Networks to train, as far as is known; once the time is used up, only those that were begun."""
-        out_of_time = self.driver.budget.forbids(self.plan.expected_seconds) and not self.plan.unfinished
-        return len(self.lost) + (0 if out_of_time else self.plan.left)
-
-    def workers(self) -> tuple[Executor, WorkerPlan]:
-        """What trains. It starts with the first call, and gets ready while the caller goes on."""
-        return self.driver.workers(self.left)
-
-    def go(self, listener: Listener[TrialRecord | Restored]) -> str:
-        """Search until the trials or the time are used up; returns which."""
-        with closing(self.driver):
-            if self.lost:
-                self.driver.go(RestoreWeights(self.driver.run, self.plan, self.lost), listener)
-                self.lost = ()
-            return self.driver.go(self.plan, listener)
+        out_of_time = self.driver.budget.forbids(self.plan.expected_seconds)
+        return self.plan.unfinished if out_of_time else self.plan.left
 
 
 @contextmanager
 def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> Iterator[Search]:
-    """Lock the run in the folder `out`, check or write its settings, and yield the search.
-
-    With `restore_weights` every complete trial that has lost its weights is trained again, not only those of the front.
-    """
+    """Lock the run in the folder `out`, check or write its settings, and yield the search."""
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
     dataset = prepared.dataset
@@ -196,14 +173,14 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
             baselines=prepared.baselines,
             reference=tuple(reference.values()),
             latency=prepared.latency,
+            restore_weights=restore_weights,
         )
-        lost, without_weights = have_lost_weights(run, plan.results, everything=restore_weights)
         driver = Driver(run, prepared, budget)
         stack.callback(driver.close)
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         wanted |= {"chosen_sampler": asdict(sampler), "reference": reference}
         record_start(run, wanted, describe_environment(prepared.device), trials=settings.trials)
-        yield Search(plan, driver, sampler, lost, without_weights)
+        yield Search(plan, driver, sampler)
 
 
 def _decided(prepared: Prepared, run: RunDirectory) -> tuple[ChosenSampler, dict[str, float]]:
