@@ -26,6 +26,7 @@ MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
+_GUARDED = 'what it does under  if __name__ == "__main__":  or take one worker, which needs no process of its own.'
 
 
 class WorkerProcess:
@@ -155,16 +156,14 @@ def require_main_guard() -> None:
     except FileNotFoundError as error:
         raise RunError(
             f"A worker process cannot start: it would import this program again, and there is no file {script}.",
-            hint='Save the program as a file, with what it does under  if __name__ == "__main__":  or take one worker, '
-            "which needs no process of its own.",
+            hint=f"Save the program as a file, with {_GUARDED}",
         ) from error
     except OSError:
         return
     if not any(guard in source for guard in _MAIN_GUARDS):
         raise RunError(
             f"A worker process cannot start: it would run {script} again, because that script has no main guard.",
-            hint='Put what it does under  if __name__ == "__main__":  or take one worker, which needs no process of '
-            "its own.",
+            hint=f"Put {_GUARDED}",
         )
 
 

@@ -89,10 +89,8 @@ class Grid:
         return len(self.distinct) * self.seeds
 
     def references_of(self, cell: Cell) -> list[Cell]:
-        """The cells that another is compared with, as far as this scale has them.
-
-        What its network is compared with, by the recipe that is named with it, else by the same; where that is nothing
-        but itself, what its recipe is compared with, with the same network.
+        """What a cell is compared with, as far as this scale has it: as its network says, by the recipe named with it
+        or the same; where that is nothing but itself, as its recipe says, with the same network.
         """
         network, recipe = cell.network, cell.recipe
         against = network.against
@@ -110,10 +108,7 @@ class Grid:
         return [other for other in found if other is not None and other.candidate.digest != own]
 
     def _find(self, against: str, cell: Cell) -> Cell | None:
-        """The cell that "network" or "network, recipe" means as a reference of another.
-
-        A network alone is meant by the other's recipe if it has that, else by its first.
-        """
+        """The cell that "network" or "network, recipe" means for another: by the other's recipe, else by its first."""
         index = cell.network.index
         found = [other for other in self.cells if other.network.named(against, index)] or [
             other

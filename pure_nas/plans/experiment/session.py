@@ -149,10 +149,6 @@ class Prepared(Resources):
     scored: int  # images that a network is scored on
     notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        return {**self.dataset.facts, "train": self.train_images, "scored": self.scored}
-
     def expected(
         self, trainings: list[Training], executor: Executor, epoch_seconds: Mapping[str, float] | None = None
     ) -> dict[str, Expected]:
@@ -246,7 +242,8 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
     file, text = run.path / EXPERIMENT_FILE, settings.source.text
     environment = describe_environment(prepared.device)
     machine = {key: environment[key] for key in ("device", "device_name", "threads", "cpus")}
-    wanted = {**settings.resolved(grid), "data": prepared.facts, "machine": machine}
+    images = {**prepared.dataset.facts, "train": prepared.train_images, "scored": prepared.scored}
+    wanted = {**settings.resolved(grid), "data": images, "machine": machine}
 
     def is_copy(path: Path) -> bool:
         return path == file and path.is_file() and path.read_bytes() == text.encode()

@@ -20,7 +20,7 @@ from pure_nas.evaluation import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.objectives import METRICS
 from pure_nas.plans.driver import Budget, Driver
-from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
+from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
 from pure_nas.plans.search.lost_weights import finish_moves
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
 from pure_nas.plans.search.settings import SearchSettings
@@ -31,7 +31,9 @@ from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.results import objectives_of
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor
 from pure_nas.workers.resources import Resources, Work, WorkerPlan, Workers
 
@@ -52,11 +54,19 @@ class Prepared(Resources):
         return baselines(self.space) if self.settings.baselines else []
 
     def seconds_per_trial(self, executor: Executor) -> float:
-        """Expected training time of a trial, measured over a few steps."""
-        planned = [baseline.candidate for baseline in self.baselines]
+        """Expected training time of a trial, measured: mean over the space, and over baselines as far as trained."""
+        space, trials = self.space, self.settings.trials
+        small = min(space.smallest_architectures(), key=flops_of)
+        large = max(space.largest_architectures(), key=flops_of)
+        recipe = space.baseline_recipe([get_unit(name) for name in sorted(small.unit_set | large.unit_set)])
+        per_image = interpolation(Candidate(small, recipe), Candidate(large, recipe), executor, of="of the space")
+        known = [flops_of(baseline.candidate.architecture) for baseline in self.baselines[:trials]]
+        mean = (flops_of(small) + flops_of(large)) / 2
+        seconds = per_image((sum(known) + mean * (trials - len(known))) / trials)
+        in_epoch = images_of_epoch(self.train_images, self.dataset, scored=True)
         with_noise = "noise_error" in self.settings.objectives
-        scored = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
-        return seconds_per_trial(self.space, self.dataset, self.settings.trials, planned, executor, scored_after=scored)
+        after = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
+        return seconds * (recipe.epochs * in_epoch + SCORING_SHARE * after)
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
         if self.settings.measures_latency:
