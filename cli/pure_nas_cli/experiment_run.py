@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from pure_nas.findings.findings import document, findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
 from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
 from pure_nas.plans.experiment.session import Experiment, Prepared, opened, prepare
 from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.quantities import counted, show_seconds
-from pure_nas.report.experiment import write_experiment_report
-from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.resources import WorkerPlan
-from pure_nas_cli.console import stderr, stdout, tell, warn
-from pure_nas_cli.images_used import show_classes
+from pure_nas_cli.console import print_json, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED
-from pure_nas_cli.progress import ListProgress
-from pure_nas_cli.terminal_table import print_tables
+from pure_nas_cli.progress import ListProgress, show_classes
+from pure_nas_cli.results import show_findings
 
 _GO_ON = "the same command goes on"
 
@@ -39,7 +33,7 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
     with closing(executor):
         expected = prepared.expected(trainings, executor)
         if as_json:
-            print(json.dumps(_plan_document(prepared, workers, expected), indent=2), flush=True)
+            print_json(_plan_document(prepared, workers, expected))
             return
         _show_estimate(prepared, workers, expected)
         for training in trainings:
@@ -69,23 +63,8 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         except KeyboardInterrupt:
             code = INTERRUPTED
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
-        written = show_findings(experiment.run, as_json=as_json)
-        stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
+        show_findings(experiment.run, as_json=as_json)
     return 1 if plan.failed and not code else code
-
-
-def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
-    """Print what an experiment has found, then write its report, which takes longer and may fail; its files."""
-    findings = findings_of(load_experiment_results(run))
-    try:
-        if as_json:
-            print(json.dumps(document(findings), indent=2), flush=True)
-        else:
-            print_tables(stdout, experiment_tables(findings).values())
-    finally:
-        # Whoever reads the tables may have left (| head -1): that must not cost the report.
-        written = write_experiment_report(run, findings)
-    return written
 
 
 def _show_changes(experiment: Experiment) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from pure_nas.plans.experiment.file import EXPERIMENTS, ExperimentFile, find_exp
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.plans.experiment.scale import Scale
 from pure_nas.quantities import counted
-from pure_nas_cli.console import stdout
+from pure_nas_cli.console import print_json, stdout
 
 _DEFAULT_IMAGES = {"in_chans": 3, "num_classes": 10, "image_size": 32}
 
@@ -24,7 +23,7 @@ def list_experiments(names: Sequence[str] | None, *, as_json: bool) -> None:
     """Print every experiment that ships, or those named."""
     found = {name: find_experiment(name).file for name in names or EXPERIMENTS.places}
     if as_json:
-        print(json.dumps([_record(name, file) for name, file in found.items()], indent=2), flush=True)
+        print_json([_record(name, file) for name, file in found.items()])
         return
     for name, file in found.items():
         stdout.print(Text.assemble((name, "bold"), "  ", file.question))

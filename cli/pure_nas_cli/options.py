@@ -14,9 +14,13 @@ from pure_nas.quantities import milliseconds_of, seconds_of, size_of
 
 Number = TypeVar("Number", int, float)
 
-budget_option, aim_option, place_option, detail_option = (
-    partial(typer.Option, rich_help_panel=panel) for panel in ("How long", "What counts", "Where", "Details")
-)
+
+def option(text: str, metavar: str | None = None, *names: str, panel: str | None = None, **rules: Any) -> Any:
+    """An option of a command, with the text of its help."""
+    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **rules)
+
+
+budget, aim, place, detail = (partial(option, panel=panel) for panel in ("How long", "What counts", "Where", "Details"))
 """Options by the panel of the help that they are in."""
 
 
@@ -61,36 +65,24 @@ ArchitectureName = Annotated[
     ),
 ]
 DatasetName = Annotated[
-    str, typer.Option("--dataset", metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
+    str, option("A dataset (see pure-nas datasets) or a folder of images.", "NAME|DIR", "--dataset")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of tables.")]
-Device = Annotated[
-    str,
-    place_option(metavar="NAME", help="Device to compute on: cpu, cuda or cuda:N; auto uses a GPU if there is one."),
-]
+Json = Annotated[bool, option("Print JSON to standard output instead of tables.", None, "--json")]
+Device = Annotated[str, place("Device to compute on: cpu, cuda or cuda:N; auto uses a GPU if there is one.", "NAME")]
 Workers = Annotated[
     Any,  # int | "auto"; Typer takes no unions
-    place_option(
+    place(
+        "Number of networks trained in parallel, each in its own process; auto picks a number.",
+        "N|auto",
         parser=parse_workers,
-        metavar="N|auto",
-        help="Number of networks trained in parallel, each in its own process; auto picks a number.",
     ),
 ]
 DataDir = Annotated[
     Path | None,
-    place_option(
-        metavar="DIR",
-        help="Directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).",
-        callback=expand,
-    ),
+    place("Directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).", "DIR", callback=expand),
 ]
-Seed = Annotated[
-    int, detail_option(min=0, metavar="N", help="Random seed for splits, weights, data order and suggestions.")
-]
+Seed = Annotated[int, detail("Random seed for splits, weights, data order and suggestions.", "N", min=0)]
 ImageSize = Annotated[
-    int | None,
-    detail_option(
-        min=8, max=1024, metavar="PIXELS", help="Scale images to this height and width (default: their own size)."
-    ),
+    int | None, detail("Scale images to this height and width (default: their own size).", "PIXELS", min=8, max=1024)
 ]
-SkipCorrupt = Annotated[bool, detail_option("--skip-corrupt", help="Skip corrupt images instead of stopping.")]
+SkipCorrupt = Annotated[bool, detail("Skip corrupt images instead of stopping.", None, "--skip-corrupt")]

@@ -1,4 +1,4 @@
-"""What a command shows while networks train: what changes on a terminal, lines elsewhere."""
+"""What a command shows of its images, and while networks train: what changes on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
@@ -28,16 +27,41 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
-from pure_nas_cli.console import is_live, stderr
-from pure_nas_cli.images_used import show_images
+from pure_nas_cli.console import is_live, stderr, tell
 from pure_nas_cli.terminal_table import bare_table, placement
 
+_MOST_CLASSES = 12
+_MOST_CHARACTERS = 100
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
 _MEASURES = ("error", _NOISE, "flops", "params")
 _RECENT = 12
 _BAR = 40
 _REMARKABLE_SECONDS = 10.0
+
+
+def show_images(dataset: Dataset) -> None:
+    """Print how many images each part has, the classes, and what was found and is not used."""
+    size, test_size = dataset.image_size, dataset.test_size
+    counts = [f"{len(dataset.train):,} training", f"{len(dataset.validation):,} validation"]
+    if test_size is not None:
+        counts.append(f"{test_size:,} test" if test_size else "no test")
+    listed = f"{', '.join(counts[:-1])} and {counts[-1]}"
+    tell(dataset.name, f"{listed} images of {dataset.in_chans} x {size} x {size}")
+    show_classes(dataset)
+
+
+def show_classes(dataset: Dataset) -> None:
+    """Print the classes, all of a few or the first and the last, and what was found and is not used."""
+    names = dataset.classes
+    listed = ", ".join(names)
+    if len(names) > _MOST_CLASSES or len(listed) > _MOST_CHARACTERS:
+        listed = f"{', '.join(names[:3])} ... {names[-1]}"
+    tell(counted(len(names), "class", "classes"), listed)
+    if dataset.passed_over:
+        tell("passed over", "; ".join(dataset.passed_over))
+    if dataset.skipped:
+        stderr.print(f"{counted(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
 
 
 class Progress:
@@ -52,13 +76,17 @@ class Progress:
         self._done = done
         self._here = 0.0
         self._began = time.monotonic()
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
+        if self._live:
+            self._live.start()
         return self
 
     def __exit__(self, *details: object) -> None:
-        return None
+        if self._live:
+            self._live.stop()
 
     def workers_started(self, workers: WorkerPlan) -> None:
         """Say how many networks are trained at once where that was measured; else the plan has said it."""
@@ -129,55 +157,46 @@ class ListProgress(Progress):
 
     def __init__(self, console: Console, total: int, done: int = 0) -> None:
         super().__init__(console, total, done)
-        self._epochs: dict[str, float] = {}
-        self._live: Bar | None = None
-        self._bar = TaskID(0)
+        self._epochs: dict[str, tuple[int, int]] = {}
+        if is_live(console):
+            self._live = Live(console=console, get_renderable=self._draw, transient=True)
 
     def __enter__(self) -> Self:
         if self._done:
             self._say(f"{self._done} of {counted(self._total, 'training')} were done before")
-        if is_live(self._console):
-            columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
-            self._live = Bar(*columns, console=self._console, transient=True)
-            self._bar = self._live.add_task("", total=self._total, completed=self._done)
-            self._live.start()
         return super().__enter__()
-
-    def __exit__(self, *details: object) -> None:
-        if self._live:
-            self._live.stop()
 
     def started(self, job: Job, epochs_done: int) -> None:
         super().started(job, epochs_done)
-        self._epochs[job.label] = epochs_done
-        self._update(job)
+        self._epochs[job.label] = epochs_done, job.candidate.recipe.epochs
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         """Advance the line; elsewhere than on a terminal, say so where epochs are long."""
         epochs = job.candidate.recipe.epochs
-        self._epochs[job.label] = metrics.epoch
+        self._epochs[job.label] = metrics.epoch, epochs
         self._here += 1 / epochs
         if self._live is None and metrics.seconds > _REMARKABLE_SECONDS and metrics.epoch < epochs:
             self._say(
                 f"  {job.label}: epoch {metrics.epoch}/{epochs}, training accuracy "
                 f"{show_percent(metrics.train_accuracy)}, {show_seconds(metrics.seconds)}"
             )
-        self._update(job)
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
         if isinstance(record, Trained):
             self._epochs.pop(record.training.name, None)
         super().ended(record)
 
-    def _update(self, job: Job) -> None:
-        if self._live is None:
-            return
-        epochs = job.candidate.recipe.epochs
-        running = ", ".join(f"{name} {done:g}/{epochs}" for name, done in self._epochs.items())
-        part = sum(done / epochs for done in self._epochs.values())
+    def _draw(self) -> Table:
+        part = sum(done / epochs for done, epochs in self._epochs.values())
+        running = ", ".join(f"{name} {done}/{epochs}" for name, (done, epochs) in self._epochs.items())
         left = self._time_left(self._total - self._done - part)
-        description = ", ".join(filter(None, (running, left)))
-        self._live.update(self._bar, completed=self._done + part, description=description)
+        line, completed = Table.grid(padding=(0, 1)), self._done + part
+        line.add_row(
+            ProgressBar(total=self._total, completed=completed, width=30),
+            Text(f"{int(completed):{len(str(self._total))}}/{self._total}", "progress.download"),
+            Text(", ".join(filter(None, (running, left))), no_wrap=True),
+        )
+        return line
 
 
 class TrialTable(Progress):
@@ -192,14 +211,7 @@ class TrialTable(Progress):
         self._records = list(done)
         self._recent: deque[TrialRecord] = deque(done[-_RECENT:], maxlen=_RECENT)
         self._running: dict[int, _Running] = {}
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return super().__enter__()
-
-    def __exit__(self, *details: object) -> None:
-        self._live.stop()
+        self._live = Live(console=console, get_renderable=self._draw, transient=True)
 
     def started(self, job: Job, epochs_done: int) -> None:
         # One whose worker was lost is there already.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from pure_nas_cli.console import stdout
+from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def datasets(
         return
     listed = describe_datasets(root)
     if as_json:
-        print(json.dumps([asdict(info) for info in listed], indent=2, default=str))
+        print_json([asdict(info) for info in listed])
         return
     table = Table()
     for column in ("dataset", "images", "classes", "shape", "here", "looked for in"):
@@ -84,7 +83,7 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
             "notes": spec.notes,
             "files": files,
         }
-        print(json.dumps(document, indent=2, default=str))
+        print_json(document)
         return
     train, test = _sizes(info)
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from pure_nas_cli.console import stdout
+from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import ArchitectureName, Json
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
             "flops": {**asdict(cost), "total": cost.flops},
             "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
         }
-        print(json.dumps(document, indent=2))
+        print_json(document)
         return
     image = f"{found.in_chans} x {found.image_size} x {found.image_size}"
     title = f"{architecture}: depth {found.depth}, {found.num_classes} classes, images {image}"

@@ -16,9 +16,9 @@ from rich.text import Text
 
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.quantities import counted, show_seconds
-from pure_nas_cli.console import is_live, say_loading, stderr, stdout
+from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, aim_option, detail_option, expand
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, aim, detail, expand, option
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
@@ -44,66 +44,58 @@ def evaluate(
         ),
     ],
     dataset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|DIR", help="Dataset to evaluate on (default: the one it was trained on)."),
+        str | None, option("Dataset to evaluate on (default: the one it was trained on).", "NAME|DIR")
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Weights for ARCH: a .safetensors file with the names of an exported network. Needs --dataset "
-            "unless the training.json of pure-nas train is next to it.",
+        option(
+            "Weights for ARCH: a .safetensors file with the names of an exported network. Needs --dataset unless the "
+            "training.json of pure-nas train is next to it.",
+            "FILE",
             callback=expand,
         ),
     ] = None,
-    split: Annotated[
-        Literal["test", "validation"], typer.Option(help="test, which no search reads, or validation.")
-    ] = "test",
+    split: Annotated[Literal["test", "validation"], option("test, which no search reads, or validation.")] = "test",
     against: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network to compare with; may be repeated."),
+        list[str] | None, option("Another network to compare with; may be repeated.", "RUN:TRIAL|WEIGHTS")
     ] = None,
     conv_twin: Annotated[
         bool,
-        typer.Option(
+        option(
+            "Compare the retrained trial with the same network made of convolutions only, averaged over seeds.",
+            None,
             "--conv-twin",
-            help="Compare the retrained trial with the same network made of convolutions only, averaged over seeds.",
         ),
     ] = False,
     noise: Annotated[
         list[str] | None,
-        aim_option(
-            metavar="KIND[=LEVELS]",
-            help="all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
-            "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; may "
-            "be repeated.",
+        aim(
+            "all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
+            "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; "
+            "may be repeated.",
+            "KIND[=LEVELS]",
         ),
     ] = None,
-    invariance: Annotated[
-        bool, aim_option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.")
-    ] = False,
+    invariance: Annotated[bool, aim("Also evaluate at 0.25 to 4 times the intensity.", None, "--invariance")] = False,
     views: Annotated[
         Literal["whole", "flip", "five-crop", "ten-crop"],
-        aim_option(help="Average over views of an image: flip, five-crop, ten-crop."),
+        aim("Average over views of an image: flip, five-crop, ten-crop."),
     ] = "whole",
     scales: Annotated[
         str | None,
-        aim_option(
-            metavar="PIXELS",
-            help="Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's "
-            "usual size (e.g. 224) from each; whole and flip show each in full.",
+        aim(
+            "Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's usual size (e.g. "
+            "224) from each; whole and flip show each in full.",
+            "PIXELS",
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.", callback=expand),
+        Path | None, option("Write evaluation.json and figures (PNG, SVG) there.", "DIR", callback=expand)
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier evaluation in that folder.")
-    ] = False,
+    overwrite: Annotated[bool, option("Replace an earlier evaluation in that folder.", None, "--overwrite")] = False,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Annotated[int, detail_option(min=0, metavar="N", help="Random seed for the noise.")] = 0,
+    seed: Annotated[int, detail("Random seed for the noise.", "N", min=0)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
@@ -142,7 +134,7 @@ def evaluate(
     document = _document(networks, found, loaded, split)
     written = _write(out, document, networks, found) if out is not None else []
     if as_json:
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
         named = [(each.name, evaluation) for each, evaluation in zip(networks, found, strict=True)]
         print_evaluations(named, f"{loaded.name}, {counted(len(images[0]), f'{split} image')}")

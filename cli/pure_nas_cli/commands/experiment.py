@@ -9,7 +9,7 @@ import typer
 
 from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, option, parse_seconds
 
 
 def experiment(
@@ -18,36 +18,32 @@ def experiment(
         typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
     ] = None,
     scale: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file).")
+        str | None, option("Size: smoke, small or paper (default: the first in the file).", "NAME")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images (default: from the file).")
+        str | None, option("A dataset or a folder of images (default: from the file).", "NAME|DIR")
     ] = None,
     seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of training runs per network (default: from the scale)."),
+        int | None, option("Number of training runs per network (default: from the scale).", "N", min=1)
     ] = None,
     time: Annotated[
         float | None,
-        typer.Option(
+        option(
+            "Stop after this time, once running epochs have finished: 90s, 30m, 2h. The same command resumes.",
+            "TIME",
             parser=parse_seconds,
-            metavar="TIME",
-            help="Stop after this time, once running epochs have finished: 90s, 30m, 2h. The same command resumes.",
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Directory of the run itself (default: runs/NAME-SCALE).", callback=expand),
+        Path | None, option("Directory of the run itself (default: runs/NAME-SCALE).", "DIR", callback=expand)
     ] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
-    list_all: Annotated[bool, typer.Option("--list", help="List the experiments with their cost and exit.")] = False,
-    show: Annotated[
-        bool, typer.Option("--show", help="Print the experiment's file, to copy and edit, and exit.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the experiment would cost and exit.")] = False,
+    list_all: Annotated[bool, option("List the experiments with their cost and exit.", None, "--list")] = False,
+    show: Annotated[bool, option("Print the experiment's file, to copy and edit, and exit.", None, "--show")] = False,
+    dry_run: Annotated[bool, option("Print what the experiment would cost and exit.", None, "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a grid of networks, recipes and seeds that answers a question, and compare them.

@@ -9,7 +9,7 @@ import typer
 
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import expand
+from pure_nas_cli.options import expand, option
 
 
 def export(
@@ -22,36 +22,30 @@ def export(
         ),
     ],
     trial: Annotated[
-        str | None,
-        typer.Option(
-            metavar="best|knee|smallest|N", help="Which network of the front, or a trial's number (default: best)."
-        ),
+        str | None, option("Which network of the front, or a trial's number (default: best).", "best|knee|smallest|N")
     ] = None,
     origin: Annotated[
         Literal["auto", "search", "retrain"],
-        typer.Option(
+        option(
+            "Weights of the search's short run, or retrained ones. auto: retrained ones where there are some.",
+            None,
             "--from",
-            help="Weights of the search's short run, or retrained ones. auto: retrained ones where there are some.",
         ),
     ] = "auto",
     seed: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            help="Retrained weights of this seed (default: the seed whose last training loss is nearest to the mean).",
+        option(
+            "Retrained weights of this seed (default: the seed whose last training loss is nearest to the mean).", "N"
         ),
     ] = None,
     kind: Annotated[
         Literal["python", "json", "safetensors"],
-        typer.Option("--format", help="python: a .py file with weights; json: the architecture; safetensors: weights."),
+        option("python: a .py file with weights; json: the architecture; safetensors: weights.", None, "--format"),
     ] = "python",
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Folder to write (default: RUN/export/TRIAL).", callback=expand
-        ),
+        Path | None, option("Folder to write (default: RUN/export/TRIAL).", "DIR", "--output", "-o", callback=expand)
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ.")] = False,
+    overwrite: Annotated[bool, option("Replace files that differ.", None, "--overwrite")] = False,
 ) -> None:
     """Write a trained network so that it works without pure-nas.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,8 +11,7 @@ import typer
 
 from pure_nas.errors import UsageError
 from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
-from pure_nas_cli.console import say_loading, stderr, tell, warn
-from pure_nas_cli.images_used import images_document, show_images
+from pure_nas_cli.console import print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
 from pure_nas_cli.options import (
     DataDir,
@@ -23,14 +22,15 @@ from pure_nas_cli.options import (
     Seed,
     SkipCorrupt,
     Workers,
-    aim_option,
-    budget_option,
-    detail_option,
+    aim,
+    budget,
+    detail,
     expand,
+    option,
     parse_milliseconds,
     parse_seconds,
     parse_size,
-    place_option,
+    place,
 )
 
 if TYPE_CHECKING:
@@ -45,81 +45,56 @@ _LONG_SECONDS = 3600.0
 
 def search(
     dataset: DatasetName,
-    space: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A search space (see pure-nas spaces) or a .toml file.")
-    ] = None,
+    space: Annotated[str | None, option("A search space (see pure-nas spaces) or a .toml file.", "NAME|FILE")] = None,
     trials: Annotated[
-        int | None,
-        budget_option(
-            min=1, metavar="N", help="Total number of trials, counting earlier sessions (default: from the space)."
-        ),
+        int | None, budget("Total number of trials, counting earlier sessions (default: from the space).", "N", min=1)
     ] = None,
     time: Annotated[
         float | None,
-        budget_option(
-            parser=parse_seconds, metavar="TIME", help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h."
-        ),
+        budget("Total wall-clock time, counting earlier sessions: 90s, 30m, 2h.", "TIME", parser=parse_seconds),
     ] = None,
-    epochs: Annotated[
-        int | None, budget_option(min=1, metavar="N", help="Epochs per trial (default: from the space).")
-    ] = None,
+    epochs: Annotated[int | None, budget("Epochs per trial (default: from the space).", "N", min=1)] = None,
     objectives: Annotated[
         str,
-        aim_option(
-            metavar="LIST",
-            help="error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.",
-        ),
+        aim("error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.", "LIST"),
     ] = "error,flops",
     max_params: Annotated[
-        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum number of parameters, e.g. 300k, 1.5M.")
+        int | None, aim("Maximum number of parameters, e.g. 300k, 1.5M.", "SIZE", parser=parse_size)
     ] = None,
-    max_flops: Annotated[
-        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.")
-    ] = None,
+    max_flops: Annotated[int | None, aim("Maximum flops per image, e.g. 80M.", "SIZE", parser=parse_size)] = None,
     max_latency: Annotated[
-        float | None,
-        aim_option(
-            parser=parse_milliseconds, metavar="TIME", help="Maximum latency for one image on the device, e.g. 2ms."
-        ),
+        float | None, aim("Maximum latency for one image on the device, e.g. 2ms.", "TIME", parser=parse_milliseconds)
     ] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
     study: Annotated[
-        str | None,
-        place_option(
-            metavar="NAME", help="Name of the study and of its run's directory (default: the dataset's name)."
-        ),
+        str | None, place("Name of the study and of its run's directory (default: the dataset's name).", "NAME")
     ] = None,
     out: Annotated[
         Path,
-        place_option(
-            metavar="DIR",
-            help="Directory that holds the runs, each in a subdirectory named after its study.",
-            callback=expand,
-        ),
+        place("Directory that holds the runs, each in a subdirectory named after its study.", "DIR", callback=expand),
     ] = Path("runs"),
-    storage: Annotated[
-        str | None, place_option(metavar="URL", help="Optuna storage (default: SQLite in the run's directory).")
-    ] = None,
+    storage: Annotated[str | None, place("Optuna storage (default: SQLite in the run's directory).", "URL")] = None,
     sampler: Annotated[
         Literal["auto", "tpe", "nsga2", "gp", "random"],
-        detail_option(metavar="NAME", help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why."),
+        detail("Sampler: tpe, nsga2, gp or random; auto chooses one and says why.", "NAME"),
     ] = "auto",
     baselines: Annotated[
-        bool, detail_option("--baselines/--no-baselines", help="Train all-conv and all-product networks first.")
+        bool, detail("Train all-conv and all-product networks first.", None, "--baselines/--no-baselines")
     ] = True,
     seed: Seed = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[
         bool,
-        detail_option(
+        detail(
+            "Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
+            None,
             "--restore-weights",
-            help="Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the search would cost and exit.")] = False,
+    dry_run: Annotated[bool, option("Print what the search would cost and exit.", None, "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
     """Search for the networks with the best accuracy for their cost.
@@ -166,7 +141,7 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
     """Say what a search would cost."""
     if not as_json:
         _show_plan(prepared, prepared.sampler)
-    trials = prepared.settings.trials
+    trials, found = prepared.settings.trials, prepared.dataset
     executor, workers = prepared.start_workers(trials)
     with closing(executor):
         if not as_json:
@@ -175,7 +150,15 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
         seconds = prepared.seconds_per_trial(executor)
     document = {
         "schema": 1,
-        "dataset": images_document(prepared.dataset),
+        "dataset": {
+            "name": found.name,
+            "classes": list(found.classes),
+            "train": len(found.train),
+            "validation": len(found.validation),
+            "test": found.test_size,
+            "skipped": found.skipped,
+            "passed_over": list(found.passed_over),
+        },
         "trials": trials,
         "epochs": prepared.space.run.epochs,
         "baselines": [baseline.label for baseline in prepared.baselines],
@@ -186,7 +169,7 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
         "seconds_per_trial": seconds,
         "seconds": seconds * trials / (workers.count or 1),
     }
-    print(json.dumps(document, indent=2))
+    print_json(document)
 
 
 def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bool) -> int:
@@ -195,9 +178,10 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         import optuna
 
         from pure_nas.plans.search.session import opened
+        from pure_nas.report import write_report
         from pure_nas.report.data import report_data
-        from pure_nas_cli.front import print_front, print_next_steps, report_written_after, weights_of
         from pure_nas_cli.progress import search_progress
+        from pure_nas_cli.results import print_front, print_next_steps, report_written_after, weights_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with opened(prepared, out, restore_weights=restore_weights) as search:
@@ -219,7 +203,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if search.driver.images_per_second:
             stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")
         data = report_data(search.driver.run)
-        with report_written_after(search.driver.run, data):
+        with report_written_after(partial(write_report, search.driver.run, data)):
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
@@ -240,6 +224,8 @@ def _require_a_trial(search: Search, time_seconds: float | None) -> None:
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
     """What will be searched, and how; `done` trials have ended before."""
+    from pure_nas_cli.progress import show_images
+
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
     show_images(prepared.dataset)
     sizes = f"{' to '.join(map(show_number, prepared.params_range))} parameters"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from pure_nas_cli.console import stderr, stdout
+from pure_nas_cli.console import print_json, stderr, stdout
 from pure_nas_cli.options import Json
 
 
@@ -31,7 +30,7 @@ def spaces(
             {"name": each, "summary": space.summary, "source": source, "architectures": space.count()}
             for each, source, space in listed
         ]
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     table = Table()
     for column in ("space", "summary", "architectures", "trials", "epochs", "from"):
@@ -49,7 +48,7 @@ def _show(name: str, *, as_json: bool) -> None:
     text = SPACES.text(name)
     count = space.count()
     if as_json:
-        print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))
+        print_json({"name": name, "summary": space.summary, "architectures": count, "toml": text})
         return
     if stdout.is_terminal:
         from rich.syntax import Syntax

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pure_nas.quantities import show_number, show_percent, show_seconds
-from pure_nas_cli.console import say_loading, stderr, stdout
+from pure_nas_cli.console import print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import (
     ArchitectureName,
@@ -21,31 +20,21 @@ from pure_nas_cli.options import (
     Seed,
     SkipCorrupt,
     expand,
+    option,
 )
 
 
 def train(
     architecture: ArchitectureName,
     dataset: DatasetName,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Epochs (default: 160, or as in the trial).")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Batch size (default: 128, or as in the trial).")
-    ] = None,
+    epochs: Annotated[int | None, option("Epochs (default: 160, or as in the trial).", "N", min=1)] = None,
+    batch_size: Annotated[int | None, option("Batch size (default: 128, or as in the trial).", "N", min=2)] = None,
     learning_rate: Annotated[
-        float | None,
-        typer.Option("--lr", min=1e-6, max=100, metavar="RATE", help="Learning rate of every parameter kind."),
+        float | None, option("Learning rate of every parameter kind.", "RATE", "--lr", min=1e-6, max=100)
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Directory to write (default: runs/train-ARCH-DATASET).",
-            callback=expand,
-        ),
+        option("Directory to write (default: runs/train-ARCH-DATASET).", "DIR", "--output", "-o", callback=expand),
     ] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -86,7 +75,7 @@ def train(
     with EpochLines(stderr, prepared) as progress:
         result = training.train(prepared, folder, progress)
     if as_json:
-        print(json.dumps(result, indent=2))
+        print_json(result)
     elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "

@@ -1,22 +1,26 @@
-"""What a search and its retraining have found, and how to go on from there."""
+"""What a run has found: printed, then written as its report, and how to go on from there."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
-from pure_nas.report import write_report
+from pure_nas.findings.findings import document, findings_of
+from pure_nas.findings.results import load_experiment_results
 from pure_nas.report.data import ReportData
+from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.search_tables import front_document, front_table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
-from pure_nas_cli.console import stderr, stdout
-from pure_nas_cli.terminal_table import print_table
+from pure_nas_cli.console import print_json, stderr, stdout
+from pure_nas_cli.terminal_table import print_table, print_tables
 
 
 @contextmanager
-def report_written_after(run: RunDirectory, data: ReportData, *, every_path: bool = False) -> Iterator[None]:
+def report_written_after(write: Callable[[], Sequence[Path]], *, every_path: bool = False) -> Iterator[None]:
     """Write the report once what is printed meanwhile is out, because that takes longer and may fail.
 
     Whoever reads what is printed may leave early (| head -1): the report is written all the same. Where the page is,
@@ -25,7 +29,7 @@ def report_written_after(run: RunDirectory, data: ReportData, *, every_path: boo
     try:
         yield
     finally:
-        written = write_report(run, data)
+        written = write()
     for path in written:
         if every_path:
             stderr.print(str(path), soft_wrap=True)
@@ -33,10 +37,20 @@ def report_written_after(run: RunDirectory, data: ReportData, *, every_path: boo
             stderr.print(f"report: {path}", soft_wrap=True)
 
 
+def show_findings(run: RunDirectory, *, as_json: bool, every_path: bool = False) -> None:
+    """Print what an experiment has found, and write its report."""
+    findings = findings_of(load_experiment_results(run))
+    with report_written_after(partial(write_experiment_report, run, findings), every_path=every_path):
+        if as_json:
+            print_json(document(findings))
+        else:
+            print_tables(stdout, experiment_tables(findings).values())
+
+
 def print_front(data: ReportData, *, as_json: bool) -> None:
     """Print the front; as a table only where there is one."""
     if as_json:
-        print(json.dumps(front_document(data), indent=2), flush=True)
+        print_json(front_document(data))
     elif data.front:
         print_table(stdout, front_table(data))
 
@@ -49,5 +63,6 @@ def print_next_steps(data: ReportData) -> None:
 
 def weights_of(trials: Sequence[TrialRecord]) -> str:
     """Whose weights, for messages: "The weights of trials 3, 7"."""
-    numbers = ", ".join(str(trial.number) for trial in trials)
-    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"
+    return (
+        f"The weights of {'trial' if len(trials) == 1 else 'trials'} {', '.join(str(each.number) for each in trials)}"
+    )
