@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,7 +23,6 @@ from pure_nas.plans.search.session import Prepared, Search
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
-from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
@@ -97,7 +96,8 @@ class Progress:
     def started(self, job: Job, epochs_done: int) -> None:
         """Say only that a training is taken up again."""
         if epochs_done:
-            self._say(f"{_name(job)} goes on after epoch {epochs_done}")
+            name = job.label if job.directory.name == job.label else f"trial {job.number}"
+            self._say(f"{name} goes on after epoch {epochs_done}")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         """Nothing: a line for each training is enough."""
@@ -109,19 +109,24 @@ class Progress:
                 self._say(_restored(record))
             case Trained(training, outcome):
                 self._done += outcome.state != "failed"
-                words = [f"[{self._done}/{self._total}] {training.label}, seed {training.seed}"]
-                if outcome.state == "complete":
-                    words.append(f"accuracy {show_percent(outcome.metrics['accuracy'])}")
-                else:
-                    words += [outcome.state, outcome.reason]
-                words.append(show_seconds(outcome.seconds))
-                self._say("  ".join(words), style="" if outcome.state == "complete" else "yellow")
+                complete, what = outcome.state == "complete", f"{training.label}, seed {training.seed}"
+                found = f"accuracy {show_percent(outcome.metrics['accuracy'])}" if complete else outcome.state
+                self._say_ended(
+                    [what, found, outcome.reason, show_seconds(outcome.seconds)], "" if complete else "yellow"
+                )
             case TrialRecord():
                 self._done += record.counts
-                self._say("  ".join([f"[{self._done}/{self._total}] trial {record.number}", *_trial_line(record)]))
+                measured = [f"{name.replace('_', ' ')} {text}" for name, text in _measured(record).items()]
+                spent = show_seconds(record.seconds) if record.state == "complete" else ""
+                placed = placement_text(record.candidate.architecture.units)
+                words = [f"trial {record.number}", _state(record), *measured, spent]
+                self._say_ended([*words, placed, record.baseline, record.reason])
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text), style=style or None, soft_wrap=True)
+
+    def _say_ended(self, words: Sequence[str], style: str = "") -> None:
+        self._say("  ".join([f"[{self._done}/{self._total}] {words[0]}", *filter(None, words[1:])]), style)
 
     def _time_left(self, trainings: float) -> str:
         """By the trainings, and parts of such, that were done here."""
@@ -257,21 +262,30 @@ class TrialTable(Progress):
         for name in columns:
             right, whole = name not in ("state", "network"), name != "network"
             table.add_column(name.replace("_", " "), justify="right" if right else "left", no_wrap=whole)
-        for record in self._recent:
-            style = "bold" if record.number in front else "dim" if record.state != "complete" else None
-            star = "★ " if record.number in front else ""
-            architecture, seconds = record.candidate.architecture, record.seconds
-            cells = _cells(f"{star}{record.number}", _state(record), seconds, architecture, record.baseline)
-            cells |= _measured(record)
+
+        def add(
+            job: Job | TrialRecord, state: str, seconds: float, measured: Mapping[str, str], style: str = ""
+        ) -> None:
+            star = "★ " if job.number in front else ""
+            network = placement(job.candidate.architecture.units)
+            if label := job.label if isinstance(job, Job) else job.baseline:
+                network.append(f"  {label}", "dim")
+            network.no_wrap, network.overflow = True, "ellipsis"  # cut at the edge of the terminal
+            spent = show_seconds(seconds) if seconds else ""
+            cells: dict[str, str | Text] = {"network": network}
+            cells |= {"trial": f"{star}{job.number}", "state": state, **measured, "time": spent}
             table.add_row(*(cells.get(name, "") for name in columns), style=style)
+
+        for record in self._recent:
+            style = "bold" if record.number in front else "dim" if record.state != "complete" else ""
+            add(record, _state(record), record.seconds, _measured(record), style)
         table.add_section()
         for row in self._running.values():
-            architecture, seconds = row.job.candidate.architecture, time.monotonic() - row.began
-            state, cost = f"epoch {row.epoch}/{row.job.candidate.recipe.epochs}", cost_of(architecture)
-            cells = _cells(str(row.job.number), state, seconds, architecture, row.job.label)
-            cells |= {"flops": show_number(cost.flops), "params": show_number(cost.params)}
-            cells |= {} if row.error is None else {"error": show_percent(row.error)}
-            table.add_row(*(cells.get(name, "") for name in columns))
+            recipe, cost = row.job.candidate.recipe, cost_of(row.job.candidate.architecture)
+            measured = {"flops": show_number(cost.flops), "params": show_number(cost.params)}
+            if row.error is not None:
+                measured["error"] = show_percent(row.error)
+            add(row.job, f"epoch {row.epoch}/{recipe.epochs}", time.monotonic() - row.began, measured)
         return table
 
 
@@ -294,10 +308,6 @@ def search_progress(prepared: Prepared, search: Search) -> Progress:
     return TrialTable(stderr, title, settings.trials, search.plan.results.trials, settings.objectives)
 
 
-def _name(job: Job) -> str:
-    return job.label if job.directory.name == job.label else f"trial {job.number}"
-
-
 def _state(record: TrialRecord) -> str:
     return record.state if record.replay_of is None else f"repeats {record.replay_of}"
 
@@ -308,15 +318,6 @@ def _measured(record: TrialRecord) -> dict[str, str]:
         return {}
     shares = {name: show_percent(record.metrics[name]) for name in ("error", _NOISE) if name in record.metrics}
     return {**shares, **{name: show_number(record.cost[name]) for name in ("flops", "params")}}
-
-
-def _trial_line(record: TrialRecord) -> list[str]:
-    """A trial's line, after its number."""
-    words = [_state(record), *(f"{name.replace('_', ' ')} {text}" for name, text in _measured(record).items())]
-    if record.state == "complete":
-        words.append(show_seconds(record.seconds))
-    placed = placement_text(record.candidate.architecture.units)
-    return [*words, *filter(None, (placed, record.baseline, record.reason))]
 
 
 def _restored(record: Restored) -> str:
@@ -332,12 +333,3 @@ def _restored(record: Restored) -> str:
             f"{show_percent(after.error)}, not {show_percent(before.error)}"
         )
     return f"weights of trial {before.number}: {outcome}"
-
-
-def _cells(trial: str, state: str, seconds: float, architecture: Architecture, baseline: str) -> dict[str, str | Text]:
-    """A row of the table, but for what was measured; the network is cut at the edge of the terminal."""
-    network = placement(architecture.units)
-    if baseline:
-        network.append(f"  {baseline}", "dim")
-    network.no_wrap, network.overflow = True, "ellipsis"
-    return {"trial": trial, "state": state, "time": show_seconds(seconds) if seconds else "", "network": network}

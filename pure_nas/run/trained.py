@@ -103,6 +103,11 @@ def is_training(folder: Path) -> bool:
 
 def _of_file(weights: Path) -> Trained:
     require_file(weights)
+    return trained_at(weights)
+
+
+def trained_at(weights: Path) -> Trained:
+    """The network of weights, which need not be there, by the files next to them."""
     architecture = architecture_of(weights)
     return Trained(
         name=str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights),
@@ -283,11 +288,7 @@ def _exported_normalisation(weights: Sequence[Path]) -> dict[str, tuple[float, .
         source = ast.parse("".join(path.with_name("network.py").read_text(encoding="utf-8") for path in weights))
     except (OSError, ValueError, SyntaxError):
         return {}
-    assigned = {
-        node.targets[0].id: node.value
-        for node in source.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    assigned = {ast.unparse(node.targets[0]): node.value for node in source.body if isinstance(node, ast.Assign)}
     if not {"MEAN", "STD"} <= assigned.keys():
         return {}
     return {"mean": ast.literal_eval(assigned["MEAN"]), "std": ast.literal_eval(assigned["STD"])}

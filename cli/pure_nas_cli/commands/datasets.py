@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json
@@ -38,9 +38,8 @@ def datasets(
     if as_json:
         print_json([asdict(info) for info in listed])
         return
-    table = Table()
-    for column in ("dataset", "images", "classes", "shape", "here", "looked for in"):
-        table.add_column(column, overflow="fold")
+    names = ("dataset", "images", "classes", "shape", "here", "looked for in")
+    table = Table(*(Column(each, overflow="fold") for each in names))
     for info in listed:
         table.add_row(info.name, " + ".join(_sizes(info)), str(info.classes), _shape(info), _here(info), info.location)
     stdout.print(table)
@@ -86,9 +85,8 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
         print_json(document)
         return
     train, test = _sizes(info)
-    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
+    table = Table(*columns, show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_row(info.name, info.summary)
     table.add_row("images", f"{train} to train and validate on, {test} to test on, {_shape(info)}")
     table.add_row("here", f"{_here(info)}, looked for in {info.location}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import ArchitectureName, Json
@@ -45,9 +45,7 @@ def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
     if settings := _settings(found):
         stdout.print(settings, style="dim")
     stdout.print(_layers(layers))
-    totals = Table(show_header=False, title="Totals", title_justify="left")
-    totals.add_column()
-    totals.add_column(justify="right")
+    totals = Table(Column(), Column(justify="right"), show_header=False, title="Totals", title_justify="left")
     totals.add_row("parameters", f"{cost.params:,}", style="bold", end_section=True)
     parts = {"conv + linear": cost.macs, "norm": cost.norm, "elementwise": cost.elementwise, "pooling": cost.pooling}
     for name, flops in parts.items():
@@ -77,11 +75,8 @@ def _settings(architecture: Architecture) -> str:
 
 
 def _layers(layers: Iterable[LayerCost]) -> Table:
-    table = Table()
-    table.add_column("layer", overflow="fold")
-    table.add_column("operation")
-    for name in ("output", "params", "flops"):
-        table.add_column(name, justify="right")
+    numbers = (Column(name, justify="right") for name in ("output", "params", "flops"))
+    table = Table(Column("layer", overflow="fold"), "operation", *numbers)
     block = ""
     for layer in layers:
         before, parts = block, layer.name.split(".")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.status import Status
 from rich.text import Text
 
 from pure_nas.errors import RunError, UsageError, nearest
@@ -22,7 +21,7 @@ from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, 
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
-    from pure_nas.evaluation import Evaluation, Noise, NoiseKind
+    from pure_nas.evaluation import Evaluation, Noise
     from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
     from pure_nas.run.images import Split, WantedImages
@@ -109,34 +108,39 @@ def evaluate(
     with loading():
         say_loading()
         from pure_nas.devices import resolve_device
-        from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network
+        from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network, pooled
         from pure_nas.run.images import WantedImages
         from pure_nas.run.trained import images_for
 
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
     )
-    how = partial(
-        evaluate_network,
-        noises=_noises(noise or ["all"]),
-        views=Views(views, _scales(scales)),
-        factors=USUAL_FACTORS if invariance else (),
-        seed=seed,
-        device=resolve_device(device),
-    )
+    noises, shown, on = _noises(noise or ["all"]), Views(views, _scales(scales)), resolve_device(device)
     if out is not None:
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
     networks, seeds, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
-    images = images_for(networks, loaded, how.keywords["views"], wanted)
-    how = partial(how, classes=loaded.classes)
-    found = [_evaluate(*each, how) for each in zip(networks, seeds, images, strict=True)]
-    document = _document(networks, found, loaded, split)
-    written = _write(out, document, networks, found) if out is not None else []
+    how = partial(
+        evaluate_network,
+        device=on,
+        classes=loaded.classes,
+        noises=noises,
+        views=shown,
+        factors=USUAL_FACTORS if invariance else (),
+        seed=seed,
+    )
+    images = images_for(networks, loaded, shown, wanted)
+    # By the mean over its seeds where a network was trained with several.
+    found = [
+        (trained, pooled([_evaluate(trained.name, each, seen, how) for each in of_seeds]))
+        for trained, of_seeds, seen in zip(networks, seeds, images, strict=True)
+    ]
+    document = _document(found, loaded, split)
+    written = _write(out, document, found) if out is not None else []
     if as_json:
         print_json(document)
     else:
-        named = [(each.name, evaluation) for each, evaluation in zip(networks, found, strict=True)]
+        named = [(trained.name, evaluation) for trained, evaluation in found]
         print_evaluations(named, f"{loaded.name}, {counted(len(images[0]), f'{split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
@@ -151,31 +155,22 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
         raise _refused(f"none means no noise at all, but {others} is given too")
     found: list[Noise] = []
     for text in texts:
+        if text in _ALONE:
+            found += usual_noises() if text == "all" else ()
+            continue
         kind, equals, levels = text.partition("=")
-        if equals:
-            found += [Noise(_kind(kind, text), _level(level, text)) for level in levels.split(",")]
-        elif text == "all":
-            found += usual_noises()
-        elif text != "none":
-            kinds = [_kind(name.strip(), text) for name in text.split(",")]
-            found += usual_noises([each for each in NOISE_KINDS if each in kinds])
+        names = [kind] if equals else [name.strip() for name in text.split(",")]
+        for name in names:
+            if name in _ALONE:
+                raise _refused(f'{name} stands alone, not as in "{text}"')
+            if name not in NOISE_KINDS:
+                known = nearest(name, [*NOISE_KINDS, *_ALONE])
+                raise _refused(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
+        kinds = [each for each in NOISE_KINDS if each in names]
+        found += (
+            [Noise(kinds[0], _level(level, text)) for level in levels.split(",")] if equals else usual_noises(kinds)
+        )
     return tuple(dict.fromkeys(found))
-
-
-def _refused(why: str) -> typer.BadParameter:
-    return typer.BadParameter(why, param_hint="--noise")
-
-
-def _kind(name: str, whole: str) -> NoiseKind:
-    from pure_nas.evaluation import NOISE_KINDS
-
-    if name in _ALONE:
-        raise _refused(f'{name} stands alone, not as in "{whole}"')
-    for kind in NOISE_KINDS:
-        if kind == name:
-            return kind
-    known = nearest(name, [*NOISE_KINDS, *_ALONE])
-    raise _refused(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
 
 
 def _level(text: str, whole: str) -> float:
@@ -183,6 +178,10 @@ def _level(text: str, whole: str) -> float:
         return float(text)
     except ValueError as error:
         raise _refused(f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1') from error
+
+
+def _refused(why: str) -> typer.BadParameter:
+    return typer.BadParameter(why, param_hint="--noise")
 
 
 def _scales(text: str | None) -> tuple[int, ...]:
@@ -223,26 +222,13 @@ def _networks_and_images(
     return networks, [each.load_all() for each in networks], dataset
 
 
-def _evaluate(
-    trained: Trained, seeds: Sequence[Network], images: ImageSet, how: Callable[..., Evaluation]
-) -> Evaluation:
-    """Evaluate a network, by the mean over its seeds where it was trained with several."""
-    from pure_nas.evaluation import pooled
-
-    found = []
-    for network in seeds:
-        text = f"{trained.name}: {counted(len(images), 'image')} ..."
-        live = stderr.status(Text(text)) if is_live(stderr) else None
-        if live is None:
-            stderr.print(text, style="dim", soft_wrap=True)
-        with live or nullcontext():
-            found.append(how(network, images, progress=_progress(trained.name, live)))
-    return pooled(found)
-
-
-def _progress(name: str, live: Status | None) -> Callable[[int, int], None]:
-    """Says how far an evaluation is: on one changing line, or elsewhere than on a terminal by a line now and then."""
+def _evaluate(name: str, network: Network, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:
+    """Evaluate, and say how far it is: on one changing line, or elsewhere than on a terminal by a line now and then."""
     began = said = time.monotonic()
+    text = f"{name}: {counted(len(images), 'image')} ..."
+    live = stderr.status(Text(text)) if is_live(stderr) else None
+    if live is None:
+        stderr.print(text, style="dim", soft_wrap=True)
 
     def show(done: int, total: int) -> None:
         nonlocal said
@@ -255,12 +241,11 @@ def _progress(name: str, live: Status | None) -> Callable[[int, int], None]:
             said = now
             stderr.print(text, style="dim", soft_wrap=True)
 
-    return show
+    with live or nullcontext():
+        return how(network, images, progress=show)
 
 
-def _document(
-    networks: Sequence[Trained], found: Sequence[Evaluation], dataset: Dataset, split: Split
-) -> dict[str, Any]:
+def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, split: Split) -> dict[str, Any]:
     from pure_nas.cost.layers import cost_of
 
     return {
@@ -273,20 +258,20 @@ def _document(
         },
         "networks": [
             {
-                "name": network.name,
-                "weights": [*map(str, network.weights)] if len(network.weights) > 1 else str(network.weights[0]),
-                "architecture": json.loads(network.architecture.to_json()),
-                "digest": network.architecture.digest,
-                "params": cost_of(network.architecture).params,
-                "flops": cost_of(network.architecture).flops,
+                "name": trained.name,
+                "weights": [*map(str, trained.weights)] if len(trained.weights) > 1 else str(trained.weights[0]),
+                "architecture": json.loads(trained.architecture.to_json()),
+                "digest": trained.architecture.digest,
+                "params": cost_of(trained.architecture).params,
+                "flops": cost_of(trained.architecture).flops,
                 "evaluation": evaluation.document(),
             }
-            for network, evaluation in zip(networks, found, strict=True)
+            for trained, evaluation in found
         ],
     }
 
 
-def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], found: Sequence[Evaluation]) -> list[Path]:
+def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, Evaluation]]) -> list[Path]:
     """Write the document, then its figures, which may fail; returns their paths."""
     with loading():
         from pure_nas.files import write_whole
@@ -294,10 +279,7 @@ def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], fou
         from pure_nas.report.matplotlib_chart import figure_files
 
     write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
-    drawn = [
-        Evaluated(network.name, network.architecture.kind, evaluation)
-        for network, evaluation in zip(networks, found, strict=True)
-    ]
+    drawn = [Evaluated(trained.name, trained.architecture.kind, evaluation) for trained, evaluation in found]
     figures = dict(figure_files(evaluation_figures(drawn)))
     for name, content in figures.items():
         write_whole(out / name, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from pure_nas_cli.console import print_json, stderr, stdout
 from pure_nas_cli.options import Json
@@ -32,9 +32,8 @@ def spaces(
         ]
         print_json(rows)
         return
-    table = Table()
-    for column in ("space", "summary", "architectures", "trials", "epochs", "from"):
-        table.add_column(column, justify="right" if column in ("architectures", "trials", "epochs") else "left")
+    numbers = (Column(each, justify="right") for each in ("architectures", "trials", "epochs"))
+    table = Table("space", "summary", *numbers, "from")
     for each, source, space in listed:
         run = space.run
         table.add_row(each, space.summary, _count(space.count()), str(run.trials), str(run.epochs), source)
