@@ -10,7 +10,7 @@ from typing import Any
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
 from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
-from pure_nas.plans.experiment.session import Experiment, Prepared, opened, prepare
+from pure_nas.plans.experiment.session import Prepared, opened, prepare
 from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.quantities import counted, show_seconds
 from pure_nas.run.directory import RunDirectory
@@ -48,7 +48,12 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
     with opened(prepared, folder) as experiment:
         plan = experiment.plan
         _show_plan(prepared, plan.done)
-        _show_changes(experiment)
+        if experiment.file_replaced:
+            tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
+        ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
+        if ended > seeds:
+            first = "the first" if seeds == 1 else f"the first {seeds:,}"
+            tell("seeds", f"{ended:,} have been trained; tables and report are of {first}")
         if plan.missing:
             executor, workers = experiment.driver.workers(plan.left)
             # What is done of a training that was stopped is not taken off.
@@ -65,16 +70,6 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
         show_findings(experiment.run, as_json=as_json)
     return 1 if plan.failed and not code else code
-
-
-def _show_changes(experiment: Experiment) -> None:
-    """What is otherwise than the run was started, though it may go on."""
-    if experiment.file_replaced:
-        tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
-    ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
-    if ended > seeds:
-        first = "the first" if seeds == 1 else f"the first {seeds:,}"
-        tell("seeds", f"{ended:,} have been trained; tables and report are of {first}")
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:

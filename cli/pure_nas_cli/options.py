@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,17 @@ from pure_nas.quantities import milliseconds_of, seconds_of, size_of
 Number = TypeVar("Number", int, float)
 
 
-def option(text: str, metavar: str | None = None, *names: str, panel: str | None = None, **rules: Any) -> Any:
-    """An option of a command, with the text of its help."""
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **rules)
+_HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
 
 
-budget, aim, place, detail = (partial(option, panel=panel) for panel in ("How long", "What counts", "Where", "Details"))
-"""Options by the panel of the help that they are in."""
+def option(key: str, *names: str, of: Callable[..., Any] = typer.Option, **rules: Any) -> Any:
+    """An option that help.toml describes under such a key as "search.time"."""
+    command, _, name = key.partition(".")
+    panel, metavar, text = _HELP[command][name]
+    return of(*names, rich_help_panel=panel or None, metavar=metavar or None, help=text, **rules)
+
+
+argument = partial(option, of=typer.Argument)
 
 
 def expand(path: Path | None) -> Path | None:
@@ -55,34 +60,16 @@ def parse_workers(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run, such as runs/digits.", callback=expand)]
-ArchitectureName = Annotated[
-    str,
-    typer.Argument(
-        metavar="ARCH",
-        help="A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
-        "runs/digits:knee or runs/digits:7.",
-    ),
-]
-DatasetName = Annotated[
-    str, option("A dataset (see pure-nas datasets) or a folder of images.", "NAME|DIR", "--dataset")
-]
-Json = Annotated[bool, option("Print JSON to standard output instead of tables.", None, "--json")]
-Device = Annotated[str, place("Device to compute on: cpu, cuda or cuda:N; auto uses a GPU if there is one.", "NAME")]
+Run = Annotated[Path, argument("shared.run", callback=expand)]
+ArchitectureName = Annotated[str, argument("shared.architecture_name")]
+DatasetName = Annotated[str, option("shared.dataset_name", "--dataset")]
+Json = Annotated[bool, option("shared.json", "--json")]
+Device = Annotated[str, option("shared.device")]
 Workers = Annotated[
     Any,  # int | "auto"; Typer takes no unions
-    place(
-        "Number of networks trained in parallel, each in its own process; auto picks a number.",
-        "N|auto",
-        parser=parse_workers,
-    ),
+    option("shared.workers", parser=parse_workers),
 ]
-DataDir = Annotated[
-    Path | None,
-    place("Directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).", "DIR", callback=expand),
-]
-Seed = Annotated[int, detail("Random seed for splits, weights, data order and suggestions.", "N", min=0)]
-ImageSize = Annotated[
-    int | None, detail("Scale images to this height and width (default: their own size).", "PIXELS", min=8, max=1024)
-]
-SkipCorrupt = Annotated[bool, detail("Skip corrupt images instead of stopping.", None, "--skip-corrupt")]
+DataDir = Annotated[Path | None, option("shared.data_dir", callback=expand)]
+Seed = Annotated[int, option("shared.seed", min=0)]
+ImageSize = Annotated[int | None, option("shared.image_size", min=8, max=1024)]
+SkipCorrupt = Annotated[bool, option("shared.skip_corrupt", "--skip-corrupt")]

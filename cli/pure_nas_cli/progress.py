@@ -19,7 +19,6 @@ from pure_nas.data import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
-from pure_nas.plans.search.session import Prepared, Search
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
@@ -297,15 +296,6 @@ class _Running:
     began: float
     epoch: int
     error: float | None = None
-
-
-def search_progress(prepared: Prepared, search: Search) -> Progress:
-    """Shows a search on standard error."""
-    settings = prepared.settings
-    if not is_live(stderr):
-        return Progress(stderr, settings.trials, search.plan.counted)
-    title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
-    return TrialTable(stderr, title, settings.trials, search.plan.results.trials, settings.objectives)
 
 
 def _state(record: TrialRecord) -> str:

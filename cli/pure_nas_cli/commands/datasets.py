@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.table import Column, Table
 
 from pure_nas_cli.console import print_json, stdout
-from pure_nas_cli.options import DataDir, Json
+from pure_nas_cli.options import DataDir, Json, argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +19,7 @@ _MOST_LABELS = 100
 
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A dataset to show in full.")] = None,
+    name: Annotated[str | None, argument("datasets.name")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:

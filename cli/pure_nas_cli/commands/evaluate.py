@@ -17,7 +17,7 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, aim, detail, expand, option
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, argument, expand, option
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
@@ -34,67 +34,21 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 def evaluate(
-    network: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN:TRIAL|WEIGHTS|ARCH",
-            help="A trial such as runs/digits:best; a .safetensors file that pure-nas has written, or its folder; or "
-            "an architecture such as pure20, with --weights.",
-        ),
-    ],
-    dataset: Annotated[
-        str | None, option("Dataset to evaluate on (default: the one it was trained on).", "NAME|DIR")
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        option(
-            "Weights for ARCH: a .safetensors file with the names of an exported network. Needs --dataset unless the "
-            "training.json of pure-nas train is next to it.",
-            "FILE",
-            callback=expand,
-        ),
-    ] = None,
-    split: Annotated[Literal["test", "validation"], option("test, which no search reads, or validation.")] = "test",
-    against: Annotated[
-        list[str] | None, option("Another network to compare with; may be repeated.", "RUN:TRIAL|WEIGHTS")
-    ] = None,
-    conv_twin: Annotated[
-        bool,
-        option(
-            "Compare the retrained trial with the same network made of convolutions only, averaged over seeds.",
-            None,
-            "--conv-twin",
-        ),
-    ] = False,
-    noise: Annotated[
-        list[str] | None,
-        aim(
-            "all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
-            "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; "
-            "may be repeated.",
-            "KIND[=LEVELS]",
-        ),
-    ] = None,
-    invariance: Annotated[bool, aim("Also evaluate at 0.25 to 4 times the intensity.", None, "--invariance")] = False,
-    views: Annotated[
-        Literal["whole", "flip", "five-crop", "ten-crop"],
-        aim("Average over views of an image: flip, five-crop, ten-crop."),
-    ] = "whole",
-    scales: Annotated[
-        str | None,
-        aim(
-            "Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's usual size (e.g. "
-            "224) from each; whole and flip show each in full.",
-            "PIXELS",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, option("Write evaluation.json and figures (PNG, SVG) there.", "DIR", callback=expand)
-    ] = None,
-    overwrite: Annotated[bool, option("Replace an earlier evaluation in that folder.", None, "--overwrite")] = False,
+    network: Annotated[str, argument("evaluate.network")],
+    dataset: Annotated[str | None, option("evaluate.dataset")] = None,
+    weights: Annotated[Path | None, option("evaluate.weights", callback=expand)] = None,
+    split: Annotated[Literal["test", "validation"], option("evaluate.split")] = "test",
+    against: Annotated[list[str] | None, option("evaluate.against")] = None,
+    conv_twin: Annotated[bool, option("evaluate.conv_twin", "--conv-twin")] = False,
+    noise: Annotated[list[str] | None, option("evaluate.noise")] = None,
+    invariance: Annotated[bool, option("evaluate.invariance", "--invariance")] = False,
+    views: Annotated[Literal["whole", "flip", "five-crop", "ten-crop"], option("evaluate.views")] = "whole",
+    scales: Annotated[str | None, option("evaluate.scales")] = None,
+    out: Annotated[Path | None, option("evaluate.out", callback=expand)] = None,
+    overwrite: Annotated[bool, option("evaluate.overwrite", "--overwrite")] = False,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Annotated[int, detail("Random seed for the noise.", "N", min=0)] = 0,
+    seed: Annotated[int, option("evaluate.seed", min=0)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,

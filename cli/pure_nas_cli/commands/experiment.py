@@ -9,41 +9,23 @@ import typer
 
 from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, option, parse_seconds
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, argument, expand, option, parse_seconds
 
 
 def experiment(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
-    ] = None,
-    scale: Annotated[
-        str | None, option("Size: smoke, small or paper (default: the first in the file).", "NAME")
-    ] = None,
-    dataset: Annotated[
-        str | None, option("A dataset or a folder of images (default: from the file).", "NAME|DIR")
-    ] = None,
-    seeds: Annotated[
-        int | None, option("Number of training runs per network (default: from the scale).", "N", min=1)
-    ] = None,
-    time: Annotated[
-        float | None,
-        option(
-            "Stop after this time, once running epochs have finished: 90s, 30m, 2h. The same command resumes.",
-            "TIME",
-            parser=parse_seconds,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, option("Directory of the run itself (default: runs/NAME-SCALE).", "DIR", callback=expand)
-    ] = None,
+    name: Annotated[str | None, argument("experiment.name")] = None,
+    scale: Annotated[str | None, option("experiment.scale")] = None,
+    dataset: Annotated[str | None, option("experiment.dataset")] = None,
+    seeds: Annotated[int | None, option("experiment.seeds", min=1)] = None,
+    time: Annotated[float | None, option("experiment.time", parser=parse_seconds)] = None,
+    out: Annotated[Path | None, option("experiment.out", callback=expand)] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
-    list_all: Annotated[bool, option("List the experiments with their cost and exit.", None, "--list")] = False,
-    show: Annotated[bool, option("Print the experiment's file, to copy and edit, and exit.", None, "--show")] = False,
-    dry_run: Annotated[bool, option("Print what the experiment would cost and exit.", None, "--dry-run")] = False,
+    list_all: Annotated[bool, option("experiment.list_all", "--list")] = False,
+    show: Annotated[bool, option("experiment.show", "--show")] = False,
+    dry_run: Annotated[bool, option("experiment.dry_run", "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a grid of networks, recipes and seeds that answers a question, and compare them.

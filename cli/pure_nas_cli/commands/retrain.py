@@ -7,19 +7,17 @@ from typing import Annotated
 
 from pure_nas_cli.console import print_json, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, Run, Workers, option, place
+from pure_nas_cli.options import DataDir, Device, Json, Run, Workers, option
 
 
 def retrain(
     run: Run,
-    trials: Annotated[str, option("Which networks: the front, or trials by number or name.", "front|N,M")] = "front",
-    seeds: Annotated[int, option("Number of training runs per network.", "N", min=1)] = 3,
-    epochs: Annotated[int | None, option("Epochs (default: as in the search).", "N", min=1)] = None,
+    trials: Annotated[str, option("retrain.trials")] = "front",
+    seeds: Annotated[int, option("retrain.seeds", min=1)] = 3,
+    epochs: Annotated[int | None, option("retrain.epochs", min=1)] = None,
     device: Device = "auto",
     workers: Workers = "1",
-    dataset: Annotated[
-        str | None, place("Where the run's images are now (default: where they were); others are refused.", "NAME|DIR")
-    ] = None,
+    dataset: Annotated[str | None, option("retrain.dataset")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from pure_nas.errors import UsageError
 from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
-from pure_nas_cli.console import print_json, say_loading, stderr, tell, warn
+from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
 from pure_nas_cli.options import (
     DataDir,
@@ -22,21 +22,17 @@ from pure_nas_cli.options import (
     Seed,
     SkipCorrupt,
     Workers,
-    aim,
-    budget,
-    detail,
     expand,
     option,
     parse_milliseconds,
     parse_seconds,
     parse_size,
-    place,
 )
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
     from pure_nas.plans.search.samplers import ChosenSampler
-    from pure_nas.plans.search.session import Prepared, Search
+    from pure_nas.plans.search.session import Prepared
     from pure_nas.workers import Executor
     from pure_nas.workers.resources import WorkerPlan
 
@@ -45,56 +41,27 @@ _LONG_SECONDS = 3600.0
 
 def search(
     dataset: DatasetName,
-    space: Annotated[str | None, option("A search space (see pure-nas spaces) or a .toml file.", "NAME|FILE")] = None,
-    trials: Annotated[
-        int | None, budget("Total number of trials, counting earlier sessions (default: from the space).", "N", min=1)
-    ] = None,
-    time: Annotated[
-        float | None,
-        budget("Total wall-clock time, counting earlier sessions: 90s, 30m, 2h.", "TIME", parser=parse_seconds),
-    ] = None,
-    epochs: Annotated[int | None, budget("Epochs per trial (default: from the space).", "N", min=1)] = None,
-    objectives: Annotated[
-        str,
-        aim("error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.", "LIST"),
-    ] = "error,flops",
-    max_params: Annotated[
-        int | None, aim("Maximum number of parameters, e.g. 300k, 1.5M.", "SIZE", parser=parse_size)
-    ] = None,
-    max_flops: Annotated[int | None, aim("Maximum flops per image, e.g. 80M.", "SIZE", parser=parse_size)] = None,
-    max_latency: Annotated[
-        float | None, aim("Maximum latency for one image on the device, e.g. 2ms.", "TIME", parser=parse_milliseconds)
-    ] = None,
+    space: Annotated[str | None, option("search.space")] = None,
+    trials: Annotated[int | None, option("search.trials", min=1)] = None,
+    time: Annotated[float | None, option("search.time", parser=parse_seconds)] = None,
+    epochs: Annotated[int | None, option("search.epochs", min=1)] = None,
+    objectives: Annotated[str, option("search.objectives")] = "error,flops",
+    max_params: Annotated[int | None, option("search.max_params", parser=parse_size)] = None,
+    max_flops: Annotated[int | None, option("search.max_flops", parser=parse_size)] = None,
+    max_latency: Annotated[float | None, option("search.max_latency", parser=parse_milliseconds)] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
-    study: Annotated[
-        str | None, place("Name of the study and of its run's directory (default: the dataset's name).", "NAME")
-    ] = None,
-    out: Annotated[
-        Path,
-        place("Directory that holds the runs, each in a subdirectory named after its study.", "DIR", callback=expand),
-    ] = Path("runs"),
-    storage: Annotated[str | None, place("Optuna storage (default: SQLite in the run's directory).", "URL")] = None,
-    sampler: Annotated[
-        Literal["auto", "tpe", "nsga2", "gp", "random"],
-        detail("Sampler: tpe, nsga2, gp or random; auto chooses one and says why.", "NAME"),
-    ] = "auto",
-    baselines: Annotated[
-        bool, detail("Train all-conv and all-product networks first.", None, "--baselines/--no-baselines")
-    ] = True,
+    study: Annotated[str | None, option("search.study")] = None,
+    out: Annotated[Path, option("search.out", callback=expand)] = Path("runs"),
+    storage: Annotated[str | None, option("search.storage")] = None,
+    sampler: Annotated[Literal["auto", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
+    baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
     seed: Seed = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
-    restore_weights: Annotated[
-        bool,
-        detail(
-            "Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
-            None,
-            "--restore-weights",
-        ),
-    ] = False,
-    dry_run: Annotated[bool, option("Print what the search would cost and exit.", None, "--dry-run")] = False,
+    restore_weights: Annotated[bool, option("search.restore_weights", "--restore-weights")] = False,
+    dry_run: Annotated[bool, option("search.dry_run", "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
     """Search for the networks with the best accuracy for their cost.
@@ -180,10 +147,11 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         from pure_nas.plans.search.session import opened
         from pure_nas.report import write_report
         from pure_nas.report.data import report_data
-        from pure_nas_cli.progress import search_progress
+        from pure_nas_cli.progress import Progress, TrialTable
         from pure_nas_cli.results import print_front, print_next_steps, report_written_after, weights_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    settings = prepared.settings
     with opened(prepared, out, restore_weights=restore_weights) as search:
         if search.lost:
             warn(f"{weights_of(search.lost)} are missing or damaged and are trained again first.")
@@ -194,9 +162,17 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             _show_estimate(prepared, *search.workers(), search.left, search.driver.budget)
         code, stopped = 0, "interrupted; the same command goes on"
         try:
-            with search_progress(prepared, search) as progress:
+            trials, plan = settings.trials, search.plan
+            title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
+            table = TrialTable(stderr, title, trials, plan.results.trials, settings.objectives)
+            with table if is_live(stderr) else Progress(stderr, trials, plan.counted) as progress:
                 stopped = search.go(progress)
-            _require_a_trial(search, prepared.settings.time_seconds)
+            if settings.time_seconds is not None and not search.left and not plan.results.trials:
+                raise UsageError(
+                    f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial "
+                    f"could begin, after {show_seconds(search.driver.budget.seconds)}.",
+                    hint="Give the same command with more --time.",
+                )
         except KeyboardInterrupt:
             code = INTERRUPTED
         stderr.print(f"Stopped: {stopped}.")
@@ -210,16 +186,6 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if data.front:
             print_next_steps(data)
     return code
-
-
-def _require_a_trial(search: Search, time_seconds: float | None) -> None:
-    """Check that the time was enough for a trial to begin."""
-    if time_seconds is not None and not search.left and not search.plan.results.trials:
-        raise UsageError(
-            f"Nothing fits into --time {show_seconds(time_seconds)}: it was used up before a trial could begin, after "
-            f"{show_seconds(search.driver.budget.seconds)}.",
-            hint="Give the same command with more --time.",
-        )
 
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
@@ -254,12 +220,7 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
 def _show_estimate(
     prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, budget: Budget | None = None
 ) -> None:
-    """How many networks are trained at once, and how long that will take.
-
-    Args:
-        left: trials to go.
-        budget: of a search that has begun.
-    """
+    """How many networks are trained at once, and how long the trials that are `left` will take."""
     settings, count = prepared.settings, workers.count or 1
     if settings.workers != 1:
         tell(f"workers {count}", workers.reason)

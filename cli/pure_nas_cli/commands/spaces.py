@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
 from rich.table import Column, Table
 
 from pure_nas_cli.console import print_json, stderr, stdout
-from pure_nas_cli.options import Json
+from pure_nas_cli.options import Json, argument
 
 
 def spaces(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="A space to show in full.")] = None,
+    name: Annotated[str | None, argument("spaces.name")] = None,
     as_json: Json = False,
 ) -> None:
     """List the search spaces, or show one: its file, to copy and edit, and how many architectures it holds.

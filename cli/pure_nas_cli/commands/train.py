@@ -27,15 +27,10 @@ from pure_nas_cli.options import (
 def train(
     architecture: ArchitectureName,
     dataset: DatasetName,
-    epochs: Annotated[int | None, option("Epochs (default: 160, or as in the trial).", "N", min=1)] = None,
-    batch_size: Annotated[int | None, option("Batch size (default: 128, or as in the trial).", "N", min=2)] = None,
-    learning_rate: Annotated[
-        float | None, option("Learning rate of every parameter kind.", "RATE", "--lr", min=1e-6, max=100)
-    ] = None,
-    output: Annotated[
-        Path | None,
-        option("Directory to write (default: runs/train-ARCH-DATASET).", "DIR", "--output", "-o", callback=expand),
-    ] = None,
+    epochs: Annotated[int | None, option("train.epochs", min=1)] = None,
+    batch_size: Annotated[int | None, option("train.batch_size", min=2)] = None,
+    learning_rate: Annotated[float | None, option("train.learning_rate", "--lr", min=1e-6, max=100)] = None,
+    output: Annotated[Path | None, option("train.output", "--output", "-o", callback=expand)] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     seed: Seed = 0,
