@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
@@ -33,13 +32,29 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
     with closing(executor):
         expected = prepared.expected(trainings, executor)
         if as_json:
-            print_json(_plan_document(prepared, workers, expected))
+            seconds = {name: each.seconds for name, each in expected.items()}
+            document = {
+                "schema": 1,
+                "experiment": settings.name,
+                "scale": settings.scale_name,
+                "dataset": settings.dataset_name,
+                "networks": [cell.label for cell in prepared.grid.cells],
+                "seeds": prepared.grid.seeds,
+                "epochs": settings.scale.epochs,
+                "trainings": prepared.grid.trainings,
+                "device": str(prepared.device),
+                "workers": {"count": workers.count, "reason": workers.reason},
+                "seconds_of_trainings": seconds,
+                "seconds_of_epochs": {name: each.epoch for name, each in expected.items()},
+                "seconds": sum(seconds.values()) / (workers.count or 1),
+            }
+            print_json(document)
             return
         _show_estimate(prepared, workers, expected)
         for training in trainings:
             if training.seed == 1:
-                seconds = show_seconds(expected[training.name].seconds)
-                stderr.print(f"  {training.label}: {seconds} a training", style="dim")
+                spent = show_seconds(expected[training.name].seconds)
+                stderr.print(f"  {training.label}: {spent} a training", style="dim")
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
@@ -126,23 +141,3 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
             f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {allowed} goes on until the "
             "epochs in progress are done, and gets no further where it is ended before that."
         )
-
-
-def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, Expected]) -> dict[str, Any]:
-    settings = prepared.settings
-    seconds = {name: each.seconds for name, each in expected.items()}
-    return {
-        "schema": 1,
-        "experiment": settings.name,
-        "scale": settings.scale_name,
-        "dataset": settings.dataset_name,
-        "networks": [cell.label for cell in prepared.grid.cells],
-        "seeds": prepared.grid.seeds,
-        "epochs": settings.scale.epochs,
-        "trainings": prepared.grid.trainings,
-        "device": str(prepared.device),
-        "workers": {"count": workers.count, "reason": workers.reason},
-        "seconds_of_trainings": seconds,
-        "seconds_of_epochs": {name: each.epoch for name, each in expected.items()},
-        "seconds": sum(seconds.values()) / (workers.count or 1),
-    }

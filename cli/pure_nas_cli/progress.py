@@ -104,8 +104,16 @@ class Progress:
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
         """Print what came of a training."""
         match record:
-            case Restored():
-                self._say(_restored(record))
+            case Restored(before, after):
+                found = "trained again, with the same result"
+                if after is None:
+                    found = f"cannot be trained again: {record.reason}"
+                elif after.objectives != before.objectives:
+                    found = (
+                        "trained again; this machine computes otherwise than the one of then, so that the error is now "
+                        f"{show_percent(after.error)}, not {show_percent(before.error)}"
+                    )
+                self._say(f"weights of trial {before.number}: {found}")
             case Trained(training, outcome):
                 self._done += outcome.state != "failed"
                 complete, what = outcome.state == "complete", f"{training.label}, seed {training.seed}"
@@ -308,18 +316,3 @@ def _measured(record: TrialRecord) -> dict[str, str]:
         return {}
     shares = {name: show_percent(record.metrics[name]) for name in ("error", _NOISE) if name in record.metrics}
     return {**shares, **{name: show_number(record.cost[name]) for name in ("flops", "params")}}
-
-
-def _restored(record: Restored) -> str:
-    """What became of a trial whose weights were lost."""
-    before, after = record.before, record.after
-    if after is None:
-        outcome = f"cannot be trained again: {record.reason}"
-    elif after.objectives == before.objectives:
-        outcome = "trained again, with the same result"
-    else:
-        outcome = (
-            f"trained again; this machine computes otherwise than the one of then, so that the error is now "
-            f"{show_percent(after.error)}, not {show_percent(before.error)}"
-        )
-    return f"weights of trial {before.number}: {outcome}"

@@ -40,7 +40,8 @@ def datasets(
     names = ("dataset", "images", "classes", "shape", "here", "looked for in")
     table = Table(*(Column(each, overflow="fold") for each in names))
     for info in listed:
-        table.add_row(info.name, " + ".join(_sizes(info)), str(info.classes), _shape(info), _here(info), info.location)
+        train, test, shape, here = _in_words(info)
+        table.add_row(info.name, f"{train} + {test}", str(info.classes), shape, here, info.location)
     stdout.print(table)
     stdout.print(
         "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
@@ -48,16 +49,10 @@ def datasets(
     )
 
 
-def _sizes(info: DatasetInfo) -> list[str]:
-    return [f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size)]
-
-
-def _shape(info: DatasetInfo) -> str:
-    return " x ".join(map(str, info.image_shape))
-
-
-def _here(info: DatasetInfo) -> str:
-    return "yes" if info.present else "no"
+def _in_words(info: DatasetInfo) -> tuple[str, str, str, str]:
+    """How many images there are to train and to test on, their shape, and whether they are here."""
+    train, test = (f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size))
+    return train, test, " x ".join(map(str, info.image_shape)), "yes" if info.present else "no"
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
@@ -83,12 +78,12 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
         }
         print_json(document)
         return
-    train, test = _sizes(info)
+    train, test, shape, here = _in_words(info)
     columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
     table = Table(*columns, show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_row(info.name, info.summary)
-    table.add_row("images", f"{train} to train and validate on, {test} to test on, {_shape(info)}")
-    table.add_row("here", f"{_here(info)}, looked for in {info.location}")
+    table.add_row("images", f"{train} to train and validate on, {test} to test on, {shape}")
+    table.add_row("here", f"{here}, looked for in {info.location}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
     listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"
