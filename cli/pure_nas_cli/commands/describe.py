@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from rich.table import Column, Table
 
 from pure_nas_cli.console import print_json, stdout
-from pure_nas_cli.options import ArchitectureName, Json
+from pure_nas_cli.options import Arch, Json
 
 if TYPE_CHECKING:
     from pure_nas.cost.layers import LayerCost
     from pure_nas.space.architecture import Architecture
 
 
-def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
+def describe(architecture: Arch, as_json: Json = False) -> None:
     """Show every layer of a network: its unit, shape, parameters and flops.
 
     Example: [bold]pure-nas describe pure20[/bold]

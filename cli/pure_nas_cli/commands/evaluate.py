@@ -17,7 +17,7 @@ from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, argument, expand, option
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, argument, option
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
@@ -36,7 +36,7 @@ _SECONDS_BETWEEN_LINES = 30.0
 def evaluate(
     network: Annotated[str, argument("evaluate.network")],
     dataset: Annotated[str | None, option("evaluate.dataset")] = None,
-    weights: Annotated[Path | None, option("evaluate.weights", callback=expand)] = None,
+    weights: Annotated[Path | None, option("evaluate.weights")] = None,
     split: Annotated[Literal["test", "validation"], option("evaluate.split")] = "test",
     against: Annotated[list[str] | None, option("evaluate.against")] = None,
     conv_twin: Annotated[bool, option("evaluate.conv_twin", "--conv-twin")] = False,
@@ -44,7 +44,7 @@ def evaluate(
     invariance: Annotated[bool, option("evaluate.invariance", "--invariance")] = False,
     views: Annotated[Literal["whole", "flip", "five-crop", "ten-crop"], option("evaluate.views")] = "whole",
     scales: Annotated[str | None, option("evaluate.scales")] = None,
-    out: Annotated[Path | None, option("evaluate.out", callback=expand)] = None,
+    out: Annotated[Path | None, option("evaluate.out")] = None,
     overwrite: Annotated[bool, option("evaluate.overwrite", "--overwrite")] = False,
     device: Device = "auto",
     data_dir: DataDir = None,

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from pure_nas.quantities import seconds_of
 from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, argument, expand, option, parse_seconds
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, argument, option
 
 
 def experiment(
@@ -17,8 +18,8 @@ def experiment(
     scale: Annotated[str | None, option("experiment.scale")] = None,
     dataset: Annotated[str | None, option("experiment.dataset")] = None,
     seeds: Annotated[int | None, option("experiment.seeds", min=1)] = None,
-    time: Annotated[float | None, option("experiment.time", parser=parse_seconds)] = None,
-    out: Annotated[Path | None, option("experiment.out", callback=expand)] = None,
+    time: Annotated[float | None, option("experiment.time", parser=seconds_of)] = None,
+    out: Annotated[Path | None, option("experiment.out")] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,

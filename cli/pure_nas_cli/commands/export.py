@@ -7,16 +7,16 @@ from typing import Annotated, Literal
 
 from pure_nas_cli.console import stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import argument, expand, option
+from pure_nas_cli.options import argument, option
 
 
 def export(
-    run: Annotated[Path, argument("export.run", callback=expand)],
+    run: Annotated[Path, argument("export.run")],
     trial: Annotated[str | None, option("export.trial")] = None,
     origin: Annotated[Literal["auto", "search", "retrain"], option("export.origin", "--from")] = "auto",
     seed: Annotated[int | None, option("export.seed")] = None,
     kind: Annotated[Literal["python", "json", "safetensors"], option("export.kind", "--format")] = "python",
-    output: Annotated[Path | None, option("export.output", "--output", "-o", callback=expand)] = None,
+    output: Annotated[Path | None, option("export.output", "--output", "-o")] = None,
     overwrite: Annotated[bool, option("export.overwrite", "--overwrite")] = False,
 ) -> None:
     """Write a trained network so that it works without pure-nas.

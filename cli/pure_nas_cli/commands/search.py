@@ -10,24 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pure_nas.errors import UsageError
-from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
+from pure_nas.quantities import counted, milliseconds_of, seconds_of, show_bytes, show_number, show_seconds, size_of
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
-from pure_nas_cli.options import (
-    DataDir,
-    DatasetName,
-    Device,
-    ImageSize,
-    Json,
-    Seed,
-    SkipCorrupt,
-    Workers,
-    expand,
-    option,
-    parse_milliseconds,
-    parse_seconds,
-    parse_size,
-)
+from pure_nas_cli.options import DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
@@ -43,17 +29,17 @@ def search(
     dataset: DatasetName,
     space: Annotated[str | None, option("search.space")] = None,
     trials: Annotated[int | None, option("search.trials", min=1)] = None,
-    time: Annotated[float | None, option("search.time", parser=parse_seconds)] = None,
+    time: Annotated[float | None, option("search.time", parser=seconds_of)] = None,
     epochs: Annotated[int | None, option("search.epochs", min=1)] = None,
     objectives: Annotated[str, option("search.objectives")] = "error,flops",
-    max_params: Annotated[int | None, option("search.max_params", parser=parse_size)] = None,
-    max_flops: Annotated[int | None, option("search.max_flops", parser=parse_size)] = None,
-    max_latency: Annotated[float | None, option("search.max_latency", parser=parse_milliseconds)] = None,
+    max_params: Annotated[int | None, option("search.max_params", parser=size_of)] = None,
+    max_flops: Annotated[int | None, option("search.max_flops", parser=size_of)] = None,
+    max_latency: Annotated[float | None, option("search.max_latency", parser=milliseconds_of)] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
     study: Annotated[str | None, option("search.study")] = None,
-    out: Annotated[Path, option("search.out", callback=expand)] = Path("runs"),
+    out: Annotated[Path, option("search.out")] = Path("runs"),
     storage: Annotated[str | None, option("search.storage")] = None,
     sampler: Annotated[Literal["auto", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
     baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,

@@ -10,27 +10,16 @@ import typer
 from pure_nas.quantities import show_number, show_percent, show_seconds
 from pure_nas_cli.console import print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import (
-    ArchitectureName,
-    DataDir,
-    DatasetName,
-    Device,
-    ImageSize,
-    Json,
-    Seed,
-    SkipCorrupt,
-    expand,
-    option,
-)
+from pure_nas_cli.options import Arch, DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, option
 
 
 def train(
-    architecture: ArchitectureName,
+    architecture: Arch,
     dataset: DatasetName,
     epochs: Annotated[int | None, option("train.epochs", min=1)] = None,
     batch_size: Annotated[int | None, option("train.batch_size", min=2)] = None,
     learning_rate: Annotated[float | None, option("train.learning_rate", "--lr", min=1e-6, max=100)] = None,
-    output: Annotated[Path | None, option("train.output", "--output", "-o", callback=expand)] = None,
+    output: Annotated[Path | None, option("train.output", "--output", "-o")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     seed: Seed = 0,
