@@ -102,7 +102,6 @@ class Progress:
         """Nothing: a line for each training is enough."""
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        """Print what came of a training."""
         match record:
             case Restored(before, after):
                 found = "trained again, with the same result"
@@ -311,7 +310,6 @@ def _state(record: TrialRecord) -> str:
 
 
 def _measured(record: TrialRecord) -> dict[str, str]:
-    """What was measured of a complete trial."""
     if record.state != "complete":
         return {}
     shares = {name: show_percent(record.metrics[name]) for name in ("error", _NOISE) if name in record.metrics}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 
-from pure_nas.findings.findings import document, findings_of
+from pure_nas.findings.findings import Findings, document, findings_of
 from pure_nas.findings.results import load_experiment_results
+from pure_nas.report import write_report
 from pure_nas.report.data import ReportData
 from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables
@@ -20,8 +19,10 @@ from pure_nas_cli.terminal_table import print_table, print_tables
 
 
 @contextmanager
-def report_written_after(write: Callable[[], Sequence[Path]], *, every_path: bool = False) -> Iterator[None]:
-    """Write the report once what is printed meanwhile is out, because that takes longer and may fail.
+def report_written_after(
+    run: RunDirectory, found: ReportData | Findings, *, every_path: bool = False
+) -> Iterator[None]:
+    """Write the report of what was found once what is printed meanwhile is out, because that takes longer and may fail.
 
     Whoever reads what is printed may leave early (| head -1): the report is written all the same. Where the page is,
     or with `every_path` each of its files, is then told on standard error.
@@ -29,7 +30,7 @@ def report_written_after(write: Callable[[], Sequence[Path]], *, every_path: boo
     try:
         yield
     finally:
-        written = write()
+        written = write_report(run, found) if isinstance(found, ReportData) else write_experiment_report(run, found)
     for path in written:
         if every_path:
             stderr.print(str(path), soft_wrap=True)
@@ -40,7 +41,7 @@ def report_written_after(write: Callable[[], Sequence[Path]], *, every_path: boo
 def show_findings(run: RunDirectory, *, as_json: bool, every_path: bool = False) -> None:
     """Print what an experiment has found, and write its report."""
     findings = findings_of(load_experiment_results(run))
-    with report_written_after(partial(write_experiment_report, run, findings), every_path=every_path):
+    with report_written_after(run, findings, every_path=every_path):
         if as_json:
             print_json(document(findings))
         else:

@@ -99,7 +99,6 @@ class TrialDirectory:
         self.write_result({**result, "digests": {**digests, self.ended.name: own}})
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.ended, json.dumps(result, indent=2) + "\n")
         if not self.checkpoint.is_dir():  # A folder in its place is not ours.
             self.checkpoint.unlink(missing_ok=True)
@@ -124,7 +123,6 @@ class TrialDirectory:
         return (self.result() or {}).get("state") == "complete"
 
     def _change(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-        """What was changed after the trial had ended; empty for nothing."""
         others = {name: digest for name, digest in digests.items() if name != self.ended.name}
         if digest_of_document({**result, "digests": others}) != digests.get(self.ended.name):
             return f"{self.ended} was changed after the trial had ended."
@@ -141,7 +139,6 @@ class TrialDirectory:
         return ""
 
     def number_in(self, result: Mapping[str, Any], table: str, key: str) -> float:
-        """A number of a result that must have it."""
         found = (result.get(table) or {}).get(key)
         if found is None:
             missing = table if result.get(table) is None else f"{table}.{key}"
@@ -160,7 +157,6 @@ class TrialDirectory:
         return self.weights.is_file() and kept in (None, digest_of(bytes_of(self.weights)))
 
     def curve(self) -> list[dict[str, Any]]:
-        """One record an epoch, from the first."""
         hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
         records = read_json_lines(self.metrics, Epoch, hint=hint)
         for place, epoch in enumerate((record["epoch"] for record in records), start=1):
@@ -182,7 +178,6 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """The run at `path`, which must exist."""
         run, hint = cls(path), "Name a folder that a search has written."
         if run.exists:
             return run
@@ -216,7 +211,6 @@ class RunDirectory:
         return sorted(weights.parent for weights in (self.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """Record every setting of the run, resolved. Values that are None are left out."""
         write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
 
     def settings(self) -> dict[str, Any]:
@@ -233,7 +227,6 @@ class RunDirectory:
         return settings
 
     def of_another_version(self, settings: Mapping[str, Any]) -> RunError:
-        """What is wrong with settings that another version has written."""
         return RunError(
             f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
         )

@@ -27,6 +27,10 @@ COST_TOLERANCE = 0.01
 worst value) and their costs by at most the second (relative)."""
 
 
+_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of")
+"""What a `TrialRecord` has of result.json as it is there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """One finished trial."""
@@ -236,14 +240,8 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
         number=trial.number,
         state=state,
         candidate=trial.candidate(),
-        baseline=result.get("baseline", ""),
         objectives=tuple(trial.number_in(result, "objectives", name) for name in names),
-        metrics=result.get("metrics") or {},
-        cost=result.get("cost") or {},
-        constraints=result.get("constraints") or {},
-        seconds=result.get("seconds", 0.0),
-        reason=result.get("reason", ""),
-        replay_of=result.get("replay_of"),
+        **{name: result[name] for name in _KEPT if result.get(name) is not None},
         weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
         curve=tuple(trial.curve()),
     )

@@ -51,7 +51,6 @@ class Trained:
         return [load_trained(path, self.architecture, name=self.called).eval() for path in self.weights]
 
     def load(self) -> Network:
-        """The network, or that of the first seed."""
         return self.load_all()[0]
 
 
@@ -86,7 +85,6 @@ def find_trained(text: str) -> Trained:
 
 
 def _way_to_weights(text: str, folder: Path) -> str:
-    """What to name in place of a folder that has no weights."""
     if is_training(folder):
         return "Its training has not ended or diverged: give the command that began it again, and it goes on."
     run = RunDirectory(folder)

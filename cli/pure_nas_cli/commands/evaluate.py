@@ -31,6 +31,14 @@ DOCUMENT_FILE = "evaluation.json"
 _ALONE = ("all", "none")
 """What --noise takes in addition to kinds of noise, but not in one list with them."""
 _SECONDS_BETWEEN_LINES = 30.0
+_refused = partial(typer.BadParameter, param_hint="--noise")
+
+
+def _sizes_of(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ValueError(f'"{text}" is no list of sizes such as 256,288,320')
+    return tuple(map(int, parts))
 
 
 def evaluate(
@@ -43,7 +51,7 @@ def evaluate(
     noise: Annotated[list[str] | None, option("evaluate.noise")] = None,
     invariance: Annotated[bool, option("evaluate.invariance", "--invariance")] = False,
     views: Annotated[Literal["whole", "flip", "five-crop", "ten-crop"], option("evaluate.views")] = "whole",
-    scales: Annotated[str | None, option("evaluate.scales")] = None,
+    scales: Annotated[Any, option("evaluate.scales", parser=_sizes_of)] = (),
     out: Annotated[Path | None, option("evaluate.out")] = None,
     overwrite: Annotated[bool, option("evaluate.overwrite", "--overwrite")] = False,
     device: Device = "auto",
@@ -69,7 +77,7 @@ def evaluate(
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
     )
-    noises, shown, on = _noises(noise or ["all"]), Views(views, _scales(scales)), resolve_device(device)
+    noises, shown, on = _noises(noise or ["all"]), Views(views, scales), resolve_device(device)
     if out is not None:
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
@@ -132,17 +140,6 @@ def _level(text: str, whole: str) -> float:
         return float(text)
     except ValueError as error:
         raise _refused(f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1') from error
-
-
-def _refused(why: str) -> typer.BadParameter:
-    return typer.BadParameter(why, param_hint="--noise")
-
-
-def _scales(text: str | None) -> tuple[int, ...]:
-    parts = text.split(",") if text is not None else []
-    if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
-        raise typer.BadParameter(f'"{text}" is no list of sizes such as 256,288,320', param_hint="--scales")
-    return tuple(int(part) for part in parts)
 
 
 def _require_free(out: Path, *, overwrite: bool) -> None:

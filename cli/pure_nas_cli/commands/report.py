@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from pure_nas.quantities import counted
 from pure_nas_cli.console import warn
 from pure_nas_cli.interrupts import loading
@@ -17,7 +15,6 @@ def report(run: Run, as_json: Json = False) -> None:
     """
     with loading():
         from pure_nas.plans.search.lost_weights import have_lost_weights
-        from pure_nas.report import write_report
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
@@ -39,5 +36,5 @@ def report(run: Run, as_json: Json = False) -> None:
         again = "the search command of the run trains them again"
         warn(f"{weights_of(lost)} are missing or damaged: {again}.", soft_wrap=True)
     data = report_data(opened, results)
-    with report_written_after(partial(write_report, opened, data), every_path=True):
+    with report_written_after(opened, data, every_path=True):
         print_front(data, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from pure_nas_cli.console import print_json, stderr, stdout
@@ -30,7 +29,6 @@ def retrain(
     with loading():
         from pure_nas.analysis.statistics import ONE_SEED
         from pure_nas.plans.retrain import Retrain, select_trials
-        from pure_nas.report import write_report
         from pure_nas.report.data import report_data
         from pure_nas.report.retraining import retrained_table
         from pure_nas.run.directory import RunDirectory
@@ -56,7 +54,7 @@ def retrain(
         with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
             found = retraining.go(progress)
         data = report_data(opened, results)
-        with report_written_after(partial(write_report, opened, data)):
+        with report_written_after(opened, data):
             if as_json:
                 print_json(found.document())
             else:

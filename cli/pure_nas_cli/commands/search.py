@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -91,7 +90,6 @@ def search(
 
 
 def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
-    """Say what a search would cost."""
     if not as_json:
         _show_plan(prepared, prepared.sampler)
     trials, found = prepared.settings.trials, prepared.dataset
@@ -131,7 +129,6 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         import optuna
 
         from pure_nas.plans.search.session import opened
-        from pure_nas.report import write_report
         from pure_nas.report.data import report_data
         from pure_nas_cli.progress import Progress, TrialTable
         from pure_nas_cli.results import print_front, print_next_steps, report_written_after, weights_of
@@ -165,7 +162,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if search.driver.images_per_second:
             stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")
         data = report_data(search.driver.run)
-        with report_written_after(partial(write_report, search.driver.run, data)):
+        with report_written_after(search.driver.run, data):
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
