@@ -18,7 +18,7 @@ def report(run: Run, as_json: Json = False) -> None:
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
-        from pure_nas_cli.results import print_front, report_written_after, show_findings, weights_of
+        from pure_nas_cli.results import print_front, report_after, show_findings, weights_of
 
     opened = RunDirectory.open(run)
     if user := opened.user():
@@ -36,5 +36,5 @@ def report(run: Run, as_json: Json = False) -> None:
         again = "the search command of the run trains them again"
         warn(f"{weights_of(lost)} are missing or damaged: {again}.", soft_wrap=True)
     data = report_data(opened, results)
-    with report_written_after(opened, data, every_path=True):
+    with report_after(opened, data, every_path=True):
         print_front(data, as_json=as_json)

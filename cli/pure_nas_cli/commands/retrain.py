@@ -34,7 +34,7 @@ def retrain(
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
         from pure_nas_cli.progress import ListProgress
-        from pure_nas_cli.results import print_next_steps, report_written_after
+        from pure_nas_cli.results import print_next_steps, report_after
         from pure_nas_cli.terminal_table import print_table
 
     opened = RunDirectory.open(run)
@@ -54,7 +54,7 @@ def retrain(
         with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
             found = retraining.go(progress)
         data = report_data(opened, results)
-        with report_written_after(opened, data):
+        with report_after(opened, data):
             if as_json:
                 print_json(found.document())
             else:

@@ -131,7 +131,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
         from pure_nas_cli.progress import Progress, TrialTable
-        from pure_nas_cli.results import print_front, print_next_steps, report_written_after, weights_of
+        from pure_nas_cli.results import print_front, print_next_steps, report_after, weights_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = prepared.settings
@@ -162,7 +162,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if search.driver.images_per_second:
             stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")
         data = report_data(search.driver.run)
-        with report_written_after(search.driver.run, data):
+        with report_after(search.driver.run, data):
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
