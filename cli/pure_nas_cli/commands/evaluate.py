@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.errors import RunError, nearest
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pure_nas.evaluation import Evaluation, Noise
     from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
-    from pure_nas.run.images import Split, WantedImages
+    from pure_nas.run.images import Split
     from pure_nas.run.trained import Trained
 
 DOCUMENT_FILE = "evaluation.json"
@@ -72,7 +72,7 @@ def evaluate(
         from pure_nas.devices import resolve_device
         from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network, pooled
         from pure_nas.run.images import WantedImages
-        from pure_nas.run.trained import images_for
+        from pure_nas.run.trained import images_for, load_networks
 
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
@@ -81,7 +81,7 @@ def evaluate(
     if out is not None:
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
-    networks, seeds, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
+    networks, seeds, loaded = load_networks(names, wanted, weights=weights, conv_twin=conv_twin)
     how = partial(
         evaluate_network,
         device=on,
@@ -150,27 +150,6 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
         raise RunError(
             f"{out / DOCUMENT_FILE} exists; it is left alone.", hint="Choose another --out, or replace it: --overwrite."
         )
-
-
-def _networks_and_images(
-    names: Sequence[str], weights: Path | None, wanted: WantedImages, *, conv_twin: bool
-) -> tuple[list[Trained], list[list[Network]], Dataset]:
-    """What `names` mean, the first of them an architecture where `weights` are given, loaded, and the images to use."""
-    from pure_nas.run.images import RunImages
-    from pure_nas.run.trained import find_all_trained, find_with_conv_twins, require_file, with_weights
-
-    if weights is None:
-        first = find_with_conv_twins(names[0]) if conv_twin else []
-        networks = [*first, *find_all_trained(names[1:] if first else names)]
-        seeds = [each.load_all() for each in networks]  # before images are loaded, which may take long
-        return networks, seeds, wanted.load(networks[0].name, networks[0].images, networks[0].architecture.image_size)
-    if conv_twin:
-        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
-    require_file(weights)
-    others = find_all_trained(names[1:])
-    dataset = wanted.load(str(weights), RunImages.of_weights(weights))
-    networks = [with_weights(names[0], weights, dataset), *others]
-    return networks, [each.load_all() for each in networks], dataset
 
 
 def _evaluate(name: str, network: Network, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:
