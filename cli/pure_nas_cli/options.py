@@ -12,7 +12,7 @@ import typer
 
 from pure_nas.paths import expanded
 
-_HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
 _PATHS = ("DIR", "FILE", "RUN", "RUN|FOLDER")
 """Metavars of paths."""
 
@@ -26,7 +26,7 @@ def option(
 ) -> Any:
     """An option that help.toml describes under such a key as "search.time"; what its parser raises is explained."""
     command, _, name = key.partition(".")
-    panel, metavar, text = _HELP[command][name]
+    panel, metavar, text = HELP[command][name]
     if metavar in _PATHS:
         rules["callback"] = _expand
     if parser is not None:

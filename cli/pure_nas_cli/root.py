@@ -17,6 +17,7 @@ from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.process_state import claim_process
 from pure_nas_cli.console import print_anything, stderr, stdout
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
+from pure_nas_cli.options import HELP
 
 _PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS)
 """What is wrong with a path, not with the program."""
@@ -72,7 +73,7 @@ app = typer.Typer(
 NAMES = ("search", "report", "export", "retrain", "experiment", "evaluate", "train", "describe", "spaces", "datasets")
 """Of the commands, in the order of the help; each is the function of its module."""
 for name in NAMES:
-    app.command()(getattr(import_module(f"pure_nas_cli.commands.{name}"), name))
+    app.command(help=HELP[name]["help"])(getattr(import_module(f"pure_nas_cli.commands.{name}"), name))
 
 
 class _Notices(logging.Handler):

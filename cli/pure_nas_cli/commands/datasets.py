@@ -23,10 +23,6 @@ def datasets(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List the datasets and where each is looked for, or show one: its files, its classes, its licence.
-
-    Example: [bold]pure-nas datasets galaxy10 --data-dir /data[/bold]
-    """
     from pure_nas.data import default_data_dir, describe_datasets
 
     root = data_dir or default_data_dir()

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 
 def describe(architecture: Arch, as_json: Json = False) -> None:
-    """Show every layer of a network: its unit, shape, parameters and flops.
-
-    Example: [bold]pure-nas describe pure20[/bold]
-    """
     from pure_nas.cost.layers import cost_of, layer_costs
     from pure_nas.run.results import find_architecture
 

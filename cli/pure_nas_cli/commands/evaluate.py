@@ -61,12 +61,6 @@ def evaluate(
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
 ) -> None:
-    """Evaluate a trained network: classes, confusions, calibration, noise.
-
-    Uses the test images unless --split says otherwise. A score used for choosing is no longer an unbiased estimate.
-
-    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out evaluated[/bold]
-    """
     with loading():
         say_loading()
         from pure_nas.devices import resolve_device

@@ -29,12 +29,6 @@ def experiment(
     dry_run: Annotated[bool, option("experiment.dry_run", "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a grid of networks, recipes and seeds that answers a question, and compare them.
-
-    Stop it at any time; the same command resumes it.
-
-    Example: [bold]pure-nas experiment depth-cifar10 --scale smoke[/bold]
-    """
     if name is None or list_all:
         from pure_nas_cli.experiments import list_experiments
 

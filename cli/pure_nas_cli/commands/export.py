@@ -19,10 +19,6 @@ def export(
     output: Annotated[Path | None, option("export.output", "--output", "-o")] = None,
     overwrite: Annotated[bool, option("export.overwrite", "--overwrite")] = False,
 ) -> None:
-    """Write a trained network so that it works without pure-nas.
-
-    Example: [bold]pure-nas export runs/digits --trial best -o my_network[/bold]
-    """
     with loading():
         from pure_nas.export import export_trained
         from pure_nas.run.chosen import choose_trained

@@ -9,10 +9,6 @@ from pure_nas_cli.options import Json, Run
 
 
 def report(run: Run, as_json: Json = False) -> None:
-    """Show the front of a run, or what an experiment found, and write report.html, figures and tables.
-
-    Example: [bold]pure-nas report runs/digits[/bold]
-    """
     with loading():
         from pure_nas.plans.search.lost_weights import have_lost_weights
         from pure_nas.report.data import report_data

@@ -20,12 +20,6 @@ def retrain(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Train networks from scratch on train + validation and evaluate them once on the test split.
-
-    Their all-conv and all-product twins are trained too. No search reads the test split.
-
-    Example: [bold]pure-nas retrain runs/digits --seeds 3[/bold]
-    """
     with loading():
         from pure_nas.analysis.statistics import ONE_SEED
         from pure_nas.plans.retrain import Retrain, select_trials

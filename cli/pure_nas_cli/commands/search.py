@@ -49,12 +49,6 @@ def search(
     dry_run: Annotated[bool, option("search.dry_run", "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
-    """Search for the networks with the best accuracy for their cost.
-
-    Stop it at any time; the same command resumes it. --trials and --time are totals for the study.
-
-    Example: [bold]pure-nas search --dataset cifar10 --max-params 300k --time 2h[/bold]
-    """
     with loading():
         from pure_nas.space.catalogue import default_space_for, load_space
 

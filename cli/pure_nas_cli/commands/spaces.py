@@ -14,10 +14,6 @@ def spaces(
     name: Annotated[str | None, argument("spaces.name")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the search spaces, or show one: its file, to copy and edit, and how many architectures it holds.
-
-    Example: [bold]pure-nas spaces digits > my_space.toml[/bold]
-    """
     from pure_nas.space.catalogue import SPACES, load_space
 
     if name is not None:

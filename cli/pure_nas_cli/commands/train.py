@@ -27,13 +27,6 @@ def train(
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
 ) -> None:
-    """Train one network and score it on the validation split.
-
-    Networks given by name or file take the recipe usual for their units; a trial keeps its own. The same command
-    again goes on where it stopped.
-
-    Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
-    """
     with loading():
         from pure_nas.run.results import find_architecture
 
