@@ -51,7 +51,7 @@ def evaluate(
     noise: Annotated[list[str] | None, option("evaluate.noise")] = None,
     invariance: Annotated[bool, option("evaluate.invariance", "--invariance")] = False,
     views: Annotated[Literal["whole", "flip", "five-crop", "ten-crop"], option("evaluate.views")] = "whole",
-    scales: Annotated[Any, option("evaluate.scales", parser=_sizes_of)] = (),
+    scales: Annotated[Any, option("evaluate.scales", parser=_sizes_of)] = None,
     out: Annotated[Path | None, option("evaluate.out")] = None,
     overwrite: Annotated[bool, option("evaluate.overwrite", "--overwrite")] = False,
     device: Device = "auto",
@@ -71,7 +71,7 @@ def evaluate(
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
     )
-    noises, shown, on = _noises(noise or ["all"]), Views(views, scales), resolve_device(device)
+    noises, shown, on = _noises(noise or ["all"]), Views(views, scales or ()), resolve_device(device)
     if out is not None:
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
