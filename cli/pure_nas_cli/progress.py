@@ -28,7 +28,7 @@ from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import is_live, stderr, tell
 from pure_nas_cli.terminal_table import bare_table, placement
 
-_MOST_CLASSES = 12
+_MOST_CLASSES = 12  # that are all listed, in so many characters
 _MOST_CHARACTERS = 100
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
@@ -198,8 +198,9 @@ class ListProgress(Progress):
         super().ended(record)
 
     def _draw(self) -> Table:
-        part = sum(done / epochs for done, epochs in self._epochs.values())
-        running = ", ".join(f"{name} {done}/{epochs}" for name, (done, epochs) in self._epochs.items())
+        now = list(self._epochs.items())  # at once: it is drawn by a thread of its own
+        part = sum(done / epochs for _, (done, epochs) in now)
+        running = ", ".join(f"{name} {done}/{epochs}" for name, (done, epochs) in now)
         left = self._time_left(self._total - self._done - part)
         line, completed = Table.grid(padding=(0, 1)), self._done + part
         line.add_row(
@@ -234,7 +235,6 @@ class TrialTable(Progress):
         row.epoch, row.error = metrics.epoch, metrics.validation_error
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        """Move the trial to the finished ones; say above the table what became of lost weights."""
         match record:
             case TrialRecord():
                 self._running.pop(record.number, None)
@@ -282,11 +282,11 @@ class TrialTable(Progress):
             cells |= {"trial": f"{star}{job.number}", "state": state, **measured, "time": spent}
             table.add_row(*(cells.get(name, "") for name in columns), style=style)
 
-        for record in self._recent:
+        for record in list(self._recent):
             style = "bold" if record.number in front else "dim" if record.state != "complete" else ""
             add(record, _state(record), record.seconds, _measured(record), style)
         table.add_section()
-        for row in self._running.values():
+        for row in list(self._running.values()):
             recipe, cost = row.job.candidate.recipe, cost_of(row.job.candidate.architecture)
             measured = {"flops": show_number(cost.flops), "params": show_number(cost.params)}
             if row.error is not None:

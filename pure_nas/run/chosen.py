@@ -27,19 +27,10 @@ Origin = Literal["auto", "search", "retrain"]
 def choose_trained(
     path: Path, which: str | None = None, *, origin: Origin = "auto", seed: int | None = None
 ) -> Trained:
-    """The network of a trial, or that in the folder of one training, described for an export.
+    """The network of a trial, the best if left out, or that in the folder of one training, described for an export.
 
-    Of several retrainings of a trial, those of the most epochs. Test scores never decide which weights are taken.
-
-    Args:
-        path: the folder of a search, or of one training.
-        which: of a search: "best" (default), "knee", "smallest" or a trial's number.
-        origin: of a search: whose weights.
-        seed: of the retrained weights (default: the one whose last training loss is nearest to the mean of all).
-
-    Raises:
-        RunError: there is no such run or training, or it is damaged or not complete.
-        UsageError: there is no such trial, it was not retrained as asked for, or the folder has no trials.
+    Of several retrainings of a trial, those of the most epochs, and of their seeds, unless one is named, that whose last
+    training loss is nearest to the mean of all. Test scores never decide which weights are taken.
     """
     if not RunDirectory(path).exists and is_training(path):
         if which is not None or seed is not None or origin != "auto":
@@ -78,9 +69,9 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
             f"Trial {record.number} was not retrained.",
             hint=f"Retrain it: {command}; or take the weights of the search: --from search.",
         )
-    diverged = row is not None and origin != "search"
-    notes = [f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed."] if row and diverged else []
-    return of_search(run, record, *notes)
+    if row and origin != "search":
+        return of_search(run, record, f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed.")
+    return of_search(run, record)
 
 
 def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int | None) -> Trained:

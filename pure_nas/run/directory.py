@@ -105,12 +105,8 @@ class TrialDirectory:
         self.attempt.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
-        """How the trial ended; None while it has not.
-
-        Raises:
-            RunError: the file is damaged, or it or another file of the trial was changed since, as far as its digests
-                tell: those of older versions have none.
-        """
+        """How the trial ended; None while it has not. That a file of it was changed since is a `RunError`, as far as
+        digests tell: results of older versions have none."""
         if not self.ended.exists():
             return None
         result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
@@ -250,11 +246,7 @@ class RunDirectory:
 
     @contextmanager
     def locked(self, *, instead: str = "--study") -> Iterator[None]:
-        """Hold the run, so that a second process leaves it alone. The system lets go of the lock of a dead process.
-
-        Args:
-            instead: the option that chooses another run.
-        """
+        """Hold the run, so that a second process leaves it alone; `instead` is the option that chooses another run."""
         owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
