@@ -29,8 +29,8 @@ def choose_trained(
 ) -> Trained:
     """The network of a trial, the best if left out, or that in the folder of one training, described for an export.
 
-    Of several retrainings of a trial, those of the most epochs, and of their seeds, unless one is named, that whose last
-    training loss is nearest to the mean of all. Test scores never decide which weights are taken.
+    Of several retrainings of a trial, those of the most epochs, and of their seeds, unless one is named, that whose
+    last training loss is nearest to the mean of all. Test scores never decide which weights are taken.
     """
     if not RunDirectory(path).exists and is_training(path):
         if which is not None or seed is not None or origin != "auto":
