@@ -98,16 +98,15 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
         )
     chosen = _nearest_to_mean(complete, row.epochs) if seed is None else seed
     folder = complete[chosen]
-    found = trained_at(folder.weights)
     diverged = f" ({row.diverged} diverged)" if row.diverged else ""
     why = ", the one whose last training loss is nearest to the mean" if seed is None and len(complete) > 1 else ""
     return replace(
-        found,
+        trained_at(folder.weights),
         title=f"{title_of(run, record)}, retrained",
         notes=(
             f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; {counted(row.epochs, 'epoch')} on "
             "the training and validation images.",
-            _accuracy_note("test", folder, row.test_accuracy, found),
+            _accuracy_note("test", folder, row.test_accuracy, RunImages.of_run(run).name),
         ),
         directory=run.path / "export" / f"{record.number:04d}-seed{chosen}",
         way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and give the "
@@ -181,11 +180,10 @@ def _of_training(folder: Path) -> Trained:
         split = "test" if settings.get("split") == "test" else "validation"
     seeds = (TrialDirectory(each, 0) for each in sorted(training.path.parent.glob(f"{glob.escape(label)}-seed*")))
     accuracies = [_accuracy(each) for each in seeds if each.is_complete]
-    found = trained_at(training.weights)
     return replace(
-        found,
+        trained_at(training.weights),
         title=title,
-        notes=(f"Trained with seed {seed} for {epochs}.", _accuracy_note(split, training, accuracies, found)),
+        notes=(f"Trained with seed {seed} for {epochs}.", _accuracy_note(split, training, accuracies, images.name)),
         directory=run.path / "export" / name,
         way_out=f"Remove {training.path} and give the command that trained it again.",
     )
@@ -195,11 +193,9 @@ def _accuracy(training: TrialDirectory) -> float:
     return training.number_in(training.result() or {}, "metrics", "accuracy")
 
 
-def _accuracy_note(split: str, training: TrialDirectory, seeds: Sequence[float], trained: Trained) -> str:
+def _accuracy_note(split: str, training: TrialDirectory, seeds: Sequence[float], dataset: str) -> str:
     """The accuracy of the weights, and the mean of all seeds where there are several."""
-    text = (
-        f"{split.capitalize()} accuracy {100 * _accuracy(training):.2f} % on {trained.images and trained.images.name}"
-    )
+    text = f"{split.capitalize()} accuracy {100 * _accuracy(training):.2f} % on {dataset}"
     if len(seeds) < 2:
         return f"{text}, a single run."
     text += f"; mean of {len(seeds)} seeds {100 * statistics.fmean(seeds):.2f} %"
