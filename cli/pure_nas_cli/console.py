@@ -106,7 +106,6 @@ def is_live(console: Console) -> bool:
 
 
 def tell(subject: str, text: str) -> None:
-    """Say something about a subject."""
     stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
 
 

@@ -17,7 +17,6 @@ from pure_nas_cli.console import print_json, stdout
 
 
 def list_experiments(names: Sequence[str] | None, *, as_json: bool) -> None:
-    """Print every experiment that ships, or those named."""
     found = {name: find_experiment(name).file for name in names or EXPERIMENTS.places}
     if as_json:
         print_json(

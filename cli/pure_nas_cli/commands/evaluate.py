@@ -137,7 +137,6 @@ def _level(text: str, whole: str) -> float:
 
 
 def _require_free(out: Path, *, overwrite: bool) -> None:
-    """Check, before anything is computed, that nothing is in the way."""
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file, not a folder.", hint="Choose another --out.")
     if (out / DOCUMENT_FILE).exists() and not overwrite:
