@@ -249,14 +249,10 @@ def find_architecture(text: str) -> Architecture:
         return trial.architecture
     if text.endswith(".json"):
         return Architecture.load(Path(text))
-    try:
-        return Architecture.named(text)
-    except UsageError as error:
-        if "/" in text:
-            raise UsageError(
-                f'There is no architecture "{text}".', hint="Name a .json file, or a trial of a run as RUN:TRIAL."
-            ) from error
-        raise
+    if "/" in text:  # no unit's name has one
+        hint = "Name a .json file, or a trial of a run as RUN:TRIAL."
+        raise UsageError(f'There is no architecture "{text}".', hint=hint)
+    return Architecture.named(text)
 
 
 def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rich.table import Column, Table
@@ -11,8 +12,6 @@ from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json, argument
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pure_nas.data import DatasetInfo
 
 _MOST_LABELS = 100
