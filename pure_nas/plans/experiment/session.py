@@ -12,10 +12,12 @@ from typing import Any, Self
 
 from pydantic_core import to_jsonable_python
 
-from pure_nas.data import dataset_names, load_dataset
+from pure_nas.data import ImageSource, dataset_names
 from pure_nas.devices import resolve_device
 from pure_nas.errors import UsageError
-from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
+from pure_nas.evaluation.noise import Noise, usual_noises
+from pure_nas.evaluation.quality import USUAL_FACTORS
+from pure_nas.evaluation.views import Views
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.driver import Budget, Driver
@@ -173,8 +175,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     """Load the images and resolve the grid for them; nothing is written to the run. The time runs from here on."""
     budget = Budget(settings.time_seconds, breaks_off=True)
     device, scale, file = resolve_device(settings.device), settings.scale, settings.file
-    load = partial(
-        load_dataset,
+    load = ImageSource(
         settings.dataset_name,
         data_dir=settings.data_dir,
         image_size=scale.image_size,
@@ -183,8 +184,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         skip_corrupt=settings.skip_corrupt,
     )
     dataset = load()
-    images = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
-    grid = Grid.of(file, scale, images, settings.seeds)
+    grid = Grid.of(file, scale, dataset.shape, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = len(dataset.test() if file.split == "test" else dataset.validation)
     outside_test = dataset.train_and_validation()
