@@ -16,7 +16,7 @@ from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
 from pure_nas.plans.experiment.session import Experiment, Prepared, opened, prepare
 from pure_nas.plans.experiment.settings import ExperimentSettings
 from pure_nas.quantities import counted, show_seconds
-from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.resources import WorkerPlan

@@ -43,8 +43,8 @@ def print_front(data: ReportData, *, as_json: bool) -> None:
 
 def print_next_steps(data: ReportData) -> None:
     """Print the commands that go on from the front."""
-    for index, step in enumerate(data.next_steps):
-        stderr.print(f"{'      ' if index else 'next: '}{step.command}", soft_wrap=True)
+    for index, (_, command) in enumerate(data.next_steps):
+        stderr.print(f"{'      ' if index else 'next: '}{command}", soft_wrap=True)
 
 
 def weights_of(trials: Sequence[TrialRecord]) -> str:
