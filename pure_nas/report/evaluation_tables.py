@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pure_nas.evaluation import Evaluation, NoiseKind, Quality
-from pure_nas.evaluation.noise import LEVEL_NAMES
-from pure_nas.evaluation.quality import BINS
+from pure_nas.evaluation.evaluation import Evaluation
+from pure_nas.evaluation.noise import LEVEL_NAMES, NoiseKind
+from pure_nas.evaluation.quality import BINS, Quality
 from pure_nas.report.notes import notes
 from pure_nas.report.table import NETWORK, Cell, Column, Row, Table, interval_text, number, share
 

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.findings.findings import FEW_SEEDS
-from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds
+from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds, some_of
 from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE
 
 TAGS = {
@@ -20,7 +20,7 @@ TAGS = {
 PLAIN_TEXT = Environment(
     loader=PackageLoader("pure_nas.report"), undefined=StrictUndefined, lstrip_blocks=True, autoescape=False
 )
-_FUNCTIONS = (cost_label, counted, show_bytes, show_cost, show_percent, show_seconds)
+_FUNCTIONS = (cost_label, counted, show_bytes, show_cost, show_percent, show_seconds, some_of)
 PLAIN_TEXT.globals |= {
     **{function.__name__: function for function in _FUNCTIONS},
     "cost_tolerance": COST_TOLERANCE,
