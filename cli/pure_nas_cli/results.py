@@ -7,9 +7,8 @@ from contextlib import contextmanager
 
 from pure_nas.findings.findings import Findings, document, findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.report import write_report
+from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import ReportData
-from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.search_tables import front_document, front_table
 from pure_nas.run.directory import RunDirectory
@@ -55,8 +54,8 @@ def print_front(data: ReportData, *, as_json: bool) -> None:
 
 
 def print_next_steps(data: ReportData) -> None:
-    for index, step in enumerate(data.next_steps):
-        stderr.print(f"{'      ' if index else 'next: '}{step.command}", soft_wrap=True)
+    for index, (_, command) in enumerate(data.next_steps):
+        stderr.print(f"{'      ' if index else 'next: '}{command}", soft_wrap=True)
 
 
 def weights_of(trials: Sequence[TrialRecord]) -> str:

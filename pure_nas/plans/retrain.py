@@ -76,7 +76,7 @@ class Retrain:
         if seeds < 1:
             raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
         check_workers(workers)
-        self._earlier = load_retraining(run) or Retraining()
+        self._earlier = load_retraining(run)
         images = RunImages.of_run(run)
         load = images.loader(dataset, data_dir=data_dir)
         found = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")

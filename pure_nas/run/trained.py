@@ -19,7 +19,7 @@ from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
 from pure_nas.run.results import TrialRecord, find_architecture, fitted_to, load_results
-from pure_nas.run.retrained import Retraining, Row, load_retraining, retrained_folder
+from pure_nas.run.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run.weights import architecture_of, load_trained
 from pure_nas.space.architecture import Architecture
 
@@ -166,7 +166,7 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
 
 def retrained_row(run: RunDirectory, record: TrialRecord, seed: int | None = None) -> Row | None:
     """How a trial did when it was retrained; see `Retraining.row_of`."""
-    return (load_retraining(run) or Retraining()).row_of(record.candidate, seed)
+    return load_retraining(run).row_of(record.candidate, seed)
 
 
 def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
@@ -201,7 +201,7 @@ def _with_conv_twins(text: str) -> list[Trained]:
             hint="Name what to compare with by --against.",
         )
     trial = load_results(run).select(which).number
-    rows = [row for row in (load_retraining(run) or Retraining()).rows if row.trial == trial]
+    rows = [row for row in load_retraining(run).rows if row.trial == trial]
     if not rows:
         raise UsageError(
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",

@@ -186,9 +186,11 @@ def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, E
 
 def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:
     """Print every table that there is something for, and what is missing and why."""
-    from pure_nas.report.evaluation_tables import evaluation_tables, faults_of
+    from pure_nas.report.evaluation_tables import evaluation_tables
+    from pure_nas.report.notes import notes
     from pure_nas_cli.terminal_table import print_tables
 
     print_tables(stdout, evaluation_tables(evaluated, subject))
-    for fault in faults_of(evaluated):
-        stdout.print(fault, style="yellow")
+    for name, evaluation in evaluated:
+        for fault in notes("faults", name, evaluation.quality):
+            stdout.print(fault, style="yellow")
