@@ -9,7 +9,9 @@ from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, p
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
-from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
+from pure_nas.evaluation.noise import Noise
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import train as training

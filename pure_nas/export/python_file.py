@@ -66,7 +66,7 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
         size=architecture.image_size,
         channels=architecture.in_chans,
         mode={1: "L", 3: "RGB"}.get(architecture.in_chans),
-        classes=[class_source(each, [blocks.ResidualBlock.__name__]) for each in _classes(architecture)],
+        classes=[class_source(each) for each in _classes(architecture)],
         has_conv3x3=any(map(_is_conv3x3, architecture.blocks())),
         stages=[list(stage) for _, stage in groupby(architecture.blocks(), key=lambda block: block.stage)],
         constants={name: [*map(kind, values)] for name, values, kind in named if values is not None},
@@ -117,7 +117,6 @@ def _classes(architecture: Architecture) -> Iterator[type]:
         *([blocks.ProjectionShortcut] if "projection" in shortcuts else []),
         *([blocks.PaddingShortcut] if "padding" in shortcuts else []),
         blocks.ResidualBlock,
-        blocks.BottleneckBlock if architecture.bottleneck else blocks.BasicBlock,
         blocks.Classifier,
     ]
     by_name: dict[str, type] = {}
@@ -132,10 +131,10 @@ def _classes(architecture: Architecture) -> Iterator[type]:
 
 def _block_call(block: Block) -> Call:
     size = f"{block.in_channels}", f"{block.channels}"
-    stride = [] if block.bottleneck or block.stride == 1 else [f"stride={block.stride}"]
+    form = ["bottleneck=True"] if block.bottleneck else []
+    form += [f"stride={block.stride}"] if block.stride != 1 and not block.bottleneck else []
     options = (f"{name}={literal(value)}" for name, value in block.options)
-    name = "BottleneckBlock" if block.bottleneck else "BasicBlock"
-    return Call(name, (*size, _unit_call(block), _shortcut_call(block), *stride, *options))
+    return Call("ResidualBlock", (*size, _unit_call(block), _shortcut_call(block), *form, *options))
 
 
 def _shortcut_call(block: Block) -> Call:

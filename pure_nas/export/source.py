@@ -7,7 +7,7 @@ import inspect
 import symtable
 import textwrap
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pure_nas.errors import PureNasError
@@ -65,9 +65,9 @@ def assigned_tuple(name: str, values: Sequence[object]) -> str:
     return "\n".join([f"{name} = (", *(f"    {literal(value)}," for value in values), ")"])
 
 
-def class_source(of: type, carried: Collection[str] = ()) -> str:
-    """The source of a class, in a file that has the classes `carried` before it."""
-    return _source(of, {of.__name__, *carried, *_IMPORTED})
+def class_source(of: type) -> str:
+    """The source of a class."""
+    return _source(of, {of.__name__, *_IMPORTED})
 
 
 def function_sources(functions: Sequence[Callable[..., Any]]) -> list[str]:

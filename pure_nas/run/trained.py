@@ -12,7 +12,7 @@ from pathlib import Path
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.evaluation import Views
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
@@ -51,12 +51,36 @@ class Trained:
         return [load_trained(path, self.architecture, name=self.called).eval() for path in self.weights]
 
     def load(self) -> Network:
-        """The network, or that of the first seed."""
         return self.load_all()[0]
 
 
-def find_all_trained(texts: Sequence[str]) -> list[Trained]:
-    """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share."""
+def load_networks(
+    names: Sequence[str], wanted: WantedImages, *, weights: Path | None = None, conv_twin: bool = False
+) -> tuple[list[Trained], list[list[Network]], Dataset]:
+    """What `names` mean, the networks of every seed, and the images to evaluate them on.
+
+    Args:
+        weights: of the first name, which is an architecture then: fitted to the images as `pure-nas train` fits it.
+        conv_twin: compare the first, a retrained trial, with its all-conv twins.
+    """
+    if weights is None:
+        first = _with_conv_twins(names[0]) if conv_twin else []
+        networks = [*first, *_find_all(names[1:] if first else names)]
+        loaded = [each.load_all() for each in networks]  # before images are loaded, which may take long
+        return networks, loaded, wanted.load(networks[0].name, networks[0].images, networks[0].architecture.image_size)
+    if conv_twin:
+        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
+    _require_file(weights)
+    others = _find_all(names[1:])
+    dataset = wanted.load(str(weights), RunImages.of_weights(weights))
+    fitted = fitted_to(find_architecture(names[0]), dataset)
+    images = RunImages.of_weights(weights, fitted.image_size)
+    own = Trained(name=names[0], weights=(weights,), architecture=fitted, called=names[0], images=images)
+    return [own, *others], [each.load_all() for each in (own, *others)], dataset
+
+
+def _find_all(texts: Sequence[str]) -> list[Trained]:
+    """Each as `find_trained` has it; their names lack the folders that all share."""
     found = [find_trained(text) for text in texts]
     names = [os.path.abspath(each.name) for each in found]
     shared = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ""
@@ -86,7 +110,6 @@ def find_trained(text: str) -> Trained:
 
 
 def _way_to_weights(text: str, folder: Path) -> str:
-    """What to name in place of a folder that has no weights."""
     if is_training(folder):
         return "Its training has not ended or diverged: give the command that began it again, and it goes on."
     run = RunDirectory(folder)
@@ -102,7 +125,12 @@ def is_training(folder: Path) -> bool:
 
 
 def _of_file(weights: Path) -> Trained:
-    require_file(weights)
+    _require_file(weights)
+    return trained_at(weights)
+
+
+def trained_at(weights: Path) -> Trained:
+    """The network of weights, which need not be there, by the files next to them."""
     architecture = architecture_of(weights)
     return Trained(
         name=str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights),
@@ -112,8 +140,7 @@ def _of_file(weights: Path) -> Trained:
     )
 
 
-def require_file(weights: Path) -> None:
-    """Check that weights that were named are there."""
+def _require_file(weights: Path) -> None:
     if not weights.is_file():
         hint = "Give the path of a .safetensors file, as pure-nas writes them."
         raise RunError(f"The weights {weights} are missing.", hint=hint)
@@ -165,14 +192,7 @@ def title_of(run: RunDirectory, record: TrialRecord) -> str:
     return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
 
 
-def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
-    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights."""
-    fitted = fitted_to(find_architecture(text), dataset)
-    images = RunImages.of_weights(weights, fitted.image_size)
-    return Trained(name=text, weights=(weights,), architecture=fitted, called=text, images=images)
-
-
-def find_with_conv_twins(text: str) -> list[Trained]:
+def _with_conv_twins(text: str) -> list[Trained]:
     """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds."""
     folder, _, which = text.rpartition(":")
     if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
@@ -283,11 +303,7 @@ def _exported_normalisation(weights: Sequence[Path]) -> dict[str, tuple[float, .
         source = ast.parse("".join(path.with_name("network.py").read_text(encoding="utf-8") for path in weights))
     except (OSError, ValueError, SyntaxError):
         return {}
-    assigned = {
-        node.targets[0].id: node.value
-        for node in source.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    assigned = {ast.unparse(node.targets[0]): node.value for node in source.body if isinstance(node, ast.Assign)}
     if not {"MEAN", "STD"} <= assigned.keys():
         return {}
     return {"mean": ast.literal_eval(assigned["MEAN"]), "std": ast.literal_eval(assigned["STD"])}
