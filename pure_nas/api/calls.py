@@ -131,7 +131,7 @@ def experiment(
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the folder.
+    A call that was interrupted, or that asks for more seeds, goes on in the folder. It raises what `search` raises.
 
     Args:
         name: an experiment that ships, or a .toml file.
@@ -142,9 +142,7 @@ def experiment(
         out: the folder of the run; runs/NAME-SCALE if left out.
 
     Raises:
-        UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
-        RunError: the run is in use, damaged, or was started with other settings; or trainings failed.
+        RunError: trainings failed.
     """
     source = find_experiment(os.fspath(name))
     settings = ExperimentSettings(

@@ -186,7 +186,7 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
             f"Nothing is searched: every trial is a baseline{without}. Take more than {len(baselines)} --trials, or "
             "--no-baselines."
         )
-    longest_warmup = space.recipe["warmup_epochs"].sized("largest")
+    longest_warmup = space.recipe["warmup_epochs"].sized("large")
     if longest_warmup >= space.run.epochs:
         warn(
             f"With {counted(space.run.epochs, 'epoch')} the learning rate may never reach its peak: warmup_epochs of "
