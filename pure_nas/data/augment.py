@@ -22,13 +22,8 @@ _ATTEMPTS = 10
 
 def allowed(recipe: Recipe, *, flip: bool, turns: bool) -> Recipe:
     """A recipe without the augmentation that labels do not survive; see `flip` and `turns` of `Dataset`."""
-    return recipe.model_copy(
-        update={
-            "flip": recipe.flip and flip,
-            "vertical_flip": recipe.vertical_flip and turns,
-            "quarter_turns": recipe.quarter_turns and turns,
-        }
-    )
+    survived = {"flip": flip, "vertical_flip": turns, "quarter_turns": turns}
+    return recipe.model_copy(update={name: getattr(recipe, name) and is_so for name, is_so in survived.items()})
 
 
 @dataclass(frozen=True, eq=False)
