@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import pkgutil
 from dataclasses import dataclass
 from itertools import groupby
 
 from pure_nas.errors import PureNasError
 from pure_nas.export.source import LINE_LENGTH, literal
+from pure_nas.nn.network import resolved
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import CONV, Unit, UnitPlace
 
@@ -168,13 +168,7 @@ def _constructed(unit: Unit) -> tuple[str, type]:
 
 
 def _resolved(unit: Unit, name: str) -> type:
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError) as error:
-        raise PureNasError(
-            f'The unit "{unit.name}" cannot be exported: {name} does not import: {error}.',
-            hint="Reinstall the package that declares it.",
-        ) from error
+    found = resolved(unit, name, "exported")
     if not isinstance(found, type):
         raise PureNasError(f'The unit "{unit.name}" cannot be exported: {name} is no class.')
     return found
