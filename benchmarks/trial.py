@@ -185,10 +185,7 @@ def worker_rows(
 
 
 def _candidates(dataset: Dataset, count: int) -> list[Candidate]:
-    space = load_space("digits").with_run(epochs=1)
-    space = space.with_images(
-        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
-    )
+    space = load_space("digits").with_run(epochs=1).with_images(**dataset.shape)
     return suggestions(space, count, seed=0)[1]
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pure_nas.data.sources.catalogue import DatasetSpec
     from pure_nas.data.sources.own import own_dataset, register_dataset
     from pure_nas.errors import PureNasError
-    from pure_nas.evaluation import Noise, Views, usual_noises
+    from pure_nas.evaluation.noise import Noise, usual_noises
+    from pure_nas.evaluation.views import Views
     from pure_nas.nn import ConvPU, build
     from pure_nas.objectives import Metric, register_metric
     from pure_nas.plans.search.limits import Limits
@@ -64,7 +65,8 @@ _MODULES = {
     "data.sources.catalogue": ("DatasetSpec",),
     "data.sources.own": ("own_dataset", "register_dataset"),
     "errors": ("PureNasError",),
-    "evaluation": ("Noise", "Views", "usual_noises"),
+    "evaluation.noise": ("Noise", "usual_noises"),
+    "evaluation.views": ("Views",),
     "nn": ("ConvPU", "build"),
     "objectives": ("Metric", "register_metric"),
     "plans.search.limits": ("Limits",),

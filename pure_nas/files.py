@@ -224,6 +224,6 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of_document(content: Mapping[str, Any]) -> str:
+def digest_of_document(content: Any) -> str:
     """SHA-256 of what a JSON document says, however it is laid out."""
     return digest_of(json.dumps(content, sort_keys=True).encode())

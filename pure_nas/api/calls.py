@@ -1,9 +1,4 @@
-"""The calls of `import pure_nas`: search, experiment, train and evaluate.
-
-A call changes nothing in the caller's process: random states, default dtype, threads and settings of libraries are
-put back when it returns. On a CPU that leaves out one thing which the command line does for speed (it lets the C
-library keep freed memory, which cannot be undone); worker processes (`workers=2` or more) have it.
-"""
+"""The calls of `import pure_nas`: search, experiment, train and evaluate; they leave the caller's process as it was."""
 
 from __future__ import annotations
 
@@ -14,7 +9,9 @@ from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, p
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
-from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
+from pure_nas.evaluation.noise import Noise
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import train as training
@@ -195,7 +192,7 @@ def train(
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
             RUN:TRIAL. One without a recipe takes the usual one for its units.
         dataset: as in `search`.
-        epochs: instead of the recipe's; likewise `batch_size` and `learning_rate`, that of every parameter kind.
+        epochs: instead of the recipe's, like `batch_size` and `learning_rate`, which is then that of every parameter.
         out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
 
     Raises:

@@ -56,7 +56,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Factor:
-    """What multiplying intensities by a factor does; see `pure_nas.evaluation.IntensityChange`."""
+    """What multiplying intensities by a factor does; see `pure_nas.evaluation.quality.IntensityChange`."""
 
     factor: float
     accuracy: Spread

@@ -84,7 +84,7 @@ class Retrain:
         check_workers(workers)
         self._earlier = load_retraining(run) or Retraining()
         images = RunImages.of_run(run)
-        load = images.loader(data_dir, dataset=dataset)
+        load = images.loader(dataset, data_dir=data_dir)
         found = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
         variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
         self._wanted = [(variant, _trainings(run, variant, seeds, self._earlier)) for variant in variants]

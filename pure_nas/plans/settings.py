@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import dataset_names, load_dataset
+from pure_nas.data import ImageSource, dataset_names
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute
@@ -45,14 +44,7 @@ class ImageSettings:
     @property
     def load(self) -> Load:
         """Loads the images, here or in another process."""
-        return partial(
-            load_dataset,
-            self.dataset,
-            data_dir=self.data_dir,
-            seed=self.seed,
-            image_size=self.image_size,
-            skip_corrupt=self.skip_corrupt,
-        )
+        return ImageSource(self.dataset, self.data_dir, self.seed, self.image_size, self.skip_corrupt)
 
 
 @contextmanager

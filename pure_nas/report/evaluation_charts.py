@@ -14,7 +14,8 @@ from pure_nas.report.chart_layout import around, with_line_ends
 from pure_nas.report.palette import style_of
 
 if TYPE_CHECKING:  # importing it takes PyTorch
-    from pure_nas.evaluation import Evaluation, Quality
+    from pure_nas.evaluation.evaluation import Evaluation
+    from pure_nas.evaluation.quality import Quality
 
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 """Networks of one kind share a colour and differ in these."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pure_nas.evaluation import Evaluation, NoiseKind, Quality
-from pure_nas.evaluation.noise import LEVEL_NAMES
-from pure_nas.evaluation.quality import BINS
-from pure_nas.quantities import counted
+from pure_nas.evaluation.evaluation import Evaluation
+from pure_nas.evaluation.noise import LEVEL_NAMES, NoiseKind
+from pure_nas.evaluation.quality import BINS, Quality
+from pure_nas.quantities import counted, some_of
 from pure_nas.report.table import NETWORK, Cell, Column, Row, Table, interval_text, number, share
 
 Named = tuple[str, Evaluation]
@@ -50,10 +50,8 @@ def faults_of(evaluated: Sequence[Named]) -> Iterator[str]:
                 f"{name}: the logits of {counted(quality.unpredicted, 'image')} are not finite. They count as wrong, "
                 "and there is no calibration error and no loss."
             )
-        absent = [each.name for each in quality.classes if not each.count]
-        if absent:
-            more = f" and {len(absent) - _WORST} more" if len(absent) > _WORST else ""
-            yield f"There are no images of {', '.join(absent[:_WORST])}{more}."
+        if absent := [each.name for each in quality.classes if not each.count]:
+            yield f"There are no images of {some_of(absent, _WORST)}."
 
 
 def _summary(evaluated: Sequence[Named], subject: str) -> Table:

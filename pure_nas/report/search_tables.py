@@ -24,7 +24,7 @@ NOISE_ERROR = (
     "white pixel, Gaussian noise of 0.05 and 0.15, salt-and-pepper on 2 % and 10 % of the pixels, and speckle of 0.1 "
     "and 0.3, on images of 0 to 1."
 )
-"""`pure_nas.evaluation.NOISE_MIXTURE` in words: importing that takes PyTorch."""
+"""`pure_nas.evaluation.noise.NOISE_MIXTURE` in words: importing that takes PyTorch."""
 _TAGS = {
     "best": "the lowest error",
     "knee": "where more cost starts to buy little accuracy",

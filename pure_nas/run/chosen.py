@@ -190,7 +190,7 @@ def _of_training(folder: Path) -> Trained:
             TrialDirectory(folder, 0),
             images,
             f"A network that pure-nas has trained on {images.name}",
-            f"Trained with seed {images.seed} for {epochs} on the training images.",
+            f"Trained with seed {images.source.seed} for {epochs} on the training images.",
             f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
             directory=folder / "export",
             way_out="Give the pure-nas train command again: it trains them again.",

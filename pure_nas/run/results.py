@@ -267,8 +267,7 @@ def find_architecture(text: str) -> Architecture:
 
 def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:
     """The architecture for the channels, classes and size of a dataset's images."""
-    shape = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
-    return architecture.model_copy(update=shape)
+    return architecture.model_copy(update=dataset.shape)
 
 
 def find_trial(text: str) -> Candidate | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.evaluation import Views
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted

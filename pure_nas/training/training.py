@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pure_nas.data import Augment, ImageSet
+from pure_nas.data import ImageSet
+from pure_nas.data.augment import allowed
 from pure_nas.data.image_set import Batch
 from pure_nas.devices import computing_on
 from pure_nas.files import write_whole
@@ -83,7 +84,7 @@ class Training:
         self.epoch = 0
         self._train = train
         self._validation = validation
-        self._augment = Augment.of(recipe, flip=flip, turns=turns)
+        self._augment = allowed(recipe, flip=flip, turns=turns)
         self._optimizer = make_optimizer(self.network, recipe)
         self._steps = train.n_batches(recipe.batch_size)
         self._step = Step(self.network, self._optimizer, recipe, device, execution)

@@ -20,7 +20,7 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.streamed import share_cpus
+from pure_nas.data.image_set import share_cpus
 from pure_nas.devices import hand_back_freed_memory, threads_for
 from pure_nas.errors import DataError
 from pure_nas.process_state import claim_process
@@ -168,7 +168,7 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
     """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
     tick = controller.sign_of_life
 
-    def load_test() -> ImageSet:
+    def load_test(_: Dataset) -> ImageSet:
         controller.put_nowait(Alive(SECONDS_TO_LOAD))
         return dataset.test().watched(tick)
 

@@ -16,7 +16,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
-from pure_nas.evaluation import evaluate_network, metric_value, noise_error
+from pure_nas.evaluation.evaluation import evaluate_network, metric_value, noise_error
 from pure_nas.files import append_line, without_nan, write_whole
 from pure_nas.nn import Network, build
 from pure_nas.objectives import METRICS

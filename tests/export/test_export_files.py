@@ -219,5 +219,5 @@ def test_literals_read_back(value: object) -> None:
 
 
 def test_long_tuples_have_one_value_a_line() -> None:
-    assert assigned_tuple("MEAN", [0.5]) == ["MEAN = (0.5,)"]
-    assert assigned_tuple("CLASSES", ["a" * 120]) == ["CLASSES = (", f'    "{"a" * 120}",', ")"]
+    assert assigned_tuple("MEAN", [0.5]) == "MEAN = (0.5,)"
+    assert assigned_tuple("CLASSES", ["a" * 120]) == f'CLASSES = (\n    "{"a" * 120}",\n)'

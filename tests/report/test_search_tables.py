@@ -14,7 +14,7 @@ from made_up_runs import make_run, start_run
 from pure_nas_cli.terminal_table import print_table
 from rich.console import Console
 
-from pure_nas.evaluation import NOISE_MIXTURE
+from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.files import append_line
 from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data

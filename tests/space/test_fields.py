@@ -14,10 +14,11 @@ import pytest
 import tomli_w
 import torch
 from fields_page import page
+from held_images import resident
 from pydantic import BaseModel
 
 from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data.image_set import Normalisation
 from pure_nas.nn import build
 from pure_nas.nn.network import parameter_kinds
 from pure_nas.space.architecture import Architecture

@@ -14,7 +14,7 @@ import typer
 from rich.status import Status
 from rich.text import Text
 
-from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
@@ -22,15 +22,14 @@ from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, 
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
-    from pure_nas.evaluation import Evaluation, Noise, NoiseKind
+    from pure_nas.evaluation.evaluation import Evaluation
+    from pure_nas.evaluation.noise import Noise
     from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
     from pure_nas.run.images import Split, WantedImages
     from pure_nas.run.trained import Trained
 
 DOCUMENT_FILE = "evaluation.json"
-_ALONE = ("all", "none")
-"""What --noise takes in addition to kinds of noise, but not in one list with them."""
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -117,7 +116,9 @@ def evaluate(
     with loading():
         say_loading()
         from pure_nas.devices import resolve_device
-        from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network
+        from pure_nas.evaluation.evaluation import evaluate_network
+        from pure_nas.evaluation.quality import USUAL_FACTORS
+        from pure_nas.evaluation.views import Views
         from pure_nas.run.images import WantedImages
         from pure_nas.run.trained import images_for
 
@@ -151,46 +152,12 @@ def evaluate(
 
 
 def _noises(texts: list[str]) -> tuple[Noise, ...]:
-    """The noises that --noise names, each once."""
-    from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
+    from pure_nas.evaluation.noise import noises_named
 
-    if "none" in texts and len(texts) > 1:
-        others = ", ".join(other for other in texts if other != "none") or "it twice"
-        raise _refused(f"none means no noise at all, but {others} is given too")
-    found: list[Noise] = []
-    for text in texts:
-        kind, equals, levels = text.partition("=")
-        if equals:
-            found += [Noise(_kind(kind, text), _level(level, text)) for level in levels.split(",")]
-        elif text == "all":
-            found += usual_noises()
-        elif text != "none":
-            kinds = [_kind(name.strip(), text) for name in text.split(",")]
-            found += usual_noises([each for each in NOISE_KINDS if each in kinds])
-    return tuple(dict.fromkeys(found))
-
-
-def _refused(why: str) -> typer.BadParameter:
-    return typer.BadParameter(why, param_hint="--noise")
-
-
-def _kind(name: str, whole: str) -> NoiseKind:
-    from pure_nas.evaluation import NOISE_KINDS
-
-    if name in _ALONE:
-        raise _refused(f'{name} stands alone, not as in "{whole}"')
-    for kind in NOISE_KINDS:
-        if kind == name:
-            return kind
-    known = nearest(name, [*NOISE_KINDS, *_ALONE])
-    raise _refused(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
-
-
-def _level(text: str, whole: str) -> float:
     try:
-        return float(text)
+        return noises_named(texts)
     except ValueError as error:
-        raise _refused(f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1') from error
+        raise typer.BadParameter(str(error), param_hint="--noise") from error
 
 
 def _scales(text: str | None) -> tuple[int, ...]:
@@ -235,7 +202,7 @@ def _evaluate(
     trained: Trained, seeds: Sequence[Network], images: ImageSet, how: Callable[..., Evaluation]
 ) -> Evaluation:
     """Evaluate a network, by the mean over its seeds where it was trained with several."""
-    from pure_nas.evaluation import pooled
+    from pure_nas.evaluation.evaluation import pooled
 
     found = []
     for network in seeds:

@@ -34,7 +34,7 @@ def check_size(data: Mapping[str, Any], found: FieldFaults) -> None:
                 size = f"{' x '.join(f'{length:,}' for length in each)} = {total:,}" if len(each) > 1 else f"{total:,}"
                 found.add((key, name), f"is a grid of {size} {key}; at most {MOST:,} can be made")
         totals[key] = max(1, sum(map(math.prod, lengths.values())))
-    if not len(found) and math.prod(totals.values()) > MOST:
+    if not found.noted and math.prod(totals.values()) > MOST:
         networks, recipes = (f"{count:,} {key if count > 1 else key[:-1]}" for key, count in totals.items())
         found.add((), f"has {networks} by {recipes}, {math.prod(totals.values()):,}; at most {MOST:,} can be made")
 

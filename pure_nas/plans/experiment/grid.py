@@ -11,16 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from pure_nas.errors import ConfigError
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import Scale
 from pure_nas.plans.experiment.tables import Entry, architecture_of, recipe_of
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.validation import faults
+from pure_nas.validation import faults_explained
 
 if TYPE_CHECKING:
     from pure_nas.plans.plan import Training
@@ -57,10 +54,8 @@ class Grid:
         scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
         cells = []
         for network in file.networks_of(scale):
-            try:
+            with faults_explained(Architecture, f"The network {network.label}"):
                 architecture = architecture_of(network.settings, **fields)
-            except ValidationError as error:
-                raise ConfigError(faults(error, Architecture, f"The network {network.label}")) from error
             for recipe in recipes:
                 if network.trained_by(recipe):
                     label = f"{network.label}, {recipe.label}" if len(recipes) > 1 else network.label

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import load_dataset
+from pure_nas.data import ImageSource
 from pure_nas.devices import resolve_device
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
@@ -73,8 +73,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     """
     budget = Budget(settings.time_seconds, breaks_off=True)
     device, scale, file = resolve_device(settings.device), settings.scale, settings.file
-    load = partial(
-        load_dataset,
+    load = ImageSource(
         settings.dataset_name,
         data_dir=settings.data_dir,
         image_size=scale.image_size,
@@ -83,8 +82,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         skip_corrupt=settings.skip_corrupt,
     )
     dataset = load()
-    images = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
-    grid = Grid.of(file, scale, images, settings.seeds)
+    grid = Grid.of(file, scale, dataset.shape, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = len(dataset.test() if file.split == "test" else dataset.validation)
     outside_test = dataset.train_and_validation()

@@ -12,7 +12,9 @@ from pydantic_core import to_jsonable_python
 
 from pure_nas.data import dataset_names
 from pure_nas.errors import UsageError
-from pure_nas.evaluation import USUAL_FACTORS, Noise, Views, usual_noises
+from pure_nas.evaluation.noise import Noise, usual_noises
+from pure_nas.evaluation.quality import USUAL_FACTORS
+from pure_nas.evaluation.views import Views
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import Grid

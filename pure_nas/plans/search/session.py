@@ -16,7 +16,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
-from pure_nas.evaluation import NOISE_MIXTURE
+from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.objectives import METRICS
 from pure_nas.plans.budget import Budget
@@ -109,9 +109,7 @@ def prepare(settings: SearchSettings) -> Prepared:
     """Load the images, fit the space to them and check the limits; nothing is written to the run."""
     device, load = resolve_device(settings.device), settings.load
     dataset = load()
-    space = settings.space.with_images(
-        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
-    )
+    space = settings.space.with_images(**dataset.shape)
     prepared = Prepared(
         settings=replace(settings, space=space),
         dataset=dataset,

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
-from pure_nas.evaluation import CROPS, NOISE_KINDS
+from pure_nas.evaluation.noise import NOISE_KINDS
+from pure_nas.evaluation.views import CROPS
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import NoiseName, ViewsTable
 from pure_nas.plans.experiment.tables import NetworkTable, RecipeTable, architecture_of, recipe_of
