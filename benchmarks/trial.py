@@ -166,7 +166,7 @@ def worker_rows(
     if inline:
         executor, name = InlineExecutor(dataset, device), "this process"
     else:
-        executor, name = ProcessExecutor(load, dataset.fingerprint, device, workers=1), "worker"
+        executor, name = ProcessExecutor(load, dataset.fingerprint, device, 1), "worker"
     try:
         times = [time_job(executor, number, each, folder) for number, each in enumerate(candidates)]
         memory: list[int] = []

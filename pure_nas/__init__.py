@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pure_nas.evaluation.views import Views
     from pure_nas.nn import ConvPU, build
     from pure_nas.objectives import Metric, register_metric
-    from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
+    from pure_nas.plans.search.settings import Limits
     from pure_nas.space.architecture import Architecture
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
@@ -69,8 +69,8 @@ _MODULES = {
     "evaluation.views": ("Views",),
     "nn": ("ConvPU", "build"),
     "objectives": ("Metric", "register_metric"),
-    "plans.search.limits": ("Limits",),
     "plans.search.objective": ("Objective",),
+    "plans.search.settings": ("Limits",),
     "space.architecture": ("Architecture",),
     "space.candidate": ("Candidate",),
     "space.recipe": ("Recipe",),

@@ -17,10 +17,10 @@ from pure_nas.paths import expanded
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.search import session as searching
-from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
+from pure_nas.plans.search.study import SamplerChoice
 from pure_nas.quantities import seconds_of
 from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.results import TrialRecord
@@ -112,7 +112,7 @@ def search(
         )
         folder = expanded(os.fspath(out))
         with searching.opened(searching.prepare(settings), folder, restore_weights=restore_weights) as found:
-            found.go(Quiet(on_trial))
+            found.driver.go(found.plan, Quiet(on_trial))
     return Run(folder / settings.study)
 
 
@@ -131,7 +131,7 @@ def experiment(
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the folder.
+    A call that was interrupted, or that asks for more seeds, goes on in the folder. It raises what `search` raises.
 
     Args:
         name: an experiment that ships, or a .toml file.
@@ -142,9 +142,7 @@ def experiment(
         out: the folder of the run; runs/NAME-SCALE if left out.
 
     Raises:
-        UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
-        RunError: the run is in use, damaged, or was started with other settings; or trainings failed.
+        RunError: trainings failed.
     """
     source = find_experiment(os.fspath(name))
     settings = ExperimentSettings(
@@ -160,7 +158,7 @@ def experiment(
     )
     folder = path_of(out) or settings.default_folder
     with process_kept(device), session.opened(session.prepare(settings.going_on_in(folder)), folder) as found:
-        found.go(Quiet())
+        found.driver.go(found.plan, Quiet())
     if failed := found.plan.failed:
         training, reason = failed[0]
         raise RunError(

@@ -23,9 +23,8 @@ from pure_nas.paths import expanded
 from pure_nas.plans.plan import Listener
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.process_state import global_random_state, usual_defaults
-from pure_nas.report import write_report
+from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import report_data
-from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import networks_table
 from pure_nas.report.search_tables import trials_csv
 from pure_nas.run.chosen import Origin, choose_trained
@@ -74,7 +73,8 @@ class Run:
     @property
     def retraining(self) -> Retraining | None:
         """Test accuracies of what was retrained; None where nothing was."""
-        return load_retraining(RunDirectory.open(self.path))
+        found = load_retraining(RunDirectory.open(self.path))
+        return found if found.rows else None
 
     def trial(self, which: str | int = "best") -> TrialRecord:
         """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""

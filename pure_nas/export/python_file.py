@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import pkgutil
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.export.source import Call, assigned_tuple, class_source, function_sources, laid_out, literal, names_used
+from pure_nas.nn.network import resolved
 from pure_nas.nn.plain import blocks
 from pure_nas.quantities import counted
 from pure_nas.run.directory import WEIGHTS_FILE
@@ -189,13 +189,7 @@ def _constructed(unit: Unit) -> tuple[str, type]:
 
 
 def _resolved(unit: Unit, name: str) -> type:
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError) as error:
-        raise PureNasError(
-            f'The unit "{unit.name}" cannot be exported: {name} does not import: {error}.',
-            hint="Reinstall the package that declares it.",
-        ) from error
+    found = resolved(unit, name, "exported")
     if not isinstance(found, type):
         raise PureNasError(f'The unit "{unit.name}" cannot be exported: {name} is no class.')
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,16 +96,20 @@ def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
     return kinds
 
 
-def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
-    """The module of `unit` at `place`."""
+def resolved(unit: Unit, name: str, done: str) -> Any:
+    """What `name`, "module:Class", stands for; that it does not import and `unit` cannot be `done` is an error."""
     try:
-        implementation = pkgutil.resolve_name(unit.implementation)
+        return pkgutil.resolve_name(name)
     except (ImportError, AttributeError) as error:
         raise PureNasError(
-            f'The unit "{unit.name}" cannot be built: {unit.implementation} does not import: {error}.',
+            f'The unit "{unit.name}" cannot be {done}: {name} does not import: {error}.',
             hint="Reinstall the package that declares it.",
         ) from error
-    module = implementation(**unit.arguments(place))
+
+
+def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
+    """The module of `unit` at `place`."""
+    module = resolved(unit, unit.implementation, "built")(**unit.arguments(place))
     if not isinstance(module, nn.Module):
         raise PureNasError(f'The unit "{unit.name}" builds a {type(module).__name__}, not a torch.nn.Module.')
     return module

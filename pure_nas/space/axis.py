@@ -25,7 +25,7 @@ Value = bool | int | float | str | None
 T = TypeVar("T")
 Spread = Callable[[T], tuple[Any, ...]]
 """What one value of an axis stands for, place by place."""
-Size = Literal["smallest", "middle", "largest"]
+Size = Literal["small", "middle", "large"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Axis(Generic[T]):
 
     def sized(self, size: Size) -> T:
         """The first, middle (the lower of two) or last of the values."""
-        return self.values[{"smallest": 0, "middle": (len(self.values) - 1) // 2, "largest": -1}[size]]
+        return self.values[{"small": 0, "middle": (len(self.values) - 1) // 2, "large": -1}[size]]
 
     def __contains__(self, value: object) -> bool:
         if not self._floats:

@@ -7,6 +7,7 @@ A package adds a space under the entry-point group `pure_nas.search_spaces`: a p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
@@ -26,18 +27,18 @@ _SPACE_OF = {
 }
 
 
+@dataclass(eq=False)
 class Catalogue:
     """TOML files of one `kind` by name: those that ship in `folder`, and entry points of other packages in `group`."""
 
-    def __init__(self, kind: str, folder: Callable[[], Traversable], group: str = "") -> None:
-        self.kind = kind
-        self.group = group
-        self._folder = folder
+    kind: str
+    folder: Callable[[], Traversable]
+    group: str = ""
 
     @cached_property
     def places(self) -> Mapping[str, Traversable | EntryPoint]:
         """Every file by name, those that ship first; a `PureNasError` where an entry point takes a name in use."""
-        files = sorted(self._folder().iterdir(), key=lambda file: file.name)
+        files = sorted(self.folder().iterdir(), key=lambda file: file.name)
         found: dict[str, Traversable | EntryPoint] = {
             file.name.removesuffix(SUFFIX): file for file in files if file.name.endswith(SUFFIX)
         }

@@ -24,7 +24,7 @@ from pure_nas.validation import TomlFile, faults_explained
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-_SIZES: Mapping[str, Size] = {"small": "smallest", "large": "largest", "middle": "middle"}
+_SIZES: tuple[Size, ...] = ("small", "large", "middle")
 _IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
 _ARCHITECTURE_FIELDS = {
     name: each for name, each in descriptions(Architecture).items() if each.searched and each.per == "network"
@@ -112,11 +112,9 @@ class SearchSpace(TomlFile):
         return tuple(self._named_depths.values())
 
     @property
-    def _named_depths(self) -> dict[str, tuple[int, ...]]:
+    def _named_depths(self) -> dict[Size, tuple[int, ...]]:
         """The distinct depths by name, ascending."""
-        names: dict[tuple[int, ...], str] = {}
-        for name, size in _SIZES.items():
-            names.setdefault(self.architecture.blocks_of(size), name)
+        names = {self.architecture.blocks_of(size): size for size in reversed(_SIZES)}
         return {names[blocks]: blocks for blocks in sorted(names)}
 
     def baseline_architectures(self, units: Sequence[str] = ("conv", "product")) -> list[tuple[str, Architecture]]:
@@ -148,11 +146,11 @@ class SearchSpace(TomlFile):
         They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
         something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
         """
-        return self._variants("smallest")
+        return self._variants("small")
 
     def largest_architectures(self) -> list[Architecture]:
         """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
-        return self._variants("largest")
+        return self._variants("large")
 
     def _variants(self, size: Size) -> list[Architecture]:
         choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}

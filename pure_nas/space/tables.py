@@ -84,7 +84,7 @@ class ArchitectureTable(Axes):
         return self
 
     def _check_patterns(self, faults: FieldFaults) -> None:
-        longest = self.blocks_of("largest")
+        longest = self.blocks_of("large")
         seen: dict[object, str] = {}
         for index, pattern in enumerate(self.units.axis.values):
             path = ("units",) if self.units.axis.fixed else ("units", "patterns", index)

@@ -249,9 +249,8 @@ def unit_names() -> tuple[str, ...]:
     return UNITS.names
 
 
-def get_unit(name: str) -> Unit:
-    """The unit called `name`; that there is none is a `UsageError`."""
-    return UNITS.get(name)
+get_unit = UNITS.get
+"""The unit called so; that there is none is a `UsageError`."""
 
 
 def register_unit(unit: Unit) -> None:

@@ -86,12 +86,7 @@ class Step:
     """
 
     def __init__(
-        self,
-        network: Network,
-        optimizer: torch.optim.Optimizer,
-        recipe: Recipe,
-        device: torch.device,
-        execution: Execution,
+        self, network: Network, optimizer: torch.optim.SGD, recipe: Recipe, device: torch.device, execution: Execution
     ) -> None:
         self._network = network
         self._optimizer = optimizer
@@ -160,8 +155,7 @@ class Step:
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
         """Compute the gradients of a batch."""
-        for parameter in self._parameters:
-            parameter.grad = None
+        self._optimizer.zero_grad()
         odd = images.shape != self._shape
         with self.uncompiled() if odd else nullcontext(), autocast(self._device):
             logits = self._network(images)
@@ -204,8 +198,7 @@ class Step:
         self._mode = "eager (no memory beside the recording)"
         logger.warning("There is no memory for a batch of another size next to a recorded step. It runs eagerly.")
         self._recording = None
-        for parameter in self._parameters:
-            parameter.grad = None
+        self._optimizer.zero_grad()
         torch.cuda.empty_cache()
         return self._compute(images, labels)
 

@@ -10,7 +10,7 @@ from heard import Heard
 
 from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Budget
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
@@ -65,7 +65,7 @@ def test_a_search_goes_on(run: RunDirectory) -> None:
         device="cpu",
     )
     with opened(prepare(settings), run.path.parent) as search:
-        assert search.go(Heard()) == "all 5 trials are done"
+        assert search.driver.go(search.plan, Heard()) == "all 5 trials are done"
     assert load_results(run).trials[:4] == before
 
 

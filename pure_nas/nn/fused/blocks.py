@@ -67,10 +67,9 @@ class FusedBlock(ResidualBlock):
 
 
 def _tail(block: ResidualBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0) -> Tensor:
-    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
+    """What `product_tail` computes, on the CPU in float32, or float64 where c is.
 
-    Running statistics move as in `nn.BatchNorm2d`. A ReLU before a product unit changes nothing: its threshold is above
-    zero. On the CPU the result is float32, and float64 where c is.
+    A ReLU before a product unit changes nothing: its threshold is above zero.
     """
     norm1, unit, norm2 = block.norm1, block.unit, block.norm2
     assert isinstance(unit, FusedConvPU)
