@@ -109,8 +109,9 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
         pixels = np.empty((len(readable), channels, size, size), dtype=np.uint8) if held else None
 
         def decode(row: int) -> None:
-            image = images.decoded(readable[row])
-            digests[row] = b"" if held else hashlib.sha256(listing.contents(readable[row])).digest()
+            data = listing.contents(readable[row])
+            image = images.decoded(readable[row], data)
+            digests[row] = b"" if held else hashlib.sha256(data).digest()
             if pixels is not None:
                 pixels[row] = image
 

@@ -72,10 +72,10 @@ class EncodedImages(PixelSource):
         super().__init__(size, in_chans)
         self._files = files
 
-    def decoded(self, position: int) -> Pixels:
-        """One image, as from `decode_image`; a `DataError` if memory does not suffice."""
+    def decoded(self, position: int, data: bytes | None = None) -> Pixels:
+        """One image, or its `data` where they were read, as from `decode_image`; a `DataError` if memory runs out."""
         try:
-            return decode_image(self._files.contents(position), self.size, self.in_chans)
+            return decode_image(data or self._files.contents(position), self.size, self.in_chans)
         except MemoryError as error:
             raise DataError(
                 f"Memory does not suffice to decode the image {self._files.name(position)}.",
