@@ -6,14 +6,20 @@ import os
 import sys
 from pathlib import Path
 
-# Before PyTorch is loaded: tests run side by side, and threads that wait busily take cores from each other.
+# Before PyTorch is loaded, here and in processes of tests: tests run side by side, and take cores from each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+LONGEST = (
+    *("test_readme.py", "test_triton_block.py", "test_convolutions.py", "test_instruction_sets.py"),
+    *("test_interrupts.py", "test_process_executor.py", "test_parallel_search.py"),
+)
+"""They begin first, so that no process is left alone with one of them."""
 CLASSES = ("circles", "crosses", "stripes")
 
 TINY_SPACE = """
@@ -40,6 +46,10 @@ schedule = { choices = ["constant", "linear"] }
 start = { low = 1e-5, high = 1e-2, log = true }
 end = { low = 1e-6, high = 1e-3, log = true }
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def draw_image(kind: str, generator: np.random.Generator) -> Image.Image:

@@ -24,10 +24,11 @@ from pure_nas.space.architecture import Architecture
 DRIVER = Path(__file__).parent / "convolution_driver.py"
 
 
-@pytest.mark.parametrize("most", ["DEFAULT", "AVX2"])
+@pytest.mark.parametrize("most", [pytest.param("DEFAULT", marks=pytest.mark.slow), "AVX2"])
 def test_every_convolution_of_the_shipped_spaces_has_the_right_gradients(most: str) -> None:
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": most}
-    done = subprocess.run([sys.executable, DRIVER], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, DRIVER]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     found = done.stdout.splitlines()[-1]
     assert found.endswith(" convolutions, 0 faults"), done.stdout
