@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from pure_nas.plans import estimate
 
 LONGEST = (
     *("test_readme.py", "test_triton_block.py", "test_convolutions.py", "test_instruction_sets.py"),
@@ -101,7 +104,21 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_timing() -> None:
+    """Time networks for an instant: no test of this process relies on how long a search is said to take."""
+    estimate._SECONDS = 0.02
+
+
 @pytest.fixture(scope="session")
 def program() -> list[str]:
     """The command that runs pure-nas in a process of its own."""
     return [sys.executable, "-m", "pure_nas_cli.main"]
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker processes that start from now on are forked where they can be: importing PyTorch would take seconds."""
+    if "fork" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("fork")
+        monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)

@@ -41,6 +41,14 @@ class Forked:
         self._guard = threading.Timer(300, self.send_signal, (signal.SIGKILL,))
         self._guard.start()
 
+    def __enter__(self) -> Forked:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.returncode is None:
+            self.send_signal(signal.SIGKILL)
+            self.communicate()
+
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 

@@ -346,10 +346,10 @@ def test_an_experiment_that_was_stopped_or_killed_goes_on(
         sys.argv = ["pure-nas", "experiment", str(tiny), "--out", str(folder), "--device", "cpu"]
         app()
 
-    process = Forked(work)
-    process.wait_for("stalled\n")
-    process.send_signal(number)
-    stdout, stderr = process.communicate()
+    with Forked(work) as process:
+        process.wait_for("stalled\n")
+        process.send_signal(number)
+        stdout, stderr = process.communicate()
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
         assert process.returncode == 130

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ BegunAnew = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def begin(new_study: Study) -> Begun:
+def begin(new_study: Study) -> Iterator[Begun]:
     """Begins a search that would take minutes and waits for a line that holds `until`."""
 
     def work() -> None:
@@ -29,32 +30,38 @@ def begin(new_study: Study) -> Begun:
         app()
 
     def begin(until: str) -> Forked:
-        process = Forked(work)
+        process = begun.enter_context(Forked(work))
         process.wait_for(until)
         return process
 
-    return begin
+    with contextlib.ExitStack() as begun:
+        yield begin
 
 
 @pytest.fixture
-def begin_anew(program: list[str], new_study: Study) -> BegunAnew:
+def begin_anew(program: list[str], new_study: Study) -> Iterator[BegunAnew]:
     """The same, with everything imported anew."""
 
     def begin(until: str, *more: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*program, *new_study.arguments, "--trials", "500", *more],
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        process = begun.enter_context(
+            subprocess.Popen(
+                [*program, *new_study.arguments, "--trials", "500", *more],
+                start_new_session=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         )
+        begun.callback(process.kill)
+        guard = threading.Timer(300, process.kill)
+        guard.start()
+        begun.callback(guard.cancel)
         assert process.stderr is not None
-        for line in process.stderr:
-            if until in line:
-                break
+        assert any(until in line for line in process.stderr)
         return process
 
-    return begin
+    with contextlib.ExitStack() as begun:
+        yield begin
 
 
 def running_in_group(group: int) -> list[int]:

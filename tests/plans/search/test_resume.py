@@ -83,13 +83,11 @@ def test_a_killed_search_equals_an_uninterrupted_one(
     tiny: Settings, sampler: str, uninterrupted: Callable[[str], Path], tmp_path: Path
 ) -> None:
     settings = tiny(sampler=sampler, trials=TOTALS[sampler])
-    process = Forked(lambda: search(settings, tmp_path / "killed"))
     trials = tmp_path / "killed" / "study" / "trials"
     deadline = time.monotonic() + 120
-    while not (trials / f"{FIRST:04d}" / "architecture.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with Forked(lambda: search(settings, tmp_path / "killed")):  # which is killed here if it has not ended
+        while not (trials / f"{FIRST:04d}" / "architecture.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.002)
     finished_before = {trial.name for trial in trials.iterdir() if (trial / "result.json").exists()}
     assert FIRST <= len(finished_before) < TOTALS[sampler]
     written = {name: (trials / name / "result.json").read_bytes() for name in finished_before}
