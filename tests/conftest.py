@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 # Before PyTorch is loaded, here and in processes of tests: tests run side by side, and take cores from each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import alembic.util
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,15 @@ def _one_thread() -> None:
 def _short_timing() -> None:
     """Time networks for an instant: no test of this process relies on how long a search is said to take."""
     estimate._SECONDS = 0.02
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_ways() -> None:
+    """Do without what no test can see: disks that outlive the machine, and Optuna's migrations read for each study."""
+    os.fsync = lambda _: None
+    read = alembic.util.load_python_file
+    read_once = cache(read)
+    alembic.util.load_python_file = lambda folder, name: (read if name == "env.py" else read_once)(folder, name)
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_a_resumed_search_equals_an_uninterrupted_one(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked here, to be killed")
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
+@pytest.mark.parametrize("sampler", ["tpe", *(pytest.param(each, marks=pytest.mark.slow) for each in ("nsga2", "gp"))])
 def test_a_killed_search_equals_an_uninterrupted_one(
     tiny: Settings, sampler: str, uninterrupted: Callable[[str], Path], tmp_path: Path
 ) -> None:
