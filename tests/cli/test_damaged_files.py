@@ -73,12 +73,6 @@ def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return found
 
 
-@pytest.fixture(autouse=True)
-def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time of a report."""
-    monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda run, data: [])
-
-
 def located(run: Path, name: str) -> Path:
     """The file of a run that is called so; "retrained" is the folder of trial 1, retrained."""
     if not name.startswith("retrained/"):

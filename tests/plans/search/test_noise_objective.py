@@ -56,13 +56,14 @@ def test_a_search_that_was_stopped_finds_the_same(tiny: Settings, searched: Path
                 raise Stopped
 
     with pytest.raises(Stopped), opened(prepare(settings), tmp_path) as search:
-        search.go(Killer())
+        search.driver.go(search.plan, Killer())
     run_search(settings, tmp_path)
     assert [trial.objectives for trial in results_of(tmp_path).trials] == [
         trial.objectives for trial in results_of(searched).trials
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_workers_measure_the_same(tiny: Settings, searched: Path, tmp_path: Path) -> None:
     run_search(tiny(objectives=NAMES, workers=2, trials=2), tmp_path)
     alone = {trial.candidate.digest: trial.objectives for trial in results_of(searched).trials}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerName, choose_sampler, make_sampler
+from pure_nas.plans.search.study import SAMPLER_CHOICES, SamplerName, choose_sampler, make_sampler
 
 NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "gp", "random")
 
@@ -51,9 +51,10 @@ def suggestions(name: SamplerName, seed: int, *, numbers_from: int = 0) -> list[
 
 @pytest.mark.parametrize("name", NAMES)
 def test_suggestions_follow_from_the_seed_and_the_number_of_the_trial(name: SamplerName) -> None:
-    assert suggestions(name, 0) == suggestions(name, 0)
-    assert suggestions(name, 0) != suggestions(name, 1)
-    assert suggestions(name, 0) != suggestions(name, 0, numbers_from=1)
+    found = suggestions(name, 0)
+    assert found == suggestions(name, 0)
+    assert found != suggestions(name, 1)
+    assert found != suggestions(name, 0, numbers_from=1)
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])
