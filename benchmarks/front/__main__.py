@@ -27,8 +27,8 @@ from benchmarks.front.problems import Analytic, Problem, Recorded
 from benchmarks.front.recorded import load
 from benchmarks.front.simulation import Strategy, Trace, simulate
 from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled
+from benchmarks.front.variation import random_candidate
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.variation import random_candidate
 
 STRATEGIES: dict[str, Callable[[Problem, int], Strategy]] = {
     "random": Random,

@@ -101,6 +101,8 @@ def _following(given: Params) -> Draw:
         if axis.fixed:
             return spread(axis.choices[0])
         if path not in given:
+            if axis.scale is not None and isinstance(axis.choices[0], float):
+                raise PureNasError(f"{path} is a range of numbers: a table of every candidate needs choices.")
             raise _Question(path, axis.values)
         return spread(given[path])
 

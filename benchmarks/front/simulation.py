@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
+from benchmarks.front.forecast import Known
 from benchmarks.front.problems import Problem, hypervolume, scale_of
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.forecast import Known
 from pure_nas.space.candidate import Candidate
 
 _MOST_IDLE = 200

@@ -10,13 +10,13 @@ import numpy as np
 import optuna
 from optuna.trial import Trial
 
+from benchmarks.front.forecast import Encoding, Forecaster, Known
 from benchmarks.front.problems import Problem
+from benchmarks.front.proposal import propose
+from benchmarks.front.variation import random_candidate
 from pure_nas.analysis import pareto
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.forecast import Encoding, Forecaster, Known
-from pure_nas.plans.search.proposal import propose
-from pure_nas.plans.search.samplers import SamplerName, make_sampler
-from pure_nas.plans.search.variation import random_candidate
+from pure_nas.plans.search.study import SamplerName, make_sampler
 from pure_nas.space.candidate import Candidate
 
 
@@ -123,8 +123,9 @@ class Rungs:
 
     def _most(self, points: np.ndarray, flops: float) -> float:
         """The largest error of those at the rung with which a network of so many flops goes on."""
-        allowed = [error for error in np.unique(points[:, 1]) if self._goes_on(points, flops, error)]
-        return float(max(allowed, default=0.0))
+        there = np.unique(points[:, 1])
+        critical = [*there, *np.nextafter(there, -np.inf)]  # as good as one of them, and better by the least
+        return float(max((error for error in critical if self._goes_on(points, flops, error)), default=0.0))
 
     def _goes_on(self, points: np.ndarray, flops: float, error: float) -> bool:
         rest, better = np.vstack([points, [flops, error]]), 0

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
-from pure_nas.plans.search.forecast import Forecast
-from pure_nas.plans.search.variation import crossing, mutation, random_candidate
+from benchmarks.front.forecast import Forecast
+from benchmarks.front.variation import crossing, mutation, random_candidate
 from pure_nas.space.candidate import Candidate
 
 STARTUP_TRIALS = 8

@@ -20,10 +20,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from scipy.special import ndtr, ndtri
 from scipy.stats.qmc import Halton
 
+from benchmarks.front.gaussian_process import GaussianProcess, Hyperparameters
+from benchmarks.front.variation import random_candidate
 from pure_nas.analysis import pareto
-from pure_nas.analysis.gaussian_process import GaussianProcess, Hyperparameters
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.variation import random_candidate
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.front.forecast import FEWEST_CURVES, Encoding, Forecaster, Known, rungs
+from benchmarks.front.proposal import propose
+from benchmarks.front.variation import random_candidate
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.forecast import FEWEST_CURVES, Encoding, Forecaster, Known, rungs
-from pure_nas.plans.search.proposal import propose
-from pure_nas.plans.search.variation import random_candidate
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pure_nas.plans.search.variation import crossing, mutation, random_candidate
+from benchmarks.front.variation import crossing, mutation, random_candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.search_space import SearchSpace
 

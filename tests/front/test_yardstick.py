@@ -1,0 +1,186 @@
+"""The yardstick: tables are recorded, taken up again and read; simulations pay for what they train."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.front import __main__ as front
+from benchmarks.front import record as recording
+from benchmarks.front.forecast import Known
+from benchmarks.front.problems import Analytic, Recorded, hypervolume
+from benchmarks.front.recorded import load
+from benchmarks.front.simulation import simulate
+from benchmarks.front.strategies import Forecasting, OneEpoch, Random, Rungs, Sampled
+from pure_nas.errors import PureNasError
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.search_space import SearchSpace
+
+SMALL = """
+[run]
+epochs = 2
+batch_size = 64
+
+[architecture]
+stages = 2
+blocks_per_stage = { low = 1, high = 2, per = "stage" }
+base_width = 2
+units = { choices = ["conv", "product"], per = "stage" }
+
+[recipe]
+crop_padding = 0
+flip = false
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked_workers: None) -> str:
+    monkeypatch.setattr(recording, "TABLES", tmp_path)
+    monkeypatch.setitem(recording.RECORDINGS, "small", recording.Recording("digits", again=3))
+    (tmp_path / "small.toml").write_text(SMALL)
+    return "small"
+
+
+def test_every_candidate_of_a_discrete_space_is_found_once() -> None:
+    space = SearchSpace.from_toml(SMALL)
+    params = [json.dumps(each, sort_keys=True) for each in recording.all_params(space)]
+    assert len(params) == len(set(params)) == space.count() == 16
+
+
+def test_a_range_of_numbers_has_no_such_list() -> None:
+    space = SearchSpace.from_toml(
+        SMALL.replace("flip = false", "flip = false\nlabel_smoothing = { low = 0.0, high = 0.1 }")
+    )
+    with pytest.raises(PureNasError, match="label_smoothing is a range of numbers"):
+        list(recording.all_params(space))
+
+
+def test_a_recording_that_was_stopped_goes_on_and_gives_the_same_table(small: str, tmp_path: Path) -> None:
+    file = recording.record(small, None, 1, 4)
+    cut = file.read_text()[:-10]  # a kill cuts the last line short
+    file.write_text(cut)
+    recording.record(small, None, 1, None)
+    table = load(recording.pack(small))
+    assert table.errors.shape == (2, 16, 2)
+    assert np.isfinite(table.errors[0]).all()
+    assert np.isfinite(table.errors[1]).all(1).sum() == 3
+    assert [table.candidate(place).digest for place in range(16)] == [
+        table.candidate(table.places[json.dumps(each, sort_keys=True)]).digest for each in table.params
+    ]
+    whole = recording.record(small, None, 1, None)
+    text = lzma.decompress((tmp_path / "small.jsonl.xz").read_bytes()).decode().splitlines()
+    assert len(text) == 1 + 16 + 3
+    assert whole.read_text().count("\n") == 20
+
+
+def test_a_recording_of_other_images_or_another_space_is_refused(small: str, tmp_path: Path) -> None:
+    recording.record(small, None, 1, 1)
+    (tmp_path / "small.toml").write_text(SMALL.replace("epochs = 2", "epochs = 3"))
+    with pytest.raises(PureNasError, match="was recorded with another space"):
+        recording.record(small, None, 1, 1)
+
+
+def test_curves_that_ended_early_count_as_failures_from_there(tmp_path: Path) -> None:
+    header = {"schema": 1, "epochs": 3, "seeds": 1, "space": SMALL, "validation": 10}
+    header["images"] = {"in_chans": 1, "num_classes": 10, "image_size": 8}
+    row = {"params": {}, "seed": 0, "flops": 1, "weights": 1, "seconds": 0.1, "errors": [0.5]}
+    path = tmp_path / "table.jsonl"
+    path.write_text(f"{json.dumps(header)}\n{json.dumps(row)}\n")
+    assert load(path).errors.tolist() == [[[0.5, 1.0, 1.0]]]
+    path.with_name("no.jsonl").write_text("{}\n")
+    with pytest.raises(PureNasError, match="is not a table"):
+        load(path.with_name("no.jsonl"))
+
+
+def test_the_hypervolume_is_the_share_of_a_box() -> None:
+    scale = (0.0, 1.0)
+    assert hypervolume(np.array([]), np.array([]), scale, 0.9) == 0
+    assert hypervolume(np.array([0.0]), np.array([0.0]), scale, 0.9) == pytest.approx(1.0)
+    assert hypervolume(np.array([0.5, 0.0]), np.array([0.0, 0.45]), scale, 0.9) == pytest.approx(0.75)
+    assert hypervolume(np.array([0.5]), np.array([0.95]), scale, 0.9) == 0
+
+
+class Fixed:
+    """Proposes the same candidates and stops them at the same errors."""
+
+    def __init__(self, candidates: list[Candidate], stops: dict[int, float]) -> None:
+        self.candidates, self._stops = candidates, stops
+        self.seen: list[tuple[int, int]] = []
+
+    def propose(self, known: list[Known], begun: list[Candidate]) -> Candidate:
+        self.seen.append((len(known), len(begun)))
+        return self.candidates[len(begun) % len(self.candidates)]
+
+    def stops(self, known: list[Known], candidate: Candidate) -> dict[int, float]:
+        return self._stops
+
+
+def test_a_simulation_pays_for_the_epochs_that_it_trains_and_not_twice() -> None:
+    problem = Analytic()
+    candidates = [Random(problem, seed).propose([], []) for seed in range(3)]
+    whole: Any = Fixed(candidates, {})
+    trace = simulate(problem, whole, 1e9, front.unit_of(problem), seed=0)
+    assert trace.epochs[2] == pytest.approx(3.0)
+    assert trace.epochs[-1] == pytest.approx(3.0)  # repeats are free, and end the search once nothing else comes
+    assert trace.volume == sorted(trace.volume)
+    stopped: Any = Fixed(candidates, {9: -1.0})
+    early = simulate(problem, stopped, 1e9, front.unit_of(problem), seed=0)
+    assert early.epochs[-1] == pytest.approx(3 * 9 / 27)
+    assert early.stopped >= 3
+    assert early.volume[-1] == 0
+    assert early.cost_at(0.5) == math.inf
+    assert trace.cost_at(trace.volume[0]) == trace.cost[0]
+
+
+def test_with_a_lag_a_trial_knows_only_what_began_long_before_it() -> None:
+    problem = Analytic()
+    fixed: Any = Fixed([Random(problem, seed).propose([], []) for seed in range(9)], {})
+    simulate(problem, fixed, 1e9, front.unit_of(problem), seed=0, lag=4)
+    assert fixed.seen[:8] == [(max(begun - 4, 0), begun) for begun in range(8)]
+
+
+@pytest.mark.parametrize("strategy", [Random, Sampled, OneEpoch, Forecasting, lambda p, s: Rungs(Random(p, s))])
+def test_a_seed_decides_a_simulation(strategy: Any) -> None:
+    problem = Analytic()
+    first, again, other = (
+        simulate(problem, strategy(problem, seed), 3.0, front.unit_of(problem), seed=0) for seed in (1, 1, 2)
+    )
+    assert first.volume == again.volume
+    assert first.cost == again.cost
+    assert first.cost != other.cost
+
+
+def test_rungs_let_the_front_go_on_and_stop_what_is_far_behind() -> None:
+    problem = Analytic()
+    drawn = [Random(problem, seed).propose([], []) for seed in range(12)]
+    known = [Known(each, problem.curve(each, 0), True) for each in drawn]
+    for each in known:
+        stops = Rungs(Random(problem, 0)).stops(known, each.candidate)
+        assert stops.keys() == {1, 3}
+        lowest = min(other.errors[0] for other in known)
+        assert stops[1] >= lowest - 1e-9
+        assert stops[1] < max(other.errors[0] for other in known)
+    assert Rungs(Random(problem, 0)).stops(known[:2], drawn[0]) == {}
+
+
+def test_a_recorded_search_looks_its_candidates_up(small: str) -> None:
+    recording.record(small, None, 1, None)
+    problem = Recorded("small", load(recording.pack(small)))
+    trace = simulate(problem, Sampled(problem, 0), 4.0, front.unit_of(problem), seed=0)
+    assert 0 < trace.volume[-1] < 1
+    assert max(trace.epochs) <= 16
+
+
+def test_the_command_writes_its_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "front.json"
+    front.main(quick=True, json_file=file)
+    found = json.loads(file.read_text())
+    assert [row["search"] for row in found["rows"]] == ["tpe", "forecast"]
+    assert len(found["targets"]) == 3
+    assert "hypervolume by cost" in capsys.readouterr().out
