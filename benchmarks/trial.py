@@ -36,7 +36,9 @@ from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.training import Training
-from pure_nas.workers import Ended, EpochDone, Executor, InlineExecutor, Job, ProcessExecutor, Started
+from pure_nas.workers import Ended, EpochDone, Executor, Job, Started
+from pure_nas.workers.inline import InlineExecutor
+from pure_nas.workers.pool import ProcessExecutor
 
 _COLUMNS = (
     Column("what", "what"),

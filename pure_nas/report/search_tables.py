@@ -17,7 +17,7 @@ from pure_nas.run.results import TrialRecord
 from pure_nas.run.retrained import Row as Retrained
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.unit import PARAMETER_KINDS, Unit, get_unit, unit_names
+from pure_nas.space.unit import PARAMETER_KINDS, UNITS, Unit
 
 SCHEMA = 1
 _MOST_INCOMPLETE = 200
@@ -126,7 +126,7 @@ def _no_baseline(unit: str, row: ReportedTrial) -> Cell:
 def units_of(data: ReportData) -> list[Unit]:
     """Units of the networks on the front."""
     occurring = {name for row in data.front for name in row.architecture.unit_set}
-    return [get_unit(name) for name in unit_names() if name in occurring]
+    return [UNITS.get(name) for name in UNITS.names if name in occurring]
 
 
 def placement_table(front: Sequence[ReportedTrial]) -> Table:

@@ -1,8 +1,4 @@
-"""What a field of an architecture or recipe is, written once, and how files that set such fields are read.
-
-Every field says below it what it is, and in its annotation what else is known of it (`Described`). The tables of search
-spaces and experiments, the walk that draws a candidate, reports, `describe` and docs/fields.md follow from it.
-"""
+"""What a field of an architecture or recipe is, written once, and how files that set such fields are read."""
 
 from __future__ import annotations
 
@@ -123,7 +119,6 @@ class FieldFaults:
         return value
 
     def unknown_keys(self, table: Mapping[str, object], known: Sequence[str], path: Path = ()) -> None:
-        """Note the keys of `table` that are not known."""
         for key in (key for key in table if key not in known):
             self.add((*path, key), f"unknown key {quoted(key)}; {nearest(key, known)}")
 
@@ -144,7 +139,6 @@ class ValueReader:
         self._nullable = type(None) in get_args(value_type)
 
     def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        """One value; what is wrong with it goes to `faults`."""
         if self.per_stage and isinstance(raw, list):
             return tuple(self._one(item, faults, (*path, index)) for index, item in enumerate(raw))
         return self._one(raw, faults, path)

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from pure_nas.space.architecture import SETTINGS, Architecture
-from pure_nas.space.axis import Axis, Spread, StageAxis, Value, fixed
+from pure_nas.space.axis import Axis, Placement, Spread, StageAxis, UnitsAxis, Value, expand, fixed
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import descriptions
-from pure_nas.space.placement import Placement, UnitsAxis, expand
 from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.tables import UNSEARCHED_RECIPE, DecayTable, Kinds
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
@@ -55,8 +54,7 @@ class Located:
         except LookupError:
             self.outside += (path,)
             return wanted
-        distribution = axis.distribution()
-        if distribution is not None:
+        if (distribution := axis.distribution()) is not None:
             self.params[path] = value
             self.distributions[path] = distribution
         return wanted

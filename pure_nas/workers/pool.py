@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from multiprocessing import connection, util
-from typing import Self
 
 import torch
 
@@ -33,12 +32,7 @@ _TRAINING_PASSES = 3
 
 @dataclass(eq=False)
 class ProcessExecutor:
-    """Runs jobs in worker processes, each of which keeps PyTorch, a device and the images.
-
-    Workers begin with `start`, or with the first job. One that dies or hangs is replaced, and its job goes on in the
-    replacement from its checkpoint; a job that loses its worker twice has failed. Workers end with the process that
-    started them, however it ends.
-    """
+    """Runs jobs in worker processes, which begin with `start` or the first job, and are replaced where they die."""
 
     load: Load
     fingerprint: str  # of the images that are meant; workers refuse others
@@ -60,12 +54,6 @@ class ProcessExecutor:
         self._kills = kernel_kills()
         # Python waits for its child processes when it ends; before that, these are stopped.
         self._at_exit = util.Finalize(self, stop, args=(self._workers,), exitpriority=10)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def process_ids(self) -> list[int]:
@@ -131,7 +119,6 @@ class ProcessExecutor:
         return WorkerProcess(self.load, self.fingerprint, device, self.size)
 
     def _wait(self) -> None:
-        """Wait a little for reports, take them, and look after the workers."""
         began = time.monotonic()
         connection.wait([end for worker in self._workers for end in worker.ends], timeout=_LOOK_EVERY)
         # Not the time that this process was busy or stopped: only what a worker was listened to counts as silence.
@@ -174,7 +161,6 @@ class ProcessExecutor:
                 raise report
 
     def _replace(self, place: int, fate: str) -> None:
-        """Put a new worker in the place of one that is gone, and give it the job."""
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:

@@ -19,16 +19,17 @@ from pure_nas.errors import UsageError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
-from pure_nas.workers import Executor, InlineExecutor, ProcessExecutor
+from pure_nas.workers import Executor
 from pure_nas.workers.child import Load
+from pure_nas.workers.inline import InlineExecutor
+from pure_nas.workers.pool import ProcessExecutor
 
 Workers = int | Literal["auto"]
 
 _CALIBRATION_SECONDS = 3.0
 _SHARE_OF_MEMORY = 0.9
 _MAX_PER_CPU = 4
-_TOLERANCE = 0.05
-"""More workers that deliver less than this more are not worth their memory."""
+_TOLERANCE = 0.05  # more workers that deliver less than this more are not worth their memory
 
 
 def check_workers(workers: Workers) -> None:
@@ -118,10 +119,7 @@ class Resources:
 
 
 def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
-    """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement.
-
-    Their number is doubled as long as more deliver more and all of them could hold the largest network.
-    """
+    """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement."""
     most = min(left, os.cpu_count() or 1, _fitting_into_memory())
     if executor.devices[0].type == "cuda":
         most = min(most, _fitting_onto_devices(executor, work.largest))

@@ -21,8 +21,7 @@ from pure_nas.process_state import begin_worker
 from pure_nas.workers.child import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
 from pure_nas.workers.messages import Job
 
-MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"
-"""The fate of such a worker."""
+MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate of such a worker
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")

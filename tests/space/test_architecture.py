@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.space.architecture import Architecture, halved
-from pure_nas.space.unit import unit_names
+from pure_nas.space.unit import UNITS
 
 
 @st.composite
 def architectures(draw: st.DrawFn) -> Architecture:
     n_stages = draw(st.integers(1, 6))
-    stage = st.lists(st.sampled_from(unit_names()), min_size=1, max_size=4).map(tuple)
+    stage = st.lists(st.sampled_from(UNITS.names), min_size=1, max_size=4).map(tuple)
     return Architecture(
         family=draw(st.sampled_from(["cifar", "imagenet"])),
         units=tuple(draw(stage) for _ in range(n_stages)),

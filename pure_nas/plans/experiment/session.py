@@ -30,7 +30,8 @@ from pure_nas.plans.settings import locked, placed, record_start
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
-from pure_nas.workers import EvaluationSettings, Executor
+from pure_nas.workers import Executor
+from pure_nas.workers.messages import EvaluationSettings
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 

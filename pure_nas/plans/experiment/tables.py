@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, Valid
 
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.axis import Pattern, UnitName, expand
 from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type, with_fields_of
-from pure_nas.space.placement import Pattern, UnitName, expand
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, Setting, get_unit, settings_read
 from pure_nas.validation import FrozenModel

@@ -46,10 +46,7 @@ def finish_moves(run: RunDirectory) -> None:
 
 
 def take_place(run: RunDirectory, new: TrialDirectory, *, everything: bool = False) -> None:
-    """Move what was trained again into the trial's folder.
-
-    The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result goes too.
-    """
+    """Move what was trained again into the trial's folder; the same weights leave the rest of it as it is."""
     old = run.trial(new.number)
     everything = everything or new.weights_digest != old.weights_digest
     try:

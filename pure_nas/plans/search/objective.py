@@ -30,7 +30,7 @@ from pure_nas.process_state import usual_defaults
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import fault_lines
-from pure_nas.workers import Ended, Job, Outcome
+from pure_nas.workers.messages import Ended, Job, Outcome
 from pure_nas.workers.work import work
 
 _ANY_SEED = 2**32

@@ -20,10 +20,9 @@ from pure_nas.run.schema import SCHEMA
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
-from pure_nas.workers import Job, Outcome
+from pure_nas.workers.messages import Job, Outcome
 
-REJECTIONS_IN_A_ROW = 200
-"""Rejected suggestions in a row after which a search stops."""
+REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
 
 
 class Baseline(NamedTuple):
@@ -91,10 +90,7 @@ def reconcile(
 
 @dataclass(eq=False)
 class SearchPlan(Plan[TrialRecord | Restored]):
-    """First complete trials that have lost their weights (of the front, or all with `restore_weights`), then samples.
-
-    A suggestion that equals a running trial waits for it, and repeats it as one that equals an ended trial does.
-    """
+    """First trials that have lost their weights, then samples; one that equals another waits for it and repeats it."""
 
     run: RunDirectory
     settings: SearchSettings
@@ -208,7 +204,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         )
 
     def _result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
-        """What result.json says of a trial that was trained."""
         objectives: dict[str, float] = {}
         if outcome.state == "complete":
             names = self.settings.objectives
@@ -236,9 +231,10 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
-        if repeats and (earlier := self._same_as(asked.candidate.digest)):
-            return self._end(asked, self._repeated(earlier, asked.baseline))
-        return None
+        ended = (each for each in self._records.values() if each.state in ("complete", "diverged"))
+        trained = (each for each in ended if each.replay_of is None)
+        earlier = next((each for each in trained if each.candidate.digest == asked.candidate.digest), None)
+        return self._end(asked, self._repeated(earlier, asked.baseline)) if earlier and repeats else None
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
         limits = self.settings.limits.given
@@ -257,12 +253,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
                 hint="Raise the limits in a new --study, or write a space with smaller networks.",
             )
         return record
-
-    def _same_as(self, digest: str) -> TrialRecord | None:
-        """An ended trial that trained the same, if there is one."""
-        trained = (each for each in self._records.values() if each.replay_of is None)
-        ended = (each for each in trained if each.state in ("complete", "diverged"))
-        return next((each for each in ended if each.candidate.digest == digest), None)
 
     def _keep_candidate(self, asked: Asked) -> None:
         """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""
@@ -286,7 +276,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         return record
 
     def _read(self, number: int) -> TrialRecord:
-        """The record of a trial as its folder has it now."""
         record = read_trial(self.run.trial(number), self.settings.objectives)
         if record is None:
             raise RunError(f"{self.run.trial(number).path} was removed while the search ran.")

@@ -28,8 +28,7 @@ from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import shown
 from pure_nas.workers.resources import Workers, check_workers
 
-Latency = Callable[[Architecture], float]
-"""Measures the latency of an architecture, milliseconds."""
+Latency = Callable[[Architecture], float]  # measures the latency of an architecture, milliseconds
 AnySpace = SearchSpace | str | os.PathLike[str] | None
 AnyLimits: TypeAlias = "Limits | Mapping[str, float | str | None] | None"
 AnyObjective = str | Metric | Callable[..., float]
@@ -151,8 +150,6 @@ class SearchSettings(ImageSettings):
             )
         if self.sampler not in SAMPLER_CHOICES:
             raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
-        if self.trials < 1:
-            raise UsageError(f"A study needs at least one trial, but --trials is {self.trials}.")
         if self.seed < 0:
             raise UsageError(f"A seed is 0 or more, not {self.seed}.")
         check_workers(self.workers)
@@ -293,7 +290,6 @@ def _space(space: AnySpace, dataset: str) -> tuple[str, SearchSpace]:
 
 
 def _path(name: str, value: str | os.PathLike[str]) -> str:
-    """A name or path, which may be an object of `pathlib`."""
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
     if not isinstance(path, str) or not path:
         raise UsageError(f"{name} is a name or the path of a folder, not {value!r}.")

@@ -56,11 +56,10 @@ def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float)
 
 
 def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
-    """A fresh sampler for each trial, seeded by (seed, number), so that a study goes on as if it had not been stopped.
+    """A fresh sampler for each trial, so that a study goes on as if it had not been stopped.
 
-    Never multivariate or grouped TPE, which collapse with several objectives. Model-based samplers draw at random
-    until they have seen STARTUP_TRIALS suggestions besides those `given`: baselines, all-conv and all-product, alone
-    would teach them never to mix.
+    Never multivariate or grouped TPE, which collapse with several objectives. Baselines are `given`, not startup: all
+    are all-conv or all-product, and would teach a model never to mix.
     """
     state = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0])
     if name == "random":
@@ -183,7 +182,6 @@ def constrain(trial: Trial | FrozenTrial | FixedTrial, constraints: Mapping[str,
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what goes wrong in the storage of the study `name` into a RunError."""
     try:
         yield
     except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:
