@@ -14,14 +14,15 @@ from torch.nn import functional as F
 
 import pure_nas
 from pure_nas import Architecture, Candidate, Recipe, build
-from pure_nas.data import Augment, load_dataset
+from pure_nas.data import load_dataset
+from pure_nas.data.augment import allowed
 from pure_nas.training.evaluation import generator
 
 
 def first_batch(candidate: Candidate, dataset_name: str, seed: int) -> tuple[Tensor, Tensor]:
     """The images and labels that a trial begins with."""
     dataset, recipe = load_dataset(dataset_name, seed=seed), candidate.recipe
-    augment = Augment.of(recipe, flip=dataset.flip, turns=dataset.turns)
+    augment = allowed(recipe, flip=dataset.flip, turns=dataset.turns)
     order = generator(seed, "order", 0)
     return next(dataset.train.batches(recipe.batch_size, generator=order, augment=augment))
 

@@ -55,16 +55,22 @@ def _kernels(shape: tuple[int, int, int, int], dtype: torch.dtype, device: torch
     theta = torch.zeros((), device=device)
     tiling = passes.Tiling.of(c.shape, torch.channels_last)
     threshold = torch.empty((), device=device)
-    of_norm1 = (*passes.moments(c, tiling, norm, theta=theta, threshold=threshold), gamma, beta)
-    of_norm2 = (*passes.moments(z, tiling, norm, _CAP), gamma, beta)
+
+    def moments1() -> Tensor:
+        return passes.moments(c, tiling, norm, gamma, beta, None, theta, threshold)
+
+    def moments2() -> Tensor:
+        return passes.moments(z, tiling, norm, gamma, beta, _CAP)
+
+    of_norm1, of_norm2 = moments1(), moments2()
     return {
         "copy": Kernel(lambda: out.copy_(c), 2),
-        "norm1's statistics": Kernel(lambda: passes.moments(c, tiling, norm, theta=theta, threshold=threshold), 1),
+        "norm1's statistics": Kernel(moments1, 1),
         "norm1, clamp, logarithm": Kernel(lambda: passes.logarithm(c, tiling, of_norm1, threshold), 2),
-        "power, norm2's statistics": Kernel(lambda: passes.moments(z, tiling, norm, _CAP), 1),
+        "power, norm2's statistics": Kernel(moments2, 1),
         "power, norm2, addition": Kernel(lambda: passes.output(z, tiling, of_norm2, skip, False, _CAP, dtype), 3),
         "backward of power and norm2": Kernel(
-            lambda: passes.output_backward(gradient, None, z, tiling, of_norm2[:3], True, _CAP), 5
+            lambda: passes.output_backward(gradient, None, z, tiling, of_norm2, True, _CAP), 5
         ),
         "backward of logarithm and norm1": Kernel(
             lambda: passes.logarithm_backward(gradient, c, tiling, of_norm1, theta, threshold), 5

@@ -18,9 +18,9 @@ from benchmarks.inference import inference_rows
 from benchmarks.measure import compiled
 from benchmarks.setting import Setting, settings_of
 from pure_nas.devices import keep_freed_memory, resolve_device
-from pure_nas.nn.fused.blocks import FusedBasicBlock
+from pure_nas.nn.fused.blocks import FusedBlock
 from pure_nas.nn.fused.unit import FusedConvPU
-from pure_nas.nn.plain.blocks import BasicBlock
+from pure_nas.nn.plain.blocks import ResidualBlock
 from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton import block as triton_block
 
@@ -51,15 +51,15 @@ def blocks(channels: int, with_compiled: bool) -> Variants:
         return nn.Conv2d(channels, channels, 3, padding=1, bias=False)
 
     def plain() -> nn.Module:
-        return BasicBlock(channels, channels, ConvPU(channels, channels), nn.Identity())
+        return ResidualBlock(channels, channels, ConvPU(channels, channels), nn.Identity())
 
     found: dict[str, Callable[[], nn.Module]] = {
-        "ResNet": lambda: BasicBlock(
+        "ResNet": lambda: ResidualBlock(
             channels, channels, convolution(), nn.Identity(), relu_in_block=True, relu_after_add=True
         ),
         "torchvision": lambda: torchvision_resnet.BasicBlock(channels, channels),
         "plain": plain,
-        "fused": lambda: FusedBasicBlock(channels, channels, FusedConvPU(channels, channels), nn.Identity()),
+        "fused": lambda: FusedBlock(channels, channels, FusedConvPU(channels, channels), nn.Identity()),
     }
     if with_compiled:
         found["compiled"] = lambda: compiled(plain())

@@ -73,7 +73,7 @@ def main(
         trials, epochs, rounds, workers = 1, 1, 1, ""
     chosen = load_space(space).with_run(trials=trials, epochs=epochs)
     images = load_dataset(dataset, seed=seed)
-    chosen = chosen.with_images(in_chans=images.in_chans, num_classes=len(images.classes), image_size=images.image_size)
+    chosen = chosen.with_images(**images.shape)
     settings = {"dataset": dataset, "space": space, "trials": trials, "epochs": chosen.run.epochs, "seed": seed}
     document = Document("search", torch.device("cpu"), {**settings, "rounds": rounds, "own": own_candidates})
     params, candidates = suggestions(chosen, trials, seed)

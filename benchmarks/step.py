@@ -18,8 +18,8 @@ from benchmarks.measure import Call, Timings, compiled, graphed, interleaved
 from benchmarks.plain_training import PlainStep, make_loader, plain_network, sensible_workers
 from benchmarks.setting import Setting, settings_of
 from benchmarks.step_networks import CLASSES, OURS, Work, architecture, networks, timm_resnet, work_of
-from pure_nas.data import Augment, ImageSet, load_dataset
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data import ImageSet, load_dataset
+from pure_nas.data.image_set import HeldPixels, Normalisation
 from pure_nas.devices import keep_freed_memory, resolve_device
 from pure_nas.nn import build
 from pure_nas.space.recipe import Recipe
@@ -76,7 +76,7 @@ def images_for(work: Work, data: Path | None, count: int) -> tuple[ImageSet, str
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (count, 3, work.size, work.size), dtype=torch.uint8, generator=generator)
     labels = torch.randint(0, CLASSES, (count,), generator=generator)
-    return resident(pixels, labels, Normalisation((0.5,) * 3, (0.25,) * 3)), "noise"
+    return ImageSet(HeldPixels(pixels), labels, Normalisation((0.5,) * 3, (0.25,) * 3)), "noise"
 
 
 def plain_loader(
@@ -92,7 +92,7 @@ def epoch_of(images: ImageSet, batch: int, device: torch.device) -> Callable[[],
     generator = torch.Generator().manual_seed(0)
 
     def call() -> int:
-        batches = images.batches(batch, device=device, generator=generator, augment=Augment(crop_padding=4, flip=True))
+        batches = images.batches(batch, device=device, generator=generator, augment=Recipe.usual(CONV))
         return sum(len(labels) for _, labels in batches)
 
     return call

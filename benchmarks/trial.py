@@ -166,7 +166,7 @@ def worker_rows(
     if inline:
         executor, name = InlineExecutor(dataset, device), "this process"
     else:
-        executor, name = ProcessExecutor(load, dataset.fingerprint, device, workers=1), "worker"
+        executor, name = ProcessExecutor(load, dataset.fingerprint, device, 1), "worker"
     try:
         times = [time_job(executor, number, each, folder) for number, each in enumerate(candidates)]
         memory: list[int] = []
@@ -185,10 +185,7 @@ def worker_rows(
 
 
 def _candidates(dataset: Dataset, count: int) -> list[Candidate]:
-    space = load_space("digits").with_run(epochs=1)
-    space = space.with_images(
-        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
-    )
+    space = load_space("digits").with_run(epochs=1).with_images(**dataset.shape)
     return suggestions(space, count, seed=0)[1]
 
 

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from pure_nas.data.sources.catalogue import DatasetSpec
     from pure_nas.data.sources.own import own_dataset, register_dataset
     from pure_nas.errors import PureNasError
-    from pure_nas.evaluation import Noise, Views, usual_noises
+    from pure_nas.evaluation.noise import Noise, usual_noises
+    from pure_nas.evaluation.views import Views
     from pure_nas.nn import ConvPU, build
     from pure_nas.objectives import Metric, register_metric
-    from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
+    from pure_nas.plans.search.settings import Limits
     from pure_nas.space.architecture import Architecture
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
@@ -64,11 +65,12 @@ _MODULES = {
     "data.sources.catalogue": ("DatasetSpec",),
     "data.sources.own": ("own_dataset", "register_dataset"),
     "errors": ("PureNasError",),
-    "evaluation": ("Noise", "Views", "usual_noises"),
+    "evaluation.noise": ("Noise", "usual_noises"),
+    "evaluation.views": ("Views",),
     "nn": ("ConvPU", "build"),
     "objectives": ("Metric", "register_metric"),
-    "plans.search.limits": ("Limits",),
     "plans.search.objective": ("Objective",),
+    "plans.search.settings": ("Limits",),
     "space.architecture": ("Architecture",),
     "space.candidate": ("Candidate",),
     "space.recipe": ("Recipe",),

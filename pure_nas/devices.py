@@ -19,8 +19,8 @@ from pure_nas.process_state import is_ours
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Parameters of glibc's mallopt, from malloc.h."""
-_FLOPS_PER_THREAD = 1e8
-"""Flops of a forward step over a batch per CPU thread."""
+_GLIBC = platform.libc_ver()[0] == "glibc"
+_FLOPS_PER_THREAD = 1e8  # of a forward step over a batch
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|(can't|cannot) allocate memory|not enough memory|bad_alloc"
     # cuBLAS, cuDNN and their relatives; and cuDNN once no algorithm found room for its workspace
@@ -33,27 +33,21 @@ _OUT_OF_MEMORY = re.compile(
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N".
-
-    Raises:
-        DeviceError: no device has that name, or this machine lacks it.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, colon, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not index.isdecimal())):
+    """The device called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else it is a `DeviceError`."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise DeviceError(f'There is no device "{name}".', hint="Name auto, cpu, cuda or cuda:0, cuda:1, ...")
-    if kind == "cpu":
+    found = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and found == 0):
         return torch.device("cpu")
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if found == 0:
         raise DeviceError(
             f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
             hint="Use the device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
         )
+    index = name.partition(":")[2]
     if int(index or 0) >= found:
         raise DeviceError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
-    return torch.device(kind, int(index)) if index else torch.device(kind)
+    return torch.device("cuda", int(index)) if index else torch.device("cuda")
 
 
 def device_name(device: torch.device) -> str:
@@ -113,12 +107,11 @@ def fastest_convolutions(device: torch.device) -> Iterator[None]:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let the C library keep the memory of freed tensors for the next ones, where it is glibc.
+    """Let glibc keep the memory of freed tensors for the next ones: page faults took a third of a step at batch 512.
 
-    As it comes, it hands large blocks back to the system at once, and every step faults them in again page by page: a
-    third of a step's time at batch 512 on CIFAR images. What the user has set (MALLOC_*, GLIBC_TUNABLES) stays.
+    What the user has set (MALLOC_*, GLIBC_TUNABLES) stays.
     """
-    if _has_glibc() and not any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+    if _GLIBC and not any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
@@ -142,22 +135,13 @@ def hand_back_freed_memory(device: torch.device) -> None:
     """Give the system the memory that a run on `device` no longer uses, on the device and on the host."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    if _has_glibc():
+    if _GLIBC:
         ctypes.CDLL(None).malloc_trim(0)
-
-
-@cache
-def _has_glibc() -> bool:
-    return platform.libc_ver()[0] == "glibc"
 
 
 @contextmanager
 def threads_for(flops_per_step: float) -> Iterator[None]:
-    """Compute on the CPU with no more threads than a step can feed, as many as PyTorch would use at most.
-
-    Waiting for each other costs threads more than they save on small tensors, and far more on a busy machine. The
-    number follows from the work alone, so that it is the same whenever the work is done.
-    """
+    """Compute on the CPU with no more threads than a step can feed; the work alone decides how many."""
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, min(before, int(flops_per_step / _FLOPS_PER_THREAD))))
     try:

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -27,27 +27,17 @@ REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 """What `replacing` calls a file until it is whole."""
 
-_DEEPEST = 40
-"""Levels of tables and lists in a file; those of a run have six at most."""
-
 _held: dict[Path, tuple[int, int] | None] = {}
 """Folders that this process holds, and which they were then: another one in their place is never written."""
 
 
 def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile.
-
-    Args:
-        new_folders: whether to make its folder where there is none.
-    """
-    require_in_place(path)
-    try:
+    """Write a file so that a reader sees the old or the new one, never a part, whatever happens meanwhile."""
+    with _writing(path, "Free some space or choose another folder"):
         if new_folders:
             path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(data.encode() if isinstance(data, str) else data)
-    except OSError as error:
-        raise _unwritable(path, error, "Free some space or choose another folder") from error
 
 
 @contextmanager
@@ -85,18 +75,20 @@ def flush_to_disk(file: IO[bytes]) -> None:
 
 def append_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append one record to a .jsonl file."""
+    with _writing(path, "Free some space"), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+@contextmanager
+def _writing(path: Path, way_out: str) -> Iterator[None]:
     require_in_place(path)
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        yield
     except OSError as error:
-        raise _unwritable(path, error, "Free some space") from error
-
-
-def _unwritable(path: Path, error: OSError, way_out: str) -> RunError:
-    if isinstance(error, FileNotFoundError) and not path.parent.exists():
-        return _moved(path.parent)
-    return RunError(f"{path} cannot be written: {reason(error)}.", hint=f"{way_out}, then give the same command again.")
+        if isinstance(error, FileNotFoundError) and not path.parent.exists():
+            raise _moved(path.parent) from error
+        hint = f"{way_out}, then give the same command again."
+        raise RunError(f"{path} cannot be written: {reason(error)}.", hint=hint) from error
 
 
 @contextmanager
@@ -126,11 +118,10 @@ def _moved(folder: Path) -> RunError:
 
 def _identity(folder: Path) -> tuple[int, int] | None:
     """What tells a folder from another of the same name; None where there is none."""
-    try:
+    with suppress(OSError):
         found = folder.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return found.st_dev, found.st_ino
+    return None
 
 
 def without_nan(value: Any) -> Any:
@@ -177,12 +168,7 @@ def bytes_of(path: Path) -> bytes:
 
 
 def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> Any:
-    """The content of a file as `model`, which is anything that pydantic validates; an error lists every fault.
-
-    Args:
-        file: what messages call it.
-        hint: the way out where it is damaged.
-    """
+    """The content of a file as `model`, which is anything that pydantic validates; an error lists every fault."""
     try:
         return TypeAdapter(model).validate_python(content)
     except ValidationError as error:
@@ -190,13 +176,9 @@ def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> Any:
 
 
 def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
-    """What JSON says.
+    """What JSON says; that it is none in UTF-8, says a name twice or is nested too deeply is a `ValueError`.
 
-    Args:
-        nan_is_null: read NaN and infinity as null, as records of older versions have them.
-
-    Raises:
-        ValueError: it is no JSON in UTF-8, says a name twice, is nested too deeply, or holds a number that is none.
+    So are NaN and infinity, which are null with `nan_is_null`: records of older versions have them.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -213,20 +195,13 @@ def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
     return content
 
 
-def require_flat(content: Any) -> None:
+def require_flat(content: Any, deepest: int = 40) -> None:
     """Check that a document is not nested beyond what can be walked through: that is a `ValueError`."""
-    level = [content]
-    for _ in range(_DEEPEST):
-        level = [inner for each in level for inner in _within(each)]
-        if not level:
-            return
-    raise ValueError("it is nested too deeply")
-
-
-def _within(value: Any) -> Iterable[Any]:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    if not deepest:
+        raise ValueError("it is nested too deeply")
+    within = list(content.values()) if isinstance(content, Mapping) else content
+    for inner in within if isinstance(within, list) else ():
+        require_flat(inner, deepest - 1)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -249,6 +224,6 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_of_document(content: Mapping[str, Any]) -> str:
+def digest_of_document(content: Any) -> str:
     """SHA-256 of what a JSON document says, however it is laid out."""
     return digest_of(json.dumps(content, sort_keys=True).encode())

@@ -72,7 +72,7 @@ def objective_names() -> tuple[str, ...]:
 
 
 def require_objective(name: str) -> str:
-    """The name of an objective; that there is none of that name is a `UsageError`."""
+    """`name`, unless there is no objective of that name: that is a `UsageError`."""
     if name not in objective_names():
         raise UsageError(f'There is no objective "{name}"; {nearest(name, objective_names())}.')
     return name

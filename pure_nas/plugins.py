@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, Protocol, TypeVar
@@ -26,14 +27,28 @@ def described(point: EntryPoint) -> str:
     return f'Entry point "{point.name}" ({point.value}) of group {point.group}'
 
 
+def loaded(point: EntryPoint, *, called: bool = False) -> Any:
+    """What an entry point names, `called` where it is a function; whatever its package raises is a `PureNasError`."""
+    try:
+        thing = point.load()
+        return thing() if called and callable(thing) else thing
+    except Exception as error:
+        raise PureNasError(
+            f"{described(point)} does not load: {type(error).__name__}: {error}",
+            hint="Reinstall or remove the package that declares it.",
+        ) from error
+
+
+@dataclass(eq=False)
 class Registry(Generic[T]):
     """Things of one kind, by name: built in, registered by this process, or declared by other packages in `group`."""
 
-    def __init__(self, group: str, kind: type[T], built_in: Mapping[str, T]) -> None:
-        self.group = group
-        self.registered: dict[str, T] = {}
-        self._kind = kind
-        self.built_in = built_in
+    group: str
+    kind: type[T]
+    built_in: Mapping[str, T]
+    registered: dict[str, T] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         _REGISTRIES.append(self)
 
     @property
@@ -49,13 +64,13 @@ class Registry(Generic[T]):
         """What has that name; that nothing has is a `UsageError`."""
         if (found := self.find(name)) is not None:
             return found
-        what = self._kind.__name__.removesuffix("Spec").lower()
+        what = self.kind.__name__.removesuffix("Spec").lower()
         raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
 
     def register(self, thing: T) -> None:
         """Add something for the rest of this process; what it registered under the same name before is replaced."""
-        if not isinstance(thing, self._kind):
-            raise UsageError(f"{thing!r} is a {type(thing).__name__}, not a {self._kind.__name__}.")
+        if not isinstance(thing, self.kind):
+            raise UsageError(f"{thing!r} is a {type(thing).__name__}, not a {self.kind.__name__}.")
         if not isinstance(thing.name, str) or not re.fullmatch(r"\w[\w.-]*", thing.name):
             raise UsageError(
                 f"{thing.name!r} cannot be used as a name.", hint="Names have letters, digits and the signs _ - . only."
@@ -69,15 +84,9 @@ class Registry(Generic[T]):
         """What other packages declare; what cannot be used is a `PureNasError`."""
         found: dict[str, T] = {}
         for point in entry_points(group=self.group):
-            try:
-                thing = point.load()
-            except (ImportError, AttributeError) as error:
-                raise PureNasError(
-                    f"{described(point)} does not load: {error}",
-                    hint="Reinstall or remove the package that declares it.",
-                ) from error
-            if not isinstance(thing, self._kind):
-                wanted = f"{self._kind.__module__}.{self._kind.__qualname__}"
+            thing = loaded(point)
+            if not isinstance(thing, self.kind):
+                wanted = f"{self.kind.__module__}.{self.kind.__qualname__}"
                 raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")
             if thing.name in self.built_in or thing.name in found:
                 raise PureNasError(f'{described(point)} declares "{thing.name}", a name that is already taken.')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -91,6 +92,12 @@ def cost_label(name: str) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun, "2,000 trials"; `plural` where that is not the noun and an s."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def some_of(names: Sequence[str], most: int | None) -> str:
+    """The first names and how many more there are: "cat, cow and 1,234 more"."""
+    more = len(names) - most if most is not None else 0
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _prefixed(value: float) -> tuple[str, str]:

@@ -6,7 +6,9 @@ import json
 import re
 import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args, get_origin
 
@@ -17,6 +19,7 @@ from pure_nas.errors import ConfigError, nearest, reason
 from pure_nas.paths import expanded
 
 _QUOTED = re.compile(r"'([^']*)'")
+_UNION_TAG = re.compile(r"[\[(:]")
 
 
 class FrozenModel(BaseModel):
@@ -31,10 +34,8 @@ class Document(FrozenModel):
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str = "") -> Self:
         """Read JSON as `to_json` writes it; a `ConfigError` lists every fault, with `source`."""
-        try:
+        with faults_explained(cls, source or cls.__name__.lower()):
             return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfigError(faults(error, cls, source or cls.__name__.lower())) from error
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -54,14 +55,10 @@ class TomlFile(FrozenModel):
 
     @classmethod
     def from_toml(cls, text: str, *, source: str = "", context: object = None) -> Self:
-        """Read the text of a file.
+        """Read the text of a file; a `ConfigError` lists every fault, with `source`.
 
         Args:
-            source: what messages call it.
             context: what validators are told.
-
-        Raises:
-            ConfigError: it is no TOML or breaks a rule; every fault is listed with `source`.
         """
         source = source or cls.kind
         try:
@@ -70,27 +67,18 @@ class TomlFile(FrozenModel):
             raise ConfigError(f"{source} is nested too deeply.") from error
         except ValueError as error:
             raise ConfigError(f"{source} is not valid TOML: {error}.") from error
-        try:
+        with faults_explained(cls, source, hint=cls.hint):
             return cls.model_validate(content, context=context)
-        except ValidationError as error:
-            raise ConfigError(faults(error, cls, source), hint=cls.hint) from error
 
     @classmethod
     def load(cls, path: Path, *, context: object = None) -> Self:
-        """Read a file.
-
-        Raises:
-            ConfigError: it cannot be read, is no TOML or breaks a rule.
-        """
+        """Read a file; one that cannot be read, is no TOML or breaks a rule is a `ConfigError`."""
         return cls.from_toml(read_text(path, cls.kind), source=str(path), context=context)
 
 
-def read_text(path: Path, kind: str) -> str:
-    """The text of a file as editors and shells save it: UTF-8 with or without a mark, or UTF-16 with one (PowerShell).
-
-    One that cannot be read or is something else is a `ConfigError`, which calls it `kind`.
-    """
-    file = expanded(path)  # not below, as what it raises is a ValueError too
+def read_text(path: Traversable, kind: str) -> str:
+    """The text of a file as editors save it, UTF-8 or UTF-16 with a mark (PowerShell); others are a `ConfigError`."""
+    file = expanded(path) if isinstance(path, Path) else path  # not below, as what it raises is a ValueError too
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -107,11 +95,15 @@ def read_text(path: Path, kind: str) -> str:
     return text
 
 
-def faults(error: ValidationError, model: type[BaseModel], source: str) -> str:
-    """Every fault that validating `source`, a file described by `model`, has found, one line each."""
-    lines = fault_lines(error, model)
-    count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
-    return "\n".join([f"{source} has {count}:", *(f"  {line}" for line in lines)])
+@contextmanager
+def faults_explained(model: type[BaseModel], source: str, *, hint: str = "") -> Iterator[None]:
+    """Turn the faults that validating `source`, described by `model`, finds meanwhile into one `ConfigError`."""
+    try:
+        yield
+    except ValidationError as error:
+        lines = fault_lines(error, model)
+        count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+        raise ConfigError("\n  ".join([f"{source} has {count}:", *lines]), hint=hint) from error
 
 
 def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -122,9 +114,10 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 def _line(details: Any, model: type[BaseModel]) -> str:
     kind, place, context = details["type"], details["loc"], details.get("ctx", {})
-    # The last part of an unknown key's place is that key, whatever it looks like.
+    # Pydantic puts the tried member of a union into the path. The last part of an unknown key's place is that key,
+    # whatever it looks like.
     whole = place[-1:] if kind == "extra_forbidden" else ()
-    keys = (*(part for part in place[: len(place) - len(whole)] if not _is_union_tag(part)), *whole)
+    keys = (*(part for part in place[: len(place) - len(whole)] if not _UNION_TAG.search(str(part))), *whole)
     path, got = _path(keys), shown(details["input"])
     match kind:
         case "extra_forbidden":
@@ -164,11 +157,6 @@ def quoted(key: object) -> str:
     return f'"{short}"' if short.isprintable() else json.dumps(short)
 
 
-def _is_union_tag(part: object) -> bool:
-    """Pydantic puts the tried member of a union into the path; such parts are no keys of the file."""
-    return isinstance(part, str) and bool(re.search(r"[\[(:]", part))
-
-
 def shown(value: object) -> str:
     """A value for messages, cut short."""
     try:
@@ -183,22 +171,18 @@ def _keys_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     annotations: list[Any] = [model]
     for part in (part for part in path if not isinstance(part, int)):
         annotations = [inner for annotation in annotations for inner in _below(annotation, part)]
-    return [field.alias or name for each in annotations for table in _models_in(each) for name, field in _fields(table)]
+    return [field.alias or name for each in annotations for name, field in _fields(each)]
 
 
 def _below(annotation: Any, key: object) -> list[Any]:
     """What `key` of a table of this type holds; every key of a dictionary of tables holds the same."""
     if get_origin(annotation) is dict:
         return [get_args(annotation)[1]]
-    tables = _models_in(annotation)
-    return [field.annotation for table in tables for name, field in _fields(table) if key in (field.alias, name)]
+    return [field.annotation for name, field in _fields(annotation) if key in (field.alias, name)]
 
 
-def _fields(table: type[BaseModel]) -> Iterable[tuple[str, FieldInfo]]:
-    return table.model_fields.items()
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _fields(annotation: Any) -> list[tuple[str, FieldInfo]]:
+    """The fields of every table that a value of this type may be."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+        return list(annotation.model_fields.items())
+    return [field for argument in get_args(annotation) for field in _fields(argument)]

@@ -54,7 +54,7 @@ def test_wheel_holds_the_shipped_spaces_experiments_and_datasets(names: set[str]
     shipped = {name for name in names if name.endswith(".toml")}
     spaces = {f"pure_nas/search_spaces/{path.name}" for path in SPACES}
     experiments = {f"pure_nas/plans/experiment/experiments/{path.name}" for path in EXPERIMENTS}
-    assert shipped == spaces | experiments | {"pure_nas/data/sources/datasets.toml"}
+    assert shipped == spaces | experiments | {"pure_nas/data/sources/datasets.toml", "pure_nas_cli/help.toml"}
 
 
 def test_wheel_has_two_packages_and_nothing_else_at_its_top(names: set[str]) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
-from pure_nas.validation import faults, read_text
+from pure_nas.validation import faults_explained, read_text
 
 
 class Inner(BaseModel):
@@ -29,9 +29,9 @@ class Outer(BaseModel):
 
 
 def lines_of(data: Any) -> list[str]:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ConfigError) as caught, faults_explained(Outer, "file.toml"):
         Outer.model_validate(data)
-    return faults(caught.value, Outer, "file.toml").splitlines()
+    return str(caught.value).splitlines()
 
 
 def test_one_fault_is_singular_and_names_the_source() -> None:
@@ -75,9 +75,11 @@ def test_wrong_top_level_is_explained() -> None:
 
 
 def test_damaged_json_is_explained() -> None:
-    with pytest.raises(ValidationError) as caught:
+    with (
+        pytest.raises(ConfigError, match="\n  not valid JSON: EOF while parsing"),
+        faults_explained(Outer, "file.json"),
+    ):
         Outer.model_validate_json("{")
-    assert "\n  not valid JSON: EOF while parsing" in faults(caught.value, Outer, "file.json")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le"])

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import io
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
@@ -63,17 +63,9 @@ class _Unfailing:
     def flush(self) -> None:
         self._try(lambda stream: stream.flush())
 
-    def isatty(self) -> bool:
-        return self._stream is not None and self._stream.isatty()
-
-    def fileno(self) -> int:
-        if self._stream is None:
-            raise io.UnsupportedOperation("standard error is closed")
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:
-        return getattr(self._stream, "encoding", None) or "utf-8"
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the stream says of itself: its encoding, its descriptor, whether it is a terminal."""
+        return getattr(self._stream, name)
 
     @property
     def _stream(self) -> IO[str] | None:
@@ -114,13 +106,17 @@ def is_live(console: Console) -> bool:
 
 
 def tell(subject: str, text: str) -> None:
-    """Say something about a subject."""
     stderr.print(Text.assemble((subject, "bold"), f": {text}"), soft_wrap=True)
 
 
 def warn(text: str, *, soft_wrap: bool = False) -> None:
     """Say what may not be as it was meant."""
     stderr.print(text, style="yellow", soft_wrap=soft_wrap)
+
+
+def print_json(document: object) -> None:
+    """Print a document for programs; at once, because whoever reads it may leave before what follows is done."""
+    print(json.dumps(document, indent=2, default=str), flush=True)
 
 
 def say_loading() -> None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-from pure_nas.findings.findings import document, findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.plans.estimate import Expected
 from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
-from pure_nas.plans.experiment.session import Experiment, Prepared, opened, prepare
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import ExperimentSettings, Prepared, opened, prepare
 from pure_nas.quantities import counted, show_seconds
-from pure_nas.report.experiment import write_experiment_report
-from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.resources import WorkerPlan
-from pure_nas_cli.console import stderr, stdout, tell, warn
-from pure_nas_cli.images_used import show_classes
+from pure_nas_cli.console import print_json, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED
-from pure_nas_cli.progress import ListProgress
-from pure_nas_cli.terminal_table import print_tables
+from pure_nas_cli.progress import ListProgress, show_classes
+from pure_nas_cli.results import show_findings
 
 _GO_ON = "the same command goes on"
 
@@ -39,13 +31,29 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
     with closing(executor):
         expected = prepared.expected(trainings, executor)
         if as_json:
-            print(json.dumps(_plan_document(prepared, workers, expected), indent=2), flush=True)
+            seconds = {name: each.seconds for name, each in expected.items()}
+            document = {
+                "schema": 1,
+                "experiment": settings.source.name,
+                "scale": settings.scale_name,
+                "dataset": settings.dataset_name,
+                "networks": [cell.label for cell in prepared.grid.cells],
+                "seeds": prepared.grid.seeds,
+                "epochs": settings.scale.epochs,
+                "trainings": prepared.grid.trainings,
+                "device": str(prepared.device),
+                "workers": {"count": workers.count, "reason": workers.reason},
+                "seconds_of_trainings": seconds,
+                "seconds_of_epochs": {name: each.epoch for name, each in expected.items()},
+                "seconds": sum(seconds.values()) / (workers.count or 1),
+            }
+            print_json(document)
             return
         _show_estimate(prepared, workers, expected)
         for training in trainings:
             if training.seed == 1:
-                seconds = show_seconds(expected[training.name].seconds)
-                stderr.print(f"  {training.label}: {seconds} a training", style="dim")
+                spent = show_seconds(expected[training.name].seconds)
+                stderr.print(f"  {training.label}: {spent} a training", style="dim")
 
 
 def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool) -> int:
@@ -54,7 +62,12 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
     with opened(prepared, folder) as experiment:
         plan = experiment.plan
         _show_plan(prepared, plan.done)
-        _show_changes(experiment)
+        if experiment.file_replaced:
+            tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
+        ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
+        if ended > seeds:
+            first = "the first" if seeds == 1 else f"the first {seeds:,}"
+            tell("seeds", f"{ended:,} have been trained; tables and report are of {first}")
         if plan.missing:
             executor, workers = experiment.driver.workers(plan.left)
             # What is done of a training that was stopped is not taken off.
@@ -63,46 +76,21 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         code, stopped = 0, f"stopped: interrupted; {_GO_ON}"
         try:
             with ListProgress(stderr, len(plan.trainings), plan.done) as progress:
-                stopped = experiment.go(progress)
+                stopped = experiment.driver.go(experiment.plan, progress)
             if stopped == TIME_IS_UP or plan.failed:
                 stopped = f"stopped: {stopped}; {_GO_ON}"
         except KeyboardInterrupt:
             code = INTERRUPTED
         stderr.print(f"{stopped[0].upper()}{stopped[1:]}.")
-        written = show_findings(experiment.run, as_json=as_json)
-        stderr.print(f"report: {next(path for path in written if path.suffix == '.html')}", soft_wrap=True)
+        show_findings(experiment.run, as_json=as_json)
     return 1 if plan.failed and not code else code
-
-
-def show_findings(run: RunDirectory, *, as_json: bool) -> list[Path]:
-    """Print what an experiment has found, then write its report, which takes longer and may fail; its files."""
-    findings = findings_of(load_experiment_results(run))
-    try:
-        if as_json:
-            print(json.dumps(document(findings), indent=2), flush=True)
-        else:
-            print_tables(stdout, experiment_tables(findings).values())
-    finally:
-        # Whoever reads the tables may have left (| head -1): that must not cost the report.
-        written = write_experiment_report(run, findings)
-    return written
-
-
-def _show_changes(experiment: Experiment) -> None:
-    """What is otherwise than the run was started, though it may go on."""
-    if experiment.file_replaced:
-        tell("file", "it was edited, but asks for the same trainings; the run's copy is updated")
-    ended, seeds = seeds_ended(experiment.run), experiment.grid.seeds
-    if ended > seeds:
-        first = "the first" if seeds == 1 else f"the first {seeds:,}"
-        tell("seeds", f"{ended:,} have been trained; tables and report are of {first}")
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:
     """What will be trained and on what; `done` trainings have ended before."""
     settings, dataset, grid = prepared.settings, prepared.dataset, prepared.grid
     file, scale = settings.file, settings.scale
-    tell(settings.name, file.question)
+    tell(settings.source.name, file.question)
     size = dataset.image_size
     held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
     tell(
@@ -152,23 +140,3 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
             f"An epoch takes up to {show_seconds(longest_epoch)}: a session of --time {allowed} goes on until the "
             "epochs in progress are done, and gets no further where it is ended before that."
         )
-
-
-def _plan_document(prepared: Prepared, workers: WorkerPlan, expected: dict[str, Expected]) -> dict[str, Any]:
-    settings = prepared.settings
-    seconds = {name: each.seconds for name, each in expected.items()}
-    return {
-        "schema": 1,
-        "experiment": settings.name,
-        "scale": settings.scale_name,
-        "dataset": settings.dataset_name,
-        "networks": [cell.label for cell in prepared.grid.cells],
-        "seeds": prepared.grid.seeds,
-        "epochs": settings.scale.epochs,
-        "trainings": prepared.grid.trainings,
-        "device": str(prepared.device),
-        "workers": {"count": workers.count, "reason": workers.reason},
-        "seconds_of_trainings": seconds,
-        "seconds_of_epochs": {name: each.epoch for name, each in expected.items()},
-        "seconds": sum(seconds.values()) / (workers.count or 1),
-    }

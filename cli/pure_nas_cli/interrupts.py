@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -27,22 +28,7 @@ def quit_at_once(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def loading() -> Iterator[None]:
-    """Let an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""
-    with _handled_by(quit_at_once):
-        yield
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM, as clusters send it before they kill, and SIGHUP, which comes when a terminal is closed, raise
-    `KeyboardInterrupt` as Ctrl-C does."""
-    with _handled_by(_interrupt):
-        yield
-
-
-@contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], NoReturn]) -> Iterator[None]:
+def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -54,5 +40,8 @@ def _handled_by(handler: Callable[[int, FrameType | None], NoReturn]) -> Iterato
             signal.signal(number, earlier)
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+loading = partial(_handled_by, quit_at_once)
+"""Lets an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""
+interruptible = partial(_handled_by, signal.default_int_handler)
+"""Lets SIGTERM, as clusters send it before they kill, and SIGHUP, which comes when a terminal is closed, raise
+`KeyboardInterrupt` as Ctrl-C does."""

@@ -1,34 +1,41 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments of commands: their words are in help.toml, those that several commands share are here."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import typer
 
 from pure_nas.paths import expanded
-from pure_nas.quantities import milliseconds_of, seconds_of, size_of
 
-Number = TypeVar("Number", int, float)
-
-budget_option, aim_option, place_option, detail_option = (
-    partial(typer.Option, rich_help_panel=panel) for panel in ("How long", "What counts", "Where", "Details")
-)
-"""Options by the panel of the help that they are in."""
+HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
+_PATHS = ("DIR", "FILE", "RUN", "RUN|FOLDER")
+"""Metavars of paths."""
 
 
-def expand(path: Path | None) -> Path | None:
-    """The callback of every path: shells leave a ~ that stands behind an equals sign or in quotes."""
-    return None if path is None else expanded(path)
+def option(
+    key: str,
+    *names: str,
+    of: Callable[..., Any] = typer.Option,
+    parser: Callable[[str], object] | None = None,
+    **rules: Any,
+) -> Any:
+    """An option that help.toml describes under such a key as "search.time"; what its parser raises is explained."""
+    command, _, name = key.partition(".")
+    panel, metavar, text = HELP[command][name]
+    if metavar in _PATHS:
+        rules["callback"] = _expand
+    if parser is not None:
+        rules["parser"] = _explained(parser)
+    return of(*names, rich_help_panel=panel or None, metavar=metavar or None, help=text, **rules)
 
 
-def parsed_by(parse: Callable[[str], Number]) -> Callable[[str], Number]:
-    """A parser of options whose faults are explained."""
-
-    def parsed(text: str) -> Number:
+def _explained(parse: Callable[[str], object]) -> Callable[[str], object]:
+    def parsed(text: str) -> object:
         try:
             return parse(text)
         except ValueError as error:
@@ -37,60 +44,29 @@ def parsed_by(parse: Callable[[str], Number]) -> Callable[[str], Number]:
     return parsed
 
 
-parse_size = parsed_by(size_of)
-parse_seconds = parsed_by(seconds_of)
-parse_milliseconds = parsed_by(milliseconds_of)
+argument = partial(option, of=typer.Argument)
 
 
-def parse_workers(text: str) -> int | Literal["auto"]:
-    """A number of workers, or auto."""
+def _expand(path: Path | None) -> Path | None:
+    """Of every path: shells leave a ~ that stands behind an equals sign or in quotes."""
+    return None if path is None else expanded(path)
+
+
+def _workers(text: str) -> int | Literal["auto"]:
     if text == "auto":
         return "auto"
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise typer.BadParameter(f'"{text}" is not auto or a number of 1 or more')
+        raise ValueError(f'"{text}" is not auto or a number of 1 or more')
     return int(text)
 
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run, such as runs/digits.", callback=expand)]
-ArchitectureName = Annotated[
-    str,
-    typer.Argument(
-        metavar="ARCH",
-        help="A name (pure20, resnet56, log-conv-20 ...), an architecture.json, or RUN:TRIAL such as runs/digits:best, "
-        "runs/digits:knee or runs/digits:7.",
-    ),
-]
-DatasetName = Annotated[
-    str, typer.Option("--dataset", metavar="NAME|DIR", help="A dataset (see pure-nas datasets) or a folder of images.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of tables.")]
-Device = Annotated[
-    str,
-    place_option(metavar="NAME", help="Device to compute on: cpu, cuda or cuda:N; auto uses a GPU if there is one."),
-]
-Workers = Annotated[
-    Any,  # int | "auto"; Typer takes no unions
-    place_option(
-        parser=parse_workers,
-        metavar="N|auto",
-        help="Number of networks trained in parallel, each in its own process; auto picks a number.",
-    ),
-]
-DataDir = Annotated[
-    Path | None,
-    place_option(
-        metavar="DIR",
-        help="Directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).",
-        callback=expand,
-    ),
-]
-Seed = Annotated[
-    int, detail_option(min=0, metavar="N", help="Random seed for splits, weights, data order and suggestions.")
-]
-ImageSize = Annotated[
-    int | None,
-    detail_option(
-        min=8, max=1024, metavar="PIXELS", help="Scale images to this height and width (default: their own size)."
-    ),
-]
-SkipCorrupt = Annotated[bool, detail_option("--skip-corrupt", help="Skip corrupt images instead of stopping.")]
+Run = Annotated[Path, argument("shared.run")]
+Arch = Annotated[str, argument("shared.arch")]
+DatasetName = Annotated[str, option("shared.dataset", "--dataset")]
+Json = Annotated[bool, option("shared.json", "--json")]
+Device = Annotated[str, option("shared.device")]
+Workers = Annotated[Any, option("shared.workers", parser=_workers)]  # int | "auto"; Typer takes no unions
+DataDir = Annotated[Path | None, option("shared.data_dir")]
+Seed = Annotated[int, option("shared.seed", min=0)]
+ImageSize = Annotated[int | None, option("shared.image_size", min=8, max=1024)]
+SkipCorrupt = Annotated[bool, option("shared.skip_corrupt", "--skip-corrupt")]

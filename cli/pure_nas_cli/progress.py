@@ -1,43 +1,65 @@
-"""What a command shows while networks train: what changes on a terminal, lines elsewhere."""
+"""What a command shows of its images, and while networks train: what changes on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
+from pure_nas.data import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
-from pure_nas.plans.search.session import Prepared, Search
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.run.results import Results, TrialRecord
-from pure_nas.space.architecture import Architecture
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
-from pure_nas_cli.console import is_live, stderr
-from pure_nas_cli.images_used import show_images
+from pure_nas_cli.console import is_live, stderr, tell
 from pure_nas_cli.terminal_table import bare_table, placement
 
+_MOST_CLASSES = 12  # that are all listed, in so many characters
+_MOST_CHARACTERS = 100
 _NOISE = "noise_error"
 """Measured only where it is an objective."""
 _MEASURES = ("error", _NOISE, "flops", "params")
 _RECENT = 12
 _BAR = 40
 _REMARKABLE_SECONDS = 10.0
+
+
+def show_images(dataset: Dataset) -> None:
+    """Print how many images each part has, the classes, and what was found and is not used."""
+    size, test_size = dataset.image_size, dataset.test_size
+    counts = [f"{len(dataset.train):,} training", f"{len(dataset.validation):,} validation"]
+    if test_size is not None:
+        counts.append(f"{test_size:,} test" if test_size else "no test")
+    listed = f"{', '.join(counts[:-1])} and {counts[-1]}"
+    tell(dataset.name, f"{listed} images of {dataset.in_chans} x {size} x {size}")
+    show_classes(dataset)
+
+
+def show_classes(dataset: Dataset) -> None:
+    """Print the classes, all of a few or the first and the last, and what was found and is not used."""
+    names = dataset.classes
+    listed = ", ".join(names)
+    if len(names) > _MOST_CLASSES or len(listed) > _MOST_CHARACTERS:
+        listed = f"{', '.join(names[:3])} ... {names[-1]}"
+    tell(counted(len(names), "class", "classes"), listed)
+    if dataset.passed_over:
+        tell("passed over", "; ".join(dataset.passed_over))
+    if dataset.skipped:
+        stderr.print(f"{counted(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
 
 
 class Progress:
@@ -52,13 +74,17 @@ class Progress:
         self._done = done
         self._here = 0.0
         self._began = time.monotonic()
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
+        if self._live:
+            self._live.start()
         return self
 
     def __exit__(self, *details: object) -> None:
-        return None
+        if self._live:
+            self._live.stop()
 
     def workers_started(self, workers: WorkerPlan) -> None:
         """Say how many networks are trained at once where that was measured; else the plan has said it."""
@@ -69,31 +95,44 @@ class Progress:
     def started(self, job: Job, epochs_done: int) -> None:
         """Say only that a training is taken up again."""
         if epochs_done:
-            self._say(f"{_name(job)} goes on after epoch {epochs_done}")
+            name = job.label if job.directory.name == job.label else f"trial {job.number}"
+            self._say(f"{name} goes on after epoch {epochs_done}")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         """Nothing: a line for each training is enough."""
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        """Print what came of a training."""
         match record:
-            case Restored():
-                self._say(_restored(record))
+            case Restored(before, after):
+                found = "trained again, with the same result"
+                if after is None:
+                    found = f"cannot be trained again: {record.reason}"
+                elif after.objectives != before.objectives:
+                    found = (
+                        "trained again; this machine computes otherwise than the one of then, so that the error is now "
+                        f"{show_percent(after.error)}, not {show_percent(before.error)}"
+                    )
+                self._say(f"weights of trial {before.number}: {found}")
             case Trained(training, outcome):
                 self._done += outcome.state != "failed"
-                words = [f"[{self._done}/{self._total}] {training.label}, seed {training.seed}"]
-                if outcome.state == "complete":
-                    words.append(f"accuracy {show_percent(outcome.metrics['accuracy'])}")
-                else:
-                    words += [outcome.state, outcome.reason]
-                words.append(show_seconds(outcome.seconds))
-                self._say("  ".join(words), style="" if outcome.state == "complete" else "yellow")
+                complete, what = outcome.state == "complete", f"{training.label}, seed {training.seed}"
+                found = f"accuracy {show_percent(outcome.metrics['accuracy'])}" if complete else outcome.state
+                self._say_ended(
+                    [what, found, outcome.reason, show_seconds(outcome.seconds)], "" if complete else "yellow"
+                )
             case TrialRecord():
                 self._done += record.counts
-                self._say("  ".join([f"[{self._done}/{self._total}] trial {record.number}", *_trial_line(record)]))
+                measured = [f"{name.replace('_', ' ')} {text}" for name, text in _measured(record).items()]
+                spent = show_seconds(record.seconds) if record.state == "complete" else ""
+                placed = placement_text(record.candidate.architecture.units)
+                words = [f"trial {record.number}", _state(record), *measured, spent]
+                self._say_ended([*words, placed, record.baseline, record.reason])
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.print(Text(text), style=style or None, soft_wrap=True)
+
+    def _say_ended(self, words: Sequence[str], style: str = "") -> None:
+        self._say("  ".join([f"[{self._done}/{self._total}] {words[0]}", *filter(None, words[1:])]), style)
 
     def _time_left(self, trainings: float) -> str:
         """By the trainings, and parts of such, that were done here."""
@@ -129,55 +168,47 @@ class ListProgress(Progress):
 
     def __init__(self, console: Console, total: int, done: int = 0) -> None:
         super().__init__(console, total, done)
-        self._epochs: dict[str, float] = {}
-        self._live: Bar | None = None
-        self._bar = TaskID(0)
+        self._epochs: dict[str, tuple[int, int]] = {}
+        if is_live(console):
+            self._live = Live(console=console, get_renderable=self._draw, transient=True)
 
     def __enter__(self) -> Self:
         if self._done:
             self._say(f"{self._done} of {counted(self._total, 'training')} were done before")
-        if is_live(self._console):
-            columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
-            self._live = Bar(*columns, console=self._console, transient=True)
-            self._bar = self._live.add_task("", total=self._total, completed=self._done)
-            self._live.start()
         return super().__enter__()
-
-    def __exit__(self, *details: object) -> None:
-        if self._live:
-            self._live.stop()
 
     def started(self, job: Job, epochs_done: int) -> None:
         super().started(job, epochs_done)
-        self._epochs[job.label] = epochs_done
-        self._update(job)
+        self._epochs[job.label] = epochs_done, job.candidate.recipe.epochs
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         """Advance the line; elsewhere than on a terminal, say so where epochs are long."""
         epochs = job.candidate.recipe.epochs
-        self._epochs[job.label] = metrics.epoch
+        self._epochs[job.label] = metrics.epoch, epochs
         self._here += 1 / epochs
         if self._live is None and metrics.seconds > _REMARKABLE_SECONDS and metrics.epoch < epochs:
             self._say(
                 f"  {job.label}: epoch {metrics.epoch}/{epochs}, training accuracy "
                 f"{show_percent(metrics.train_accuracy)}, {show_seconds(metrics.seconds)}"
             )
-        self._update(job)
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
         if isinstance(record, Trained):
             self._epochs.pop(record.training.name, None)
         super().ended(record)
 
-    def _update(self, job: Job) -> None:
-        if self._live is None:
-            return
-        epochs = job.candidate.recipe.epochs
-        running = ", ".join(f"{name} {done:g}/{epochs}" for name, done in self._epochs.items())
-        part = sum(done / epochs for done in self._epochs.values())
+    def _draw(self) -> Table:
+        now = list(self._epochs.items())  # at once: it is drawn by a thread of its own
+        part = sum(done / epochs for _, (done, epochs) in now)
+        running = ", ".join(f"{name} {done}/{epochs}" for name, (done, epochs) in now)
         left = self._time_left(self._total - self._done - part)
-        description = ", ".join(filter(None, (running, left)))
-        self._live.update(self._bar, completed=self._done + part, description=description)
+        line, completed = Table.grid(padding=(0, 1)), self._done + part
+        line.add_row(
+            ProgressBar(total=self._total, completed=completed, width=30),
+            Text(f"{int(completed):{len(str(self._total))}}/{self._total}", "progress.download"),
+            Text(", ".join(filter(None, (running, left))), no_wrap=True),
+        )
+        return line
 
 
 class TrialTable(Progress):
@@ -192,14 +223,7 @@ class TrialTable(Progress):
         self._records = list(done)
         self._recent: deque[TrialRecord] = deque(done[-_RECENT:], maxlen=_RECENT)
         self._running: dict[int, _Running] = {}
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw, transient=True)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return super().__enter__()
-
-    def __exit__(self, *details: object) -> None:
-        self._live.stop()
+        self._live = Live(console=console, get_renderable=self._draw, transient=True)
 
     def started(self, job: Job, epochs_done: int) -> None:
         # One whose worker was lost is there already.
@@ -211,7 +235,6 @@ class TrialTable(Progress):
         row.epoch, row.error = metrics.epoch, metrics.validation_error
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
-        """Move the trial to the finished ones; say above the table what became of lost weights."""
         match record:
             case TrialRecord():
                 self._running.pop(record.number, None)
@@ -245,21 +268,30 @@ class TrialTable(Progress):
         for name in columns:
             right, whole = name not in ("state", "network"), name != "network"
             table.add_column(name.replace("_", " "), justify="right" if right else "left", no_wrap=whole)
-        for record in self._recent:
-            style = "bold" if record.number in front else "dim" if record.state != "complete" else None
-            star = "★ " if record.number in front else ""
-            architecture, seconds = record.candidate.architecture, record.seconds
-            cells = _cells(f"{star}{record.number}", _state(record), seconds, architecture, record.baseline)
-            cells |= _measured(record)
+
+        def add(
+            job: Job | TrialRecord, state: str, seconds: float, measured: Mapping[str, str], style: str = ""
+        ) -> None:
+            star = "★ " if job.number in front else ""
+            network = placement(job.candidate.architecture.units)
+            if label := job.label if isinstance(job, Job) else job.baseline:
+                network.append(f"  {label}", "dim")
+            network.no_wrap, network.overflow = True, "ellipsis"  # cut at the edge of the terminal
+            spent = show_seconds(seconds) if seconds else ""
+            cells: dict[str, str | Text] = {"network": network}
+            cells |= {"trial": f"{star}{job.number}", "state": state, **measured, "time": spent}
             table.add_row(*(cells.get(name, "") for name in columns), style=style)
+
+        for record in list(self._recent):
+            style = "bold" if record.number in front else "dim" if record.state != "complete" else ""
+            add(record, _state(record), record.seconds, _measured(record), style)
         table.add_section()
-        for row in self._running.values():
-            architecture, seconds = row.job.candidate.architecture, time.monotonic() - row.began
-            state, cost = f"epoch {row.epoch}/{row.job.candidate.recipe.epochs}", cost_of(architecture)
-            cells = _cells(str(row.job.number), state, seconds, architecture, row.job.label)
-            cells |= {"flops": show_number(cost.flops), "params": show_number(cost.params)}
-            cells |= {} if row.error is None else {"error": show_percent(row.error)}
-            table.add_row(*(cells.get(name, "") for name in columns))
+        for row in list(self._running.values()):
+            recipe, cost = row.job.candidate.recipe, cost_of(row.job.candidate.architecture)
+            measured = {"flops": show_number(cost.flops), "params": show_number(cost.params)}
+            if row.error is not None:
+                measured["error"] = show_percent(row.error)
+            add(row.job, f"epoch {row.epoch}/{recipe.epochs}", time.monotonic() - row.began, measured)
         return table
 
 
@@ -273,59 +305,12 @@ class _Running:
     error: float | None = None
 
 
-def search_progress(prepared: Prepared, search: Search) -> Progress:
-    """Shows a search on standard error."""
-    settings = prepared.settings
-    if not is_live(stderr):
-        return Progress(stderr, settings.trials, search.plan.counted)
-    title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
-    return TrialTable(stderr, title, settings.trials, search.plan.results.trials, settings.objectives)
-
-
-def _name(job: Job) -> str:
-    return job.label if job.directory.name == job.label else f"trial {job.number}"
-
-
 def _state(record: TrialRecord) -> str:
     return record.state if record.replay_of is None else f"repeats {record.replay_of}"
 
 
 def _measured(record: TrialRecord) -> dict[str, str]:
-    """What was measured of a complete trial."""
     if record.state != "complete":
         return {}
     shares = {name: show_percent(record.metrics[name]) for name in ("error", _NOISE) if name in record.metrics}
     return {**shares, **{name: show_number(record.cost[name]) for name in ("flops", "params")}}
-
-
-def _trial_line(record: TrialRecord) -> list[str]:
-    """A trial's line, after its number."""
-    words = [_state(record), *(f"{name.replace('_', ' ')} {text}" for name, text in _measured(record).items())]
-    if record.state == "complete":
-        words.append(show_seconds(record.seconds))
-    placed = placement_text(record.candidate.architecture.units)
-    return [*words, *filter(None, (placed, record.baseline, record.reason))]
-
-
-def _restored(record: Restored) -> str:
-    """What became of a trial whose weights were lost."""
-    before, after = record.before, record.after
-    if after is None:
-        outcome = f"cannot be trained again: {record.reason}"
-    elif after.objectives == before.objectives:
-        outcome = "trained again, with the same result"
-    else:
-        outcome = (
-            f"trained again; this machine computes otherwise than the one of then, so that the error is now "
-            f"{show_percent(after.error)}, not {show_percent(before.error)}"
-        )
-    return f"weights of trial {before.number}: {outcome}"
-
-
-def _cells(trial: str, state: str, seconds: float, architecture: Architecture, baseline: str) -> dict[str, str | Text]:
-    """A row of the table, but for what was measured; the network is cut at the edge of the terminal."""
-    network = placement(architecture.units)
-    if baseline:
-        network.append(f"  {baseline}", "dim")
-    network.no_wrap, network.overflow = True, "ellipsis"
-    return {"trial": trial, "state": state, "time": show_seconds(seconds) if seconds else "", "network": network}

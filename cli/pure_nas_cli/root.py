@@ -1,28 +1,66 @@
-"""The root of the command line: wires the commands."""
+"""The commands as one program, and what it shows of failures and of what the library logs."""
 
 from __future__ import annotations
 
+import errno
 import logging
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.panel import Panel
+from rich.text import Text
+from typer.core import TyperGroup
 
+from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.process_state import claim_process
-from pure_nas_cli.commands import (
-    datasets,
-    describe,
-    evaluate,
-    experiment,
-    export,
-    report,
-    retrain,
-    search,
-    spaces,
-    train,
-)
-from pure_nas_cli.console import stderr, stdout
-from pure_nas_cli.errors import ExplainedErrors
+from pure_nas_cli.console import print_anything, stderr, stdout
+from pure_nas_cli.interrupts import INTERRUPTED, interruptible
+from pure_nas_cli.options import HELP
+
+_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS)
+"""What is wrong with a path, not with the program."""
+
+
+class ExplainedErrors(TyperGroup):
+    """Shows a `PureNasError` without a traceback; any other exception keeps its own."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        print_anything()
+        return super().main(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with interruptible():
+                return super().invoke(ctx)
+        except (PureNasError, MemoryError, OSError) as error:
+            explained = _explained(error)
+            text = Text(explained.message)
+            if explained.hint:
+                text.append(f"\n\n{explained.hint}", "dim")
+            stderr.print(Panel(text, title="Error", title_align="left", border_style="red"))
+            raise typer.Exit(explained.exit_code) from error
+        except KeyboardInterrupt as interrupt:
+            stderr.print("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from interrupt
+
+
+def _explained(error: PureNasError | MemoryError | OSError) -> PureNasError:
+    """The error in words, where it is of memory, a path or a full disk; any other is raised again."""
+    if isinstance(error, PureNasError):
+        return error
+    if isinstance(error, MemoryError):
+        return RunError(f"Memory ran out: {reason(error)}.", hint="Close other programs, or take fewer images.")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(
+            f"{error.filename or 'The output'} cannot be written: {error.strerror}.",
+            hint="Free some space, then give the same command again.",
+        )
+    if error.errno in _PATHS and error.filename is not None:
+        return RunError(f"{error.filename} cannot be used: {error.strerror}.", hint="Give another path.")
+    raise error
+
 
 app = typer.Typer(
     name="pure-nas",
@@ -32,19 +70,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    search.search,
-    report.report,
-    export.export,
-    retrain.retrain,
-    experiment.experiment,
-    evaluate.evaluate,
-    train.train,
-    describe.describe,
-    spaces.spaces,
-    datasets.datasets,
-):
-    app.command()(command)
+NAMES = ("search", "report", "export", "retrain", "experiment", "evaluate", "train", "describe", "spaces", "datasets")
+"""Of the commands, in the order of the help; each is the function of its module."""
+for name in NAMES:
+    app.command(help=HELP[name]["help"])(getattr(import_module(f"pure_nas_cli.commands.{name}"), name))
 
 
 class _Notices(logging.Handler):

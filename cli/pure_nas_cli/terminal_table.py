@@ -57,12 +57,9 @@ def bare_table() -> rich.table.Table:
 
 def placement(stages: Stages) -> Text:
     """Which residual layer holds which unit: a sign a layer, stages set apart."""
-    return Text(" ").join(Text.assemble(*(_sign(unit) for unit in stage)) for stage in stages)
-
-
-def _sign(unit: str) -> tuple[str, str]:
-    style = style_of(unit)
-    return style.glyph, _COLOURS.get(style.role, "magenta")
+    styles = [[style_of(unit) for unit in stage] for stage in stages]
+    signs = ([(style.glyph, _COLOURS.get(style.role, "magenta")) for style in stage] for stage in styles)
+    return Text(" ").join(Text.assemble(*stage) for stage in signs)
 
 
 def _ever_briefer(table: Table) -> Iterator[Table]:
@@ -92,20 +89,17 @@ def _widths(table: Table, room: int) -> dict[str, int]:
     over = sum(widths.values()) + _BETWEEN * (len(widths) - 1) - room
     words = [column for column in table.shown if column.align == "left"]
     numbers = [column for column in table.shown if column.align == "right"]
+    # What is not broken while there is room: words, and what hyphens join, to the hyphen.
+    pieces = {each.key: re.findall(r"[^\s-]*-+|[^\s-]+", "\n".join(_texts(each, table))) for each in words}
     for column, least in [
         *((column, _least_width(column, table)) for column in (*words, *numbers)),
-        *((column, max(map(cell_len, _pieces(column, table)))) for column in words),
+        *((column, max(map(cell_len, pieces[column.key]))) for column in words),
         *((column, _NARROWEST) for column in words),
     ]:
         narrower = min(widths[column.key], max(widths[column.key] - max(over, 0), least))
         over -= widths[column.key] - narrower
         widths[column.key] = narrower
     return widths
-
-
-def _pieces(column: Column, table: Table) -> list[str]:
-    """What is not broken while there is room: words, and what hyphens join, to the hyphen."""
-    return [piece for text in _texts(column, table) for piece in re.findall(r"[^\s-]*-+|[^\s-]+", text)]
 
 
 def _texts(column: Column, table: Table) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,11 +25,7 @@ def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[floa
 
 
 def reached(curve: Sequence[Mapping[str, Any]], target: float, kind: CurveKind) -> tuple[int, float] | None:
-    """The first epoch that reached the accuracy `target`, and the seconds up to its end; None if there is none.
-
-    Args:
-        curve: one record per epoch, from the first; a record without its duration counts for no time.
-    """
+    """The first epoch that reached the accuracy `target`, and the seconds up to its end; None if there is none."""
     seconds = 0.0
     for record, accuracy in zip(curve, accuracies(curve, kind), strict=True):
         seconds += float(record.get("seconds", 0.0))
@@ -50,12 +46,10 @@ class Convergence:
 
     @property
     def mean_epochs(self) -> float | None:
-        """None if no training reached it."""
         return statistics.fmean(self.epochs) if self.epochs else None
 
     @property
     def mean_seconds(self) -> float | None:
-        """None if no training reached it."""
         return statistics.fmean(self.seconds) if self.seconds else None
 
 
@@ -75,23 +69,18 @@ class Speed:
     """How many times fewer epochs and seconds than another a network took to an accuracy that every seed reached.
 
     The mean is the ratio of the means over seeds, the rest that of any two seeds; below 1 it took more.
-
-    Attributes:
-        seconds: None if the durations of epochs are not known.
-        own_epochs: of each of its seeds.
-        reference_epochs: of each seed of the other.
     """
 
     target: float
     epochs: Spread
-    seconds: Spread | None
-    own_epochs: tuple[int, ...]
+    seconds: Spread | None  # None if the durations of epochs are not known
+    own_epochs: tuple[int, ...]  # of each of its seeds
     reference_epochs: tuple[int, ...]
 
     @property
     def against(self) -> str:
         """The epochs of both, from the fastest seed to the slowest: "2 against 3 to 4"."""
-        return f"{_range(self.own_epochs)} against {_range(self.reference_epochs)}"
+        return f"{span_text(self.own_epochs)} against {span_text(self.reference_epochs)}"
 
 
 def speed_of(own: Convergence, reference: Convergence) -> Speed | None:
@@ -113,6 +102,7 @@ def _ratios(own: Sequence[float], reference: Sequence[float]) -> Spread:
     return Spread(mean=mean, low=min(reference) / max(own), high=max(reference) / min(own))
 
 
-def _range(epochs: Sequence[int]) -> str:
-    low, high = min(epochs), max(epochs)
-    return f"{low}" if low == high else f"{low} to {high}"
+def span_text(values: Sequence[float], text: Callable[[float], str] = str) -> str:
+    """From the lowest to the highest; one where they read the same."""
+    low, high = text(min(values)), text(max(values))
+    return low if low == high else f"{low} to {high}"

@@ -29,10 +29,7 @@ def dominates(first: ArrayLike, second: ArrayLike) -> bool:
 
 
 def front(values: ArrayLike) -> list[int]:
-    """Indices of the points (n, objectives) that no other dominates, by the first objective; never of rows with NaN.
-
-    Of equal points each is kept.
-    """
+    """Indices of the points (n, objectives) that no other dominates, by the first objective; rows with NaN never."""
     points = _points(values)
     finite = [index for index in range(len(points)) if not np.isnan(points[index]).any()]
     others = points[finite]
@@ -75,8 +72,7 @@ def _sliced_volume(points: Points, bound: Points) -> float:
 def knee(values: ArrayLike) -> int:
     """Index of the front point where giving up more of one objective starts to buy little of the others.
 
-    Costs are compared on a logarithmic scale where they are positive, each objective is scaled to 0..1 over the
-    front, and the point closest to the ideal corner is taken.
+    It is the closest to the ideal corner, each objective scaled to 0..1 over the front, positive costs by logarithm.
     """
     points = _points(values)
     indices = front(points)
@@ -92,13 +88,9 @@ def knee(values: ArrayLike) -> int:
 
 
 def grouped(values: ArrayLike, indices: Sequence[int], tolerances: Sequence[tuple[float, float]]) -> list[list[int]]:
-    """Gather front points that are close to each other in every objective, so that twins count as one entry.
+    """Gather points (n, objectives) that are close in every objective to the first of their group, in this order.
 
-    Args:
-        values: shape (n, objectives).
-        indices: of front points, in the order in which they are shown; each is compared with the first of a group.
-        tolerances: (absolute, relative) of each objective; two points are close where the difference is at most
-            absolute + relative * the larger magnitude.
+    Close is a difference of at most absolute + relative * the larger magnitude, the two tolerances of each objective.
     """
     points = _points(values)
     absolute, relative = np.array(tolerances, dtype=np.float64).T

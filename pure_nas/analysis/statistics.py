@@ -21,16 +21,12 @@ ONE_SEED = (
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two means, with Welch's 95 % interval.
-
-    Attributes:
-        p: two-sided, of Welch's test; None where neither side varies, which says nothing about chance.
-    """
+    """The difference of two means, with Welch's 95 % interval."""
 
     value: float
     low: float
     high: float
-    p: float | None
+    p: float | None  # two-sided, of Welch's test; None where neither side varies, which says nothing about chance
 
 
 Untested = Literal["seeds diverged", "too few seeds", "no spread to judge by"]
@@ -47,12 +43,10 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Over one or more values."""
         return cls(mean=statistics.fmean(values), low=min(values), high=max(values))
 
     @property
     def percent(self) -> Spread:
-        """A share in percent."""
         return Spread(mean=100 * self.mean, low=100 * self.low, high=100 * self.high)
 
 

@@ -1,9 +1,4 @@
-"""The calls of `import pure_nas`: search, experiment, train and evaluate.
-
-A call changes nothing in the caller's process: random states, default dtype, threads and settings of libraries are
-put back when it returns. On a CPU that leaves out one thing which the command line does for speed (it lets the C
-library keep freed memory, which cannot be undone); worker processes (`workers=2` or more) have it.
-"""
+"""The calls of `import pure_nas`: search, experiment, train and evaluate; they leave the caller's process as it was."""
 
 from __future__ import annotations
 
@@ -14,16 +9,18 @@ from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, p
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
-from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
+from pure_nas.evaluation.noise import Noise
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.search import session as searching
-from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
+from pure_nas.plans.search.study import SamplerChoice
 from pure_nas.quantities import seconds_of
 from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.results import TrialRecord
@@ -115,7 +112,7 @@ def search(
         )
         folder = expanded(os.fspath(out))
         with searching.opened(searching.prepare(settings), folder, restore_weights=restore_weights) as found:
-            found.go(Quiet(on_trial))
+            found.driver.go(found.plan, Quiet(on_trial))
     return Run(folder / settings.study)
 
 
@@ -134,7 +131,7 @@ def experiment(
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the folder.
+    A call that was interrupted, or that asks for more seeds, goes on in the folder. It raises what `search` raises.
 
     Args:
         name: an experiment that ships, or a .toml file.
@@ -145,9 +142,7 @@ def experiment(
         out: the folder of the run; runs/NAME-SCALE if left out.
 
     Raises:
-        UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
-        RunError: the run is in use, damaged, or was started with other settings; or trainings failed.
+        RunError: trainings failed.
     """
     source = find_experiment(os.fspath(name))
     settings = ExperimentSettings(
@@ -163,7 +158,7 @@ def experiment(
     )
     folder = path_of(out) or settings.default_folder
     with process_kept(device), session.opened(session.prepare(settings.going_on_in(folder)), folder) as found:
-        found.go(Quiet())
+        found.driver.go(found.plan, Quiet())
     if failed := found.plan.failed:
         training, reason = failed[0]
         raise RunError(
@@ -195,7 +190,7 @@ def train(
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
             RUN:TRIAL. One without a recipe takes the usual one for its units.
         dataset: as in `search`.
-        epochs: instead of the recipe's; likewise `batch_size` and `learning_rate`, that of every parameter kind.
+        epochs: instead of the recipe's, like `batch_size` and `learning_rate`, which is then that of every parameter.
         out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
 
     Raises:

@@ -23,9 +23,8 @@ from pure_nas.paths import expanded
 from pure_nas.plans.plan import Listener
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.process_state import global_random_state, usual_defaults
-from pure_nas.report import write_report
+from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import report_data
-from pure_nas.report.experiment import write_experiment_report
 from pure_nas.report.experiment.tables import networks_table
 from pure_nas.report.search_tables import trials_csv
 from pure_nas.run.chosen import Origin, choose_trained
@@ -43,10 +42,7 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Run:
-    """A search, read from its folder, which may still be growing.
-
-    Attributes:
-        path: the folder.
+    """A search, read from its folder `path`, which may still be growing.
 
     Example:
         >>> run = pure_nas.open_run("runs/digits")
@@ -77,14 +73,11 @@ class Run:
     @property
     def retraining(self) -> Retraining | None:
         """Test accuracies of what was retrained; None where nothing was."""
-        return load_retraining(RunDirectory.open(self.path))
+        found = load_retraining(RunDirectory.open(self.path))
+        return found if found.rows else None
 
     def trial(self, which: str | int = "best") -> TrialRecord:
-        """The trial called "best", "knee" or "smallest", or by its number.
-
-        Raises:
-            UsageError: there is no such trial, or it was not completed.
-        """
+        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""
         return self.results.select(str(which))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -144,7 +137,7 @@ class Run:
         workers: Workers = 1,
         data_dir: AnyPath | None = None,
     ) -> Retraining:
-        """Train networks from scratch on training and validation images, beside their twins, and score them on test.
+        """Train networks from scratch on training and validation images, and their twins, and score them on test.
 
         What was retrained before is not trained again, so that an interrupted call goes on.
 
@@ -187,11 +180,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment, read from its folder.
-
-    Attributes:
-        path: the folder.
-    """
+    """An experiment, read from its folder `path`."""
 
     path: Path
 
@@ -263,16 +252,16 @@ def open_run(path: AnyPath) -> Run | Experiment:
     return Experiment(run.path) if run.is_experiment else Run(run.path)
 
 
+@dataclass(frozen=True)
 class Quiet(Listener[object]):
     """Says nothing, but of trials to whoever asked for it."""
 
-    def __init__(self, on_trial: Callable[[TrialRecord], None] | None = None) -> None:
-        self._on_trial = on_trial
+    on_trial: Callable[[TrialRecord], None] | None = None
 
     def ended(self, record: object) -> None:
         """Hand a trial on."""
-        if self._on_trial is not None and isinstance(record, TrialRecord):
-            self._on_trial(record)
+        if self.on_trial is not None and isinstance(record, TrialRecord):
+            self.on_trial(record)
 
 
 @contextmanager

@@ -42,16 +42,9 @@ def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
     analysis.set_op_handle("aten::max_pool2d", _per_window_element)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     by_operator = analysis.by_operator()
-    macs = sum(by_operator.pop(name, 0) for name in _MACS)
-    norm = by_operator.pop("batch_norm", 0)
-    pooling = by_operator.pop("adaptive_avg_pool2d", 0) + by_operator.pop("max_pool2d", 0)
-    return Cost(
-        params=_params(network),
-        macs=int(macs),
-        norm=int(norm),
-        elementwise=int(sum(by_operator.values())),
-        pooling=int(pooling),
-    )
+    kinds = (("macs", _MACS), ("norm", ("batch_norm",)), ("pooling", ("adaptive_avg_pool2d", "max_pool2d")))
+    flops = {kind: int(sum(by_operator.pop(name, 0) for name in names)) for kind, names in kinds}
+    return Cost(params=_params(network), elementwise=int(sum(by_operator.values())), **flops)
 
 
 def count_architecture(architecture: Architecture, network: Network | None = None) -> Cost:
@@ -59,9 +52,6 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
 
     Each distinct part (the stem, a block of each shape and unit, the classifier) is counted once in the life of this
     process: tracing a whole network takes longer than building it.
-
-    Raises:
-        PureNasError: the closed form of one of its units is wrong.
     """
     network = network or build(architecture)
     parts: list[tuple[Cost, int]] = []

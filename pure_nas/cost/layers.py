@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 
 from pure_nas.space.architecture import Architecture, Block
@@ -11,36 +11,22 @@ from pure_nas.space.architecture import Architecture, Block
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Parameters and flops (one image) of a network or a part of one.
-
-    Attributes:
-        macs: flops of convolutions and linear layers.
-        norm: flops of norms.
-        elementwise: flops of scaled branches, of skip additions and of units' elementwise work.
-        pooling: flops of pooling.
-    """
+    """Parameters and flops (one image) of a network or a part of one."""
 
     params: int = 0
-    macs: int = 0
+    macs: int = 0  # of convolutions and linear layers
     norm: int = 0
-    elementwise: int = 0
+    elementwise: int = 0  # scaled branches, skip additions and the elementwise work of units
     pooling: int = 0
 
     @property
     def flops(self) -> int:
-        """All flops."""
         return self.macs + self.norm + self.elementwise + self.pooling
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCost(Cost):
-    """The cost of one layer.
-
-    Attributes:
-        name: its path in the network.
-        operation: what it is, for listings.
-        out_shape: (channels, height, width) or (features,).
-    """
+    """The cost of one layer, by its path in the network; its shape is (channels, height, width) or (features,)."""
 
     name: str
     operation: str
@@ -57,13 +43,8 @@ def cost_of(architecture: Architecture) -> Cost:
 
 def total_cost(parts: Sequence[tuple[Cost, int]]) -> Cost:
     """The cost of all parts together, each as often as it occurs."""
-    return Cost(
-        params=sum(part.params * occurrences for part, occurrences in parts),
-        macs=sum(part.macs * occurrences for part, occurrences in parts),
-        norm=sum(part.norm * occurrences for part, occurrences in parts),
-        elementwise=sum(part.elementwise * occurrences for part, occurrences in parts),
-        pooling=sum(part.pooling * occurrences for part, occurrences in parts),
-    )
+    names = (field.name for field in fields(Cost))
+    return Cost(**{name: sum(getattr(part, name) * occurrences for part, occurrences in parts) for name in names})
 
 
 def layer_costs(architecture: Architecture) -> Iterator[LayerCost]:
@@ -86,27 +67,16 @@ def _stem(architecture: Architecture) -> Iterator[LayerCost]:
 def _classifier(architecture: Architecture) -> Iterator[LayerCost]:
     features, size, classes = architecture.out_channels, architecture.stage_sizes[-1], architecture.num_classes
     yield LayerCost(name="classifier.pool", operation="mean", out_shape=(features, 1, 1), pooling=features * size**2)
-    yield LayerCost(
-        name="classifier.linear",
-        operation="linear",
-        out_shape=(classes,),
-        params=(features + 1) * classes,
-        macs=features * classes,
-    )
+    params, macs = (features + 1) * classes, features * classes
+    yield LayerCost(name="classifier.linear", operation="linear", out_shape=(classes,), params=params, macs=macs)
 
 
 def _block(block: Block) -> Iterator[LayerCost]:
     name, place, unit = block.name, block.unit_place, block.unit.cost(block.unit_place)
     yield _convolution(f"{name}.conv1", block.in_channels, block.channels, 1 if block.bottleneck else 3, place.in_size)
     yield _norm(f"{name}.norm1", block.channels, place.in_size)
-    yield LayerCost(
-        name=f"{name}.unit",
-        operation=block.unit.name,
-        out_shape=(place.out_channels, place.out_size, place.out_size),
-        params=unit.params,
-        macs=unit.macs,
-        elementwise=unit.elementwise,
-    )
+    shape = (place.out_channels, place.out_size, place.out_size)
+    yield LayerCost(name=f"{name}.unit", operation=block.unit.name, out_shape=shape, **vars(unit))
     yield _norm(f"{name}.norm2", block.channels, block.out_size)
     if block.bottleneck:
         yield _convolution(f"{name}.conv3", block.channels, block.out_channels, 1, block.out_size)

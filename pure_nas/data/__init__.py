@@ -19,27 +19,23 @@ from pure_nas.data.sources.catalogue import (
 )
 
 if TYPE_CHECKING:
-    from pure_nas.data.augment import Augment
-    from pure_nas.data.dataset import Dataset
+    from pure_nas.data.dataset import Dataset, ImageSource, load_dataset
     from pure_nas.data.image_set import ImageSet
     from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
-    from pure_nas.data.sources.load import load_dataset
 
 _LAZY = {
-    "Augment": "augment",
-    "Dataset": "dataset",
+    **dict.fromkeys(("Dataset", "ImageSource", "load_dataset"), "dataset"),
     "ImageSet": "image_set",
     **dict.fromkeys(("LargeImages", "Opened", "PixelSource", "RawImages"), "raw_images"),
-    "load_dataset": "sources.load",
 }
 
 __all__ = [
-    "Augment",
     "Dataset",
     "DatasetInfo",
     "DatasetSpec",
     "Download",
     "ImageSet",
+    "ImageSource",
     "LargeImages",
     "Opened",
     "Part",

@@ -1,8 +1,6 @@
-"""Augmentation: drawn for all images at the start of an epoch, and applied to batches on the device.
+"""Augmentation: drawn on the CPU for all images of an epoch, and applied to batches on the device.
 
-Everything is drawn on the CPU, so an epoch is the same on every device, for images in memory and streamed ones.
-A window of the network's own size is one flat gather on uint8: well over 100,000 colour images of 32 pixels per second
-on one CPU thread. A window of another size is scaled by two small matrix products per image.
+A window of the network's own size is one flat gather on uint8; one of another size takes two small matrix products.
 """
 
 from __future__ import annotations
@@ -16,97 +14,43 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.errors import UsageError
 from pure_nas.space.recipe import Recipe
 
 _LOG_RATIOS = (math.log(3 / 4), math.log(4 / 3))
 _ATTEMPTS = 10
 
 
-@dataclass(frozen=True)
-class Augment:
-    """How training images are varied; flips have probability 1/2, quarter turns are 0, 90, 180 or 270 degrees.
-
-    Attributes:
-        crop_padding: width of a black border (zeros before normalisation, as in torchvision's `RandomCrop`), pixels,
-            around the image, from which a random window of the network's size is cut.
-        random_resized_crop: smallest share of the image's area that is cut, with sides 3:4 to 4:3, and scaled to the
-            network's size, as in torchvision's `RandomResizedCrop`; `crop_padding` is then not used. None: off.
-    """
-
-    crop_padding: int = 4
-    flip: bool = True
-    random_resized_crop: float | None = None
-    vertical_flip: bool = False
-    quarter_turns: bool = False
-
-    def __post_init__(self) -> None:
-        if self.crop_padding < 0:
-            raise UsageError(f"crop_padding must be 0 or more, but is {self.crop_padding}.")
-        share = self.random_resized_crop
-        if share is not None and not 0 < share <= 1:
-            raise UsageError(f"random_resized_crop must be above 0 and at most 1, but is {share}.")
-
-    @classmethod
-    def of(cls, recipe: Recipe, *, flip: bool, turns: bool) -> Augment:
-        """What a recipe asks for and a dataset allows; see `flip` and `turns` of `Dataset`."""
-        return cls(
-            crop_padding=recipe.crop_padding,
-            flip=recipe.flip and flip,
-            random_resized_crop=recipe.random_resized_crop,
-            vertical_flip=recipe.vertical_flip and turns,
-            quarter_turns=recipe.quarter_turns and turns,
-        )
+def allowed(recipe: Recipe, *, flip: bool, turns: bool) -> Recipe:
+    """A recipe without the augmentation that labels do not survive; see `flip` and `turns` of `Dataset`."""
+    survived = {"flip": flip, "vertical_flip": turns, "quarter_turns": turns}
+    return recipe.model_copy(update={name: getattr(recipe, name) and is_so for name, is_so in survived.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """What happens to the images of an epoch, in the order in which they are shown; tensors are (N,), int64.
+    """What happens to the images of an epoch, in the order in which they are shown; tensors are (N,), int64."""
 
-    Attributes:
-        order: position of each image in its set.
-        top: first row of its window in the padded image; `left` its first column.
-        orientation: 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0: mirrored.
-        orientations: 2 if every orientation is 0 or 1, else 8.
-        size: height and width that a network sees, pixels.
-        height: rows of each window, `width` its columns, which are scaled to `size`; None if all have that size.
-        border: width of the black border around images, pixels.
-    """
-
-    order: Tensor
-    top: Tensor
-    left: Tensor
-    orientation: Tensor
-    orientations: int
-    size: int
-    height: Tensor | None = None
-    width: Tensor | None = None
-    border: int = 0
+    order: Tensor  # position of each image in its set
+    top: Tensor  # first row of its window in the padded image
+    left: Tensor  # first column of it
+    orientation: Tensor  # 0 to 7. Bit 2: rows and columns are exchanged; then bit 1: upside down; bit 0: mirrored
+    orientations: int  # 2 if every orientation is 0 or 1, else 8
+    size: int  # height and width that a network sees, pixels
+    height: Tensor | None = None  # rows of each window, which is scaled to `size`; None if all have that size
+    width: Tensor | None = None  # columns of it
+    border: int = 0  # width of the black border around images, pixels
 
     def to(self, device: torch.device) -> Draws:
-        """The same draws on `device`."""
         moved: dict[str, Any] = {name: each.to(device) for name, each in vars(self).items() if isinstance(each, Tensor)}
         return replace(self, **moved)
 
 
-def draw(count: int, generator: torch.Generator | None, augment: Augment | None, *, stored: int, size: int) -> Draws:
-    """Draw one epoch of `count` images of `stored` pixels, of which a network sees `size`.
-
-    Without a generator they come in order, and without `augment` their centre is seen.
-    """
+def draw(count: int, generator: torch.Generator | None, augment: Recipe | None, *, stored: int, size: int) -> Draws:
+    """Draw one epoch: in order without a generator; without `augment` the centre of `size` in `stored` pixels."""
     still = torch.zeros(count, dtype=torch.int64)
     middle = still + (stored - size) // 2
-    if generator is None:
-        if augment is not None:
-            raise UsageError("Augmentation is random: it needs a generator.")
-        return Draws(torch.arange(count), middle, middle, still, 2, size)
-    if generator.device.type != "cpu":
-        raise UsageError(
-            f"The generator of an epoch must be on the CPU, but is on {generator.device}.",
-            hint="Use torch.Generator(); its draws are the same for every device.",
-        )
-    order = torch.randperm(count, generator=generator)
-    if augment is None:
+    order = torch.arange(count) if generator is None else torch.randperm(count, generator=generator)
+    if generator is None or augment is None:
         return Draws(order, middle, middle, still, 2, size)
     border = 0 if augment.random_resized_crop else augment.crop_padding
     room = stored - size + 2 * border
@@ -125,7 +69,7 @@ def draw(count: int, generator: torch.Generator | None, augment: Augment | None,
     return Draws(order, top, left, orientation, ways, size, height, width)
 
 
-def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Augment) -> Tensor:
+def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Recipe) -> Tensor:
     """Flips first, then turns counter-clockwise, as one of the eight ways to lay a square."""
     upside = torch.zeros_like(mirrored)
     if augment.vertical_flip:

@@ -8,12 +8,10 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,8 +23,6 @@ from pure_nas.data import preprocessing
 from pure_nas.data.preprocessing import in_mode, open_image, square, upright
 from pure_nas.errors import DataError, reason
 
-T = TypeVar("T")
-
 Pixels = NDArray[np.uint8]
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -34,7 +30,7 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".t
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 _LARGE_PIXELS = 2**26
-_PILLOW = r"PIL\."
+PILLOW_MODULES = r"PIL\."
 _CHUNK = 256
 _SCALED_AT_ONCE = 4096
 _log = logging.getLogger(__name__)
@@ -59,14 +55,6 @@ _DAMAGE = (
 
 class CorruptImageError(Exception):
     """A file that is no image, or is a damaged one; its text is the reason."""
-
-
-class Probe(NamedTuple):
-    """What an image's header says: width and height in pixels, and whether it has no colours."""
-
-    width: int
-    height: int
-    gray: bool
 
 
 @contextmanager
@@ -96,18 +84,16 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
         raise CorruptImageError(str(error) or type(error).__name__) from error
 
 
-def probe_image(data: bytes) -> Probe:
-    """Read an image's header, or raise `CorruptImageError`."""
+def probe_image(data: bytes) -> tuple[int, int, bool]:
+    """Width and height in pixels, and whether there are no colours, by an image's header, or `CorruptImageError`."""
     with _opened(data) as image:
-        return Probe(*image.size, gray=image.mode in _GRAY_MODES)
+        return *image.size, image.mode in _GRAY_MODES
 
 
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
-    """Decode an image, cut its largest centred square, and scale that to (C, size, size) (antialiased, bilinear).
+    """Decode an image, cut its largest centred square, and scale that to (C, size, size), as `preprocessing` has it.
 
-    Cameras' orientation marks are obeyed, transparent pixels show white, and pixels of more than 8 bits are scaled by
-    the bits that the image uses; `pure_nas.data.preprocessing` has the rules. What is damaged, or has no 8-bit form, is
-    a `CorruptImageError`.
+    What is damaged, or has no 8-bit form, is a `CorruptImageError`.
     """
     # Very large images take gigabytes, so threads take turns with them.
     with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
@@ -120,14 +106,6 @@ def to_pixels(image: Image.Image, size: int, in_chans: int) -> Pixels:
     return pixels[None] if in_chans == 1 else pixels.transpose(2, 0, 1)
 
 
-def too_large(image: object) -> DataError:
-    """The error for an image, named for people, whose decoding takes more memory than there is."""
-    return DataError(
-        f"Memory does not suffice to decode the image {image}.",
-        hint="Close other programs, or replace the image with a smaller copy.",
-    )
-
-
 def scaled(images: NDArray[np.uint8], size: int) -> Tensor:
     """(N, C, S, S) uint8 images at `size` pixels, antialiased."""
     pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
@@ -136,22 +114,12 @@ def scaled(images: NDArray[np.uint8], size: int) -> Tensor:
     return torch.cat([preprocessing.scaled(chunk, size) for chunk in torch.split(pixels, _SCALED_AT_ONCE)])
 
 
-def in_threads(function: Callable[[T], object], items: Iterable[T], threads: int) -> None:
-    """Call `function` with each item; Pillow decodes outside Python's lock."""
-    pool = ThreadPoolExecutor(max_workers=max(1, threads))
-    try:
-        list(pool.map(function, items))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def corrupt_among(
     positions: Sequence[int], check: Callable[[int], object], threads: int, *, progress_of: str = ""
 ) -> dict[int, str]:
     """Positions for which `check` raises `CorruptImageError`, ascending, and the reasons."""
     found: dict[int, str] = {}
     chunks = [positions[start : start + _CHUNK] for start in range(0, len(positions), _CHUNK)]
-    numbers = count(1)
 
     def check_each(chunk: Sequence[int]) -> None:
         for position in chunk:
@@ -159,24 +127,24 @@ def corrupt_among(
                 check(position)
             except CorruptImageError as error:
                 found[position] = str(error) or "damaged"
-        number = next(numbers)
-        if progress_of and number * 10 // len(chunks) > (number - 1) * 10 // len(chunks):
-            _log.info("%s: %d %%, %d damaged.", progress_of, number * 100 // len(chunks), len(found))
 
-    in_threads(check_each, chunks, threads)
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        for done, _ in enumerate(pool.map(check_each, chunks), 1):
+            if progress_of and done * 10 // len(chunks) > (done - 1) * 10 // len(chunks):
+                _log.info("%s: %d %%, %d damaged.", progress_of, done * 100 // len(chunks), len(found))
     return dict(sorted(found.items()))
-
-
-# Filters of warnings belong to the process, so the thread that starts others enters these, not each of them.
 
 
 @contextmanager
 def pillow_warnings_counted() -> Iterator[None]:
-    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever."""
+    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever.
+
+    Filters of warnings belong to the process: the thread that starts others enters this, not each of them.
+    """
     heard: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as heard:
-            warnings.filterwarnings("always", module=_PILLOW)
+            warnings.filterwarnings("always", module=PILLOW_MODULES)
             # Images of this size are read all the same.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
@@ -191,11 +159,3 @@ def pillow_warnings_counted() -> Iterator[None]:
             times = "once" if len(ours) == 1 else f"{len(ours):,} times"
             first = " ".join(str(ours[0].message).split()).rstrip(".")
             _log.info("Pillow warned %s about the images, first of: %s.", times, first)
-
-
-@contextmanager
-def pillow_warnings_ignored() -> Iterator[None]:
-    """Leave out what Pillow warns about."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=_PILLOW)
-        yield

@@ -15,26 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from pure_nas.data.decode import (
-    Pixels,
-    Probe,
-    corrupt_among,
-    decode_image,
-    pillow_warnings_counted,
-    probe_image,
-    readable,
-    too_large,
-)
-from pure_nas.data.disk_cache import digest_of, keep, key_of, read_kept
+from pure_nas.data.decode import Pixels, corrupt_among, pillow_warnings_counted, probe_image, readable
+from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened, pixel_digest
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
+from pure_nas.files import digest_of_document
+from pure_nas.quantities import some_of
 
 RESIDENT_BYTES = 2**30
 """Sets whose pixels take no more than this are held in memory; larger ones are streamed from their files."""
 SMALLEST_IMAGE = 8
 
+_WHAT = "The file of decoded images"
 _FORMAT = 3
 """Changes with how files are decoded."""
 _MOST_THREADS = 16
@@ -45,19 +39,13 @@ _NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class DecodedImages:
-    """The decoded images of a listing.
-
-    Attributes:
-        digest: sha256 of the pixels, or of the files if there are no pixels.
-        corrupt: reasons why files cannot be decoded, by position in the listing.
-        pixels: (N, C, S, S), uint8, of the other files; None if they are too large for memory.
-    """
+    """The decoded images of a listing."""
 
     image_size: int
     in_chans: int
-    digest: str
-    corrupt: dict[int, str]
-    pixels: Pixels | None = None
+    digest: str  # sha256 of the pixels, or of the files if there are no pixels
+    corrupt: dict[int, str]  # reasons why files cannot be decoded, by position in the listing
+    pixels: Pixels | None = None  # (N, C, S, S) of the other files; None if they are too large for memory
 
 
 def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_chans: int = 0) -> LargeImages:
@@ -67,12 +55,9 @@ def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_
         listing = files.take(positions)
         read = decoded_once(listing, image_size or None, in_chans or None, folder)
         if read.corrupt and not skip_corrupt:
-            some = list(read.corrupt.items())[:_NAMED]
-            named = ", ".join(f"{listing.relative(position)} ({reason})" for position, reason in some)
-            more = len(read.corrupt) - _NAMED
+            named = [f"{listing.relative(position)} ({reason})" for position, reason in read.corrupt.items()]
             raise DataError(
-                f"{len(read.corrupt)} of {len(listing)} images in {listing.root} are corrupt: {named}"
-                + (f" and {more} more." if more > 0 else "."),
+                f"{len(named)} of {len(listing)} images in {listing.root} are corrupt: {some_of(named, _NAMED)}.",
                 hint="Replace or delete them, or leave them out with --skip-corrupt (skip_corrupt=True).",
             )
         corrupt = {int(positions[place]): reason for place, reason in read.corrupt.items()}
@@ -83,7 +68,7 @@ def folder_images(files: ImageFiles, classes: tuple[str, ...], folder: Path, in_
 
 
 def decoded_once(listing: ImageFiles, image_size: int | None, in_chans: int | None, folder: Path) -> DecodedImages:
-    """`decode_listing`, or what an earlier call has kept in `folder`."""
+    """The images of `decode_listing`, or what an earlier call has kept in `folder`."""
     facts = [_FORMAT, str(listing.root.resolve()), image_size, in_chans, RESIDENT_BYTES]
     files = []
     for position in range(len(listing)):
@@ -91,7 +76,7 @@ def decoded_once(listing: ImageFiles, image_size: int | None, in_chans: int | No
             status = os.stat(listing.name(position))
         files.append([listing.relative(position), status.st_size, status.st_mtime_ns])
     entry = folder / f"{key_of([facts, files])}.json"
-    images = read_kept(entry, _read, f"The decoded images in {entry}", again="they are decoded")
+    images = read_kept(entry, _read, _WHAT)
     if images is None:
         images = decode_listing(listing, image_size, in_chans)
         _keep(entry, images)
@@ -107,7 +92,7 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
         in_chans: 1 or 3 (default: 1 if every image is grayscale).
     """
     threads = min(_MOST_THREADS, os.cpu_count() or 1)
-    probes: dict[int, Probe] = {}
+    probes: dict[int, tuple[int, int, bool]] = {}
     digests: dict[int, bytes] = {}
 
     def probe(position: int) -> None:
@@ -117,18 +102,15 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
         corrupt = corrupt_among(range(len(listing)), probe, threads)
         if not probes:
             raise _no_image(listing, corrupt)
-        size = image_size or _choose_size(list(probes.values()))
-        channels = in_chans or (1 if all(probe.gray for probe in probes.values()) else 3)
-        readable = sorted(probes)
+        size = image_size or _choose_size([(width, height) for width, height, _ in probes.values()])
+        channels = in_chans or (1 if all(gray for _, _, gray in probes.values()) else 3)
+        readable, images = sorted(probes), EncodedImages(listing, size, channels)
         held = len(readable) * channels * size**2 <= RESIDENT_BYTES
         pixels = np.empty((len(readable), channels, size, size), dtype=np.uint8) if held else None
 
         def decode(row: int) -> None:
             data = listing.contents(readable[row])
-            try:
-                image = decode_image(data, size, channels)
-            except MemoryError as error:
-                raise too_large(listing.name(readable[row])) from error
+            image = images.decoded(readable[row], data)
             digests[row] = b"" if held else hashlib.sha256(data).digest()
             if pixels is not None:
                 pixels[row] = image
@@ -148,8 +130,8 @@ def decode_listing(listing: ImageFiles, image_size: int | None, in_chans: int | 
 
 def _read(entry: Path) -> DecodedImages:
     document = json.loads(entry.read_text(encoding="utf-8"))
-    body = document["body"]
-    if document["sha256"] != digest_of(body):
+    body = document["body"]  # of `DecodedImages`, and whether their pixels are next to it
+    if document["sha256"] != digest_of_document(body):
         raise ValueError("its checksum differs")
     pixels = np.load(entry.with_suffix(".npy"), allow_pickle=False) if body["resident"] else None
     if pixels is not None and (pixels.dtype != np.uint8 or pixel_digest(pixels) != body["digest"]):
@@ -159,24 +141,19 @@ def _read(entry: Path) -> DecodedImages:
 
 
 def _keep(entry: Path, images: DecodedImages) -> None:
-    pixels = images.pixels
-    body = {
-        "image_size": images.image_size,
-        "in_chans": images.in_chans,
-        "digest": images.digest,
-        "corrupt": {str(position): why for position, why in images.corrupt.items()},
-        "resident": pixels is not None,
-    }
-    text, what, again = json.dumps({"sha256": digest_of(body), "body": body}), "Decoded images", "decodes them"
-    if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), what, again=again):
-        keep(entry, lambda file: file.write(text.encode()), what, again=again)
+    body = {**vars(images), "corrupt": {str(position): why for position, why in images.corrupt.items()}}
+    pixels = body.pop("pixels")
+    body["resident"] = pixels is not None
+    text = json.dumps({"sha256": digest_of_document(body), "body": body})
+    if pixels is None or keep(entry.with_suffix(".npy"), lambda file: np.save(file, pixels), _WHAT):
+        keep(entry, lambda file: file.write(text.encode()), _WHAT)
 
 
-def _choose_size(probes: Sequence[Probe]) -> int:
-    (width, height), *others = {(probe.width, probe.height) for probe in probes}
+def _choose_size(sizes: Sequence[tuple[int, int]]) -> int:
+    (width, height), *others = set(sizes)
     if not others and width == height and SMALLEST_IMAGE <= width <= _LARGEST_NATIVE:
         return width
-    median = int(np.median([min(probe.width, probe.height) for probe in probes]))
+    median = int(np.median([min(size) for size in sizes]))
     return min(_LARGEST_AUTOMATIC, max(SMALLEST_IMAGE, median // 8 * 8))
 
 

@@ -1,13 +1,7 @@
-"""Files in the folder `decoded` of the data directory, which save work at the next start.
-
-The name of a file follows from what its contents depend on. A damaged file is made again; if the folder cannot be
-written, a warning is logged.
-"""
+"""Files in the folder `decoded` of the data directory, which save work at the next start."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
 import time
@@ -21,7 +15,7 @@ from typing import IO, TypeVar
 from filelock import FileLock, Timeout
 
 from pure_nas.errors import reason
-from pure_nas.files import replacing
+from pure_nas.files import digest_of_document, replacing
 
 T = TypeVar("T")
 
@@ -31,35 +25,24 @@ _LONGEST_WRITE_SECONDS = 24 * 3600.0
 _log = logging.getLogger(__name__)
 
 
-def digest_of(value: object) -> str:
-    """sha256 of what JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def key_of(facts: object) -> str:
     """Name, without its ending, of a file whose contents depend on `facts`, which JSON can hold."""
-    return digest_of(facts)[:32]
+    return digest_of_document(facts)[:32]
 
 
-def read_kept(path: Path, read: Callable[[Path], T], what: str, *, again: str = "it is made") -> T | None:
-    """What `read` returns for a file; None if there is none, or if it is damaged, which is logged.
-
-    The warning is "`what` cannot be used (...); `again` again."
-    """
+def read_kept(path: Path, read: Callable[[Path], T], what: str) -> T | None:
+    """What `read` returns for the file `what`; None if there is none, or if it is damaged, which is logged."""
     try:
         return read(path)
     except FileNotFoundError:
         return None
     except _DAMAGE as error:
-        _log.warning("%s cannot be used (%s); %s again.", what, error, again)
+        _log.warning("%s %s cannot be used (%s); it is made again.", what, path, error)
         return None
 
 
-def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: str = "makes it") -> bool:
-    """Write a file so that others see all of it or nothing; a failure is logged, and returns False.
-
-    The warning is "`what` cannot be kept in ...; the next start `again` again."
-    """
+def keep(path: Path, write: Callable[[IO[bytes]], object], what: str) -> bool:
+    """Write the file `what` so that others see all of it or nothing; a failure is logged, and returns False."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # What a kill cut short may be gigabytes; what is young may be written at this moment.
@@ -69,7 +52,7 @@ def keep(path: Path, write: Callable[[IO[bytes]], object], what: str, *, again: 
         with replacing(path) as file:
             write(file)
     except OSError as error:
-        _log.warning("%s cannot be kept in %s (%s); the next start %s again.", what, path.parent, reason(error), again)
+        _log.warning("%s cannot be kept in %s (%s); the next start makes it again.", what, path.parent, reason(error))
         return False
     return True
 

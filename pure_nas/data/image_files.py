@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pure_nas.data.decode import IMAGE_EXTENSIONS, readable
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError, reason
+from pure_nas.quantities import some_of
 
 _SYSTEM = re.compile(
     r"[.@].*|__macosx|__pycache__|\$recycle\.bin|#recycle|desktop\.ini|lost\+found|system volume information|"
@@ -38,30 +39,21 @@ SYSTEM = "hidden and system files and folders:"
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Image files of a dataset, by class and then by name; only names and places are held, a few dozen bytes per image.
+    """Image files of a dataset, by class and then by name; arrays (N,), a few dozen bytes per image."""
 
-    Attributes:
-        root: folder that they are in, or archive.
-        names: (N,), bytes, paths relative to the folder with forward slashes, or names in the archive.
-        labels: (N,), int64.
-        starts: (N,), int64, where in the archive each is, bytes, as are `sizes`; None for a folder.
-    """
-
-    root: Path
-    names: NDArray[np.bytes_]
+    root: Path  # folder that they are in, or archive
+    names: NDArray[np.bytes_]  # paths relative to the folder with forward slashes, or names in the archive
     labels: Positions
-    starts: Positions | None = None
-    sizes: Positions | None = None
+    starts: Positions | None = None  # where in the archive each is, bytes; None for a folder
+    sizes: Positions | None = None  # how long each is there, bytes
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, positions: Positions) -> ImageFiles:
-        """The files of a folder at `positions` only."""
         return ImageFiles(self.root, self.names[positions], self.labels[positions])
 
     def relative(self, position: int) -> str:
-        """A file's name as seen from its folder, or in its archive."""
         return os.fsdecode(bytes(self.names[position]))
 
     def name(self, position: int) -> str:
@@ -70,7 +62,6 @@ class ImageFiles:
         return str(self.root / inside) if self.starts is None else f"{inside} in {self.root}"
 
     def contents(self, position: int) -> bytes:
-        """The bytes of a file, or a `DataError`."""
         if self.starts is None or self.sizes is None:
             path = self.root / self.relative(position)
             with readable(f"image {path}"):
@@ -107,7 +98,7 @@ def contents(folder: Path) -> Contents:
     for entry in entries:
         if _SYSTEM.fullmatch(entry.name.lower()):
             found.system.append(entry.name)
-        elif _is_folder(entry):
+        elif not entry.is_file(follow_symlinks=False) and os.path.isdir(entry):
             found.folders.append(entry.name)
         else:
             (found.images if entry.name.lower().endswith(IMAGE_EXTENSIONS) else found.others).append(entry.name)
@@ -117,30 +108,17 @@ def contents(folder: Path) -> Contents:
     return found._replace(folders=[name for name in found.folders if name not in annotations], annotations=annotations)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
 @dataclass(frozen=True)
 class PassedOver:
-    """What a dataset's folder `root` holds and is not used.
-
-    Attributes:
-        folders: reasons by folder, relative to `root`.
-        counts: how often each name was met, of each kind.
-    """
+    """What a dataset's folder `root` holds and is not used."""
 
     root: Path
-    folders: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Counter[str]] = field(
+    folders: dict[str, str] = field(default_factory=dict)  # reasons by folder, relative to `root`
+    counts: dict[str, Counter[str]] = field(  # how often each name was met, of each kind
         default_factory=lambda: {kind: Counter() for kind in (LOOSE, ANNOTATIONS, ENDINGS, SYSTEM)}
     )
 
     def relative(self, folder: Path) -> str:
-        """A folder as seen from the dataset's."""
         return folder.relative_to(self.root).as_posix()
 
     def scan(self, folder: Path) -> Contents:
@@ -156,26 +134,21 @@ class PassedOver:
         for folder in takewhile(lambda each: each.is_relative_to(outer), inner.parents):
             self.scan(folder)
 
-    def images_below(self, folder: Path) -> Iterator[str]:
-        """Image files below a folder, sorted, as seen from the dataset's; what else is there is counted."""
-        return self._images_below(folder, f"{self.relative(folder)}/", set())
-
-    def _images_below(self, folder: Path, prefix: str, visited: set[tuple[int, int]]) -> Iterator[str]:
-        """Links are followed, but no folder is entered twice."""
-        found, status = self.scan(folder), folder.stat()
+    def images_below(self, folder: Path, visited: set[tuple[int, int]] | None = None) -> Iterator[str]:
+        """Image files below a folder, sorted, as seen from the dataset's; links are followed, but none twice."""
+        found, status, visited = self.scan(folder), folder.stat(), set() if visited is None else visited
         if (status.st_dev, status.st_ino) in visited:
             return
         visited.add((status.st_dev, status.st_ino))
         self.counts[ENDINGS].update(os.path.splitext(name)[1].lower() or "no ending" for name in found.others)
-        inner = set(found.folders)
+        prefix, inner = f"{self.relative(folder)}/", set(found.folders)
         for name in sorted(found.folders + found.images):
             if name in inner:
-                yield from self._images_below(folder / name, f"{prefix}{name}/", visited)
+                yield from self.images_below(folder / name, visited)
             else:
                 yield f"{prefix}{name}"
 
     def in_words(self) -> tuple[str, ...]:
-        """One phrase per folder and kind."""
         phrases = [f"the folder {name} ({reason})" for name, reason in self.folders.items()]
         phrases += [f"{kind} {_counts(numbers)}" for kind, numbers in self.counts.items() if numbers]
         # Names of files may hold bytes and line breaks that no terminal prints.
@@ -190,12 +163,7 @@ def list_images(
     shown: Callable[[str], str] = '"{}"'.format,
     hint: str = "Add images, or remove the folder.",
 ) -> ImageFiles:
-    """List the images of every class in `folder`.
-
-    Args:
-        shown: a class, for messages.
-        hint: for a class without images, which is a `DataError`.
-    """
+    """List the images of every class in `folder`; one without is a `DataError` with this hint and its name `shown`."""
     names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
@@ -216,16 +184,10 @@ def class_differences(
 ) -> str:
     """Which of the `known` classes were not found, and which others were: `missing: cat; extra: cow, dog`."""
     differences = {"missing": sorted({*known} - {*found}), "extra": sorted({*found} - {*known})}
-    return "; ".join(
-        f"{what}: {', '.join(map(shown, names[:most]))}"
-        + (f" and {len(names) - most:,} more" if most is not None and len(names) > most else "")
-        for what, names in differences.items()
-        if names
-    )
+    return "; ".join(f"{what}: {some_of([*map(shown, names)], most)}" for what, names in differences.items() if names)
 
 
 def _counts(counter: Counter[str]) -> str:
     """The most frequent names with how often each was met: `.gif (3), .txt (1) and 2 more`."""
     ranked = sorted(counter.items(), key=lambda each: (-each[1], each[0]))
-    named = ", ".join(f"{name} ({count:,})" for name, count in ranked[:_NAMED])
-    return f"{named} and {len(ranked) - _NAMED:,} more" if len(ranked) > _NAMED else named
+    return some_of([f"{name} ({count:,})" for name, count in ranked], _NAMED)

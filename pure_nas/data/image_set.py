@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from pure_nas.data.augment import Augment, Draws, cutter, draw
+from pure_nas.data.augment import Draws, cutter, draw
+from pure_nas.data.decode import PILLOW_MODULES
 from pure_nas.data.preprocessing import scale_and_shift
-from pure_nas.data.streamed import StreamedPixels
-from pure_nas.errors import DataError, UsageError
+from pure_nas.data.raw_images import PixelSource
+from pure_nas.errors import DataError
+from pure_nas.space.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
 
 _PIECE_BYTES = 2**23
+_SAMPLE = 1024
+_MOST_WORKERS = 8
+_sharers = 1
+
+_Fault = tuple[str, str]
+"""Message and hint of an error, in a form that a worker can send."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,6 @@ class HeldPixels:
         self._copies: dict[torch.device, Tensor] = {}
 
     def batches(self, positions: Tensor, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Tensor]:
-        """See `StreamedPixels.batches`."""
         # One transfer per epoch: nothing in the loop waits for the device.
         rows = positions.to(device)
         # "cuda" and "cuda:0" are one device and share one copy.
@@ -77,18 +88,78 @@ class HeldPixels:
         return {**vars(self), "_copies": {}}
 
 
+def share_cpus(processes: int) -> None:
+    """Share the CPUs among this number of processes that decode at once, in sets that are loaded from now on."""
+    global _sharers  # noqa: PLW0603 - a property of the process, like its number of threads
+    _sharers = processes
+
+
+def usual_workers() -> int:
+    """Processes that decode: this process's share of the CPUs, 1 to 8, or none on a single CPU."""
+    # Not on every system, and more exact than the number of CPUs where it is.
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(_MOST_WORKERS, max(1, cpus // _sharers)) if cpus > 1 else 0
+
+
+class StreamedPixels:
+    """Pixels that worker processes (0 is this one) read and decode while the device trains."""
+
+    def __init__(self, source: PixelSource, workers: int | None = None) -> None:
+        self.in_chans, self.size = source.in_chans, source.size
+        self.sampled = _SAMPLE
+        self._source = source
+        self._workers = workers if workers is not None else usual_workers() if source.decodes else 0
+
+    def __getitem__(self, position: int) -> Tensor | _Fault:
+        """One image, (C, S, S), uint8; a failure is returned, since an exception of a worker loses its hint."""
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module=PILLOW_MODULES)
+                return torch.from_numpy(np.array(self._source.pixels(position)))
+        except DataError as error:
+            return error.message, error.hint
+
+    def batches(self, positions: Tensor, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Tensor]:
+        """The images at each slice of `positions`, (B, C, S, S), uint8, on `device`, or a `DataError`."""
+        loader: DataLoader[Tensor | _Fault] = DataLoader(
+            self,  # type: ignore[arg-type]
+            batch_sampler=[positions[start:stop].tolist() for start, stop in bounds],
+            num_workers=self._workers,
+            collate_fn=_collate,
+            pin_memory=device.type == "cuda",
+            # Without one of its own the loader draws from the global generator, which is the user's.
+            generator=torch.Generator(),
+        )
+        try:
+            for batch in loader:
+                if not isinstance(batch, Tensor):
+                    message, hint = batch
+                    raise DataError(message, hint=hint)
+                yield batch.to(device, non_blocking=True)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(
+                f"A process that decodes images died: {str(error).splitlines()[0]}",
+                hint="Usually memory or /dev/shm is full: use a smaller batch size or a smaller image_size.",
+            ) from error
+
+
+def _collate(items: Sequence[Tensor | _Fault]) -> Tensor | _Fault:
+    faults = [item for item in items if not isinstance(item, Tensor)]
+    return faults[0] if faults else torch.stack([item for item in items if isinstance(item, Tensor)])
+
+
 def count_histogram(pixels: Tensor) -> Tensor:
     """Counts of pixel values per channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
     return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
 
 
-def _batch_bounds(count: int, batch_size: int, *, drop_last: bool = False) -> list[tuple[int, int]]:
+def _batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
     """Start and stop of each batch; a last batch of one image, which BatchNorm cannot train on, joins the previous."""
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
-    last = bounds[-1][1] - bounds[-1][0] if bounds else batch_size
-    if drop_last and last < batch_size:
-        return bounds[:-1]
-    if last == 1 < batch_size and len(bounds) > 1:
+    if count % batch_size == 1 < batch_size and len(bounds) > 1:
         bounds[-2:] = [(bounds[-2][0], count)]
     return bounds
 
@@ -99,7 +170,6 @@ class ImageSet:
     Args:
         pixels: shared by several sets.
         labels: (N,), int64.
-        normalisation: what batches are normalised with.
         positions: (N,), int64, places of the images in `pixels` (default: all, in order).
         image_size: height and width that a network sees, pixels: of the centre (default: the whole image).
     """
@@ -113,24 +183,16 @@ class ImageSet:
         positions: Tensor | None = None,
         image_size: int | None = None,
     ) -> None:
-        self.pixels = pixels
-        self.labels = labels
-        self.normalisation = normalisation
-        self.image_size = image_size or pixels.size
+        self.pixels, self.labels, self.normalisation = pixels, labels, normalisation
+        self.image_size, self.stored_size = image_size or pixels.size, pixels.size
         self._positions = torch.arange(len(labels)) if positions is None else positions
         self._tick: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    @property
-    def stored_size(self) -> int:
-        """Height and width of the stored images, pixels; a network sees their centre if they are larger."""
-        return self.pixels.size
-
-    def n_batches(self, batch_size: int, drop_last: bool = False) -> int:
-        """Number of batches per epoch."""
-        return len(_batch_bounds(len(self), batch_size, drop_last=drop_last))
+    def n_batches(self, batch_size: int) -> int:
+        return len(_batch_bounds(len(self), batch_size))
 
     def batches(
         self,
@@ -138,44 +200,25 @@ class ImageSet:
         *,
         device: torch.device | str = "cpu",
         generator: torch.Generator | None = None,
-        augment: Augment | None = None,
-        drop_last: bool = False,
+        augment: Recipe | None = None,
         whole: bool = False,
     ) -> Iterator[Batch]:
         """One epoch.
 
         Args:
-            batch_size: images per batch. A last batch of one image joins the previous batch; other incomplete last
-                batches are kept.
+            batch_size: images per batch; a last batch of one image joins the previous batch.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
-            augment: how to vary the images; needs a generator.
+            augment: how to vary the images, by its fields of augmentation; needs a generator.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
 
         Yields:
             Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
-
-        Raises:
-            DataError: an image can no longer be read.
         """
-        smallest = 1 if generator is None else 2
-        if batch_size < smallest:
-            raise UsageError(
-                f"batch_size must be {smallest} or more, but is {batch_size}.",
-                hint="Batch normalisation cannot train on a single image." if generator else "",
-            )
-        if generator and len(self) < smallest:
+        if generator and len(self) < 2:
             raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")
-        bounds = _batch_bounds(len(self), batch_size, drop_last=drop_last)
-        if not bounds and len(self):
-            raise UsageError(
-                f"batch_size = {batch_size} with drop_last leaves nothing of {len(self)} images.",
-                hint="Use a smaller batch size, or keep the last batch.",
-            )
-        if whole and augment is not None:
-            raise UsageError("Whole images are not augmented: ask for one of the two.")
         size = self.stored_size if whole else self.image_size
         draws = draw(len(self), generator, augment, stored=self.stored_size, size=size)
-        return self._epoch(draws, bounds, torch.device(device))
+        return self._epoch(draws, _batch_bounds(len(self), batch_size), torch.device(device))
 
     def _epoch(self, draws: Draws, bounds: Sequence[tuple[int, int]], device: torch.device) -> Iterator[Batch]:
         normalise = self.normalisation.normaliser(draws.size, device)
@@ -192,7 +235,6 @@ class ImageSet:
         return self._with(labels=self.labels[positions], _positions=self._positions[positions])
 
     def normalised(self, normalisation: Normalisation) -> Self:
-        """The same images, normalised otherwise."""
         return self._with(normalisation=normalisation)
 
     def watched(self, tick: Callable[[], None]) -> Self:
@@ -205,7 +247,7 @@ class ImageSet:
         return same
 
     def histogram(self, seed: int) -> Tensor:
-        """Counts of pixel values per channel, (C, 256), int64; if reading is slow, of a sample drawn with `seed`."""
+        """Counts of pixel values per channel, (C, 256), int64; where images are streamed, of a sample by `seed`."""
         chosen = self._positions
         if self.pixels.sampled:
             chosen = chosen[torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))]
@@ -218,10 +260,3 @@ class ImageSet:
         for pixels in pieces:
             total += count_histogram(pixels)
         return total
-
-
-def resident(
-    pixels: Tensor, labels: Tensor, normalisation: Normalisation, *, image_size: int | None = None
-) -> ImageSet:
-    """All of (N, C, S, S) uint8 `pixels`, held in memory, with (N,) int64 `labels`."""
-    return ImageSet(HeldPixels(pixels), labels, normalisation, image_size=image_size)

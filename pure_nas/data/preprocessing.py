@@ -29,30 +29,6 @@ def open_image(file: str | IO[bytes]) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turn a photograph as its EXIF orientation says; damaged EXIF says nothing."""
-    import struct
-
-    from PIL import Image
-
-    image = shallow_colours(image)
-    image.load()
-    try:
-        orientation = image.getexif().get(0x0112)
-    except (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error):
-        return image
-    turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }
-    return image.transpose(turns[orientation]) if orientation in turns else image
-
-
 def white_of(values: Tensor) -> int:
     """The largest number of 8, 10, 12, ... 30, 31 or 32 bits: the fewest that hold the largest of `values`.
 
@@ -134,6 +110,30 @@ def shallow_colours(image: Image.Image) -> Image.Image:
     return pixels
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """Turn a photograph as its EXIF orientation says; damaged EXIF says nothing."""
+    import struct
+
+    from PIL import Image
+
+    image = shallow_colours(image)
+    image.load()
+    try:
+        orientation = image.getexif().get(0x0112)
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, struct.error):
+        return image
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
 def whole_numbers_to_gray(image: Image.Image) -> Image.Image:
     """Bring pixels of 16 or 32 bits to 8, scaled by the bits that the image uses.
 
@@ -178,12 +178,12 @@ def square(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
 
 
-def scaled(pixels: Tensor, size: int) -> Tensor:
-    """Scale (N, C, H, W) uint8 images to `size` x `size` pixels (bilinear, antialiased)."""
-    return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
-
-
 def scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[Tensor, Tensor]:
     """What pixels of 0 to 255 are multiplied with, and what is then added, to be normalised: (C, 1, 1), float32."""
     means, stds = (torch.tensor(each, dtype=torch.float64).view(-1, 1, 1) for each in (mean, std))
     return (1 / (255 * stds)).float(), (-means / stds).float()
+
+
+def scaled(pixels: Tensor, size: int) -> Tensor:
+    """Scale (N, C, H, W) uint8 images to `size` x `size` pixels (bilinear, antialiased)."""
+    return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, scaled, too_large
+from pure_nas.data.decode import CorruptImageError, Pixels, decode_image, scaled
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
@@ -20,38 +20,26 @@ _HINT = "The loader of this dataset has to change."
 
 @dataclass(frozen=True, eq=False)
 class RawImages:
-    """One part of a dataset, in memory.
+    """One part of a dataset, in memory; a `DataError` if shapes, types or labels break these rules."""
 
-    Attributes:
-        images: (N, C, H, W), uint8, square.
-        labels: (N,), int64, each an index into `classes`.
-
-    Raises:
-        DataError: shapes, types or labels break these rules.
-    """
-
-    images: NDArray[np.uint8]
-    labels: Positions
+    images: NDArray[np.uint8]  # (N, C, H, W), square
+    labels: Positions  # (N,), int64, each an index into `classes`
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        fault = self._fault()
-        if fault:
+        if fault := self._fault():
             raise DataError(f"Images cannot be used: {fault}.", hint=_HINT)
 
     @property
     def in_chans(self) -> int:
-        """Channels of an image."""
         return int(self.images.shape[1])
 
     @property
     def image_size(self) -> int:
-        """Height and width, pixels."""
         return int(self.images.shape[2])
 
-    def open(self, image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
+    def open(self, image_size: int, positions: Positions, _: bool) -> Opened:
         """The images at some positions and at a size; see `LargeImages.open`."""
-        del skip_corrupt
         pixels = scaled(self.images[positions], image_size).numpy()
         return Opened(source=pixels, digest=pixel_digest(pixels))
 
@@ -67,12 +55,10 @@ class RawImages:
 class PixelSource(ABC):
     """Images of `size` x `size` pixels, read in any order, also by worker processes; it is pickled for them."""
 
-    decodes = True
-    """Whether reading an image is slow enough for worker processes."""
+    decodes = True  # whether reading an image is slow enough for worker processes
 
     def __init__(self, size: int, in_chans: int) -> None:
-        self.size = size
-        self.in_chans = in_chans
+        self.size, self.in_chans = size, in_chans
 
     @abstractmethod
     def pixels(self, position: int) -> Pixels:
@@ -86,9 +72,15 @@ class EncodedImages(PixelSource):
         super().__init__(size, in_chans)
         self._files = files
 
-    def decoded(self, position: int) -> Pixels:
-        """One image, as from `decode_image`, with the same errors."""
-        return decode_image(self._files.contents(position), self.size, self.in_chans)
+    def decoded(self, position: int, data: bytes | None = None) -> Pixels:
+        """One image, or its `data` where they were read, as from `decode_image`; a `DataError` if memory runs out."""
+        try:
+            return decode_image(data or self._files.contents(position), self.size, self.in_chans)
+        except MemoryError as error:
+            raise DataError(
+                f"Memory does not suffice to decode the image {self._files.name(position)}.",
+                hint="Close other programs, or replace the image with a smaller copy.",
+            ) from error
 
     def pixels(self, position: int) -> Pixels:
         try:
@@ -98,47 +90,33 @@ class EncodedImages(PixelSource):
                 f"The image {self._files.name(position)} cannot be decoded: {error}.",
                 hint="Restore the file, or leave out what is damaged with --skip-corrupt (skip_corrupt=True).",
             ) from error
-        except MemoryError as error:
-            raise too_large(self._files.name(position)) from error
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Opened:
-    """Images that are ready to be read.
+    """Images that are ready to be read."""
 
-    Attributes:
-        source: if its images are larger than what a network sees, it sees their centre. Or pixels (K, C, S, S), uint8,
-            of the images at the positions that were asked for, without the corrupt ones.
-        digest: changes with the images.
-        corrupt: reasons, by position, for leaving images out.
-        stream: whether images are read anew for every batch even if they would fit in memory.
-    """
-
+    # If the images of a source are larger than what a network sees, it sees their centre. Or pixels (K, C, S, S) of
+    # the images at the positions that were asked for, without the corrupt ones.
     source: PixelSource | Pixels
-    digest: str
-    corrupt: dict[int, str] = field(default_factory=dict)
-    stream: bool = False
+    digest: str  # changes with the images
+    corrupt: dict[int, str] = field(default_factory=dict)  # reasons, by position, for leaving images out
+    stream: bool = False  # whether images are read anew for every batch even if they would fit in memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LargeImages:
     """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted.
 
-    Attributes:
-        labels: (N,), int64, each an index into `classes`.
-        in_chans: channels of an image; 0 if they are known only once the images are open.
-        image_size: default height and width that a network sees, pixels; 0 if the images decide.
-        open: makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will
-            be read, and whether to leave out corrupt images.
-
-    Raises:
-        DataError: there are no labels, or one is no index into `classes`.
+    A `DataError` if there are no labels, or one is no index into `classes`.
     """
 
-    labels: Positions
+    labels: Positions  # (N,), int64, each an index into `classes`
     classes: tuple[str, ...]
-    in_chans: int
-    image_size: int
+    in_chans: int  # channels of an image; 0 if they are known only once the images are open
+    image_size: int  # default height and width that a network sees, pixels; 0 if the images decide
+    # Makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will be
+    # read, and whether to leave out corrupt images.
     open: Callable[[int, Positions, bool], Opened]
 
     def __post_init__(self) -> None:

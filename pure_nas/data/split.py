@@ -20,16 +20,13 @@ def split_off_test(labels: Positions, share: float, *, at_least: int = 0) -> tup
 
 
 def stratified_split(labels: Positions, held_out: int, seed: int, *, at_least: int = 0) -> tuple[Positions, Positions]:
-    """Split positions, stratified by class; every class keeps at least one image.
+    """The kept and the held-out positions, each ascending, stratified by class, of which each keeps an image.
 
     Args:
         labels: (N,), int64.
         held_out: number of images to hold out, at most N minus the number of classes.
         at_least: hold out at least this many images of each class, or half of a smaller class, even if the total
             then exceeds `held_out`.
-
-    Returns:
-        The kept and the held-out positions, each ascending.
     """
     counts = np.bincount(labels)
     room = int(np.maximum(counts - 1, 0).sum())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +15,17 @@ from torch import Tensor, nn
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import ImageSet
 from pure_nas.devices import autocast, computing_on, threads_for
-from pure_nas.errors import DataError, PureNasError, UsageError, reason
-from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
+from pure_nas.errors import PureNasError, reason
 from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
-from pure_nas.evaluation.quality import Quality, Tally, log_probabilities
+from pure_nas.evaluation.quality import (
+    Bin,
+    ClassQuality,
+    IntensityChange,
+    IntensityProbe,
+    Quality,
+    Tally,
+    log_probabilities,
+)
 from pure_nas.evaluation.views import Views, middle
 from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
@@ -24,6 +33,8 @@ from pure_nas.nn.plain.blocks import Classifier
 from pure_nas.objectives import Metric
 from pure_nas.process_state import global_random_state
 from pure_nas.training.evaluation import scoring_batch
+
+_Found = TypeVar("_Found", Quality, ClassQuality, IntensityChange)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,39 +45,24 @@ class NoisePoint:
     quality: Quality
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it: the numbers that make curves."""
-        return {
-            "level": self.noise.level,
-            "accuracy": self.quality.accuracy,
-            "interval": list(self.quality.interval),
-            "top5": self.quality.top5,
-            "loss": self.quality.loss,
-            "calibration_error": self.quality.calibration_error,
-            "unpredicted": self.quality.unpredicted,
-        }
+        quality = self.quality.document()
+        curves = ("accuracy", "interval", "top5", "loss", "calibration_error", "unpredicted")
+        return {"level": self.noise.level, **{name: quality[name] for name in curves}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """The evaluation of one network on one set of images.
-
-    Attributes:
-        viewed: quality of probabilities averaged over the views; None if the only view is the image.
-        noise: of each kind, from none to strong, without views.
-        intensity: the invariance probe, by increasing factor, without views.
-        seed: of the noise.
-    """
+    """The evaluation of one network on one set of images."""
 
     quality: Quality
     views: Views
-    viewed: Quality | None
-    noise: Mapping[NoiseKind, tuple[NoisePoint, ...]]
-    intensity: tuple[IntensityChange, ...]
-    seed: int
+    viewed: Quality | None  # of probabilities averaged over the views; None if the only view is the image
+    noise: Mapping[NoiseKind, tuple[NoisePoint, ...]]  # from none to strong, without views
+    intensity: tuple[IntensityChange, ...]  # the invariance probe, by increasing factor, without views
+    seed: int  # of the noise
     image_size: int
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
         return {
             "schema": 1,
             "image_size": self.image_size,
@@ -91,21 +87,15 @@ def evaluate_network(
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Evaluate `network` on a set of images, in evaluation mode.
-
-    The images are read once, whatever is asked for. On a CPU the result depends on the seed, which decides the noise,
-    but not on the batch size.
+    """Evaluate `network` on images that fit it, read once; on a CPU the result does not depend on the batch size.
 
     Args:
         classes: names of the classes (default: their numbers).
         factors: of the intensity, for the invariance probe.
+        seed: decides the noise.
         progress: is told how many images are done, and of how many.
-
-    Raises:
-        UsageError: images or names do not fit the network.
-        DataError: there are no images, or one can no longer be read.
     """
-    names = _checked(network, images, classes)
+    names = classes or [str(label) for label in range(network.architecture.num_classes)]
     views, shown = views or Views(), images.image_size
     size = batch_size or scoring_batch(views.largest(shown), device)
     flops = cost_of(network.architecture).flops * size
@@ -161,11 +151,7 @@ def noise_error(network: Network, images: ImageSet, device: torch.device, seed: 
 
 
 def metric_value(metric: Metric, network: Network, images: ImageSet, device: torch.device) -> float:
-    """What `metric` finds of a network in evaluation mode, from the same global random state for every network.
-
-    Raises:
-        PureNasError: it fails, or gives no number from 0 upwards.
-    """
+    """What `metric` finds of a network in evaluation mode, from the same global random state for every network."""
     batches = images.batches(scoring_batch(images.image_size, device), device=device)
     training = network.training
     try:
@@ -196,22 +182,65 @@ def _computing(network: Network, device: torch.device) -> Callable[[Tensor], tup
     return compute
 
 
-def _checked(network: Network, images: ImageSet, classes: Sequence[str]) -> Sequence[str]:
-    """The names of the classes, after a check that images and names fit the network."""
-    channels, count = network.architecture.in_chans, network.architecture.num_classes
-    if not len(images):
-        raise DataError("There are no images to evaluate the network on.")
-    if (found := len(images.normalisation.mean)) != channels:
-        raise UsageError(
-            f"The network reads images of {channels} channels, but these have {found}.",
-            hint="Use the dataset that it was trained on, or one with the same channels.",
-        )
-    names = classes or [str(label) for label in range(count)]
-    highest = int(images.labels.max())
-    if len(names) != count or highest >= count:
-        raise UsageError(
-            f"The network tells {count} classes apart, but the images are of "
-            f"{len(names) if len(names) != count else highest + 1}.",
-            hint="Use the dataset that it was trained on, or one with the same classes.",
-        )
-    return names
+def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
+    """Means over the evaluations of one or more seeds, on the same images, with the same noise, views and factors.
+
+    An interval is then from the lowest accuracy of a seed to the highest. Images count once per seed.
+    """
+    first = seeds[0]
+    if len(seeds) == 1:
+        return first
+    viewed = [each.viewed for each in seeds if each.viewed]
+    return replace(
+        first,
+        quality=_quality([each.quality for each in seeds]),
+        viewed=_quality(viewed) if viewed else None,
+        noise={
+            kind: tuple(
+                replace(points[0], quality=_quality([point.quality for point in points]))
+                for points in zip(*(each.noise[kind] for each in seeds), strict=True)
+            )
+            for kind in first.noise
+        },
+        intensity=tuple(
+            _pooled(changes, factor=changes[0].factor, accuracies=tuple(each.accuracy for each in changes))
+            for changes in zip(*(each.intensity for each in seeds), strict=True)
+        ),
+    )
+
+
+def _quality(seeds: Sequence[Quality]) -> Quality:
+    bins = sorted((each for quality in seeds for each in quality.bins), key=lambda each: each.low)
+    return _pooled(
+        seeds,
+        accuracies=tuple(each.accuracy for each in seeds),
+        # A seed without them has predictions that are not finite, which a mean of the others would hide.
+        **{name: None for name in ("loss", "calibration_error") if any(getattr(each, name) is None for each in seeds)},
+        bins=tuple(_joined(list(same)) for _, same in groupby(bins, key=lambda each: each.low)),
+        classes=tuple(map(_pooled, zip(*(each.classes for each in seeds), strict=True))),
+        confusion=tuple(
+            tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*(each.confusion for each in seeds), strict=True)
+        ),
+    )
+
+
+def _joined(bins: Sequence[Bin]) -> Bin:
+    count = sum(each.count for each in bins)
+    confidence, accuracy = (
+        sum(each.count * share for each, share in zip(bins, shares, strict=True)) / count
+        for shares in ([each.confidence for each in bins], [each.accuracy for each in bins])
+    )
+    return replace(bins[0], count=count, confidence=confidence, accuracy=accuracy)
+
+
+def _pooled(seeds: Sequence[_Found], **given: Any) -> _Found:
+    """One of them with the fields that are `given`, the sum of each count, and the mean of each other known number."""
+    rest = {name: [vars(each)[name] for each in seeds] for name in vars(seeds[0]) if name not in given}
+    return replace(seeds[0], **{name: _sum_or_mean(values) for name, values in rest.items()}, **given)
+
+
+def _sum_or_mean(values: Sequence[Any]) -> Any:
+    if all(isinstance(value, int) for value in values):
+        return sum(values)
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and isinstance(known[0], float) else values[0]

@@ -1,9 +1,4 @@
-"""Four kinds of noise on images, drawn for each image separately, so that results do not depend on batches.
-
-Images are scaled to 0..1, and noisy ones clipped to that range, as by a sensor. The noise of an image depends on a
-seed, the kind and the image's position in its set, but not on the level, so levels and networks are compared on the
-same draws (those of Poisson noise depend on the image as well).
-"""
+"""Four kinds of noise on images of 0 to 1, drawn for each image by itself, so that results do not depend on batches."""
 
 from __future__ import annotations
 
@@ -24,21 +19,18 @@ standard deviation; salt-and-pepper: the level is the share of pixels that turn 
 together; speckle: each value is multiplied by 1 + n, the level is the standard deviation of n."""
 NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 
-USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {
-    "poisson": (1000.0, 300.0, 100.0, 30.0, 10.0),
-    "gaussian": (0.02, 0.05, 0.1, 0.2, 0.3),
-    "salt-and-pepper": (0.01, 0.02, 0.05, 0.1, 0.2),
-    "speckle": (0.05, 0.1, 0.2, 0.4, 0.6),
+_LEVELS: Mapping[NoiseKind, tuple[str, tuple[float, ...], tuple[float, float]]] = {
+    "poisson": ("photons of a white pixel", (1000.0, 300.0, 100.0, 30.0, 10.0), (100.0, 20.0)),
+    "gaussian": ("standard deviation", (0.02, 0.05, 0.1, 0.2, 0.3), (0.05, 0.15)),
+    "salt-and-pepper": ("share of pixels", (0.01, 0.02, 0.05, 0.1, 0.2), (0.02, 0.1)),
+    "speckle": ("standard deviation", (0.05, 0.1, 0.2, 0.4, 0.6), (0.1, 0.3)),
 }
-"""From weak to strong."""
+"""What a level is; the usual ones, from weak to strong; a mild and a strong one."""
+LEVEL_NAMES: Mapping[NoiseKind, str] = {kind: name for kind, (name, _, _) in _LEVELS.items()}
+USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {kind: usual for kind, (_, usual, _) in _LEVELS.items()}
 
-LEVEL_NAMES: Mapping[NoiseKind, str] = {
-    "poisson": "photons of a white pixel",
-    "gaussian": "standard deviation",
-    "salt-and-pepper": "share of pixels",
-    "speckle": "standard deviation",
-}
-
+_ALONE = ("all", "none")
+"""What options take in addition to kinds of noise, but not in one list with them."""
 _STREAM = 7
 """Separates these draws from others of the same seed."""
 _MOST_PHOTONS = 1e7
@@ -83,16 +75,7 @@ class Noise:
         return 1 / math.sqrt(self.level) if self.kind == "poisson" and self.level else self.level
 
 
-NOISE_MIXTURE = (
-    Noise("poisson", 100.0),
-    Noise("poisson", 20.0),
-    Noise("gaussian", 0.05),
-    Noise("gaussian", 0.15),
-    Noise("salt-and-pepper", 0.02),
-    Noise("salt-and-pepper", 0.1),
-    Noise("speckle", 0.1),
-    Noise("speckle", 0.3),
-)
+NOISE_MIXTURE = tuple(Noise(kind, level) for kind, (_, _, mixed) in _LEVELS.items() for level in mixed)
 """Each kind at a mild and a strong level, with equal weights. Fixed, so that searches can be compared."""
 
 
@@ -104,6 +87,32 @@ def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
         ['poisson']
     """
     return tuple(Noise(kind, level) for kind in kinds for level in USUAL_LEVELS[kind])
+
+
+def noises_named(texts: Sequence[str]) -> tuple[Noise, ...]:
+    """The noises of "gaussian=0.05,0.1", "poisson,speckle", "all" and the like, each once; or a `ValueError`."""
+    if "none" in texts and len(texts) > 1:
+        others = ", ".join(other for other in texts if other != "none") or "it twice"
+        raise ValueError(f"none means no noise at all, but {others} is given too")
+    found: list[Noise] = []
+    for text in texts:
+        listed, equals, levels = text.partition("=")
+        names = [listed] if equals else [name.strip() for name in text.split(",")]
+        for name in names if text not in _ALONE else ():
+            if name in _ALONE:
+                raise ValueError(f'{name} stands alone, not as in "{text}"')
+            if name not in NOISE_KINDS:
+                known = nearest(name, [*NOISE_KINDS, *_ALONE])
+                raise ValueError(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
+        kinds = [kind for kind in NOISE_KINDS if kind in names or text == "all"]
+        found += () if equals else usual_noises(kinds)
+        for level in levels.split(",") if equals else ():
+            try:
+                value = float(level)
+            except ValueError as error:
+                raise ValueError(f'"{level}" in "{text}" is no level; give numbers, as in gaussian=0.05,0.1') from error
+            found.append(Noise(kinds[0], value))
+    return tuple(dict.fromkeys(found))
 
 
 def noise_seeds(seed: int, kind: NoiseKind, count: int) -> list[int]:

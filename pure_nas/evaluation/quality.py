@@ -1,7 +1,4 @@
-"""How well a network classifies: accuracy, top-5, each class, confusions and calibration.
-
-A `Tally` counts predictions batch by batch, in memory that does not grow with the number of images.
-"""
+"""How well a network classifies: accuracy, top-5, each class, confusions, calibration; and at changed intensities."""
 
 from __future__ import annotations
 
@@ -13,10 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pure_nas.errors import UsageError
+
 CONFIDENCE_LEVEL = 0.95
 BINS = 15
 """Bins of confidence, of equal width."""
 TOP = 5
+USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
+"""Of the intensity."""
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -35,12 +36,10 @@ class Accuracy:
 
     @property
     def accuracy(self) -> float:
-        """Share of images that were classified correctly."""
         return self.hits / self.images
 
     @property
     def error(self) -> float:
-        """Share of images that were classified wrongly."""
         return (self.images - self.hits) / self.images
 
     @property
@@ -57,7 +56,7 @@ class Accuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassQuality:
-    """How well one class, of `count` images, is recognised; a ratio is None if its denominator is zero."""
+    """How well one class of `count` images is recognised; a ratio is None if its denominator is zero."""
 
     name: str
     count: int
@@ -68,13 +67,11 @@ class ClassQuality:
     @classmethod
     def of(cls, name: str, hits: int, count: int, predicted: int) -> ClassQuality:
         """From the numbers of images: of the class that were predicted as it, of the class, predicted as the class."""
-        return cls(
-            name=name,
-            count=count,
-            precision=hits / predicted if predicted else None,
-            recall=hits / count if count else None,
-            f1=2 * hits / (count + predicted) if count + predicted else None,
+        precision, recall, f1 = (
+            part / whole if whole else None
+            for part, whole in ((hits, predicted), (hits, count), (2 * hits, count + predicted))
         )
+        return cls(name=name, count=count, precision=precision, recall=recall, f1=f1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,25 +87,17 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality(Accuracy):
-    """How well a network classifies a set of images.
+    """How well a network classifies a set of images."""
 
-    Attributes:
-        top5: share of images whose label is among the five likeliest; None for five classes or fewer.
-        loss: mean negative log-likelihood; None if it is not finite.
-        calibration_error: mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images
-            in them (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
-        bins: of confidence, those that hold images.
-        unpredicted: images without a finite prediction, which count as wrong.
-        confusion: row = label, column = prediction.
-    """
-
-    top5: float | None
-    loss: float | None
+    top5: float | None  # share of images whose label is among the five likeliest; None for five classes or fewer
+    loss: float | None  # mean negative log-likelihood; None if it is not finite
+    # Mean distance of confidence and accuracy over 15 bins of equal width, weighted by the images in them
+    # (Guo et al. 2017, arXiv 1706.04599); None if a prediction is not finite.
     calibration_error: float | None
-    bins: tuple[Bin, ...]
-    unpredicted: int
+    bins: tuple[Bin, ...]  # of confidence, those that hold images
+    unpredicted: int  # images without a finite prediction, which count as wrong
     classes: tuple[ClassQuality, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[int, ...], ...]  # row = label, column = prediction
 
     @property
     def macro_f1(self) -> float | None:
@@ -128,7 +117,6 @@ class Quality(Accuracy):
         return sorted(found, key=lambda each: -each[2])[:most]
 
     def document(self) -> dict[str, Any]:
-        """As JSON holds it."""
         return {
             "images": self.images,
             "accuracy": self.accuracy,
@@ -147,7 +135,7 @@ class Quality(Accuracy):
 
 
 class Tally:
-    """Sums over images, kept on the device so that nothing waits for it.
+    """Sums over images, kept on the device so that nothing waits for it and memory does not grow.
 
     A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
     """
@@ -203,3 +191,71 @@ class Tally:
             ),
             confusion=tuple(tuple(row[:-1]) for row in confusion),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntensityChange(Accuracy):
+    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped.
+
+    A product of powers turns a common factor of its inputs into one of its outputs, which a norm could remove.
+    """
+
+    factor: float
+    agreement: float  # share of images whose predicted class stays the same
+    cosine: float | None  # mean of the features (the input of the classifier) before and after
+    norm_ratio: float | None  # mean length of the features after, relative to before
+    relative_change: float | None  # mean of |after - before| / |before|
+    unmeasured: int  # images whose features are zero or not finite, which the three means leave out
+
+    def document(self) -> dict[str, Any]:
+        found = {"factor": self.factor, **vars(self), "accuracy": self.accuracy, "interval": list(self.interval)}
+        accuracies = found.pop("accuracies")
+        return found | ({"accuracies": list(accuracies)} if accuracies else {})
+
+
+class IntensityProbe:
+    """Compares features and predictions before and after the change, batch by batch."""
+
+    def __init__(self, factor: float, device: torch.device) -> None:
+        if not (0 < factor < math.inf):
+            raise UsageError(
+                f"Intensity cannot be multiplied by {factor:g}.", hint="Use positive numbers such as 0.5,2."
+            )
+        self.factor = factor
+        self._images = 0
+        self._counts = torch.zeros(2, dtype=torch.int64, device=device)
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+
+    def add(self, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], labels: Tensor) -> None:
+        """Count a batch: features (B, F) and log-probabilities (B, C) of the images before and after the change."""
+        self._images += len(labels)
+        was, predicted = _predicted(before[1]), _predicted(after[1])
+        self._counts += torch.stack([(predicted == labels).sum(), ((predicted == was) & (was >= 0)).sum()])
+        old, new = before[0].double(), after[0].double()
+        length, new_length = old.norm(dim=1), new.norm(dim=1)
+        both = length * new_length
+        measured = both.isfinite() & (both > 0)
+        cosine = (old * new).sum(1) / both
+        values = torch.stack([cosine, new_length / length, (new - old).norm(dim=1) / length])
+        self._sums[:3] += values.where(measured, 0.0).sum(1)
+        self._sums[3] += measured.sum()
+
+    def result(self) -> IntensityChange:
+        hits, agreeing = self._counts.tolist()
+        *sums, measured = self._sums.tolist()
+        cosine, ratio, change = (each / measured if measured else None for each in sums)
+        return IntensityChange(
+            images=self._images,
+            hits=hits,
+            factor=self.factor,
+            agreement=agreeing / self._images,
+            cosine=cosine,
+            norm_ratio=ratio,
+            relative_change=change,
+            unmeasured=self._images - round(measured),
+        )
+
+
+def _predicted(log_probabilities: Tensor) -> Tensor:
+    """The likeliest class, (B,), int64; -1 where there is none."""
+    return log_probabilities.argmax(1).masked_fill(log_probabilities.isnan().any(1), -1)

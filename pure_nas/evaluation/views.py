@@ -6,7 +6,7 @@ images larger than a network sees (256 and 224 pixels for ImageNet), views are c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -111,8 +111,13 @@ class Views:
         """
         self.fitting(shown)
         crop = shown if self.scales or shown < held.shape[-1] else max(1, round(shown * _USUAL_SHARE))
-        unscaled = [held if self._cuts else middle(held, shown)]
-        for image in (_resized(held, scale) for scale in self.scales) if self.scales else unscaled:
+        images: Iterable[Tensor] = [held if self._cuts else middle(held, shown)]
+        if self.scales:
+            images = (
+                held if size == held.shape[-1] else F.interpolate(held, (size, size), mode="bilinear", antialias=True)
+                for size in self.scales
+            )
+        for image in images:
             for view in _cropped(image, crop) if self._cuts else [image]:
                 yield view
                 if self.mirrored:
@@ -135,9 +140,3 @@ def middle(images: Tensor, size: int) -> Tensor:
     start = (images.shape[-1] - size) // 2
     cut = images[:, :, start : start + size, start : start + size]
     return cut.contiguous(memory_format=torch.channels_last)
-
-
-def _resized(batch: Tensor, scale: int) -> Tensor:
-    if scale == batch.shape[-1]:
-        return batch
-    return F.interpolate(batch, (scale, scale), mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""Python source: values and classes, as an exported file carries them, laid out as `ruff format` would."""
+"""Python source: values, calls and classes, as an exported file carries them, laid out as `ruff format` would."""
 
 from __future__ import annotations
 
@@ -7,25 +7,40 @@ import inspect
 import symtable
 import textwrap
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from pure_nas.errors import PureNasError
 
-LINE_LENGTH = 120
+_LINE_LENGTH = 120
+_IMPORTED = {"Callable", "Path", "torch", "Tensor", "nn", "F"}
+_FOR_ANNOTATIONS = {"IO", "Image"}  # from typing, and Pillow's module
 
-IMPORTS = {
-    "Callable": "from collections.abc import Callable",
-    "Path": "from pathlib import Path",
-    "torch": "import torch",
-    "Tensor": "from torch import Tensor",
-    "nn": "from torch import nn",
-    "F": "from torch.nn import functional as F",
-}
-"""The names that an exported file may import, and how."""
 
-ANNOTATIONS = frozenset({"IO", "Image"})
-"""What it may import for annotations only: from typing, and Pillow's module."""
+class Call(NamedTuple):
+    """A call in source, whose arguments are source or other calls."""
+
+    name: str
+    arguments: tuple[str | Call, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.inner})"
+
+    @property
+    def inner(self) -> str:
+        return ", ".join(map(str, self.arguments))
+
+
+def laid_out(expression: str | Call, indent: int) -> str:
+    """The lines of an argument or element, with a comma after it, each starting with `indent` spaces."""
+    margin = " " * indent
+    line = f"{margin}{expression},"
+    if isinstance(expression, str) or not expression.arguments or len(line) <= _LINE_LENGTH:
+        return line
+    body = f"{margin}    {expression.inner}"
+    if len(body) > _LINE_LENGTH:
+        body = "\n".join(laid_out(each, indent + 4) for each in expression.arguments)
+    return f"{margin}{expression.name}(\n{body}\n{margin}),"
 
 
 def literal(value: object) -> str:
@@ -41,23 +56,23 @@ def literal(value: object) -> str:
     return repr(value)
 
 
-def assigned_tuple(name: str, values: Sequence[object]) -> list[str]:
-    """The lines of `name = (...)`: one line where it fits, else one line per value."""
+def assigned_tuple(name: str, values: Sequence[object]) -> str:
+    """`name = (...)`: one line where it fits, else one line per value."""
     line = f"{name} = {literal(tuple(values))}"
     # Wide characters count two columns for the formatter.
-    if len(line) <= LINE_LENGTH and not {"W", "F"} & set(map(unicodedata.east_asian_width, line)):
-        return [line]
-    return [f"{name} = (", *(f"    {literal(value)}," for value in values), ")"]
+    if len(line) <= _LINE_LENGTH and not {"W", "F"} & set(map(unicodedata.east_asian_width, line)):
+        return line
+    return "\n".join([f"{name} = (", *(f"    {literal(value)}," for value in values), ")"])
 
 
-def class_source(of: type, carried: Collection[str] = ()) -> str:
-    """The source of a class, in a file that has the classes `carried` before it."""
-    return _source(of, {of.__name__, *carried, *IMPORTS})
+def class_source(of: type) -> str:
+    """The source of a class."""
+    return _source(of, {of.__name__, *_IMPORTED})
 
 
 def function_sources(functions: Sequence[Callable[..., Any]]) -> list[str]:
     """The sources of functions that may call each other."""
-    known = {each.__name__ for each in functions} | IMPORTS.keys() | ANNOTATIONS
+    known = {each.__name__ for each in functions} | _IMPORTED | _FOR_ANNOTATIONS
     return [_source(each, known) for each in functions]
 
 

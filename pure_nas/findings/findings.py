@@ -27,32 +27,25 @@ _ROUNDING = 1e-12
 class Comparison:
     """A cell next to the one that it is compared with, by one measure.
 
-    Attributes:
-        difference: mean of the seeds that came through less that of the reference; None where one of them has none.
-        low: lower end of Welch's 95 % interval of it, at least -1; None where no test was made.
-        p: of Welch's test; None where it is not made: too few seeds, seeds that diverged (whoever is left was chosen
-            by coming through), or values that do not differ from seed to seed.
-        p_adjusted: corrected for the number of tests of the experiment, by Holm.
-        seeds: values that the mean is of.
-        repeats: where the same two trainings were compared before under other labels, those labels; that is one test.
-        speeds: for each accuracy that both reached with every seed, how soon; of the comparison by accuracy.
+    No test is made of too few seeds, of seeds that diverged (whoever is left was chosen by coming through), or of
+    values that do not differ from seed to seed.
     """
 
     label: str
     reference: str
     measure: Measure = ACCURACY
-    difference: float | None
-    low: float | None = None
+    difference: float | None  # of the means of the seeds that came through; None where a side has none
+    low: float | None = None  # ends of Welch's 95 % interval of it, within -1 to 1; None where no test was made
     high: float | None = None
-    p: float | None = None
-    p_adjusted: float | None = None
+    p: float | None = None  # of Welch's test
+    p_adjusted: float | None = None  # corrected for the number of tests of the experiment, by Holm
     verdict: Verdict = "too few seeds"
-    seeds: int
+    seeds: int  # that came through
     diverged: int
     reference_seeds: int
     reference_diverged: int
-    repeats: tuple[str, str] | None = None
-    speeds: tuple[Speed, ...] = ()
+    repeats: tuple[str, str] | None = None  # labels under which the same trainings were compared before: one test
+    speeds: tuple[Speed, ...] = ()  # for each accuracy that both reached with every seed; of the plain accuracy
 
     @property
     def verdict_text(self) -> str:
@@ -66,8 +59,11 @@ class Comparison:
         return f"{own or f'{other} of the reference'} diverged"
 
     @property
+    def pair(self) -> str:
+        return f"{self.label} with {self.reference}"
+
+    @property
     def interval(self) -> tuple[float, float] | None:
-        """From `low` to `high`."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     @property
@@ -77,7 +73,6 @@ class Comparison:
 
     @property
     def shown(self) -> bool:
-        """Whether there is a difference, by the corrected test."""
         return self.verdict in ("better", "worse")
 
     @property
@@ -102,7 +97,6 @@ class Findings:
 
     @property
     def split(self) -> str:
-        """Which images the accuracies are of."""
         return self.results.file.split
 
     @property
@@ -116,7 +110,6 @@ class Findings:
         return () if self.one_seed else tuple(each for each in self.comparisons if not each.untested)
 
     def compared_by(self, name: MeasureName) -> tuple[Comparison, ...]:
-        """Those of `testable` by one measure, of every kind."""
         return tuple(each for each in self.testable if each.measure.name == name)
 
     @property
@@ -207,7 +200,10 @@ def document(findings: Findings) -> dict[str, Any]:
             "confidence": 1 - SIGNIFICANCE,
             "tests": findings.tests,
             "networks": [_network(row) for row in findings.rows],
-            "comparisons": [_comparison(each) for each in findings.comparisons],
+            "comparisons": [
+                {**asdict(each), "measure": each.measure.name, "kind": each.measure.kind, "said": each.verdict_text}
+                for each in findings.comparisons
+            ],
         }
     )
     return found
@@ -221,8 +217,3 @@ def _network(row: Row) -> dict[str, Any]:
     values = [{"measure": asdict(measure), "values": found} for measure, found in by_seed.items()]
     judged = evaluation and {**asdict(replace(evaluation, by_seed={})), "by_seed": values}
     return {**fields, "judged": judged, "mean": row.mean, "std": row.std}
-
-
-def _comparison(comparison: Comparison) -> dict[str, Any]:
-    measure = comparison.measure
-    return {**asdict(comparison), "measure": measure.name, "kind": measure.kind, "said": comparison.verdict_text}

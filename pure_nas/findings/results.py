@@ -26,23 +26,15 @@ _IMAGES = ("name", "in_chans", "classes", "image_size", "train", "scored")
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What one training found.
-
-    Attributes:
-        accuracy: on the images of the experiment's split, 0 to 1; NaN unless complete.
-        seconds: of training, scoring included.
-        reason: why it is not complete.
-        curve: one record an epoch.
-        evaluation: as evaluation.json holds it; empty where only the accuracy was measured.
-    """
+    """What one training found."""
 
     seed: int
     state: Literal["complete", "diverged", "missing"]
-    accuracy: float = math.nan
-    seconds: float = 0.0
-    reason: str = ""
-    curve: tuple[Mapping[str, Any], ...] = ()
-    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    accuracy: float = math.nan  # on the images of the experiment's split, 0 to 1; NaN unless complete
+    seconds: float = 0.0  # of training, scoring included
+    reason: str = ""  # why it is not complete
+    curve: tuple[Mapping[str, Any], ...] = ()  # one record an epoch
+    evaluation: Mapping[str, Any] = field(default_factory=dict)  # evaluation.json; empty where it was not asked for
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,6 @@ class ExperimentResults:
 
     @property
     def scale(self) -> Scale:
-        """The scale that was made."""
         return self.file.scale(self.settings["scale"])[1]
 
     @property
@@ -81,27 +72,19 @@ class ExperimentResults:
 
     @property
     def complete(self) -> int:
-        """Trainings that ended with a score."""
         return sum(each.state == "complete" for each in self.distinct)
 
     @property
     def diverged(self) -> int:
-        """Trainings whose loss became NaN or infinite."""
         return sum(each.state == "diverged" for each in self.distinct)
 
     @property
     def curve_kind(self) -> CurveKind:
-        """Which images the curves were scored on."""
         return "validation" if self.file.split == "validation" or self.file.validation_curve else "training"
 
 
 def load_experiment_results(run: RunDirectory) -> ExperimentResults:
-    """Read the folder of an experiment.
-
-    Raises:
-        RunError: it is none, or a file of it is damaged.
-        ConfigError: the copy of its experiment file is damaged.
-    """
+    """Read the folder of an experiment."""
     settings = run.settings()
     if not run.is_experiment:
         raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")

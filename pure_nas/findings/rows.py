@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal, TypeVar
 
-from pure_nas.analysis.convergence import Convergence, CurveKind, accuracies, convergence_of
+from pure_nas.analysis.convergence import Convergence, accuracies, convergence_of
 from pure_nas.analysis.statistics import Spread, mean_interval
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.findings.results import ExperimentResults, Measurement
+from pure_nas.findings.results import ExperimentResults
 from pure_nas.plans.experiment.grid import TRAINING_DAMAGED_HINT, Cell
 
 Document = Mapping[str, Any]
@@ -22,16 +22,13 @@ MeasureName = Literal["accuracy", "views", "noise", "intensity"]
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that networks are compared by.
+    """An accuracy that networks are compared by.
 
-    Attributes:
-        name: what it is the accuracy of: the images as they are, averaged over test-time views, averaged over the
-            levels of a kind of noise, or averaged over the changed intensities.
-        kind: the kind of noise, or the name of the views; empty otherwise.
+    Of the images as they are, or averaged over test-time views, the levels of a kind of noise, or changed intensities.
     """
 
     name: MeasureName
-    kind: str = ""
+    kind: str = ""  # the kind of noise, or the name of the views
 
 
 ACCURACY = Measure("accuracy")
@@ -56,7 +53,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Factor:
-    """What multiplying intensities by a factor does; see `pure_nas.evaluation.IntensityChange`."""
+    """What multiplying intensities by a factor does; see `pure_nas.evaluation.quality.IntensityChange`."""
 
     factor: float
     accuracy: Spread
@@ -69,69 +66,46 @@ Part = TypeVar("Part", Viewed, Level, Factor)
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOverSeeds:
-    """What the evaluations of a network's seeds say together; accuracies are 0 to 1.
+    """What the evaluations of a network's seeds say together; accuracies are 0 to 1."""
 
-    Attributes:
-        images: how many were evaluated, which may be fewer than the error is of.
-        top5: None for five classes or fewer.
-        calibration_error: None where a prediction was not finite.
-        noise: for each kind, the levels from none to strong; `noise_accuracy` is the mean over those that are noise.
-        intensity: by rising factor; 1 is among them, and not in `intensity_accuracy`, the mean over all.
-        by_seed: the value for each seed, 0 to 1, of every measure but the plain accuracy.
-    """
-
-    images: int
-    top5: Spread | None
-    calibration_error: Spread | None
+    images: int  # how many were evaluated, which may be fewer than the error is of
+    top5: Spread | None  # None for five classes or fewer
+    calibration_error: Spread | None  # None where a prediction was not finite
     views: Viewed | None
-    noise: Mapping[str, tuple[Level, ...]]
-    noise_accuracy: Mapping[str, Spread]
-    intensity: tuple[Factor, ...]
-    intensity_accuracy: Spread | None
-    by_seed: Mapping[Measure, tuple[float, ...]]
+    noise: Mapping[str, tuple[Level, ...]]  # for each kind, the levels from none to strong
+    noise_accuracy: Mapping[str, Spread]  # the mean over those that are noise
+    intensity: tuple[Factor, ...]  # by rising factor, 1 among them
+    intensity_accuracy: Spread | None  # the mean over those that are not 1
+    by_seed: Mapping[Measure, tuple[float, ...]]  # of every measure but the plain accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What was found of one cell.
-
-    Attributes:
-        repeats: the label of an earlier cell that is the same network trained by the same recipe.
-        series: what the cells are called together that differ from it in one number only.
-        axis: that number's field, "depth" for the base; empty where there is none. `place` is its value.
-        kind: its unit, or "hybrid".
-        accuracies: one for each seed that came through, 0 to 1.
-        interval: Student's 95 % interval of their mean, cut off at 0 and 1; None for fewer than two.
-        diverged: seeds whose loss became NaN or infinite; `reasons` are why, once each.
-        missing: seeds that have not ended.
-        seconds: mean training time of a seed.
-        curve: the accuracy after each epoch, 0 to 1.
-    """
+    """What was found of one cell."""
 
     label: str
-    repeats: str | None
+    repeats: str | None  # the label of an earlier cell that is the same network trained by the same recipe
     table: str
     recipe: str
-    series: str
-    axis: str
-    place: float | None
-    kind: str
+    series: str  # what the cells are called together that differ from it in one number only
+    axis: str  # that number's field, "depth" for the base; empty where there is none
+    place: float | None  # its value
+    kind: str  # its unit, or "hybrid"
     depth: int
     params: int
     flops: int
-    accuracies: tuple[float, ...]
-    interval: tuple[float, float] | None
-    diverged: int
-    reasons: tuple[str, ...]
-    missing: int
-    seconds: float | None
+    accuracies: tuple[float, ...]  # one for each seed that came through, 0 to 1
+    interval: tuple[float, float] | None  # Student's 95 % interval of their mean, within 0 to 1
+    diverged: int  # seeds whose loss became NaN or infinite
+    reasons: tuple[str, ...]  # why, once each
+    missing: int  # seeds that have not ended
+    seconds: float | None  # mean training time of a seed
     convergence: tuple[Convergence, ...]
-    curve: Mapping[int, Spread]
+    curve: Mapping[int, Spread]  # the accuracy after each epoch, 0 to 1
     evaluation: EvaluationOverSeeds | None
 
     @property
     def mean(self) -> float | None:
-        """Mean accuracy; None where no seed came through."""
         return statistics.fmean(self.accuracies) if self.accuracies else None
 
     @property
@@ -146,22 +120,16 @@ class Row:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over seeds (n - 1)."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
     def values(self, measure: Measure) -> tuple[float, ...]:
-        """A measure's value for each seed; empty where it was not taken."""
         if measure == ACCURACY:
             return self.accuracies
         return self.evaluation.by_seed.get(measure, ()) if self.evaluation else ()
 
 
 def row_of(cell: Cell, results: ExperimentResults) -> Row:
-    """What was found of a cell.
-
-    Raises:
-        RunError: an evaluation is damaged.
-    """
+    """What was found of a cell."""
     measured = results.measurements[cell.label]
     first, architecture = results.grid.distinct[cell.candidate.digest], cell.candidate.architecture
     cost = cost_of(architecture)
@@ -169,6 +137,8 @@ def row_of(cell: Cell, results: ExperimentResults) -> Row:
     interval = mean_interval(found)
     ended = [each for each in measured if each.state != "missing"]
     varied = cell.network if cell.network.axis else cell.recipe
+    # Those that diverged end early.
+    epochs = zip_longest(*(accuracies(each.curve, results.curve_kind) for each in measured))
     return Row(
         label=cell.label,
         repeats=None if first.label == cell.label else first.label,
@@ -190,7 +160,7 @@ def row_of(cell: Cell, results: ExperimentResults) -> Row:
         convergence=tuple(
             convergence_of([each.curve for each in ended], target, results.curve_kind) for target in results.targets
         ),
-        curve=dict(_curve(measured, results.curve_kind)),
+        curve={epoch: spread for epoch, values in enumerate(epochs, start=1) if (spread := _spread(values))},
         evaluation=evaluation_over_seeds([each.evaluation for each in measured if each.evaluation]),
     )
 
@@ -204,19 +174,8 @@ def _series(cell: Cell, results: ExperimentResults) -> str:
     return f"{network.label}, {recipe.table}" if len({each.table for each in recipes}) > 1 else network.label
 
 
-def _curve(measured: Sequence[Measurement], kind: CurveKind) -> Iterator[tuple[int, Spread]]:
-    """Epoch by epoch, over the seeds that have it; those that diverged end early."""
-    for epoch, values in enumerate(zip_longest(*(accuracies(each.curve, kind) for each in measured)), start=1):
-        if found := _spread(values):
-            yield epoch, found
-
-
 def evaluation_over_seeds(documents: Sequence[Document]) -> EvaluationOverSeeds | None:
-    """What the evaluations of a network say, one document a seed; None where there are none.
-
-    Raises:
-        RunError: a document is damaged, or they do not hold the same.
-    """
+    """What the evaluations of a network say, one document a seed; None where there are none."""
     if not documents:
         return None
     try:

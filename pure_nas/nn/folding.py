@@ -18,49 +18,41 @@ from torch.nn import functional as F
 
 from pure_nas.nn.fused.unit import Floor, FusedConvPU, is_half, is_plain, log2, runs_eagerly, wide
 from pure_nas.nn.network import Network
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut, Stem
+from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock
 from pure_nas.nn.plain.units import ConvPU, LogConv
 
 
 @torch.no_grad()
 def folded(network: Network) -> nn.Module:
-    """A copy of `network` that computes what it computes in evaluation mode, faster, and cannot be trained.
-
-    It takes the weights and the running statistics as they are now. Folding takes a few milliseconds.
-
-    Shape:
-        (N, in_chans, H, W) -> (N, num_classes), logits
-    """
-    blocks = [_block(block) for stage in network.stages.children() for block in stage.children()]
-    return nn.Sequential(_stem(network.stem), *blocks, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
+    """A copy of `network`, as it is now, that computes what it computes in evaluation mode, faster; it cannot train."""
+    stem = network.stem
+    parts = [_after(stem.conv, stem.norm, stem.relu), copy.deepcopy(stem.pool)]
+    parts += [_block(block) for stage in network.stages.children() for block in stage.children()]
+    return nn.Sequential(*parts, copy.deepcopy(network.classifier)).eval().requires_grad_(False)
 
 
-def _affine(norm: nn.Module, times: float) -> tuple[Tensor, Tensor] | None:
-    """(a, b) of each channel, float64, where `norm` in evaluation mode, `times` a number, is a * x + b; else None."""
-    if type(norm) is not nn.BatchNorm2d or norm.running_mean is None or norm.running_var is None:
-        return None
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
-    scale = scale if norm.weight is None else scale * norm.weight.double()
-    shift = -norm.running_mean.double() * scale
-    shift = shift if norm.bias is None else shift + norm.bias.double()
+def _affine(norm: nn.BatchNorm2d, times: float) -> tuple[Tensor, Tensor]:
+    """(a, b) of each channel, float64, where `norm` in evaluation mode, `times` a number, is a * x + b."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (norm.running_var.double() + norm.eps).rsqrt() * norm.weight.double()
+    shift = -norm.running_mean.double() * scale + norm.bias.double()
     return scale * times, shift * times
 
 
 def _is_product_unit(module: nn.Module) -> TypeGuard[ConvPU]:
-    """Whether `module` is one of ours and no subclass, which may compute something else."""
-    return type(module) in (ConvPU, FusedConvPU)
+    return type(module) in (ConvPU, FusedConvPU)  # a subclass may compute something else
 
 
-def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float = 1.0) -> nn.Module:
+def _after(module: nn.Module, norm: nn.BatchNorm2d, relu: bool = False, times: float = 1.0) -> nn.Module:
     """`module`, `norm`, a factor of `times` and a ReLU where `relu`, as one where possible."""
-    affine = _affine(norm, times)
+    scale, shift = _affine(norm, times)
     parts: list[nn.Module]
-    if affine is not None and type(module) is nn.Conv2d and module.padding_mode == "zeros":
-        parts = [_convolution(module, *affine)]
-    elif affine is not None and _is_product_unit(module) and is_plain(module):
-        parts = [_Product(module, *affine)]
-    elif affine is not None and type(module) is LogConv and not is_half(module.weight):
-        scale, shift = affine
+    if type(module) is nn.Conv2d and module.padding_mode == "zeros":
+        parts = [_convolution(module, scale, shift)]
+    elif _is_product_unit(module) and is_plain(module):
+        parts = [_Product(module, scale, shift)]
+    elif type(module) is LogConv and not is_half(module.weight):
         parts = [_LogConvolution(module, module.weight * _of_kernel(scale * math.log(2), module.weight), shift)]
     else:
         parts = [copy.deepcopy(module), copy.deepcopy(norm), *([] if times == 1.0 else [_Times(times)])]
@@ -68,7 +60,6 @@ def _after(module: nn.Module, norm: nn.Module, relu: bool = False, times: float 
 
 
 def _convolution(conv: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:
-    """A convolution and its norm."""
     found = copy.deepcopy(conv)
     bias = shift if conv.bias is None else shift + scale * conv.bias
     found.weight = nn.Parameter(conv.weight * _of_kernel(scale, conv.weight))
@@ -88,27 +79,20 @@ def _shortcut(shortcut: nn.Module) -> nn.Module:
     return copy.deepcopy(shortcut)
 
 
-def _stem(stem: Stem) -> nn.Module:
-    return nn.Sequential(_after(stem.conv, stem.norm, stem.relu), copy.deepcopy(stem.pool))
-
-
 def _block(block: nn.Module) -> nn.Module:
-    if not isinstance(block, BasicBlock | BottleneckBlock):
-        return copy.deepcopy(block)
+    assert isinstance(block, ResidualBlock)
     # A ReLU before a threshold changes nothing: it is above zero.
     before = block.relu_in_block and not (_is_product_unit(block.unit) or type(block.unit) is LogConv)
     parts = [_after(block.conv1, block.norm1, before)]
-    if isinstance(block, BasicBlock):
-        parts += [_after(block.unit, block.norm2, times=block.residual_scale)]
-    else:
+    if block.bottleneck:
         parts += [_after(block.unit, block.norm2, block.relu_in_block)]
         parts += [_after(block.conv3, block.norm3, times=block.residual_scale)]
+    else:
+        parts += [_after(block.unit, block.norm2, times=block.residual_scale)]
     return _Residual(nn.Sequential(*parts), _shortcut(block.shortcut), block.relu_after_add)
 
 
 class _Residual(nn.Module):
-    """`branch` plus `shortcut`, then a ReLU where `relu`."""
-
     def __init__(self, branch: nn.Module, shortcut: nn.Module, relu: bool) -> None:
         super().__init__()
         self.branch, self.shortcut, self.relu = branch, shortcut, relu
@@ -159,14 +143,9 @@ class _LogConvolution(nn.Module):
 
 
 class _Product(_LogConvolution):
-    """A product unit and its norm; uses up the memory of its input.
+    """A product unit and its norm; uses up the memory of its input."""
 
-    Attributes:
-        limit: (C, 1, 1), the largest exponent: the cap where `capped`, else what overflows, shifted by log2 |a|.
-        least_limit: the least of them.
-    """
-
-    limit: Tensor
+    limit: Tensor  # (C, 1, 1), the largest exponent: the cap where `capped`, else what overflows, shifted by log2 |a|
     sign: Tensor
     shift: Tensor
 

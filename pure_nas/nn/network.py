@@ -5,25 +5,22 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn.fused.blocks import FusedBasicBlock, FusedBottleneckBlock
+from pure_nas.nn.fused.blocks import FusedBlock
 from pure_nas.nn.fused.unit import FusedConvPU
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, Classifier, PaddingShortcut, ProjectionShortcut, Stem
+from pure_nas.nn.plain.blocks import Classifier, PaddingShortcut, ProjectionShortcut, ResidualBlock, Stem
 from pure_nas.process_state import global_random_state
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
 
 
 class Network(nn.Module):
-    """The network of an architecture.
-
-    Shape:
-        (N, in_chans, H, W) -> (N, num_classes), logits
-    """
+    """The network of an architecture, (N, in_chans, H, W) -> (N, num_classes), logits."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -55,7 +52,7 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
     generator = generator or torch.Generator().manual_seed(0)
     with global_random_state(_seed_from(generator)):
         network = Network(architecture)
-    initialise(network, generator)
+    _initialise(network, generator)
     if architecture.zero_gamma:
         for block in architecture.blocks():
             norm = "norm3" if block.bottleneck else "norm2"
@@ -63,9 +60,9 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
     return network
 
 
-def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every weight of `network` afresh from `generator`, in place."""
+def _initialise(network: nn.Module, generator: torch.Generator) -> None:
     for module in network.modules():
+        reset = getattr(module, "reset_parameters", None)
         match module:
             case nn.Conv2d():
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
@@ -73,18 +70,11 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 bound = module.in_features**-0.5
                 for parameter in module.parameters():
                     nn.init.uniform_(parameter, -bound, bound, generator=generator)
-            case _:
-                _reset(module, generator)
-
-
-def _reset(module: nn.Module, generator: torch.Generator) -> None:
-    """Let `module` draw its own weights; most layers of PyTorch can do so from the global state only."""
-    reset = getattr(module, "reset_parameters", None)
-    if callable(reset) and "generator" in inspect.signature(reset).parameters:
-        reset(generator=generator)
-    elif callable(reset):
-        with global_random_state(_seed_from(generator)):
-            reset()
+            case _ if callable(reset) and "generator" in inspect.signature(reset).parameters:
+                reset(generator=generator)
+            case _ if callable(reset):  # as of most layers of PyTorch, which draw from the global state only
+                with global_random_state(_seed_from(generator)):
+                    reset()
 
 
 def _seed_from(generator: torch.Generator) -> int:
@@ -97,29 +87,29 @@ def parameter_kinds(network: Network) -> Mapping[str, ParameterKind]:
     for block in network.architecture.blocks():
         for name, _ in network.get_submodule(block.name).named_parameters(prefix=block.name):
             _, in_unit, own = name.partition(f"{block.name}.unit.")
-            kinds[name] = _own_kind(block.unit, own) if in_unit else block.unit.block_kind
+            if in_unit and own not in block.unit.parameter_kinds:
+                raise PureNasError(
+                    f'The unit "{block.unit.name}" does not say of which kind its parameter "{own}" is.',
+                    hint="The package that declares it lists every parameter in Unit(..., parameter_kinds=...).",
+                )
+            kinds[name] = block.unit.parameter_kinds[own] if in_unit else block.unit.block_kind
     return kinds
 
 
-def _own_kind(unit: Unit, name: str) -> ParameterKind:
-    if name not in unit.parameter_kinds:
+def resolved(unit: Unit, name: str, done: str) -> Any:
+    """What `name`, "module:Class", stands for; that it does not import and `unit` cannot be `done` is an error."""
+    try:
+        return pkgutil.resolve_name(name)
+    except (ImportError, AttributeError) as error:
         raise PureNasError(
-            f'The unit "{unit.name}" does not say of which kind its parameter "{name}" is.',
-            hint="The package that declares it lists every parameter in Unit(..., parameter_kinds=...).",
-        )
-    return unit.parameter_kinds[name]
+            f'The unit "{unit.name}" cannot be {done}: {name} does not import: {error}.',
+            hint="Reinstall the package that declares it.",
+        ) from error
 
 
 def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
     """The module of `unit` at `place`."""
-    try:
-        implementation = pkgutil.resolve_name(unit.implementation)
-    except (ImportError, AttributeError) as error:
-        raise PureNasError(
-            f'The unit "{unit.name}" cannot be built: {unit.implementation} does not import: {error}.',
-            hint="Reinstall the package that declares it.",
-        ) from error
-    module = implementation(**unit.arguments(place))
+    module = resolved(unit, unit.implementation, "built")(**unit.arguments(place))
     if not isinstance(module, nn.Module):
         raise PureNasError(f'The unit "{unit.name}" builds a {type(module).__name__}, not a torch.nn.Module.')
     return module
@@ -127,20 +117,11 @@ def build_unit(unit: Unit, place: UnitPlace) -> nn.Module:
 
 def _build_block(block: Block) -> nn.Module:
     unit = build_unit(block.unit, block.unit_place)
-    shortcut, options = _build_shortcut(block), dict(block.options)
-    fused = isinstance(unit, FusedConvPU)
-    if block.bottleneck:
-        bottleneck = FusedBottleneckBlock if fused else BottleneckBlock
-        return bottleneck(block.in_channels, block.channels, unit, shortcut, **options)
-    basic = FusedBasicBlock if fused else BasicBlock
-    return basic(block.in_channels, block.channels, unit, shortcut, block.stride, **options)
+    ends = block.in_channels, block.out_channels, block.stride
+    shortcut = nn.Identity() if block.shortcut == "identity" else _SHORTCUTS[block.shortcut](*ends)
+    kind = FusedBlock if isinstance(unit, FusedConvPU) else ResidualBlock
+    stride = 1 if block.bottleneck else block.stride
+    return kind(block.in_channels, block.channels, unit, shortcut, stride, block.bottleneck, **dict(block.options))
 
 
-def _build_shortcut(block: Block) -> nn.Module:
-    match block.shortcut:
-        case "identity":
-            return nn.Identity()
-        case "projection":
-            return ProjectionShortcut(block.in_channels, block.out_channels, block.stride)
-        case "padding":
-            return PaddingShortcut(block.in_channels, block.out_channels, block.stride)
+_SHORTCUTS = {"projection": ProjectionShortcut, "padding": PaddingShortcut}

@@ -22,12 +22,10 @@ _OF_SEARCHES = ("search ", "trial ", "worker", "weights ")
 
 
 class Budget:
-    """The time that a command may take, by the clock on the wall; it runs from when it is made.
+    """The time that a command may take, by the clock on the wall, from when it is made; None is unbounded.
 
-    Args:
-        seconds: that may be used; None is unbounded.
-        run: whose time is summed over sessions, in state.json; None: the budget is of this session alone.
-        breaks_off: whether trainings stop between two epochs when the time is used up, and go on in another session.
+    That of a `run` is summed over sessions, in state.json. With `breaks_off` trainings stop between two epochs when
+    it is used up, and go on in another session.
     """
 
     def __init__(
@@ -50,7 +48,6 @@ class Budget:
 
     @property
     def left(self) -> float | None:
-        """Seconds that may still be used; None is unbounded."""
         return None if self.limit is None else max(self.limit - self.seconds, 0.0)
 
     def forbids(self, expected: float = 0.0) -> bool:

@@ -1,14 +1,8 @@
-"""The one road of every command: a plan says what to train next, the driver has it trained and tells the plan.
-
-    options -> settings -> plan --Job--> driver --Job--> executor
-                            ^------------Outcome---------|  (Started, EpochDone, WorkerLost, Ended)
-
-`search` is a plan that samples; `experiment`, `retrain` and `train` are plans over a fixed list. Whatever is not a
-question of what to train happens here, once.
-"""
+"""The road of every command (docs/design.md): all that is no question of what to train, once."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict, replace
 
 from pure_nas.files import require_in_place
@@ -55,20 +49,21 @@ class Driver:
         return self._epochs * self._resources.train_images / (self.budget.session_seconds - self._training_since)
 
     def go(self, plan: Plan[R], listener: Listener[R]) -> str:
-        """Train until nothing is left or the time is used up; returns which."""
-        if reason := self._nothing_to_begin(plan):
-            return reason
-        stopped = "an error"
-        try:
-            stopped = self._train(plan, listener)
-        except KeyboardInterrupt:
-            stopped = "interrupted"
-            raise
-        finally:
-            seconds, rate = round(self.budget.session_seconds, 3), round(self.images_per_second)
-            self.run.log(f"{plan.kind} stopped", reason=stopped, seconds=seconds, images_per_second=rate)
-        self.budget.keep()
-        return stopped
+        """Train until nothing is left or the time is used up, and end the workers; returns which."""
+        with closing(self):
+            if reason := self._nothing_to_begin(plan):
+                return reason
+            stopped = "an error"
+            try:
+                stopped = self._train(plan, listener)
+            except KeyboardInterrupt:
+                stopped = "interrupted"
+                raise
+            finally:
+                seconds, rate = round(self.budget.session_seconds, 3), round(self.images_per_second)
+                self.run.log(f"{plan.kind} stopped", reason=stopped, seconds=seconds, images_per_second=rate)
+            self.budget.keep()
+            return stopped
 
     def _train(self, plan: Plan[R], listener: Listener[R]) -> str:
         executor, workers = self.workers(plan.left)
@@ -123,7 +118,7 @@ class Driver:
             case Started():
                 if self._training_since is None:
                     self._training_since = self.budget.session_seconds
-                self.run.log(f"{plan.noun} started", **plan.name(job), epochs_done=event.epoch)
+                self.run.log(f"{plan.noun(job)} started", **plan.name(job), epochs_done=event.epoch)
                 self.budget.keep()
                 listener.started(job, event.epoch)
             case EpochDone():
@@ -140,6 +135,6 @@ class Driver:
                 self._ended(plan.tell(job, event.outcome), plan, listener)
 
     def _ended(self, record: R, plan: Plan[R], listener: Listener[R]) -> None:
-        self.run.log(f"{plan.noun} ended", **plan.entry(record))
+        self.run.log(f"{plan.noun(record)} ended", **plan.entry(record))
         self.budget.keep()
         listener.ended(record)

@@ -14,7 +14,6 @@ from pure_nas.errors import RunError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.space.unit import get_unit
 from pure_nas.training.evaluation import NORM_BATCH
 from pure_nas.workers import Executor
 
@@ -45,30 +44,6 @@ def images_of_epoch(train: int, dataset: Dataset, *, scored: bool) -> float:
     return train + SCORING_SHARE * (len(dataset.validation) + min(NORM_BATCH, len(dataset.train))) * scored
 
 
-def seconds_per_trial(
-    space: SearchSpace,
-    dataset: Dataset,
-    trials: int,
-    planned: Sequence[Candidate],
-    executor: Executor,
-    *,
-    scored_after: int = 0,
-) -> float:
-    """Expected training time of a trial: the mean over the space, and over `planned` as far as they are trained.
-
-    Once it is trained, a trial is scored on `scored_after` images.
-    """
-    small = min(space.smallest_architectures(), key=_flops)
-    large = max(space.largest_architectures(), key=_flops)
-    recipe = space.baseline_recipe([get_unit(name) for name in sorted(small.unit_set | large.unit_set)])
-    per_image = _interpolation(Candidate(small, recipe), Candidate(large, recipe), executor, of="of the space")
-    known = [_flops(candidate.architecture) for candidate in planned[:trials]]
-    mean = (_flops(small) + _flops(large)) / 2
-    seconds = per_image((sum(known) + mean * (trials - len(known))) / trials)
-    in_epoch = images_of_epoch(len(dataset.train), dataset, scored=True)
-    return seconds * (recipe.epochs * in_epoch + SCORING_SHARE * scored_after)
-
-
 def seconds_per_image(candidates: Sequence[Candidate], executor: Executor) -> dict[str, float]:
     """Expected training time of an image, by digest; of networks of the same units, two are timed."""
     groups: defaultdict[frozenset[str], list[Candidate]] = defaultdict(list)
@@ -76,22 +51,22 @@ def seconds_per_image(candidates: Sequence[Candidate], executor: Executor) -> di
         groups[candidate.architecture.unit_set].append(candidate)
     found: dict[str, float] = {}
     for units, group in groups.items():
-        ordered = sorted(group, key=lambda each: _flops(each.architecture))
-        per_image = _interpolation(ordered[0], ordered[-1], executor, of=f"of {', '.join(sorted(units))} units")
-        found |= {each.digest: per_image(_flops(each.architecture)) for each in group}
+        ordered = sorted(group, key=lambda each: flops_of(each.architecture))
+        per_image = interpolation(ordered[0], ordered[-1], executor, of=f"of {', '.join(sorted(units))} units")
+        found |= {each.digest: per_image(flops_of(each.architecture)) for each in group}
     return found
 
 
 def nominal_seconds_per_trial(space: SearchSpace, dataset: Dataset, device: torch.device) -> float:
     """How long a trial takes on a usual device, for decisions that must not depend on how busy the machine is."""
-    flops = [_flops(each) for each in (*space.smallest_architectures(), *space.largest_architectures())]
+    flops = [flops_of(each) for each in (*space.smallest_architectures(), *space.largest_architectures())]
     images = len(dataset.train) * space.run.epochs
     return _TRAINING_PASSES * images * (min(flops) + max(flops)) / 2 / _NOMINAL_FLOPS_PER_SECOND[device.type]
 
 
-def _interpolation(small: Candidate, large: Candidate, executor: Executor, *, of: str) -> Callable[[float], float]:
+def interpolation(small: Candidate, large: Candidate, executor: Executor, *, of: str) -> Callable[[float], float]:
     """Seconds of an image by flops, from two networks that `executor` times, as many at once as it trains."""
-    least, most = _flops(small.architecture), _flops(large.architecture)
+    least, most = flops_of(small.architecture), flops_of(large.architecture)
     seconds_small = _timed(small, executor)
     if seconds_small is None:
         raise RunError(
@@ -113,5 +88,6 @@ def _timed(candidate: Candidate, executor: Executor) -> float | None:
     return min((seconds for seconds in times if seconds is not None), default=None)
 
 
-def _flops(architecture: Architecture) -> int:
+def flops_of(architecture: Architecture) -> int:
+    """Of one image."""
     return cost_of(architecture).flops

@@ -23,11 +23,11 @@ class Plan(Protocol[R]):
     """What to train next. Its records say what came of it, in the words of its command."""
 
     kind: str  # in the log: "search", "experiment", "retraining"
-    noun: str  # one training in the log: "trial", "training"
 
     @property
-    def left(self) -> int:
-        """Trainings to go, as far as is known."""
+    def left(self) -> int: ...  # trainings to go, as far as is known
+    @property
+    def finished(self) -> str: ...  # why nothing is left, as a clause
 
     @property
     def unfinished(self) -> int:
@@ -39,29 +39,17 @@ class Plan(Protocol[R]):
         """How long a training is expected to take, as far as earlier ones tell; 0 where that decides nothing."""
         return 0.0
 
-    @property
-    def finished(self) -> str:
-        """Why nothing is left, as a clause."""
-
-    def next(self) -> Job | R | None:
-        """A job, or what came of one that needs no training; None: nothing to begin now."""
-
-    def tell(self, job: Job, outcome: Outcome) -> R:
-        """Keep how a job ended."""
-
-    def name(self, job: Job) -> Mapping[str, Any]:
-        """What a job is called in the log."""
-        return {"number": job.number}
-
-    def entry(self, record: R) -> Mapping[str, Any]:
-        """What the log says of a record."""
+    def next(self) -> Job | R | None: ...  # a job, or what came of one that needs no training; None: nothing now
+    def tell(self, job: Job, outcome: Outcome) -> R: ...  # keep how a job ended
+    def noun(self, training: Job | R) -> str: ...  # what it is in the log: "trial", "training"
+    def name(self, job: Job) -> Mapping[str, Any]: ...  # what a job is called in the log
+    def entry(self, record: R) -> Mapping[str, Any]: ...  # what the log says of a record
 
 
 class Listener(Protocol[R_contra]):
     """Is told what happens, to show it, from one thread. Whoever inherits from it overrides what it wants to hear."""
 
     def workers_started(self, workers: WorkerPlan) -> None:
-        """So many networks will be trained at once."""
         return None
 
     def started(self, job: Job, epochs_done: int) -> None:
@@ -69,7 +57,6 @@ class Listener(Protocol[R_contra]):
         return None
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-        """A job has finished an epoch."""
         return None
 
     def ended(self, record: R_contra) -> None:
@@ -84,11 +71,6 @@ class Training:
     candidate: Candidate
     seed: int
     directory: TrialDirectory
-
-    @property
-    def digest(self) -> str:
-        """Equal for trainings that differ in nothing but their seed."""
-        return self.candidate.digest
 
     @property
     def name(self) -> str:
@@ -106,23 +88,15 @@ class Trained:
 
 @dataclass
 class FixedPlan(Plan[Trained]):
-    """Trains what is missing of a list, in its order; `experiment`, `retrain` and `train` are such.
-
-    Attributes:
-        trainings: all of them; a training has ended that has a result.json.
-        final: as `curve` and `evaluation` in `Job`: how trained networks are scored.
-        insists: whether one that fails ends the plan, with an error.
-        failed: those that ran out of memory or whose workers died, with the reason; the same command tries again.
-    """
+    """Trains what is missing of a list, in its order; `experiment`, `retrain` and `train` are such."""
 
     kind: str
-    trainings: tuple[Training, ...]
-    final: bool = False
+    trainings: tuple[Training, ...]  # all of them; a training has ended that has a result.json
+    final: bool = False  # as in `Job`, like `curve` and `evaluation`
     curve: bool = False
     evaluation: EvaluationSettings | None = None
-    insists: bool = False
-    failed: list[tuple[Training, str]] = field(default_factory=list)
-    noun = "training"
+    insists: bool = False  # whether one that fails ends the plan, with an error
+    failed: list[tuple[Training, str]] = field(default_factory=list)  # and why; the same command tries them again
 
     def __post_init__(self) -> None:
         self._ended = {each.name for each in self.trainings if each.directory.result() is not None}
@@ -131,7 +105,6 @@ class FixedPlan(Plan[Trained]):
 
     @property
     def missing(self) -> list[Training]:
-        """Trainings to go, in the order in which they are trained."""
         return [each for each in self.trainings if each.name not in self._ended]
 
     @property
@@ -169,7 +142,6 @@ class FixedPlan(Plan[Trained]):
         )
 
     def tell(self, job: Job, outcome: Outcome) -> Trained:
-        """Keep how a training ended; one that failed is tried again by the same command, or ends the plan."""
         training = self._running.pop(job.number)
         if outcome.state != "failed":
             training.directory.finish({"schema": SCHEMA, "seed": training.seed, **asdict(outcome)})
@@ -182,6 +154,9 @@ class FixedPlan(Plan[Trained]):
         else:
             self.failed.append((training, outcome.reason))
         return Trained(training, outcome)
+
+    def noun(self, training: Job | Trained) -> str:
+        return "training"
 
     def name(self, job: Job) -> Mapping[str, Any]:
         return {"training": job.label}

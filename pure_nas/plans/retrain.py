@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -59,12 +58,8 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
 class Retrain:
     """A retraining of trials and their twins, in a run that is locked.
 
-    What was already retrained is taken from its folder, so that the same again goes on where it stopped. retrain.json
-    keeps what others found: other trials, other epochs, further seeds.
-
-    Args:
-        workers: networks trained at once.
-        dataset: where the images of the run are now; None for where they were.
+    What was already retrained is taken from its folder. retrain.json keeps what others found: other trials, other
+    epochs, further seeds.
     """
 
     def __init__(
@@ -77,36 +72,34 @@ class Retrain:
         device: str,
         data_dir: Path | None,
         workers: Workers = 1,
-        dataset: str | None = None,
+        dataset: str | None = None,  # where the images of the run are now; None: where they were
     ) -> None:
         if seeds < 1:
             raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
         check_workers(workers)
-        self._earlier = load_retraining(run) or Retraining()
+        self._earlier = load_retraining(run)
         images = RunImages.of_run(run)
-        load = images.loader(data_dir, dataset=dataset)
+        load = images.loader(dataset, data_dir=data_dir)
         found = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
         variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
         self._wanted = [(variant, _trainings(run, variant, seeds, self._earlier)) for variant in variants]
         # Trials may share their twins.
         trainings = {each.directory.path: each for _, of_variant in self._wanted for each in of_variant}
         self.plan = FixedPlan("retraining", tuple(trainings.values()), final=True, insists=True)
+        distinct = {each.candidate.digest: each.candidate for each in trainings.values()}
         resources = Resources(
             dataset=found,
             load=load,
             device=resolve_device(device),
             train_images=len(found.train_and_validation()),
             workers=workers,
-            work=partial(
-                Work.of_candidates, list({each.digest: each.candidate for each in trainings.values()}.values())
-            ),
+            work=partial(Work.of_candidates, list(distinct.values())),
         )
         self._driver = Driver(run, resources, Budget())
 
     def go(self, listener: Listener[Trained]) -> Retraining:
         """Train what is missing, and compare everything that was retrained in the run so far."""
-        with closing(self._driver):
-            self._driver.go(self.plan, listener)
+        self._driver.go(self.plan, listener)
         now = [_row(variant, trained) for variant, trained in self._wanted]
         # Rows of now take the place of those of the same trial and epochs.
         replaced = {(row.trial, row.epochs) for row in now}
@@ -157,11 +150,7 @@ def _test_accuracy(trained: Training) -> float | None:
 
 
 def _verdicts(rows: Sequence[Row]) -> Iterator[Verdict]:
-    """Compare each trial with the better recipe of each twin, by Welch's test, corrected for the number of tests.
-
-    Nothing is tested where seeds diverged, and nothing is said where every network has one seed: see `ONE_SEED`. A
-    trial retrained for several numbers of epochs is compared at each.
-    """
+    """Compare each trial with the better recipe of each twin, at each number of epochs, unless all have one seed."""
     retraining = Retraining(rows=tuple(rows))
     if retraining.one_seed:
         return

@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import dataset_names, load_dataset
+from pure_nas.data import ImageSource, dataset_names
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute
@@ -45,14 +44,7 @@ class ImageSettings:
     @property
     def load(self) -> Load:
         """Loads the images, here or in another process."""
-        return partial(
-            load_dataset,
-            self.dataset,
-            data_dir=self.data_dir,
-            seed=self.seed,
-            image_size=self.image_size,
-            skip_corrupt=self.skip_corrupt,
-        )
+        return ImageSource(self.dataset, self.data_dir, self.seed, self.image_size, self.skip_corrupt)
 
 
 @contextmanager
@@ -61,10 +53,8 @@ def locked(
 ) -> Iterator[None]:
     """Hold a run that goes on with the settings `wanted`, or a folder in which it may begin.
 
-    Args:
-        ours: as in `require_room`.
-        same: what is given again for a run to go on.
-        option: that chooses another run.
+    Messages say what is the `same` for a run to go on, and which `option` chooses another; `ours` is as in
+    `require_room`.
     """
     if not run.exists:
         require_room(run.path, ours, what=wanted.get("kind", "run"), hint=f"Choose another {option}.")
@@ -128,8 +118,7 @@ def _part(key: str) -> str:
 def require_room(folder: Path, ours: Callable[[Path], bool], *, what: str, hint: str) -> None:
     """Check that a folder in which nothing has begun holds nothing that somebody else left there.
 
-    Args:
-        ours: whether a file is what a command leaves that was stopped before it wrote its settings.
+    What a command leaves that was stopped before it wrote its settings is `ours`.
     """
     if folder.is_file():
         raise RunError(f"{folder} is a file, not the folder of a run.", hint=hint)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,7 +54,6 @@ class Prepared(Resources):
 
     @property
     def default_folder(self) -> Path:
-        """Where it goes if it is given no folder."""
         given = self.settings.architecture
         text = given if isinstance(given, str) else self.candidate.architecture.digest
         words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{text}-{Path(self.settings.dataset).name}").strip("-")
@@ -111,10 +109,7 @@ def _candidate(settings: TrainSettings, dataset: Dataset) -> Candidate:
 
 
 def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict[str, Any]:
-    """Train, or go on with what the folder holds; returns the result.
-
-    One whose weights are missing or damaged is trained again.
-    """
+    """Train, or go on with what the folder holds; returns the result."""
     run, seed = RunDirectory(folder), prepared.settings.seed
     if not (folder / TRAINING_FILE).exists():
         require_room(folder, lambda path: False, what="training", hint=_CHOOSE)
@@ -129,8 +124,7 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
         if plan.left:
             directory.write_candidate(prepared.candidate)
             write_whole(folder / TRAINING_FILE, json.dumps(prepared.facts, indent=2) + "\n")
-            with closing(Driver(run, prepared, Budget())) as driver:
-                driver.go(plan, listener)
+            Driver(run, prepared, Budget()).go(plan, listener)
         if plan.failed:  # out of memory: the same command may fare better
             return {"schema": SCHEMA, "seed": seed, "state": "failed", "reason": plan.failed[0][1]}
         return directory.result() or {}

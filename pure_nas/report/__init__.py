@@ -1,66 +1,86 @@
-"""Internal: the report of a run: one HTML page, figures for papers, and the front as JSON and CSV."""
+"""Internal: the report of a run: one HTML page, figures for papers, and its numbers as JSON and CSV."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pure_nas.errors import PureNasError, RunError, reason
 from pure_nas.files import write_whole
 from pure_nas.run.directory import RunDirectory
 
 if TYPE_CHECKING:
+    from pure_nas.findings.findings import Findings
+    from pure_nas.report.chart import Figure
     from pure_nas.report.data import ReportData
 
 
+def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
+    """Write the tables, the page and the figures of a search into its folder; `data` is read from there if left out."""
+    with _explained(run):
+        from pure_nas.report.data import report_data
+        from pure_nas.report.pages import search_page
+        from pure_nas.report.search_charts import paper_figures
+        from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
+
+        data = data or report_data(run)
+        contents = {
+            "front.json": _json(front_document(data)),
+            "front.csv": front_table(data).csv(),
+            "trials.csv": trials_csv(data),
+            "curves.csv": curves_csv(data),
+            run.report_path.name: search_page(data),
+        }
+        return _written(run, contents, paper_figures(data))
+
+
+def write_experiment_report(run: RunDirectory, findings: Findings | None = None) -> list[Path]:
+    """As `write_report`, of an experiment."""
+    with _explained(run):
+        from pure_nas.findings.findings import document, findings_of
+        from pure_nas.findings.results import load_experiment_results
+        from pure_nas.report.data import read_environment
+        from pure_nas.report.experiment.charts import paper_figures
+        from pure_nas.report.experiment.tables import comparisons_table, curves_table, networks_table
+        from pure_nas.report.pages import experiment_page
+
+        found = findings or findings_of(load_experiment_results(run))
+        contents = {
+            "experiment.json": _json(document(found)),
+            "experiment.csv": networks_table(found).csv(),
+            "comparisons.csv": comparisons_table(found.comparisons).csv(),
+            "curves.csv": curves_table(found).csv(),
+            run.report_path.name: experiment_page(found, read_environment(run)),
+        }
+        return _written(run, contents, paper_figures(found))
+
+
 @contextmanager
-def explained_drawing(run: RunDirectory) -> Iterator[None]:
+def _explained(run: RunDirectory) -> Iterator[None]:
     """Turn whatever fails while a report is drawn into a RunError that says how to draw it again."""
-    again = f"The run itself is complete. Draw its report again with: pure-nas report {shlex.quote(str(run.path))}"
+    again = f"pure-nas report {shlex.quote(str(run.path))}"
     try:
         yield
     except PureNasError:
         raise
     except Exception as error:
         raise RunError(
-            f"The report of {run.path} cannot be drawn: {type(error).__name__}: {reason(error)}.", hint=again
+            f"The report of {run.path} cannot be drawn: {type(error).__name__}: {reason(error)}.",
+            hint=f"The run itself is complete. Draw its report again with: {again}",
         ) from error
 
 
-def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
-    """Write the tables, the page and the figures into the run's folder, from `data` where the caller has it already.
-
-    Returns:
-        The files written.
-
-    Raises:
-        RunError: the run is damaged, a file cannot be written, or something cannot be drawn.
-        ConfigError: a trial's architecture or recipe is damaged.
-    """
-    with explained_drawing(run):
-        from pure_nas.report.data import report_data
-        from pure_nas.report.matplotlib_chart import write_figures
-        from pure_nas.report.search_charts import paper_figures
-        from pure_nas.report.search_page import page
-        from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
-
-        data = data or report_data(run)
-        contents = {
-            "front.json": json.dumps(front_document(data), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
-            "front.csv": front_table(data).csv(),
-            "trials.csv": trials_csv(data),
-            "curves.csv": curves_csv(data),
-            run.report_path.name: page(data),
-        }
-        return [*write_contents(run, contents), *write_figures(run, paper_figures(data))]
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def write_contents(run: RunDirectory, contents: Mapping[str, str]) -> list[Path]:
-    """Write files of a run, by name; returns their paths."""
+def _written(run: RunDirectory, contents: Mapping[str, str], figures: Iterable[Figure]) -> list[Path]:
+    from pure_nas.report.matplotlib_chart import write_figures
+
     for name, content in contents.items():
         write_whole(run.path / name, content)
-    return [run.path / name for name in contents]
+    return [*(run.path / name for name in contents), *write_figures(run, figures)]

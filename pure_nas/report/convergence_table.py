@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from pure_nas.analysis.convergence import Convergence
+from pure_nas.analysis.convergence import Convergence, span_text
 from pure_nas.quantities import show_seconds
 from pure_nas.report.table import NETWORK, NOTHING, Cell, Column, Row, Table
 
 
-@dataclass(frozen=True)
-class Learner:
+class Learner(NamedTuple):
     """A row of the table: `kind` is its unit, or "hybrid"; for `identity` see `Row`."""
 
     name: str
@@ -29,12 +28,8 @@ def convergence_table(learners: Sequence[Learner]) -> Table | None:
     targets = [f"{100 * learners[0].convergence[place].target:g} %" for place in reached]
     columns = (NETWORK, *(Column(target, target, brief=True) for target in targets))
     rows = (
-        Row.of(
-            columns,
-            [Cell(each.name, each.name, unit=each.kind), *(_cell(each.convergence[place]) for place in reached)],
-            identity=each.identity,
-        )
-        for each in learners
+        Row.of(columns, [Cell(name, name, unit=kind), *(_cell(found[place]) for place in reached)], identity=identity)
+        for name, kind, found, identity in learners
     )
     return Table("convergence", columns, tuple(rows))
 
@@ -44,15 +39,9 @@ def _cell(found: Convergence) -> Cell:
     if found.mean_epochs is None:
         return Cell(text="never", tone="dim") if found.missed else NOTHING
     text = f"{found.mean_epochs:.3g} / {show_seconds(found.mean_seconds or 0.0)}"
-    epochs, seconds = _range(found.epochs, str), _range(found.seconds, show_seconds)
+    epochs, seconds = span_text(found.epochs), span_text(found.seconds, show_seconds)
     spread = f"{epochs} / {seconds}" if " to " in epochs + seconds else ""
     if not found.missed:
         return Cell(found.mean_epochs, text, spread)
     ended = len(found.epochs)
     return Cell(found.mean_epochs, f"{ended} of {ended + found.missed}: {text}", spread, tone="warning")
-
-
-def _range(values: Sequence[float], text: Callable[[float], str]) -> str:
-    """From the lowest to the highest; one where they read the same."""
-    low, high = text(min(values)), text(max(values))
-    return low if low == high else f"{low} to {high}"

@@ -1,51 +1,39 @@
-"""Everything a report shows, as plain numbers and strings.
-
-The page, the figures and the tables are all drawn from one `ReportData`, so that they cannot disagree.
-"""
+"""Everything a report shows, as plain numbers and strings, so that page, figures and tables cannot disagree."""
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
 from pure_nas.files import read_json
 from pure_nas.quantities import counted
-from pure_nas.report.settings_text import plain_settings, recipe_text, searched_fields
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.unit import get_unit
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.field import default_of, descriptions
+from pure_nas.space.recipe import WeightDecay
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, get_unit, settings_read
 
 MAX_CURVE_POINTS = 400
 
 
 class Versus(NamedTuple):
-    """A network of the front compared with the most accurate baseline of one unit that costs no more.
-
-    `difference` is the network's error minus the baseline's, `images` the same in validation images, None where their
-    number is unknown.
-    """
+    """A network of the front compared with the most accurate baseline of one unit that costs no more."""
 
     unit: str
-    baseline: TrialRecord
-    difference: float
-    images: int | None
-
-
-class Step(NamedTuple):
-    """A command, and what it is good for."""
-
-    text: str
-    command: str
+    trial: int  # the baseline's number, its label, and its validation error
+    baseline: str
+    error: float
+    difference: float  # the network's error minus the baseline's
+    images: int | None  # the same in validation images; None where their number is unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +73,6 @@ class ReportedTrial:
         """The series of points that it is drawn with, such as "hybrid" or "conv baseline"."""
         return f"{self.kind} baseline" if self.trial.baseline else self.kind
 
-    @property
-    def product_share(self) -> float:
-        """The fraction of its layers that multiply."""
-        return product_share([name for stage in self.architecture.units for name in stage])
-
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
@@ -98,13 +81,12 @@ class Curve:
     number: int
     kind: str
     baseline: str
-    epochs: tuple[float, ...]
+    epochs: tuple[int, ...]
     errors: tuple[float | None, ...]
     convergence: tuple[Convergence, ...] = ()
 
     @property
     def name(self) -> str:
-        """The trial's number and what it is, for legends."""
         return f"{self.number}: {self.baseline or self.kind}"
 
 
@@ -120,35 +102,24 @@ class ReportData:
     complete: tuple[ReportedTrial, ...]  # by number
     front: tuple[ReportedTrial, ...]  # those that represent a group of the front, lowest error first
     curves: tuple[Curve, ...]  # of the front, then of the baselines
-    retraining: Retraining | None
-
-    @property
-    def study(self) -> str:
-        return str(self.settings["study"])
+    retraining: Retraining
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Names of the objectives, the error first."""
         return self.results.objective_names
 
     @property
     def reference(self) -> dict[str, float]:
-        """The worst value of each objective, the corner of the hypervolume."""
         return dict(zip(self.objectives, self.results.reference, strict=True))
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
-        """Every trial that has ended, by number."""
         return self.results.trials
 
     @property
     def kinds(self) -> dict[int, str]:
         """What each complete trial is, by number: a unit's name, or "hybrid"."""
         return {each.number: each.kind for each in self.complete}
-
-    @cached_property
-    def hypervolume_history(self) -> list[tuple[int, float]]:
-        return self.results.hypervolume_history()
 
     @property
     def seconds(self) -> float:
@@ -157,7 +128,6 @@ class ReportData:
 
     @property
     def weights_bytes(self) -> int:
-        """Size of all weights on disk."""
         return sum(trial.weights_bytes for trial in self.trials)
 
     @property
@@ -172,25 +142,21 @@ class ReportData:
         return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} asked for)" if asked != count else "")
 
     @property
-    def next_steps(self) -> Iterator[Step]:
-        """Take a network of the front out, and retrain what was not retrained."""
-        folder, done = shlex.quote(self.path), self.retraining or Retraining()
+    def next_steps(self) -> Iterator[tuple[str, str]]:
+        """What a command is good for, and the command: export a network, and retrain what was not retrained."""
+        folder, done = shlex.quote(self.path), self.retraining
         retrained = any(each.retrained and each.retrained.test_accuracy for each in self.front if "knee" in each.tags)
         weights = "its retrained weights" if retrained else "weights"
-        yield Step(
-            f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere",
-            f"pure-nas export {folder} --trial knee",
-        )
+        text = f"Take the knee of the front with you as source, {weights} and a definition that runs anywhere"
+        yield text, f"pure-nas export {folder} --trial knee"
         left = [each.number for each in self.front if each.number not in done.trials]
         if len(left) == len(self.front):
-            yield Step(
-                "Compare the front with its all-conv and all-product twins, several seeds, on the test split",
-                f"pure-nas retrain {folder} --seeds 3",
-            )
+            text = "Compare the front with its all-conv and all-product twins, several seeds, on the test split"
+            yield text, f"pure-nas retrain {folder} --seeds 3"
         elif left:
             alike = f"--trials {','.join(map(str, left))} --seeds {max(len(row.seeds) for row in done.rows)}"
             epochs = "" if done.epochs_differ else f" --epochs {done.rows[0].epochs}"
-            yield Step("Retrain the rest of the front", f"pure-nas retrain {folder} {alike}{epochs}")
+            yield "Retrain the rest of the front", f"pure-nas retrain {folder} {alike}{epochs}"
 
     def lowest(self, cost: str) -> list[tuple[float, float]]:
         """(cost, error) of the trials that nothing beats in these two, by rising cost."""
@@ -199,12 +165,7 @@ class ReportData:
 
 
 def report_data(run: RunDirectory, results: Results | None = None) -> ReportData:
-    """Read a run's folder, but for its trials where the caller has them already.
-
-    Raises:
-        RunError: the settings, a trial's result, environment.json or retrain.json is damaged.
-        ConfigError: a trial's architecture or recipe is damaged.
-    """
+    """Read a run's folder, but for its trials where the caller has them already."""
     settings = run.settings()
     results = results or load_results(run)
     retraining = load_retraining(run)
@@ -244,7 +205,7 @@ def product_share(names: Sequence[str]) -> float:
     return sum(get_unit(name).multiplies for name in names) / len(names)
 
 
-def _reported(results: Results, settings: Mapping[str, Any], retraining: Retraining | None) -> Iterator[ReportedTrial]:
+def _reported(results: Results, settings: Mapping[str, Any], retraining: Retraining) -> Iterator[ReportedTrial]:
     searched = searched_fields(settings)
     images = (settings.get("data") or {}).get("validation")
     groups = {group[0].number: group for group in results.groups}
@@ -258,7 +219,7 @@ def _reported(results: Results, settings: Mapping[str, Any], retraining: Retrain
             objectives=dict(zip(results.objective_names, trial.objectives, strict=True)),
             settings=chosen,
             recipe_text=recipe_text(candidate, chosen),
-            retrained=retraining.row_of(candidate) if retraining and (group or number in retraining.trials) else None,
+            retrained=retraining.row_of(candidate) if group or number in retraining.trials else None,
             on_front=bool(group),
             tags=tuple(name for name, chosen_trial in tagged.items() if chosen_trial in group),
             twins=tuple(other.number for other in group[1:]),
@@ -271,7 +232,8 @@ def _comparisons(results: Results, trial: TrialRecord, images: int | None) -> It
     for unit, baseline in sorted(results.baselines_within(trial).items()):
         if baseline.number != trial.number:
             difference = trial.objectives[0] - baseline.objectives[0]
-            yield Versus(unit, baseline, difference, None if images is None else round(difference * images))
+            as_images = None if images is None else round(difference * images)
+            yield Versus(unit, baseline.number, baseline.baseline, baseline.error, difference, as_images)
 
 
 def _curves(results: Results) -> Iterator[Curve]:
@@ -285,11 +247,73 @@ def _curves(results: Results) -> Iterator[Curve]:
                 number=trial.number,
                 kind=trial.candidate.architecture.kind,
                 baseline=trial.baseline,
-                epochs=tuple(float(record["epoch"]) for record in kept),
-                errors=tuple(_finite(record["validation_error"]) for record in kept),
+                epochs=tuple(record["epoch"] for record in kept),
+                errors=tuple(record["validation_error"] for record in kept),
                 convergence=tuple(convergence_of([records], target, "validation") for target in USUAL_TARGETS),
             )
 
 
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
+def searched_fields(settings: Mapping[str, Any]) -> frozenset[str]:
+    """Fields of architectures and recipes of which a run's space, as in run.toml, holds more than one value."""
+    space = settings.get("search_space") or {}
+    axes = {**(space.get("architecture") or {}), **(space.get("recipe") or {})}
+    return frozenset(
+        name
+        for name, axis in axes.items()
+        if any(isinstance(part, Mapping) for part in (axis if isinstance(axis, list) else [axis]))
+    )
+
+
+def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, Any]:
+    """What was searched or is not the default, by field; per stage, None where no unit of the stage reads it."""
+    architecture = candidate.architecture.canonical()
+    read = settings_read(architecture.unit_set)
+    found = {}
+    for model in (architecture, candidate.recipe):
+        for name, described in descriptions(type(model)).items():
+            if described.in_place or (name in get_args(Setting) and name not in read):
+                continue
+            value, default = getattr(model, name), default_of(type(model), name)
+            if described.per == "stage":
+                value = architecture.thresholds_read
+                default = tuple(None if theta is None else default for theta in value)
+            if name in searched or value != default:
+                found[name] = value
+    return found
+
+
+def _setting_text(value: Any) -> str:
+    """A setting in a few characters; stages are set apart by "|"."""
+    match value:
+        case tuple():
+            return " | ".join("–" if each is None else _setting_text(each) for each in value)
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3g}"
+    return str(value)
+
+
+def recipe_text(candidate: Candidate, settings: Mapping[str, Any]) -> str:
+    """Learning rates and weight decays of the parameter kinds that the network holds, equal ones once; settings."""
+    kinds = [kind for kind in PARAMETER_KINDS if kind in candidate.architecture.parameter_kinds]
+    rates = {kind: f"{candidate.recipe.learning_rate[kind]:.3g}" for kind in kinds}
+    decays = {kind: _decay(candidate.recipe.weight_decay[kind]) for kind in kinds}
+    labels = {name: name.replace("_", " ").replace("relu", "ReLU") for name in settings}
+    rest = ", ".join(f"{labels[name]} {_setting_text(value)}" for name, value in settings.items())
+    parts = (f"learning rate {_by_kind(rates)}", f"weight decay {_by_kind(decays)}", rest)
+    return "; ".join(filter(None, parts))
+
+
+def _decay(decay: WeightDecay) -> str:
+    if decay.schedule == "constant" or decay.end in (None, decay.start):
+        return f"{decay.start:.3g}"
+    return f"{decay.start:.3g}→{decay.end:.3g} ({decay.schedule})"
+
+
+def _by_kind(texts: dict[ParameterKind, str]) -> str:
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{kind.replace('_', ' ')} {text}" for kind, text in texts.items())

@@ -10,30 +10,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pure_nas.analysis.statistics import Spread
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
-from pure_nas.report.chart_layout import around, with_line_ends
 from pure_nas.report.palette import style_of
 
 if TYPE_CHECKING:  # importing it takes PyTorch
-    from pure_nas.evaluation import Evaluation, Quality
+    from pure_nas.evaluation.evaluation import Evaluation
+    from pure_nas.evaluation.quality import Quality
 
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 """Networks of one kind share a colour and differ in these."""
-
 
 Points = Mapping[float, Spread]
 """A measure at each level of noise or factor of intensity."""
 
 
 class Readings(NamedTuple):
-    """What one network was evaluated by, chart by chart.
-
-    Accuracies are in percent, for "noise-gaussian" and the other kinds of noise, none first, and for "intensity";
-    "features" has the cosines of the features with those of the unchanged images.
-    """
+    """What one network was evaluated by."""
 
     label: str
     style: NetworkStyle
-    by_chart: Mapping[str, Points]
+    by_chart: Mapping[str, Points]  # percent for "intensity" and "noise-gaussian", ...; cosines for "features"
 
 
 def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
@@ -84,14 +79,13 @@ def _chart(networks: Sequence[Readings], name: str) -> Chart:
         )
         for each, points in drawn
     ]
-    chart = Chart(
+    return Chart(
         title=f"{noise} noise" if noise else "",
         x=_level_axis(noise, drawn[-1][1]) if noise else _factor_axis({at for _, points in drawn for at in points}),
-        y=around(axis, limits_of(alike)),
+        y=axis.around(limits_of(alike)),
         series=[replace(line, x=range(len(line.x))) for line in lines] if noise else lines,
         legend=False,
-    )
-    return with_line_ends(chart)
+    ).with_line_ends()
 
 
 def _level_axis(noise: str, levels: Iterable[float]) -> Axis:

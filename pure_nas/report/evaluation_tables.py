@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pure_nas.evaluation import Evaluation, NoiseKind, Quality
-from pure_nas.evaluation.noise import LEVEL_NAMES
-from pure_nas.evaluation.quality import BINS
-from pure_nas.quantities import counted
+from pure_nas.evaluation.evaluation import Evaluation
+from pure_nas.evaluation.noise import LEVEL_NAMES, NoiseKind
+from pure_nas.evaluation.quality import BINS, Quality
+from pure_nas.report.notes import notes
 from pure_nas.report.table import NETWORK, Cell, Column, Row, Table, interval_text, number, share
 
 Named = tuple[str, Evaluation]
@@ -21,12 +21,7 @@ _WORST = 10
 
 
 def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Table]:
-    """Every table that there is something for; classes and confusions of the first network only.
-
-    Args:
-        evaluated: networks that were evaluated in the same way.
-        subject: the images, in words.
-    """
+    """Every table that there is something for; classes and confusions of the first network only."""
     name, first = evaluated[0]
     yield _summary(evaluated, subject)
     quality = first.viewed or first.quality
@@ -39,21 +34,6 @@ def evaluation_tables(evaluated: Sequence[Named], subject: str) -> Iterator[Tabl
         yield _noise(evaluated, kind)
     if first.intensity:
         yield _intensity(evaluated)
-
-
-def faults_of(evaluated: Sequence[Named]) -> Iterator[str]:
-    """What is missing of each network's figures, and why."""
-    for name, evaluation in evaluated:
-        quality = evaluation.quality
-        if quality.unpredicted:
-            yield (
-                f"{name}: the logits of {counted(quality.unpredicted, 'image')} are not finite. They count as wrong, "
-                "and there is no calibration error and no loss."
-            )
-        absent = [each.name for each in quality.classes if not each.count]
-        if absent:
-            more = f" and {len(absent) - _WORST} more" if len(absent) > _WORST else ""
-            yield f"There are no images of {', '.join(absent[:_WORST])}{more}."
 
 
 def _summary(evaluated: Sequence[Named], subject: str) -> Table:
@@ -73,34 +53,13 @@ def _summary(evaluated: Sequence[Named], subject: str) -> Table:
         if each.viewed:
             views = Cell(f"{name}, {each.views.name}", f"  {each.views.name}", tone="dim")
             rows.append(Row.of(columns, [views, *_figures(each.viewed)]))
-    return Table("evaluation", columns, tuple(rows), subject, tuple(_summary_notes(evaluated[0][1], of_seeds=of_seeds)))
+    return Table("evaluation", columns, tuple(rows), subject, notes("evaluation", evaluated[0][1], of_seeds, BINS))
 
 
 def _figures(quality: Quality) -> list[Cell]:
     shares = (quality.top5, quality.calibration_error, quality.macro_f1)
     interval = interval_text(quality.interval)
     return [share(quality.accuracy), Cell(text=interval), *map(share, shares), number(quality.loss, 4)]
-
-
-def _summary_notes(evaluation: Evaluation, *, of_seeds: bool) -> Iterator[str]:
-    if of_seeds:
-        yield (
-            "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest (Wilson's 95 % where "
-            "there is one seed); images count once per seed."
-        )
-    else:
-        yield "Interval: Wilson's."
-    yield (
-        f"Calibration error: the mean distance of confidence and accuracy over {BINS} bins of equal width, weighted by "
-        "the images in them. Loss: the mean negative log-likelihood."
-    )
-    if evaluation.quality.top5 is None:
-        yield "Top-5 says nothing about five classes or fewer."
-    if evaluation.viewed:
-        yield (
-            f"{evaluation.views.name}: probabilities averaged over {counted(evaluation.views.count, 'view')} of an "
-            "image; classes and confusions are theirs. Noise is evaluated on the image as it is."
-        )
 
 
 def _classes(quality: Quality, title: str) -> Table:
@@ -140,7 +99,6 @@ def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
 
 
 def _noise(evaluated: Sequence[Named], kind: NoiseKind) -> Table:
-    """The accuracy of each network at each level of one kind of noise."""
     first = evaluated[0][1].noise
     columns = (NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in first[kind][1:])))
     rows = (
@@ -148,12 +106,10 @@ def _noise(evaluated: Sequence[Named], kind: NoiseKind) -> Table:
         for name, each in evaluated
     )
     title = f"Accuracy under {kind} noise, by {LEVEL_NAMES[kind]}"
-    note = "Noise is drawn for each image from the seed, the same for every network, on images of 0 to 1, and clipped."
-    return Table("noise", columns, tuple(rows), title, (note,) if kind == list(first)[-1] else ())
+    return Table("noise", columns, tuple(rows), title, notes("noise_levels") if kind == list(first)[-1] else ())
 
 
 def _intensity(evaluated: Sequence[Named]) -> Table:
-    """The invariance probe: a row for each network and factor."""
     columns = (NETWORK, *_columns("by", "accuracy", "same class", "cosine", "length", "change"))
     rows = []
     for name, each in evaluated:
@@ -165,11 +121,8 @@ def _intensity(evaluated: Sequence[Named]) -> Table:
                 *(number(value, 3) for value in (change.cosine, change.norm_ratio, change.relative_change)),
             ]
             rows.append(Row.of(columns, cells, section=name))
-    note = (
-        "Cosine, length, change: of the features before the last layer, relative to those of the image as it is. "
-        "Intensities are not clipped, and normalised as in training."
-    )
-    return Table("intensity", columns, tuple(rows), "When the intensity of the images is multiplied", (note,))
+    title = "When the intensity of the images is multiplied"
+    return Table("intensity", columns, tuple(rows), title, notes("invariance"))
 
 
 def _columns(*titles: str) -> tuple[Column, ...]:

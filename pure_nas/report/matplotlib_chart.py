@@ -1,22 +1,29 @@
-"""Charts as PNG and SVG files, for papers.
-
-They are drawn with Matplotlib's objects on its Agg canvas, so that no display and no global state are involved.
-"""
+"""Charts as PNG and SVG files, for papers, drawn on Matplotlib's Agg canvas: no display, no global state."""
 
 from __future__ import annotations
 
 import io
+import os
+import sys
 import textwrap
 import warnings
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pure_nas.report.any_backend  # noqa: F401 - before Matplotlib
-from pure_nas.quantities import show_number
+# Notebooks set MPLBACKEND to one that other environments need not have, and Matplotlib refuses to be imported then.
+# Figures here are drawn on Agg and need none; a caller who has that backend keeps it.
+if "matplotlib" not in sys.modules and "MPLBACKEND" in os.environ:
+    wanted = os.environ.pop("MPLBACKEND")
+    try:
+        import matplotlib
+    finally:
+        os.environ["MPLBACKEND"] = wanted
+    with suppress(ValueError):
+        matplotlib.rcParams["backend"] = wanted
 
-# isort: split
 import matplotlib.figure
 import matplotlib.style
 import numpy as np
@@ -30,6 +37,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from pure_nas.files import write_whole
+from pure_nas.quantities import show_number
 from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, Series
 from pure_nas.report.palette import LIGHT
 from pure_nas.run.directory import RunDirectory
@@ -97,7 +105,7 @@ _BESIDE = 4.8 * _LEGEND_FONT
 
 
 def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
-    """Write figures into a run's folder of figures."""
+    """Write figures into a run's folder of figures; returns their paths."""
     paths: list[Path] = []
     for name, content in figure_files(figures):
         paths.append(run.figures / name)
@@ -220,7 +228,6 @@ def _marks(series: Series, mark: Mark) -> dict[str, Any]:
 
 
 def _draw_cells(axes: Axes, series: Series, mark: Mark) -> None:
-    """Marks that fill their places."""
     for x, y in zip(series.x, np.array(series.y, dtype=float), strict=True):
         if mark.shape == "circle":
             cell: Patch = Circle((x, y), 0.45)
@@ -242,7 +249,6 @@ def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -
 
 
 def _sample(series: Series) -> Line2D:
-    """A line and a mark as the series has them."""
     look = _line(series, series.line) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
     if series.mark:
         look["marker"] = _SHAPES[series.mark.shape]

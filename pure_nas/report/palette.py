@@ -1,7 +1,6 @@
 """One colour and one mark for each unit, in every figure of a report.
 
-The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark
-pages.
+The colours are those of Okabe and Ito, which people with any colour vision tell apart, lightened for dark pages.
 """
 
 from __future__ import annotations
@@ -55,9 +54,5 @@ def style_of(kind: str) -> Style:
 
 
 def placement_text(units: tuple[tuple[str, ...], ...]) -> str:
-    """One sign a layer, stages set apart.
-
-    >>> placement_text((("conv", "product"), ("product",)))
-    '+× ×'
-    """
+    """One sign a layer, stages set apart: "+× ×"."""
     return " ".join("".join(sign_of(name) for name in stage) for stage in units)

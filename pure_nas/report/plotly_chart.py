@@ -6,13 +6,14 @@ Plotly reads a subset of HTML.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from html import escape
+from importlib import resources
 from typing import Any
 
 from pure_nas.report.chart import Axis, Chart, Mark, Series
 
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _NUMBERS: dict[str, dict[str, Any]] = {
     "plain": {},
     "percent": {"ticksuffix": " %"},
@@ -20,18 +21,9 @@ _NUMBERS: dict[str, dict[str, Any]] = {
     "metric": {"tickformat": "~s"},
     "whole": {"tickformat": "d"},
 }
-_LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "tracegroupgap": 0, "font": {"color": "@ink"}}
-_HOVER = {"bgcolor": "@card", "bordercolor": "@soft", "align": "left", "font": {"family": _FONT, "color": "@ink"}}
-_LAYOUT: dict[str, Any] = {
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
-    "font": {"family": _FONT, "size": 13, "color": "@soft"},
-    "legend": _LEGEND,
-    "hoverlabel": _HOVER,
-    "hovermode": "closest",
-    "uirevision": "keep",
-}
-_AXIS = {"gridcolor": "@line", "zerolinecolor": "@soft", "linecolor": "@line", "tickcolor": "@line", "ticks": "outside"}
+_LOOK: dict[str, Any] = json.loads(
+    resources.files("pure_nas.report").joinpath("assets", "plotly.json").read_text(encoding="utf-8")
+)
 _MOST_WHOLE_TICKS = 12
 _TEXT_PLACES = {"below": "bottom left", "behind": "middle right", "inside": "middle center"}
 _CHARACTER = 7
@@ -50,7 +42,7 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
         shapes.append({**place, "type": "rect", **look})
     ends = [len(text) for series in chart.series if series.texts_at == "behind" for text in series.texts]
     layout = {
-        **_LAYOUT,
+        **_LOOK["layout"],
         "margin": {"l": 60, "r": 12 + _CHARACTER * max(ends) if ends else 16, "t": 16, "b": 48},
         "showlegend": chart.legend,
         "xaxis": {**_axis(chart.x), "tickangle": 0},
@@ -63,7 +55,7 @@ def plotly_chart(chart: Chart) -> dict[str, Any]:
 
 def _axis(axis: Axis) -> dict[str, Any]:
     found: dict[str, Any] = {
-        **_AXIS,
+        **_LOOK["axis"],
         "showgrid": axis.grid,
         "zeroline": axis.zero,
         "automargin": True,

@@ -9,9 +9,8 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from pure_nas.quantities import cost_label, counted, show_cost, show_number, show_percent
-from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
-from pure_nas.report.chart_layout import fitted, labelled, with_line_ends
-from pure_nas.report.data import Curve, ReportData, ReportedTrial
+from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series, labelled
+from pure_nas.report.data import Curve, ReportData, ReportedTrial, product_share
 from pure_nas.report.palette import placement_text, style_of
 from pure_nas.report.retraining import came_through, group_labels, seeds_text, variant_kind
 from pure_nas.report.table import interval_text
@@ -43,7 +42,7 @@ def page_charts(data: ReportData) -> dict[str, Chart]:
         charts["hypervolume"] = _hypervolume_chart(data)
     if data.curves:
         charts["curves"] = _curves_chart(data.curves)
-    if data.retraining and data.retraining.rows:
+    if data.retraining.rows:
         charts["retrained"] = _retrained_chart(data, data.retraining)
     return charts
 
@@ -59,7 +58,6 @@ def paper_figures(data: ReportData) -> Iterator[Figure]:
 
 
 def _front_chart(data: ReportData, cost: str) -> Chart:
-    """Error over one cost: every complete trial, the baselines, the front as a step line."""
     crosses = _crosses(data.complete, cost)
     costs = [each.objectives[cost] for each in data.complete]
     errors = [*(100 * each.error for each in data.complete), *(error for error in crosses.y if error is not None)]
@@ -76,7 +74,7 @@ def _front_chart(data: ReportData, cost: str) -> Chart:
     shown = [min(max(low, limit), high) for bar in crosses.bars for limit in bar or ()]
     axis = Axis(title=cost_label(cost), numbers="share" if cost == "noise_error" else "metric")
     return Chart(
-        x=fitted(axis, costs, lambda value: show_cost(cost, value)),
+        x=axis.fitted(costs, lambda value: show_cost(cost, value)),
         y=_error_axis(errors + shown, " (crosses: test error)" if crosses.x else ""),
         series=[
             stairs,
@@ -90,18 +88,17 @@ def _front_chart(data: ReportData, cost: str) -> Chart:
 
 
 def _share_chart(trials: Sequence[ReportedTrial]) -> Chart:
-    """Error over the share of product layers."""
     ticks = {float(share): f"{share} %" for share in range(0, 101, 25)}
     return Chart(
         x=Axis(title="product layers", range=(-6, 106), ticks=ticks),
         y=_error_axis([100 * each.error for each in trials]),
-        series=list(_points(trials, lambda each: 100 * each.product_share)),
+        series=list(_points(trials, lambda each: 100 * product_share(sum(each.architecture.units, ())))),
     )
 
 
 def _error_axis(errors: Sequence[float], more: str = "") -> Axis:
     axis = Axis(title=f"validation error{more}", numbers="percent")
-    return fitted(axis, errors, lambda value: f"{value:g} %") if errors else replace(axis, numbers="plain")
+    return axis.fitted(errors, lambda value: f"{value:g} %") if errors else replace(axis, numbers="plain")
 
 
 def _points(trials: Sequence[ReportedTrial], x_of: Callable[[ReportedTrial], float]) -> Iterator[Series]:
@@ -174,14 +171,15 @@ def _rings(front: Sequence[ReportedTrial], cost: str) -> Series:
 
 def _hypervolume_chart(data: ReportData) -> Chart:
     """Share of the reference box that the front dominates, after each complete trial."""
-    numbers, shares = zip(*data.hypervolume_history, strict=True)
+    history = data.results.hypervolume_history()
+    numbers, shares = zip(*history, strict=True)
     course = Series(
         x=numbers,
         y=shares,
         role="ink",
         line=Line(steps=True),
         mark=Mark("circle") if len(numbers) == 1 else None,
-        hover=[f"after trial {number}: {share:.4f}" for number, share in data.hypervolume_history],
+        hover=[f"after trial {number}: {share:.4f}" for number, share in history],
     )
     last_baseline = max((each.number for each in data.complete if each.trial.baseline), default=numbers[-1])
     return Chart(
@@ -193,8 +191,7 @@ def _hypervolume_chart(data: ReportData) -> Chart:
 
 
 def _curves_chart(curves: Sequence[Curve]) -> Chart:
-    """Validation error over epochs of the front and the baselines."""
-    chart = Chart(
+    return Chart(
         x=Axis(title="epoch", numbers="whole"),
         y=_error_axis([100 * error for curve in curves for error in curve.errors if error is not None]),
         series=[
@@ -211,8 +208,7 @@ def _curves_chart(curves: Sequence[Curve]) -> Chart:
             )
             for curve, style in zip(curves, _curve_styles(curves), strict=True)
         ],
-    )
-    return with_line_ends(chart)
+    ).with_line_ends()
 
 
 def _curve_styles(curves: Sequence[Curve]) -> Iterator[NetworkStyle]:
@@ -274,7 +270,6 @@ def _variant(rows: Sequence[Row], places: Sequence[float], kind: str) -> list[Se
 
 
 def _placement_figure(front: Sequence[ReportedTrial]) -> Figure:
-    """Which layers of the front's networks hold which unit: a row for each network, a cell for each residual layer."""
     placements = [each.architecture.units for each in front]
     starts = [0.0]
     for stages in zip_longest(*placements, fillvalue=()):

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pure_nas.analysis.convergence import accuracies
 from pure_nas.files import without_nan
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
-from pure_nas.report.data import ReportData, ReportedTrial, Versus
+from pure_nas.report.data import ReportData, ReportedTrial, Versus, plain_settings, product_share, searched_fields
+from pure_nas.report.notes import TAGS, notes
 from pure_nas.report.retraining import came_through, score_document
-from pure_nas.report.settings_text import plain_settings, searched_fields
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text, interval_text
-from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE, TrialRecord
+from pure_nas.run.results import TrialRecord
 from pure_nas.run.retrained import Row as Retrained
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS, Unit, get_unit, unit_names
 
 SCHEMA = 1
-NOISE_ERROR = (
-    "Noise error: the error under noise on the same images, averaged over Poisson noise of 100 and 20 photons of a "
-    "white pixel, Gaussian noise of 0.05 and 0.15, salt-and-pepper on 2 % and 10 % of the pixels, and speckle of 0.1 "
-    "and 0.3, on images of 0 to 1."
-)
-"""`pure_nas.evaluation.NOISE_MIXTURE` in words: importing that takes PyTorch."""
-_TAGS = {
-    "best": "the lowest error",
-    "knee": "where more cost starts to buy little accuracy",
-    "smallest": "the lowest cost",
-}
+_MOST_INCOMPLETE = 200
 _CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "training_loss", "validation_loss")
 
 
 def front_table(data: ReportData) -> Table:
-    """The networks of the front, lowest error first, next to the best baselines that cost no more.
-
-    Files have more columns: stages of the placement are separated by "|", layers by blanks; settings that were searched
-    or are not the default have a column each, empty where a network does not read it.
-    """
+    """The networks of the front, lowest error first, next to the best baselines; files have more columns."""
     compared = {versus.unit for row in data.front for versus in row.versus}
     titled = {
         "trial": Column("trial", "trial", "left"),
@@ -50,7 +37,7 @@ def front_table(data: ReportData) -> Table:
         "placement": Column("placement", "placement", "left"),
         **{_versus_key(unit): Column(_versus_key(unit), f"vs. {unit} baseline", detail=2) for unit in compared},
     }
-    tested = _tested(data)
+    tested = any(row.retrained for row in data.front)
     lines = [_cells(row, tested=tested) for row in data.front]
     columns = (titled.get(name, Column(name)) for name in column_names(lines) or ("trial", *data.objectives))
     rows = (
@@ -63,7 +50,7 @@ def front_table(data: ReportData) -> Table:
         for row, line in zip(data.front, lines, strict=True)
     )
     title = f"Front: {counted(len(lines), 'network')}, hypervolume {data.results.hypervolume:.4f}"
-    return Table("front", tuple(columns), tuple(rows), title, tuple(_notes(data)))
+    return Table("front", tuple(columns), tuple(rows), title, notes("front", data, units_of(data)))
 
 
 def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Cell]:
@@ -75,7 +62,7 @@ def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Cell]:
         "trial": Cell(
             row.number,
             str(row.number),
-            tags=tuple((tag, _TAGS[tag]) for tag in row.tags),
+            tags=tuple((tag, TAGS[tag]) for tag in row.tags),
             more="\n".join(filter(None, (trial.baseline, _twins_text(row)))),
         ),
         "error": Cell(row.error, show_percent(row.error), tone="strong"),
@@ -127,52 +114,13 @@ def _versus_key(unit: str) -> str:
 
 def _versus_cell(versus: Versus) -> Cell:
     images = "" if versus.images is None else f"{versus.images:+d} images; ".replace("-", "−")
-    more = f"{images}trial {versus.baseline.number}: {show_percent(versus.baseline.error)}"
-    return Cell(versus.difference, f"{show_points(versus.difference)} points", more, tip=versus.baseline.baseline)
+    more = f"{images}trial {versus.trial}: {show_percent(versus.error)}"
+    return Cell(versus.difference, f"{show_points(versus.difference)} points", more, tip=versus.baseline)
 
 
 def _no_baseline(unit: str, row: ReportedTrial) -> Cell:
     itself = row.trial.baseline.startswith(f"{unit} ")
     return Cell(text="is the baseline" if itself else "none as cheap", tone="dim")
-
-
-def _tested(data: ReportData) -> bool:
-    return any(row.retrained for row in data.front)
-
-
-def _notes(data: ReportData) -> Iterator[str]:
-    if data.front:
-        key = ", ".join(f"{unit.sign} {unit.title}" for unit in units_of(data))
-        yield f"Placement: {key}; a group per stage."
-    if "noise_error" in data.objectives:
-        yield NOISE_ERROR
-    if data.front:
-        yield f"Knee: {_TAGS['knee']}."
-    if any(set(row.twins) - set(row.repeats) for row in data.front):
-        tolerances = f"{ERROR_TOLERANCE * 100:g} points of error and {COST_TOLERANCE:.0%} of cost"
-        yield f"Twins: trials with the same error and cost, within {tolerances}."
-    if any(row.versus for row in data.front):
-        yield "Differences in error are to the most accurate baseline that costs no more; a minus means fewer errors."
-    if _tested(data):
-        yield "Test accuracy: mean over the seeds of retraining, and its 95 % interval."
-    if data.front:
-        yield _caution(data)
-    corner = ", ".join(
-        f"{cost_label(name)} {show_percent(worst) if name == 'error' else show_cost(name, worst)}"
-        for name, worst in data.reference.items()
-    )
-    yield f"Hypervolume: the share that the front dominates of the box up to {corner}."
-
-
-def _caution(data: ReportData) -> str:
-    """What errors and comparisons are worth, and what to do about it where that is not done."""
-    hint = (
-        "Errors and comparisons are from single training runs on the validation split, which the search also chose by: "
-        "they are a hint."
-    )
-    if data.front and all(row.retrained for row in data.front):
-        return hint
-    return f"{hint} To tell whether one network beats another takes several seeds and the test split: pure-nas retrain."
 
 
 def units_of(data: ReportData) -> list[Unit]:
@@ -181,19 +129,62 @@ def units_of(data: ReportData) -> list[Unit]:
     return [get_unit(name) for name in unit_names() if name in occurring]
 
 
+def placement_table(front: Sequence[ReportedTrial]) -> Table:
+    """A cell for each residual layer, and how much of each network and of each stage multiplies."""
+    stages = list(zip_longest(*(row.architecture.units for row in front), fillvalue=()))
+    names = [f"stage {number}" for number in range(1, len(stages) + 1)]
+    columns = (
+        Column("trial", "trial", "left"),
+        Column("error", "error"),
+        *(Column(name, name, "left") for name in names),
+        Column("product", "product"),
+    )
+    rows = [
+        Row.of(
+            columns,
+            [
+                str(row.number),
+                show_percent(row.error),
+                *(Cell(stages=(stage[place],)) for stage in stages),
+                _share_text(sum(row.architecture.units, ())),
+            ],
+            identity=str(row.number),
+        )
+        for place, row in enumerate(front)
+    ]
+    shares = [_share_text(sum(stage, ())) for stage in stages]
+    return Table("placement", columns, (*rows, Row.of(columns, ["product share", "", *shares, ""], tone="dim")))
+
+
+def _share_text(names: Sequence[str]) -> str:
+    return f"{100 * product_share(names):.0f} %"
+
+
+def incomplete_table(trials: Sequence[TrialRecord]) -> Table:
+    """Trials that diverged, failed or were rejected, with reasons."""
+    incomplete = [trial for trial in trials if trial.state != "complete"]
+    columns = (Column("trial", "trial"), *(Column(name, name, "left") for name in ("state", "reason", "placement")))
+    rows = (
+        Row.of(columns, [each.number, each.state, each.reason, Cell(stages=each.candidate.architecture.units)])
+        for each in incomplete[:_MOST_INCOMPLETE]
+    )
+    more = len(incomplete) - _MOST_INCOMPLETE
+    return Table("incomplete", columns, tuple(rows), notes=(f"{more:,} more are in trials.csv.",) if more > 0 else ())
+
+
 def front_document(data: ReportData) -> dict[str, Any]:
     """The front as JSON holds it: every network with its architecture, recipe and values."""
     document: dict[str, Any] = without_nan(
         {
             "schema": SCHEMA,
             "run": data.path,
-            "study": data.study,
+            "study": data.settings["study"],
             "dataset": str(data.settings.get("dataset", "")),
             "trials": sum(trial.counts for trial in data.trials),
             "objectives": data.objectives,
             "reference": data.reference,
             "hypervolume": data.results.hypervolume,
-            "comparison": _caution(data),
+            "comparison": notes("caution", data)[0],
             "front": [_network(row) for row in data.front],
         }
     )
@@ -213,27 +204,14 @@ def _network(row: ReportedTrial) -> dict[str, Any]:
         "cost": trial.cost,
         "seconds": trial.seconds,
         "test": score_document(row.retrained) if row.retrained else None,
-        "versus_baselines": [
-            {
-                "unit": versus.unit,
-                "trial": versus.baseline.number,
-                "baseline": versus.baseline.baseline,
-                "error": versus.baseline.error,
-                "difference": versus.difference,
-                "images": versus.images,
-            }
-            for versus in row.versus
-        ],
+        "versus_baselines": [versus._asdict() for versus in row.versus],
         "architecture": trial.candidate.architecture.model_dump(mode="json", by_alias=True),
         "recipe": trial.candidate.recipe.model_dump(mode="json", by_alias=True),
     }
 
 
 def trials_csv(data: ReportData) -> str:
-    """One line for each trial that has ended, however it ended; columns as in front.csv where both have them.
-
-    A trial that repeats another has its values, and that trial's number in `replay_of`.
-    """
+    """One line for each trial that has ended, however it ended; columns as in front.csv where both have them."""
     front, searched = {row.number for row in data.front}, searched_fields(data.settings)
     lines = []
     for trial in data.trials:

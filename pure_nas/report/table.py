@@ -106,11 +106,9 @@ class Table:
 
     @property
     def shown(self) -> tuple[Column, ...]:
-        """The columns for people."""
         return tuple(column for column in self.columns if column.title)
 
     def csv(self) -> str:
-        """The rows as CSV; what is missing is empty."""
         columns = [column for column in self.columns if column.files]
         lines = ({column.key: row.cell(column).value for column in columns} for row in self.rows)
         return csv_text(lines, [column.key for column in columns])

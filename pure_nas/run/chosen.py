@@ -14,11 +14,11 @@ from typing import Literal
 from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted
-from pure_nas.run.directory import RunDirectory, TrialDirectory
+from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages, run_of
 from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.run.retrained import RETRAIN_FILE, Row, retrained_folder
-from pure_nas.run.trained import Trained, is_training, of_search, retrained_row, title_of
+from pure_nas.run.trained import Trained, is_training, of_search, retrained_row, title_of, trained_at
 
 Origin = Literal["auto", "search", "retrain"]
 """Where weights of a trial come from; auto: the retrained ones where there are some, else those of the search."""
@@ -27,19 +27,10 @@ Origin = Literal["auto", "search", "retrain"]
 def choose_trained(
     path: Path, which: str | None = None, *, origin: Origin = "auto", seed: int | None = None
 ) -> Trained:
-    """The network of a trial, or that in the folder of one training, described for an export.
+    """The network of a trial, the best if left out, or that in the folder of one training, described for an export.
 
-    Of several retrainings of a trial, those of the most epochs. Test scores never decide which weights are taken.
-
-    Args:
-        path: the folder of a search, or of one training.
-        which: of a search: "best" (default), "knee", "smallest" or a trial's number.
-        origin: of a search: whose weights.
-        seed: of the retrained weights (default: the one whose last training loss is nearest to the mean of all).
-
-    Raises:
-        RunError: there is no such run or training, or it is damaged or not complete.
-        UsageError: there is no such trial, it was not retrained as asked for, or the folder has no trials.
+    Of several retrainings of a trial, those of the most epochs, and of their seeds, unless one is named, that whose
+    last training loss is nearest to the mean of all. Test scores never decide which weights are taken.
     """
     if not RunDirectory(path).exists and is_training(path):
         if which is not None or seed is not None or origin != "auto":
@@ -78,9 +69,9 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
             f"Trial {record.number} was not retrained.",
             hint=f"Retrain it: {command}; or take the weights of the search: --from search.",
         )
-    diverged = row is not None and origin != "search"
-    notes = [f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed."] if row and diverged else []
-    return of_search(run, record, *notes)
+    if row and origin != "search":
+        return of_search(run, record, f"Retrained for {counted(row.epochs, 'epoch')}, it diverged with every seed.")
+    return of_search(run, record)
 
 
 def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int | None) -> Trained:
@@ -107,34 +98,19 @@ def _of_retraining(run: RunDirectory, record: TrialRecord, row: Row, seed: int |
         )
     chosen = _nearest_to_mean(complete, row.epochs) if seed is None else seed
     folder = complete[chosen]
-    images = RunImages.of_run(run, folder.weights)
     diverged = f" ({row.diverged} diverged)" if row.diverged else ""
     why = ", the one whose last training loss is nearest to the mean" if seed is None and len(complete) > 1 else ""
-    return _described(
-        folder,
-        images,
-        f"{title_of(run, record)}, retrained",
-        f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; {counted(row.epochs, 'epoch')} on the "
-        "training and validation images.",
-        _accuracy_note("test", folder, row.test_accuracy, images.name),
+    return replace(
+        trained_at(folder.weights),
+        title=f"{title_of(run, record)}, retrained",
+        notes=(
+            f"Retrained weights: seed {chosen} of {len(row.seeds)}{diverged}{why}; {counted(row.epochs, 'epoch')} on "
+            "the training and validation images.",
+            _accuracy_note("test", folder, row.test_accuracy, RunImages.of_run(run).name),
+        ),
         directory=run.path / "export" / f"{record.number:04d}-seed{chosen}",
         way_out=f"Choose others with --seed N or --from search; or remove {folder.path} and give the "
         "pure-nas retrain command again.",
-    )
-
-
-def _described(
-    training: TrialDirectory, images: RunImages, title: str, *notes: str, directory: Path, way_out: str
-) -> Trained:
-    return Trained(
-        name=str(training.path),
-        weights=(training.weights,),
-        architecture=training.candidate().architecture,
-        images=images,
-        title=title,
-        notes=notes,
-        directory=directory,
-        way_out=way_out,
     )
 
 
@@ -186,12 +162,14 @@ def _of_training(folder: Path) -> Trained:
     if run is None:
         if "mean" not in images.facts:  # An older training.json leaves the normalisation out.
             images = replace(images, facts=images.require_same(images.loader()(), hint="Put the old ones back.").facts)
-        return _described(
-            TrialDirectory(folder, 0),
-            images,
-            f"A network that pure-nas has trained on {images.name}",
-            f"Trained with seed {images.seed} for {epochs} on the training images.",
-            f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
+        return replace(
+            trained_at(folder / WEIGHTS_FILE),
+            images=images,
+            title=f"A network that pure-nas has trained on {images.name}",
+            notes=(
+                f"Trained with seed {images.source.seed} for {epochs} on the training images.",
+                f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
+            ),
             directory=folder / "export",
             way_out="Give the pure-nas train command again: it trains them again.",
         )
@@ -202,12 +180,10 @@ def _of_training(folder: Path) -> Trained:
         split = "test" if settings.get("split") == "test" else "validation"
     seeds = (TrialDirectory(each, 0) for each in sorted(training.path.parent.glob(f"{glob.escape(label)}-seed*")))
     accuracies = [_accuracy(each) for each in seeds if each.is_complete]
-    return _described(
-        training,
-        images,
-        title,
-        f"Trained with seed {seed} for {epochs}.",
-        _accuracy_note(split, training, accuracies, images.name),
+    return replace(
+        trained_at(training.weights),
+        title=title,
+        notes=(f"Trained with seed {seed} for {epochs}.", _accuracy_note(split, training, accuracies, images.name)),
         directory=run.path / "export" / name,
         way_out=f"Remove {training.path} and give the command that trained it again.",
     )

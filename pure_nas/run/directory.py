@@ -99,19 +99,14 @@ class TrialDirectory:
         self.write_result({**result, "digests": {**digests, self.ended.name: own}})
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Record how the trial ended; from now on it is finished, whatever the study says, and needs no checkpoint."""
         write_whole(self.ended, json.dumps(result, indent=2) + "\n")
         if not self.checkpoint.is_dir():  # A folder in its place is not ours.
             self.checkpoint.unlink(missing_ok=True)
         self.attempt.unlink(missing_ok=True)
 
     def result(self) -> dict[str, Any] | None:
-        """How the trial ended; None while it has not.
-
-        Raises:
-            RunError: the file is damaged, or it or another file of the trial was changed since, as far as its digests
-                tell: those of older versions have none.
-        """
+        """How the trial ended; None while it has not. That a file of it was changed since is a `RunError`, as far as
+        digests tell: results of older versions have none."""
         if not self.ended.exists():
             return None
         result: dict[str, Any] = read_json(self.ended, Result, hint=self.damaged_hint)
@@ -124,7 +119,6 @@ class TrialDirectory:
         return (self.result() or {}).get("state") == "complete"
 
     def _change(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> str:
-        """What was changed after the trial had ended; empty for nothing."""
         others = {name: digest for name, digest in digests.items() if name != self.ended.name}
         if digest_of_document({**result, "digests": others}) != digests.get(self.ended.name):
             return f"{self.ended} was changed after the trial had ended."
@@ -141,7 +135,6 @@ class TrialDirectory:
         return ""
 
     def number_in(self, result: Mapping[str, Any], table: str, key: str) -> float:
-        """A number of a result that must have it."""
         found = (result.get(table) or {}).get(key)
         if found is None:
             missing = table if result.get(table) is None else f"{table}.{key}"
@@ -160,7 +153,6 @@ class TrialDirectory:
         return self.weights.is_file() and kept in (None, digest_of(bytes_of(self.weights)))
 
     def curve(self) -> list[dict[str, Any]]:
-        """One record an epoch, from the first."""
         hint = self.damaged_hint if self.ended.exists() else _CURVE_HINT
         records = read_json_lines(self.metrics, Epoch, hint=hint)
         for place, epoch in enumerate((record["epoch"] for record in records), start=1):
@@ -182,7 +174,6 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """The run at `path`, which must exist."""
         run, hint = cls(path), "Name a folder that a search has written."
         if run.exists:
             return run
@@ -216,7 +207,6 @@ class RunDirectory:
         return sorted(weights.parent for weights in (self.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """Record every setting of the run, resolved. Values that are None are left out."""
         write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
 
     def settings(self) -> dict[str, Any]:
@@ -233,7 +223,6 @@ class RunDirectory:
         return settings
 
     def of_another_version(self, settings: Mapping[str, Any]) -> RunError:
-        """What is wrong with settings that another version has written."""
         return RunError(
             f"{self.settings_path} has schema {shown(settings.get('schema'))}; this version of pure-nas reads {SCHEMA}."
         )
@@ -257,11 +246,7 @@ class RunDirectory:
 
     @contextmanager
     def locked(self, *, instead: str = "--study") -> Iterator[None]:
-        """Hold the run, so that a second process leaves it alone. The system lets go of the lock of a dead process.
-
-        Args:
-            instead: the option that chooses another run.
-        """
+        """Hold the run, so that a second process leaves it alone; `instead` is the option that chooses another run."""
         owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)

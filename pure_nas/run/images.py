@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pure_nas.data import Dataset, dataset_names, load_dataset
+from pure_nas.data import Dataset, ImageSource, dataset_names
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.files import read_json
 from pure_nas.paths import expanded
@@ -20,6 +19,8 @@ Split = Literal["test", "validation"]
 
 TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
+_OF_SOURCE = ("limit", "validation", "image_size", "skip_corrupt")
+"""Settings of a run, where it has them, that are fields of `ImageSource`."""
 _ABOVE = 4
 """The most folders between weights and the run they belong to: RUN/retrain/DIGEST-seed1/weights.safetensors."""
 
@@ -29,13 +30,7 @@ class RunImages:
     """How a run or a training came by its images."""
 
     file: Path  # what says so, in the folder of the run or training
-    dataset: str | None  # its name or folder; None where no more than the name of a folder was kept
-    data_dir: Path | None  # folder of the datasets; None is the usual place
-    seed: int  # with `limit` and `validation`, decides the split; see `load_dataset`
-    limit: int | None = None
-    validation: int | float | None = None
-    image_size: int | None
-    skip_corrupt: bool
+    source: ImageSource  # its dataset is empty where no more than the name of a folder was kept
     fingerprint: str  # of the dataset that this gave
     facts: Mapping[str, Any]  # of it, as `Dataset.facts` has them; older files of trainings say less
     validation_too: bool = False  # whether the network in question was trained on the validation images too
@@ -43,17 +38,16 @@ class RunImages:
     @classmethod
     def of_run(cls, run: RunDirectory, weights: Path | None = None) -> Self:
         """Those of a search or an experiment, as the network with these weights, or else any trial, was shown them."""
-        settings, experiment = run.settings(), run.is_experiment
+        settings = run.settings()
         try:
             return cls(
                 file=run.settings_path,
-                dataset=settings["dataset"],
-                data_dir=Path(settings["data_dir"]) if "data_dir" in settings else None,
-                seed=0 if experiment else settings["seed"],
-                limit=settings.get("limit"),
-                validation=settings.get("validation"),
-                image_size=settings.get("image_size"),
-                skip_corrupt=bool(settings.get("skip_corrupt")),
+                source=ImageSource(
+                    settings["dataset"],
+                    data_dir=Path(settings["data_dir"]) if "data_dir" in settings else None,
+                    seed=0 if run.is_experiment else settings["seed"],
+                    **{key: settings[key] for key in _OF_SOURCE if key in settings},
+                ),
                 fingerprint=settings["data"]["fingerprint"],
                 facts=settings["data"],
                 validation_too=weights is not None and _saw_validation(run, settings, weights),
@@ -68,11 +62,13 @@ class RunImages:
         name = found["dataset"]
         return cls(
             file=file,
-            dataset=found.get("folder") or (name if name in dataset_names() else None),
-            data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
-            seed=found["seed"],
-            image_size=found.get("image_size", image_size),
-            skip_corrupt=bool(found.get("skip_corrupt")),
+            source=ImageSource(
+                found.get("folder") or (name if name in dataset_names() else ""),
+                data_dir=Path(found["data_dir"]) if found.get("data_dir") else None,
+                seed=found["seed"],
+                image_size=found.get("image_size", image_size),
+                skip_corrupt=bool(found.get("skip_corrupt")),
+            ),
             fingerprint=found["fingerprint"],
             facts=found.get("data") or {"name": name, "image_size": image_size},
         )
@@ -87,19 +83,12 @@ class RunImages:
 
     @property
     def name(self) -> str:
-        return str(self.facts.get("name") or self.dataset)
+        return str(self.facts.get("name") or self.source.dataset)
 
-    def loader(
-        self,
-        data_dir: Path | None = None,
-        *,
-        dataset: str | None = None,
-        image_size: int | None = None,
-        skip_corrupt: bool = False,
-    ) -> partial[Dataset]:
-        """Loads the images, split as they were; what is given here takes the place of what the file says."""
-        name = dataset or self.dataset
-        if name is None:
+    def loader(self, dataset: str | None = None, **given: Any) -> ImageSource:
+        """Loads the images, split as they were; what else is `given` takes the place of what the file says."""
+        name = str(dataset or self.source.dataset)
+        if not name:
             raise UsageError(
                 f'{self.file} says that the images are called "{self.facts.get("name")}", but not where they are.',
                 hint="Name their folder: --dataset DIR.",
@@ -114,30 +103,23 @@ class RunImages:
                 f"The images of {self.file.parent} are not in {name} any more.",
                 hint="Name the folder where they are now: --dataset DIR.",
             )
-        return partial(
-            load_dataset,
-            name,
-            data_dir=data_dir or self.data_dir,
-            seed=self.seed,
-            limit=self.limit,
-            validation=self.validation,
-            image_size=image_size or self.image_size,
-            skip_corrupt=skip_corrupt or self.skip_corrupt,
-        )
+        return replace(self.source, dataset=name, **{field: value for field, value in given.items() if value})
 
     def require_same(self, dataset: Dataset, *, hint: str) -> Dataset:
         """The dataset, unless its images have changed since (a `RunError`); of another size nothing can be known."""
         same_size = self.facts.get("image_size", dataset.image_size) == dataset.image_size
         if same_size and self.fingerprint != dataset.fingerprint:
-            raise RunError(f'The images of "{self.dataset}" have changed since {self.file} was written.', hint=hint)
+            raise RunError(
+                f'The images of "{self.source.dataset}" have changed since {self.file} was written.', hint=hint
+            )
         return dataset
 
     def is_called(self, name_or_folder: str) -> bool:
         """Whether this is how the dataset is called, also where its folder is elsewhere now."""
         if name_or_folder in dataset_names():
-            return name_or_folder == self.dataset
+            return name_or_folder == self.source.dataset
         same_name = expanded(name_or_folder).resolve().name == self.facts.get("name")
-        return same_name and self.dataset not in dataset_names()
+        return same_name and self.source.dataset not in dataset_names()
 
     def same_dataset(self, dataset: Dataset) -> bool:
         """Whether these were images of that dataset, however it is split, as far as the file tells."""
@@ -149,11 +131,12 @@ class RunImages:
         """Whether that dataset is known to be these images, split in the same way, at whatever size."""
         if self.fingerprint == dataset.fingerprint:
             return True
-        if self.dataset is None or self.facts.get("image_size") == dataset.image_size:
+        if not self.source.dataset or self.facts.get("image_size") == dataset.image_size:
             return False
         # Every size has its own fingerprint: load the images as they were, to know them again, and at that size.
         try:
-            then, now = (self.loader(data_dir, image_size=size)() for size in (None, dataset.image_size))
+            sizes = (None, dataset.image_size)
+            then, now = (self.loader(data_dir=data_dir, image_size=size)() for size in sizes)
         except DataError:
             return False
         return then.fingerprint == self.fingerprint and now.fingerprint == dataset.fingerprint
@@ -194,9 +177,8 @@ class WantedImages:
         """
         chosen = self.dataset
         if trained_on and (chosen is None or trained_on.is_called(chosen)):
-            load = trained_on.loader(
-                self.data_dir, dataset=chosen, image_size=self.image_size, skip_corrupt=self.skip_corrupt
-            )
+            given = {"data_dir": self.data_dir, "image_size": self.image_size, "skip_corrupt": self.skip_corrupt}
+            load = trained_on.loader(chosen, **given)
             hint = "Put the old ones back, or name images: --dataset."
             return load() if chosen else trained_on.require_same(load(), hint=hint)
         if chosen is None:
@@ -204,10 +186,5 @@ class WantedImages:
                 f"Nothing next to {name} says which images to evaluate it on.",
                 hint="Name them, for example --dataset cifar10, or a folder.",
             )
-        return load_dataset(
-            chosen,
-            data_dir=self.data_dir,
-            seed=trained_on.seed if trained_on else 0,
-            image_size=self.image_size or usual_size,
-            skip_corrupt=self.skip_corrupt,
-        )
+        seed = trained_on.source.seed if trained_on else 0
+        return ImageSource(chosen, self.data_dir, seed, self.image_size or usual_size, self.skip_corrupt)()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,10 @@ ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
 worst value) and their costs by at most the second (relative)."""
+
+
+_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of")
+"""What a `TrialRecord` has of result.json as it is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,13 +196,8 @@ class Results:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Ascending numbers, runs of them shortened: "0 to 9, 12"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in runs) or "none yet"
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda each: each[1] - each[0])]
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs) or "none yet"
 
 
 def load_results(run: RunDirectory) -> Results:
@@ -236,14 +236,8 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
         number=trial.number,
         state=state,
         candidate=trial.candidate(),
-        baseline=result.get("baseline", ""),
         objectives=tuple(trial.number_in(result, "objectives", name) for name in names),
-        metrics=result.get("metrics") or {},
-        cost=result.get("cost") or {},
-        constraints=result.get("constraints") or {},
-        seconds=result.get("seconds", 0.0),
-        reason=result.get("reason", ""),
-        replay_of=result.get("replay_of"),
+        **{name: result[name] for name in _KEPT if result.get(name) is not None},
         weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
         curve=tuple(trial.curve()),
     )
@@ -255,20 +249,15 @@ def find_architecture(text: str) -> Architecture:
         return trial.architecture
     if text.endswith(".json"):
         return Architecture.load(Path(text))
-    try:
-        return Architecture.named(text)
-    except UsageError as error:
-        if "/" in text:
-            raise UsageError(
-                f'There is no architecture "{text}".', hint="Name a .json file, or a trial of a run as RUN:TRIAL."
-            ) from error
-        raise
+    if "/" in text:  # no unit's name has one
+        hint = "Name a .json file, or a trial of a run as RUN:TRIAL."
+        raise UsageError(f'There is no architecture "{text}".', hint=hint)
+    return Architecture.named(text)
 
 
 def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:
     """The architecture for the channels, classes and size of a dataset's images."""
-    shape = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
-    return architecture.model_copy(update=shape)
+    return architecture.model_copy(update=dataset.shape)
 
 
 def find_trial(text: str) -> Candidate | None:

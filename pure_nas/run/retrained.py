@@ -32,10 +32,7 @@ class Variant:
 
 
 def variants_of(trial: int, candidate: Candidate, epochs: int | None) -> list[Variant]:
-    """The trial's network and its all-conv and all-product twins, each with its usual recipe and with the trial's.
-
-    Both recipes, because the learning rate alone can decide; a twin that is the trial itself is left out.
-    """
+    """The trial's network and those of its all-conv and all-product twins, at two recipes, that are not the same."""
     own = candidate if epochs is None else _with_epochs(candidate, epochs)
     recipe = own.recipe
     found = [Variant(trial, "trial", own)]
@@ -86,21 +83,19 @@ class Row:
 
     @property
     def mean(self) -> float:
-        """Mean test accuracy; NaN where every seed diverged."""
+        """NaN where every seed diverged."""
         return statistics.fmean(self.test_accuracy) if self.test_accuracy else float("nan")
 
     @property
     def std(self) -> float:
-        """Standard deviation over seeds (n - 1); 0 for a single one."""
+        """0 for a single seed."""
         return statistics.stdev(self.test_accuracy) if len(self.test_accuracy) > 1 else 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % interval of the mean; None for one seed, or where none differ."""
         return accuracy_interval(self.test_accuracy)
 
     def document(self) -> dict[str, Any]:
-        """As retrain.json holds it."""
         mean = self.mean if self.test_accuracy else None  # JSON has no NaN
         return {**asdict(self), "mean": mean, "std": self.std}
 
@@ -131,12 +126,10 @@ class Retraining:
 
     @property
     def one_seed(self) -> bool:
-        """Whether no network was trained with more than one seed, so that nothing can be compared."""
         return all(len(row.test_accuracy) + row.diverged < 2 for row in self.rows)
 
     @property
     def epochs_differ(self) -> bool:
-        """Whether networks were retrained for different numbers of epochs."""
         return len({row.epochs for row in self.rows}) > 1
 
     def row_of(self, candidate: Candidate, seed: int | None = None) -> Row | None:
@@ -178,11 +171,11 @@ class _Schema1(Retraining):
     epochs: int | None = None
 
 
-def load_retraining(run: RunDirectory) -> Retraining | None:
-    """Read retrain.json; None where nothing has been retrained."""
+def load_retraining(run: RunDirectory) -> Retraining:
+    """Read retrain.json; nothing where nothing has been retrained."""
     path = run.path / RETRAIN_FILE
     if not path.exists():
-        return None
+        return Retraining()
     hint = "Move it away and give the pure-nas retrain commands again: what was trained is not trained twice."
     content = read_json(path, dict[str, Any], hint=hint)
     found = check(_Schema1 if content.get("schema") == 1 else _Schema2, content, path, hint=hint)

@@ -36,31 +36,24 @@ class RunFile(BaseModel):
 class Images(RunFile):
     """What files say of a dataset, as `Dataset.facts` has it, and how many of its images were used.
 
-    Mean and standard deviation are of pixels from 0 to 1.
+    Mean and standard deviation are of pixels from 0 to 1. No value is null.
     """
 
-    name: str | None = None
-    fingerprint: str | None = None
-    classes: Annotated[list[str], Field(min_length=1)] | None = None
-    in_chans: Positive | None = None
-    image_size: Positive | None = None
-    mean: list[Share] | None = None
-    std: list[Annotated[float, Field(gt=0, le=1)]] | None = None
-    train: Count | None = None
-    validation: Count | None = None
-    scored: Count | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_null(cls, content: Any) -> Any:
-        if isinstance(content, dict) and (null := [name for name, value in content.items() if value is None]):
-            raise ValueError(f"{null[0]} is null")
-        return content
+    name: str = ""
+    fingerprint: str = ""
+    classes: Annotated[list[str], Field(min_length=1)] = []
+    in_chans: Positive = 0
+    image_size: Positive = 0
+    mean: list[Share] = []
+    std: list[Annotated[float, Field(gt=0, le=1)]] = []
+    train: Count = 0
+    validation: Count = 0
+    scored: Count = 0
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> Self:
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if values is not None and self.in_chans is not None and len(values) != self.in_chans:
+            if name in self.model_fields_set and self.in_chans and len(values) != self.in_chans:
                 raise ValueError(f"{name} has {len(values)} values for {self.in_chans} channels")
         return self
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
-from pure_nas.evaluation import Views
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
 from pure_nas.run.results import TrialRecord, find_architecture, fitted_to, load_results
-from pure_nas.run.retrained import Retraining, Row, load_retraining, retrained_folder
+from pure_nas.run.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run.weights import architecture_of, load_trained
 from pure_nas.space.architecture import Architecture
 
@@ -51,12 +51,36 @@ class Trained:
         return [load_trained(path, self.architecture, name=self.called).eval() for path in self.weights]
 
     def load(self) -> Network:
-        """The network, or that of the first seed."""
         return self.load_all()[0]
 
 
-def find_all_trained(texts: Sequence[str]) -> list[Trained]:
-    """The networks that `texts` name, each as `find_trained` has it; their names lack the folders that all share."""
+def load_networks(
+    names: Sequence[str], wanted: WantedImages, *, weights: Path | None = None, conv_twin: bool = False
+) -> tuple[list[Trained], list[list[Network]], Dataset]:
+    """What `names` mean, the networks of every seed, and the images to evaluate them on.
+
+    Args:
+        weights: of the first name, which is an architecture then: fitted to the images as `pure-nas train` fits it.
+        conv_twin: compare the first, a retrained trial, with its all-conv twins.
+    """
+    if weights is None:
+        first = _with_conv_twins(names[0]) if conv_twin else []
+        networks = [*first, *_find_all(names[1:] if first else names)]
+        loaded = [each.load_all() for each in networks]  # before images are loaded, which may take long
+        return networks, loaded, wanted.load(networks[0].name, networks[0].images, networks[0].architecture.image_size)
+    if conv_twin:
+        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
+    _require_file(weights)
+    others = _find_all(names[1:])
+    dataset = wanted.load(str(weights), RunImages.of_weights(weights))
+    fitted = fitted_to(find_architecture(names[0]), dataset)
+    images = RunImages.of_weights(weights, fitted.image_size)
+    own = Trained(name=names[0], weights=(weights,), architecture=fitted, called=names[0], images=images)
+    return [own, *others], [each.load_all() for each in (own, *others)], dataset
+
+
+def _find_all(texts: Sequence[str]) -> list[Trained]:
+    """Each as `find_trained` has it; their names lack the folders that all share."""
     found = [find_trained(text) for text in texts]
     names = [os.path.abspath(each.name) for each in found]
     shared = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ""
@@ -86,7 +110,6 @@ def find_trained(text: str) -> Trained:
 
 
 def _way_to_weights(text: str, folder: Path) -> str:
-    """What to name in place of a folder that has no weights."""
     if is_training(folder):
         return "Its training has not ended or diverged: give the command that began it again, and it goes on."
     run = RunDirectory(folder)
@@ -102,7 +125,12 @@ def is_training(folder: Path) -> bool:
 
 
 def _of_file(weights: Path) -> Trained:
-    require_file(weights)
+    _require_file(weights)
+    return trained_at(weights)
+
+
+def trained_at(weights: Path) -> Trained:
+    """The network of weights, which need not be there, by the files next to them."""
     architecture = architecture_of(weights)
     return Trained(
         name=str(weights.parent if weights.name == WEIGHTS_FILE and weights.parent.name else weights),
@@ -112,8 +140,7 @@ def _of_file(weights: Path) -> Trained:
     )
 
 
-def require_file(weights: Path) -> None:
-    """Check that weights that were named are there."""
+def _require_file(weights: Path) -> None:
     if not weights.is_file():
         hint = "Give the path of a .safetensors file, as pure-nas writes them."
         raise RunError(f"The weights {weights} are missing.", hint=hint)
@@ -139,7 +166,7 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
 
 def retrained_row(run: RunDirectory, record: TrialRecord, seed: int | None = None) -> Row | None:
     """How a trial did when it was retrained; see `Retraining.row_of`."""
-    return (load_retraining(run) or Retraining()).row_of(record.candidate, seed)
+    return load_retraining(run).row_of(record.candidate, seed)
 
 
 def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
@@ -165,14 +192,7 @@ def title_of(run: RunDirectory, record: TrialRecord) -> str:
     return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
 
 
-def with_weights(text: str, weights: Path, dataset: Dataset) -> Trained:
-    """The network that ARCH names, fitted to the dataset's images as `pure-nas train` fits it, with these weights."""
-    fitted = fitted_to(find_architecture(text), dataset)
-    images = RunImages.of_weights(weights, fitted.image_size)
-    return Trained(name=text, weights=(weights,), architecture=fitted, called=text, images=images)
-
-
-def find_with_conv_twins(text: str) -> list[Trained]:
+def _with_conv_twins(text: str) -> list[Trained]:
     """The trial RUN:TRIAL and its all-conv twins, all as `pure-nas retrain` trained them, with all their seeds."""
     folder, _, which = text.rpartition(":")
     if not folder or (run := RunDirectory.open(Path(folder))).is_experiment:
@@ -181,7 +201,7 @@ def find_with_conv_twins(text: str) -> list[Trained]:
             hint="Name what to compare with by --against.",
         )
     trial = load_results(run).select(which).number
-    rows = [row for row in (load_retraining(run) or Retraining()).rows if row.trial == trial]
+    rows = [row for row in load_retraining(run).rows if row.trial == trial]
     if not rows:
         raise UsageError(
             f"{text} and its conv twin were not retrained, so that there is nothing to compare.",
@@ -283,11 +303,7 @@ def _exported_normalisation(weights: Sequence[Path]) -> dict[str, tuple[float, .
         source = ast.parse("".join(path.with_name("network.py").read_text(encoding="utf-8") for path in weights))
     except (OSError, ValueError, SyntaxError):
         return {}
-    assigned = {
-        node.targets[0].id: node.value
-        for node in source.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    assigned = {ast.unparse(node.targets[0]): node.value for node in source.body if isinstance(node, ast.Assign)}
     if not {"MEAN", "STD"} <= assigned.keys():
         return {}
     return {"mean": ast.literal_eval(assigned["MEAN"]), "std": ast.literal_eval(assigned["STD"])}

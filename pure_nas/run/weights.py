@@ -53,9 +53,6 @@ def read_weights(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
 
     They are known to be those that were written by the result.json of their training, which keeps their digest, or by
     the checksum in the file itself; files of older versions have neither.
-
-    Raises:
-        RunError: the file is missing or damaged, no safetensors file, or not the one that its training ended with.
     """
     training = TrialDirectory(path.parent, 0)
     kept = training.weights_digest if path.name == WEIGHTS_FILE else None
@@ -114,12 +111,8 @@ def architecture_of(weights: Path) -> Architecture:
 
 
 def load_trained(weights: Path, architecture: Architecture | None = None, *, name: str = "") -> Network:
-    """The network whose weights are at `weights`, on the CPU.
-
-    Args:
-        architecture: what it is; by default the architecture.json in the same folder says it.
-        name: what messages call the architecture.
-    """
+    """The network whose weights are at `weights`, on the CPU; by default the architecture.json in the same folder says
+    what it is. `name` is what messages call its architecture."""
     weights = expanded(weights)
     chosen = architecture or architecture_of(weights)
     state, wanted = read_weights(weights)

@@ -30,13 +30,7 @@ from pure_nas.space.unit import (
 Family = Literal["cifar", "imagenet"]
 BaseWidth = Annotated[int, Field(ge=1, le=4096)]
 
-_IMAGENET_BLOCKS: dict[int, tuple[tuple[int, ...], bool]] = {
-    18: ((2, 2, 2, 2), False),
-    34: ((3, 4, 6, 3), False),
-    50: ((3, 4, 6, 3), True),
-    101: ((3, 4, 23, 3), True),
-    152: ((3, 8, 36, 3), True),
-}
+_IMAGENET_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _UNIT_OF_NAME = {"pure": "product", "resnet": "conv"}
 _USUAL_THRESHOLD = 0.0
 
@@ -58,28 +52,21 @@ class Stem:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One residual block, resolved: everything that building, counting or exporting it needs.
+    """One residual block, resolved: everything that building, counting or exporting it needs."""
 
-    Attributes:
-        name: its path in the network, such as "stages.0.2".
-        channels: channels between its convolutions.
-        out_channels: channels it adds to the skip (4 x channels in a bottleneck).
-        options: what its class takes of the architecture's settings, by name, where that is not the default.
-    """
-
-    name: str
+    name: str  # its path in the network, such as "stages.0.2"
     stage: int
     unit: Unit
     unit_place: UnitPlace
     bottleneck: bool
     in_channels: int
-    channels: int
-    out_channels: int
+    channels: int  # between its convolutions
+    out_channels: int  # what it adds to the skip (4 x channels in a bottleneck)
     stride: int
     in_size: int
     out_size: int
     shortcut: Literal["identity", "projection", "padding"]
-    options: tuple[tuple[str, Any], ...]
+    options: tuple[tuple[str, Any], ...]  # what its class takes of the architecture's settings, unless at the default
 
 
 class Architecture(DescribedDocument):
@@ -93,93 +80,53 @@ class Architecture(DescribedDocument):
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    family: Annotated[
-        Family,
-        Described('stem: "cifar" (3x3) or "imagenet" (7x7 of stride 2 and a max-pool)', fixed=True, in_place=True),
-    ] = "cifar"
+    family: Annotated[Family, Described(fixed=True, in_place=True)] = "cifar"
+    """stem: "cifar" (3x3) or "imagenet" (7x7 of stride 2 and a max-pool)"""
     units: Annotated[
         tuple[Annotated[tuple[str, ...], Field(min_length=1, max_length=200)], ...],
         Field(min_length=1, max_length=6),
-        Described(
-            "unit of each residual block, stage by stage; each stage after the first halves the image and doubles the "
-            "width",
-            per="block",
-            in_place=True,
-        ),
+        Described(per="block", in_place=True),
     ]
-    base_width: Annotated[BaseWidth, Described("channels of the first stage", in_place=True)] = 16
-    bottleneck: Annotated[
-        bool, Described("bottleneck blocks (1x1, unit, 1x1 to four times the channels), not basic ones (3x3, unit)")
-    ] = False
-    shortcut: Annotated[
-        Literal["projection", "padding"],
-        Described(
-            'how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding" (parameter-free: every '
-            "second pixel, new channels zero)"
-        ),
-    ] = "projection"
+    """unit of each residual block, stage by stage; each stage after the first halves the image and doubles the width"""
+    base_width: Annotated[BaseWidth, Described(in_place=True)] = 16
+    """channels of the first stage"""
+    bottleneck: bool = False
+    """bottleneck blocks (1x1, unit, 1x1 to four times the channels), not basic ones (3x3, unit)"""
+    shortcut: Literal["projection", "padding"] = "projection"
+    """how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding" (parameter-free: every second
+    pixel, new channels zero)"""
     threshold_init: Annotated[
-        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...],
-        Described(
-            "initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7",
-            per="stage",
-            costs=False,
-        ),
+        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...], Described(per="stage", costs=False)
     ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated["units"]))
-    threshold_trainable: Annotated[bool, Described("whether theta is trained", costs=False)] = True
-    threshold_per_channel: Annotated[
-        bool, later(False), Described("whether every input channel of a unit has a theta of its own")
-    ] = False
-    exponent_cap: Annotated[
-        Annotated[float, Field(gt=0, le=80)] | None,
-        Described("upper bound of the exponent z in exp(z); None is the paper's product unit", free=(None,)),
-    ] = 20.0
-    softening: Annotated[
-        float,
-        Field(ge=1e-6, le=10),
-        later(0.5),
-        Described(
-            "units with complex logarithms compute log sqrt(x ** 2 + softening ** 2) instead of log |x|", costs=False
-        ),
-    ] = 0.5
-    relu_in_block: Annotated[
-        bool, Described("a ReLU after each inner norm, in blocks that do not always have one", of_blocks=True)
-    ] = False
-    relu_after_add: Annotated[
-        bool, Described("a ReLU after the addition, in blocks that do not always have one", of_blocks=True)
-    ] = False
-    residual_scale: Annotated[
-        float,
-        Field(gt=0, le=10),
-        later(1.0),
-        Described("factor of the branch of every block before it is added to the skip", of_blocks=True, free=(1.0,)),
-    ] = 1.0
-    zero_gamma: Annotated[
-        bool,
-        later(False),
-        Described(
-            "whether the last norm of every branch starts at zero, so that each block starts as its skip", costs=False
-        ),
-    ] = False
+    """initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7"""
+    threshold_trainable: Annotated[bool, Described(costs=False)] = True
+    """whether theta is trained"""
+    threshold_per_channel: Annotated[bool, later(False)] = False
+    """whether every input channel of a unit has a theta of its own"""
+    exponent_cap: Annotated[Annotated[float, Field(gt=0, le=80)] | None, Described(free=(None,))] = 20.0
+    """upper bound of the exponent z in exp(z); None is the paper's product unit"""
+    softening: Annotated[float, Field(ge=1e-6, le=10), later(0.5), Described(costs=False)] = 0.5
+    """units with complex logarithms compute log sqrt(x ** 2 + softening ** 2) instead of log |x|"""
+    relu_in_block: Annotated[bool, Described(of_blocks=True)] = False
+    """a ReLU after each inner norm, in blocks that do not always have one"""
+    relu_after_add: Annotated[bool, Described(of_blocks=True)] = False
+    """a ReLU after the addition, in blocks that do not always have one"""
+    residual_scale: Annotated[float, Field(gt=0, le=10), later(1.0), Described(of_blocks=True, free=(1.0,))] = 1.0
+    """factor of the branch of every block before it is added to the skip"""
+    zero_gamma: Annotated[bool, later(False), Described(costs=False)] = False
+    """whether the last norm of every branch starts at zero, so that each block starts as its skip"""
     in_chans: Annotated[
-        int,
-        Field(ge=1, le=1024),
-        Described("channels of the images", elsewhere="the dataset decides in_chans", in_place=True),
+        int, Field(ge=1, le=1024), Described(elsewhere="the dataset decides in_chans", in_place=True)
     ] = 3
+    """channels of the images"""
     num_classes: Annotated[
-        int,
-        Field(ge=2, le=1_000_000),
-        Described("number of classes", elsewhere="the dataset decides num_classes", in_place=True),
+        int, Field(ge=2, le=1_000_000), Described(elsewhere="the dataset decides num_classes", in_place=True)
     ] = 10
+    """number of classes"""
     image_size: Annotated[
-        int,
-        Field(ge=1, le=8192),
-        Described(
-            "height and width of the images, pixels",
-            elsewhere="image_size belongs to a scale: [scales.NAME]",
-            in_place=True,
-        ),
+        int, Field(ge=1, le=8192), Described(elsewhere="image_size belongs to a scale: [scales.NAME]", in_place=True)
     ] = 32
+    """height and width of the images, pixels"""
 
     @field_validator("units")
     @classmethod
@@ -212,13 +159,12 @@ class Architecture(DescribedDocument):
             UsageError: no network has that name.
         """
         match = re.fullmatch(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})", name.strip().lower())
-        usual, own, digits = match.groups(default="") if match else ("", "", "0")
-        unit = _UNIT_OF_NAME.get(usual, own)
+        known, own, digits = match.groups(default="") if match else ("", "", "0")
+        unit = _UNIT_OF_NAME.get(known, own)
         depth = int(digits) if unit in unit_names() else 0
         if depth in _IMAGENET_BLOCKS:
-            blocks, bottleneck = _IMAGENET_BLOCKS[depth]
-            usual_fields = {"family": "imagenet", "base_width": 64, "num_classes": 1000, "image_size": 224}
-            return cls.uniform(unit, blocks, **{**usual_fields, "bottleneck": bottleneck, **fields})
+            usual = {"family": "imagenet", "base_width": 64, "num_classes": 1000, "image_size": 224}
+            return cls.uniform(unit, _IMAGENET_BLOCKS[depth], **{**usual, "bottleneck": depth >= 50, **fields})
         if depth >= 8 and (depth - 2) % 6 == 0 and depth <= 1202:
             return cls.uniform(unit, ((depth - 2) // 6,) * 3, **fields)
         raise UsageError(
@@ -262,11 +208,7 @@ class Architecture(DescribedDocument):
         return kinds if self.threshold_trainable else kinds - {"thresholds"}
 
     def with_unit(self, unit: str) -> Self:
-        """The twin: the same network with `unit` in every block.
-
-        Raises:
-            UsageError: there is no such unit.
-        """
+        """The twin: the same network with `unit` in every block; a `UsageError` where there is no such unit."""
         get_unit(unit)
         return self.model_copy(update={"units": tuple((unit,) * blocks for blocks in self.blocks_per_stage)})
 
@@ -326,11 +268,11 @@ class Architecture(DescribedDocument):
 
     def _block(self, stage: int, index: int) -> Block:
         unit = get_unit(self.units[stage][index])
-        stride = 2 if index == 0 and stage > 0 else 1
-        out_size = self.stage_sizes[stage]
-        in_size = self.stage_sizes[stage - 1] if stride == 2 else out_size
-        before = self._out_channels(stage - 1) if stage > 0 else self.base_width
-        in_channels, out_channels = self._out_channels(stage) if index > 0 else before, self._out_channels(stage)
+        halves = index == 0 and stage > 0
+        stride, out_size = 2 if halves else 1, self.stage_sizes[stage]
+        in_size = self.stage_sizes[stage - 1] if halves else out_size
+        first_channels, out_channels = (self.base_width, *self._channels)[stage : stage + 2]
+        in_channels = first_channels if index == 0 else out_channels
         options = {name: True if unit.always_relu and name in RELUS else getattr(self, name) for name in _OF_BLOCKS}
         return Block(
             name=f"stages.{stage}.{index}",
@@ -361,13 +303,15 @@ class Architecture(DescribedDocument):
         """Height and width of each stage's output, pixels."""
         return tuple(accumulate(self.units[1:], lambda size, _: halved(size), initial=self.stem.out_size))
 
-    def _out_channels(self, stage: int) -> int:
-        return self.widths[stage] * (4 if self.bottleneck else 1)
+    @property
+    def _channels(self) -> list[int]:
+        """What the blocks of each stage add to the skip."""
+        return [width * (4 if self.bottleneck else 1) for width in self.widths]
 
     @property
     def out_channels(self) -> int:
         """Features that reach the classifier."""
-        return self._out_channels(-1)
+        return self._channels[-1]
 
 
 def halved(size: int) -> int:

@@ -1,8 +1,6 @@
 """Axes: the values that one field of a candidate may take, and how a search space file writes them.
 
-A plain value fixes a field; `{ choices = [...] }` or `{ low = ..., high = ..., log = true }` search it. Each
-value and bound is checked against the field of `Architecture` or `Recipe` that it will fill, so that no
-suggestion can be refused later.
+Each value and bound is checked against the field that it will fill, so that no suggestion can be refused later.
 """
 
 from __future__ import annotations
@@ -27,24 +25,18 @@ Value = bool | int | float | str | None
 T = TypeVar("T")
 Spread = Callable[[T], tuple[Any, ...]]
 """What one value of an axis stands for, place by place."""
-Size = Literal["smallest", "middle", "largest"]
+Size = Literal["small", "middle", "large"]
 
 
 @dataclass(frozen=True)
 class Axis(Generic[T]):
-    """The values that one field may take.
+    """The values that one field may take."""
 
-    Attributes:
-        choices: one value, which is fixed and never suggested, or several to choose from; or the two ends of a range.
-        scale: of a range, over what numbers are spread evenly, or over the magnitudes of.
-    """
-
-    choices: tuple[T, ...]
-    scale: Literal["linear", "log"] | None = None
+    choices: tuple[T, ...]  # one value, which is never suggested, or several to choose from; or the two ends of a range
+    scale: Literal["linear", "log"] | None = None  # of a range: over what numbers, or their magnitudes, are spread
 
     @property
     def fixed(self) -> bool:
-        """Whether there is nothing to choose."""
         return len(self.choices) == 1
 
     @property
@@ -68,7 +60,7 @@ class Axis(Generic[T]):
 
     def sized(self, size: Size) -> T:
         """The first, middle (the lower of two) or last of the values."""
-        return self.values[{"smallest": 0, "middle": (len(self.values) - 1) // 2, "largest": -1}[size]]
+        return self.values[{"small": 0, "middle": (len(self.values) - 1) // 2, "large": -1}[size]]
 
     def __contains__(self, value: object) -> bool:
         if not self._floats:
@@ -84,25 +76,21 @@ class Axis(Generic[T]):
         return min(numbers, key=lambda other: abs(other - value), default=self.values[0])
 
     def standing_for(self, wanted: tuple[Any, ...], spread: Spread[T]) -> T | None:
-        """The first value that `spread` turns into `wanted`.
-
-        Raises:
-            LookupError: there is none.
-        """
+        """The first value that `spread` turns into `wanted`; a `LookupError` where there is none."""
         for value in [each for each in wanted[:1] if each in self] if self._floats else self.values:
             if spread(value) == wanted:
                 return value
         raise LookupError(wanted)
 
-    def ask(self, trial: BaseTrial, name: str) -> T:
+    def ask(self, trial: BaseTrial, name: str) -> Any:
         """Let `trial` choose a value; one that is fixed is not asked for."""
         choices: tuple[Any, ...] = self.choices
         if self.fixed:
-            return self.choices[0]
+            return choices[0]
         if self.scale is None:
-            return cast(T, trial.suggest_categorical(name, choices))
+            return trial.suggest_categorical(name, choices)
         suggest: Callable[..., Any] = trial.suggest_float if self._floats else trial.suggest_int
-        return cast(T, suggest(name, *choices, log=self.scale == "log"))
+        return suggest(name, *choices, log=self.scale == "log")
 
     def distribution(self) -> BaseDistribution | None:
         """What Optuna records when `ask` was answered; None where nothing is asked."""
@@ -138,10 +126,7 @@ _FAULTY: Axis[Any] = fixed(None)
 
 
 class AxisOf(ReadBy):
-    """Annotates a model's `Axis` field with the type of its values.
-
-    With `per_stage` it is a `StageAxis`; a file may also write a list with one entry a stage.
-    """
+    """Annotates a model's `Axis` field with the type of its values; with `per_stage` it is a `StageAxis`."""
 
     def __init__(self, value_type: Any, *, per_stage: bool = False) -> None:
         super().__init__(self._for_stages if per_stage else self.parse)
@@ -159,7 +144,7 @@ class AxisOf(ReadBy):
         return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)
 
     def parse(self, raw: object, faults: FieldFaults, path: Path = ()) -> Axis[Any]:
-        """The axis that a file writes as `raw`; what is wrong goes to `faults` and the axis is then of no use."""
+        """The axis that a file writes as `raw`, of no use where something was wrong, which goes to `faults`."""
         if isinstance(raw, list):
             faults.add(path, "a list of values to choose from is written { choices = [...] }")
         elif not isinstance(raw, Mapping):
@@ -180,16 +165,16 @@ class AxisOf(ReadBy):
         return Axis(self._reader.listed(raw, key, faults, path, more=more) or (None,))
 
     def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
-        noted = len(faults)
+        noted = len(faults.noted)
         faults.unknown_keys(raw, RANGE_KEYS, path)
-        if len(faults) == noted:  # a misspelt key is not also a missing one
+        if len(faults.noted) == noted:  # a misspelt key is not also a missing one
             for key in {"low", "high"} - set(raw):
                 faults.add((*path, key), "is missing")
         bounds = {key: self._reader.value(raw[key], faults, (*path, key)) for key in ("low", "high") if key in raw}
         log = raw.get("log", False)
         if not isinstance(log, bool):
             faults.add((*path, "log"), f"must be true or false, got {shown(log)}")
-        if len(faults) > noted:
+        if len(faults.noted) > noted:
             return _FAULTY
         low, high = bounds["low"], bounds["high"]
         if not _is_number(low) or not _is_number(high):

@@ -1,13 +1,13 @@
-"""Files that can be named: those that ship, and those of other packages; search spaces are.
+"""Files that can be named, such as search spaces: those that ship, and those of other packages.
 
-A package adds a space under the entry-point group `pure_nas.search_spaces`. What the entry point names is a
-path to a TOML file (`str` ending in .toml, `Path` or `Traversable`), or a function without arguments that
-returns such a path or the TOML text itself.
+A package adds a space under the entry-point group `pure_nas.search_spaces`: a path to a TOML file (`str` ending in
+.toml, `Path` or `Traversable`), or a function without arguments that returns such a path or the TOML text itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError, nearest
-from pure_nas.plugins import described
+from pure_nas.plugins import described, loaded
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.validation import read_text
 
@@ -27,27 +27,18 @@ _SPACE_OF = {
 }
 
 
+@dataclass(eq=False)
 class Catalogue:
-    """TOML files of one kind that can be named: those that ship in `folder`, and what other packages declare.
+    """TOML files of one `kind` by name: those that ship in `folder`, and entry points of other packages in `group`."""
 
-    Args:
-        kind: what messages call such a file.
-        group: of the entry points of other packages; empty where there are none.
-    """
-
-    def __init__(self, kind: str, folder: Callable[[], Traversable], group: str = "") -> None:
-        self.kind = kind
-        self.group = group
-        self._folder = folder
+    kind: str
+    folder: Callable[[], Traversable]
+    group: str = ""
 
     @cached_property
     def places(self) -> Mapping[str, Traversable | EntryPoint]:
-        """Every file by name: that of one that ships, these first, or the entry point of another package's.
-
-        Raises:
-            PureNasError: an entry point takes a name that is in use, or the installation is incomplete.
-        """
-        files = sorted(self._folder().iterdir(), key=lambda file: file.name)
+        """Every file by name, those that ship first; a `PureNasError` where an entry point takes a name in use."""
+        files = sorted(self.folder().iterdir(), key=lambda file: file.name)
         found: dict[str, Traversable | EntryPoint] = {
             file.name.removesuffix(SUFFIX): file for file in files if file.name.endswith(SUFFIX)
         }
@@ -62,13 +53,7 @@ class Catalogue:
         return name.endswith(SUFFIX) and name not in self.places
 
     def text(self, name: str) -> str:
-        """The text of the file of that name, or at that path.
-
-        Raises:
-            UsageError: there is none.
-            ConfigError: the file cannot be read.
-            PureNasError: an entry point of another package is faulty.
-        """
+        """The text of the file of that name, or at that path."""
         if self.is_path(name):
             return read_text(Path(name), self.kind)
         if name not in self.places:
@@ -78,10 +63,10 @@ class Catalogue:
                 hint=f"Or give the file that is here: {here}." if Path(here).is_file() else f"Or give a {SUFFIX} file.",
             )
         place = self.places[name]
-        return _text_of_point(place, self.kind) if isinstance(place, EntryPoint) else _text(place, self.kind)
+        return _text_of_point(place, self.kind) if isinstance(place, EntryPoint) else read_text(place, self.kind)
 
     def source(self, name: str) -> str:
-        """What messages call the file of that name, or at that path."""
+        """What messages call a file."""
         return name if self.is_path(name) else f'{self.kind} "{name}" ({self.provider(name)})'
 
     def provider(self, name: str) -> str:
@@ -92,26 +77,15 @@ class Catalogue:
         return place.dist.name if place.dist else place.value
 
 
-def _text(file: Traversable, kind: str) -> str:
-    return read_text(file, kind) if isinstance(file, Path) else file.read_text(encoding="utf-8")
-
-
 def _text_of_point(point: EntryPoint, kind: str) -> str:
-    try:
-        loaded = point.load()
-        given = loaded() if callable(loaded) else loaded
-    except Exception as error:  # whatever another package's code raises
-        raise PureNasError(
-            f"{described(point)} does not load: {type(error).__name__}: {error}",
-            hint="Reinstall or remove the package that declares it.",
-        ) from error
+    given = loaded(point, called=True)
     if isinstance(given, str) and not given.endswith(SUFFIX):
         return given
     if not isinstance(given, str | Traversable):
         raise PureNasError(f"{described(point)} gives a {type(given).__name__}, not TOML text or a path to it.")
     try:
-        return _text(Path(given) if isinstance(given, str) else given, kind)
-    except (ConfigError, OSError, UnicodeDecodeError) as error:
+        return read_text(Path(given) if isinstance(given, str) else given, kind)
+    except ConfigError as error:
         raise PureNasError(f"{described(point)} cannot be read: {error}") from error
 
 
@@ -130,13 +104,7 @@ SPACES = Catalogue("search space", _shipped_spaces, "pure_nas.search_spaces")
 
 
 def load_space(name_or_path: str | Path) -> SearchSpace:
-    """The space of that name, or in that .toml file.
-
-    Raises:
-        UsageError: there is no such space.
-        ConfigError: the file cannot be read or breaks a rule; every fault is listed.
-        PureNasError: an entry point of another package is faulty.
-    """
+    """The space of that name, or in that .toml file."""
     name = str(name_or_path)
     return SearchSpace.from_toml(SPACES.text(name), source=SPACES.source(name))
 

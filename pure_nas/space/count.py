@@ -21,7 +21,10 @@ Alive = tuple[str, ...]
 def count_architectures(axes: ArchitectureTable) -> int:
     """Distinct architectures, as `Architecture.canonical` tells them apart; a range of floats counts once."""
     shapes: int = prod(axes[name].count for name in ALWAYS_DRAWN if name != "bottleneck") * _skip_choices(axes)
-    return shapes * sum(_with_settings(axes, blocks) for blocks in _block_choices(axes))
+    blocks = axes.blocks_per_stage
+    if blocks.per == "network":
+        return shapes * sum(_with_settings(axes, [[each]] * axes.stages) for each in blocks.at(0).values)
+    return shapes * _with_settings(axes, [blocks.at(stage).values for stage in range(axes.stages)])
 
 
 def _skip_choices(axes: ArchitectureTable) -> int:
@@ -32,19 +35,9 @@ def _skip_choices(axes: ArchitectureTable) -> int:
     return len({variant.canonical() for variant in variants})
 
 
-def _block_choices(axes: ArchitectureTable) -> list[list[Sequence[int]]]:
-    """Alternatives, each with the independent choices of every stage."""
-    if axes.blocks_per_stage.per == "network":
-        return [[[blocks]] * axes.stages for blocks in axes.blocks_per_stage.at(0).values]
-    return [[axes.blocks_per_stage.at(stage).values for stage in range(axes.stages)]]
-
-
 def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> int:
-    """Placements and the settings that their units read.
-
-    Placements are counted stage by stage; what is kept of the stages so far is what may still be chosen and
-    which units occur, because those decide which settings count.
-    """
+    """Placements and the settings that their units read, where stages have a choice of these `blocks`."""
+    # What is kept of the stages so far decides which settings count: what may still be chosen, and which units occur.
     choices_of_units = axes.units.axis.values
     starts = [(name,) for name in choices_of_units] if axes.units.per == "network" else [choices_of_units]
     states: Counter[tuple[Alive, Names]] = Counter({(alive, frozenset()): 1 for alive in starts})
@@ -55,7 +48,11 @@ def _with_settings(axes: ArchitectureTable, blocks: Sequence[Sequence[int]]) -> 
                 for left, names, placements in _placements(axes.units, alive, stage, length):
                     following[left, used | names] += ways * placements * _thresholds(axes, "stage", stage, names)
         states = following
-    return sum(ways * _network_settings(axes, used) for (_, used), ways in states.items())
+    total = 0
+    for (_, used), ways in states.items():
+        others = prod(axes[name].count for name in SETTINGS if name in settings_read(used))
+        total += ways * others * _thresholds(axes, "network", 0, used)
+    return total
 
 
 def _placements(units: UnitsAxis, alive: Alive, stage: int, length: int) -> Iterator[tuple[Alive, Names, int]]:
@@ -79,11 +76,6 @@ def _placements(units: UnitsAxis, alive: Alive, stage: int, length: int) -> Iter
 def _surjections(length: int, kinds: int) -> int:
     """Sequences of `length` names in which each of `kinds` names occurs."""
     return sum((-1) ** missing * comb(kinds, missing) * (kinds - missing) ** length for missing in range(kinds + 1))
-
-
-def _network_settings(axes: ArchitectureTable, names: Names) -> int:
-    others: int = prod(axes[name].count for name in SETTINGS if name in settings_read(names))
-    return others * _thresholds(axes, "network", 0, names)
 
 
 def _thresholds(axes: ArchitectureTable, per: str, stage: int, names: Names) -> int:

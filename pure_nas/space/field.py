@@ -1,15 +1,15 @@
 """What a field of an architecture or recipe is, written once, and how files that set such fields are read.
 
-Every field says in its annotation what it is (`Described`). The tables of search spaces and of experiment files, the
-walk that draws a candidate, what reports and `describe` show, and docs/fields.md follow from it.
+Every field says below it what it is, and in its annotation what else is known of it (`Described`). The tables of search
+spaces and experiments, the walk that draws a candidate, reports, `describe` and docs/fields.md follow from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from inspect import cleandoc
-from typing import Annotated, Any, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
@@ -26,27 +26,17 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Described:
-    """Says in the annotation of a field of an architecture or recipe what it is.
+    """Says in the annotation of a field of an architecture or recipe what is unusual about it."""
 
-    Attributes:
-        per: what has a value of its own: the network (or its training), a stage, a block, a parameter kind.
-        elsewhere: what decides it, as an experiment file that sets it is told; empty where such files may.
-        fixed: whether no search space may have an axis for it, though experiment files may list it.
-        of_blocks: whether the class of a residual block takes it, under its name and with its default.
-        in_place: whether tables show it in a place of its own, not among the settings.
-        costs: whether parameters or flops depend on it.
-        free: the value that costs nothing, where all others cost the same.
-    """
-
-    text: str
+    text: str = ""  # what it is, if that does not stand below the field
     _: KW_ONLY
-    per: Per = "network"
-    elsewhere: str = ""
-    fixed: bool = False
-    of_blocks: bool = False
-    in_place: bool = False
-    costs: bool = True
-    free: tuple[object, ...] = ()
+    per: Per = "network"  # what has a value of its own: the network (or its training), a stage, a block, a kind
+    elsewhere: str = ""  # what decides it, as an experiment file that sets it is told; empty where such files may
+    fixed: bool = False  # whether no search space may have an axis for it, though experiment files may list it
+    of_blocks: bool = False  # whether the class of a residual block takes it, under its name and with its default
+    in_place: bool = False  # whether tables show it in a place of its own, not among the settings
+    costs: bool = True  # whether parameters or flops depend on it
+    free: tuple[object, ...] = ()  # the value that costs nothing, where all others cost the same
 
     @property
     def searched(self) -> bool:
@@ -57,6 +47,8 @@ class Described:
 class DescribedDocument(Document):
     """A document that consists of described fields; its docstring lists them."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -66,23 +58,21 @@ class DescribedDocument(Document):
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, Described]:
-    """What each field of `model` is, in its order, without the schema version.
-
-    Raises:
-        TypeError: a field is not described.
-    """
+    """What each field of `model` is, in its order, without the schema version; all must be described."""
     found = {name: _described(field) for name, field in model.model_fields.items() if field.alias != "schema"}
     for name, described in found.items():
-        if described is None:
+        # Where no source is installed, nothing has a text.
+        if not described.text and any(each.text for each in found.values()):
             raise TypeError(
                 f"{model.__name__}.{name} is not described: nothing could search, list or show it. "
-                f'Write {name}: Annotated[..., Described("what it is")].'
+                f'Write """what it is""" below it, or {name}: Annotated[..., Described("what it is")].'
             )
-    return cast(dict[str, Described], found)
+    return found
 
 
-def _described(field: FieldInfo) -> Described | None:
-    return next((each for each in field.metadata if isinstance(each, Described)), None)
+def _described(field: FieldInfo) -> Described:
+    said = next((each for each in field.metadata if isinstance(each, Described)), Described())
+    return replace(said, text=said.text or " ".join((field.description or "").split()))
 
 
 def later(default: object) -> FieldInfo:
@@ -93,10 +83,10 @@ def later(default: object) -> FieldInfo:
 
 def field_type(model: type[BaseModel], name: str) -> Any:
     """What a field of `model` accepts, with its bounds: one stage's value where each has one."""
-    field, described = model.model_fields[name], _described(model.model_fields[name])
-    bounds = [each for each in field.metadata if each is not described]
+    field = model.model_fields[name]
+    bounds = [each for each in field.metadata if not isinstance(each, Described)]
     annotation: Any = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
-    return get_args(annotation)[0] if described and described.per == "stage" else annotation
+    return get_args(annotation)[0] if _described(field).per == "stage" else annotation
 
 
 def default_of(model: type[BaseModel], name: str) -> Any:
@@ -107,26 +97,21 @@ def default_of(model: type[BaseModel], name: str) -> Any:
     return field.get_default(call_default_factory=True, validated_data={"units": ((),)})[0]
 
 
+@dataclass
 class FieldFaults:
     """Collects the faults of one field, to raise them together."""
 
-    def __init__(self) -> None:
-        self._found: list[InitErrorDetails] = []
-
-    def __len__(self) -> int:
-        return len(self._found)
+    noted: list[InitErrorDetails] = field(default_factory=list)
 
     def add(self, path: Path, message: str) -> None:
-        """Note a fault in words."""
-        self._found.append(
-            InitErrorDetails(type="value_error", loc=path, input=None, ctx={"error": ValueError(message)})
-        )
+        context = {"error": ValueError(message)}
+        self.noted.append(InitErrorDetails(type="value_error", loc=path, input=None, ctx=context))
 
     def extend(self, path: Path, error: ValidationError) -> None:
         """Note what Pydantic found in the value at `path`."""
         for each in error.errors():
             place, context = (*path, *each["loc"]), each.get("ctx", {})
-            self._found.append(InitErrorDetails(type=each["type"], loc=place, input=each["input"], ctx=context))
+            self.noted.append(InitErrorDetails(type=each["type"], loc=place, input=each["input"], ctx=context))
 
     def raise_with(self, handler: Callable[[Any], T], raw: object) -> T:
         """What `handler` makes of `raw`, unless something was noted or it finds something: all of that is raised."""
@@ -144,15 +129,12 @@ class FieldFaults:
 
     def raise_any(self) -> None:
         """Raise what was noted as a ValidationError, in which Pydantic puts the path of the field before each."""
-        if self._found:
-            raise ValidationError.from_exception_data("field", self._found)
+        if self.noted:
+            raise ValidationError.from_exception_data("field", self.noted)
 
 
 class ValueReader:
-    """Reads values of a field from a file; with `per_stage` one may be a list of values, one for each stage.
-
-    "none" stands for None, which TOML cannot write.
-    """
+    """Reads values of a field from a file, None as "none"; with `per_stage` one may be a list of a value a stage."""
 
     def __init__(self, value_type: Any, *, per_stage: bool = False) -> None:
         self.per_stage = per_stage
@@ -186,9 +168,9 @@ class ValueReader:
         if not isinstance(raw, list) or not raw:
             faults.add(path, f"must be a list of at least one {'pattern' if key == 'patterns' else 'value'}")
             return ()
-        noted = len(faults)
+        noted = len(faults.noted)
         values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
-        note_repeats(values, faults, path, ignore_none=len(faults) > noted)
+        note_repeats(values, faults, path, ignore_none=len(faults.noted) > noted)
         return values
 
 
@@ -225,14 +207,10 @@ def with_fields_of(
 
 
 class ReadBy:
-    """Annotates a field of a model: `read` turns what a file holds into an object and notes faults; `write` turns it
-    back."""
+    """Annotates a field of a model: `read` turns what a file holds into an object, whose `plain()` turns it back."""
 
-    def __init__(
-        self, read: Callable[[Any, FieldFaults], Any], write: Callable[[Any], object] = lambda axis: axis.plain()
-    ) -> None:
+    def __init__(self, read: Callable[[Any, FieldFaults], Any]) -> None:
         self.read = read
-        self.write = write
 
     def _read_or_raise(self, raw: object) -> Any:
         faults = FieldFaults()
@@ -242,5 +220,6 @@ class ReadBy:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            self._read_or_raise, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+            self._read_or_raise,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.plain()),
         )

@@ -1,11 +1,8 @@
-"""The parameters of a space: which ones a candidate has, in which order they are drawn.
-
-Suggesting a candidate and finding the parameters of one are the same walk with a different `Draw`.
-"""
+"""The parameters of a space: suggesting a candidate and finding those of one are one walk with a different `Draw`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -24,7 +21,6 @@ from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.trial import BaseTrial
 
     from pure_nas.space.search_space import SearchSpace
 
@@ -36,38 +32,23 @@ ALWAYS_DRAWN, RECIPE_FIELDS = (
     )
     for model in (Architecture, Recipe)
 )
-"""What every network and every training has: a shortcut needs a skip that changes its shape, settings a unit that reads
-them."""
+"""What all have: a shortcut needs a skip that changes its shape, settings a unit that reads them."""
 
 Draw = Callable[[str, Axis[Any], Sequence[str], Spread[Any]], tuple[Any, ...]]
-"""Gives the values of some leaves, the places of a candidate that one parameter decides.
-
-Its arguments: the parameter's name, its axis, the paths of the leaves, and their values for a value of the parameter.
-"""
-
-
-def asking(trial: BaseTrial) -> Draw:
-    """Draws from an Optuna trial."""
-    return lambda path, axis, leaves, spread: spread(axis.ask(trial, path))
+"""Gives the values of some leaves, the places of a candidate that one parameter decides, from the parameter's name and
+axis, the paths of the leaves, and what their values are for a value of the parameter."""
 
 
 @dataclass
 class Located:
-    """The parameters of a candidate in a space, once a walk was answered by `draw`.
-
-    Attributes:
-        params: those whose value the space contains, by name.
-        distributions: what Optuna records for each of `params`.
-        outside: paths of values, searched or fixed, that the space does not contain.
-    """
+    """The parameters of a candidate in a space, once a walk was answered by `draw`."""
 
     candidate: Candidate
-    params: dict[str, Value] = field(default_factory=dict)
-    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
-    outside: tuple[str, ...] = ()
+    params: dict[str, Value] = field(default_factory=dict)  # those whose value the space contains, by name
+    distributions: dict[str, BaseDistribution] = field(default_factory=dict)  # what Optuna records for each of them
+    outside: tuple[str, ...] = ()  # paths of values, searched or fixed, that the space does not contain
 
     def draw(self, path: str, axis: Axis[Any], leaves: Sequence[str], spread: Spread[Any]) -> tuple[Any, ...]:
-        """The values of the candidate."""
         wanted = tuple(self._leaves[leaf] for leaf in leaves)
         try:
             value = axis.standing_for(wanted, spread)
@@ -110,7 +91,6 @@ class Walk:
     space: SearchSpace
 
     def candidate(self) -> Candidate:
-        """The candidate at its end."""
         architecture = self._architecture()
         return Candidate(architecture, self._recipe([k for k in PARAMETER_KINDS if k in architecture.parameter_kinds]))
 
@@ -119,18 +99,13 @@ class Walk:
         return value
 
     def _shared(self, path: str, axis: Axis[Any], leaves: Sequence[str]) -> tuple[Any, ...]:
-        """One value for all of `leaves`."""
         return self.draw(path, axis, leaves, lambda value: (value,) * len(leaves))
 
-    def _several(self, path: str, axes: Axis[Any] | list[Axis[Any]], keys: Iterable[object]) -> tuple[Any, ...]:
-        """A value for each of `keys`, which have an axis each or share one."""
-        leaves = [f"{path}.{key}" for key in keys]
-        if isinstance(axes, list):
-            return tuple(self._one(leaf, axis) for leaf, axis in zip(leaves, axes, strict=True))
-        return self._shared(path, axes, leaves) if leaves else ()
-
     def _staged(self, path: str, axis: StageAxis, stages: Sequence[int]) -> tuple[Any, ...]:
-        return self._several(path, axis.at(0) if axis.per == "network" else list(map(axis.at, stages)), stages)
+        leaves = [f"{path}.{stage}" for stage in stages]
+        if axis.per == "network":
+            return self._shared(path, axis.at(0), leaves) if leaves else ()
+        return tuple(self._one(leaf, axis.at(stage)) for leaf, stage in zip(leaves, stages, strict=True))
 
     def _architecture(self) -> Architecture:
         axes = self.space.architecture
@@ -172,22 +147,21 @@ class Walk:
         """Kinds that the network lacks keep the default."""
         fields = {name: self._one(name, self.space.recipe[name]) for name in RECIPE_FIELDS}
         fields |= {name: self._one(name, fixed(getattr(self.space.run, name))) for name in ("epochs", "batch_size")}
-        axes = self.space.recipe["learning_rate"]
-        axes = [axes[kind] for kind in kinds] if isinstance(axes, Kinds) else axes
-        rates = dict(zip(kinds, self._several("learning_rate", axes, kinds), strict=True))
-        fields["learning_rate"] = {**dict(UNSEARCHED_RECIPE.learning_rate), **rates}
-        fields["weight_decay"] = {**dict(UNSEARCHED_RECIPE.weight_decay), **self._decays(kinds)}
+        fields["learning_rate"] = self._of_kinds("learning_rate", self._rates, kinds)
+        fields["weight_decay"] = self._of_kinds("weight_decay", self._decays, kinds)
         return Recipe.model_validate(fields)
 
-    def _decays(self, kinds: Sequence[ParameterKind]) -> dict[ParameterKind, WeightDecay]:
-        axes = self.space.recipe["weight_decay"]
-        if isinstance(axes, DecayTable):
-            return self._decays_of("weight_decay", axes, kinds)
-        return {kind: self._decays_of(f"weight_decay.{kind}", axes[kind], [kind])[kind] for kind in kinds}
+    def _of_kinds(self, name: str, values: Callable[..., Any], kinds: Sequence[ParameterKind]) -> Any:
+        axes, usual = self.space.recipe[name], dict(getattr(UNSEARCHED_RECIPE, name))
+        if not isinstance(axes, Kinds):
+            return usual | values(name, axes, kinds)
+        return usual | {kind: values(f"{name}.{kind}", axes[kind], [kind])[kind] for kind in kinds}
 
-    def _decays_of(
-        self, path: str, axes: DecayTable, kinds: Sequence[ParameterKind]
-    ) -> dict[ParameterKind, WeightDecay]:
+    def _rates(self, path: str, axis: Axis[Any], kinds: Sequence[ParameterKind]) -> dict[ParameterKind, float]:
+        rates = self._shared(path, axis, [f"learning_rate.{kind}" for kind in kinds])
+        return dict(zip(kinds, rates, strict=True))
+
+    def _decays(self, path: str, axes: DecayTable, kinds: Sequence[ParameterKind]) -> dict[ParameterKind, WeightDecay]:
         """The decays of `kinds`, which share the axes at `path`."""
         schedules, starts = (
             self._shared(f"{path}.{name}", axes[name], [f"weight_decay.{kind}.{name}" for kind in kinds])

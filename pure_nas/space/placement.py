@@ -34,11 +34,6 @@ class UnitsAxis:
         names = (name for pattern in self.axis.values for part in _parts(pattern) for name in part)
         return tuple(dict.fromkeys(names))
 
-    def plain_placements(self, blocks_per_stage: Sequence[int]) -> list[Placement]:
-        """Every pattern, or every unit in all blocks."""
-        patterns = self.axis.values if self.per is None else self.names
-        return list(dict.fromkeys(expand(pattern, blocks_per_stage) for pattern in patterns))
-
     def plain(self) -> object:
         """The axis as a search space file writes it."""
         if self.per is not None:
@@ -47,10 +42,7 @@ class UnitsAxis:
 
 
 def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
-    """The placement that a pattern stands for.
-
-    A pattern lists unit names, which repeat over the blocks of a stage; "|" separates stages, and the last part
-    goes on for the stages that follow.
+    """The placement that a pattern stands for; its names repeat over a stage, its last part over the other stages.
 
     >>> expand("conv | conv product", [2, 3, 2])
     (('conv', 'conv'), ('conv', 'product', 'conv'), ('conv', 'product'))

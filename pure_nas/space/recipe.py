@@ -13,8 +13,6 @@ from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Unit
 from pure_nas.validation import FrozenModel
 
 T = TypeVar("T")
-WeightDecaySchedule = Literal["constant", "linear", "cosine", "step"]
-LearningRateSchedule = Literal["constant", "step", "cosine"]
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 BatchSize = Annotated[int, Field(ge=2, le=65_536)]
@@ -43,18 +41,11 @@ class PerKind(FrozenModel, Generic[T]):
 
 
 class WeightDecay(FrozenModel):
-    """Weight decay over a training run.
+    """Weight decay over a training run: the coefficient at its `start` and, where it changes, at its `end`."""
 
-    Attributes:
-        schedule: "constant"; "linear" or "cosine" from `start` to `end` over all epochs; "step" from `start` to
-            `end` half-way.
-        start: the coefficient at the beginning.
-        end: the coefficient at the end; `start` where it is left out.
-    """
-
-    schedule: WeightDecaySchedule = "constant"
+    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"  # "step": at half-time; others gradually
     start: DecayValue = 1e-4
-    end: DecayValue | None = None
+    end: DecayValue | None = None  # `start` where it is left out
 
     @model_validator(mode="after")
     def _end_needs_a_schedule(self) -> Self:
@@ -86,61 +77,41 @@ class Recipe(DescribedDocument):
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    optimizer: Annotated[Literal["sgd"], Described("stochastic gradient descent is the only one", in_place=True)] = (
-        "sgd"
-    )
-    momentum: Annotated[float, Field(ge=0, lt=1), Described("momentum of SGD")] = 0.9
-    nesterov: Annotated[bool, Described("whether the momentum is Nesterov's")] = False
-    epochs: Annotated[
-        Epochs,
-        Described(
-            "passes over the training images", elsewhere="epochs belong to a scale: [scales.NAME]", in_place=True
-        ),
-    ] = 160
+    optimizer: Annotated[Literal["sgd"], Described(in_place=True)] = "sgd"
+    """stochastic gradient descent is the only one"""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """momentum of SGD"""
+    nesterov: bool = False
+    """whether the momentum is Nesterov's"""
+    epochs: Annotated[Epochs, Described(elsewhere="epochs belong to a scale: [scales.NAME]", in_place=True)] = 160
+    """passes over the training images"""
     batch_size: Annotated[
-        BatchSize, Described("images per step", elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True)
+        BatchSize, Described(elsewhere="batch_size belongs to a scale: [scales.NAME]", in_place=True)
     ] = 128
-    learning_rate: Annotated[
-        PerKind[LearningRate], Described("peak learning rate of each parameter kind", per="kind", in_place=True)
-    ]
-    learning_rate_schedule: Annotated[
-        LearningRateSchedule,
-        Described(
-            """"step" (x0.1 at 50 % and 75 %: the paper's 80 and 120 of 160 epochs), "cosine" to zero, or "constant\""""
-        ),
-    ] = "step"
-    warmup_epochs: Annotated[
-        float, Field(ge=0), Described("epochs in which the learning rates rise linearly from zero")
-    ] = 0.0
-    weight_decay: Annotated[
-        PerKind[WeightDecay], Described("weight decay of each parameter kind over training", per="kind", in_place=True)
-    ]
-    gradient_clip_norm: Annotated[
-        Annotated[float, Field(gt=0)] | None, Described("maximum global norm of the gradients; None does not clip them")
-    ] = None
-    label_smoothing: Annotated[
-        float, Field(ge=0, lt=1), Described("weight of the uniform distribution in the targets")
-    ] = 0.0
-    crop_padding: Annotated[
-        CropPadding, Described("zero pixels added around an image before a random crop; 0 turns cropping off")
-    ] = 4
-    flip: Annotated[bool, Described("random horizontal flips, where the dataset allows them")] = True
-    random_resized_crop: Annotated[
-        Annotated[float, Field(gt=0, le=1)] | None,
-        later(None),
-        Described(
-            "scale a random window (at least this share of the image's area, sides 3:4 to 4:3) to the network's size, "
-            "instead of the padded crop; None keeps that"
-        ),
-    ] = None
-    vertical_flip: Annotated[
-        bool, later(False), Described("random vertical flips, where the dataset's images have no upright")
-    ] = False
-    quarter_turns: Annotated[
-        bool,
-        later(False),
-        Described("random turns by 0, 90, 180 or 270 degrees, where the dataset's images have no upright"),
-    ] = False
+    """images per step"""
+    learning_rate: Annotated[PerKind[LearningRate], Described(per="kind", in_place=True)]
+    """peak learning rate of each parameter kind"""
+    learning_rate_schedule: Literal["constant", "step", "cosine"] = "step"
+    """"step" (x0.1 at 50 % and 75 %: the paper's 80 and 120 of 160 epochs), "cosine" to zero, or "constant\""""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    """epochs in which the learning rates rise linearly from zero"""
+    weight_decay: Annotated[PerKind[WeightDecay], Described(per="kind", in_place=True)]
+    """weight decay of each parameter kind over training"""
+    gradient_clip_norm: Annotated[float, Field(gt=0)] | None = None
+    """maximum global norm of the gradients; None does not clip them"""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """weight of the uniform distribution in the targets"""
+    crop_padding: CropPadding = 4
+    """zero pixels added around an image before a random crop; 0 turns cropping off"""
+    flip: bool = True
+    """random horizontal flips, where the dataset allows them"""
+    random_resized_crop: Annotated[Annotated[float, Field(gt=0, le=1)] | None, later(None)] = None
+    """scale a random window (at least this share of the image's area, sides 3:4 to 4:3) to the network's size, instead
+    of the padded crop; None keeps that"""
+    vertical_flip: Annotated[bool, later(False)] = False
+    """random vertical flips, where the dataset's images have no upright"""
+    quarter_turns: Annotated[bool, later(False)] = False
+    """random turns by 0, 90, 180 or 270 degrees, where the dataset's images have no upright"""
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

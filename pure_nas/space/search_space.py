@@ -7,25 +7,24 @@ from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr
 
-from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.axis import Size
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.count import count_architectures
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk, asking
-from pure_nas.space.placement import Placement
+from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk
+from pure_nas.space.placement import Placement, expand
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
-from pure_nas.validation import TomlFile, faults
+from pure_nas.validation import TomlFile, faults_explained
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-_SIZES: Mapping[str, Size] = {"small": "smallest", "large": "largest", "middle": "middle"}
+_SIZES: tuple[Size, ...] = ("small", "large", "middle")
 _IMAGE_FIELDS = [name for name, each in descriptions(Architecture).items() if each.elsewhere]
 _ARCHITECTURE_FIELDS = {
     name: each for name, each in descriptions(Architecture).items() if each.searched and each.per == "network"
@@ -69,32 +68,20 @@ class SearchSpace(TomlFile):
         return tomli_w.dumps(self.model_dump(by_alias=True))
 
     def with_images(self, *, in_chans: int, num_classes: int, image_size: int) -> Self:
-        """This space for images of that kind.
-
-        Raises:
-            ConfigError: there are no such images.
-        """
+        """This space for images of that kind; a `ConfigError` where there are no such images."""
         facts = {"in_chans": in_chans, "num_classes": num_classes, "image_size": image_size}
-        try:
+        with faults_explained(Architecture, "the images"):
             Architecture.uniform("conv", [1], **facts)
-        except ValidationError as error:
-            raise ConfigError(faults(error, Architecture, "the images")) from error
         copy = self.model_copy()
         copy._images = facts
         return copy
 
     def with_run(self, *, trials: int | None = None, epochs: int | None = None, batch_size: int | None = None) -> Self:
-        """This space with other run settings; None keeps one.
-
-        Raises:
-            ConfigError: a setting is out of bounds.
-        """
+        """This space with other run settings, None to keep one; a `ConfigError` where one is out of bounds."""
         given = {"trials": trials, "epochs": epochs, "batch_size": batch_size}
         changes = {name: value for name, value in given.items() if value is not None}
-        try:
+        with faults_explained(RunTable, "the run"):
             run = RunTable.model_validate({**self.run.model_dump(), **changes})
-        except ValidationError as error:
-            raise ConfigError(faults(error, RunTable, "the run")) from error
         return self.model_copy(update={"run": run})
 
     @property
@@ -108,7 +95,7 @@ class SearchSpace(TomlFile):
         Only what the candidate has is suggested: units of blocks that exist, thresholds of stages with a unit
         that reads them, rates of parameter kinds that occur. Its architecture is canonical.
         """
-        return Walk(asking(trial), self).candidate()
+        return Walk(lambda path, axis, _, spread: spread(axis.ask(trial, path)), self).candidate()
 
     def parameters_of(self, candidate: Candidate) -> Located:
         """The parameters with which `suggest` gives `candidate`, and what of it lies outside this space."""
@@ -125,11 +112,9 @@ class SearchSpace(TomlFile):
         return tuple(self._named_depths.values())
 
     @property
-    def _named_depths(self) -> dict[str, tuple[int, ...]]:
-        """The distinct depths where every stage is as short, medium or long as it can be, by name, ascending."""
-        names: dict[tuple[int, ...], str] = {}
-        for name, size in _SIZES.items():
-            names.setdefault(self.architecture.blocks_of(size), name)
+    def _named_depths(self) -> dict[Size, tuple[int, ...]]:
+        """The distinct depths by name, ascending."""
+        names = {self.architecture.blocks_of(size): size for size in reversed(_SIZES)}
         return {names[blocks]: blocks for blocks in sorted(names)}
 
     def baseline_architectures(self, units: Sequence[str] = ("conv", "product")) -> list[tuple[str, Architecture]]:
@@ -161,17 +146,18 @@ class SearchSpace(TomlFile):
         They are short and narrow; there is one for each plain placement and each choice of the other fields that costs
         something else. This holds as long as one unit is the cheapest at every place, as the built-in ones are.
         """
-        return self._variants("smallest")
+        return self._variants("small")
 
     def largest_architectures(self) -> list[Architecture]:
         """The few networks among which the most parameters and flops must lie; see `smallest_architectures`."""
-        return self._variants("largest")
+        return self._variants("large")
 
     def _variants(self, size: Size) -> list[Architecture]:
         choices = {name: self._that_cost_differently(name) for name in _ARCHITECTURE_FIELDS}
         choices["base_width"] = [self.architecture["base_width"].sized(size)]
         variants = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-        placements = self.architecture.units.plain_placements(self.architecture.blocks_of(size))
+        blocks = self.architecture.blocks_of(size)
+        placements = dict.fromkeys(expand(pattern, blocks) for pattern in self.architecture.units.axis.values)
         found = (self._architecture(*each).canonical() for each in product(placements, variants))
         return list(dict.fromkeys(found))
 

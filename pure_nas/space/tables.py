@@ -18,9 +18,6 @@ from pure_nas.validation import FrozenModel
 UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
 """Where rates and decays that a space does not mention are taken from."""
 
-_RATE = fixed(UNSEARCHED_RECIPE.learning_rate.trunk)
-_DECAY = fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
-
 
 class Axes(FrozenModel):
     """A table with an axis for each of its fields, or most."""
@@ -28,12 +25,15 @@ class Axes(FrozenModel):
     def __getitem__(self, field: str) -> Any:
         return getattr(self, field)
 
+    def plain(self) -> object:
+        """The table as a search space file writes it."""
+        return self.model_dump()
+
 
 def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
     """Annotation and default of the axis of a field.
 
-    A run from before the field is taken up with the space that it stored: where files of `model` leave the field out
-    at its default, those of spaces do too.
+    Where files of `model` leave it out at its default, those of spaces do too: older runs go on with theirs.
     """
     usual, values = fixed(default_of(model, name)), field_type(model, name)
     per_stage = descriptions(model)[name].per == "stage"
@@ -53,10 +53,7 @@ class RunTable(FrozenModel):
 
 @with_fields_of(Architecture, _axis_field, where=lambda each: each.searched)
 class ArchitectureTable(Axes):
-    """The axes of an architecture, named like the fields of `Architecture`.
-
-    Where `stages` is left out, it is what a list of blocks has entries, else 3 (cifar) or 4 (imagenet).
-    """
+    """The axes of an architecture, named like the fields of `Architecture`."""
 
     family: Family = "cifar"
     stages: Annotated[int, Field(ge=1, le=6)] = 3
@@ -66,6 +63,7 @@ class ArchitectureTable(Axes):
     @model_validator(mode="before")
     @classmethod
     def _stages_where_left_out(cls, data: Any) -> Any:
+        """As many as a list of blocks has entries, else 3 (cifar) or 4 (imagenet)."""
         if not isinstance(data, Mapping) or "stages" in data:
             return data
         blocks = data.get("blocks_per_stage")
@@ -86,7 +84,7 @@ class ArchitectureTable(Axes):
         return self
 
     def _check_patterns(self, faults: FieldFaults) -> None:
-        longest = self.blocks_of("largest")
+        longest = self.blocks_of("large")
         seen: dict[object, str] = {}
         for index, pattern in enumerate(self.units.axis.values):
             path = ("units",) if self.units.axis.fixed else ("units", "patterns", index)
@@ -107,7 +105,7 @@ class DecayTable(Axes):
     """The axes of a weight decay; a plain value or axis in its place is its `start`."""
 
     schedule: Annotated[Axis[str], AxisOf(field_type(WeightDecay, "schedule"))] = fixed("constant")
-    start: Annotated[Axis[float], AxisOf(DecayValue)] = _DECAY
+    start: Annotated[Axis[float], AxisOf(DecayValue)] = fixed(UNSEARCHED_RECIPE.weight_decay.trunk.start)
     end: Annotated[Axis[float | None], AxisOf(field_type(WeightDecay, "end"))] = fixed(None)
 
     @model_validator(mode="after")
@@ -115,10 +113,6 @@ class DecayTable(Axes):
         if self.schedule.values == ("constant",) and self.end != fixed(None):
             raise ValueError('end is never used: schedule = "constant" keeps start; choose another schedule')
         return self
-
-
-def _table(value: Any) -> object:
-    return value.model_dump() if isinstance(value, BaseModel) else value.plain()
 
 
 def _read_decay(raw: object, faults: FieldFaults) -> DecayTable:
@@ -143,12 +137,12 @@ def _kinds_or(kinds: type[Kinds], one: ReadBy, keys_of_one: Sequence[str]) -> Re
         is_one = not isinstance(raw, Mapping) or (set(raw) & set(keys_of_one) and not set(raw) & set(PARAMETER_KINDS))
         return one.read(raw, faults) if is_one else kinds.model_validate(raw)
 
-    return ReadBy(read, _table)
+    return ReadBy(read)
 
 
 _RATES = AxisOf(LearningRate)
-_DECAYS = ReadBy(_read_decay, _table)
-_RateKinds = _kinds("_RateKinds", Annotated[Axis[float], _RATES], _RATE)
+_DECAYS = ReadBy(_read_decay)
+_RateKinds = _kinds("_RateKinds", Annotated[Axis[float], _RATES], fixed(UNSEARCHED_RECIPE.learning_rate.trunk))
 _DecayKinds = _kinds("_DecayKinds", Annotated[DecayTable, _DECAYS], DecayTable())
 _KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
 
@@ -161,10 +155,7 @@ _KEYS_OF_DECAYS = (*AXIS_KEYS, *DecayTable.model_fields)
     weight_decay=(Annotated[_DecayKinds | DecayTable, _kinds_or(_DecayKinds, _DECAYS, _KEYS_OF_DECAYS)], _DecayKinds()),
 )
 class RecipeTable(Axes):
-    """The axes of a recipe, named like the fields of `Recipe`.
-
-    Rates and decays have one axis for each parameter kind, or one for all kinds together.
-    """
+    """The axes of a recipe, named like the fields of `Recipe`; rates and decays for each parameter kind, or for all."""
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:

@@ -1,9 +1,7 @@
 """Units: what a residual layer's second operation is.
 
-A `Unit` is plain data. It names the class that computes it (imported only when a network is built), says
-which settings of an architecture that class takes, what it costs, and to which parameter kinds its weights
-belong. Networks, cost, search spaces, `describe` and export read everything from here, so a package adds a
-unit by exposing one `Unit` under the entry-point group `pure_nas.units`; `register_unit` adds one to this process.
+A `Unit` is plain data, from which networks, cost, search spaces, `describe` and export read everything. A package adds
+one by exposing a `Unit` under the entry-point group `pure_nas.units`; `register_unit` adds one to this process.
 """
 
 from __future__ import annotations
@@ -36,11 +34,16 @@ Setting = Literal[
 """The fields of an architecture that matter only to the units that read them."""
 RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")
 """Those of the block around a unit."""
+HYBRID = "hybrid"
+"""The kind of a network whose units are neither all the same nor all multiply."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitPlace:
-    """Where one unit sits: its shapes (sizes are heights and widths, pixels) and the architecture's settings for it."""
+    """Where one unit sits: its shapes and the architecture's settings for it.
+
+    Sizes are heights and widths, pixels. Counts are those of a full convolution there, for one image.
+    """
 
     in_channels: int
     out_channels: int
@@ -56,22 +59,18 @@ class UnitPlace:
 
     @property
     def weights(self) -> int:
-        """Elements of a full convolution kernel at this place."""
         return self.in_channels * self.out_channels * self.kernel_size**2
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of a full convolution at this place, one image."""
         return self.weights * self.out_size**2
 
     @property
     def in_elements(self) -> int:
-        """Elements of its input, one image."""
         return self.in_channels * self.in_size**2
 
     @property
     def out_elements(self) -> int:
-        """Elements of its output, one image."""
         return self.out_channels * self.out_size**2
 
     @property
@@ -82,22 +81,19 @@ class UnitPlace:
 
 @dataclass(frozen=True)
 class UnitCost:
-    """What one unit costs for one image.
+    """What one unit costs for one image."""
 
-    Attributes:
-        params: parameters, trainable or not.
-        macs: multiply-accumulates of its convolution.
-        elementwise: elementwise operations, one per element and operation.
-    """
-
-    params: int
-    macs: int
-    elementwise: int
+    params: int  # trainable or not
+    macs: int  # multiply-accumulates of its convolution
+    elementwise: int  # one per element and operation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
     """One kind of second operation in a residual layer.
+
+    On a GPU a training step is recorded once and replayed, so what a unit's forward pass does in Python (counting
+    steps, say) happens in the first steps only. State that changes belongs into buffers.
 
     Attributes:
         name: as written in architectures and search spaces.
@@ -117,9 +113,6 @@ class Unit:
         usual_weight_decay: the coefficient that goes with it.
         source: "module:Class" whose source an exported file carries; None where `implementation` is part of
             PyTorch. It may use only `torch`, `nn`, `F` (`torch.nn.functional`) and `Tensor`.
-
-    On a GPU a training step is recorded once and replayed, so what a unit's forward pass does in Python (counting
-    steps, say) happens in the first steps only. State that changes belongs into buffers.
     """
 
     name: str
@@ -156,7 +149,6 @@ _THRESHOLDS: tuple[Setting, ...] = ("threshold_init", "threshold_trainable", "th
 
 
 def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: object) -> dict[str, object]:
-    """What every class of a convolution takes, those of the `settings` of `place`, and `more`."""
     return {
         "in_channels": place.in_channels,
         "out_channels": place.out_channels,
@@ -171,11 +163,8 @@ def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: obj
 def _cost(
     place: UnitPlace, *, convolutions: int = 1, thresholds: bool = False, before: int = 0, after: int = 0
 ) -> UnitCost:
-    """The cost of convolutions with one kernel, thresholds, and operations on every element before and after them.
-
-    A unit with operations after its convolution has an exponent; its cap is one more.
-    """
-    after += 1 if after and place.exponent_cap is not None else 0
+    """The cost of convolutions with one kernel, thresholds, and operations on every element before and after them."""
+    after += 1 if after and place.exponent_cap is not None else 0  # what follows is exp, which the cap precedes
     return UnitCost(
         params=place.weights + (place.thresholds if thresholds else 0),
         macs=convolutions * place.macs,
@@ -260,13 +249,8 @@ def unit_names() -> tuple[str, ...]:
     return UNITS.names
 
 
-def get_unit(name: str) -> Unit:
-    """The unit called `name`.
-
-    Raises:
-        UsageError: no unit has that name.
-    """
-    return UNITS.get(name)
+get_unit = UNITS.get
+"""The unit called so; that there is none is a `UsageError`."""
 
 
 def register_unit(unit: Unit) -> None:
@@ -298,7 +282,3 @@ def sign_of(kind: str) -> str:
     if kind == HYBRID:
         return "±"
     return get_unit(kind).sign if kind in unit_names() else kind[:1].upper()
-
-
-HYBRID = "hybrid"
-"""The kind of a network whose units are neither all the same nor all multiply."""

@@ -45,11 +45,7 @@ class Score:
 def reestimate_norms(
     network: nn.Module, images: ImageSet, device: torch.device, seed: int, count: int = NORM_IMAGES
 ) -> None:
-    """Replace the running statistics of every BatchNorm by the mean over batches of at most `count` training images.
-
-    The moving averages of product-unit networks lag behind their heavy-tailed activations for epochs, so that a
-    evaluation would measure the averages and not the network.
-    """
+    """Replace the running statistics of every BatchNorm by the mean over batches of at most `count` training images."""
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
     for norm in norms:

@@ -1,22 +1,29 @@
-"""One optimisation step on a batch, and how it is carried out: eagerly, recorded as a CUDA graph, or compiled."""
+"""One optimisation step on a batch, and how it is carried out: eagerly, recorded as a CUDA graph, or compiled.
+
+Residual blocks are compiled where that repays, which what compiling brought before says.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, NamedTuple
 
 import torch
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.devices import autocast, device_name, precision, telling_out_of_memory
+from pure_nas.errors import RunError
+from pure_nas.files import write_whole
 from pure_nas.nn import Network, parameter_kinds
+from pure_nas.paths import cache_folder
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
-from pure_nas.training import compilation
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +35,10 @@ _WARMUP = 3
 """Batches that are computed eagerly before the recording, so that libraries choose kernels and allocate workspaces."""
 _BEFORE, _COMPILING, _AFTER = 2, 3, 4
 """Epochs (the first is 1, and warms up) that are timed before compiling, with it, and after it."""
+_SHARE_FOR_TRYING = 0.05
+_SECONDS_OF_AN_UNKNOWN_BLOCK = 20.0
+_LEAST_SPEEDUP = 1.03
+_EXPERIENCE = "compilation.json"
 
 
 def make_optimizer(network: Network, recipe: Recipe) -> torch.optim.SGD:
@@ -75,12 +86,7 @@ class Step:
     """
 
     def __init__(
-        self,
-        network: Network,
-        optimizer: torch.optim.Optimizer,
-        recipe: Recipe,
-        device: torch.device,
-        execution: Execution,
+        self, network: Network, optimizer: torch.optim.SGD, recipe: Recipe, device: torch.device, execution: Execution
     ) -> None:
         self._network = network
         self._optimizer = optimizer
@@ -94,7 +100,7 @@ class Step:
 
     def _begin(self, *, compiled: bool) -> None:
         if compiled:
-            compilation.compile_blocks(self._network)
+            compile_blocks(self._network)
         self._compiled = compiled
         self._mode = "recorded" if self._recorded else "eager"
         self._shape: torch.Size | None = None
@@ -112,7 +118,7 @@ class Step:
 
     def compiler(self) -> AbstractContextManager[None]:
         """A context in which steps are taken."""
-        return compilation.compiler_settings() if self._compiled else nullcontext()
+        return compiler_settings() if self._compiled else nullcontext()
 
     def epoch_done(self, seconds: float, epochs_left: int) -> None:
         """Take note of the training time of an epoch, and compile, or stop it, if that pays."""
@@ -121,17 +127,14 @@ class Step:
         self._seconds.append(seconds)
         blocks = sum(1 for _ in self._network.architecture.distinct_blocks())
         if len(self._seconds) == _BEFORE:
-            known = compilation.remembered().get(self._make)
-            if compilation.repays(epochs_left * seconds, blocks, known):
+            if repays(epochs_left * seconds, blocks, remembered().get(self._make)):
                 self._begin(compiled=True)
         elif len(self._seconds) == _AFTER and self._compiled:
             before, compiling, after = (self._seconds[epoch - 1] for epoch in (_BEFORE, _COMPILING, _AFTER))
-            found = compilation.Experience(
-                seconds_per_block=max(compiling - after, 0.0) / blocks, speedup=before / after
-            )
-            compilation.remember(self._make, found)
+            found = Experience(seconds_per_block=max(compiling - after, 0.0) / blocks, speedup=before / after)
+            remember(self._make, found)
             if found.speedup < 1:
-                compilation.undo_compilation(self._network)
+                undo_compilation(self._network)
                 self._begin(compiled=False)
 
     @property
@@ -152,8 +155,7 @@ class Step:
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
         """Compute the gradients of a batch."""
-        for parameter in self._parameters:
-            parameter.grad = None
+        self._optimizer.zero_grad()
         odd = images.shape != self._shape
         with self.uncompiled() if odd else nullcontext(), autocast(self._device):
             logits = self._network(images)
@@ -196,8 +198,7 @@ class Step:
         self._mode = "eager (no memory beside the recording)"
         logger.warning("There is no memory for a batch of another size next to a recorded step. It runs eagerly.")
         self._recording = None
-        for parameter in self._parameters:
-            parameter.grad = None
+        self._optimizer.zero_grad()
         torch.cuda.empty_cache()
         return self._compute(images, labels)
 
@@ -218,13 +219,87 @@ class Step:
 
 
 def record_cuda_graph(work: Callable[[], BatchScore]) -> tuple[Callable[[], None], BatchScore]:
-    """Capture `work` on the current stream, not the default one; returns its replay and the tensors of its result.
-
-    Raises:
-        RuntimeError: something in it cannot be captured.
-    """
+    """Capture `work` on the current stream, not the default one; returns its replay and the tensors of its result."""
     graph = torch.cuda.CUDAGraph()
     # Threads that pin memory for a streamed dataset go on while this one captures.
     with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode="thread_local"):
         score = work()
     return graph.replay, score
+
+
+class Experience(BaseModel):
+    """What compiling networks of one make brought on one device: seconds per distinct block, time before / after."""
+
+    seconds_per_block: float
+    speedup: float
+
+
+class _ExperienceFile(BaseModel):
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    makes: dict[str, Experience] = {}
+
+
+def remembered() -> dict[str, Experience]:
+    """What earlier runs, also of other processes, found, by make; a missing or damaged file holds nothing."""
+    try:
+        return _ExperienceFile.model_validate_json((cache_folder() / _EXPERIENCE).read_bytes()).makes
+    except (OSError, ValueError):
+        return {}
+
+
+def remember(make: str, experience: Experience) -> None:
+    """Keep `experience` for other processes; a file that cannot be written is reported in the log."""
+    file = _ExperienceFile(makes={**remembered(), make: experience})
+    try:
+        write_whole(cache_folder() / _EXPERIENCE, file.model_dump_json(by_alias=True, indent=2) + "\n")
+    except RunError as error:
+        logger.warning("What compiling brought cannot be kept: %s", error)
+
+
+def repays(seconds_left: float, distinct_blocks: int, experience: Experience | None) -> bool:
+    """Whether compiling saves more of the training time that is left than it takes.
+
+    Without experience it is tried where that costs at most a twentieth of the time that is left.
+    """
+    if experience is None:
+        return _SECONDS_OF_AN_UNKNOWN_BLOCK * distinct_blocks <= _SHARE_FOR_TRYING * seconds_left
+    if experience.speedup < _LEAST_SPEEDUP:
+        return False
+    return seconds_left * (1 - 1 / experience.speedup) > experience.seconds_per_block * distinct_blocks
+
+
+@contextmanager
+def compiler_settings() -> Iterator[None]:
+    """What compiled blocks need while they run, which is when they are compiled; the caller's is put back."""
+    # Importing dynamo takes seconds, which only those pay who compile.
+    from torch._dynamo import config
+
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    named = name in os.environ
+    # Inductor's own place is emptied with every restart of the machine.
+    os.environ.setdefault(name, str(cache_folder() / "inductor"))
+    # Past the limit dynamo runs a block eagerly without a word; networks have a dozen kinds of blocks. And a machine
+    # without a compiler still trains.
+    limit = max(config.recompile_limit, 256)
+    try:
+        with config.patch(recompile_limit=limit, suppress_errors=True):
+            yield
+    finally:
+        if not named:
+            os.environ.pop(name, None)
+
+
+def compile_blocks(network: Network, backend: str = "inductor") -> None:
+    """Compile every residual block on its own, in place: equal blocks, also of other networks, share their code."""
+    for block in _blocks(network):
+        block.compile(backend=backend, dynamic=False)
+
+
+def undo_compilation(network: Network) -> None:
+    """Let every residual block run eagerly again."""
+    for block in _blocks(network):
+        block._compiled_call_impl = None
+
+
+def _blocks(network: Network) -> Iterator[nn.Module]:
+    return (block for stage in network.stages for block in stage.children())

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pure_nas.data import Augment, ImageSet
+from pure_nas.data import ImageSet
+from pure_nas.data.augment import allowed
 from pure_nas.data.image_set import Batch
 from pure_nas.devices import computing_on
 from pure_nas.files import write_whole
@@ -39,21 +40,15 @@ class Divergence(Exception):  # noqa: N818 - an outcome of training, not a fault
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """One epoch, counted from 1.
-
-    Attributes:
-        validation_loss: None, like the error, if there are no validation images.
-        learning_rate: of the trunk, at the end.
-        seconds: validation included.
-    """
+    """One epoch, counted from 1; without validation images there is no loss or error of them."""
 
     epoch: int
     train_loss: float
     train_accuracy: float
     validation_loss: float | None
     validation_error: float | None
-    learning_rate: float
-    seconds: float
+    learning_rate: float  # of the trunk, at the end
+    seconds: float  # validation included
 
 
 class Training:
@@ -89,7 +84,7 @@ class Training:
         self.epoch = 0
         self._train = train
         self._validation = validation
-        self._augment = Augment.of(recipe, flip=flip, turns=turns)
+        self._augment = allowed(recipe, flip=flip, turns=turns)
         self._optimizer = make_optimizer(self.network, recipe)
         self._steps = train.n_batches(recipe.batch_size)
         self._step = Step(self.network, self._optimizer, recipe, device, execution)
@@ -97,20 +92,14 @@ class Training:
 
     @property
     def execution(self) -> str:
-        """How steps are carried out at present, for records."""
         return self._step.kind
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch of the recipe is done."""
         return self.epoch >= self.recipe.epochs
 
     def run_epoch(self) -> EpochMetrics:
-        """Train one epoch and evaluate.
-
-        Raises:
-            Divergence: the training loss, or the validation loss after the last epoch, is NaN or infinite.
-        """
+        """Train one epoch and evaluate; a loss that is not finite (of validation: the last) is a `Divergence`."""
         start = time.perf_counter()
         with self._on_device(), self._step.compiler():
             loss, accuracy = self._train_epoch()
@@ -128,7 +117,6 @@ class Training:
         )
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """The training images in the order of an epoch, augmented."""
         order = generator(self.seed, "order", epoch)
         return self._train.batches(self.recipe.batch_size, device=self.device, generator=order, augment=self._augment)
 
@@ -147,10 +135,7 @@ class Training:
             reestimate_norms(self.network, self._train, self.device, self.seed, images)
 
     def save_checkpoint(self, path: Path, digest: str) -> None:
-        """Write the state of the run, behind its checksum: PyTorch reads damaged weights without a word.
-
-        A checkpoint with another `digest`, which says what is trained, is never restored.
-        """
+        """Write the state of the run, behind its checksum: PyTorch reads damaged weights without a word."""
         buffer = io.BytesIO()
         torch.save({"schema": _CHECKPOINT_SCHEMA, "digest": digest, "state": self._state()}, buffer)
         content = buffer.getvalue()
@@ -159,8 +144,7 @@ class Training:
     def restore_checkpoint(self, path: Path, digest: str, *, known_epochs: int | None = None) -> bool:
         """Continue from the checkpoint at `path`; False if there is none of use, which the log explains.
 
-        Args:
-            known_epochs: how many epochs there is a record of; a checkpoint after more of them is of no use.
+        One of something else than `digest` says, or of more epochs than there is a record of, is of no use.
         """
         if not path.exists():
             return False

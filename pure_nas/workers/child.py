@@ -18,10 +18,9 @@ from typing import Any
 
 import torch
 
-from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.streamed import share_cpus
-from pure_nas.devices import hand_back_freed_memory, threads_for
+from pure_nas.data.image_set import share_cpus
+from pure_nas.devices import hand_back_freed_memory
 from pure_nas.errors import DataError
 from pure_nas.process_state import claim_process
 from pure_nas.space.candidate import Candidate
@@ -39,10 +38,10 @@ _SECONDS_BETWEEN_SIGNS = 1.0
 
 @dataclass(frozen=True)
 class Task:
-    """A job to do, or a candidate whose training speed to measure, with so many CPU threads.
+    """A job to do, or a candidate of which to measure how fast it trains, with so many CPU threads.
 
-    For a candidate the worker says `Speed` once it is ready, waits for a number of seconds (a float), trains that long
-    and says `Speed` again.
+    For a candidate the worker says `Speed` once it is ready, waits to be told for how many seconds to train, and says
+    `Speed` again.
     """
 
     work: Job | Candidate
@@ -76,10 +75,7 @@ Report = Event | Ready | Alive | Speed | Exception | logging.LogRecord
 def serve(connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int) -> None:
     """Load the images, of which others than those with this fingerprint are refused, then carry out tasks.
 
-    Args:
-        connection: to the controller; once it is gone, this process ends.
-        workers: how many there are, this one included, to share the CPUs.
-        log_level: of what is sent to the controller's log.
+    `workers` processes, this one included, share the CPUs. Once the controller's end of the pipe is gone, this ends.
     """
     claim_process()
     # A terminal sends Ctrl-C to every process of a command; the parent decides what becomes of this one.
@@ -144,31 +140,28 @@ class _Controller:
 
 
 def _carry_out(task: Task, controller: _Controller, dataset: Dataset, device: torch.device) -> None:
-    match task:
-        case Task(Job() as job, threads):
-            torch.set_num_threads(threads)
-            for event in work(job, dataset, device):
-                controller.put_nowait(event)
-        case Task(Candidate() as candidate, threads):
-            torch.set_num_threads(threads)
-            with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
-                try:
-                    test = SpeedTest(candidate, dataset, device)
-                    controller.put_nowait(Speed())
-                    # It may not fit any more: others that share the device took memory since.
-                    rate = test.images_per_second(controller.receive())
-                except torch.OutOfMemoryError:
-                    controller.put_nowait(Speed(fits=False))
-                else:
-                    peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
-                    controller.put_nowait(Speed(rate, peak))
+    torch.set_num_threads(task.threads)
+    if isinstance(task.work, Job):
+        for event in work(task.work, dataset, device):
+            controller.put_nowait(event)
+        return
+    try:
+        test = SpeedTest(task.work, dataset, device)
+        controller.put_nowait(Speed())
+        # It may not fit any more: others that share the device took memory since.
+        rate = test.images_per_second(controller.receive())
+    except torch.OutOfMemoryError:
+        controller.put_nowait(Speed(fits=False))
+    else:
+        peak = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else 0
+        controller.put_nowait(Speed(rate, peak))
 
 
 def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
     """The same images; `controller` hears of every batch that is taken, in training and in scoring."""
     tick = controller.sign_of_life
 
-    def load_test() -> ImageSet:
+    def load_test(_: Dataset) -> ImageSet:
         controller.put_nowait(Alive(SECONDS_TO_LOAD))
         return dataset.test().watched(tick)
 

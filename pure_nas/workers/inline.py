@@ -10,13 +10,12 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
-from pure_nas.devices import hand_back_freed_memory, threads_for
+from pure_nas.devices import hand_back_freed_memory
 from pure_nas.files import write_whole
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.space.candidate import Candidate
@@ -27,13 +26,13 @@ _MAX_DEATHS = 2
 _CHECKSUM_BYTES = 32
 
 
+@dataclass(eq=False)
 class InlineExecutor:
     """Runs one job at a time in this process, up to its next event whenever that is asked for."""
 
-    def __init__(self, dataset: Dataset, device: torch.device) -> None:
-        self._dataset = dataset
-        self._device = device
-        self._running: deque[Iterator[Event]] = deque()
+    dataset: Dataset
+    device: torch.device
+    _running: deque[Iterator[Event]] = field(default_factory=deque, init=False)
 
     @property
     def free(self) -> int:
@@ -42,23 +41,21 @@ class InlineExecutor:
     def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
         """Training time of an image, measured for some seconds; None where it does not fit into memory."""
         try:
-            with threads_for(cost_of(candidate.architecture).flops * candidate.recipe.batch_size):
-                return 1 / SpeedTest(candidate, self._dataset, self._device).images_per_second(seconds)
+            return 1 / SpeedTest(candidate, self.dataset, self.device).images_per_second(seconds)
         except torch.OutOfMemoryError:
             return None
         finally:
-            hand_back_freed_memory(self._device)
+            hand_back_freed_memory(self.device)
 
     def submit(self, job: Job) -> None:
         """Take a job; numbers of jobs that run at the same time differ."""
-        self._running.append(_attempt(job, self._dataset, self._device))
+        self._running.append(_attempt(job, self.dataset, self.device))
 
     def next_event(self) -> Event:
-        """The next thing that happens to a submitted job; waits for it."""
         event = next(self._running[0])
         if isinstance(event, Ended):
             self._running.popleft().close()  # type: ignore[attr-defined]
-            hand_back_freed_memory(self._device)
+            hand_back_freed_memory(self.device)
         return event
 
     def close(self) -> None:

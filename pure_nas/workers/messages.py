@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pure_nas.evaluation import Noise, Views
+from pure_nas.evaluation.noise import Noise
+from pure_nas.evaluation.views import Views
 from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
 

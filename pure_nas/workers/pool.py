@@ -6,6 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from multiprocessing import connection, util
 from typing import Self
 
@@ -21,8 +22,6 @@ from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, kerne
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 300.0
-"""How long a worker may take no batch, besides what a batch of its network, and compiling it, may take."""
 _MAX_FAILED_STARTS = 3
 """How many workers may die one after the other before they have the images: memory may be short for a moment."""
 _LOOK_EVERY = 1.0
@@ -32,39 +31,28 @@ _SCORED_AT_ONCE = 512
 _TRAINING_PASSES = 3
 
 
+@dataclass(eq=False)
 class ProcessExecutor:
     """Runs jobs in worker processes, each of which keeps PyTorch, a device and the images.
 
-    Workers begin with `start`, or with the first job, as fresh interpreters ("spawn"). One that dies or hangs is
-    replaced, and its job goes on in the replacement from its checkpoint; a job that loses its worker twice has failed.
-    Call `close`, or use it as a context manager. Workers end with the process that started them, however it ends.
-
-    Args:
-        load: loads the images, in each worker.
-        fingerprint: of the images that are meant; workers refuse others.
-        device: where to train; "cuda" without a number stands for every GPU, which the workers take in turn.
-        threads: CPU threads to divide among the workers; default as many as PyTorch uses here.
-        patience: seconds without a batch after which a worker hangs.
+    Workers begin with `start`, or with the first job. One that dies or hangs is replaced, and its job goes on in the
+    replacement from its checkpoint; a job that loses its worker twice has failed. Workers end with the process that
+    started them, however it ends.
     """
 
-    def __init__(
-        self,
-        load: Load,
-        fingerprint: str,
-        device: torch.device,
-        workers: int,
-        *,
-        threads: int | None = None,
-        patience: float = _PATIENCE_SECONDS,
-    ) -> None:
-        self._load = load
-        self._fingerprint = fingerprint
-        self.devices = [device]
-        if device.type == "cuda" and device.index is None:
+    load: Load
+    fingerprint: str  # of the images that are meant; workers refuse others
+    device: torch.device  # "cuda" without a number stands for every GPU, which the workers take in turn
+    size: int  # number of workers
+    _: KW_ONLY
+    threads: int | None = None  # CPU threads to divide among the workers; as many as PyTorch uses here if left out
+    patience: float = 300.0  # seconds without a batch, besides those of a batch and of compiling, after which one hangs
+
+    def __post_init__(self) -> None:
+        self.devices = [self.device]
+        if self.device.type == "cuda" and self.device.index is None:
             self.devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
-        self._size = workers
-        self._threads = threads or torch.get_num_threads()
-        self._patience = patience
+        self._threads = self.threads or torch.get_num_threads()
         self._workers: list[WorkerProcess] = []
         self._events: deque[Event] = deque()
         self._lost: dict[int, str] = {}
@@ -85,19 +73,18 @@ class ProcessExecutor:
 
     @property
     def free(self) -> int:
-        """Workers without a job."""
         untold = sum(isinstance(event, Ended) for event in self._events)
-        return self._size - sum(worker.job is not None for worker in self._workers) - untold
+        return self.size - sum(worker.job is not None for worker in self._workers) - untold
 
     def resize(self, workers: int) -> None:
         """Change the number of workers, while none has a job."""
-        self._size = workers
+        self.size = workers
         stop(self._workers, keep=workers)
 
     def start(self) -> None:
         """Begin to start the workers that are missing. They load PyTorch and the images meanwhile."""
         require_main_guard()
-        while len(self._workers) < self._size:
+        while len(self._workers) < self.size:
             self._workers.append(self._new_worker(len(self._workers)))
 
     def submit(self, job: Job) -> None:
@@ -112,11 +99,7 @@ class ProcessExecutor:
         return self._events.popleft()
 
     def speed(self, candidate: Candidate, seconds: float) -> Speed:
-        """Let every worker train `candidate` for some seconds, all at once; nothing is learnt.
-
-        Returns:
-            Images per second of all workers together, 0 where they do not fit into memory; the peak of one worker.
-        """
+        """Of all workers together, while they train `candidate` at once; 0 where they do not fit. The peak of one."""
         self.start()
         while not all(worker.ready for worker in self._workers):
             self._wait()
@@ -133,7 +116,7 @@ class ProcessExecutor:
     def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
         """Training time of an image in one of the workers while all train; None where it does not fit into memory."""
         rate = self.speed(candidate, seconds).images_per_second
-        return self._size / rate if rate else None
+        return self.size / rate if rate else None
 
     def close(self) -> None:
         """Stop the workers, whatever they do. Their jobs stay as a kill leaves them."""
@@ -141,11 +124,11 @@ class ProcessExecutor:
 
     @property
     def _share(self) -> int:
-        return max(1, self._threads // self._size)
+        return max(1, self._threads // self.size)
 
     def _new_worker(self, place: int) -> WorkerProcess:
         device = self.devices[place % len(self.devices)]
-        return WorkerProcess(self._load, self._fingerprint, device, self._size)
+        return WorkerProcess(self.load, self.fingerprint, device, self.size)
 
     def _wait(self) -> None:
         """Wait a little for reports, take them, and look after the workers."""
@@ -227,7 +210,7 @@ class ProcessExecutor:
         """Seconds without a batch after which a worker hangs: on a slow CPU a batch of a large network takes long."""
         flops = cost_of(candidate.architecture).flops
         images = max(_TRAINING_PASSES * candidate.recipe.batch_size, _SCORED_AT_ONCE)
-        patience = self._patience + flops * images / _SLOWEST_FLOPS_PER_SECOND
+        patience = self.patience + flops * images / _SLOWEST_FLOPS_PER_SECOND
         if self.devices[0].type == "cuda":
             patience += _COMPILING_SECONDS * sum(1 for _ in candidate.architecture.distinct_blocks())
         return patience

@@ -63,7 +63,6 @@ class Work:
 
     @classmethod
     def of_space(cls, space: SearchSpace) -> Work:
-        """Trials of a search."""
         networks = [network for _, network in space.baseline_architectures()] or space.smallest_architectures()
         networks = sorted(networks, key=lambda network: cost_of(network).flops)
         largest = max(space.largest_architectures(), key=lambda network: cost_of(network).flops)
@@ -75,7 +74,6 @@ class Work:
 
     @classmethod
     def of_candidates(cls, candidates: Sequence[Candidate]) -> Work:
-        """Given networks."""
         ordered = sorted(candidates, key=lambda candidate: cost_of(candidate.architecture).flops)
         return cls(ordered[len(ordered) // 2], ordered[-1])
 
@@ -122,8 +120,7 @@ class Resources:
 def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
     """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement.
 
-    1, 2, 4, ... workers for each device train the middle network at the same time for some seconds, as long as more
-    deliver more and the largest network would fit into the device's memory for all of them.
+    Their number is doubled as long as more deliver more and all of them could hold the largest network.
     """
     most = min(left, os.cpu_count() or 1, _fitting_into_memory())
     if executor.devices[0].type == "cuda":

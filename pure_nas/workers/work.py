@@ -16,7 +16,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset, ImageSet
 from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
-from pure_nas.evaluation import evaluate_network, metric_value, noise_error
+from pure_nas.evaluation.evaluation import evaluate_network, metric_value, noise_error
 from pure_nas.files import append_line, without_nan, write_whole
 from pure_nas.nn import Network, build
 from pure_nas.objectives import METRICS
@@ -35,10 +35,7 @@ _STEPS_AT_ONCE = {"cpu": 1, "cuda": 4}
 
 
 def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
-    """Do `job`, telling what happens as it happens; the last event is `Ended`.
-
-    Out of memory and divergence are outcomes. Anything else that goes wrong is raised.
-    """
+    """Do `job`; the last event is `Ended`. Out of memory and divergence are outcomes, anything else is raised."""
     folder = TrialDirectory(job.directory, job.number)
     architecture, recipe = job.candidate.architecture, job.candidate.recipe
     cost = _costs(job)
@@ -164,10 +161,7 @@ def _measured(job: Job, network: Network, device: torch.device) -> dict[str, flo
 
 
 class SpeedTest:
-    """A candidate whose training speed is to be measured, after the steps that warm up.
-
-    Where it does not fit, here or later, that is a `torch.OutOfMemoryError`.
-    """
+    """Measures how fast a candidate trains; that it does not fit, here or later, is a `torch.OutOfMemoryError`."""
 
     @telling_out_of_memory()
     def __init__(self, candidate: Candidate, dataset: Dataset, device: torch.device) -> None:
@@ -183,15 +177,18 @@ class SpeedTest:
         )
         self._batches = chain.from_iterable(map(self._training.batches, count()))
         self._at_once = _STEPS_AT_ONCE[device.type]
-        self._training.rehearse(islice(self._batches, _WARM_STEPS[device.type]))
+        self._flops = cost_of(candidate.architecture).flops * candidate.recipe.batch_size
+        with threads_for(self._flops):
+            self._training.rehearse(islice(self._batches, _WARM_STEPS[device.type]))
 
     @telling_out_of_memory()
     def images_per_second(self, seconds: float) -> float:
         """Images trained on per second, measured for that long; 0 for no time."""
         images, elapsed, start = 0, 0.0, time.perf_counter()
-        while elapsed < seconds:
-            some = list(islice(self._batches, self._at_once))
-            self._training.rehearse(some)
-            images += sum(len(labels) for _, labels in some)
-            elapsed = time.perf_counter() - start
+        with threads_for(self._flops):
+            while elapsed < seconds:
+                some = list(islice(self._batches, self._at_once))
+                self._training.rehearse(some)
+                images += sum(len(labels) for _, labels in some)
+                elapsed = time.perf_counter() - start
         return images / elapsed if images else 0.0

@@ -26,6 +26,7 @@ MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
+_GUARDED = 'what it does under  if __name__ == "__main__":  or take one worker, which needs no process of its own.'
 
 
 class WorkerProcess:
@@ -97,7 +98,6 @@ class WorkerProcess:
                 self.connection.send(task)
 
     def reports(self) -> list[Report]:
-        """What it has reported since the last call."""
         found: list[Report] = []
         try:
             while not self.connection.closed and self.connection.poll():
@@ -156,28 +156,23 @@ def require_main_guard() -> None:
     except FileNotFoundError as error:
         raise RunError(
             f"A worker process cannot start: it would import this program again, and there is no file {script}.",
-            hint='Save the program as a file, with what it does under  if __name__ == "__main__":  or take one worker, '
-            "which needs no process of its own.",
+            hint=f"Save the program as a file, with {_GUARDED}",
         ) from error
     except OSError:
         return
     if not any(guard in source for guard in _MAIN_GUARDS):
         raise RunError(
             f"A worker process cannot start: it would run {script} again, because that script has no main guard.",
-            hint='Put what it does under  if __name__ == "__main__":  or take one worker, which needs no process of '
-            "its own.",
+            hint=f"Put {_GUARDED}",
         )
 
 
 def kernel_kills() -> int:
     """How many processes the kernel has killed for want of memory, here or in the whole machine, as far as it tells."""
     for path in _kill_counters():
-        try:
-            found = re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE)
-        except (OSError, UnicodeDecodeError):
-            continue
-        if found:
-            return int(found[1])
+        with suppress(OSError, UnicodeDecodeError):
+            if found := re.search(r"^oom_kill (\d+)$", path.read_text(encoding="ascii"), re.MULTILINE):
+                return int(found[1])
     return 0
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from held_images import resident
 from pure_nas_cli.commands.evaluate import print_evaluations
 
-from pure_nas.data.image_set import Normalisation, resident
-from pure_nas.evaluation import Evaluation, evaluate_network
+from pure_nas.data.image_set import Normalisation
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from forked import Forked
@@ -17,11 +16,11 @@ from pure_nas_cli import experiment_run
 from pure_nas_cli.main import app
 from studies import Command, contents
 
-from pure_nas.data import Dataset
-from pure_nas.plans.experiment import session
+from pure_nas.data import Dataset, ImageSource
+from pure_nas.plans.driver import Driver
 from pure_nas.plans.experiment.file import EXPERIMENTS
-from pure_nas.plans.experiment.settings import ExperimentSettings
-from pure_nas.plans.plan import Listener, Trained
+from pure_nas.plans.experiment.session import ExperimentSettings
+from pure_nas.plans.plan import FixedPlan, Listener, Trained
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.training import Training
@@ -166,19 +165,19 @@ def test_time_counts_from_before_the_images_are_loaded(
     pure_nas: Command, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left: list[float | None] = []
-    load, go = session.load_dataset, session.Experiment.go
+    load, go = ImageSource.__call__, Driver.go
 
-    def slowly(*args: Any, **options: Any) -> Dataset:
+    def slowly(source: ImageSource) -> Dataset:
         time.sleep(0.5)
-        return load(*args, **options)
+        return load(source)
 
-    def timed(self: session.Experiment, listener: Listener[Trained]) -> str:
-        left.append(self.driver.budget.left)
-        self.driver.budget.limit = 0.0
-        return go(self, listener)
+    def timed(self: Driver, plan: FixedPlan, listener: Listener[Trained]) -> str:
+        left.append(self.budget.left)
+        self.budget.limit = 0.0
+        return go(self, plan, listener)
 
-    monkeypatch.setattr(session, "load_dataset", slowly)
-    monkeypatch.setattr(session.Experiment, "go", timed)
+    monkeypatch.setattr(ImageSource, "__call__", slowly)
+    monkeypatch.setattr(Driver, "go", timed)
     for allowed in ("10m", "400ms"):
         assert pure_nas("experiment", tiny, "--out", tmp_path / "run", "--time", allowed, "--device", "cpu").code == 0
     assert left[0] is not None

@@ -175,5 +175,8 @@ def test_time_left_counts_from_what_was_trained_here(
             progress.epoch_done(running, last)
         progress.ended(Trained(training, Outcome(state="complete", metrics={"accuracy": 0.5}, seconds=100.0)))
         progress.started(running, 0)
-        assert progress._live is not None
-        assert progress._live.tasks[0].description == f"7-seed1 0/{candidate.recipe.epochs}, about 3 min 20 s left"
+        screen = Console(file=io.StringIO(), width=200, color_system=None)
+        screen.print(progress._draw())
+    assert isinstance(screen.file, io.StringIO)
+    left = f"31/33 7-seed1 0/{candidate.recipe.epochs}, about 3 min 20 s left"
+    assert " ".join(screen.file.getvalue().split()[1:]) == left

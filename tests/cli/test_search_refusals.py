@@ -187,7 +187,7 @@ def test_limits_that_reject_suggestions_do_not_count_them(new_study: Study) -> N
 
 
 def test_images_that_do_not_fit_into_memory_are_explained(new_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.plans.settings.load_dataset", lambda *_, **__: np.empty(2**50))
+    monkeypatch.setattr("pure_nas.data.dataset.ImageSource.__call__", lambda _: np.empty(2**50))
     answer = new_study.go()
     assert answer.code == 1
     assert "Memory ran out: Unable to allocate" in answer.message

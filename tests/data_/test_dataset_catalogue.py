@@ -21,8 +21,8 @@ from pure_nas.data import (
     describe_datasets,
     load_dataset,
 )
+from pure_nas.data.image_set import StreamedPixels
 from pure_nas.data.sources import catalogue
-from pure_nas.data.streamed import StreamedPixels
 from pure_nas.errors import DataError, PureNasError, UsageError
 
 
@@ -150,7 +150,7 @@ def test_another_package_adds_a_dataset_too_large_for_memory(
 ) -> None:
     install(DatasetSpec(**{**vars(STRIPES), "load": ramps}))
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 100)
-    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    monkeypatch.setattr("pure_nas.data.image_set.usual_workers", lambda: 0)
     loaded = load_dataset("stripes", data_dir=data_dir, skip_corrupt=True)
     assert isinstance(loaded.train.pixels, StreamedPixels)
     assert (len(loaded.train_and_validation()), loaded.skipped, len(loaded.test())) == (39, 1, 40)

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import torch
 from dataset_files import imagenet_of_ten, write_galaxy10, write_imagenet_archives, write_imagenet_folders
+from held_images import varied
 from image_zoo import ZOO
 
-from pure_nas.data import Augment, Dataset, ImageSet, decoded, load_dataset
-from pure_nas.data.image_set import HeldPixels
-from pure_nas.data.streamed import StreamedPixels
+from pure_nas.data import Dataset, ImageSet, decoded, load_dataset
+from pure_nas.data.image_set import HeldPixels, StreamedPixels
 
 Load = Callable[..., Dataset]
 
 
 @pytest.fixture(params=["folder", "galaxy10", "imagenet", "archives"])
 def source(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    monkeypatch.setattr("pure_nas.data.image_set.usual_workers", lambda: 0)
     imagenet_of_ten(monkeypatch)
     name: str | Path = request.param
     match request.param:
@@ -62,11 +62,11 @@ def test_images_too_large_for_memory_are_read_as_they_are_wanted(source: Load, m
     for part in ("train", "validation"):
         assert torch.equal(*(shown(getattr(each, part)) for each in (streamed, held)))
     assert torch.equal(shown(streamed.test()), shown(held.test()))
-    varied = (
-        each.train.batches(50, generator=torch.Generator().manual_seed(3), augment=Augment(random_resized_crop=0.08))
+    augmented = (
+        each.train.batches(50, generator=torch.Generator().manual_seed(3), augment=varied(random_resized_crop=0.08))
         for each in (streamed, held)
     )
-    assert torch.equal(*(next(batches)[0] for batches in varied))
+    assert torch.equal(*(next(batches)[0] for batches in augmented))
 
 
 def test_the_seed_moves_validation_but_never_test(source: Load) -> None:

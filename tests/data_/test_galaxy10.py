@@ -59,7 +59,7 @@ def test_the_file_is_unpacked_once_a_size(data_dir: Path, monkeypatch: pytest.Mo
     (pixels,) = (data_dir / "decoded").glob("*.npy")
     entry = json.loads(pixels.with_suffix(".json").read_text())
     assert (entry["schema"], entry["bytes"]) == (1, pixels.stat().st_size)
-    monkeypatch.setattr(galaxy10, "_read_slabs", lambda path: pytest.fail("unpacked again"))
+    monkeypatch.setattr(galaxy10, "_slabs", lambda path, size: pytest.fail("unpacked again"))
     moved = data_dir.rename(data_dir.with_name("moved"))
     again = load(moved, image_size=16)
     assert again.fingerprint == first.fingerprint
@@ -171,14 +171,14 @@ def test_who_waits_for_another_to_unpack_says_so(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_galaxy10(data_dir, 20)
-    unpack, unpacking, said = galaxy10._read_slabs, Event(), Event()
+    unpack, unpacking, said = galaxy10._slabs, Event(), Event()
 
-    def slow(file: Path) -> Iterator[Pixels]:
+    def slow(file: Path, size: int) -> Iterator[Pixels]:
         unpacking.set()
         assert said.wait(30)
-        yield from unpack(file)
+        yield from unpack(file, size)
 
-    monkeypatch.setattr(galaxy10, "_read_slabs", slow)
+    monkeypatch.setattr(galaxy10, "_slabs", slow)
     waits = (
         "The images of Galaxy10_DECals.h5 are brought to 16 x 16 pixels by another process, which this one waits for."
     )
@@ -230,7 +230,7 @@ def test_a_damaged_piece_is_found_when_it_is_unpacked_and_nothing_is_kept(data_d
     with pytest.raises(DataError, match="is damaged"):
         load(data_dir, image_size=16)
     assert not list((data_dir / "decoded").glob("*.np*"))
-    assert not list((data_dir / "decoded").glob(".*.part"))
+    assert not list((data_dir / "decoded").glob(".*.npy.*"))
 
 
 BOUNDED = """

@@ -66,8 +66,7 @@ def test_a_camera_held_sideways_is_put_upright() -> None:
 
 @pytest.mark.parametrize(("mode", "gray"), [("L", True), ("1", True), ("LA", True), ("RGB", False), ("P", False)])
 def test_a_header_tells_size_and_colour(mode: str, gray: bool) -> None:
-    probe = probe_image(encoded(Image.new(mode, (12, 9))))
-    assert (probe.width, probe.height, probe.gray) == (12, 9, gray)
+    assert probe_image(encoded(Image.new(mode, (12, 9)))) == (12, 9, gray)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM"])
@@ -203,7 +202,7 @@ def test_a_very_large_image_is_read_and_pillows_limit_is_as_before(monkeypatch: 
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     monkeypatch.setattr("pure_nas.data.decode._LARGE_PIXELS", 100)
     assert (decode_image(data, 16, 3) == expected).all()
-    assert probe_image(data).width == 40
+    assert probe_image(data)[0] == 40
     assert Image.MAX_IMAGE_PIXELS == 100
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from dataset_files import picture, unnormalised, write_classes
 
-from pure_nas.data import Dataset, decoded, load_dataset
+from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import DataError, UsageError
 
 
@@ -183,7 +183,7 @@ def test_an_image_too_large_for_the_memory_is_named(
     def short(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(decoded, "decode_image", short)
+    monkeypatch.setattr("pure_nas.data.raw_images.decode_image", short)
     with pytest.raises(DataError, match=r"Memory does not suffice .*000\.png"):
         load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
 

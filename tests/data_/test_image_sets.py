@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from dataset_files import listing_of, picture
+from held_images import resident, varied
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pure_nas.data import Augment, ImageSet
-from pure_nas.data.image_set import Normalisation, count_histogram, resident
+from pure_nas.data import ImageSet
+from pure_nas.data.image_set import Normalisation, StreamedPixels, count_histogram, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
-from pure_nas.data.streamed import StreamedPixels, share_cpus, usual_workers
-from pure_nas.errors import DataError, UsageError
+from pure_nas.errors import DataError
+from pure_nas.space.recipe import Recipe
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 
@@ -44,19 +45,15 @@ def pair(tmp_path: Path) -> tuple[ImageSet, ImageSet]:
     return held, streamed(paths, 8, labels)
 
 
-@given(st.integers(2, 60), st.integers(2, 20), st.booleans(), st.booleans())
-def test_an_epoch_shows_every_image_once_and_never_one_alone(
-    count: int, batch_size: int, shuffle: bool, drop_last: bool
-) -> None:
-    if drop_last and batch_size > count:
-        return
+@given(st.integers(2, 60), st.integers(2, 20), st.booleans())
+def test_an_epoch_shows_every_image_once_and_never_one_alone(count: int, batch_size: int, shuffle: bool) -> None:
     images = numbered(count)
     generator = torch.Generator().manual_seed(0) if shuffle else None
-    labels = [y for _, y in images.batches(batch_size, generator=generator, drop_last=drop_last)]
-    assert len(labels) == images.n_batches(batch_size, drop_last)
+    labels = [y for _, y in images.batches(batch_size, generator=generator)]
+    assert len(labels) == images.n_batches(batch_size)
     assert min(len(each) for each in labels) >= 2
     shown = torch.cat(labels).sort().values
-    assert len(shown.unique()) == len(shown) == (count - count % batch_size if drop_last else count)
+    assert len(shown.unique()) == len(shown) == count
 
 
 def test_batches_without_a_generator_come_in_order() -> None:
@@ -93,17 +90,19 @@ HELD_ONCE = """
 import resource
 
 import torch
-from pure_nas.data import Augment
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data import ImageSet
+from pure_nas.data.image_set import HeldPixels, Normalisation
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import CONV
 
 torch.set_num_threads(1)
 # 197 MB, of which nothing is written.
 pixels = torch.zeros(1000, 3, 256, 256, dtype=torch.uint8)
-images = resident(pixels, torch.arange(1000), Normalisation((0.5,) * 3, (1.0,) * 3))
+images = ImageSet(HeldPixels(pixels), torch.arange(1000), Normalisation((0.5,) * 3, (1.0,) * 3))
 held = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 150 * 2**20,) * 2)
 counted = images.histogram(0)[:, 0].tolist()
-batches = images.batches(8, generator=torch.Generator(), augment=Augment(4))
+batches = images.batches(8, generator=torch.Generator(), augment=Recipe.usual(CONV))
 print(counted, sum(len(labels) for _, (_, labels) in zip(range(20), batches)))
 """
 
@@ -122,7 +121,7 @@ def test_a_channel_of_one_value_can_be_normalised() -> None:
 def test_validation_after_augmented_training_is_not_shifted() -> None:
     pixels = torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     images = resident(pixels, torch.arange(10), Normalisation((0.0,) * 3, (1.0,) * 3))
-    list(images.batches(5, generator=torch.Generator(), augment=Augment(4)))
+    list(images.batches(5, generator=torch.Generator(), augment=varied(4)))
     batch, _ = next(images.batches(10))
     torch.testing.assert_close(batch, pixels.float() / 255)
 
@@ -139,8 +138,8 @@ def test_image_sets_can_be_sent_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(images)).labels.tolist() == list(range(10))
 
 
-@pytest.mark.parametrize("augment", [None, Augment(2, flip=True)])
-def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Augment | None) -> None:
+@pytest.mark.parametrize("augment", [None, varied(2, flip=True)])
+def test_streamed_batches_equal_those_from_memory(pair: tuple[ImageSet, ImageSet], augment: Recipe | None) -> None:
     epochs = [list(images.batches(8, generator=torch.Generator().manual_seed(5), augment=augment)) for images in pair]
     for held, streamed in zip(*epochs, strict=True):
         assert torch.equal(held[0], streamed[0])
@@ -161,7 +160,7 @@ def test_streamed_batches_do_not_depend_on_the_number_of_workers(tmp_path: Path)
     def epoch(workers: int) -> torch.Tensor:
         images = streamed(paths, 16, torch.arange(6), workers)
         generator = torch.Generator().manual_seed(1)
-        return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=Augment())])
+        return torch.cat([x for x, _ in images.batches(2, generator=generator, augment=varied())])
 
     assert torch.equal(epoch(0), epoch(2))
 
@@ -189,21 +188,9 @@ def test_a_streamed_image_that_is_damaged_later_is_named(tmp_path: Path, workers
         list(images.batches(2))
 
 
-@pytest.mark.parametrize(
-    ("count", "batch_size", "shuffle", "drop_last", "message"),
-    [
-        (8, 0, False, False, "batch_size must be 1 or more"),
-        (8, 1, True, False, "batch_size must be 2 or more"),
-        (8, 9, False, True, "leaves nothing of 8 images"),
-        (1, 4, True, False, "too few to train on"),
-    ],
-)
-def test_batches_that_cannot_be_are_explained_at_once(
-    count: int, batch_size: int, shuffle: bool, drop_last: bool, message: str
-) -> None:
-    generator = torch.Generator() if shuffle else None
-    with pytest.raises((UsageError, DataError), match=message):
-        numbered(count).batches(batch_size, generator=generator, drop_last=drop_last)
+def test_too_few_images_are_explained_at_once() -> None:
+    with pytest.raises(DataError, match="too few to train on"):
+        numbered(1).batches(4, generator=torch.Generator())
 
 
 def test_processes_that_share_the_cpus_decode_with_their_part_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
 
 @pytest.fixture(autouse=True)
 def ten_classes_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pure_nas.data.streamed.usual_workers", lambda: 0)
+    monkeypatch.setattr("pure_nas.data.image_set.usual_workers", lambda: 0)
     imagenet_of_ten(monkeypatch)
 
 
@@ -118,7 +118,7 @@ def test_a_damaged_image_is_named_when_it_is_met_and_not_before(folders: Path, m
     monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
     for path in (folders / "imagenet" / "train" / TENCH).iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    monkeypatch.setattr("pure_nas.data.streamed._SAMPLE", 2)
+    monkeypatch.setattr("pure_nas.data.image_set._SAMPLE", 2)
     loaded = load(folders)
     with pytest.raises(DataError, match=rf"The image .*train/{TENCH}/{TENCH}_\d\.JPEG cannot be decoded") as caught:
         list(loaded.train_and_validation().batches(100))
@@ -143,7 +143,7 @@ def test_damaged_images_are_left_out_when_asked_and_come_back_when_restored(
 
     with monkeypatch.context() as patch:
         patch.setattr(decoded, "RESIDENT_BYTES", 1000)
-        patch.setattr("pure_nas.data.streamed._SAMPLE", 1)
+        patch.setattr("pure_nas.data.image_set._SAMPLE", 1)
         patch.setattr(EncodedImages, "decoded", watched)
         assert load(folders, skip_corrupt=True).skipped == 1
     assert looked[0] == 1

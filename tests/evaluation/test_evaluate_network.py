@@ -10,20 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from held_images import resident
 
 from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation, resident
-from pure_nas.errors import DataError, UsageError
-from pure_nas.evaluation import (
-    NOISE_KINDS,
-    NOISE_MIXTURE,
-    Evaluation,
-    Noise,
-    Views,
-    evaluate_network,
-    noise_error,
-    usual_noises,
-)
+from pure_nas.data.image_set import Normalisation
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network, noise_error
+from pure_nas.evaluation.noise import NOISE_KINDS, NOISE_MIXTURE, Noise, usual_noises
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture
@@ -195,18 +188,6 @@ def test_a_batch_is_as_small_as_the_largest_images_that_are_shown_need(
     assert told == [(most, most + 9), (most + 9, most + 9)]
 
 
-def test_images_that_do_not_fit_are_refused(trained: Network) -> None:
-    with pytest.raises(UsageError, match="reads images of 1 channels, but these have 3"):
-        evaluate_network(trained, colours(3, channels=3), CPU)
-    with pytest.raises(UsageError, match="tells 3 classes apart, but the images are of 2"):
-        evaluate_network(trained, colours(3), CPU, classes=("a", "b"))
-    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
-    with pytest.raises(UsageError, match="tells 3 classes apart, but the images are of 8"):
-        evaluate_network(trained, resident(pixels, torch.tensor([0, 7]), Normalisation((0.4,), (0.25,))), CPU)
-    with pytest.raises(DataError, match="no images"):
-        evaluate_network(trained, colours(3).subset(torch.tensor([], dtype=torch.int64)), CPU)
-
-
 def test_document_is_json_and_says_what_was_found(found: Evaluation) -> None:
     document = json.loads(json.dumps(found.document(), allow_nan=False))
     assert document["schema"] == 1
@@ -251,7 +232,7 @@ def test_it_is_the_mean_error_over_images_and_mixture(trained: Network, dataset:
 
 @pytest.mark.parametrize("final", [False, True])
 def test_a_job_measures_it_on_the_images_of_its_score(dataset: Dataset, tmp_path: Path, final: bool) -> None:
-    def forbidden() -> ImageSet:
+    def forbidden(_: Dataset) -> ImageSet:
         raise AssertionError("the test images were read")
 
     architecture = Architecture(units=(("product",),), base_width=3, in_chans=1, num_classes=3, image_size=8)

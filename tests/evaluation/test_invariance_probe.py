@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.errors import UsageError
-from pure_nas.evaluation.invariance import IntensityChange, IntensityProbe
-from pure_nas.evaluation.quality import log_probabilities
+from pure_nas.evaluation.quality import IntensityChange, IntensityProbe, log_probabilities
 
 LOGITS = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]])
 FEATURES = torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]])

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from pure_nas.data import Dataset
-from pure_nas.evaluation import Evaluation, Noise, Views, evaluate_network, pooled
+from pure_nas.evaluation.evaluation import Evaluation, evaluate_network, pooled
+from pure_nas.evaluation.noise import Noise
+from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network, build
 
 CPU = torch.device("cpu")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from held_images import resident
 from torch import Tensor
 
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import UsageError
 from pure_nas.evaluation.views import CROPS, Views, middle
 from pure_nas.nn import build

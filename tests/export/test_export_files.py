@@ -130,9 +130,9 @@ def test_source_mentions_its_parameters_and_its_title() -> None:
 
 def test_blocks_stand_on_one_line_and_defaults_are_left_out() -> None:
     lines = [line.strip() for line in python_source(HYBRID).splitlines()]
-    assert "BasicBlock(16, 16, ConvPU(16, 16), nn.Identity())," in lines
-    assert "BasicBlock(16, 16, conv3x3(16, 16), nn.Identity(), relu_in_block=True, relu_after_add=True)," in lines
-    assert "BasicBlock(32, 32, ConvPU(32, 32, threshold_init=-1.5), nn.Identity())," in lines
+    assert "ResidualBlock(16, 16, ConvPU(16, 16), nn.Identity())," in lines
+    assert "ResidualBlock(16, 16, conv3x3(16, 16), nn.Identity(), relu_in_block=True, relu_after_add=True)," in lines
+    assert "ResidualBlock(32, 32, ConvPU(32, 32, threshold_init=-1.5), nn.Identity())," in lines
 
 
 def test_source_of_the_variants_of_a_product_unit() -> None:
@@ -141,10 +141,10 @@ def test_source_of_the_variants_of_a_product_unit() -> None:
     source = python_source(stabilised)
     lines = [line.strip() for line in source.splitlines()]
     per_channel, scale = "threshold_per_channel=True", "residual_scale=0.1"
-    assert f"BasicBlock(16, 16, ComplexConvPU(16, 16), nn.Identity(), {scale})," in lines
-    assert f"BasicBlock(16, 16, LogConv(16, 16, {per_channel}), nn.Identity(), {scale})," in lines
-    assert f"BasicBlock(16, 32, conv3x3(32, 32), ProjectionShortcut(16, 32, stride=2), stride=2, {scale})," in lines
-    assert f"BasicBlock(32, 32, ConvPU(32, 32, {per_channel}), nn.Identity(), {scale})," in lines
+    assert f"ResidualBlock(16, 16, ComplexConvPU(16, 16), nn.Identity(), {scale})," in lines
+    assert f"ResidualBlock(16, 16, LogConv(16, 16, {per_channel}), nn.Identity(), {scale})," in lines
+    assert f"16, 32, conv3x3(32, 32), ProjectionShortcut(16, 32, stride=2), stride=2, {scale}" in lines
+    assert f"ResidualBlock(32, 32, ConvPU(32, 32, {per_channel}), nn.Identity(), {scale})," in lines
     network = run_source(source)["Network"]
     assert callable(network)
     assert network().stages[0][0].residual_scale == 0.1
@@ -157,7 +157,7 @@ def test_source_of_the_variants_of_a_product_unit() -> None:
         (
             Architecture.named("resnet20", shortcut="padding"),
             ["conv3x3", "class PaddingShortcut"],
-            ["ConvPU", "class ProjectionShortcut", "class BottleneckBlock"],
+            ["ConvPU", "class ProjectionShortcut"],
         ),
         (Architecture.named("pure20"), ["class ConvPU", "class ProjectionShortcut"], ["conv3x3", "PaddingShortcut"]),
         (Architecture.named("plain-conv-20"), ["conv3x3"], ["ConvPU"]),
@@ -219,5 +219,5 @@ def test_literals_read_back(value: object) -> None:
 
 
 def test_long_tuples_have_one_value_a_line() -> None:
-    assert assigned_tuple("MEAN", [0.5]) == ["MEAN = (0.5,)"]
-    assert assigned_tuple("CLASSES", ["a" * 120]) == ["CLASSES = (", f'    "{"a" * 120}",', ")"]
+    assert assigned_tuple("MEAN", [0.5]) == "MEAN = (0.5,)"
+    assert assigned_tuple("CLASSES", ["a" * 120]) == f'CLASSES = (\n    "{"a" * 120}",\n)'

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from held_images import resident
 from image_zoo import ZOO, encoded, photograph
 from PIL import Image
 from test_exported_network import imported
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.data.decode import decode_image, scaled
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data.image_set import Normalisation
 from pure_nas.export import About, write_export
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture

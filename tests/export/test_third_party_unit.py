@@ -101,7 +101,7 @@ def test_network_with_a_third_party_unit_is_exported(
     assert "error" not in answer, answer
     assert answer["float64"] <= 1e-10
     assert answer["float32"] <= 1e-4
-    assert "BasicBlock(3, 3, LogConv(3, 3, floor=0.25), nn.Identity(), " in (tmp_path / "network.py").read_text()
+    assert "ResidualBlock(3, 3, LogConv(3, 3, floor=0.25), nn.Identity(), " in (tmp_path / "network.py").read_text()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from pure_nas.findings.results import ExperimentResults, Measurement
 from pure_nas.findings.rows import Measure, evaluation_over_seeds
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.grid import Grid
-from pure_nas.report.experiment.notes import caveats, convergence_notes, evaluated_on
+from pure_nas.report.notes import notes
 
 FILE = """
 schema = 1
@@ -155,9 +155,9 @@ def test_pairs_with_a_single_seed_on_a_side_are_said_in_a_sentence_and_left_out_
     findings = findings_of(results_of({**one, "resnet14": three(0.9, 0.91, 0.92), "pure14": three(0.5, 0.51, 0.52)}))
     assert "pure8" not in [each.label for each in findings.compared_by("accuracy")]
     assert "pure14" in [each.label for each in findings.compared_by("accuracy")]
-    assert "With one seed on a side nothing can be compared: pure8 with resnet8." in list(caveats(findings))
+    assert "With one seed on a side nothing can be compared: pure8 with resnet8." in notes("caveats", findings)
     alone = replace(findings, rows=tuple(row for row in findings.rows if row.seeds == 1))
-    assert (list(caveats(alone)), alone.testable) == ([ONE_SEED], ())
+    assert (notes("caveats", alone), alone.testable) == ((ONE_SEED,), ())
 
 
 def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:
@@ -173,14 +173,14 @@ def test_seeds_that_diverged_keep_a_difference_and_are_no_test() -> None:
     assert (healthy.p_adjusted, healthy.verdict) == (healthy.p, "better")
     written = document(findings)["comparisons"][0]
     assert (written["said"], written["diverged"], written["seeds"]) == ("1 of 3 seeds diverged", 1, 2)
-    assert any("flatters the side that lost some" in each for each in caveats(findings))
+    assert any("flatters the side that lost some" in each for each in notes("caveats", findings))
 
 
 def test_an_interval_of_a_difference_ends_where_differences_do() -> None:
     findings = findings_of(results_of({"resnet8": three(0.1, 0.6)[:2], "pure8": three(0.3, 0.99)[:2]}))
     found = comparison(findings, "pure8")
     assert (found.low, found.high) == (-1.0, 1.0)
-    assert any("fewer than 3 seeds" in each for each in caveats(findings))
+    assert any("fewer than 3 seeds" in each for each in notes("caveats", findings))
 
 
 def test_equal_networks_under_several_labels_are_one_test() -> None:
@@ -196,7 +196,7 @@ def test_equal_networks_under_several_labels_are_one_test() -> None:
     assert findings.tests == 1
     assert first.p_adjusted == again.p_adjusted == first.p
     assert first.verdict == again.verdict == "better"
-    assert any("are one test" in each for each in caveats(findings))
+    assert any("are one test" in each for each in notes("caveats", findings))
 
 
 def test_seeds_without_a_spread_have_no_interval_to_show() -> None:
@@ -204,7 +204,7 @@ def test_seeds_without_a_spread_have_no_interval_to_show() -> None:
     rows = {row.label: row for row in findings.rows}
     assert (rows["pure8"].interval, rows["pure8"].spread_interval) == ((0.5, 0.5), None)
     assert rows["pure14"].spread_interval == rows["pure14"].interval is not None
-    assert any("no spread, so no interval" in each for each in caveats(findings))
+    assert any("no spread, so no interval" in each for each in notes("caveats", findings))
 
 
 def test_everything_that_networks_were_evaluated_by_is_tested_in_one_family() -> None:
@@ -256,7 +256,7 @@ def test_convergence_is_read_off_the_curve_and_compared() -> None:
 
 def test_accuracies_that_nobody_reached_are_said() -> None:
     def unreached(found: Mapping[str, list[Measurement]]) -> list[str]:
-        return [each for each in convergence_notes(findings_of(results_of(found))) if each.startswith("No network")]
+        return [each for each in notes("convergence", findings_of(results_of(found))) if each.startswith("No network")]
 
     nobody = [measured(seed, 0.7, 0.8, 0.6) for seed in (1, 2, 3)]
     assert unreached({"pure8": nobody}) == ["No network reached 50, 70 or 90 % so far."]
@@ -280,9 +280,9 @@ def test_it_is_said_on_how_many_images_networks_were_evaluated(images: int, note
     ]
     results = results_of({"pure8": evaluated, "resnet8": evaluated})
     results = replace(results, settings={**results.settings, "data": {"scored": 359}})
-    assert evaluated_on(findings_of(results)) == note
+    assert notes("quality", findings_of(results)) == (note,)
     plain = results_of({"pure8": three(0.9, 0.91, 0.92)})
-    assert evaluated_on(findings_of(plain)) == ""
+    assert notes("quality", findings_of(plain)) == ()
 
 
 def test_curves_are_means_with_the_lowest_and_the_highest_seed() -> None:

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn import ConvPU, FusedConvPU, Network, build, product_unit_path
-from pure_nas.nn.fused.blocks import FusedBasicBlock, FusedBottleneckBlock
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock, ProjectionShortcut
+from pure_nas.nn import ConvPU, Network, build, product_unit_path
+from pure_nas.nn.fused.blocks import FusedBlock
+from pure_nas.nn.fused.unit import FusedConvPU
+from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock
 from pure_nas.space.architecture import Architecture
 
-PLAIN = {FusedBasicBlock: BasicBlock, FusedBottleneckBlock: BottleneckBlock, FusedConvPU: ConvPU}
+PLAIN = {FusedBlock: ResidualBlock, FusedConvPU: ConvPU}
 
 
 def as_plain(module: nn.Module) -> nn.Module:
@@ -44,11 +45,7 @@ def block(
     out_channels = 4 * channels if bottleneck else channels
     plain_shape = stride == 1 and out_channels == 4
     shortcut = nn.Identity() if plain_shape else ProjectionShortcut(4, out_channels, stride)
-    made = (
-        FusedBottleneckBlock(4, channels, unit, shortcut, **fields)
-        if bottleneck
-        else FusedBasicBlock(4, channels, unit, shortcut, stride, **fields)
-    )
+    made = FusedBlock(4, channels, unit, shortcut, 1 if bottleneck else stride, bottleneck, **fields)
     for norm in (module for module in made.modules() if isinstance(module, nn.BatchNorm2d)):
         nn.init.normal_(norm.weight)
         nn.init.normal_(norm.bias)

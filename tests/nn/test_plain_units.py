@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pure_nas.nn import ComplexConvPU, ConvPU, FusedConvPU, LogConv
+from pure_nas.nn.fused.unit import FusedConvPU
+from pure_nas.nn.plain.units import ComplexConvPU, ConvPU, LogConv
 
 EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, math.log(2), 1.0, -1.0, 1e30, -1e30, 3e38, -3e38, 3.4028234663852886e38]
 

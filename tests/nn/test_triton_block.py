@@ -74,12 +74,13 @@ def test_tiles_cover_a_tensor_and_their_results_are_all_added_up(
 
     tiling = Tiling.of(torch.Size(shape), layout)
     n, channels, height, width = shape
-    assert tiling.count == tiling.rows * tiling.images == n * height * width
-    assert tiling.rows <= tiling.tiles * tiling.block_rows < tiling.rows + tiling.block_rows
-    assert channels <= tiling.channel_blocks * tiling.block_channels < channels + tiling.block_channels
+    block_rows, block_channels = tiling.form.block_rows, tiling.form.block_channels
+    assert tiling.count == n * height * width == tiling.rows * (tiling.all_tiles // tiling.tiles)
+    assert tiling.rows <= tiling.tiles * block_rows < tiling.rows + block_rows
+    assert channels <= tiling.channel_blocks * block_channels < channels + block_channels
     assert 1 <= tiling.programs <= tiling.all_tiles
     assert tiling.programs * tiling.channel_blocks <= tiling.block_programs
-    for power_of_two in (tiling.block_rows, tiling.block_channels, tiling.block_programs):
+    for power_of_two in (block_rows, block_channels, tiling.block_programs):
         assert power_of_two & (power_of_two - 1) == 0
 
 

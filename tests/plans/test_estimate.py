@@ -12,15 +12,18 @@ from interleaved import Interleaved
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import RunError
-from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
-from pure_nas.plans.search.search import baselines
+from pure_nas.plans.estimate import nominal_seconds_per_trial
+from pure_nas.plans.search.search import Baseline, baselines
+from pure_nas.plans.search.session import Prepared
+from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV
-from pure_nas.workers import InlineExecutor
+from pure_nas.workers import Executor, InlineExecutor
+from pure_nas.workers.resources import Work
 
 CPU = torch.device("cpu")
 
@@ -44,6 +47,23 @@ class Timed(Interleaved):
 
     def seconds_per_image(self, candidate: Candidate, seconds: float) -> float | None:
         return self.seconds(cost_of(candidate.architecture).flops)
+
+
+def seconds_per_trial(
+    space: SearchSpace, dataset: Dataset, trials: int, planned: list[Candidate], executor: Executor
+) -> float:
+    """What a search with these baselines expects of a trial."""
+    prepared = Prepared(
+        settings=SearchSettings(study="study", dataset="images", space_name="space", space=space, trials=trials),
+        dataset=dataset,
+        load=lambda: dataset,
+        device=CPU,
+        train_images=len(dataset.train),
+        workers=1,
+        work=lambda: Work.of_space(space),
+    )
+    vars(prepared)["baselines"] = [Baseline("", candidate) for candidate in planned]
+    return prepared.seconds_per_trial(executor)
 
 
 def images_an_epoch(dataset: Dataset) -> float:

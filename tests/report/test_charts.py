@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pure_nas.report.chart import Axis
-from pure_nas.report.chart_layout import around, end_labels, fitted, labelled
+from pure_nas.report.chart import Axis, end_labels, labelled
 from pure_nas.report.data import ReportData
 from pure_nas.report.palette import DARK, LIGHT, style_of
 from pure_nas.report.plotly_chart import plotly_chart
@@ -57,7 +56,7 @@ def test_a_label_with_room_stands_where_its_line_ends(log: bool) -> None:
 @given(st.floats(1e-6, 1e12), st.floats(1.0001, 1e6))
 @example(low=633333333334.0, ratio=1.5)
 def test_a_logarithmic_axis_has_a_few_ticks_at_least_one(low: float, ratio: float) -> None:
-    axis = fitted(Axis(), [low, low * ratio], str)
+    axis = Axis().fitted([low, low * ratio], str)
     assert axis.range is not None
     assert axis.ticks is not None
     assert 1 <= len(axis.ticks) <= 12
@@ -65,14 +64,14 @@ def test_a_logarithmic_axis_has_a_few_ticks_at_least_one(low: float, ratio: floa
 
 
 def test_an_axis_with_a_zero_is_linear() -> None:
-    axis = fitted(Axis(), [0, 5], str)
+    axis = Axis().fitted([0, 5], str)
     assert not axis.log
     assert axis.range == pytest.approx((-0.4, 5.4))
 
 
 @given(st.lists(st.floats(1e-3, 1e9), min_size=1), st.booleans())
 def test_an_axis_holds_every_value(values: list[float], log: bool) -> None:
-    low, high = around(Axis(log=log), values).range or (0, 0)
+    low, high = Axis(log=log).around(values).range or (0, 0)
     assert low < min(values)
     assert high > max(values)
 

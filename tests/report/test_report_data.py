@@ -15,10 +15,9 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
-from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, report_data
+from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, product_share, report_data, searched_fields
 from pure_nas.report.retraining import came_through, seeds_text
 from pure_nas.report.search_charts import page_charts
-from pure_nas.report.settings_text import searched_fields
 from pure_nas.report.table import interval_text
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
@@ -41,7 +40,7 @@ def test_facts_agree_with_the_results(run: RunDirectory, data: ReportData) -> No
     results = load_results(run)
     assert data.trials_text == "30 trials, 1 diverged, 1 failed"
     assert len(results.groups) == len(data.front)
-    assert results.hypervolume == data.hypervolume_history[-1][1]
+    assert results.hypervolume == data.results.hypervolume_history()[-1][1]
     assert data.reference == {"error": 0.9, "flops": 2_000_000.0}
     assert data.weights_bytes == 28 * 4096
     assert data.seconds == pytest.approx(sum(trial.seconds for trial in results.trials))
@@ -67,7 +66,7 @@ def test_front_row_names_the_best_baseline_that_costs_no_more(tmp_path: Path) ->
     add(run, 2, 0.08, 200_000)
     row = next(row for row in report_data(run).front if row.number == 2)
     (versus,) = row.versus
-    assert (versus.unit, versus.baseline.number, versus.images) == ("conv", 0, -6)
+    assert (versus.unit, versus.trial, versus.images) == ("conv", 0, -6)
     assert versus.difference == pytest.approx(-0.02)
 
 
@@ -83,7 +82,7 @@ def test_noise_error_is_no_cost_of_a_baseline(tmp_path: Path) -> None:
         candidate = CONV if baseline else HYBRID
         add_complete_trial(run, number, candidate, names, random.Random(0), baseline=baseline, values=measured)
     rows = {row.number: row for row in report_data(run).front}
-    assert [(versus.unit, versus.baseline.number) for versus in rows[2].versus] == [("conv", 0)]
+    assert [(versus.unit, versus.trial) for versus in rows[2].versus] == [("conv", 0)]
     assert {number for number, row in rows.items() if "smallest" in row.tags} == {0}
 
 
@@ -99,7 +98,7 @@ def test_units_that_multiply_are_product_layers(tmp_path: Path) -> None:
     ):
         add(run, number, 0.1 + 0.1 * number, 900_000 - 100_000 * number, candidate=candidate_of(stages))
     data = report_data(run)
-    found = [(point.kind, point.product_share) for point in data.complete]
+    found = [(point.kind, product_share(sum(point.architecture.units, ()))) for point in data.complete]
     assert found == [("product", 1.0), ("product-complex", 1.0), ("hybrid", 0.5), ("hybrid", 0.0)]
     assert [row.architecture.kind for row in data.front] == [kind for kind, _ in found]
 
@@ -212,7 +211,7 @@ def test_run_without_complete_trials_has_facts_and_no_points(tmp_path: Path) -> 
     data = report_data(run)
     assert data.trials_text == "1 trial, 1 diverged, 1 unfinished (30 asked for)"
     assert data.complete == data.front == data.curves == ()
-    assert data.hypervolume_history == []
+    assert data.results.hypervolume_history() == []
     assert [(trial.number, trial.state) for trial in data.trials] == [(0, "diverged")]
 
 
@@ -230,7 +229,6 @@ def test_missing_environment_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_retrained_rows_are_read(data: ReportData) -> None:
-    assert data.retraining is not None
     assert data.retraining.trials == (data.front[0].number, data.front[-1].number)
     assert len(data.retraining.rows) == 10
 
@@ -247,7 +245,6 @@ def test_retrained_networks_say_how_many_seeds_diverged() -> None:
 
 
 def test_retrained_networks_have_their_test_accuracy_on_the_front(data: ReportData) -> None:
-    assert data.retraining is not None
     tested = {row.number: row.retrained for row in data.front if row.retrained}
     assert set(tested) == set(data.retraining.trials)
     assert {point.number: point.retrained for point in data.complete if point.retrained} == tested
@@ -314,8 +311,8 @@ def commands(data: ReportData, front: list[int], *rows: Row) -> list[str]:
     shown = tuple(
         replace(first, trial=replace(first.trial, number=number), retrained=by_trial.get(number)) for number in front
     )
-    given = replace(data, path="runs/a", front=shown, retraining=Retraining(rows=rows) if rows else None)
-    return [step.command for step in given.next_steps]
+    given = replace(data, path="runs/a", front=shown, retraining=Retraining(rows=rows))
+    return [command for _, command in given.next_steps]
 
 
 def test_a_front_that_was_not_retrained_is_to_be(data: ReportData) -> None:

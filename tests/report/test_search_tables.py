@@ -14,12 +14,13 @@ from made_up_runs import make_run, start_run
 from pure_nas_cli.terminal_table import print_table
 from rich.console import Console
 
-from pure_nas.evaluation import NOISE_MIXTURE
+from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.files import append_line
 from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data
+from pure_nas.report.notes import notes
 from pure_nas.report.retraining import retrained_table
-from pure_nas.report.search_tables import NOISE_ERROR, curves_csv, front_document, front_table, trials_csv
+from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
 from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, Row
@@ -43,11 +44,12 @@ def lines_of(text: str) -> list[dict[str, str]]:
 
 
 def test_the_noise_in_words_is_the_noise_that_is_measured() -> None:
+    (noise_error,) = notes("noise_error")
     levels = [100 * each.level if each.kind == "salt-and-pepper" else each.level for each in NOISE_MIXTURE]
-    numbers = re.findall(r"\d+(?:\.\d+)?", NOISE_ERROR)
+    numbers = re.findall(r"\d+(?:\.\d+)?", noise_error)
     assert numbers == [*(f"{level:g}" for level in levels), "0", "1"]
     kinds = list(dict.fromkeys(each.kind for each in NOISE_MIXTURE))
-    assert re.findall("|".join(kinds), NOISE_ERROR.lower()) == kinds
+    assert re.findall("|".join(kinds), noise_error.lower()) == kinds
 
 
 def test_a_narrow_terminal_leaves_columns_out_and_says_which(data: ReportData) -> None:
@@ -63,7 +65,7 @@ def test_a_narrow_terminal_leaves_columns_out_and_says_which(data: ReportData) -
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_no_number_that_is_shown_is_cut(data: ReportData, width: int) -> None:
-    table = front_table(replace(data, retraining=None))
+    table = front_table(replace(data, retraining=Retraining()))
     shown = set(re.findall(r"[\d.]+ %", printed(table, width)))
     assert {f"{100 * row.objectives['error']:.2f} %" for row in data.front} <= shown
 

@@ -65,7 +65,7 @@ def test_a_search_goes_on(run: RunDirectory) -> None:
         device="cpu",
     )
     with opened(prepare(settings), run.path.parent) as search:
-        assert search.go(Heard()) == "all 5 trials are done"
+        assert search.driver.go(search.plan, Heard()) == "all 5 trials are done"
     assert load_results(run).trials[:4] == before
 
 

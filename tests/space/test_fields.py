@@ -14,10 +14,11 @@ import pytest
 import tomli_w
 import torch
 from fields_page import page
+from held_images import resident
 from pydantic import BaseModel
 
 from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data.image_set import Normalisation
 from pure_nas.nn import build
 from pure_nas.nn.network import parameter_kinds
 from pure_nas.space.architecture import Architecture
@@ -59,7 +60,7 @@ from typer.testing import CliRunner
 
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.grid import Grid
-from pure_nas.report.settings_text import plain_settings
+from pure_nas.report.data import plain_settings
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 

@@ -20,7 +20,7 @@ from pure_nas.space.axis import Axis, fixed
 def test_an_axis_knows_its_ends_its_middle_and_its_count(
     axis: Axis[object], smallest: object, middle: object, largest: object, count: int
 ) -> None:
-    assert (axis.sized("smallest"), axis.sized("middle"), axis.sized("largest")) == (smallest, middle, largest)
+    assert (axis.sized("small"), axis.sized("middle"), axis.sized("large")) == (smallest, middle, largest)
     assert axis.count == count
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from held_images import resident
 
 from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation, resident
+from pure_nas.data.image_set import Normalisation
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe

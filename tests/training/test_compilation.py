@@ -14,17 +14,19 @@ from small_training import CPU, MIXED, recipe, stripes, training, weights
 from torch._dynamo import lookup_backend
 
 from pure_nas.nn import build
-from pure_nas.training import Training, compilation, step
-from pure_nas.training.compilation import (
+from pure_nas.training import Training, step
+from pure_nas.training.step import (
+    Execution,
     Experience,
+    Step,
     compile_blocks,
     compiler_settings,
+    make_optimizer,
     remember,
     remembered,
     repays,
     undo_compilation,
 )
-from pure_nas.training.step import Execution, Step, make_optimizer
 
 FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 
@@ -32,7 +34,7 @@ FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where experience is kept."""
-    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(step, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
@@ -81,8 +83,8 @@ class Compiler:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.compiled = False
-        monkeypatch.setattr(compilation, "compile_blocks", lambda network: setattr(self, "compiled", True))
-        monkeypatch.setattr(compilation, "undo_compilation", lambda network: setattr(self, "compiled", False))
+        monkeypatch.setattr(step, "compile_blocks", lambda network: setattr(self, "compiled", True))
+        monkeypatch.setattr(step, "undo_compilation", lambda network: setattr(self, "compiled", False))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def dataset(image_folder: Path) -> Dataset:
 def untested(dataset: Dataset) -> Dataset:
     """The dataset, whose test images nobody may read."""
 
-    def forbidden() -> ImageSet:
+    def forbidden(_: Dataset) -> ImageSet:
         raise AssertionError("the test images were read")
 
     return replace(dataset, _load_test=forbidden)

@@ -74,7 +74,7 @@ def load_with_slow_test(folder: Path) -> Dataset:
     """The images of `folder`, of which those of the test split take two seconds to read."""
     dataset = load_dataset(folder)
 
-    def read_slowly() -> ImageSet:
+    def read_slowly(_: Dataset) -> ImageSet:
         time.sleep(2.0)
         return dataset.test()
 

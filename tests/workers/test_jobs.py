@@ -273,7 +273,7 @@ def test_a_final_job_trains_on_everything_but_the_test_images_and_reads_those_on
         trained_on.append((len(named["train"]), named["validation"]))  # type: ignore[arg-type]
         original(self, *arguments, **named)  # type: ignore[arg-type]
 
-    def read_test() -> ImageSet:
+    def read_test(_: Dataset) -> ImageSet:
         reads.append(dataset.test())
         return reads[-1]
 

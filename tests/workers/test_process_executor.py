@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_job_goes_on_from_the_checkp
 def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_patience", 1.0)
+    monkeypatch.setattr(pool, "patience", 1.0)
     fault.write_text("hang\nleave")
     bad = numbered(dataset, tmp_path, 1)
     events = events_in(pool, bad)

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from pure_nas_cli.console import stdout
-from pure_nas_cli.options import DataDir, Json
+from pure_nas_cli.console import print_json, stdout
+from pure_nas_cli.options import DataDir, Json, argument
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pure_nas.data import DatasetInfo
 
 _MOST_LABELS = 100
 
 
 def datasets(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A dataset to show in full.")] = None,
+    name: Annotated[str | None, argument("datasets.name")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List the datasets and where each is looked for, or show one: its files, its classes, its licence.
-
-    Example: [bold]pure-nas datasets galaxy10 --data-dir /data[/bold]
-    """
     from pure_nas.data import default_data_dir, describe_datasets
 
     root = data_dir or default_data_dir()
@@ -37,13 +30,13 @@ def datasets(
         return
     listed = describe_datasets(root)
     if as_json:
-        print(json.dumps([asdict(info) for info in listed], indent=2, default=str))
+        print_json([asdict(info) for info in listed])
         return
-    table = Table()
-    for column in ("dataset", "images", "classes", "shape", "here", "looked for in"):
-        table.add_column(column, overflow="fold")
+    names = ("dataset", "images", "classes", "shape", "here", "looked for in")
+    table = Table(*(Column(each, overflow="fold") for each in names))
     for info in listed:
-        table.add_row(info.name, " + ".join(_sizes(info)), str(info.classes), _shape(info), _here(info), info.location)
+        train, test, shape, here = _in_words(info)
+        table.add_row(info.name, f"{train} + {test}", str(info.classes), shape, here, info.location)
     stdout.print(table)
     stdout.print(
         "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
@@ -51,16 +44,10 @@ def datasets(
     )
 
 
-def _sizes(info: DatasetInfo) -> list[str]:
-    return [f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size)]
-
-
-def _shape(info: DatasetInfo) -> str:
-    return " x ".join(map(str, info.image_shape))
-
-
-def _here(info: DatasetInfo) -> str:
-    return "yes" if info.present else "no"
+def _in_words(info: DatasetInfo) -> tuple[str, str, str, str]:
+    """How many images there are to train and to test on, their shape, and whether they are here."""
+    train, test = (f"{size:,}" if size is not None else "?" for size in (info.train_size, info.test_size))
+    return train, test, " x ".join(map(str, info.image_shape)), "yes" if info.present else "no"
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
@@ -84,15 +71,14 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
             "notes": spec.notes,
             "files": files,
         }
-        print(json.dumps(document, indent=2, default=str))
+        print_json(document)
         return
-    train, test = _sizes(info)
-    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    train, test, shape, here = _in_words(info)
+    columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
+    table = Table(*columns, show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_row(info.name, info.summary)
-    table.add_row("images", f"{train} to train and validate on, {test} to test on, {_shape(info)}")
-    table.add_row("here", f"{_here(info)}, looked for in {info.location}")
+    table.add_row("images", f"{train} to train and validate on, {test} to test on, {shape}")
+    table.add_row("here", f"{here}, looked for in {info.location}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
     listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"

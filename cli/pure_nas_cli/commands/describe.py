@@ -7,21 +7,17 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 
-from pure_nas_cli.console import stdout
-from pure_nas_cli.options import ArchitectureName, Json
+from pure_nas_cli.console import print_json, stdout
+from pure_nas_cli.options import Arch, Json
 
 if TYPE_CHECKING:
     from pure_nas.cost.layers import LayerCost
     from pure_nas.space.architecture import Architecture
 
 
-def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
-    """Show every layer of a network: its unit, shape, parameters and flops.
-
-    Example: [bold]pure-nas describe pure20[/bold]
-    """
+def describe(architecture: Arch, as_json: Json = False) -> None:
     from pure_nas.cost.layers import cost_of, layer_costs
     from pure_nas.run.results import find_architecture
 
@@ -37,7 +33,7 @@ def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
             "flops": {**asdict(cost), "total": cost.flops},
             "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
         }
-        print(json.dumps(document, indent=2))
+        print_json(document)
         return
     image = f"{found.in_chans} x {found.image_size} x {found.image_size}"
     title = f"{architecture}: depth {found.depth}, {found.num_classes} classes, images {image}"
@@ -45,9 +41,7 @@ def describe(architecture: ArchitectureName, as_json: Json = False) -> None:
     if settings := _settings(found):
         stdout.print(settings, style="dim")
     stdout.print(_layers(layers))
-    totals = Table(show_header=False, title="Totals", title_justify="left")
-    totals.add_column()
-    totals.add_column(justify="right")
+    totals = Table(Column(), Column(justify="right"), show_header=False, title="Totals", title_justify="left")
     totals.add_row("parameters", f"{cost.params:,}", style="bold", end_section=True)
     parts = {"conv + linear": cost.macs, "norm": cost.norm, "elementwise": cost.elementwise, "pooling": cost.pooling}
     for name, flops in parts.items():
@@ -77,11 +71,8 @@ def _settings(architecture: Architecture) -> str:
 
 
 def _layers(layers: Iterable[LayerCost]) -> Table:
-    table = Table()
-    table.add_column("layer", overflow="fold")
-    table.add_column("operation")
-    for name in ("output", "params", "flops"):
-        table.add_column(name, justify="right")
+    numbers = (Column(name, justify="right") for name in ("output", "params", "flops"))
+    table = Table(Column("layer", overflow="fold"), "operation", *numbers)
     block = ""
     for layer in layers:
         before, parts = block, layer.name.split(".")

@@ -11,197 +11,107 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.status import Status
 from rich.text import Text
 
-from pure_nas.errors import RunError, UsageError, nearest
+from pure_nas.errors import RunError
 from pure_nas.quantities import counted, show_seconds
-from pure_nas_cli.console import is_live, say_loading, stderr, stdout
+from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, aim_option, detail_option, expand
+from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, argument, option
 
 if TYPE_CHECKING:
     from pure_nas.data import Dataset, ImageSet
-    from pure_nas.evaluation import Evaluation, Noise, NoiseKind
+    from pure_nas.evaluation.evaluation import Evaluation
+    from pure_nas.evaluation.noise import Noise
     from pure_nas.nn import Network
     from pure_nas.report.evaluation_tables import Named
-    from pure_nas.run.images import Split, WantedImages
+    from pure_nas.run.images import Split
     from pure_nas.run.trained import Trained
 
 DOCUMENT_FILE = "evaluation.json"
-_ALONE = ("all", "none")
-"""What --noise takes in addition to kinds of noise, but not in one list with them."""
 _SECONDS_BETWEEN_LINES = 30.0
 
 
+def _sizes_of(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ValueError(f'"{text}" is no list of sizes such as 256,288,320')
+    return tuple(map(int, parts))
+
+
 def evaluate(
-    network: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN:TRIAL|WEIGHTS|ARCH",
-            help="A trial such as runs/digits:best; a .safetensors file that pure-nas has written, or its folder; or "
-            "an architecture such as pure20, with --weights.",
-        ),
-    ],
-    dataset: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|DIR", help="Dataset to evaluate on (default: the one it was trained on)."),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Weights for ARCH: a .safetensors file with the names of an exported network. Needs --dataset "
-            "unless the training.json of pure-nas train is next to it.",
-            callback=expand,
-        ),
-    ] = None,
-    split: Annotated[
-        Literal["test", "validation"], typer.Option(help="test, which no search reads, or validation.")
-    ] = "test",
-    against: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RUN:TRIAL|WEIGHTS", help="Another network to compare with; may be repeated."),
-    ] = None,
-    conv_twin: Annotated[
-        bool,
-        typer.Option(
-            "--conv-twin",
-            help="Compare the retrained trial with the same network made of convolutions only, averaged over seeds.",
-        ),
-    ] = False,
-    noise: Annotated[
-        list[str] | None,
-        aim_option(
-            metavar="KIND[=LEVELS]",
-            help="all (if left out), none, or poisson (photons of a white pixel), gaussian (standard deviation), "
-            "salt-and-pepper (share of pixels), speckle (standard deviation), with levels as in gaussian=0.05,0.1; may "
-            "be repeated.",
-        ),
-    ] = None,
-    invariance: Annotated[
-        bool, aim_option("--invariance", help="Also evaluate at 0.25 to 4 times the intensity.")
-    ] = False,
-    views: Annotated[
-        Literal["whole", "flip", "five-crop", "ten-crop"],
-        aim_option(help="Average over views of an image: flip, five-crop, ten-crop."),
-    ] = "whole",
-    scales: Annotated[
-        str | None,
-        aim_option(
-            metavar="PIXELS",
-            help="Average over image sizes, e.g. 256,288,320. five-crop and ten-crop cut the network's "
-            "usual size (e.g. 224) from each; whole and flip show each in full.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write evaluation.json and figures (PNG, SVG) there.", callback=expand),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier evaluation in that folder.")
-    ] = False,
+    network: Annotated[str, argument("evaluate.network")],
+    dataset: Annotated[str | None, option("evaluate.dataset")] = None,
+    weights: Annotated[Path | None, option("evaluate.weights")] = None,
+    split: Annotated[Literal["test", "validation"], option("evaluate.split")] = "test",
+    against: Annotated[list[str] | None, option("evaluate.against")] = None,
+    conv_twin: Annotated[bool, option("evaluate.conv_twin", "--conv-twin")] = False,
+    noise: Annotated[list[str] | None, option("evaluate.noise")] = None,
+    invariance: Annotated[bool, option("evaluate.invariance", "--invariance")] = False,
+    views: Annotated[Literal["whole", "flip", "five-crop", "ten-crop"], option("evaluate.views")] = "whole",
+    scales: Annotated[Any, option("evaluate.scales", parser=_sizes_of)] = None,
+    out: Annotated[Path | None, option("evaluate.out")] = None,
+    overwrite: Annotated[bool, option("evaluate.overwrite", "--overwrite")] = False,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Annotated[int, detail_option(min=0, metavar="N", help="Random seed for the noise.")] = 0,
+    seed: Annotated[int, option("evaluate.seed", min=0)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
 ) -> None:
-    """Evaluate a trained network: classes, confusions, calibration, noise.
-
-    Uses the test images unless --split says otherwise. A score used for choosing is no longer an unbiased estimate.
-
-    Example: [bold]pure-nas evaluate runs/digits:best --against runs/digits:0 --out evaluated[/bold]
-    """
     with loading():
         say_loading()
         from pure_nas.devices import resolve_device
-        from pure_nas.evaluation import USUAL_FACTORS, Views, evaluate_network
+        from pure_nas.evaluation.evaluation import evaluate_network, pooled
+        from pure_nas.evaluation.quality import USUAL_FACTORS
+        from pure_nas.evaluation.views import Views
         from pure_nas.run.images import WantedImages
-        from pure_nas.run.trained import images_for
+        from pure_nas.run.trained import images_for, load_networks
 
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
     )
-    how = partial(
-        evaluate_network,
-        noises=_noises(noise or ["all"]),
-        views=Views(views, _scales(scales)),
-        factors=USUAL_FACTORS if invariance else (),
-        seed=seed,
-        device=resolve_device(device),
-    )
+    noises, shown, on = _noises(noise or ["all"]), Views(views, scales or ()), resolve_device(device)
     if out is not None:
         _require_free(out, overwrite=overwrite)
     names = [network, *(against or [])]
-    networks, seeds, loaded = _networks_and_images(names, weights, wanted, conv_twin=conv_twin)
-    images = images_for(networks, loaded, how.keywords["views"], wanted)
-    how = partial(how, classes=loaded.classes)
-    found = [_evaluate(*each, how) for each in zip(networks, seeds, images, strict=True)]
-    document = _document(networks, found, loaded, split)
-    written = _write(out, document, networks, found) if out is not None else []
+    networks, seeds, loaded = load_networks(names, wanted, weights=weights, conv_twin=conv_twin)
+    how = partial(
+        evaluate_network,
+        device=on,
+        classes=loaded.classes,
+        noises=noises,
+        views=shown,
+        factors=USUAL_FACTORS if invariance else (),
+        seed=seed,
+    )
+    images = images_for(networks, loaded, shown, wanted)
+    # By the mean over its seeds where a network was trained with several.
+    found = [
+        (trained, pooled([_evaluate(trained.name, each, seen, how) for each in of_seeds]))
+        for trained, of_seeds, seen in zip(networks, seeds, images, strict=True)
+    ]
+    document = _document(found, loaded, split)
+    written = _write(out, document, found) if out is not None else []
     if as_json:
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
-        named = [(each.name, evaluation) for each, evaluation in zip(networks, found, strict=True)]
+        named = [(trained.name, evaluation) for trained, evaluation in found]
         print_evaluations(named, f"{loaded.name}, {counted(len(images[0]), f'{split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
 
 
 def _noises(texts: list[str]) -> tuple[Noise, ...]:
-    """The noises that --noise names, each once."""
-    from pure_nas.evaluation import NOISE_KINDS, Noise, usual_noises
+    from pure_nas.evaluation.noise import noises_named
 
-    if "none" in texts and len(texts) > 1:
-        others = ", ".join(other for other in texts if other != "none") or "it twice"
-        raise _refused(f"none means no noise at all, but {others} is given too")
-    found: list[Noise] = []
-    for text in texts:
-        kind, equals, levels = text.partition("=")
-        if equals:
-            found += [Noise(_kind(kind, text), _level(level, text)) for level in levels.split(",")]
-        elif text == "all":
-            found += usual_noises()
-        elif text != "none":
-            kinds = [_kind(name.strip(), text) for name in text.split(",")]
-            found += usual_noises([each for each in NOISE_KINDS if each in kinds])
-    return tuple(dict.fromkeys(found))
-
-
-def _refused(why: str) -> typer.BadParameter:
-    return typer.BadParameter(why, param_hint="--noise")
-
-
-def _kind(name: str, whole: str) -> NoiseKind:
-    from pure_nas.evaluation import NOISE_KINDS
-
-    if name in _ALONE:
-        raise _refused(f'{name} stands alone, not as in "{whole}"')
-    for kind in NOISE_KINDS:
-        if kind == name:
-            return kind
-    known = nearest(name, [*NOISE_KINDS, *_ALONE])
-    raise _refused(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
-
-
-def _level(text: str, whole: str) -> float:
     try:
-        return float(text)
+        return noises_named(texts)
     except ValueError as error:
-        raise _refused(f'"{text}" in "{whole}" is no level; give numbers, such as gaussian=0.05,0.1') from error
-
-
-def _scales(text: str | None) -> tuple[int, ...]:
-    parts = text.split(",") if text is not None else []
-    if not all(part.strip().isascii() and part.strip().isdecimal() for part in parts):
-        raise typer.BadParameter(f'"{text}" is no list of sizes such as 256,288,320', param_hint="--scales")
-    return tuple(int(part) for part in parts)
+        raise typer.BadParameter(str(error), param_hint="--noise") from error
 
 
 def _require_free(out: Path, *, overwrite: bool) -> None:
-    """Check, before anything is computed, that nothing is in the way."""
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file, not a folder.", hint="Choose another --out.")
     if (out / DOCUMENT_FILE).exists() and not overwrite:
@@ -210,47 +120,13 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
         )
 
 
-def _networks_and_images(
-    names: Sequence[str], weights: Path | None, wanted: WantedImages, *, conv_twin: bool
-) -> tuple[list[Trained], list[list[Network]], Dataset]:
-    """What `names` mean, the first of them an architecture where `weights` are given, loaded, and the images to use."""
-    from pure_nas.run.images import RunImages
-    from pure_nas.run.trained import find_all_trained, find_with_conv_twins, require_file, with_weights
-
-    if weights is None:
-        first = find_with_conv_twins(names[0]) if conv_twin else []
-        networks = [*first, *find_all_trained(names[1:] if first else names)]
-        seeds = [each.load_all() for each in networks]  # before images are loaded, which may take long
-        return networks, seeds, wanted.load(networks[0].name, networks[0].images, networks[0].architecture.image_size)
-    if conv_twin:
-        raise UsageError("--conv-twin takes a retrained trial of a search, so --weights does not go with it.")
-    require_file(weights)
-    others = find_all_trained(names[1:])
-    dataset = wanted.load(str(weights), RunImages.of_weights(weights))
-    networks = [with_weights(names[0], weights, dataset), *others]
-    return networks, [each.load_all() for each in networks], dataset
-
-
-def _evaluate(
-    trained: Trained, seeds: Sequence[Network], images: ImageSet, how: Callable[..., Evaluation]
-) -> Evaluation:
-    """Evaluate a network, by the mean over its seeds where it was trained with several."""
-    from pure_nas.evaluation import pooled
-
-    found = []
-    for network in seeds:
-        text = f"{trained.name}: {counted(len(images), 'image')} ..."
-        live = stderr.status(Text(text)) if is_live(stderr) else None
-        if live is None:
-            stderr.print(text, style="dim", soft_wrap=True)
-        with live or nullcontext():
-            found.append(how(network, images, progress=_progress(trained.name, live)))
-    return pooled(found)
-
-
-def _progress(name: str, live: Status | None) -> Callable[[int, int], None]:
-    """Says how far an evaluation is: on one changing line, or elsewhere than on a terminal by a line now and then."""
+def _evaluate(name: str, network: Network, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:
+    """Evaluate, and say how far it is: on one changing line, or elsewhere than on a terminal by a line now and then."""
     began = said = time.monotonic()
+    text = f"{name}: {counted(len(images), 'image')} ..."
+    live = stderr.status(Text(text)) if is_live(stderr) else None
+    if live is None:
+        stderr.print(text, style="dim", soft_wrap=True)
 
     def show(done: int, total: int) -> None:
         nonlocal said
@@ -263,12 +139,11 @@ def _progress(name: str, live: Status | None) -> Callable[[int, int], None]:
             said = now
             stderr.print(text, style="dim", soft_wrap=True)
 
-    return show
+    with live or nullcontext():
+        return how(network, images, progress=show)
 
 
-def _document(
-    networks: Sequence[Trained], found: Sequence[Evaluation], dataset: Dataset, split: Split
-) -> dict[str, Any]:
+def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, split: Split) -> dict[str, Any]:
     from pure_nas.cost.layers import cost_of
 
     return {
@@ -281,20 +156,20 @@ def _document(
         },
         "networks": [
             {
-                "name": network.name,
-                "weights": [*map(str, network.weights)] if len(network.weights) > 1 else str(network.weights[0]),
-                "architecture": json.loads(network.architecture.to_json()),
-                "digest": network.architecture.digest,
-                "params": cost_of(network.architecture).params,
-                "flops": cost_of(network.architecture).flops,
+                "name": trained.name,
+                "weights": [*map(str, trained.weights)] if len(trained.weights) > 1 else str(trained.weights[0]),
+                "architecture": json.loads(trained.architecture.to_json()),
+                "digest": trained.architecture.digest,
+                "params": cost_of(trained.architecture).params,
+                "flops": cost_of(trained.architecture).flops,
                 "evaluation": evaluation.document(),
             }
-            for network, evaluation in zip(networks, found, strict=True)
+            for trained, evaluation in found
         ],
     }
 
 
-def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], found: Sequence[Evaluation]) -> list[Path]:
+def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, Evaluation]]) -> list[Path]:
     """Write the document, then its figures, which may fail; returns their paths."""
     with loading():
         from pure_nas.files import write_whole
@@ -302,10 +177,7 @@ def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], fou
         from pure_nas.report.matplotlib_chart import figure_files
 
     write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
-    drawn = [
-        Evaluated(network.name, network.architecture.kind, evaluation)
-        for network, evaluation in zip(networks, found, strict=True)
-    ]
+    drawn = [Evaluated(trained.name, trained.architecture.kind, evaluation) for trained, evaluation in found]
     figures = dict(figure_files(evaluation_figures(drawn)))
     for name, content in figures.items():
         write_whole(out / name, content)
@@ -314,9 +186,11 @@ def _write(out: Path, document: dict[str, Any], networks: Sequence[Trained], fou
 
 def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:
     """Print every table that there is something for, and what is missing and why."""
-    from pure_nas.report.evaluation_tables import evaluation_tables, faults_of
+    from pure_nas.report.evaluation_tables import evaluation_tables
+    from pure_nas.report.notes import notes
     from pure_nas_cli.terminal_table import print_tables
 
     print_tables(stdout, evaluation_tables(evaluated, subject))
-    for fault in faults_of(evaluated):
-        stdout.print(fault, style="yellow")
+    for name, evaluation in evaluated:
+        for fault in notes("faults", name, evaluation.quality):
+            stdout.print(fault, style="yellow")

@@ -7,55 +7,28 @@ from typing import Annotated
 
 import typer
 
+from pure_nas.quantities import seconds_of
 from pure_nas_cli.console import say_loading
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, expand, parse_seconds
+from pure_nas_cli.options import DataDir, Device, Json, SkipCorrupt, Workers, argument, option
 
 
 def experiment(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME|FILE]", help="A built-in experiment or a .toml file (default: list them)."),
-    ] = None,
-    scale: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Size: smoke, small or paper (default: the first in the file).")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME|DIR", help="A dataset or a folder of images (default: from the file).")
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Number of training runs per network (default: from the scale)."),
-    ] = None,
-    time: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_seconds,
-            metavar="TIME",
-            help="Stop after this time, once running epochs have finished: 90s, 30m, 2h. The same command resumes.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Directory of the run itself (default: runs/NAME-SCALE).", callback=expand),
-    ] = None,
+    name: Annotated[str | None, argument("experiment.name")] = None,
+    scale: Annotated[str | None, option("experiment.scale")] = None,
+    dataset: Annotated[str | None, option("experiment.dataset")] = None,
+    seeds: Annotated[int | None, option("experiment.seeds", min=1)] = None,
+    time: Annotated[float | None, option("experiment.time", parser=seconds_of)] = None,
+    out: Annotated[Path | None, option("experiment.out")] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
     skip_corrupt: SkipCorrupt = False,
-    list_all: Annotated[bool, typer.Option("--list", help="List the experiments with their cost and exit.")] = False,
-    show: Annotated[
-        bool, typer.Option("--show", help="Print the experiment's file, to copy and edit, and exit.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the experiment would cost and exit.")] = False,
+    list_all: Annotated[bool, option("experiment.list_all", "--list")] = False,
+    show: Annotated[bool, option("experiment.show", "--show")] = False,
+    dry_run: Annotated[bool, option("experiment.dry_run", "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a grid of networks, recipes and seeds that answers a question, and compare them.
-
-    Stop it at any time; the same command resumes it.
-
-    Example: [bold]pure-nas experiment depth-cifar10 --scale smoke[/bold]
-    """
     if name is None or list_all:
         from pure_nas_cli.experiments import list_experiments
 
@@ -70,7 +43,7 @@ def experiment(
             print(source.text, end="", flush=True)
             return
         say_loading()
-        from pure_nas.plans.experiment.settings import ExperimentSettings
+        from pure_nas.plans.experiment.session import ExperimentSettings
         from pure_nas_cli.experiment_run import plan_only, run_experiment
 
     settings = ExperimentSettings(

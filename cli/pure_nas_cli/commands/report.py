@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pure_nas.quantities import counted
-from pure_nas_cli.console import stderr, warn
+from pure_nas_cli.console import warn
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import Json, Run
 
 
 def report(run: Run, as_json: Json = False) -> None:
-    """Show the front of a run, or what an experiment found, and write report.html, figures and tables.
-
-    Example: [bold]pure-nas report runs/digits[/bold]
-    """
     with loading():
         from pure_nas.plans.search.lost_weights import have_lost_weights
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.results import load_results
-        from pure_nas_cli.experiment_run import show_findings
-        from pure_nas_cli.front import print_front, report_written_after, weights_of
+        from pure_nas_cli.results import print_front, report_after, show_findings, weights_of
 
     opened = RunDirectory.open(run)
     if user := opened.user():
@@ -28,8 +23,7 @@ def report(run: Run, as_json: Json = False) -> None:
         count = f"{counted(ended, 'trial')} ended so far, {len(folders) - ended} begun"
         warn(f"The run is in use {user}: {count}. This is what there is.", soft_wrap=True)
     if opened.is_experiment:
-        for path in show_findings(opened, as_json=as_json):
-            stderr.print(str(path), soft_wrap=True)
+        show_findings(opened, as_json=as_json, every_path=True)
         return
     results = load_results(opened)
     results.require_complete()
@@ -38,5 +32,5 @@ def report(run: Run, as_json: Json = False) -> None:
         again = "the search command of the run trains them again"
         warn(f"{weights_of(lost)} are missing or damaged: {again}.", soft_wrap=True)
     data = report_data(opened, results)
-    with report_written_after(opened, data, every_path=True):
+    with report_after(opened, data, every_path=True):
         print_front(data, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,33 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pure_nas.errors import UsageError
-from pure_nas.quantities import counted, show_bytes, show_number, show_seconds
-from pure_nas_cli.console import say_loading, stderr, tell, warn
-from pure_nas_cli.images_used import images_document, show_images
+from pure_nas.quantities import counted, milliseconds_of, seconds_of, show_bytes, show_number, show_seconds, size_of
+from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
-from pure_nas_cli.options import (
-    DataDir,
-    DatasetName,
-    Device,
-    ImageSize,
-    Json,
-    Seed,
-    SkipCorrupt,
-    Workers,
-    aim_option,
-    budget_option,
-    detail_option,
-    expand,
-    parse_milliseconds,
-    parse_seconds,
-    parse_size,
-    place_option,
-)
+from pure_nas_cli.options import DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
-    from pure_nas.plans.search.samplers import ChosenSampler
-    from pure_nas.plans.search.session import Prepared, Search
+    from pure_nas.plans.search.session import Prepared
+    from pure_nas.plans.search.study import ChosenSampler
     from pure_nas.workers import Executor
     from pure_nas.workers.resources import WorkerPlan
 
@@ -45,89 +26,29 @@ _LONG_SECONDS = 3600.0
 
 def search(
     dataset: DatasetName,
-    space: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A search space (see pure-nas spaces) or a .toml file.")
-    ] = None,
-    trials: Annotated[
-        int | None,
-        budget_option(
-            min=1, metavar="N", help="Total number of trials, counting earlier sessions (default: from the space)."
-        ),
-    ] = None,
-    time: Annotated[
-        float | None,
-        budget_option(
-            parser=parse_seconds, metavar="TIME", help="Total wall-clock time, counting earlier sessions: 90s, 30m, 2h."
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None, budget_option(min=1, metavar="N", help="Epochs per trial (default: from the space).")
-    ] = None,
-    objectives: Annotated[
-        str,
-        aim_option(
-            metavar="LIST",
-            help="error and at least one of flops, params, latency, memory, noise_error or a metric from a plugin.",
-        ),
-    ] = "error,flops",
-    max_params: Annotated[
-        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum number of parameters, e.g. 300k, 1.5M.")
-    ] = None,
-    max_flops: Annotated[
-        int | None, aim_option(parser=parse_size, metavar="SIZE", help="Maximum flops per image, e.g. 80M.")
-    ] = None,
-    max_latency: Annotated[
-        float | None,
-        aim_option(
-            parser=parse_milliseconds, metavar="TIME", help="Maximum latency for one image on the device, e.g. 2ms."
-        ),
-    ] = None,
+    space: Annotated[str | None, option("search.space")] = None,
+    trials: Annotated[int | None, option("search.trials", min=1)] = None,
+    time: Annotated[float | None, option("search.time", parser=seconds_of)] = None,
+    epochs: Annotated[int | None, option("search.epochs", min=1)] = None,
+    objectives: Annotated[str, option("search.objectives")] = "error,flops",
+    max_params: Annotated[int | None, option("search.max_params", parser=size_of)] = None,
+    max_flops: Annotated[int | None, option("search.max_flops", parser=size_of)] = None,
+    max_latency: Annotated[float | None, option("search.max_latency", parser=milliseconds_of)] = None,
     device: Device = "auto",
     workers: Workers = "1",
     data_dir: DataDir = None,
-    study: Annotated[
-        str | None,
-        place_option(
-            metavar="NAME", help="Name of the study and of its run's directory (default: the dataset's name)."
-        ),
-    ] = None,
-    out: Annotated[
-        Path,
-        place_option(
-            metavar="DIR",
-            help="Directory that holds the runs, each in a subdirectory named after its study.",
-            callback=expand,
-        ),
-    ] = Path("runs"),
-    storage: Annotated[
-        str | None, place_option(metavar="URL", help="Optuna storage (default: SQLite in the run's directory).")
-    ] = None,
-    sampler: Annotated[
-        Literal["auto", "tpe", "nsga2", "gp", "random"],
-        detail_option(metavar="NAME", help="Sampler: tpe, nsga2, gp or random; auto chooses one and says why."),
-    ] = "auto",
-    baselines: Annotated[
-        bool, detail_option("--baselines/--no-baselines", help="Train all-conv and all-product networks first.")
-    ] = True,
+    study: Annotated[str | None, option("search.study")] = None,
+    out: Annotated[Path, option("search.out")] = Path("runs"),
+    storage: Annotated[str | None, option("search.storage")] = None,
+    sampler: Annotated[Literal["auto", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
+    baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
     seed: Seed = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
-    restore_weights: Annotated[
-        bool,
-        detail_option(
-            "--restore-weights",
-            help="Retrain every completed trial whose weights are missing or damaged, not only those on the front.",
-        ),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the search would cost and exit.")] = False,
+    restore_weights: Annotated[bool, option("search.restore_weights", "--restore-weights")] = False,
+    dry_run: Annotated[bool, option("search.dry_run", "--dry-run")] = False,
     as_json: Json = False,
 ) -> None:
-    """Search for the networks with the best accuracy for their cost.
-
-    Stop it at any time; the same command resumes it. --trials and --time are totals for the study.
-
-    Example: [bold]pure-nas search --dataset cifar10 --max-params 300k --time 2h[/bold]
-    """
     with loading():
         from pure_nas.space.catalogue import default_space_for, load_space
 
@@ -163,10 +84,9 @@ def search(
 
 
 def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
-    """Say what a search would cost."""
     if not as_json:
         _show_plan(prepared, prepared.sampler)
-    trials = prepared.settings.trials
+    trials, found = prepared.settings.trials, prepared.dataset
     executor, workers = prepared.start_workers(trials)
     with closing(executor):
         if not as_json:
@@ -175,7 +95,15 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
         seconds = prepared.seconds_per_trial(executor)
     document = {
         "schema": 1,
-        "dataset": images_document(prepared.dataset),
+        "dataset": {
+            "name": found.name,
+            "classes": list(found.classes),
+            "train": len(found.train),
+            "validation": len(found.validation),
+            "test": found.test_size,
+            "skipped": found.skipped,
+            "passed_over": list(found.passed_over),
+        },
         "trials": trials,
         "epochs": prepared.space.run.epochs,
         "baselines": [baseline.label for baseline in prepared.baselines],
@@ -186,7 +114,7 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
         "seconds_per_trial": seconds,
         "seconds": seconds * trials / (workers.count or 1),
     }
-    print(json.dumps(document, indent=2))
+    print_json(document)
 
 
 def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bool) -> int:
@@ -196,30 +124,39 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
         from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
-        from pure_nas_cli.front import print_front, print_next_steps, report_written_after, weights_of
-        from pure_nas_cli.progress import search_progress
+        from pure_nas_cli.progress import Progress, TrialTable
+        from pure_nas_cli.results import print_front, print_next_steps, report_after, weights_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    settings = prepared.settings
     with opened(prepared, out, restore_weights=restore_weights) as search:
-        if search.lost:
-            warn(f"{weights_of(search.lost)} are missing or damaged and are trained again first.")
-        if search.without_weights:
-            warn(f"{weights_of(search.without_weights)} are missing: --restore-weights trains them again.")
+        if search.plan.lost:
+            warn(f"{weights_of(search.plan.lost)} are missing or damaged and are trained again first.")
+        if search.plan.without_weights:
+            warn(f"{weights_of(search.plan.without_weights)} are missing: --restore-weights trains them again.")
         if search.left:
             _show_plan(prepared, search.sampler, done=search.plan.counted)
-            _show_estimate(prepared, *search.workers(), search.left, search.driver.budget)
+            _show_estimate(prepared, *search.driver.workers(search.left), search.left, search.driver.budget)
         code, stopped = 0, "interrupted; the same command goes on"
         try:
-            with search_progress(prepared, search) as progress:
-                stopped = search.go(progress)
-            _require_a_trial(search, prepared.settings.time_seconds)
+            trials, plan = settings.trials, search.plan
+            title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
+            table = TrialTable(stderr, title, trials, plan.results.trials, settings.objectives)
+            with table if is_live(stderr) else Progress(stderr, trials, plan.counted) as progress:
+                stopped = search.driver.go(plan, progress)
+            if settings.time_seconds is not None and not search.left and not plan.results.trials:
+                raise UsageError(
+                    f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial "
+                    f"could begin, after {show_seconds(search.driver.budget.seconds)}.",
+                    hint="Give the same command with more --time.",
+                )
         except KeyboardInterrupt:
             code = INTERRUPTED
         stderr.print(f"Stopped: {stopped}.")
         if search.driver.images_per_second:
             stderr.print(f"{search.driver.images_per_second:,.0f} training images/s")
         data = report_data(search.driver.run)
-        with report_written_after(search.driver.run, data):
+        with report_after(search.driver.run, data):
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
@@ -228,18 +165,10 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
     return code
 
 
-def _require_a_trial(search: Search, time_seconds: float | None) -> None:
-    """Check that the time was enough for a trial to begin."""
-    if time_seconds is not None and not search.left and not search.plan.results.trials:
-        raise UsageError(
-            f"Nothing fits into --time {show_seconds(time_seconds)}: it was used up before a trial could begin, after "
-            f"{show_seconds(search.driver.budget.seconds)}.",
-            hint="Give the same command with more --time.",
-        )
-
-
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
     """What will be searched, and how; `done` trials have ended before."""
+    from pure_nas_cli.progress import show_images
+
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
     show_images(prepared.dataset)
     sizes = f"{' to '.join(map(show_number, prepared.params_range))} parameters"
@@ -257,7 +186,7 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
             f"Nothing is searched: every trial is a baseline{without}. Take more than {len(baselines)} --trials, or "
             "--no-baselines."
         )
-    longest_warmup = space.recipe["warmup_epochs"].sized("largest")
+    longest_warmup = space.recipe["warmup_epochs"].sized("large")
     if longest_warmup >= space.run.epochs:
         warn(
             f"With {counted(space.run.epochs, 'epoch')} the learning rate may never reach its peak: warmup_epochs of "
@@ -268,12 +197,7 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
 def _show_estimate(
     prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, budget: Budget | None = None
 ) -> None:
-    """How many networks are trained at once, and how long that will take.
-
-    Args:
-        left: trials to go.
-        budget: of a search that has begun.
-    """
+    """How many networks are trained at once, and how long the trials that are `left` will take."""
     settings, count = prepared.settings, workers.count or 1
     if settings.workers != 1:
         tell(f"workers {count}", workers.reason)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
-import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from pure_nas_cli.console import stderr, stdout
-from pure_nas_cli.options import Json
+from pure_nas_cli.console import print_json, stderr, stdout
+from pure_nas_cli.options import Json, argument
 
 
 def spaces(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="A space to show in full.")] = None,
+    name: Annotated[str | None, argument("spaces.name")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the search spaces, or show one: its file, to copy and edit, and how many architectures it holds.
-
-    Example: [bold]pure-nas spaces digits > my_space.toml[/bold]
-    """
     from pure_nas.space.catalogue import SPACES, load_space
 
     if name is not None:
@@ -31,11 +25,10 @@ def spaces(
             {"name": each, "summary": space.summary, "source": source, "architectures": space.count()}
             for each, source, space in listed
         ]
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
         return
-    table = Table()
-    for column in ("space", "summary", "architectures", "trials", "epochs", "from"):
-        table.add_column(column, justify="right" if column in ("architectures", "trials", "epochs") else "left")
+    numbers = (Column(each, justify="right") for each in ("architectures", "trials", "epochs"))
+    table = Table("space", "summary", *numbers, "from")
     for each, source, space in listed:
         run = space.run
         table.add_row(each, space.summary, _count(space.count()), str(run.trials), str(run.epochs), source)
@@ -49,7 +42,7 @@ def _show(name: str, *, as_json: bool) -> None:
     text = SPACES.text(name)
     count = space.count()
     if as_json:
-        print(json.dumps({"name": name, "summary": space.summary, "architectures": count, "toml": text}, indent=2))
+        print_json({"name": name, "summary": space.summary, "architectures": count, "toml": text})
         return
     if stdout.is_terminal:
         from rich.syntax import Syntax

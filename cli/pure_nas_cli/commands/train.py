@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pure_nas.quantities import show_number, show_percent, show_seconds
-from pure_nas_cli.console import say_loading, stderr, stdout
+from pure_nas_cli.console import print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import (
-    ArchitectureName,
-    DataDir,
-    DatasetName,
-    Device,
-    ImageSize,
-    Json,
-    Seed,
-    SkipCorrupt,
-    expand,
-)
+from pure_nas_cli.options import Arch, DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, option
 
 
 def train(
-    architecture: ArchitectureName,
+    architecture: Arch,
     dataset: DatasetName,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Epochs (default: 160, or as in the trial).")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Batch size (default: 128, or as in the trial).")
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option("--lr", min=1e-6, max=100, metavar="RATE", help="Learning rate of every parameter kind."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Directory to write (default: runs/train-ARCH-DATASET).",
-            callback=expand,
-        ),
-    ] = None,
+    epochs: Annotated[int | None, option("train.epochs", min=1)] = None,
+    batch_size: Annotated[int | None, option("train.batch_size", min=2)] = None,
+    learning_rate: Annotated[float | None, option("train.learning_rate", "--lr", min=1e-6, max=100)] = None,
+    output: Annotated[Path | None, option("train.output", "--output", "-o")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     seed: Seed = 0,
@@ -54,13 +27,6 @@ def train(
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,
 ) -> None:
-    """Train one network and score it on the validation split.
-
-    Networks given by name or file take the recipe usual for their units; a trial keeps its own. The same command
-    again goes on where it stopped.
-
-    Example: [bold]pure-nas train pure20 --dataset cifar10 --epochs 30[/bold]
-    """
     with loading():
         from pure_nas.run.results import find_architecture
 
@@ -86,7 +52,7 @@ def train(
     with EpochLines(stderr, prepared) as progress:
         result = training.train(prepared, folder, progress)
     if as_json:
-        print(json.dumps(result, indent=2))
+        print_json(result)
     elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "

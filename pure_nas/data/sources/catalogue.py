@@ -33,23 +33,15 @@ Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that is fetched once, and where it goes when fetched by hand.
+    """A file that is fetched once, and where it goes when fetched by hand."""
 
-    Attributes:
-        url: official address, or the page to register at.
-        folder: of the file, relative to the data directory.
-        file: official file name (default: the last part of the address).
-        checksum: "sha256:" or "md5:" and hexadecimal digits, if published.
-    """
-
-    url: str
-    folder: str = ""
-    file: str = ""
-    checksum: str = ""
+    url: str  # official address, or the page to register at
+    folder: str = ""  # of the file, relative to the data directory
+    file: str = ""  # official file name (default: the last part of the address)
+    checksum: str = ""  # "sha256:" or "md5:" and hexadecimal digits, if published
 
     @property
     def name(self) -> str:
-        """Its official file name."""
         return self.file or self.url.rsplit("/", 1)[-1]
 
 
@@ -134,13 +126,10 @@ def imagenet_names() -> tuple[str, ...]:
 
 
 def _shipped(name: str, fields: dict[str, Any]) -> DatasetSpec:
-    """A dataset of datasets.toml."""
-    for table in ("files", "instead"):
-        if table in fields:
-            fields[table] = {part: tuple(paths) for part, paths in fields[table].items()}
-    if "downloads" in fields:
-        fields["downloads"] = {
-            part: tuple(Download(**each) for each in files) for part, files in fields["downloads"].items()
+    for table in {"files", "instead", "downloads"} & fields.keys():
+        fields[table] = {
+            part: tuple(Download(**each) if table == "downloads" else each for each in entries)
+            for part, entries in fields[table].items()
         }
     labels = imagenet_names if name == "imagenet" else tuple(fields.pop("labels", ()))
     return DatasetSpec(name=name, labels=labels, **fields)
@@ -152,7 +141,7 @@ BUILT_IN: Mapping[str, DatasetSpec] = {
 DATASETS = Registry(ENTRY_POINT_GROUP, DatasetSpec, BUILT_IN)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DatasetInfo:
     """One line of a dataset listing; `present` says whether its train part can be read without a download."""
 
@@ -192,14 +181,7 @@ def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
 
 def describe(spec: DatasetSpec, root: Path) -> DatasetInfo:
     """One dataset, and whether it is in `root`."""
-    files = (spec.files or {}).get("train", ())
-    return DatasetInfo(
-        name=spec.name,
-        summary=spec.summary,
-        classes=spec.num_classes,
-        image_shape=(spec.in_chans, spec.image_size, spec.image_size),
-        train_size=spec.train_size,
-        test_size=spec.test_size,
-        location=str((root / files[0]).parent) if files else "comes with its package",
-        present=not spec.missing(root, "train"),
-    )
+    files, shape = (spec.files or {}).get("train", ()), (spec.in_chans, spec.image_size, spec.image_size)
+    where = str((root / files[0]).parent) if files else "comes with its package"
+    there, sizes = not spec.missing(root, "train"), (spec.train_size, spec.test_size)
+    return DatasetInfo(spec.name, spec.summary, spec.num_classes, shape, *sizes, where, there)

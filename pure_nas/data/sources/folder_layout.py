@@ -1,13 +1,7 @@
 """How a folder of images is laid out: which folders hold which part of it, and its classes.
 
-Two layouts are known.
-
-- `root/train/<class>/*` next to `root/test/<class>/*`, or `root/val` in its place: the test images. Validation images
-  are split off train, unless `test` and `val` are both there: then `val` holds them. Parts go by many names.
-- `root/<class>/*`: everything is split by seed, the test images always in the same way.
-
-A folder may stand around all of this, and around the classes of a part, as archives leave it (`seg_train/seg_train`).
-A class is a folder; images may be in folders inside it. Hidden and system files and folders are passed over.
+`root/train/<class>/*` next to `root/test/<class>/*` or `root/val` (the test images, unless both are there), or
+`root/<class>/*`; docs/data.md has the names of parts, and what else may stand around and next to them.
 """
 
 from __future__ import annotations
@@ -44,21 +38,14 @@ _UNLABELLED = frozenset({"pred", "seg_pred", "predict", "prediction", "predictio
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Which folders hold the images of each part.
+    """Which folders hold the images of each part."""
 
-    Attributes:
-        classes: names of the classes, sorted.
-        passed_over: what is not used; what is found in the folders of images is added to it.
-        validation: None if these images are split off train.
-        whole: whether `train` holds everything, so that the test images are split off it as well.
-    """
-
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # their names, sorted
     train: Path
-    passed_over: PassedOver
-    validation: Path | None = None
+    passed_over: PassedOver  # what is not used; what is found in the folders of images is added to it
+    validation: Path | None = None  # None if these images are split off train
     test: Path | None = None
-    whole: bool = False
+    whole: bool = False  # whether `train` holds everything, so that the test images are split off it as well
 
 
 def find_layout(root: Path) -> FolderLayout:
@@ -140,8 +127,7 @@ def _without_parts(
 def parts_among(names: Iterable[str]) -> dict[str, FolderPart]:
     """The parts among the folders in one folder, by their names.
 
-    A name reads like a part if it is a word for one, with no more than usual additions, in any case: `Train`,
-    `test_set`, `seg_train`, `valid_images`, `TrainingData2`. Other additions have to be shared with a folder of
+    A word for a part with usual additions is one: `test_set`, `TrainingData2`. Other additions have to be shared with
     another part: `flowers_train` and `flowers_test`. If all folders share them, one of them may name no part and is
     train: `flowers` and `flowers_test`. Next to `validation`, `evaluation` is test if nothing else is.
     """

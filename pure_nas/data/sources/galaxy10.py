@@ -1,8 +1,6 @@
 """Galaxy10 DECaLS: galaxies in ten shapes, in an HDF5 file that is unpacked once for each size into a flat file.
 
-The file is compressed in pieces with parts of many images. A flat one is `<key>.npy` and `<key>.json` in the folder of
-decoded images. It is written a few images at a time, so that neither making nor reading it takes more memory, however
-large it is, and processes that read one share the system's copy of it.
+That is `<key>.npy` and `<key>.json`, written and read a few images at a time, so that memory stays bounded.
 """
 
 from __future__ import annotations
@@ -13,9 +11,9 @@ import hashlib
 import json
 import logging
 import math
-import os
 import shutil
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import h5py
@@ -26,10 +24,10 @@ from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, pixel_digest
 from pure_nas.data.sources.catalogue import BUILT_IN, Part
-from pure_nas.data.sources.fetch import by_hand, fetch, is_published
+from pure_nas.data.sources.fetch import DAMAGE, by_hand, fetch, is_published
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
-from pure_nas.files import flush_to_disk, replacing
+from pure_nas.files import replacing
 from pure_nas.quantities import show_bytes
 
 _SPEC = BUILT_IN["galaxy10"]
@@ -42,25 +40,19 @@ _IMAGES, _LABELS = "images", "ans"
 _SHAPE = (256, 256, 3)
 _SLAB_BYTES = 2**25
 _MOST_BYTES = 2**28
-# What h5py raises on files that are not what they should be; reading a damaged chunk is an OSError too.
-_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 _log = logging.getLogger(__name__)
 
 Shape = tuple[int, int, int, int]
 
 
 def galaxy10(data_dir: Path, part: Part) -> LargeImages:
-    """Colour images of 256 pixels.
-
-    There is no official test part: it is a tenth of each class, the same images for every seed of a run.
-    Another file of the same form than the published one is used, with a warning.
-    """
+    """Colour images of 256 pixels; another file of the same form than the published one is used, with a warning."""
     path = fetch(_SPEC, data_dir, part)
     labels = _read_labels(path)
     chosen = split_off_test(labels, _TEST_SHARE)[0 if part == "train" else 1]
 
-    def open_images(image_size: int, positions: Positions, skip_corrupt: bool) -> Opened:
-        del skip_corrupt  # the file is unpacked whole, and is sound or is not
+    def open_images(image_size: int, positions: Positions, _: bool) -> Opened:
+        # The file is unpacked whole, and is sound or is not.
         pixels, shape, digest = _unpacked(path, labels, image_size, data_dir / "decoded")
         source = UnpackedImages(pixels, shape, chosen) if isinstance(pixels, Path) else pixels[chosen[positions]]
         return Opened(source=source, digest=digest)
@@ -83,8 +75,14 @@ def _read_labels(path: Path) -> Positions:
     )
 
 
-def _read_slabs(path: Path) -> Iterator[Pixels]:
-    """All images in order, (n, C, S, S), a few chunks of the file at a time, or a `DataError`."""
+def _slabs(path: Path, size: int) -> Iterator[Pixels]:
+    """All images at a size in order, (n, C, S, S), a few chunks of the file at a time, or a `DataError`."""
+    if not is_published(path, GALAXY10_FILE.checksum):
+        _log.warning(
+            "%s is not the published file: its %s differs (pure-nas datasets galaxy10). It is used as it is.",
+            path,
+            GALAXY10_FILE.checksum.partition(":")[0],
+        )
     with _opened(path) as file:
         images = file[_IMAGES]
         row = math.prod(images.shape[1:])
@@ -93,7 +91,7 @@ def _read_slabs(path: Path) -> Iterator[Pixels]:
         large = chunk * row > _MOST_BYTES
         rows = max(1, _MOST_BYTES // row) if large else chunk * max(1, _SLAB_BYTES // (chunk * row))
         for start in range(0, len(images), rows):
-            yield images[start : start + rows].transpose(0, 3, 1, 2)
+            yield np.ascontiguousarray(scaled(images[start : start + rows].transpose(0, 3, 1, 2), size).numpy())
 
 
 @contextlib.contextmanager
@@ -103,7 +101,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: permission denied.", hint="Check its permissions.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:  # of h5py, for which a damaged chunk is an OSError too
         what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
         raise DataError(
             f"{path} {what}: {reason(error)}.",
@@ -112,7 +110,6 @@ def _opened(path: Path) -> Iterator[h5py.File]:
 
 
 def _fault(file: h5py.File) -> str:
-    """What is wrong with the arrays, or nothing."""
     for key in (_IMAGES, _LABELS):
         found = file.get(key)
         if key not in list(file):
@@ -145,21 +142,13 @@ def _fault(file: h5py.File) -> str:
 
 
 class UnpackedImages(PixelSource):
-    """Images of one size, read one at a time.
-
-    Args:
-        file: a .npy file of uint8.
-        shape: (N, C, S, S), of its images.
-        chosen: (K,), int64, positions of the images in it.
-    """
+    """The images at the positions `chosen`, (K,), of a .npy file of `shape` (N, C, S, S), uint8, read one at a time."""
 
     decodes = False
 
     def __init__(self, file: Path, shape: Shape, chosen: Positions) -> None:
         super().__init__(shape[-1], shape[1])
-        self._file = file
-        self._shape = shape
-        self._chosen = chosen
+        self._file, self._shape, self._chosen = file, shape, chosen
 
     def pixels(self, position: int) -> Pixels:
         place, size = int(self._chosen[position]), math.prod(self._shape[1:])
@@ -175,10 +164,7 @@ class UnpackedImages(PixelSource):
 
 
 def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[Path | Pixels, Shape, str]:
-    """The flat file of all images, which is made if there is none, their shape, and the sha256 of the pixels.
-
-    Where it cannot be stored, and memory allows, the pixels themselves.
-    """
+    """The flat file of all images, or the pixels if it cannot be stored; their shape, and the sha256 of the pixels."""
     status = path.stat()
     # They identify the file without reading all of it, and do not change when the data directory is moved.
     facts = {
@@ -192,8 +178,7 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
         folder.mkdir(parents=True, exist_ok=True)
         # One process makes it, others wait.
         with alone(folder / f".{flat.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
-            kept = f"The decoded images in {flat}"
-            digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), kept, again="they are decoded")
+            digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), "The file of decoded images")
             return flat, shape, digest or _write(flat, shape, _slabs(path, size), what)
     except OSError as error:
         if math.prod(shape) > decoded.RESIDENT_BYTES:
@@ -205,49 +190,30 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
         _log.warning(
             "Decoded images cannot be kept in %s (%s); the next start decodes them again.", folder, reason(error)
         )
-    held, done = np.empty(shape, dtype=np.uint8), 0
-    for slab in _slabs(path, size):
-        held[done : done + len(slab)] = slab
-        done += len(slab)
+    held = np.empty(shape, dtype=np.uint8)
+    for place, image in enumerate(chain.from_iterable(_slabs(path, size))):
+        held[place] = image
     return held, shape, pixel_digest(held)
 
 
-def _slabs(path: Path, size: int) -> Iterator[Pixels]:
-    """All images at a size, a few at a time; warns if the file is not the published one."""
-    if not is_published(path, GALAXY10_FILE.checksum):
-        _log.warning(
-            "%s is not the published file: its %s differs (pure-nas datasets galaxy10). It is used as it is.",
-            path,
-            GALAXY10_FILE.checksum.partition(":")[0],
-        )
-    for slab in _read_slabs(path):
-        yield np.ascontiguousarray(scaled(slab, size).numpy())
-
-
 def _write(path: Path, shape: Shape, slabs: Iterator[Pixels], what: str) -> str:
-    """Write a flat file and return its digest."""
+    """Write a flat file, while no other process does, and return its digest."""
+    for stray in path.parent.glob(f".{path.name}.*"):  # gigabytes that a process left which was killed
+        stray.unlink()
     size, free = math.prod(shape), shutil.disk_usage(path.parent).free
     if free < size:
         raise OSError(errno.ENOSPC, f"only {show_bytes(free)} are free")
     _log.info("%s are brought to %d x %d pixels and kept in %s, once.", what, shape[3], shape[2], path.parent)
     digest, done = hashlib.sha256(repr(shape).encode()), 0
-    # A fixed name, so that what a process that was killed has left is overwritten by the next.
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with unfinished.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for slab in slabs:
-                file.write(slab.data)
-                digest.update(slab.data)
-                before, done = done, done + len(slab)
-                if done * 10 // shape[0] > before * 10 // shape[0]:
-                    _log.info("%s: %d of %d.", what, done, shape[0])
-            flush_to_disk(file)
-        entry = {"schema": _SCHEMA, "bytes": unfinished.stat().st_size, "digest": digest.hexdigest()}
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for slab in slabs:
+            file.write(slab.data)
+            digest.update(slab.data)
+            before, done = done, done + len(slab)
+            if done * 10 // shape[0] > before * 10 // shape[0]:
+                _log.info("%s: %d of %d.", what, done, shape[0])
+        entry = {"schema": _SCHEMA, "bytes": file.tell(), "digest": digest.hexdigest()}
     with replacing(path.with_suffix(".json")) as index:
         index.write(f"{json.dumps(entry)}\n".encode())
     return digest.hexdigest()

@@ -18,15 +18,14 @@ import numpy as np
 from pure_nas.data.decode import corrupt_among, pillow_warnings_counted, readable
 from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles, PassedOver, class_differences, contents, list_images
+from pure_nas.data.image_set import usual_workers
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
 from pure_nas.data.sources.catalogue import BUILT_IN, Part, imagenet_classes, imagenet_names
 from pure_nas.data.split import Positions
-from pure_nas.data.streamed import usual_workers
 from pure_nas.errors import DataError
 
 _SPEC = BUILT_IN["imagenet"]
-_CORRUPT_SCHEMA = 1
-_LIST_SCHEMA = 2
+_CORRUPT_SCHEMA, _LIST_SCHEMA = 1, 2
 _HINT = "Download it again from https://image-net.org/download-images and compare its md5 (pure-nas datasets imagenet)."
 _TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _ENDLESS = "the mark of its end is missing"
@@ -42,10 +41,7 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
     """ImageNet; its official validation images are the test part.
 
     The shorter side of images is scaled to 8/7 of what a network sees (256 for 224), and their central square is used:
-    evaluation takes the centre of it, and training a random window.
-
-    Images are decoded when they are read, so a damaged one is found, and named, only then; to leave damaged images
-    out, all are decoded once beforehand.
+    evaluation takes the centre of it, and training a random window. A damaged image is found when it is read.
     """
     cache = data_dir / "decoded"
     files = _find_files(data_dir / "imagenet", part, cache)
@@ -68,10 +64,9 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
 
 
 def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Path) -> dict[int, str]:
-    """The damaged images among those at `positions`, with reasons.
+    """The damaged images among those at `positions`, with reasons; all are decoded the first time.
 
-    All images are decoded the first time, and the damaged ones are listed in the folder `cache`. Later only those are
-    decoded again, so that restored ones come back; images that were damaged since are not noticed.
+    Later only those on the list in `cache` are, so that restored ones come back; what was damaged since is not noticed.
     """
     key = key_of([_CORRUPT_SCHEMA, digest, hashlib.sha256(np.ascontiguousarray(positions).data).hexdigest()])
     path, what = cache / f"{key}.corrupt.json", "The images of ImageNet"
@@ -79,7 +74,7 @@ def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Pa
     def read(path: Path) -> list[int]:
         return [int(position) for position in json.loads(path.read_text(encoding="utf-8"))["corrupt"]]
 
-    known = read_kept(path, read, f"The list of damaged images {path}")
+    known = read_kept(path, read, "The list of damaged images")
     with pillow_warnings_counted():
         if known is not None:
             return corrupt_among(known, images.decoded, usual_workers())
@@ -91,17 +86,15 @@ def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Pa
 
 
 def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
-    """The files of a part: in the folder `train` or `val` of `root` if there is one, else in its archive.
-
-    The list of an archive is kept in the folder `cache`. Files that are absent, cannot be read, or are of other classes
-    are a `DataError`.
-    """
+    """The files of a part: in the folder `train` or `val` of `root` if there is one, else in its archive."""
     folder = root / ("train" if part == "train" else "val")
     archive, *kit = (root.parent / file for file in (_SPEC.files or {})[part])
     if folder.is_dir():
-        return _list_folder(folder)
+        _require_classes(contents(folder).folders, folder)
+        hint = "Unpack its archive again."
+        return list_images(folder, imagenet_classes(), PassedOver(folder), shown=_named, hint=hint)
     if archive.is_file() and all(each.is_file() for each in kit):
-        return _list_validation_archive(archive, _validation_labels(kit[0])) if kit else _list_train(archive, cache)
+        return _list_validation(archive, _validation_labels(kit[0])) if kit else _list_train(archive, cache)
     raise DataError(
         f"The {part} part of imagenet is not there: neither the folder {folder} nor "
         f"{' and '.join(map(str, (archive, *kit)))}.",
@@ -111,13 +104,7 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
     )
 
 
-def _list_folder(folder: Path) -> ImageFiles:
-    _require_classes(contents(folder).folders, folder)
-    return list_images(folder, imagenet_classes(), PassedOver(folder), shown=_named, hint="Unpack its archive again.")
-
-
 def _require_classes(found: Iterable[str], where: Path) -> None:
-    """Raise `DataError` unless exactly ImageNet's classes were found."""
     known = imagenet_classes()
     if faults := class_differences(found, known, shown=_named, most=_NAMED):
         raise DataError(
@@ -128,16 +115,12 @@ def _require_classes(found: Iterable[str], where: Path) -> None:
 
 
 def _named(identifier: str) -> str:
-    """A class, for messages."""
     name = imagenet_classes().get(identifier)
     return f"{identifier} ({name})" if name else f'"{identifier}"'
 
 
 def _list_train(archive: Path, cache: Path) -> ImageFiles:
-    """List ILSVRC2012_img_train.tar, an archive with an archive for each class.
-
-    Reading all its headers takes half a minute or more, so the list is kept in the folder `cache`.
-    """
+    """List ILSVRC2012_img_train.tar, an archive with one for each class, whose headers take half a minute to read."""
     status, arrays = archive.stat(), ("names", "labels", "starts", "sizes")
     path = cache / f"{key_of([_LIST_SCHEMA, str(archive.resolve()), status.st_size, status.st_mtime_ns])}.npz"
 
@@ -145,7 +128,7 @@ def _list_train(archive: Path, cache: Path) -> ImageFiles:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             return ImageFiles(archive, *(held[name] for name in arrays))
 
-    listed = read_kept(path, read, f"The list {path} of {archive}")
+    listed = read_kept(path, read, f"The list of {archive}")
     if listed is None:
         _log.info("The contents of %s are listed, once.", archive)
         listed = _list_classes(archive)
@@ -169,8 +152,7 @@ def _list_classes(archive: Path) -> ImageFiles:
     return _archived(archive, places, np.array(labels, dtype=np.int64))
 
 
-def _list_validation_archive(archive: Path, labels: Positions) -> ImageFiles:
-    """List ILSVRC2012_img_val.tar, whose images have numbers for names; `labels` are in the order of these."""
+def _list_validation(archive: Path, labels: Positions) -> ImageFiles:
     found = _listed(archive)
     if len(found) != len(labels):
         raise DataError(

@@ -139,7 +139,6 @@ def _all(images: OwnImages, size: int | None) -> tuple[NDArray[np.uint8], NDArra
 
 
 def _of_pillow(image: Image.Image, size: int | None) -> NDArray[np.uint8]:
-    """(C, S, S): grey where the image is, else red, green and blue."""
     from pure_nas.data.decode import to_pixels
 
     if size is None and image.width != image.height:

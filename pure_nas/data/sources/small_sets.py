@@ -1,7 +1,4 @@
-"""Well-known datasets that fit in memory: scikit-learn's digits, and those whose official files torchvision reads.
-
-Each part is read on its own: a search opens, and where it can fetches, the training files only.
-"""
+"""Small datasets, of which a part is fetched and read by itself: scikit-learn's digits, and those of torchvision."""
 
 from __future__ import annotations
 
@@ -23,10 +20,7 @@ _DIGITS_TEST_SHARE = 0.2
 
 
 def digits(data_dir: Path, part: Part) -> RawImages:
-    """1,797 grayscale images of 8x8 pixels; values 0..16 become 0..240.
-
-    There is no official test part: it is a fifth of the images, always the same ones.
-    """
+    """1,797 grayscale images of 8x8 pixels; values 0..16 become 0..240."""
     from sklearn.datasets import load_digits
 
     del data_dir  # the images come with scikit-learn

@@ -27,7 +27,7 @@ from pure_nas.nn.fused.unit import (
     scaled,
     wide,
 )
-from pure_nas.nn.plain.blocks import BasicBlock, BottleneckBlock
+from pure_nas.nn.plain.blocks import ResidualBlock
 from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton import block as triton_block
 
@@ -54,32 +54,22 @@ def _triton_reason(device: torch.device) -> str:
     return reason
 
 
-class FusedBasicBlock(BasicBlock):
-    """`BasicBlock` in less time and memory where its unit is a product unit and it trains."""
+class FusedBlock(ResidualBlock):
+    """`ResidualBlock` in less time and memory where its unit is a product unit and it trains."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not _can_fuse(self, x):
             return super().forward(x)
+        if self.bottleneck:
+            out = _tail(self, self.conv1(x), None, self.relu_in_block)
+            return self.added(self.norm3(self.conv3(out)), x)
         return _tail(self, self.conv1(x), self.shortcut(x), self.relu_after_add, self.residual_scale)
 
 
-class FusedBottleneckBlock(BottleneckBlock):
-    """`BottleneckBlock` in less time and memory where its unit is a product unit and it trains."""
+def _tail(block: ResidualBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0) -> Tensor:
+    """What `product_tail` computes, on the CPU in float32, or float64 where c is.
 
-    def forward(self, x: Tensor) -> Tensor:
-        if not _can_fuse(self, x):
-            return super().forward(x)
-        out = _tail(self, self.conv1(x), None, self.relu_in_block)
-        return self.added(self.norm3(self.conv3(out)), x)
-
-
-def _tail(
-    block: BasicBlock | BottleneckBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0
-) -> Tensor:
-    """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
-
-    Running statistics move as in `nn.BatchNorm2d`. A ReLU before a product unit changes nothing: its threshold is above
-    zero. On the CPU the result is float32, and float64 where c is.
+    A ReLU before a product unit changes nothing: its threshold is above zero.
     """
     norm1, unit, norm2 = block.norm1, block.unit, block.norm2
     assert isinstance(unit, FusedConvPU)
@@ -90,7 +80,7 @@ def _tail(
     return F.relu(out) if relu else out
 
 
-def _can_fuse(block: BasicBlock | BottleneckBlock, x: Tensor) -> bool:
+def _can_fuse(block: ResidualBlock, x: Tensor) -> bool:
     """Whether norms and unit of `block` are of the kinds that are fused, train, and nobody watches between them."""
     norms = block.norm1, block.norm2
     return (
@@ -141,25 +131,21 @@ class _ProductTail(torch.autograd.Function):
         refuse_second_derivative()
         c, y, passed, gamma1, beta1, weight, theta, gamma2, mean1, variance1, mean2, variance2 = ctx.saved_tensors
         moments1, moments2 = (mean1, variance1, ctx.eps1), (mean2, variance2, ctx.eps2)
-        needs_c, needs_skip, _, needs_gamma1, needs_beta1, needs_weight, needs_theta = ctx.needs_input_grad[:7]
-        needs_gamma2, needs_beta2 = ctx.needs_input_grad[7:]
-        needs_norm1 = needs_c, needs_gamma1, needs_beta1
+        needs_c, needs_skip, _, *needs, needs_weight, needs_theta, needs_gamma2, needs_beta2 = ctx.needs_input_grad
+        needs_norm1 = needs_c, *needs
         needs_logarithm = any(needs_norm1) or needs_theta
         d_c = d_gamma1 = d_beta1 = d_theta = d_weight = None
-        d_out = _laid_out_like(d_out, y)
-        d_y, d_gamma2, d_beta2 = _norm_gradients(
-            d_out, y, gamma2, moments2, (needs_logarithm or needs_weight, needs_gamma2, needs_beta2)
-        )
+        if d_out.stride() != y.stride():  # a norm takes six times as long on two layouts
+            d_out = torch.empty_like(y).copy_(d_out)
+        needs_norm2 = needs_logarithm or needs_weight, needs_gamma2, needs_beta2
+        d_y, d_gamma2, d_beta2 = _norm_gradients(d_out, y, gamma2, moments2, needs_norm2)
         if d_y is not None:
             floor = Floor(theta, ctx.t)
             x = wide(c)
             logarithm = floor.logarithm_(_normed(x, gamma1, beta1, moments1))
             needs = needs_logarithm, needs_weight
-            d_exponent = d_y.mul_(y)
-            d_logarithm, d_weight = power_gradients(
-                d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
-            )
-            del d_y, d_exponent
+            d_logarithm, d_weight = power_gradients(ctx, d_y.mul_(y), passed, logarithm, weight, needs)
+            del d_y
             if d_logarithm is not None:
                 d_normed, d_theta = floor.gradients(d_logarithm, logarithm.exp2_(), any(needs_norm1), needs_theta)
                 if d_normed is not None:
@@ -187,11 +173,6 @@ def _normed(x: Tensor, gamma: Tensor, beta: Tensor, moments: _Moments) -> Tensor
     mean, variance, eps = moments
     normed: Tensor = _aten.native_batch_norm(x, gamma, beta, mean, variance, False, 0.0, eps)[0]
     return normed
-
-
-def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:
-    """`x` in the layout of `other`: a norm takes six times as long on two different ones."""
-    return x if x.stride() == other.stride() else torch.empty_like(other).copy_(x)
 
 
 def _norm_gradients(

@@ -93,9 +93,7 @@ def scaled(norm: nn.BatchNorm2d, scale: float) -> tuple[Tensor, Tensor]:
 class Floor:
     """The threshold t = softplus(theta) + 1e-7 of a unit and what the backward pass asks about it.
 
-    Attributes:
-        t: a number on the CPU where all channels share it; a tensor elsewhere, where reading it would wait for the
-            device, and (C, 1, 1) where each channel has its own.
+    A number on the CPU where all channels share it; elsewhere reading it would wait for the device.
     """
 
     theta: Tensor
@@ -103,7 +101,6 @@ class Floor:
 
     @classmethod
     def of(cls, theta: Tensor) -> Floor:
-        """The floor of a unit with this theta."""
         t = F.softplus(theta) + 1e-7
         return cls(theta, t.item() if t.device.type == "cpu" and t.dim() == 0 else t)
 
@@ -142,9 +139,6 @@ def power(logarithm: Tensor, weight: Tensor, unit: ConvPU) -> tuple[Tensor, Tens
     """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: everything).
 
     On the CPU a look at the largest exponent says whether there is anything to cap.
-
-    Shape:
-        logarithm (N, C, H, W) and weight as in `unit`, both float32 or both float64; results (N, C', H', W').
     """
     with torch.autocast(logarithm.device.type, enabled=False):
         exponent = F.conv2d(logarithm, weight, None, unit.stride, unit.padding)
@@ -158,20 +152,17 @@ def power(logarithm: Tensor, weight: Tensor, unit: ConvPU) -> tuple[Tensor, Tens
 
 
 def power_gradients(
-    d_exponent: Tensor,
-    passed: Tensor | None,
-    logarithm: Tensor,
-    weight: Tensor,
-    unit: ConvPU,
-    needs: tuple[bool, bool],
-    operand_dtype: torch.dtype | None,
+    ctx: Any, d_exponent: Tensor, passed: Tensor | None, logarithm: Tensor, weight: Tensor, needs: tuple[bool, bool]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """dL/d(ln max(x, t)) and dL/dW where needed, from dL/dy * y, whose memory is used up; operands are rounded."""
+    """dL/d(ln max(x, t)) and dL/dW where needed, from dL/dy * y, whose memory is used up.
+
+    `ctx` has the unit, and the dtype (None: their own) that the operands are rounded to.
+    """
     if passed is not None:
         d_exponent.masked_fill_(~passed, 0)
     dtype = logarithm.dtype
-    stride, padding = [unit.stride] * 2, [unit.padding] * 2
-    rounded = (tensor.to(operand_dtype or dtype) for tensor in (d_exponent, logarithm, weight))
+    stride, padding = [ctx.unit.stride] * 2, [ctx.unit.padding] * 2
+    rounded = (tensor.to(ctx.operand_dtype or dtype) for tensor in (d_exponent, logarithm, weight))
     d_logarithm, d_weight, _ = _aten.convolution_backward(
         *rounded, None, stride, padding, [1, 1], False, [0, 0], 1, [*needs, False]
     )
@@ -197,9 +188,7 @@ class _ProductUnit(torch.autograd.Function):
         needs_x, needs_weight, needs_theta = ctx.needs_input_grad[:3]
         needs = needs_x or needs_theta, needs_weight
         d_exponent = d_y * y
-        d_logarithm, d_weight = power_gradients(
-            d_exponent, passed, logarithm, weight, ctx.unit, needs, ctx.operand_dtype
-        )
+        d_logarithm, d_weight = power_gradients(ctx, d_exponent, passed, logarithm, weight, needs)
         if d_logarithm is None:
             return None, d_weight, None, None
         room = d_exponent if d_exponent.shape == logarithm.shape else None

@@ -14,11 +14,7 @@ from torch.nn import functional as F
 
 
 class Stem(nn.Module):
-    """Convolution and norm, then a ReLU where `relu`, then a 3x3 max-pool of stride 2 where `pool`.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, H', W')
-    """
+    """Convolution and norm, then a ReLU where `relu`, then a 3x3 max-pool of stride 2 where `pool`."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, stride: int, relu: bool, pool: bool
@@ -38,11 +34,7 @@ class Stem(nn.Module):
 
 
 class ProjectionShortcut(nn.Module):
-    """A skip that changes shape by a 1x1 convolution and a norm.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
-    """
+    """A skip to (N, out_channels, ceil(H / stride), ceil(W / stride)) by a 1x1 convolution and a norm."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -60,11 +52,7 @@ class ProjectionShortcut(nn.Module):
 
 
 class PaddingShortcut(nn.Module):
-    """A skip that changes shape without parameters: every `stride`-th pixel, new channels zero.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride))
-    """
+    """A skip to the shape of `ProjectionShortcut` without parameters: every `stride`-th pixel, new channels zero."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -78,73 +66,14 @@ class PaddingShortcut(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """What the blocks share: the end, and that they go to float16, which does not hold what product units compute."""
+    """Convolution, norm, unit, norm, times `residual_scale`, plus the skip.
 
-    unit: nn.Module
-    norm2: nn.BatchNorm2d
-    shortcut: nn.Module
-    residual_scale: float
-    relu_after_add: bool
-
-    def added(self, branch: Tensor, x: Tensor) -> Tensor:
-        """`branch`, times `residual_scale`, plus the skip of `x`, through a ReLU where there is one."""
-        if self.residual_scale != 1.0:
-            branch = branch * self.residual_scale
-        out = branch + self.shortcut(x)
-        return F.relu(out) if self.relu_after_add else out
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ResidualBlock:
-        """What PyTorch calls for `half()`, `to()` and the like."""
-        if fn(torch.empty(0)).dtype == torch.float16 and hasattr(self.unit, "exponent_bias"):
-            self._absorb_scale()
-        super()._apply(fn, recurse)
-        return self
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        """Take weights of the block before and after it was brought to float16, whichever it is now."""
-        bias, mean, variance = (
-            f"{prefix}{name}" for name in ("unit.exponent_bias", "norm2.running_mean", "norm2.running_var")
-        )
-        ours = getattr(self.unit, "exponent_bias", None)
-        if bias in state_dict and ours is None and hasattr(self.unit, "exponent_bias"):
-            self.unit.exponent_bias = state_dict[bias].to(self.norm2.weight, copy=True)
-        elif bias not in state_dict and ours is not None and mean in state_dict and variance in state_dict:
-            state_dict[mean], state_dict[variance], shift = self._without_scale(state_dict[mean], state_dict[variance])
-            state_dict[bias] = -shift
-        load: Callable[..., None] = super()._load_from_state_dict
-        load(state_dict, prefix, *rest)
-
-    @torch.no_grad()
-    def _absorb_scale(self) -> None:
-        """Divide what a product unit gives by its norm's standard deviation where that is above one.
-
-        The division is a shift of the unit's exponents. In evaluation mode the block computes what it did.
-        """
-        unit, norm = self.unit, self.norm2
-        if norm.running_mean is None or norm.running_var is None:
-            return
-        mean, variance, shift = self._without_scale(norm.running_mean, norm.running_var)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        before = getattr(unit, "exponent_bias", None)  # there is one where the block was brought to float16 before
-        unit.exponent_bias = -shift if before is None else before - shift
-
-    def _without_scale(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The statistics of the norm once the unit's exponents are less by the shift, which is the third."""
-        variance = variance.float() + self.norm2.eps
-        # float16 and bfloat16 hold sixteenths exactly. A variance that float32 does not hold stays infinite.
-        shift = (variance.log() * 8).round().clamp(0, 640) / 16
-        return mean / shift.exp(), variance / shift.exp().square() - self.norm2.eps, shift.view(-1, 1, 1)
-
-
-class BasicBlock(ResidualBlock):
-    """Convolution (which carries the stride), norm, unit, norm, times `residual_scale`, plus the skip.
-
-    With a convolution as its unit and both ReLUs it is the block of ResNet; with a product unit and no ReLU it
-    is the block of PURe (arXiv 2505.04397).
+    With a convolution as its unit and both ReLUs it is the block of ResNet; with a product unit and no ReLU it is the
+    block of PURe (arXiv 2505.04397). Its convolution is 3x3 and carries the stride. That of a bottleneck is 1x1, the
+    unit carries the stride, and a 1x1 convolution and a norm follow.
 
     Shape:
-        (N, in_channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride))
+        (N, in_channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride)), 4 * channels out of a bottleneck
     """
 
     def __init__(
@@ -154,56 +83,24 @@ class BasicBlock(ResidualBlock):
         unit: nn.Module,
         shortcut: nn.Module,
         stride: int = 1,
+        bottleneck: bool = False,
         relu_in_block: bool = False,
         relu_after_add: bool = False,
         residual_scale: float = 1.0,
     ) -> None:
         super().__init__()
+        self.bottleneck = bottleneck
         self.relu_in_block = relu_in_block
         self.relu_after_add = relu_after_add
         self.residual_scale = residual_scale
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        kernel_size = 1 if bottleneck else 3
+        self.conv1 = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
         self.unit = unit
         self.norm2 = nn.BatchNorm2d(channels)
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.norm1(self.conv1(x))
-        if self.relu_in_block:
-            out = F.relu(out)
-        return self.added(self.norm2(self.unit(out)), x)
-
-
-class BottleneckBlock(ResidualBlock):
-    """1x1 convolution, norm, unit (which carries the stride), norm, 1x1 convolution, norm, plus the skip.
-
-    What is added to the skip is multiplied by `residual_scale` before.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, 4 * channels, ceil(H / stride), ceil(W / stride))
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        unit: nn.Module,
-        shortcut: nn.Module,
-        relu_in_block: bool = False,
-        relu_after_add: bool = False,
-        residual_scale: float = 1.0,
-    ) -> None:
-        super().__init__()
-        self.relu_in_block = relu_in_block
-        self.relu_after_add = relu_after_add
-        self.residual_scale = residual_scale
-        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.unit = unit
-        self.norm2 = nn.BatchNorm2d(channels)
-        self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
-        self.norm3 = nn.BatchNorm2d(4 * channels)
+        if bottleneck:
+            self.conv3 = nn.Conv2d(channels, 4 * channels, 1, bias=False)
+            self.norm3 = nn.BatchNorm2d(4 * channels)
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
@@ -211,17 +108,57 @@ class BottleneckBlock(ResidualBlock):
         if self.relu_in_block:
             out = F.relu(out)
         out = self.norm2(self.unit(out))
-        if self.relu_in_block:
-            out = F.relu(out)
-        return self.added(self.norm3(self.conv3(out)), x)
+        if self.bottleneck:
+            out = self.norm3(self.conv3(F.relu(out) if self.relu_in_block else out))
+        return self.added(out, x)
+
+    def added(self, branch: Tensor, x: Tensor) -> Tensor:
+        """`branch`, times `residual_scale`, plus the skip of `x`, through a ReLU where there is one."""
+        if self.residual_scale != 1.0:
+            branch = branch * self.residual_scale
+        out = branch + self.shortcut(x)
+        return F.relu(out) if self.relu_after_add else out
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> ResidualBlock:
+        """What PyTorch calls for `half()`, `to()` and the like.
+
+        float16 does not hold what product units compute. So it is divided by its norm's standard deviation first, where
+        that is above one, by a shift of the unit's exponents. In evaluation mode the block computes what it did.
+        """
+        unit, norm = self.unit, self.norm2
+        narrows = fn(torch.empty(0)).dtype == torch.float16 and hasattr(unit, "exponent_bias")
+        if narrows and norm.running_mean is not None and norm.running_var is not None:
+            mean, variance, shift = self._without_scale(norm.running_mean, norm.running_var)
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+            before = getattr(unit, "exponent_bias", None)  # there is one where the block was brought to float16 before
+            unit.exponent_bias = -shift if before is None else before - shift
+        super()._apply(fn, recurse)
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        """Take weights of the block before and after it was brought to float16, whichever it is now."""
+        names = ("unit.exponent_bias", "norm2.running_mean", "norm2.running_var")
+        bias, mean, variance = (prefix + name for name in names)
+        ours = getattr(self.unit, "exponent_bias", None)
+        if bias in state_dict and ours is None and hasattr(self.unit, "exponent_bias"):
+            self.unit.exponent_bias = state_dict[bias].to(self.norm2.weight, copy=True)
+        elif bias not in state_dict and ours is not None and mean in state_dict and variance in state_dict:
+            state_dict[mean], state_dict[variance], shift = self._without_scale(state_dict[mean], state_dict[variance])
+            state_dict[bias] = -shift
+        load: Callable[..., None] = super()._load_from_state_dict
+        load(state_dict, prefix, *rest)
+
+    def _without_scale(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The statistics of the norm once the unit's exponents are less by the shift, which is the third."""
+        variance = variance.float() + self.norm2.eps
+        # float16 and bfloat16 hold sixteenths exactly. A variance that float32 does not hold stays infinite.
+        shift = (variance.log() * 8).round().clamp(0, 640) / 16
+        return mean / shift.exp(), variance / shift.exp().square() - self.norm2.eps, shift.view(-1, 1, 1)
 
 
 class Classifier(nn.Module):
-    """The mean over the image, then a linear layer.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, num_classes)
-    """
+    """The mean over the image, then a linear layer: (N, in_channels, H, W) -> (N, num_classes)."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -74,10 +74,8 @@ def product_tail(
     """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
     Running statistics move as in `nn.BatchNorm2d`. What the kernels do not take (float16, float64, empty batches, a
-    threshold for each channel) is computed by the modules themselves.
-
-    Shape:
-        c (N, C, H, W), skip and result (N, C', H', W'). The kernels' result has the wider dtype of c and skip.
+    threshold for each channel) is computed by the modules themselves. The kernels' result has the wider dtype of c and
+    skip.
     """
     if not _kernels_take(c, skip, unit):
         out = norm2(unit(norm1(c)))
@@ -90,7 +88,10 @@ def product_tail(
 
 
 def _kernels_take(c: Tensor, skip: Tensor | None, unit: ConvPU) -> bool:
-    shapes = c.shape, _shape_of_output(c, unit)
+    n, _, height, width = c.shape
+    out_channels, _, kernel_size, _ = unit.weight.shape
+    sides = ((side + 2 * unit.padding - kernel_size) // unit.stride + 1 for side in (height, width))
+    shapes = c.shape, torch.Size((n, out_channels, *sides))
     counts = [n * height * width for n, _, height, width in shapes]
     images = [shape[1:].numel() for shape in shapes]
     return (
@@ -99,14 +100,6 @@ def _kernels_take(c: Tensor, skip: Tensor | None, unit: ConvPU) -> bool:
         and (skip is None or skip.shape == shapes[1])
         and min(counts) > 1
         and max(*counts, *images) <= LARGEST
-    )
-
-
-def _shape_of_output(c: Tensor, unit: ConvPU) -> torch.Size:
-    n, _, height, width = c.shape
-    out_channels, _, kernel_size, _ = unit.weight.shape
-    return torch.Size(
-        (n, out_channels, *((side + 2 * unit.padding - kernel_size) // unit.stride + 1 for side in (height, width)))
     )
 
 
@@ -124,26 +117,28 @@ class _ProductTail(torch.autograd.Function):
 
         norm1, unit, norm2 = modules
         gamma1, beta1, weight, theta, gamma2, beta2 = parameters
-        layout = _layout_of(c)
+        last = c.is_contiguous(memory_format=torch.channels_last) or not c.is_contiguous()
+        layout = torch.channels_last if last else torch.contiguous_format
         c = c.contiguous(memory_format=layout)
         cap = math.inf if unit.exponent_cap is None else unit.exponent_cap / math.log(2)
         exponents = weight.to(c.dtype, memory_format=layout)
-        with _device_of(c), torch.autocast(c.device.type, enabled=False):
+        # Triton launches on the current device, whatever the tensors' own.
+        current = torch.cuda.device(c.device) if c.is_cuda else nullcontext()
+        with current, torch.autocast(c.device.type, enabled=False):
             tiling1 = passes.Tiling.of(c.shape, layout)
             threshold = c.new_empty((), dtype=torch.float32)
-            of_norm1 = (*passes.moments(c, tiling1, norm1, theta=theta, threshold=threshold), gamma1, beta1)
+            of_norm1 = passes.moments(c, tiling1, norm1, gamma1, beta1, None, theta, threshold)
             logarithm = passes.logarithm(c, tiling1, of_norm1, threshold)
             z = F.conv2d(logarithm, exponents, None, unit.stride, unit.padding).contiguous(memory_format=layout)
             del logarithm
             tiling2 = passes.Tiling.of(z.shape, layout)
-            of_norm2 = (*passes.moments(z, tiling2, norm2, cap), gamma2, beta2)
+            of_norm2 = passes.moments(z, tiling2, norm2, gamma2, beta2, cap)
             dtype = c.dtype
             if skip is not None:
                 dtype = torch.promote_types(dtype, skip.dtype)
                 skip = skip.contiguous(memory_format=layout)
             out = passes.output(z, tiling2, of_norm2, skip, relu, cap, dtype)
-        out_of_relu = out if relu else None
-        ctx.save_for_backward(c, z, exponents, theta, threshold, *of_norm1, *of_norm2[:3], out_of_relu)
+        ctx.save_for_backward(c, z, exponents, theta, threshold, of_norm1, of_norm2, out if relu else None)
         ctx.layout, ctx.cap, ctx.has_skip = layout, cap, skip is not None
         ctx.stride, ctx.padding = unit.stride, unit.padding
         return out
@@ -153,8 +148,7 @@ class _ProductTail(torch.autograd.Function):
         from pure_nas.nn.triton import passes
 
         refuse_second_derivative()
-        c, z, exponents, theta, threshold, *of_norms, out = ctx.saved_tensors
-        of_norm1, of_norm2 = tuple(of_norms[:4]), tuple(of_norms[4:])
+        c, z, exponents, theta, threshold, of_norm1, of_norm2, out = ctx.saved_tensors
         tiling1, tiling2 = passes.Tiling.of(c.shape, ctx.layout), passes.Tiling.of(z.shape, ctx.layout)
         grad = grad.contiguous(memory_format=ctx.layout)
         grad_z, grad_skip, grad_gamma2, grad_beta2 = passes.output_backward(
@@ -173,14 +167,3 @@ class _ProductTail(torch.autograd.Function):
         of_parameters = grad_gamma1, grad_beta1, grad_weight, grad_theta, grad_gamma2, grad_beta2
         # The engine casts a gradient to the dtype of its input.
         return grad_c, grad_skip, None, None, *of_parameters
-
-
-def _layout_of(c: Tensor) -> torch.memory_format:
-    """channels_last, unless c lies otherwise."""
-    last = c.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last or not c.is_contiguous() else torch.contiguous_format
-
-
-def _device_of(c: Tensor) -> AbstractContextManager[Any]:
-    """Triton launches on the current device, whatever the tensors' own."""
-    return torch.cuda.device(c.device) if c.is_cuda else nullcontext()

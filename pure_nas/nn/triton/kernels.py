@@ -10,7 +10,7 @@ base; an exponent z here is z / ln 2 of the formula.
 Pointers are to
     activations (c, z, out, skip and their gradients): float32 or bfloat16, all in one layout
     theta, gamma, beta: parameters of any type; threshold: float32
-    mean, rstd: float32, rstd being 1 / sqrt(variance + eps)
+    norm: float32, (4, channels): mean, rstd = 1 / sqrt(variance + eps), scale = rstd * gamma, and beta
     partial, sums: float32, laid out as `store_partials` and `finish_sums` say
 """
 
@@ -70,22 +70,20 @@ def _softplus(theta):
 
 
 @triton.jit
-def _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form: tl.constexpr):
+def _norm(norm_ptr, form: tl.constexpr):
     """(mean, scale, shift) of a norm, which is (x - mean) * scale + shift."""
-    mean = of_channel(mean_ptr, form)
-    rstd = of_channel(rstd_ptr, form)
-    scale = rstd * of_channel(gamma_ptr, form)
-    return mean, scale, of_channel(beta_ptr, form)
+    return of_channel(norm_ptr, 0, form), of_channel(norm_ptr, 2, form), of_channel(norm_ptr, 3, form)
 
 
 @triton.jit
-def _norm_gradient(scaled, deviation, scale, rstd, sums_ptr, per_count, form: tl.constexpr):
+def _norm_gradient(scaled, deviation, scale, norm_ptr, sums_ptr, share, form: tl.constexpr):
     """The gradient of a norm's input x.
 
-    `scaled` is that of its output times `scale`, `deviation` is x - mean, and sums are the gradients of beta and gamma.
+    `scaled` is that of its output times `scale`, `deviation` is x - mean, sums are the gradients of beta and gamma, and
+    `share` is an element's of a mean, 1 / count.
     """
-    constant = scale * per_count * of_channel(sums_ptr, form)
-    slope = scale * per_count * rstd * of_channel(sums_ptr + form.channels, form)
+    constant = scale * share * of_channel(sums_ptr, 0, form)
+    slope = scale * share * of_channel(norm_ptr, 1, form) * of_channel(sums_ptr, 1, form)
     return scaled - constant - deviation * slope
 
 
@@ -146,8 +144,9 @@ def moments(x_ptr, partial_ptr, cap, rows, tiles, all_tiles, form: tl.constexpr)
 @triton.jit
 def finish_moments(
     partial_ptr,
-    mean_ptr,
-    rstd_ptr,
+    gamma_ptr,
+    beta_ptr,
+    norm_ptr,
     running_mean_ptr,
     running_var_ptr,
     tracked_ptr,
@@ -176,8 +175,11 @@ def finish_moments(
     deviation = means - mean
     squared = tl.sum(squares + seen * deviation * deviation, axis=0)
     squared = tl.where(squared < 0.0, 0.0, squared)
-    tl.store(mean_ptr + channel, mean)
-    tl.store(rstd_ptr + channel, tl.div_rn(1.0, tl.sqrt_rn(squared / count + eps)))
+    rstd = tl.div_rn(1.0, tl.sqrt_rn(squared / count + eps))
+    tl.store(norm_ptr + channel, mean)
+    tl.store(norm_ptr + channels + channel, rstd)
+    tl.store(norm_ptr + 2 * channels + channel, rstd * tl.load(gamma_ptr + channel).to(tl.float32))
+    tl.store(norm_ptr + 3 * channels + channel, tl.load(beta_ptr + channel).to(tl.float32))
     if cumulative:
         factor = 1.0 / tl.load(tracked_ptr).to(tl.float32)
     else:
@@ -193,34 +195,21 @@ def finish_moments(
 
 
 @triton.jit
-def logarithm(c_ptr, mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, threshold_ptr, out_ptr, rows, tiles, form: tl.constexpr):
+def logarithm(c_ptr, norm_ptr, threshold_ptr, out_ptr, rows, tiles, form: tl.constexpr):
     """log2(max(u, t)) of the normalised u."""
     tile, _ = place(tl.program_id(0), rows, tiles, form)
     c = load(c_ptr, tile, form)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
+    mean, scale, shift = _norm(norm_ptr, form)
     u = (c - mean) * scale + shift
     store(out_ptr, tile, _log2(tl.maximum(u, tl.load(threshold_ptr), propagate_nan=KEEP_NAN)), form)
 
 
 @triton.jit
-def output(
-    z_ptr,
-    skip_ptr,
-    mean_ptr,
-    rstd_ptr,
-    gamma_ptr,
-    beta_ptr,
-    out_ptr,
-    cap,
-    rows,
-    tiles,
-    form: tl.constexpr,
-    relu: tl.constexpr,
-):
+def output(z_ptr, skip_ptr, norm_ptr, out_ptr, cap, rows, tiles, form: tl.constexpr, relu: tl.constexpr):
     """The normalised 2 ** min(z, cap), plus the skip, through the ReLU."""
     tile, _ = place(tl.program_id(0), rows, tiles, form)
     y = _power(load(z_ptr, tile, form), cap)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
+    mean, scale, shift = _norm(norm_ptr, form)
     out = (y - mean) * scale + shift
     if skip_ptr is not None:
         out += load(skip_ptr, tile, form)
@@ -230,11 +219,9 @@ def output(
 
 
 @triton.jit
-def output_sums(
-    grad_ptr, out_ptr, z_ptr, mean_ptr, rstd_ptr, partial_ptr, cap, rows, tiles, all_tiles, form: tl.constexpr
-):
+def output_sums(grad_ptr, out_ptr, z_ptr, norm_ptr, partial_ptr, cap, rows, tiles, all_tiles, form: tl.constexpr):
     """Sums of the output's gradient g and of g * yhat per channel and program: beta's and gamma's gradients."""
-    mean = of_channel(mean_ptr, form)
+    mean = of_channel(norm_ptr, 0, form)
     total, product = zeros(form), zeros(form)
     for index in tl.range(tl.program_id(0), all_tiles, tl.num_programs(0), num_stages=STAGES):
         tile, _ = place(index, rows, tiles, form)
@@ -243,26 +230,13 @@ def output_sums(
         grad = _before_relu(grad, out_ptr, tile, form)
         total += grad
         product += grad * (y - mean)
-    rstd = of_channel(rstd_ptr, form)
+    rstd = of_channel(norm_ptr, 1, form)
     store_partials(partial_ptr, tl.sum(total, axis=0), tl.sum(product, axis=0) * rstd, form)
 
 
 @triton.jit
 def output_backward(
-    grad_ptr,
-    out_ptr,
-    z_ptr,
-    mean_ptr,
-    rstd_ptr,
-    gamma_ptr,
-    sums_ptr,
-    grad_z_ptr,
-    grad_skip_ptr,
-    cap,
-    per_count,
-    rows,
-    tiles,
-    form: tl.constexpr,
+    grad_ptr, out_ptr, z_ptr, norm_ptr, sums_ptr, grad_z_ptr, grad_skip_ptr, cap, share, rows, tiles, form: tl.constexpr
 ):
     """The gradient of z and, behind a ReLU, of the skip (which without one is the output's own gradient)."""
     tile, _ = place(tl.program_id(0), rows, tiles, form)
@@ -272,32 +246,18 @@ def output_backward(
     if grad_skip_ptr is not None:
         store(grad_skip_ptr, tile, grad, form)
     y = _power(z, cap)
-    mean = of_channel(mean_ptr, form)
-    rstd = of_channel(rstd_ptr, form)
-    scale = rstd * of_channel(gamma_ptr, form) * LN_2
-    grad_y = _norm_gradient(scale * grad, y - mean, scale, rstd, sums_ptr, per_count, form)
+    mean, scale, _ = _norm(norm_ptr, form)
+    scale *= LN_2
+    grad_y = _norm_gradient(scale * grad, y - mean, scale, norm_ptr, sums_ptr, share, form)
     store(grad_z_ptr, tile, tl.where(z > cap, 0.0, grad_y * y), form)
 
 
 @triton.jit
-def logarithm_sums(
-    grad_ptr,
-    c_ptr,
-    mean_ptr,
-    rstd_ptr,
-    gamma_ptr,
-    beta_ptr,
-    threshold_ptr,
-    partial_ptr,
-    rows,
-    tiles,
-    all_tiles,
-    form: tl.constexpr,
-):
+def logarithm_sums(grad_ptr, c_ptr, norm_ptr, threshold_ptr, partial_ptr, rows, tiles, all_tiles, form: tl.constexpr):
     """Sums of du and of du * chat per channel and program, and of dl over what lies at the threshold per program."""
     program = tl.program_id(0)
     programs = tl.num_programs(0)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
+    mean, scale, shift = _norm(norm_ptr, form)
     threshold = tl.load(threshold_ptr)
     total, product, clamped = zeros(form), zeros(form), zeros(form)
     for index in tl.range(program, all_tiles, programs, num_stages=STAGES):
@@ -308,7 +268,7 @@ def logarithm_sums(
         total += grad_u
         product += grad_u * deviation
         clamped += tl.where(at_threshold, grad, 0.0)
-    rstd = of_channel(rstd_ptr, form)
+    rstd = of_channel(norm_ptr, 1, form)
     grad_beta, grad_gamma = tl.sum(total, axis=0) / LN_2, tl.sum(product, axis=0) * rstd / LN_2
     store_partials(partial_ptr, grad_beta, grad_gamma, form)
     of_program = 2 * form.channels * programs + tl.program_id(1) * programs + program
@@ -317,30 +277,16 @@ def logarithm_sums(
 
 @triton.jit
 def logarithm_backward(
-    grad_ptr,
-    c_ptr,
-    mean_ptr,
-    rstd_ptr,
-    gamma_ptr,
-    beta_ptr,
-    threshold_ptr,
-    sums_ptr,
-    grad_c_ptr,
-    per_count,
-    rows,
-    tiles,
-    form: tl.constexpr,
+    grad_ptr, c_ptr, norm_ptr, threshold_ptr, sums_ptr, grad_c_ptr, share, rows, tiles, form: tl.constexpr
 ):
     """The gradient of c from that of the logarithm."""
     tile, _ = place(tl.program_id(0), rows, tiles, form)
     grad = load(grad_ptr, tile, form)
     c = load(c_ptr, tile, form)
-    mean, scale, shift = _norm(mean_ptr, rstd_ptr, gamma_ptr, beta_ptr, form)
+    mean, scale, shift = _norm(norm_ptr, form)
     deviation = c - mean
     grad_u, _ = _logarithm_gradient(grad, deviation * scale + shift, tl.load(threshold_ptr))
-    scaled = scale / LN_2 * grad_u
-    rstd = of_channel(rstd_ptr, form)
-    grad_c = _norm_gradient(scaled, deviation, scale, rstd, sums_ptr, per_count, form)
+    grad_c = _norm_gradient(scale / LN_2 * grad_u, deviation, scale, norm_ptr, sums_ptr, share, form)
     store(grad_c_ptr, tile, grad_c, form)
 
 

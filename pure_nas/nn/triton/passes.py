@@ -3,7 +3,8 @@
 Block sizes are fixed, not tuned: a trial then runs the same kernels in every process, and starts without trying them.
 
 Activations (c, z, out, skip and their gradients) are (N, C, H, W), float32 or bfloat16, in the layout of their tiling;
-gamma and beta (C,), theta a number, threshold a float32 number. Gradients of parameters are float32.
+gamma and beta (C,), theta a number, threshold a float32 number, a norm what `moments` returns, (4, C) and float32.
+Gradients of parameters are float32.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from triton import next_power_of_2
 
 from pure_nas.nn.triton import kernels
 from pure_nas.nn.triton.tiles import Form
@@ -29,24 +31,13 @@ OPTIONS = {"enable_fp_fusion": True}
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a tensor is cut into tiles.
+    """How a tensor is cut into tiles."""
 
-    Attributes:
-        count: elements of a channel, N * H * W.
-        rows: rows of an image; all N * H * W in channels_last, which is one image to the kernels.
-        tiles: tiles of an image.
-        images: 1 in channels_last, else N.
-        channels_last: whether the channels of a row lie side by side, else the rows of a channel.
-    """
-
-    channels: int
-    count: int
-    rows: int
-    tiles: int
-    images: int
-    channels_last: bool
-    block_rows: int
-    block_channels: int
+    form: Form
+    count: int  # elements of a channel, N * H * W
+    rows: int  # of an image; all N * H * W in channels_last, which is one image to the kernels
+    tiles: int  # of an image
+    all_tiles: int
 
     @classmethod
     def of(cls, shape: torch.Size, memory_format: torch.memory_format) -> Tiling:
@@ -55,21 +46,19 @@ class Tiling:
         channels_last = memory_format == torch.channels_last
         images, rows = (1, n * height * width) if channels_last else (n, height * width)
         if channels_last:
-            block_channels = min(_power_of_two(channels), 128)
+            block_channels = min(next_power_of_2(channels), 128)
             block_rows = ELEMENTS // block_channels
         else:
-            block_rows = min(_power_of_two(rows), 1024)
-            block_channels = min(_power_of_two(channels), ELEMENTS // block_rows)
+            block_rows = min(next_power_of_2(rows), 1024)
+            block_channels = min(next_power_of_2(channels), ELEMENTS // block_rows)
         tiles = -(-rows // block_rows)
-        return cls(channels, n * height * width, rows, tiles, images, channels_last, block_rows, block_channels)
-
-    @property
-    def all_tiles(self) -> int:
-        return self.tiles * self.images
+        even = rows % block_rows == 0 and channels % block_channels == 0
+        form = Form(channels, channels_last, even, block_rows, block_channels)
+        return cls(form, images * rows, rows, tiles, images * tiles)
 
     @property
     def channel_blocks(self) -> int:
-        return -(-self.channels // self.block_channels)
+        return -(-self.form.channels // self.form.block_channels)
 
     @property
     def programs(self) -> int:
@@ -79,101 +68,90 @@ class Tiling:
     @property
     def block_programs(self) -> int:
         """Partial results that are added up at once, a power of two: of all programs, for theta."""
-        return max(PROGRAMS, _power_of_two(self.programs * self.channel_blocks))
+        all_programs: int = next_power_of_2(self.programs * self.channel_blocks)
+        return max(PROGRAMS, all_programs)
 
     def each(self, kernel: Any, *arguments: object, **constants: object) -> None:
         """Run a kernel with one program per tile."""
         grid = self.all_tiles, self.channel_blocks
-        kernel[grid](*arguments, self.rows, self.tiles, form=self._form, **constants, num_warps=WARPS, **OPTIONS)
+        kernel[grid](*arguments, self.rows, self.tiles, form=self.form, **constants, num_warps=WARPS, **OPTIONS)
 
     def reduce(self, kernel: Any, *arguments: object) -> None:
         """Run a kernel whose programs take several tiles each."""
         grid = self.programs, self.channel_blocks
-        kernel[grid](*arguments, self.rows, self.tiles, self.all_tiles, form=self._form, num_warps=WARPS, **OPTIONS)
-
-    @property
-    def _form(self) -> Form:
-        even = self.rows % self.block_rows == 0 and self.channels % self.block_channels == 0
-        return Form(self.channels, self.channels_last, even, self.block_rows, self.block_channels)
-
-
-Norm = tuple[Tensor, ...]
-"""Of a norm, (C,) each: the batch's mean and 1 / sqrt(variance + eps), float32, then its gamma and beta."""
+        kernel[grid](*arguments, self.rows, self.tiles, self.all_tiles, form=self.form, num_warps=WARPS, **OPTIONS)
 
 
 def moments(
     x: Tensor,
     tiling: Tiling,
     norm: nn.BatchNorm2d,
+    gamma: Tensor,
+    beta: Tensor,
     cap: float | None = None,
     theta: Tensor | None = None,
     threshold: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The first two of a `Norm` of x, or of 2 ** min(x, cap) with a cap; moves the running statistics of `norm`.
+) -> Tensor:
+    """`norm` of x, or of 2 ** min(x, cap) with a cap, as the kernels read it; its running statistics move.
 
     Where there is a theta, softplus(theta) + 1e-7 is written to `threshold`.
     """
-    programs, channels = tiling.programs, tiling.channels
+    programs, channels = tiling.programs, tiling.form.channels
     partial = x.new_empty((2 * channels + 1) * programs, dtype=torch.float32)
     tiling.reduce(kernels.moments, x, partial, cap)
-    mean, rstd = x.new_empty((2, channels), dtype=torch.float32).unbind()
+    found = x.new_empty((4, channels), dtype=torch.float32)
     cumulative = norm.momentum is None
     if cumulative:
         norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
     running = norm.running_mean, norm.running_var, norm.num_batches_tracked
     constants = {"channels": channels, "cumulative": cumulative, "block_programs": tiling.block_programs, **OPTIONS}
     kernels.finish_moments[channels,](
-        partial, mean, rstd, *running, theta, threshold, programs, norm.eps, norm.momentum or 0.0, **constants
+        partial, gamma, beta, found, *running, theta, threshold, programs, norm.eps, norm.momentum or 0.0, **constants
     )
-    return mean, rstd
+    return found
 
 
-def logarithm(c: Tensor, tiling: Tiling, norm: Norm, threshold: Tensor) -> Tensor:
+def logarithm(c: Tensor, tiling: Tiling, norm: Tensor, threshold: Tensor) -> Tensor:
     """log2(max(norm1(c), threshold))."""
     out = torch.empty_like(c)
-    tiling.each(kernels.logarithm, c, *norm, threshold, out)
+    tiling.each(kernels.logarithm, c, norm, threshold, out)
     return out
 
 
 def output(
-    z: Tensor, tiling: Tiling, norm: Norm, skip: Tensor | None, relu: bool, cap: float, dtype: torch.dtype
+    z: Tensor, tiling: Tiling, norm: Tensor, skip: Tensor | None, relu: bool, cap: float, dtype: torch.dtype
 ) -> Tensor:
     """norm2(2 ** min(z, cap)) + skip, through the ReLU where `relu`."""
     out = torch.empty_like(z, dtype=dtype)
-    tiling.each(kernels.output, z, skip, *norm, out, cap, relu=relu)
+    tiling.each(kernels.output, z, skip, norm, out, cap, relu=relu)
     return out
 
 
 def output_backward(
-    grad: Tensor, out: Tensor | None, z: Tensor, tiling: Tiling, norm: Norm, has_skip: bool, cap: float
+    grad: Tensor, out: Tensor | None, z: Tensor, tiling: Tiling, norm: Tensor, has_skip: bool, cap: float
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-    """The gradients of z, skip (if any), gamma and beta of `output`.
-
-    Args:
-        out: what `output` returned where a ReLU stood last, else None.
-        norm: without its beta.
-    """
-    channels = tiling.channels
+    """The gradients of z, skip (if any), gamma and beta of `output`, which returned `out` where a ReLU stood last."""
+    channels = tiling.form.channels
     partial = z.new_empty(2 * channels * tiling.programs, dtype=torch.float32)
-    tiling.reduce(kernels.output_sums, grad, out, z, *norm[:2], partial, cap)
+    tiling.reduce(kernels.output_sums, grad, out, z, norm, partial, cap)
     sums = _finish_sums(partial, tiling)
     grad_z = torch.empty_like(z)
     masked = torch.empty_like(grad) if has_skip and out is not None else None
-    tiling.each(kernels.output_backward, grad, out, z, *norm, sums, grad_z, masked, cap, 1.0 / tiling.count)
+    tiling.each(kernels.output_backward, grad, out, z, norm, sums, grad_z, masked, cap, 1.0 / tiling.count)
     grad_skip = grad if has_skip and out is None else masked
     return grad_z, grad_skip, sums[channels:], sums[:channels]
 
 
 def logarithm_backward(
-    grad: Tensor, c: Tensor, tiling: Tiling, norm: Norm, theta: Tensor, threshold: Tensor
+    grad: Tensor, c: Tensor, tiling: Tiling, norm: Tensor, theta: Tensor, threshold: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of c, gamma, beta and theta of `logarithm`, from that of what it returned."""
-    channels = tiling.channels
+    channels = tiling.form.channels
     partial = c.new_empty((2 * channels + tiling.channel_blocks) * tiling.programs, dtype=torch.float32)
-    tiling.reduce(kernels.logarithm_sums, grad, c, *norm, threshold, partial)
+    tiling.reduce(kernels.logarithm_sums, grad, c, norm, threshold, partial)
     sums = _finish_sums(partial, tiling, theta, threshold)
     grad_c = torch.empty_like(c)
-    tiling.each(kernels.logarithm_backward, grad, c, *norm, threshold, sums, grad_c, 1.0 / tiling.count)
+    tiling.each(kernels.logarithm_backward, grad, c, norm, threshold, sums, grad_c, 1.0 / tiling.count)
     return grad_c, sums[channels : 2 * channels], sums[:channels], sums[-1]
 
 
@@ -181,13 +159,8 @@ def _finish_sums(
     partial: Tensor, tiling: Tiling, theta: Tensor | None = None, threshold: Tensor | None = None
 ) -> Tensor:
     """Two sums of every channel, all of the first kind before those of the second, then theta's gradient if given."""
-    rows, all_programs = 2 * tiling.channels + (theta is not None), tiling.programs * tiling.channel_blocks
+    rows, all_programs = 2 * tiling.form.channels + (theta is not None), tiling.programs * tiling.channel_blocks
     sums = partial.new_empty(rows)
-    constants = {"channels": tiling.channels, "block_programs": tiling.block_programs, **OPTIONS}
+    constants = {"channels": tiling.form.channels, "block_programs": tiling.block_programs, **OPTIONS}
     kernels.finish_sums[rows,](partial, theta, threshold, sums, tiling.programs, all_programs, **constants)
     return sums
-
-
-def _power_of_two(number: int) -> int:
-    """The smallest power of two that is not below `number`."""
-    return 1 << (number - 1).bit_length()

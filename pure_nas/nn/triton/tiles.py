@@ -18,16 +18,11 @@ import triton.language as tl
 
 @dataclass(frozen=True)
 class Form:
-    """What a kernel over tiles is compiled for.
-
-    Attributes:
-        channels_last: whether the channels of a row lie side by side, else the rows of a channel.
-        even: whether nothing of any tile is outside the tensor.
-    """
+    """What a kernel over tiles is compiled for."""
 
     channels: int
-    channels_last: bool
-    even: bool
+    channels_last: bool  # else the rows of a channel lie side by side
+    even: bool  # nothing of any tile is outside the tensor
     block_rows: int
     block_channels: int
 
@@ -88,10 +83,10 @@ def zero_outside(value, tile, form: tl.constexpr):
 
 
 @triton.jit
-def of_channel(pointer, form: tl.constexpr):
-    """One number for each channel of the tile."""
+def of_channel(pointer, row: tl.constexpr, form: tl.constexpr):
+    """Row `row` of a (rows, channels) matrix, at the channels of the tile."""
     channel = tl.program_id(1) * form.block_channels + tl.arange(0, form.block_channels)
-    return tl.load(pointer + channel, mask=channel < form.channels, other=0.0).to(tl.float32)
+    return tl.load(pointer + row * form.channels + channel, mask=channel < form.channels, other=0.0)
 
 
 @triton.jit

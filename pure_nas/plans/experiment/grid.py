@@ -11,16 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from pure_nas.errors import ConfigError
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import Scale
-from pure_nas.plans.experiment.tables import Entry, architecture_of, recipe_of
+from pure_nas.plans.experiment.tables import Entry, architecture_of, chosen, entries_of, recipe_of
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.validation import faults
+from pure_nas.validation import faults_explained
 
 if TYPE_CHECKING:
     from pure_nas.plans.plan import Training
@@ -53,14 +50,12 @@ class Grid:
     def of(cls, file: ExperimentFile, scale: Scale, images: Mapping[str, int], seeds: int | None = None) -> Grid:
         """The grid of a file at a scale, for images of those in_chans, num_classes and image_size."""
         fields = {**images, **({"base_width": scale.base_width} if scale.base_width else {})}
-        recipes = file.recipes_of(scale)
+        recipes = chosen(entries_of(file.recipes), scale.recipes)
         scaled = {recipe.label: scale.scaled(recipe.settings) for recipe in recipes}
         cells = []
-        for network in file.networks_of(scale):
-            try:
+        for network in chosen(entries_of(file.networks), scale.networks):
+            with faults_explained(Architecture, f"The network {network.label}"):
                 architecture = architecture_of(network.settings, **fields)
-            except ValidationError as error:
-                raise ConfigError(faults(error, Architecture, f"The network {network.label}")) from error
             for recipe in recipes:
                 if network.trained_by(recipe):
                     label = f"{network.label}, {recipe.label}" if len(recipes) > 1 else network.label
@@ -76,9 +71,8 @@ class Grid:
 
     @cached_property
     def folders(self) -> dict[str, list[str]]:
-        """What the folders of a training may begin with, by digest: what its shortest label gives comes first.
-
-        So the order of a file's tables does not decide it. An older version took the first of equal cells.
+        """What the folders of a training may begin with, by digest: what its shortest label gives comes first, whatever
+        the order of a file's tables; an older version took the first of equal cells.
         """
         found: defaultdict[str, list[str]] = defaultdict(list)
         for cell in sorted(self.cells, key=lambda cell: (len(cell.label), cell.label)):
@@ -90,10 +84,8 @@ class Grid:
         return len(self.distinct) * self.seeds
 
     def references_of(self, cell: Cell) -> list[Cell]:
-        """The cells that another is compared with, as far as this scale has them.
-
-        What its network is compared with, by the recipe that is named with it, else by the same; where that is nothing
-        but itself, what its recipe is compared with, with the same network.
+        """What a cell is compared with, as far as this scale has it: as its network says, by the recipe named with it
+        or the same; where that is nothing but itself, as its recipe says, with the same network.
         """
         network, recipe = cell.network, cell.recipe
         against = network.against
@@ -111,10 +103,7 @@ class Grid:
         return [other for other in found if other is not None and other.candidate.digest != own]
 
     def _find(self, against: str, cell: Cell) -> Cell | None:
-        """The cell that "network" or "network, recipe" means as a reference of another.
-
-        A network alone is meant by the other's recipe if it has that, else by its first.
-        """
+        """The cell that "network" or "network, recipe" means for another: by the other's recipe, else by its first."""
         index = cell.network.index
         found = [other for other in self.cells if other.network.named(against, index)] or [
             other
@@ -161,7 +150,7 @@ def seconds_of_epochs(run: RunDirectory, grid: Grid) -> dict[str, float]:
     found: defaultdict[str, list[float]] = defaultdict(list)
     for training in trainings_of(run, grid):
         seconds = (record.get("seconds") for record in training.directory.curve())
-        found[training.digest] += [each for each in seconds if isinstance(each, float)]
+        found[training.candidate.digest] += [each for each in seconds if isinstance(each, float)]
     return {digest: statistics.median(seconds) for digest, seconds in found.items() if seconds}
 
 

@@ -72,7 +72,7 @@ Targets = Annotated[list[Accuracy], Field(min_length=1, max_length=20), AfterVal
 EvaluationName = Literal["quality", "noise", "invariance", "views"]
 Evaluations = Annotated[list[EvaluationName], AfterValidator(_distinct)]
 NoiseName = Literal["poisson", "gaussian", "salt-and-pepper", "speckle"]
-"""As `pure_nas.evaluation.NoiseKind`, which comes with PyTorch."""
+"""As `pure_nas.evaluation.noise.NoiseKind`, which comes with PyTorch."""
 _Level = Annotated[float, Field(gt=0, le=_MOST)]
 _RelativeSize = Annotated[float, Field(ge=0.25, le=4)]
 Noises = Annotated[
@@ -81,7 +81,7 @@ Noises = Annotated[
 
 
 class ViewsTable(FrozenModel):
-    """Test-time views, see `pure_nas.evaluation.Views`; its sizes are relative here to what a network is shown."""
+    """Test-time views, see `pure_nas.Views`; its sizes are relative here to what a network is shown."""
 
     crops: Literal["whole", "flip", "five-crop", "ten-crop"] = "whole"
     scales: Annotated[list[_RelativeSize], Field(max_length=8), AfterValidator(_distinct)] = Field(default_factory=list)

@@ -1,28 +1,144 @@
-"""From settings to an experiment that is ready to go."""
+"""What an experiment was asked to do, and from there to one that is ready to go."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pure_nas.data import load_dataset
+from pydantic_core import to_jsonable_python
+
+from pure_nas.data import ImageSource, dataset_names
 from pure_nas.devices import resolve_device
+from pure_nas.errors import UsageError
+from pure_nas.evaluation.noise import Noise, usual_noises
+from pure_nas.evaluation.quality import USUAL_FACTORS
+from pure_nas.evaluation.views import Views
 from pure_nas.files import write_whole
+from pure_nas.paths import absolute, expanded
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, Expected, images_of_epoch, seconds_per_image
+from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
-from pure_nas.plans.experiment.settings import ExperimentSettings
-from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
-from pure_nas.plans.settings import locked, record_start
-from pure_nas.run.directory import RunDirectory
+from pure_nas.plans.experiment.scale import MOST_SEEDS, EvaluationName, Scale
+from pure_nas.plans.plan import FixedPlan, Training
+from pure_nas.plans.settings import locked, placed, record_start
+from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
+from pure_nas.run.schema import SCHEMA
 from pure_nas.workers import EvaluationSettings, Executor
-from pure_nas.workers.resources import Resources, Work
+from pure_nas.workers.resources import Resources, Work, Workers, check_workers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentSettings:
+    """Everything that decides an experiment."""
+
+    source: ExperimentSource
+    scale_name: str | None = None  # the scale that is made; the file's first where it is None
+    dataset: str | None = None  # instead of the scale's
+    seeds: int | None = None  # instead of the scale's; raising it goes on with a run
+    time_seconds: float | None = None  # after which this session stops
+    device: str = "auto"
+    workers: Workers = 1
+    data_dir: Path | None = None
+    skip_corrupt: bool = False
+
+    def __post_init__(self) -> None:
+        self.file.scale(self.scale_name)
+        if self.seeds is not None and self.seeds < 1:
+            raise UsageError(f"An experiment needs at least one seed, but --seeds is {self.seeds}.")
+        if self.seeds is not None and self.seeds > MOST_SEEDS:
+            raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, but --seeds is {self.seeds:,}.")
+        check_workers(self.workers)
+
+    @property
+    def file(self) -> ExperimentFile:
+        return self.source.file
+
+    @property
+    def scale(self) -> Scale:
+        return self.file.scale(self.scale_name)[1]
+
+    @property
+    def default_folder(self) -> Path:
+        parts = [self.source.name, self.file.scale(self.scale_name)[0]]
+        return Path("runs") / "-".join([*parts, *([expanded(self.dataset).resolve().name] if self.dataset else [])])
+
+    @property
+    def dataset_name(self) -> str:
+        return self.dataset or self._dataset_of_file
+
+    @property
+    def _dataset_of_file(self) -> str:
+        name, folder = self.scale.dataset or self.file.dataset, self.source.folder
+        if name in dataset_names() or folder is None:
+            return name
+        path = folder / expanded(name)
+        # A word that is no folder there was meant as a name.
+        return str(path) if path.exists() or os.path.basename(name) != name else name
+
+    def going_on_in(self, folder: Path) -> Self:
+        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it."""
+        run = RunDirectory(folder)
+        kept = run.exists and bool(run.settings().get("skip_corrupt"))
+        return replace(self, skip_corrupt=self.skip_corrupt or kept)
+
+    @property
+    def evaluations(self) -> list[EvaluationName]:
+        return self.file.evaluations if self.scale.evaluations is None else self.scale.evaluations
+
+    def evaluation(self, image_size: int) -> EvaluationSettings | None:
+        """The evaluations, for images of that size; None where there are none."""
+        wanted = self.evaluations
+        if not wanted:
+            return None
+        levels, views = self.file.noise, self.file.views
+        noises = tuple(Noise(kind, level) for kind in levels for level in levels[kind]) if levels else usual_noises()
+        scales = tuple(dict.fromkeys(round(factor * image_size) for factor in views.scales))
+        return EvaluationSettings(
+            noises=noises if "noise" in wanted else (),
+            factors=USUAL_FACTORS if "invariance" in wanted else (),
+            views=Views(views.crops, scales).fitting(image_size) if "views" in wanted else None,
+            images=self.scale.evaluated,
+        )
+
+    def resolved(self, grid: Grid) -> dict[str, Any]:
+        scale, dataset = self.scale, placed(self.dataset_name)
+        return {
+            "schema": SCHEMA,
+            "kind": EXPERIMENT,
+            "experiment": self.source.name,
+            "scale": self.file.scale(self.scale_name)[0],
+            "dataset": dataset,
+            "dataset_replaced": dataset != placed(self._dataset_of_file),
+            "split": self.file.split,
+            "validation_curve": self.file.validation_curve,
+            **{name: getattr(scale, name) for name in ("epochs", "batch_size", "limit", "validation", "image_size")},
+            **{name: getattr(scale, name) for name in ("base_width", "crop_padding", "warmup_epochs")},
+            "evaluations": self.evaluations,
+            "evaluated": scale.evaluated,
+            "noise": self.file.noise if "noise" in self.evaluations else None,
+            "views": self.file.views.model_dump() if "views" in self.evaluations else None,
+            "seeds": grid.seeds,
+            "device": self.device,
+            "workers": self.workers,
+            "skip_corrupt": self.skip_corrupt or None,
+            "data_dir": absolute(self.data_dir) if self.data_dir else None,
+            "networks": {cell.network.label: _written(cell.network.settings) for cell in grid.cells},
+            "recipes": {cell.recipe.label: _written(cell.recipe.settings) for cell in grid.cells},
+            "trained": {cell.label: cell.candidate.digest for cell in grid.cells},
+        }
+
+
+def _written(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as TOML can hold them."""
+    return {name: "none" if value is None else to_jsonable_python(value) for name, value in settings.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +152,10 @@ class Prepared(Resources):
     scored: int  # images that a network is scored on
     notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What run.toml says of the images."""
-        return {**self.dataset.facts, "train": self.train_images, "scored": self.scored}
-
     def expected(
         self, trainings: list[Training], executor: Executor, epoch_seconds: Mapping[str, float] | None = None
     ) -> dict[str, Expected]:
-        """Expected time of each training, by the name of its folder.
-
-        It is measured over a few steps, but for those of which it is known by their digest how long an epoch took.
-        """
+        """Of each training, by its folder's name; measured, but where `epoch_seconds` has it by its digest."""
         file = self.settings.file
         held_out = file.split == "validation" or file.validation_curve
         in_epoch, after = images_of_epoch(self.train_images, self.dataset, scored=held_out), 0.0
@@ -56,25 +164,19 @@ class Prepared(Resources):
         if self.evaluation:
             after += SCORING_SHARE * self.evaluation.passes * min(self.evaluation.images or self.scored, self.scored)
         per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
-        unknown = {each.digest: each.candidate for each in trainings if each.digest not in per_image}
-        per_image |= seconds_per_image(list(unknown.values()), executor)
+        by_digest = {each.candidate.digest: each.candidate for each in trainings}
+        unknown = [candidate for digest, candidate in by_digest.items() if digest not in per_image]
+        per_image |= seconds_per_image(unknown, executor)
+        each_image = {training.name: per_image[training.candidate.digest] for training in trainings}
         epochs = self.settings.scale.epochs
-        return {
-            each.name: Expected(epochs, in_epoch * per_image[each.digest], after * per_image[each.digest])
-            for each in trainings
-        }
+        return {name: Expected(epochs, in_epoch * each, after * each) for name, each in each_image.items()}
 
 
 def prepare(settings: ExperimentSettings) -> Prepared:
-    """Load the images and resolve the grid for them; nothing is written to the run. The time runs from here on.
-
-    When it is used up nothing more begins. Epochs in progress are finished, and a training whose last epoch is done is
-    scored, so that sessions get further however short they are.
-    """
+    """Load the images and resolve the grid for them; nothing is written to the run. The time runs from here on."""
     budget = Budget(settings.time_seconds, breaks_off=True)
     device, scale, file = resolve_device(settings.device), settings.scale, settings.file
-    load = partial(
-        load_dataset,
+    load = ImageSource(
         settings.dataset_name,
         data_dir=settings.data_dir,
         image_size=scale.image_size,
@@ -83,8 +185,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
         skip_corrupt=settings.skip_corrupt,
     )
     dataset = load()
-    images = {"in_chans": dataset.in_chans, "num_classes": len(dataset.classes), "image_size": dataset.image_size}
-    grid = Grid.of(file, scale, images, settings.seeds)
+    grid = Grid.of(file, scale, dataset.shape, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = len(dataset.test() if file.split == "test" else dataset.validation)
     outside_test = dataset.train_and_validation()
@@ -131,24 +232,19 @@ class Experiment:
     file_replaced: bool  # the file was edited since the run was started, but asks for the same
     epoch_seconds: Mapping[str, float]  # of what was trained before as it would be now, by digest
 
-    def go(self, listener: Listener[Trained]) -> str:
-        """Train what is missing; returns why it stopped."""
-        with closing(self.driver):
-            return self.driver.go(self.plan, listener)
-
 
 @contextmanager
 def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
     """Lock the run in a folder, check or write its settings, and yield the experiment.
 
-    The run keeps a copy of the experiment's file. Where the file says something else now that needs no other training,
-    such as what is compared, it replaces the copy.
+    A file that says something else now than the run's copy, but needs no other training, replaces it.
     """
     run, settings, grid = RunDirectory(folder), prepared.settings, prepared.grid
     file, text = run.path / EXPERIMENT_FILE, settings.source.text
     environment = describe_environment(prepared.device)
     machine = {key: environment[key] for key in ("device", "device_name", "threads", "cpus")}
-    wanted = {**settings.resolved(grid), "data": prepared.facts, "machine": machine}
+    images = {**prepared.dataset.facts, "train": prepared.train_images, "scored": prepared.scored}
+    wanted = {**settings.resolved(grid), "data": images, "machine": machine}
 
     def is_copy(path: Path) -> bool:
         return path == file and path.is_file() and path.read_bytes() == text.encode()

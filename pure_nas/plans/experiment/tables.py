@@ -1,20 +1,16 @@
-"""The tables of an experiment file, and the networks and recipes that they list.
-
-A table has the settings of a network or recipe, each a value or `{ each = [...] }` for several.
-Each value is checked against the field of `Architecture` or `Recipe` that it will fill, then every combination of them.
-"""
+"""The tables of an experiment file: settings of networks and recipes, each a value or `{ each = [...] }` of several."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
@@ -111,13 +107,8 @@ class GridTable(FrozenModel):
     """A table of a file: one or more settings, each a value or several."""
 
     against: Names = None  # what each entry is compared with; None: not said
-    _settings: Mapping[str, tuple[Any, ...]] = PrivateAttr(default_factory=dict)
+    _settings: tuple[str, ...] = ()  # those that are set, in the order of the file
     _grid: tuple[str, ...] = ()
-
-    @property
-    def settings(self) -> Mapping[str, tuple[Any, ...]]:
-        """The values of each setting, in the order of the file."""
-        return self._settings
 
     @property
     def grid(self) -> tuple[str, ...]:
@@ -126,8 +117,8 @@ class GridTable(FrozenModel):
 
     def choices(self) -> Iterator[dict[str, Any]]:
         """Every combination of values; the field that is written last changes fastest."""
-        for values in product(*self.settings.values()):
-            yield dict(zip(self.settings, values, strict=True))
+        for values in product(*(getattr(self, name) for name in self._settings)):
+            yield dict(zip(self._settings, values, strict=True))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -138,34 +129,21 @@ class GridTable(FrozenModel):
         for key in (key for key in raw if key in _ELSEWHERE):
             faults.add((key,), _ELSEWHERE[key])
         table = faults.raise_with(handler, {key: value for key, value in raw.items() if key not in _ELSEWHERE})
-        settings = [key for key in raw if key not in ("against", "recipes")]
-        table._settings = {key: getattr(table, key) for key in settings}
-        table._grid = tuple(key for key in settings if _is_grid(raw[key]))
-        # What several combinations have in common is said once.
-        for message in dict.fromkeys(message for choice in table.choices() for message in _wrong(cls.check, choice)):
-            faults.add((), message)
+        table._settings = tuple(key for key in raw if key not in ("against", "recipes"))
+        table._grid = tuple(key for key in table._settings if _is_grid(raw[key]))
+        for choice in table.choices():
+            try:
+                cls.check(choice)
+            except ValidationError as error:
+                faults.extend((), error)
+            except ValueError as error:
+                faults.add((), str(error))
         faults.raise_any()
         return table
 
     @staticmethod
     def check(settings: Mapping[str, Any]) -> None:
         """Raise what is wrong with one combination of values."""
-
-
-def _wrong(check: Callable[[Mapping[str, Any]], None], settings: Mapping[str, Any]) -> list[str]:
-    try:
-        check(settings)
-    except ValidationError as error:
-        return [_in_words(details) for details in error.errors()]
-    except ValueError as error:
-        return [str(error)]
-    return []
-
-
-def _in_words(details: Any) -> str:
-    message = str(details["ctx"]["error"]) if details["type"] == "value_error" else str(details["msg"])
-    place = ".".join(str(part) for part in details["loc"])
-    return f"{place}: {message}" if place else message
 
 
 @with_fields_of(Architecture, _field, where=lambda each: not each.elsewhere, units=(_values(ValueReader(Pattern)), ()))
@@ -178,7 +156,6 @@ class NetworkTable(GridTable):
 
     @staticmethod
     def check(settings: Mapping[str, Any]) -> None:
-        """Raise what is wrong with a network, or that nothing in it reads a setting."""
         units = sorted(architecture_of(settings).unit_set)
         ignored = [name for name in settings if name in get_args(Setting) and name not in settings_read(units)]
         if ignored:
@@ -201,7 +178,6 @@ class RecipeTable(GridTable):
 
     @staticmethod
     def check(settings: Mapping[str, Any]) -> None:
-        """Raise what is wrong with a recipe."""
         recipe_of(settings, architecture_of({"base": "pure20"}))
 
 
@@ -292,7 +268,7 @@ def _place(table: GridTable, settings: Mapping[str, Any]) -> tuple[str, float | 
     (field,) = table.grid
     if field == "base":
         return DEPTH, float(Architecture.named(settings["base"]).depth)
-    values = table.settings[field]
+    values = getattr(table, field)
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
     return (field, float(settings[field])) if numbers else ("", None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
@@ -13,6 +13,7 @@ from optuna.trial import FixedTrial, FrozenTrial, Trial
 from pydantic import ValidationError
 
 from pure_nas.data.sources.own import AnyDataset
+from pure_nas.devices import hand_back_freed_memory
 from pure_nas.errors import UsageError, reason
 from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import (
@@ -24,9 +25,13 @@ from pure_nas.plans.search.settings import (
     settings_for,
     whole_number,
 )
+from pure_nas.plans.search.study import constrain
 from pure_nas.process_state import usual_defaults
+from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers import Ended, InlineExecutor, Job, Outcome
+from pure_nas.validation import fault_lines
+from pure_nas.workers import Ended, Job, Outcome
+from pure_nas.workers.work import work
 
 _ANY_SEED = 2**32
 AnyTrial = Trial | FrozenTrial | FixedTrial
@@ -127,12 +132,12 @@ class Objective:
         trial.set_user_attr("recipe", candidate.recipe.to_json())
         with usual_defaults():
             constraints = settings.limits.constraints(candidate.architecture, self._prepared.latency)
-            _constrain(trial, constraints)
+            constrain(trial, constraints)
             if any(value > 0 for value in constraints.values()):
                 raise optuna.TrialPruned("over a limit")
             outcome = self._train(candidate, trial.number)
         if outcome.state != "complete":
-            _constrain(trial, {outcome.state: 1.0})
+            constrain(trial, {outcome.state: 1.0})
             raise optuna.TrialPruned(outcome.reason)
         for name in ("params", "flops"):
             trial.set_user_attr(name, outcome.cost[name])
@@ -161,37 +166,26 @@ class Objective:
         try:
             return self._prepared.space.suggest(trial)
         except ValueError as error:
-            fault = reason(error)
-            if isinstance(error, ValidationError):
-                each = (f"{'.'.join(map(str, one['loc']))} is {one['input']!r}: {one['msg']}" for one in error.errors())
-                fault = "; ".join(each)
+            faults = fault_lines(error, Architecture) if isinstance(error, ValidationError) else [reason(error)]
+            found = "; ".join(faults)
             raise UsageError(
-                f"The parameters of trial {trial.number} are not those of a candidate of this space: {fault}.",
+                f"The parameters of trial {trial.number} are not those of a candidate of this space: {found}.",
                 hint="A trial that is evaluated again, and a FixedTrial, need every parameter of a trial that this "
                 "space has suggested, such as study.best_trials[0].params.",
             ) from error
 
     def _train(self, candidate: Candidate, number: int) -> Outcome:
-        settings = self._prepared.settings
-        executor = InlineExecutor(self._prepared.dataset, self._prepared.device)
+        prepared = self._prepared
         with tempfile.TemporaryDirectory(prefix="pure-nas-") as folder:
             job = Job(
                 number=number,
                 candidate=candidate,
                 directory=Path(folder),
-                seed=settings.seed,
-                measures=settings.measures,
+                seed=self.seed,
+                measures=prepared.settings.measures,
                 keep_weights=False,
             )
-            executor.submit(job)
-            while True:
-                event = executor.next_event()
-                if isinstance(event, Ended):
-                    return event.outcome
-
-
-def _constrain(trial: AnyTrial, constraints: Mapping[str, float]) -> None:
-    """Set constraints; a trial that is evaluated again has them already, and Optuna keeps the first."""
-    for key, value in constraints.items():
-        if key not in trial.constraints:
-            trial.set_constraint(key, value)
+            events = work(job, prepared.dataset, prepared.device)
+            outcome = next(event.outcome for event in events if isinstance(event, Ended))
+        hand_back_freed_memory(prepared.device)
+        return outcome

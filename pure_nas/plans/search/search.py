@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
 
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import Plan
-from pure_nas.plans.search.limits import Latency, shown
-from pure_nas.plans.search.settings import SearchSettings, objective_values
+from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
+from pure_nas.plans.search.settings import Latency, SearchSettings, cost_text, objective_values
 from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
-from pure_nas.run.directory import RunDirectory
+from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import Results, TrialRecord, read_trial
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.candidate import Candidate
@@ -35,10 +34,8 @@ class Baseline(NamedTuple):
 
 
 def baselines(space: SearchSpace) -> list[Baseline]:
-    """All-conv and all-product networks at the space's smallest, middle and largest depth.
-
-    Each is trained twice: by the recipe usual for its unit, and by one shared recipe between them, because the
-    learning rate alone can decide such a race.
+    """All-conv and all-product networks at the space's smallest, middle and largest depth, each by the recipe usual for
+    its unit and by one shared between them, because the learning rate alone can decide such a race.
     """
     networks = [(label, network, network.units[0][0]) for label, network in space.baseline_architectures()]
     shared = space.baseline_recipe([get_unit(name) for name in dict.fromkeys(unit for _, _, unit in networks)])
@@ -54,10 +51,7 @@ def baselines(space: SearchSpace) -> list[Baseline]:
 def reconcile(
     run: RunDirectory, study: SearchStudy, objectives: Sequence[str], plan: Sequence[Baseline]
 ) -> tuple[dict[int, TrialRecord], list[Asked]]:
-    """Finished trials by number, and unfinished ones, as their folders say, which are the truth.
-
-    The study is brought to them; one that was lost is rebuilt.
-    """
+    """Finished trials by number, and unfinished ones, as their folders say; the study is brought to them or rebuilt."""
     labels = {baseline.candidate.digest: baseline.label for baseline in plan}
     candidates = {baseline.label: baseline.candidate for baseline in plan}
     finished: dict[int, TrialRecord] = {}
@@ -95,46 +89,37 @@ def reconcile(
     return finished, unfinished
 
 
-class SearchPlan(Plan[TrialRecord]):
-    """Samples what to train next.
+@dataclass(eq=False)
+class SearchPlan(Plan[TrialRecord | Restored]):
+    """First complete trials that have lost their weights (of the front, or all with `restore_weights`), then samples.
 
-    Several trials may run at the same time; the order in which they end is then up to the machine. A suggestion that
-    equals a running trial waits for it and repeats it, as one that equals an ended trial does at once.
-
-    Args:
-        reference: the worst value of each objective.
-        latency: measures an architecture, for a limit on latency.
+    A suggestion that equals a running trial waits for it, and repeats it as one that equals an ended trial does.
     """
 
+    run: RunDirectory
+    settings: SearchSettings
+    study: SearchStudy
+    baselines: list[Baseline]
+    reference: tuple[float, ...]  # the worst value of each objective
+    latency: Latency
+    restore_weights: bool = False
     kind = "search"
-    noun = "trial"
 
-    def __init__(
-        self,
-        run: RunDirectory,
-        settings: SearchSettings,
-        study: SearchStudy,
-        *,
-        baselines: list[Baseline],
-        reference: tuple[float, ...],
-        latency: Latency,
-    ) -> None:
-        self._run = run
-        self._settings = settings
-        self._study = study
-        self._reference = reference
-        self._latency = latency
+    def __post_init__(self) -> None:
         self._running: dict[int, Asked] = {}
+        self._restoring: dict[int, TrialRecord] = {}
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
-        self._records, unfinished = reconcile(run, study, settings.objectives, baselines)
+        self._records, unfinished = reconcile(self.run, self.study, self.settings.objectives, self.baselines)
         self._unfinished = deque(unfinished)
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
-        self._baselines = deque(baseline for baseline in baselines if baseline.label not in begun)
+        self._baselines = deque(baseline for baseline in self.baselines if baseline.label not in begun)
+        lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
+        self.lost = deque(lost)
 
     @property
     def results(self) -> Results:
         trials = tuple(self._records[number] for number in sorted(self._records))
-        return Results(tuple(self._settings.objectives), self._reference, trials)
+        return Results(tuple(self.settings.objectives), self.reference, trials)
 
     @property
     def counted(self) -> int:
@@ -144,12 +129,13 @@ class SearchPlan(Plan[TrialRecord]):
     @property
     def left(self) -> int:
         """Trials to go, those in training among them."""
-        return max(self._settings.trials - self.counted, len(self._unfinished))
+        lost = len(self.lost) + len(self._restoring)
+        return lost + max(self.settings.trials - self.counted, len(self._unfinished))
 
     @property
     def unfinished(self) -> int:
-        """Trials that an earlier session began, or that waited for one that they equal."""
-        return len(self._unfinished)
+        """Trials that an earlier session began, or that waited for one that they equal, and those that lost weights."""
+        return len(self.lost) + len(self._unfinished)
 
     @property
     def expected_seconds(self) -> float:
@@ -159,20 +145,26 @@ class SearchPlan(Plan[TrialRecord]):
 
     @property
     def finished(self) -> str:
-        return f"all {self._settings.trials} trials are done"
+        return f"all {self.settings.trials} trials are done"
 
     def next(self) -> Job | TrialRecord | None:
+        if self.lost:
+            lost = self.lost.popleft()
+            self._restoring[lost.number] = lost
+            folder = restored_folder(self.run, lost.number)
+            folder.write_candidate(lost.candidate)
+            return self._job(lost, folder)
         while True:
             begun = len(self._running) + sum(map(len, self._waiting.values()))
             if self._unfinished:
                 asked = self._unfinished.popleft()
-            elif self.counted + begun >= self._settings.trials:
+            elif self.counted + begun >= self.settings.trials:
                 return None
             elif self._baselines:
                 baseline = self._baselines.popleft()
-                asked = self._study.begin(baseline.candidate, baseline.label)
+                asked = self.study.begin(baseline.candidate, baseline.label)
             else:
-                asked = self._study.ask()
+                asked = self.study.ask()
             digest = asked.candidate.digest
             equal = next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
             if record := self._without_training(asked, repeats=equal is None):
@@ -180,51 +172,68 @@ class SearchPlan(Plan[TrialRecord]):
             self._keep_candidate(asked)
             if equal is None:
                 self._running[asked.number] = asked
-                return self.job(asked, self._run.trial(asked.number).path)
+                return self._job(asked, self.run.trial(asked.number))
             self._waiting[equal].append(asked)
 
-    def tell(self, job: Job, outcome: Outcome) -> TrialRecord:
+    def tell(self, job: Job, outcome: Outcome) -> TrialRecord | Restored:
+        if before := self._restoring.pop(job.number, None):
+            return self._restore(before, outcome)
         asked = self._running.pop(job.number)
-        record = self._end(asked, self.result(asked, outcome))
+        record = self._end(asked, self._result(asked, outcome))
         # Those that waited repeat the trial now, or train themselves where it has failed.
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
 
-    def entry(self, record: TrialRecord) -> Mapping[str, Any]:
-        return {"number": record.number, "state": record.state, "reason": record.reason}
+    def noun(self, training: Job | TrialRecord | Restored) -> str:
+        again = isinstance(training, Restored) or training.number in self._restoring
+        return "weights" if again else "trial"
 
-    def job(self, asked: Asked | TrialRecord, directory: Path) -> Job:
-        """The training of a trial in a folder."""
+    def name(self, job: Job) -> Mapping[str, Any]:
+        return {"number": job.number}
+
+    def entry(self, record: TrialRecord | Restored) -> Mapping[str, Any]:
+        if isinstance(record, TrialRecord):
+            return {"number": record.number, "state": record.state, "reason": record.reason}
+        state = "lost" if record.after is None else "restored"
+        return {"number": record.before.number, "state": state, "reason": record.reason}
+
+    def _job(self, asked: Asked | TrialRecord, folder: TrialDirectory) -> Job:
         return Job(
             number=asked.number,
             candidate=asked.candidate,
-            directory=directory,
-            seed=self._settings.seed,
-            measures=self._settings.measures,
+            directory=folder.path,
+            seed=self.settings.seed,
+            measures=self.settings.measures,
             label=asked.baseline,
         )
 
-    def result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
+    def _result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
         """What result.json says of a trial that was trained."""
         objectives: dict[str, float] = {}
         if outcome.state == "complete":
-            names = self._settings.objectives
+            names = self.settings.objectives
             objectives = dict(zip(names, objective_values(names, outcome.metrics, outcome.cost), strict=True))
-        constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
+        constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         return {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
 
-    def replaced(self, number: int) -> TrialRecord:
-        """The record of a trial whose folder holds another training of it now; trials that repeat it follow."""
+    def _restore(self, before: TrialRecord, outcome: Outcome) -> Restored:
+        """Put what was trained again in the place of the trial; trials that repeat it follow."""
+        number = before.number
+        if outcome.state != "complete":
+            return Restored(before, None, outcome.reason)
+        new = restored_folder(self.run, number)
+        new.finish({"schema": SCHEMA, "number": number, **self._result(before, outcome)})
+        take_place(self.run, new)
         record = self._read(number)
         for repeat in [each for each in self._records.values() if each.replay_of == number]:
             result = self._repeated(record, repeat.baseline)
-            self._run.trial(repeat.number).finish({"schema": SCHEMA, "number": repeat.number, **result})
+            self.run.trial(repeat.number).finish({"schema": SCHEMA, "number": repeat.number, **result})
             self._read(repeat.number)
-        return record
+        return Restored(before, record)
 
     def _without_training(self, asked: Asked, *, repeats: bool) -> TrialRecord | None:
         """The record of a trial that is over a limit, or that `repeats` one that has ended if there is such."""
-        constraints = self._settings.limits.constraints(asked.candidate.architecture, self._latency)
+        constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
         if repeats and (earlier := self._same_as(asked.candidate.digest)):
@@ -232,9 +241,9 @@ class SearchPlan(Plan[TrialRecord]):
         return None
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
-        limits = self._settings.limits.given
+        limits = self.settings.limits.given
         over = "; ".join(
-            f"{shown(name, bound * (1 + constraints[f'max_{name}']))} is over {shown(name, bound)}"
+            f"{cost_text(name, bound * (1 + constraints[f'max_{name}']))} is over {cost_text(name, bound)}"
             for name, bound in limits.items()
             if constraints[f"max_{name}"] > 0
         )
@@ -244,7 +253,7 @@ class SearchPlan(Plan[TrialRecord]):
         if len(last) == REJECTIONS_IN_A_ROW and set(last) == {"rejected"}:
             raise RunError(
                 f"{REJECTIONS_IN_A_ROW} suggestions in a row were over the limits "
-                f"({', '.join(shown(*limit) for limit in limits.items())}).",
+                f"({', '.join(cost_text(*limit) for limit in limits.items())}).",
                 hint="Raise the limits in a new --study, or write a space with smaller networks.",
             )
         return record
@@ -257,29 +266,29 @@ class SearchPlan(Plan[TrialRecord]):
 
     def _keep_candidate(self, asked: Asked) -> None:
         """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""
-        folder = self._run.trial(asked.number)
+        folder = self.run.trial(asked.number)
         if not folder.has_candidate:
             folder.write_candidate(asked.candidate)
 
     def _repeated(self, earlier: TrialRecord, baseline: str) -> dict[str, Any]:
         """The result of a trial that trains what `earlier` trained: the same, in no time."""
         same = {name: getattr(earlier, name) for name in ("state", "reason", "metrics", "cost", "constraints")}
-        objectives = dict(zip(self._settings.objectives, earlier.objectives, strict=False))
+        objectives = dict(zip(self.settings.objectives, earlier.objectives, strict=False))
         return {**same, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
 
     def _end(self, asked: Asked, result: dict[str, Any]) -> TrialRecord:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""
         self._keep_candidate(asked)
-        folder = self._run.trial(asked.number)
+        folder = self.run.trial(asked.number)
         folder.finish({"schema": SCHEMA, "number": asked.number, **result})
         record = self._read(asked.number)
-        self._study.tell(record)
+        self.study.tell(record)
         return record
 
     def _read(self, number: int) -> TrialRecord:
         """The record of a trial as its folder has it now."""
-        record = read_trial(self._run.trial(number), self._settings.objectives)
+        record = read_trial(self.run.trial(number), self.settings.objectives)
         if record is None:
-            raise RunError(f"{self._run.trial(number).path} was removed while the search ran.")
+            raise RunError(f"{self.run.trial(number).path} was removed while the search ran.")
         self._records[number] = record
         return record

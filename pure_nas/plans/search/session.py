@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
@@ -16,25 +16,25 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
-from pure_nas.evaluation import NOISE_MIXTURE
+from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.objectives import METRICS
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.estimate import nominal_seconds_per_trial, seconds_per_trial
-from pure_nas.plans.plan import Listener
-from pure_nas.plans.search.lost_weights import Restored, RestoreWeights, finish_moves, have_lost_weights
-from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
+from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
+from pure_nas.plans.search.lost_weights import finish_moves
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import SearchStudy
+from pure_nas.plans.search.study import ChosenSampler, SamplerName, SearchStudy, choose_sampler
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import TrialRecord, objectives_of
+from pure_nas.run.results import objectives_of
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
+from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor
 from pure_nas.workers.resources import Resources, Work, WorkerPlan, Workers
 
@@ -44,6 +44,7 @@ class Prepared(Resources):
     """A search of which everything is known but what it will find; its space is fitted to the images."""
 
     settings: SearchSettings
+    _latencies: dict[Architecture, float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def space(self) -> SearchSpace:
@@ -54,11 +55,19 @@ class Prepared(Resources):
         return baselines(self.space) if self.settings.baselines else []
 
     def seconds_per_trial(self, executor: Executor) -> float:
-        """Expected training time of a trial, measured over a few steps."""
-        planned = [baseline.candidate for baseline in self.baselines]
+        """Expected training time of a trial, measured: mean over the space, and over baselines as far as trained."""
+        space, trials = self.space, self.settings.trials
+        small = min(space.smallest_architectures(), key=flops_of)
+        large = max(space.largest_architectures(), key=flops_of)
+        recipe = space.baseline_recipe([get_unit(name) for name in sorted(small.unit_set | large.unit_set)])
+        per_image = interpolation(Candidate(small, recipe), Candidate(large, recipe), executor, of="of the space")
+        known = [flops_of(baseline.candidate.architecture) for baseline in self.baselines[:trials]]
+        mean = (flops_of(small) + flops_of(large)) / 2
+        seconds = per_image((sum(known) + mean * (trials - len(known))) / trials)
+        in_epoch = images_of_epoch(self.train_images, self.dataset, scored=True)
         with_noise = "noise_error" in self.settings.objectives
-        scored = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
-        return seconds_per_trial(self.space, self.dataset, self.settings.trials, planned, executor, scored_after=scored)
+        after = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
+        return seconds * (recipe.epochs * in_epoch + SCORING_SHARE * after)
 
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
         if self.settings.measures_latency:
@@ -96,10 +105,6 @@ class Prepared(Resources):
             self._latencies[canonical] = latency_ms(build(canonical), _image_shape(canonical), self.device)
         return self._latencies[canonical]
 
-    @cached_property
-    def _latencies(self) -> dict[Architecture, float]:
-        return {}
-
 
 def _image_shape(architecture: Architecture) -> tuple[int, int, int]:
     return architecture.in_chans, architecture.image_size, architecture.image_size
@@ -109,9 +114,7 @@ def prepare(settings: SearchSettings) -> Prepared:
     """Load the images, fit the space to them and check the limits; nothing is written to the run."""
     device, load = resolve_device(settings.device), settings.load
     dataset = load()
-    space = settings.space.with_images(
-        in_chans=dataset.in_chans, num_classes=len(dataset.classes), image_size=dataset.image_size
-    )
+    space = settings.space.with_images(**dataset.shape)
     prepared = Prepared(
         settings=replace(settings, space=space),
         dataset=dataset,
@@ -132,34 +135,17 @@ class Search:
     plan: SearchPlan
     driver: Driver
     sampler: ChosenSampler
-    lost: tuple[TrialRecord, ...]  # complete trials whose weights are missing or damaged, which are trained again first
-    without_weights: tuple[TrialRecord, ...]  # other complete trials that have none
 
     @property
     def left(self) -> int:
         """Networks to train, as far as is known; once the time is used up, only those that were begun."""
-        out_of_time = self.driver.budget.forbids(self.plan.expected_seconds) and not self.plan.unfinished
-        return len(self.lost) + (0 if out_of_time else self.plan.left)
-
-    def workers(self) -> tuple[Executor, WorkerPlan]:
-        """What trains. It starts with the first call, and gets ready while the caller goes on."""
-        return self.driver.workers(self.left)
-
-    def go(self, listener: Listener[TrialRecord | Restored]) -> str:
-        """Search until the trials or the time are used up; returns which."""
-        with closing(self.driver):
-            if self.lost:
-                self.driver.go(RestoreWeights(self.driver.run, self.plan, self.lost), listener)
-                self.lost = ()
-            return self.driver.go(self.plan, listener)
+        out_of_time = self.driver.budget.forbids(self.plan.expected_seconds)
+        return self.plan.unfinished if out_of_time else self.plan.left
 
 
 @contextmanager
 def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> Iterator[Search]:
-    """Lock the run in the folder `out`, check or write its settings, and yield the search.
-
-    With `restore_weights` every complete trial that has lost its weights is trained again, not only those of the front.
-    """
+    """Lock the run in the folder `out`, check or write its settings, and yield the search."""
     settings = prepared.settings
     run = RunDirectory(out / settings.study)
     dataset = prepared.dataset
@@ -196,14 +182,14 @@ def opened(prepared: Prepared, out: Path, *, restore_weights: bool = False) -> I
             baselines=prepared.baselines,
             reference=tuple(reference.values()),
             latency=prepared.latency,
+            restore_weights=restore_weights,
         )
-        lost, without_weights = have_lost_weights(run, plan.results, everything=restore_weights)
         driver = Driver(run, prepared, budget)
         stack.callback(driver.close)
         # Last, so that a run whose trials or study turn out to be damaged is left as it was.
         wanted |= {"chosen_sampler": asdict(sampler), "reference": reference}
         record_start(run, wanted, describe_environment(prepared.device), trials=settings.trials)
-        yield Search(plan, driver, sampler, lost, without_weights)
+        yield Search(plan, driver, sampler)
 
 
 def _decided(prepared: Prepared, run: RunDirectory) -> tuple[ChosenSampler, dict[str, float]]:

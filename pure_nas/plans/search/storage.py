@@ -7,10 +7,12 @@ import re
 import shutil
 import sqlite3
 import time
+import tomllib
 from contextlib import closing
 from functools import partial
+from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
@@ -24,34 +26,10 @@ from pure_nas.run.environment import without_password, without_passwords_of
 
 logger = logging.getLogger(__name__)
 
-REBUILD = (
-    "The trials are safe in their folders: move study.db (and study.db-wal, study.db-shm) away, or delete the study "
-    "from its --storage, and give the same command again; the study is rebuilt from them."
-)
-_AGAIN = "then give the same command again; trials that ended are safe in their folders."
-_FULL = f"Free some space, {_AGAIN}"
-_SERVER = f"Start the database server again or check the network, {_AGAIN}"
-_OUTDATED = (
-    "Another version of Optuna made the tables of this storage. Use another --storage or database, install that "
-    "version, or bring them to this one: optuna storage upgrade --storage URL. " + REBUILD
-)
-_HINTS = (
-    (r"is full|no space left|quota|could not (extend|write)", _FULL),
-    (r"disk i/o error", f"Check the disk: its free space, its quota and its permissions, {_AGAIN}"),
-    (r"locked", f"Close what holds the database, such as a dashboard or another search, {_AGAIN}"),
-    (r"read-?only|permission denied|unable to open", f"See that its folder exists and can be written, {_AGAIN}"),
-    (r"connection option|bad value for", "Check what is behind the ? of --storage."),
-    (r"password|authentication|access denied|no pg_hba", "Check the user and the password of --storage."),
-    (r"compatible with the table schema|no such column|undefinedcolumn", _OUTDATED),
-)
-_PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""What to install for the drivers that SQLAlchemy takes by itself."""
+_FAULTS = tomllib.loads(resources.files(__package__).joinpath("storage_faults.toml").read_text(encoding="utf-8"))
+REBUILD: str = _FAULTS["rebuild"]
 _UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)
 """What Optuna and SQLAlchemy raise where a storage cannot be used."""
-_NETWORK_FILE_SYSTEMS = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "glusterfs", "fuse.sshfs", "9p", "afs"}
-)
-
 _ROOM_NEEDED = 1_000_000
 """Bytes without which SQLite's complaints are about the disk, whatever it says."""
 _LOCKED_SECONDS = 60.0
@@ -60,28 +38,21 @@ _RESTART_SECONDS = 60.0
 """How long a database server that was there may be away: it is being started again."""
 
 
-class Fault(NamedTuple):
-    """Why a storage failed, on one line, and the way out."""
-
-    cause: str
-    hint: str
-
-
-def fault_of(error: BaseException) -> Fault:
-    """What is behind an error of Optuna or SQLAlchemy, whose own texts hide it."""
+def fault_of(error: BaseException) -> tuple[str, str]:
+    """What is behind an error of Optuna or SQLAlchemy, whose own texts hide it, on one line; and the way out."""
     chain = _chain(error)
     of_drivers = [type(each.orig).__module__ for each in chain if isinstance(each, DBAPIError)]
     last = chain[-1]
     if isinstance(last, ModuleNotFoundError) and last.name:
-        package = _PACKAGES.get(last.name, last.name)
-        return Fault(f"its driver {last.name} is not installed", f"Install it: pip install '{package}'")
+        package = _FAULTS["packages"].get(last.name, last.name)
+        return f"its driver {last.name} is not installed", f"Install it: pip install '{package}'"
     cause = (str(last).splitlines() or [type(last).__name__])[0].strip().rstrip(".")  # databases go on for pages
-    usual = REBUILD if all(name.startswith("sqlite3") for name in of_drivers) else _SERVER
-    return Fault(cause, next((hint for pattern, hint in _HINTS if re.search(pattern, cause, re.IGNORECASE)), usual))
+    usual = REBUILD if all(name.startswith("sqlite3") for name in of_drivers) else _FAULTS["server"]
+    hints = (hint for pattern, hint in _FAULTS["hints"].items() if re.search(pattern, cause, re.IGNORECASE))
+    return cause, next(hints, usual)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """An error and its causes."""
     if error is None:
         return []
     return [error, *_chain(error.orig if isinstance(error, DBAPIError) else error.__cause__)]
@@ -93,12 +64,9 @@ def open_storage(database: Path, url: str | None) -> RDBStorage:
 
 
 def _open_file(database: Path) -> RDBStorage:
-    """SQLite that writes ahead (WAL), so that a dashboard can read while a search writes.
-
-    That does not work on network file systems; there it keeps a rollback journal, and the log says so.
-    """
+    """SQLite that writes ahead (WAL), so that a dashboard can read; with a rollback journal on network file systems."""
     database = database.absolute()
-    journal = "DELETE" if file_system(database.parent) in _NETWORK_FILE_SYSTEMS else "WAL"
+    journal = "DELETE" if file_system(database.parent) in _FAULTS["network_file_systems"] else "WAL"
     if journal == "DELETE":
         logger.warning("%s is on a network file system, where SQLite's write-ahead log does not work.", database)
     # By its path: whatever its folders are called, none of it is part of a URL.
@@ -117,9 +85,9 @@ def _open_file(database: Path) -> RDBStorage:
                 f"The study {database} cannot be written: the disk is full.",
                 hint="Free some space, then give the same command again.",
             ) from error
-        fault = fault_of(error)
-        damaged = "is damaged or cannot" if fault.hint == REBUILD else "cannot"
-        raise RunError(f"The study {database} {damaged} be opened: {fault.cause}.", hint=fault.hint) from error
+        cause, hint = fault_of(error)
+        damaged = "is damaged or cannot" if hint == REBUILD else "cannot"
+        raise RunError(f"The study {database} {damaged} be opened: {cause}.", hint=hint) from error
 
 
 def _open_url(url: str) -> RDBStorage:
@@ -135,12 +103,12 @@ def _open_url(url: str) -> RDBStorage:
     try:
         storage = RDBStorage(_completed(url), engine_kwargs=options)
     except (ValueError, LookupError, ImportError, OSError, *_UNUSABLE) as error:
-        fault = fault_of(error)
-        cause, texts = without_passwords_of(url, fault.cause), "\n".join(map(str, _chain(error)))
+        cause, hint = fault_of(error)
+        cause, texts = without_passwords_of(url, cause), "\n".join(map(str, _chain(error)))
         told = error if without_passwords_of(url, texts) == texts else StorageInternalError(cause)
         raise UsageError(
             f'The storage "{without_password(url)}" cannot be opened: {cause}.',
-            hint=example if fault.hint == REBUILD else fault.hint,
+            hint=example if hint == REBUILD else hint,
         ) from told
     if on_server:
         event.listen(storage.engine, "do_connect", _patient_connect)
@@ -171,7 +139,7 @@ def _patient_connect(dialect: Any, _record: Any, arguments: Any, options: Any) -
             if time.monotonic() > deadline:
                 raise
             if not told:
-                logger.warning("The storage does not answer (%s); trying again for a minute.", fault_of(error).cause)
+                logger.warning("The storage does not answer (%s); trying again for a minute.", fault_of(error)[0])
             told = True
             time.sleep(1)
 

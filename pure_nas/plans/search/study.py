@@ -1,34 +1,80 @@
-"""The Optuna study of a run: the only place that asks and tells.
-
-Suggestions are drawn in memory and each trial is stored whole, with all its parameters, in one transaction: a
-process killed at any moment leaves a trial that exists with everything it needs, or not at all.
-"""
+"""The Optuna study of a run: the only place that asks and tells. Drawn in memory, each trial is stored whole or not."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, get_args
 
+import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
+from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.errors import RunError
-from pure_nas.plans.search.samplers import SamplerName, make_sampler
 from pure_nas.plans.search.storage import REBUILD, fault_of
 from pure_nas.run.results import TrialRecord
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 BASELINE_KEY = "baseline"
+SamplerName = Literal["tpe", "nsga2", "gp", "random"]
+SamplerChoice = Literal["auto", "tpe", "nsga2", "gp", "random"]
+SAMPLER_CHOICES: tuple[SamplerChoice, ...] = get_args(SamplerChoice)
+FEW_TRIALS = 150
+MANY_TRIALS = 500
+LONG_TRIAL_SECONDS = 30.0
+STARTUP_TRIALS = 10
+
+
+@dataclass(frozen=True)
+class ChosenSampler:
+    """A sampler and the reason for it, in words for the user."""
+
+    name: SamplerName
+    reason: str
+
+
+def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float) -> ChosenSampler:
+    """Resolve "auto" for trials of nominally so many seconds each; docs/design.md says what was measured."""
+    if choice != "auto":
+        return ChosenSampler(choice, "as asked for")
+    if trials > MANY_TRIALS:
+        return ChosenSampler("nsga2", f"more than {MANY_TRIALS} trials leave a genetic algorithm time to improve")
+    if trials <= FEW_TRIALS and seconds_per_trial >= LONG_TRIAL_SECONDS:
+        return ChosenSampler(
+            "gp", f"only {trials} long trials: a Gaussian process is worth its half second per suggestion"
+        )
+    kind = "short" if seconds_per_trial < LONG_TRIAL_SECONDS else "many"
+    return ChosenSampler("tpe", f"independent TPE costs milliseconds and finds most with {kind} trials")
+
+
+def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
+    """A fresh sampler for each trial, seeded by (seed, number), so that a study goes on as if it had not been stopped.
+
+    Never multivariate or grouped TPE, which collapse with several objectives. Model-based samplers draw at random
+    until they have seen STARTUP_TRIALS suggestions besides those `given`: baselines, all-conv and all-product, alone
+    would teach them never to mix.
+    """
+    state = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0])
+    if name == "random":
+        return RandomSampler(seed=state)
+    if name == "nsga2":
+        return NSGAIISampler(seed=state, population_size=20)
+    startup = STARTUP_TRIALS + given
+    tpe = TPESampler(seed=state, n_startup_trials=startup)
+    if name == "tpe":
+        return tpe
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # Over the parameters that every trial has; TPE draws those that only some have.
+        return GPSampler(seed=state, n_startup_trials=startup, independent_sampler=tpe, warn_independent_sampling=False)
 
 
 @dataclass(frozen=True)
@@ -40,48 +86,43 @@ class Asked:
     baseline: str = ""
 
 
+@dataclass(eq=False)
 class SearchStudy:
     """Asks for candidates of a space and is told what became of them; seed and number decide every suggestion."""
 
-    def __init__(
-        self,
-        storage: BaseStorage,
-        name: str,
-        *,
-        space: SearchSpace,
-        objectives: Sequence[str],
-        sampler: SamplerName,
-        seed: int,
-    ) -> None:
-        self.space = space
-        self._sampler: SamplerName = sampler
-        self._seed = seed
-        directions = [StudyDirection.MINIMIZE] * len(objectives)
-        with _explained(name):
+    storage: BaseStorage
+    name: str
+    _: KW_ONLY
+    space: SearchSpace
+    objectives: Sequence[str]
+    sampler: SamplerName
+    seed: int
+
+    def __post_init__(self) -> None:
+        directions = [StudyDirection.MINIMIZE] * len(self.objectives)
+        with _explained(self.name):
             self._stored = optuna.create_study(
-                storage=storage, study_name=name, directions=directions, load_if_exists=True
+                storage=self.storage, study_name=self.name, directions=directions, load_if_exists=True
             )
             trials = self._stored.get_trials(deepcopy=False)
         if self._stored.directions != directions:
-            raise RunError(f'The study "{name}" has other objectives than {", ".join(objectives)}.')
+            raise RunError(f'The study "{self.name}" has other objectives than {", ".join(self.objectives)}.')
         if not trials:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._stored.set_metric_names(list(objectives))
+                self._stored.set_metric_names(list(self.objectives))
         self._memory = optuna.create_study(directions=directions)
         for trial in trials:
             self._memory.add_trial(trial)
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """Every trial that the study knows, by number."""
         return self._memory.get_trials(deepcopy=False)
 
     def ask(self) -> Asked:
-        """Begin a trial with a candidate that the sampler suggests."""
         number = len(self.trials)
         given = sum(BASELINE_KEY in trial.user_attrs for trial in self.trials)
-        self._memory.sampler = make_sampler(self._sampler, self._seed, number, given)
+        self._memory.sampler = make_sampler(self.sampler, self.seed, number, given)
         trial = self._memory.ask()
         candidate = self.space.suggest(trial)
         self._store(number)
@@ -91,7 +132,9 @@ class SearchStudy:
         """Begin a trial with a given candidate; what of it lies in the space teaches the sampler."""
         number = len(self.trials)
         located, labels = self.space.parameters_of(candidate), {BASELINE_KEY: baseline} if baseline else {}
-        self._memory.add_trial(_running(located.params, located.distributions, labels, {}))
+        params, distributions = dict(located.params), dict(located.distributions)
+        trial = create_trial(state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=labels)
+        self._memory.add_trial(trial)
         self._store(number)
         return Asked(number, candidate, baseline)
 
@@ -101,42 +144,41 @@ class SearchStudy:
             return self.space.suggest(FixedTrial(self.trials[number].params))
         except ValueError as error:
             raise RunError(
-                f'Trial {number} of the study "{self._stored.study_name}" was not suggested by this search: {error}',
+                f'Trial {number} of the study "{self.name}" was not suggested by this search: {error}',
                 hint=REBUILD,
             ) from error
 
     def tell(self, record: TrialRecord) -> None:
-        """Tell how a trial ended.
-
-        A complete one has values. Any other is pruned with a constraint that it breaks: told as failed, samplers
-        would learn nothing from it.
+        """Tell how a trial ended. One that is not complete is pruned with a constraint that it breaks: told as failed,
+        samplers would learn nothing from it.
         """
         state, values, constraints = TrialState.COMPLETE, list(record.objectives), record.constraints
         if record.state != "complete":
             state, values = TrialState.PRUNED, []
             constraints = {key: value for key, value in constraints.items() if value > 0} or {record.state: 1.0}
-        with _explained(self._stored.study_name):
+        with _explained(self.name):
             for study in (self._memory, self._stored):
-                frozen = study.get_trials(deepcopy=False)[record.number]
-                trial = Trial(study, frozen._trial_id)
-                # A search killed while it told the constraints has left some of them.
-                for key in constraints:
-                    if key not in frozen.constraints:
-                        trial.set_constraint(key, constraints[key])
+                constrain(Trial(study, study.get_trials(deepcopy=False)[record.number]._trial_id), constraints)
                 study.tell(record.number, values or None, state=state)
 
     def _store(self, number: int) -> None:
         """Write the trial that memory just began as one transaction."""
-        drawn = self.trials[number]
-        with _explained(self._stored.study_name):
-            self._stored.add_trial(_running(drawn.params, drawn.distributions, drawn.user_attrs, drawn.system_attrs))
+        with _explained(self.name):
+            self._stored.add_trial(self.trials[number])
             stored = len(self._stored.get_trials(deepcopy=False))
         if stored != number + 1:
             raise RunError(
-                f'Another program added trials to the study "{self._stored.study_name}" while this search ran; a study '
+                f'Another program added trials to the study "{self.name}" while this search ran; a study '
                 "has one search.",
                 hint=REBUILD,
             )
+
+
+def constrain(trial: Trial | FrozenTrial | FixedTrial, constraints: Mapping[str, float]) -> None:
+    """Set constraints, but those that a trial has: it is evaluated again, or a search was killed as it told them."""
+    for key, value in constraints.items():
+        if key not in trial.constraints:
+            trial.set_constraint(key, value)
 
 
 @contextmanager
@@ -145,23 +187,5 @@ def _explained(name: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:
-        fault = fault_of(error)
-        raise RunError(f'The study "{name}" cannot be used: {fault.cause}.', hint=fault.hint) from error
-
-
-def _running(
-    params: Mapping[str, Any],
-    distributions: Mapping[str, BaseDistribution],
-    user_attrs: Mapping[str, Any],
-    system_attrs: Mapping[str, Any],
-) -> FrozenTrial:
-    """A trial as it is stored when it begins."""
-    trial = optuna.trial.create_trial(
-        state=TrialState.RUNNING,
-        params=dict(params),
-        distributions=dict(distributions),
-        user_attrs=dict(user_attrs),
-        system_attrs=dict(system_attrs),
-    )
-    trial.datetime_start = datetime.now()
-    return trial
+        cause, hint = fault_of(error)
+        raise RunError(f'The study "{name}" cannot be used: {cause}.', hint=hint) from error

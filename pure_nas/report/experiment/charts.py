@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from pure_nas.findings.findings import Findings
+from pure_nas.findings.findings import FEW_SEEDS, Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, Row
-from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, NetworkStyle, Series
-from pure_nas.report.chart_layout import around, with_line_ends
+from pure_nas.quantities import counted, show_number, show_points, show_seconds
+from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, NetworkStyle, Series, Span
 from pure_nas.report.evaluation_charts import (
     DASHES,
     Points,
@@ -19,14 +20,18 @@ from pure_nas.report.evaluation_charts import (
     noise_and_intensity_figures,
     spread_line,
 )
-from pure_nas.report.experiment.interval_charts import accuracy_chart, differences_chart, hover
+from pure_nas.report.experiment.tables import accuracy_text, points_text
 from pure_nas.report.palette import style_of
+from pure_nas.report.table import interval_text
 
 AXIS_NAMES = {
     "depth": "depth, weighted layers",
     "threshold_init": "θ at the start",
     "learning_rate": "learning rate",
 }
+_ARROWS = ("triangle-left", "triangle-right")
+"""Where an interval goes on beyond the edge of a chart."""
+_MARK = 11.0
 _MOST_TICKS = 12
 _LOG_SPAN = 6.0
 """How many times the smallest value the largest is from which an axis of positive numbers is logarithmic."""
@@ -46,12 +51,12 @@ def page_charts(findings: Findings) -> dict[str, Chart]:
     rows, split, styles = findings.rows, findings.split, network_styles(findings.rows)
     charts: dict[str, Chart] = {}
     if any(row.accuracies for row in rows):
-        charts["accuracy"] = accuracy_chart(rows, styles, split)
+        charts["accuracy"] = _accuracy_chart(rows, styles, split)
     for axis in dict.fromkeys(group[0].axis for group in varied(rows) if any(row.accuracies for row in group)):
         charts[f"over-{axis}"] = _over_chart(rows, styles, axis, split)
     compared = findings.compared_by("accuracy")
     if any(each.difference is not None for each in compared):
-        charts["differences"] = differences_chart(compared, styles)
+        charts["differences"] = _differences_chart(compared, styles)
     if any(row.curve for row in rows):
         charts["curves"] = _curves_chart(findings, styles)
     if convergence_lines(rows):
@@ -89,7 +94,7 @@ def _over_chart(rows: Sequence[Row], styles: Styles, axis: str, split: str) -> C
             y=[100 * row.mean] * 2,
             role=styles[row.label].role,
             line=Line("dot", 1.75),
-            hover=[hover(row)] * 2,
+            hover=[_hover(row)] * 2,
         )
         for row in rows
         if row.label not in inside and not row.axis and row.mean is not None
@@ -113,16 +118,15 @@ def _joined_means(group: Sequence[Row], style: NetworkStyle) -> Series:
         line=Line(style.dash),
         mark=Mark(style.shape, 9),
         bars=[(100 * min(row.accuracies), 100 * max(row.accuracies)) for row, _ in known],
-        hover=[hover(row) for row, _ in known],
+        hover=[_hover(row) for row, _ in known],
     )
 
 
 def _curves_chart(findings: Findings, styles: Styles) -> Chart:
-    """Accuracy over epochs: mean, and a band from the lowest seed to the highest."""
     curves: list[Points] = [{epoch: found.percent for epoch, found in row.curve.items()} for row in findings.rows]
-    chart = Chart(
+    return Chart(
         x=Axis(title="epoch", numbers="whole"),
-        y=around(Axis(title=f"{findings.results.curve_kind} accuracy", numbers="percent"), limits_of(curves)),
+        y=Axis(title=f"{findings.results.curve_kind} accuracy", numbers="percent").around(limits_of(curves)),
         series=[
             spread_line(
                 styles[row.label],
@@ -134,8 +138,98 @@ def _curves_chart(findings: Findings, styles: Styles) -> Chart:
             for index, (row, curve) in enumerate(zip(findings.rows, curves, strict=True))
             if curve
         ],
-    )
-    return with_line_ends(chart)
+    ).with_line_ends()
+
+
+def _accuracy_chart(rows: Sequence[Row], styles: Styles, split: str) -> Chart:
+    """A line a network: mean, 95 % interval and every seed; why there are none where there are none."""
+    axis = Axis(title=f"{split} accuracy", numbers="percent", range=_accuracy_limits(rows))
+    series: list[Series] = []
+    for place, row in enumerate(rows):
+        if row.mean is None:
+            continue
+        seeds = [100 * value for value in row.accuracies]
+        ticks = Series(
+            x=seeds,
+            y=[place] * len(seeds),
+            role=styles[row.label].role,
+            mark=Mark("line-ns", 9, hollow=True, edge=1.25),
+            opacity=0.7,
+            hover=[f"one seed: {value:.2f} %" for value in seeds],
+        )
+        series += [ticks, _value(100 * row.mean, row.spread_interval, place, styles[row.label], _hover(row))]
+    notes = [(place, accuracy_text(row)) for place, row in enumerate(rows) if row.mean is None]
+    return replace(_line_chart(axis, [row.label for row in rows], series), notes=notes)
+
+
+def _differences_chart(comparisons: Sequence[Comparison], styles: Styles) -> Chart:
+    """A line a comparison: the difference and Welch's interval; filled where it is shown."""
+    known = [(each, each.difference) for each in comparisons if each.difference is not None]
+    pairs = [f"{each.label} − {each.reference}" for each, _ in known]
+    series = [
+        _value(100 * value, each.interval, place, styles[each.label], f"{pair}\n{_difference_text(each)}", each.shown)
+        for place, ((each, value), pair) in enumerate(zip(known, pairs, strict=True))
+    ]
+    return _line_chart(Axis(title="points of accuracy", range=_difference_limits(series), zero=True), pairs, series)
+
+
+def has_arrows(chart: Chart) -> bool:
+    """Whether an interval of a chart goes on beyond its edge."""
+    return any(series.mark and series.mark.shape in _ARROWS for series in chart.series)
+
+
+def _line_chart(axis: Axis, labels: Sequence[str], series: Sequence[Series]) -> Chart:
+    """The first line on top; half a line is free at the ends, where lines without a mark would be left out."""
+    lines = Axis(ticks=dict(enumerate(labels)), range=(len(labels) - 0.5, -0.5), grid=False)
+    return Chart(x=axis, y=lines, series=[*series, *_arrows(series, axis.range or (0, 0))])
+
+
+def _arrows(series: Iterable[Series], limits: Span) -> Iterator[Series]:
+    """Marks at the edges that intervals go on beyond."""
+    for each in series:
+        for low, high in filter(None, each.bars):
+            for edge, shape, goes_on in zip(limits, _ARROWS, (low < limits[0], high > limits[1]), strict=True):
+                if goes_on:
+                    yield Series(x=[edge], y=each.y, role=each.role, mark=Mark(shape, _MARK), clip=False)
+
+
+def _accuracy_limits(rows: Sequence[Row]) -> Span:
+    """Limits in percent around every seed and interval, but those of two seeds, which reach far beyond what can be."""
+    values = [100 * value for row in rows for value in row.accuracies]
+    values += [100 * end for row in rows if len(row.accuracies) >= FEW_SEEDS for end in row.spread_interval or ()]
+    margin = 0.08 * (max(values) - min(values) or 1.0)
+    return max(0.0, min(values) - margin), min(100.0, max(values) + margin)
+
+
+def _difference_limits(series: Sequence[Series]) -> Span:
+    """Zero in the middle; intervals that reach far beyond all differences are cut off."""
+    sizes = [abs(value) for each in series for value in each.x]
+    furthest = 2.5 * max([1.0, *sizes])
+    ends = [min(furthest, abs(end)) for each in series for bar in each.bars for end in bar or ()]
+    limit = 1.08 * max([*ends, *sizes, 0.5])
+    return -limit, limit
+
+
+def _value(x: float, interval: Span | None, place: int, style: NetworkStyle, text: str, filled: bool = True) -> Series:
+    bars = [(100 * interval[0], 100 * interval[1])] if interval else []
+    mark = Mark(style.shape, _MARK, hollow=not filled)
+    return Series(x=[x], y=[place], role=style.role, mark=mark, bars=bars, bars_along="x", hover=[text])
+
+
+def _hover(row: Row) -> str:
+    lines = [row.label, f"{accuracy_text(row)} over {counted(len(row.accuracies), 'seed')}"]
+    if row.spread_interval:
+        lines.append(f"95 % interval {interval_text(row.spread_interval)}")
+    lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
+    if row.seconds is not None:
+        lines.append(f"{show_seconds(row.seconds)} a training")
+    return "\n".join(lines)
+
+
+def _difference_text(comparison: Comparison) -> str:
+    survivors = " over the seeds that came through" if comparison.of_survivors else ""
+    interval = f", 95 % interval {points_text(comparison.interval)}" if comparison.interval else ""
+    return f"{show_points(comparison.difference or 0)} points{survivors}{interval}: {comparison.verdict_text}"
 
 
 class ConvergenceLine(NamedTuple):
@@ -166,7 +260,7 @@ def convergence_lines(rows: Sequence[Row]) -> list[ConvergenceLine]:
 def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
     lines = convergence_lines(findings.rows)
     highest = max(epochs for line in lines for _, epochs in line.points)
-    chart = Chart(
+    return Chart(
         x=Axis(title=f"{findings.results.curve_kind} accuracy to reach", numbers="percent"),
         y=Axis(title="epochs", range=(0, 1.08 * highest)),
         series=[
@@ -181,8 +275,7 @@ def _convergence_chart(findings: Findings, styles: Styles) -> Chart:
             )
             for line in lines
         ],
-    )
-    return with_line_ends(chart)
+    ).with_line_ends()
 
 
 def _readings(row: Row, style: NetworkStyle, evaluation: EvaluationOverSeeds) -> Readings:

@@ -13,7 +13,7 @@ from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row
 from pure_nas.quantities import counted, show_number, show_points, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
-from pure_nas.report.experiment.notes import comparison_notes, convergence_notes, evaluated_on, network_notes
+from pure_nas.report.notes import notes
 from pure_nas.report.table import (
     NETWORK,
     NOTHING,
@@ -42,36 +42,18 @@ _COMPARISON_COLUMNS = (
 def experiment_tables(findings: Findings) -> dict[str, Table]:
     """Every table that there is something for, in the order of reading; one without rows has notes to read."""
     compared = comparisons_table(findings.compared_by("accuracy"), f"Differences in {findings.split} accuracy")
-    evaluated = evaluated_on(findings)
     tables = {
         "networks": networks_table(findings),
-        "comparisons": replace(compared, notes=tuple(comparison_notes(findings))),
-        "quality": _per_network(findings, "quality", _quality, "Further measures", evaluated),
+        "comparisons": replace(compared, notes=notes("comparisons", findings)),
+        "quality": _per_network(findings, "quality", _quality, "Further measures"),
         "views-differences": _differences(findings, "views", "averaged over views"),
-        "noise": _per_network(
-            findings,
-            "noise",
-            _noise,
-            "Mean accuracy over the levels of each kind of noise",
-            "Networks were not trained with noise, and all see the same draws.",
-            evaluated,
-        ),
+        "noise": _per_network(findings, "noise", _noise, "Mean accuracy over the levels of each kind of noise"),
         "noise-differences": _differences(findings, "noise", "averaged over the levels of a kind of noise"),
         "intensity": _per_network(
-            findings,
-            "intensity",
-            _intensity,
-            "Accuracy when all values of an image are multiplied by a factor",
-            "Images are multiplied before they are normalised by the mean and deviation of the training images, so "
-            "that a factor is an affine change of what a network sees.",
-            evaluated,
+            findings, "intensity", _intensity, "Accuracy when all values of an image are multiplied by a factor"
         ),
         "features": _per_network(
-            findings,
-            "features",
-            _features,
-            "Cosine of the features with those of the images as they are",
-            "Features: what the classifier is given; cosine 1: in the same direction.",
+            findings, "features", _features, "Cosine of the features with those of the images as they are"
         ),
         "intensity-differences": _differences(findings, "intensity", "averaged over the factors other than 1"),
         "convergence": _convergence(findings),
@@ -107,7 +89,7 @@ def networks_table(findings: Findings) -> Table:
     spread = ": mean ± standard deviation" if any(row.std is not None for row in rows) else ""
     epochs, seeds = counted(results.scale.epochs, "epoch"), counted(results.grid.seeds, "seed")
     title = f"{findings.split.capitalize()} accuracy, {epochs}, {seeds}{spread}"
-    return Table("networks", columns, cells, title, tuple(network_notes(findings)))
+    return Table("networks", columns, cells, title, notes("networks", findings))
 
 
 def _line(row: Row) -> dict[str, Any]:
@@ -156,13 +138,11 @@ def _line(row: Row) -> dict[str, Any]:
 
 
 def _mean(*spreads: Spread | None) -> float | None:
-    """Over those that are known; None where none is."""
     means = [each.mean for each in spreads if each]
     return statistics.fmean(means) if means else None
 
 
 def _cells(row: Row) -> dict[str, Cell]:
-    """What people read of a network, by column."""
     seeds = [str(len(row.accuracies))]
     seeds += [f"{row.diverged} diverged"] if row.diverged else []
     seeds += [f"{row.missing} to go"] if row.missing else []
@@ -259,23 +239,18 @@ def _differences(findings: Findings, name: MeasureName, averaged: str) -> Table:
         more = f"{test}{each.verdict_text}"
         cells[each.measure.kind] = Cell(each.difference, text, more, tone=own["verdict"].tone)
     title = f"Differences in accuracy {averaged}, in points"
-    star = "*: shown by p, corrected for the number of all comparisons."
-    notes = (
-        *([star] if any(each.shown for each in compared) else []),
-        "What networks differ by on the images as they are is part of these differences.",
-    )
-    return Table("differences", columns, tuple(map(TableRow, rows.values())), title, notes)
+    return Table("differences", columns, tuple(map(TableRow, rows.values())), title, notes("differences", compared))
 
 
 def _per_network(
-    findings: Findings, name: str, cells_of: Callable[[EvaluationOverSeeds], dict[str, Cell]], title: str, *notes: str
+    findings: Findings, name: str, cells_of: Callable[[EvaluationOverSeeds], dict[str, Cell]], title: str
 ) -> Table:
     """A row for each network that was evaluated; its cells by the titles of their columns."""
     cells = {place: cells_of(row.evaluation) for place, row in enumerate(findings.rows) if row.evaluation}
     titles = column_names(cells.values())
     rows = (TableRow({"network": _name(findings.rows[place]), **found}, str(place)) for place, found in cells.items())
     columns = (NETWORK, *(Column(each, each, brief=True) for each in titles))
-    return Table(name, columns, tuple(rows) if titles else (), title, tuple(filter(None, notes)))
+    return Table(name, columns, tuple(rows) if titles else (), title, notes(name, findings))
 
 
 def _quality(found: EvaluationOverSeeds) -> dict[str, Cell]:
@@ -312,7 +287,7 @@ def _convergence(findings: Findings) -> Table:
     learners = [Learner(row.label, row.kind, row.convergence, str(place)) for place, row in enumerate(findings.rows)]
     table = convergence_table(learners) or Table("convergence", (), ())
     title = f"Epochs / training time until the {findings.results.curve_kind} accuracy first reached a value"
-    return replace(table, title=title, notes=tuple(convergence_notes(findings)))
+    return replace(table, title=title, notes=notes("convergence", findings))
 
 
 def _speeds(findings: Findings) -> Table:
@@ -325,11 +300,7 @@ def _speeds(findings: Findings) -> Table:
         for each in compared
     )
     title = "Times fewer epochs / seconds than the network compared with"
-    notes = (
-        "Ratios of means, where every seed of both reached the accuracy; below 1: more. Epochs are whole, so ratios of "
-        "few are coarse.",
-    )
-    return Table("speeds", (NETWORK, _COMPARED_WITH, *columns), tuple(rows), title, notes)
+    return Table("speeds", (NETWORK, _COMPARED_WITH, *columns), tuple(rows), title, notes("speeds"))
 
 
 def _speed(speed: Speed) -> Cell:

@@ -12,8 +12,7 @@ from heard import Heard
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
-from pure_nas.plans.experiment.session import Experiment, opened, prepare
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import Experiment, ExperimentSettings, opened, prepare
 from pure_nas.run.directory import RunDirectory
 
 PAIR = """
@@ -58,7 +57,7 @@ def settings_of(text: str, name: str = "test", folder: Path | None = None, **fie
 def go(settings: ExperimentSettings, folder: Path, heard: Heard | None = None) -> tuple[Experiment, str]:
     """Run an experiment; returns it and why it stopped."""
     with opened(prepare(settings), folder) as experiment:
-        return experiment, experiment.go(heard or Heard())
+        return experiment, experiment.driver.go(experiment.plan, heard or Heard())
 
 
 def interrupted(settings: ExperimentSettings, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pure_nas.errors import ConfigError, UsageError
-from pure_nas.evaluation import Noise
+from pure_nas.evaluation.noise import Noise
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.tables import GridTable
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
-from pure_nas.evaluation import CROPS, NOISE_KINDS
+from pure_nas.evaluation.noise import NOISE_KINDS
+from pure_nas.evaluation.views import CROPS
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import NoiseName, ViewsTable
-from pure_nas.plans.experiment.tables import NetworkTable, RecipeTable, architecture_of, recipe_of
+from pure_nas.plans.experiment.tables import NetworkTable, RecipeTable, architecture_of, entries_of, recipe_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
@@ -29,12 +30,12 @@ def file_of(networks: str, recipes: str = "", head: str = "", scale: str = SCALE
 
 
 def labels(file: ExperimentFile) -> list[str]:
-    return [member.label for member in file.networks_of(file.scale(None)[1])]
+    return [member.label for member in entries_of(file.networks)]
 
 
 def test_a_table_is_a_network() -> None:
     file = file_of('[networks.mine]\nbase = "pure20"\nthreshold_init = -2\nexponent_cap = "none"\n')
-    (member,) = file.networks_of(file.scale("s")[1])
+    (member,) = entries_of(file.networks)
     assert (member.label, member.table, member.axis, member.place) == ("mine", "mine", "", None)
     assert architecture_of(member.settings) == Architecture.named(
         "pure20", threshold_init=(-2.0,) * 3, exponent_cap=None
@@ -43,7 +44,7 @@ def test_a_table_is_a_network() -> None:
 
 def test_each_is_a_network_of_every_value_in_the_order_of_the_file() -> None:
     file = file_of('[networks.theta]\nbase = "pure20"\nthreshold_init = { each = [3, -2.5, [0, 1, 2]] }\n')
-    members = file.networks_of(file.scale(None)[1])
+    members = list(entries_of(file.networks))
     assert [member.label for member in members] == ["theta 3", "theta -2.5", "theta 0/1/2"]
     assert architecture_of(members[2].settings).threshold_init == (0.0, 1.0, 2.0)
     assert [member.index for member in members] == [0, 1, 2]
@@ -63,7 +64,7 @@ def test_several_grids_of_a_table_are_multiplied() -> None:
 
 def test_a_grid_of_bases_is_named_by_them_and_placed_by_their_depth() -> None:
     file = file_of('[networks.n]\nbase = { each = ["resnet20", "resnet152"] }\n')
-    members = file.networks_of(file.scale(None)[1])
+    members = list(entries_of(file.networks))
     assert [(each.label, each.axis, each.place) for each in members] == [
         ("resnet20", "depth", 20.0),
         ("resnet152", "depth", 152.0),
@@ -113,7 +114,7 @@ def test_rates_and_decays_are_for_all_kinds_or_for_some() -> None:
         'weight_decay = { exponents = { schedule = "linear", start = 0.1, end = 0.0 }, trunk = 0.2 }\n',
     )
     pure = architecture_of({"base": "pure20"})
-    first, second = (recipe_of(each.settings, pure) for each in file.recipes_of(file.scale(None)[1]))
+    first, second = (recipe_of(each.settings, pure) for each in entries_of(file.recipes))
     assert first.learning_rate == PerKind.same(0.5)
     assert second.learning_rate == PerKind.same(0.01).model_copy(update={"exponents": 0.25})
     assert second.weight_decay["exponents"] == WeightDecay(schedule="linear", start=0.1, end=0.0)

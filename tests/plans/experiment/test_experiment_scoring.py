@@ -11,7 +11,8 @@ from experiment_files import go, numbers, results_of, settings_of
 
 from pure_nas.data import load_dataset
 from pure_nas.errors import DataError, UsageError
-from pure_nas.evaluation import NOISE_KINDS, Noise, Views
+from pure_nas.evaluation.noise import NOISE_KINDS, Noise
+from pure_nas.evaluation.views import Views
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn import build
 from pure_nas.plans.experiment.session import prepare

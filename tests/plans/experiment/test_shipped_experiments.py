@@ -13,8 +13,7 @@ from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.experiment.file import EXPERIMENTS, find_experiment
 from pure_nas.plans.experiment.grid import Grid
-from pure_nas.plans.experiment.session import opened, prepare
-from pure_nas.plans.experiment.settings import ExperimentSettings
+from pure_nas.plans.experiment.session import ExperimentSettings, opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.unit import get_unit
 
@@ -176,7 +175,7 @@ def test_each_runs_at_its_smoke_scale(name: str, image_folder: Path, tmp_path: P
     smaller = replace(source, file=source.file.model_copy(update={"scales": {"smoke": scale}}))
     settings = ExperimentSettings(source=smaller, dataset=str(image_folder), seeds=1, device="cpu")
     with opened(prepare(settings), tmp_path / "run") as experiment:
-        assert experiment.go(Heard()) == f"all {experiment.grid.trainings} trainings are done"
+        assert experiment.driver.go(experiment.plan, Heard()) == f"all {experiment.grid.trainings} trainings are done"
     results = load_experiment_results(RunDirectory(tmp_path / "run"))
     assert results.complete + results.diverged == results.grid.trainings
     wanted = settings.evaluations

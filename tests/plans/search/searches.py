@@ -39,7 +39,7 @@ def settings_for(dataset: Path | str, space: Path | str, **changes: Any) -> Sear
 
 def run_search(settings: SearchSettings, out: Path, heard: Heard | None = None, **options: bool) -> str:
     with opened(prepare(settings), out, **options) as search:
-        return search.go(heard or Heard())
+        return search.driver.go(search.plan, heard or Heard())
 
 
 def results_of(out: Path, study: str = "study") -> Results:

@@ -6,7 +6,7 @@ import pytest
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import UsageError
-from pure_nas.plans.search.limits import Limits, shown
+from pure_nas.plans.search.settings import Limits, cost_text
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 
@@ -72,5 +72,5 @@ def test_each_limit_is_named_with_its_unit(limits: Limits, words: str) -> None:
 
 
 def test_costs_are_shown_with_their_units() -> None:
-    assert shown("params", 1234567) == "1,234,567 params"
-    assert shown("latency_ms", 1.23456) == "1.23 ms"
+    assert cost_text("params", 1234567) == "1,234,567 params"
+    assert cost_text("latency_ms", 1.23456) == "1.23 ms"

@@ -56,7 +56,7 @@ def test_a_search_that_was_stopped_finds_the_same(tiny: Settings, searched: Path
                 raise Stopped
 
     with pytest.raises(Stopped), opened(prepare(settings), tmp_path) as search:
-        search.go(Killer())
+        search.driver.go(search.plan, Killer())
     run_search(settings, tmp_path)
     assert [trial.objectives for trial in results_of(tmp_path).trials] == [
         trial.objectives for trial in results_of(searched).trials

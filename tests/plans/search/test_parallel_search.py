@@ -40,16 +40,16 @@ class Interleaving:
 def test_workers_get_ready_before_the_search_goes_and_end_with_it(tiny: Settings, tmp_path: Path) -> None:
     prepared = prepare(tiny(trials=3, workers=2))
     with opened(prepared, tmp_path) as search:
-        executor, plan = search.workers()
+        executor, plan = search.driver.workers(search.left)
         assert isinstance(executor, ProcessExecutor)
         assert plan.count == len(executor.process_ids) == 2
         assert prepared.seconds_per_trial(executor) > 0
-        assert search.workers() == (executor, plan)
+        assert search.driver.workers(search.left) == (executor, plan)
     assert executor.process_ids == []
     with opened(prepared, tmp_path) as search:
-        executor, _ = search.workers()
+        executor, _ = search.driver.workers(search.left)
         assert isinstance(executor, ProcessExecutor)
-        assert search.go(Heard()) == "all 3 trials are done"
+        assert search.driver.go(search.plan, Heard()) == "all 3 trials are done"
         assert executor.process_ids == []
         assert search.left == 0
 

@@ -20,9 +20,8 @@ from forked import Forked, exit_code_of
 from heard import Heard
 from searches import Settings
 
-from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.session import opened, prepare
-from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.plans.search.settings import Limits, SearchSettings
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import load_results
 from pure_nas.workers import Job
@@ -36,7 +35,7 @@ FIRST = 9
 def search(settings: SearchSettings, out: Path) -> list[tuple[Any, ...]]:
     """Search and return what was found, trial by trial."""
     with opened(prepare(settings), out) as found:
-        found.go(Heard())
+        found.driver.go(found.plan, Heard())
     return outcomes(out / settings.study)
 
 

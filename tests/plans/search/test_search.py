@@ -17,9 +17,9 @@ from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
-from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.search import SearchPlan
 from pure_nas.plans.search.session import opened, prepare
+from pure_nas.plans.search.settings import Limits
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import TrialRecord
 from pure_nas.training import Training
@@ -355,7 +355,7 @@ def test_the_results_of_a_search_in_progress_are_those_on_disk(tiny: Settings, t
     with opened(prepare(tiny(trials=2)), tmp_path) as search:
         assert isinstance(search.plan, SearchPlan)
         assert search.plan.counted == 0
-        search.go(Heard())
+        search.driver.go(search.plan, Heard())
         assert search.plan.counted == 2
         assert search.plan.results == results_of(tmp_path)
 

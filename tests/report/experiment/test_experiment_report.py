@@ -31,9 +31,9 @@ from pure_nas.findings.results import load_experiment_results
 from pure_nas.findings.rows import Row
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.grid import Grid, trainings_of
-from pure_nas.report.experiment import write_experiment_report
+from pure_nas.report import write_experiment_report
 from pure_nas.report.experiment.charts import convergence_lines, network_styles, page_charts, varied
-from pure_nas.report.experiment.page import page
+from pure_nas.report.pages import experiment_page as page
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 
 IMAGES = {"in_chans": 1, "num_classes": 10, "image_size": 8}
