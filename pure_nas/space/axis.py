@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, cas
 from pydantic import AfterValidator
 
 from pure_nas.errors import UsageError, nearest
-from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader
+from pure_nas.space.field import FieldFaults, KeyPath, ReadBy, ValueReader
 from pure_nas.space.unit import get_unit
 from pure_nas.validation import shown
 
@@ -144,7 +144,7 @@ class AxisOf(ReadBy):
         axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
         return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)
 
-    def parse(self, raw: object, faults: FieldFaults, path: Path = ()) -> Axis[Any]:
+    def parse(self, raw: object, faults: FieldFaults, path: KeyPath = ()) -> Axis[Any]:
         """The axis that a file writes as `raw`, of no use where something was wrong, which goes to `faults`."""
         if isinstance(raw, list):
             faults.add(path, "a list of values to choose from is written { choices = [...] }")
@@ -160,12 +160,11 @@ class AxisOf(ReadBy):
         return _FAULTY
 
     def listed(
-        self, raw: Mapping[str, object], key: str, faults: FieldFaults, path: Path = (), *, more: Sequence[str] = ()
+        self, raw: Mapping[str, object], key: str, faults: FieldFaults, path: KeyPath = (), *, more: Sequence[str] = ()
     ) -> Axis[Any]:
-        """The axis of the values that `raw` lists under `key`; it may have `more` keys."""
         return Axis(self._reader.listed(raw, key, faults, path, more=more) or (None,))
 
-    def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
+    def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: KeyPath) -> Axis[Any]:
         noted = len(faults.noted)
         faults.unknown_keys(raw, RANGE_KEYS, path)
         if len(faults.noted) == noted:  # a misspelt key is not also a missing one

@@ -61,7 +61,6 @@ class Located:
 
     @cached_property
     def _leaves(self) -> dict[str, Value]:
-        """Every single value of the candidate by its path."""
         architecture, recipe = self.candidate.architecture, self.candidate.recipe
         found = {**dict(_leaves(architecture)), **dict(_leaves(recipe)), "stages": len(architecture.units)}
         for stage, names in enumerate(architecture.units):

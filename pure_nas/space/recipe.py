@@ -36,7 +36,6 @@ class PerKind(FrozenModel, Generic[T]):
 
     @classmethod
     def same(cls, value: T) -> Self:
-        """The same value for every kind."""
         return cls.model_validate(dict.fromkeys(PARAMETER_KINDS, value))
 
 

@@ -112,7 +112,6 @@ class SearchSpace(TomlFile):
 
     @property
     def _named_depths(self) -> dict[Size, tuple[int, ...]]:
-        """The distinct depths by name, ascending."""
         names = {self.architecture.blocks_of(size): size for size in reversed(_SIZES)}
         return {names[blocks]: blocks for blocks in sorted(names)}
 

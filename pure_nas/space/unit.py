@@ -66,7 +66,6 @@ class UnitPlace:
 
     @property
     def thresholds(self) -> int:
-        """Thresholds of a unit that has them."""
         return self.in_channels if self.threshold_per_channel else 1
 
 

@@ -29,8 +29,7 @@ from pure_nas.plans.experiment.scale import (
 from pure_nas.plans.experiment.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.quantities import counted
 from pure_nas.space.catalogue import Catalogue
-from pure_nas.space.field import FieldFaults
-from pure_nas.space.field import Path as KeyPath
+from pure_nas.space.field import FieldFaults, KeyPath
 from pure_nas.validation import TomlFile
 
 USUAL = "usual"

@@ -135,7 +135,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     @property
     def expected_seconds(self) -> float:
-        """Mean training time of the trials so far."""
         trained = [record.seconds for record in self._records.values() if record.counts and record.replay_of is None]
         return sum(trained) / len(trained) if trained else 0.0
 
@@ -212,7 +211,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         return {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
 
     def _restore(self, before: TrialRecord, outcome: Outcome) -> Restored:
-        """Put what was trained again in the place of the trial; trials that repeat it follow."""
         number = before.number
         if outcome.state != "complete":
             return Restored(before, None, outcome.reason)

@@ -277,7 +277,6 @@ def _objective(objective: AnyObjective) -> str:
 
 
 def _space(space: AnySpace, dataset: str) -> tuple[str, SearchSpace]:
-    """The space that was asked for, and what to call it."""
     match space:
         case SearchSpace():
             return "of its own", space

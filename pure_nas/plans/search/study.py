@@ -138,7 +138,6 @@ class SearchStudy:
         return Asked(number, candidate, baseline)
 
     def candidate_of(self, number: int) -> Candidate:
-        """The candidate that trial `number` suggested, rebuilt from its parameters."""
         try:
             return self.space.suggest(FixedTrial(self.trials[number].params))
         except ValueError as error:
