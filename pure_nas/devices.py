@@ -17,8 +17,7 @@ import torch
 from pure_nas.errors import DeviceError
 from pure_nas.process_state import is_ours
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-"""Parameters of glibc's mallopt, from malloc.h."""
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt, from malloc.h
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _FLOPS_PER_THREAD = 1e8  # of a forward step over a batch
 _OUT_OF_MEMORY = re.compile(

@@ -23,8 +23,7 @@ REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 """How file systems say that they cannot do something."""
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")  # what `replacing` calls a file until it is whole
 
-_held: dict[Path, tuple[int, int] | None] = {}
-"""Folders that this process holds, and which they were then: another one in their place is never written."""
+_held: dict[Path, tuple[int, int] | None] = {}  # folders that this process holds, and which they were then
 
 
 def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:

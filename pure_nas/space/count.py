@@ -14,8 +14,7 @@ from pure_nas.space.tables import ArchitectureTable
 from pure_nas.space.unit import settings_read
 
 Names = frozenset[str]
-Alive = tuple[str, ...]
-"""What may still be chosen: the patterns that fit all stages so far, or the one unit of the network."""
+Alive = tuple[str, ...]  # what may still be chosen: patterns that fit all stages so far, or the network's one unit
 
 
 def count_architectures(axes: ArchitectureTable) -> int:

@@ -14,8 +14,7 @@ from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, R
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 from pure_nas.validation import FrozenModel
 
-UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
-"""Where rates and decays that a space does not mention are taken from."""
+UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))  # has the rates and decays that a space does not mention
 
 
 class Axes(FrozenModel):

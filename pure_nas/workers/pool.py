@@ -21,8 +21,7 @@ from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, kerne
 
 logger = logging.getLogger(__name__)
 
-_MAX_FAILED_STARTS = 3
-"""How many workers may die one after the other before they have the images: memory may be short for a moment."""
+_MAX_FAILED_STARTS = 3  # of workers one after the other, before they have the images: memory may be short for a moment
 _LOOK_EVERY = 1.0
 _COMPILING_SECONDS = 60.0
 _SLOWEST_FLOPS_PER_SECOND = 5e8

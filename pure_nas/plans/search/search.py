@@ -33,9 +33,7 @@ class Baseline(NamedTuple):
 
 
 def baselines(space: SearchSpace) -> list[Baseline]:
-    """All-conv and all-product networks at the space's smallest, middle and largest depth, each by the recipe usual for
-    its unit and by one shared between them, because the learning rate alone can decide such a race.
-    """
+    """All-conv and all-product networks, by the recipe usual for the unit and by a shared one: the rate can decide."""
     networks = [(label, network, network.units[0][0]) for label, network in space.baseline_architectures()]
     shared = space.baseline_recipe([get_unit(name) for name in dict.fromkeys(unit for _, _, unit in networks)])
     found: list[Baseline] = []

@@ -28,8 +28,7 @@ logger = logging.getLogger(__name__)
 
 _FAULTS = tomllib.loads(resources.files(__package__).joinpath("storage_faults.toml").read_text(encoding="utf-8"))
 REBUILD: str = _FAULTS["rebuild"]
-_UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)
-"""What Optuna and SQLAlchemy raise where a storage cannot be used."""
+_UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)  # what is raised where a storage cannot be used
 _ROOM_NEEDED = 1_000_000  # bytes without which SQLite's complaints are about the disk, whatever it says
 _LOCKED_SECONDS = 60.0  # how long SQLite waits for whoever holds a database
 _RESTART_SECONDS = 60.0  # how long a database server that was there may be away: it is being started again

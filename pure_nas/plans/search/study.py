@@ -147,9 +147,7 @@ class SearchStudy:
             ) from error
 
     def tell(self, record: TrialRecord) -> None:
-        """Tell how a trial ended. One that is not complete is pruned with a constraint that it breaks: told as failed,
-        samplers would learn nothing from it.
-        """
+        """Tell how a trial ended; as pruned if it is not complete: from one that failed, samplers learn nothing."""
         state, values, constraints = TrialState.COMPLETE, list(record.objectives), record.constraints
         if record.state != "complete":
             state, values = TrialState.PRUNED, []
