@@ -31,9 +31,8 @@ from pure_nas.errors import PureNasError
 from pure_nas.files import read_json_lines
 from pure_nas.nn import Network, build
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
-from pure_nas.space.recipe import Recipe
+from pure_nas.space.recipe import Candidate, Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.training import Training
 from pure_nas.workers import Ended, EpochDone, Executor, Job, Started

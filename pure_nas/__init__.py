@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from pure_nas.plans.search.objective import Objective
     from pure_nas.plans.search.settings import Limits
     from pure_nas.space.architecture import Architecture
-    from pure_nas.space.candidate import Candidate
-    from pure_nas.space.recipe import Recipe
+    from pure_nas.space.recipe import Candidate, Recipe
     from pure_nas.space.search_space import SearchSpace
     from pure_nas.space.unit import Unit, register_unit
 
@@ -72,8 +71,7 @@ _MODULES = {
     "plans.search.objective": ("Objective",),
     "plans.search.settings": ("Limits",),
     "space.architecture": ("Architecture",),
-    "space.candidate": ("Candidate",),
-    "space.recipe": ("Recipe",),
+    "space.recipe": ("Candidate", "Recipe"),
     "space.search_space": ("SearchSpace",),
     "space.unit": ("Unit", "register_unit"),
 }

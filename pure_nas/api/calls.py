@@ -26,7 +26,7 @@ from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.results import TrialRecord
 from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.workers.resources import Workers
 
 

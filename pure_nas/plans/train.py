@@ -25,8 +25,7 @@ from pure_nas.run.results import find_architecture, find_trial, fitted_to
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.schema import Training as TrainingFile
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import PerKind, Recipe
+from pure_nas.space.recipe import Candidate, PerKind, Recipe
 from pure_nas.space.unit import get_unit
 from pure_nas.workers.resources import Resources, Work
 

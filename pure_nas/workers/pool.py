@@ -13,7 +13,7 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.workers.child import Alive, Load, Ready, Report, Speed, Task
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.workers.work import outcome_of_lost

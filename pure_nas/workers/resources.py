@@ -16,7 +16,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.devices import threads_for
 from pure_nas.errors import UsageError
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor

@@ -23,7 +23,7 @@ from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.training.evaluation import evaluate, generator
 from pure_nas.training.training import Divergence, Training
 from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started

@@ -22,7 +22,7 @@ from pure_nas.report.table import interval_text
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Retraining, Row
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 
 CONV = candidate_of((("conv",), ("conv",)))
 HYBRID = candidate_of((("conv",), ("product",)))

@@ -25,8 +25,7 @@ from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import Recipe
+from pure_nas.space.recipe import Candidate, Recipe
 
 ROW = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=(0.78,), epochs=2, seeds=(1,))
 

@@ -17,7 +17,7 @@ from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import Results, TrialRecord, read_trial
 from pure_nas.run.schema import SCHEMA
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers.messages import Job, Outcome

@@ -32,7 +32,7 @@ from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.results import objectives_of
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor

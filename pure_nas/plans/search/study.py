@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pure_nas.errors import RunError
 from pure_nas.plans.search.storage import REBUILD, fault_of
 from pure_nas.run.results import TrialRecord
-from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 BASELINE_KEY = "baseline"
