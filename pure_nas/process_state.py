@@ -1,7 +1,4 @@
-"""What belongs to the process: random state and defaults, put back, of one thread at a time; how a worker begins.
-
-Nothing here imports PyTorch before it must: a worker first ties itself to its parent.
-"""
+"""What belongs to the process: random state and defaults, put back; how a worker begins. It imports PyTorch late."""
 
 from __future__ import annotations
 
@@ -64,7 +61,7 @@ def usual_defaults() -> Iterator[None]:
 
 
 def begin_worker(connection: Connection, work: bytes) -> None:
-    """End with the parent from now on, however it ends; then do the pickled `work`, whose modules are imported now."""
+    """End with the parent from now on, however it ends; only then are PyTorch and the modules of `work` imported."""
     parent = multiprocessing.parent_process()
     if parent is not None and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

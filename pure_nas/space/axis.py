@@ -280,6 +280,5 @@ def read_units(raw: object, faults: FieldFaults) -> UnitsAxis:
         case Mapping() if "choices" in raw:
             per = read_per(raw, get_args(Per), faults)
             return UnitsAxis(_UNIT_NAMES.listed(raw, "choices", faults, more=["per"]), per)
-    shapes = '"product", { choices = [...], per = "layer" } or { patterns = [...] }'
-    faults.add((), f"must be a pattern such as {shapes}")
+    faults.add((), 'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }')
     return UnitsAxis(fixed(""), None)

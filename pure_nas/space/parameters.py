@@ -91,8 +91,7 @@ class Walk:
         return Candidate(architecture, self._recipe([k for k in PARAMETER_KINDS if k in architecture.parameter_kinds]))
 
     def _one(self, path: str, axis: Axis[Any]) -> Any:
-        (value,) = self._shared(path, axis, [path])
-        return value
+        return self._shared(path, axis, [path])[0]
 
     def _shared(self, path: str, axis: Axis[Any], leaves: Sequence[str]) -> tuple[Any, ...]:
         return self.draw(path, axis, leaves, lambda value: (value,) * len(leaves))

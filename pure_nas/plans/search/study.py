@@ -111,8 +111,7 @@ class SearchStudy:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._stored.set_metric_names(list(self.objectives))
         self._memory = optuna.create_study(directions=directions)
-        for trial in trials:
-            self._memory.add_trial(trial)
+        self._memory.add_trials(trials)
 
     @property
     def trials(self) -> list[FrozenTrial]:
