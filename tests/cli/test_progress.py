@@ -16,7 +16,7 @@ from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.space.recipe import Candidate
 from pure_nas.training import EpochMetrics
-from pure_nas.workers import Job, Outcome
+from pure_nas.workers.messages import Job, Outcome
 from pure_nas.workers.resources import WorkerPlan
 
 
