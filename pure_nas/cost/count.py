@@ -27,6 +27,8 @@ _ELEMENTWISE = ("aten::add", "aten::sub", "aten::mul", "aten::div", "aten::log",
                 "aten::minimum", "aten::clamp_max", "aten::clamp_min", "aten::where", "aten::abs", "aten::cos",
                 "aten::sin", "aten::pow", "aten::sqrt")  # fmt: skip
 
+_counted: dict[Hashable, Cost] = {}
+
 
 def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
     """Count the parameters and the flops of one image, in evaluation mode, on a copy.
@@ -48,11 +50,8 @@ def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
 
 
 def count_architecture(architecture: Architecture, network: Network | None = None) -> Cost:
-    """Count `architecture` with fvcore and check that its closed form says the same.
-
-    Each distinct part (the stem, a block of each shape and unit, the classifier) is counted once in the life of this
-    process: tracing a whole network takes longer than building it.
-    """
+    """Count `architecture` with fvcore and check that its closed form says the same."""
+    # Each distinct part is counted once a process: tracing a whole network takes longer than building it.
     network = network or build(architecture)
     parts: list[tuple[Cost, int]] = []
     for key, module, in_chans, size, occurrences in _parts(architecture, network):
@@ -68,9 +67,6 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
             hint=f"Correct the `cost` of one of these units: {', '.join(sorted(architecture.unit_set))}.",
         )
     return counted
-
-
-_counted: dict[Hashable, Cost] = {}
 
 
 def _parts(architecture: Architecture, network: Network) -> Iterator[tuple[Hashable, nn.Module, int, int, int]]:

@@ -8,15 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pure_nas.data.sources.catalogue import (
-    DatasetInfo,
-    DatasetSpec,
-    Download,
-    Part,
-    dataset_names,
-    default_data_dir,
-    describe_datasets,
-)
+from pure_nas.data.sources.catalogue import DatasetSpec, Download, Part, dataset_names
 
 if TYPE_CHECKING:
     from pure_nas.data.dataset import Dataset, ImageSource, load_dataset
@@ -31,7 +23,6 @@ _LAZY = {
 
 __all__ = [
     "Dataset",
-    "DatasetInfo",
     "DatasetSpec",
     "Download",
     "ImageSet",
@@ -42,8 +33,6 @@ __all__ = [
     "PixelSource",
     "RawImages",
     "dataset_names",
-    "default_data_dir",
-    "describe_datasets",
     "load_dataset",
 ]
 

@@ -53,7 +53,7 @@ class Dataset:
     train: ImageSet
     validation: ImageSet  # to select networks by; none of them is in `train`
     fingerprint: str  # changes with the images, the labels, the split and the size
-    _train_and_validation: ImageSet = field(repr=False)
+    train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[Dataset], ImageSet] | None = field(repr=False)
 
     @property
@@ -76,9 +76,6 @@ class Dataset:
     def shape(self) -> dict[str, int]:
         """What an architecture is fitted to, as its fields."""
         return {"in_chans": self.in_chans, "num_classes": len(self.classes), "image_size": self.image_size}
-
-    def train_and_validation(self) -> ImageSet:
-        return self._train_and_validation
 
     def test(self) -> ImageSet:
         """The test images, which are read at the first call, or a `DataError`."""
@@ -129,7 +126,7 @@ class ImageSource:
             return round(share * count) if isinstance(share, float) else min(share, count // 10)
 
         known = {"name": spec.name, "flip": spec.flip, "turns": spec.turns, "test_size": spec.test_size}
-        return self._load(known, spec.read(data_dir, "train"), usual, partial(_named_test, spec, data_dir))
+        return self._load(known, spec.read(data_dir, "train"), usual, lambda _: spec.read(data_dir, "test"))
 
     def _load_folder(self, root: Path, cache: Path) -> Dataset:
         """A folder of images, whose labels are assumed to survive flips and turns, which the recipe decides on."""
@@ -208,7 +205,7 @@ class ImageSource:
             train=training.normalised(normalisation),
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=fingerprint.hexdigest()[:16],
-            _train_and_validation=whole,
+            train_and_validation=whole,
             _load_test=partial(_load_test, read_test, self.skip_corrupt) if read_test else None,
             **known,
         )
@@ -248,10 +245,6 @@ class ImageSource:
 def load_dataset(dataset: str | Path, **options: Any) -> Dataset:
     """Load a dataset; `options` are further fields of `ImageSource`."""
     return ImageSource(dataset, **options)()
-
-
-def _named_test(spec: DatasetSpec, data_dir: Path, _: int) -> _Images:
-    return spec.read(data_dir, "test")
 
 
 def _folder_test(layout: FolderLayout, cache: Path, in_chans: int) -> _Images:

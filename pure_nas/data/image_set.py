@@ -28,8 +28,7 @@ _SAMPLE = 1024
 _MOST_WORKERS = 8
 _sharers = 1
 
-_Fault = tuple[str, str]
-"""Message and hint of an error, in a form that a worker can send."""
+_Fault = tuple[str, str]  # message and hint of an error, in a form that a worker can send
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from pure_nas.errors import UsageError
 
 Positions = NDArray[np.int64]
 
-_TEST_SEED = 20_211_217
-"""Fixes the test images of datasets without a test part of their own."""
+_TEST_SEED = 20_211_217  # fixes the test images of datasets without a test part of their own
 
 
 def split_off_test(labels: Positions, share: float, *, at_least: int = 0) -> tuple[Positions, Positions]:

@@ -183,10 +183,7 @@ def _computing(network: Network, device: torch.device) -> Callable[[Tensor], tup
 
 
 def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
-    """Means over the evaluations of one or more seeds, on the same images, with the same noise, views and factors.
-
-    An interval is then from the lowest accuracy of a seed to the highest. Images count once per seed.
-    """
+    """Means over evaluations of one or more seeds on the same images in the same ways; images count once per seed."""
     first = seeds[0]
     if len(seeds) == 1:
         return first

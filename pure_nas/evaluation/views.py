@@ -21,8 +21,7 @@ Crops = Literal["whole", "flip", "five-crop", "ten-crop"]
 images (Krizhevsky et al. 2012). A crop has the size that the network usually sees. If that is the whole image and no
 scale is given, a crop is 7/8 as high and wide, as 224 of 256 pixels."""
 CROPS: tuple[Crops, ...] = get_args(Crops)
-_SMALLEST, _LARGEST = 8, 2048
-"""Pixels."""
+_SMALLEST, _LARGEST = 8, 2048  # pixels
 _USUAL_SHARE = 7 / 8
 
 

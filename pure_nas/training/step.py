@@ -1,7 +1,4 @@
-"""One optimisation step on a batch, and how it is carried out: eagerly, recorded as a CUDA graph, or compiled.
-
-Residual blocks are compiled where that repays, which what compiling brought before says.
-"""
+"""One optimisation step: eager, recorded as a CUDA graph, or compiled where experience says that it repays."""
 
 from __future__ import annotations
 
@@ -80,9 +77,8 @@ class _Recording(NamedTuple):
 class Step:
     """Forward, loss, backward, clipping and update. Nothing in it waits for the device.
 
-    A recorded step replays its gradients: one launch instead of thousands. The update stays outside of the recording,
-    because learning rates and weight decays change with every step, and batches of another size than the first are
-    computed eagerly.
+    The update stays outside of a recording, because learning rates and weight decays change with every step. Batches of
+    another size than the first are computed eagerly.
     """
 
     def __init__(
@@ -257,10 +253,7 @@ def remember(make: str, experience: Experience) -> None:
 
 
 def repays(seconds_left: float, distinct_blocks: int, experience: Experience | None) -> bool:
-    """Whether compiling saves more of the training time that is left than it takes.
-
-    Without experience it is tried where that costs at most a twentieth of the time that is left.
-    """
+    """Whether compiling saves more training time than it takes; without experience, whether trying it costs little."""
     if experience is None:
         return _SECONDS_OF_AN_UNKNOWN_BLOCK * distinct_blocks <= _SHARE_FOR_TRYING * seconds_left
     if experience.speedup < _LEAST_SPEEDUP:

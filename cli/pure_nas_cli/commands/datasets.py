@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from rich.table import Column, Table
 
+from pure_nas.data.sources.catalogue import DatasetInfo, dataset_names, default_data_dir, describe, get_spec
+from pure_nas.paths import expanded
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json, argument
-
-if TYPE_CHECKING:
-    from pure_nas.data import DatasetInfo
 
 _MOST_LABELS = 100
 
@@ -22,13 +21,11 @@ def datasets(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    from pure_nas.data import default_data_dir, describe_datasets
-
-    root = data_dir or default_data_dir()
+    root = expanded(data_dir) if data_dir else default_data_dir()
     if name is not None:
         _show(name, root, as_json=as_json)
         return
-    listed = describe_datasets(root)
+    listed = [describe(get_spec(each), root) for each in dataset_names()]
     if as_json:
         print_json([asdict(info) for info in listed])
         return
@@ -51,8 +48,6 @@ def _in_words(info: DatasetInfo) -> tuple[str, str, str, str]:
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
-    from pure_nas.data.sources.catalogue import describe, get_spec
-
     spec = get_spec(name)
     info, labels = describe(spec, root), spec.class_names()
     # Every file that is fetched, once, with where it belongs.

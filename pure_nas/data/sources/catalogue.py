@@ -173,14 +173,8 @@ def get_spec(name: str) -> DatasetSpec:
     )
 
 
-def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
-    """Every dataset that can be named, and whether it is in `data_dir` (default `default_data_dir()`)."""
-    root = default_data_dir() if data_dir is None else expanded(data_dir)
-    return [describe(get_spec(name), root) for name in dataset_names()]
-
-
 def describe(spec: DatasetSpec, root: Path) -> DatasetInfo:
-    """One dataset, and whether it is in `root`."""
+    """A dataset, and whether it is in the data directory `root`."""
     files, shape = (spec.files or {}).get("train", ()), (spec.in_chans, spec.image_size, spec.image_size)
     where = str((root / files[0]).parent) if files else "comes with its package"
     there, sizes = not spec.missing(root, "train"), (spec.train_size, spec.test_size)

@@ -1,7 +1,4 @@
-"""Galaxy10 DECaLS: galaxies in ten shapes, in an HDF5 file that is unpacked once for each size into a flat file.
-
-That is `<key>.npy` and `<key>.json`, written and read a few images at a time, so that memory stays bounded.
-"""
+"""Galaxy10 DECaLS: an HDF5 file, unpacked once for each size into `<key>.npy` and `<key>.json`, in bounded memory."""
 
 from __future__ import annotations
 

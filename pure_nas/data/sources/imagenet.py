@@ -33,8 +33,7 @@ _PIECE = 2**20
 _NAMED = 5
 _log = logging.getLogger(__name__)
 
-Place = tuple[bytes, int, int]
-"""Name of a file in an archive, where it begins and its size, bytes."""
+Place = tuple[bytes, int, int]  # name of a file in an archive, where it begins and its size, bytes
 
 
 def imagenet(data_dir: Path, part: Part) -> LargeImages:

@@ -196,8 +196,7 @@ class _ProductUnit(torch.autograd.Function):
         return d_x, d_weight, d_theta, None
 
 
-_THREADS_OF_PYTORCH = 4
-"""From this many threads on PyTorch, which uses them all, outruns NumPy, which uses one."""
+_THREADS_OF_PYTORCH = 4  # from so many on PyTorch, which uses them all, outruns NumPy, which uses one
 
 
 def log2(x: Tensor, out: Tensor) -> Tensor:
