@@ -1,7 +1,4 @@
-"""Augmentation: drawn on the CPU for all images of an epoch, and applied to batches on the device.
-
-A window of the network's own size is one flat gather on uint8; one of another size takes two small matrix products.
-"""
+"""Augmentation: drawn on the CPU for all images of an epoch, and applied to batches on the device."""
 
 from __future__ import annotations
 

@@ -134,10 +134,7 @@ def corrupt_among(
 
 @contextmanager
 def pillow_warnings_counted() -> Iterator[None]:
-    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever.
-
-    Filters of warnings belong to the process: the thread that starts others enters this, not each of them.
-    """
+    """Say in one line how often Pillow warned. Filters are the process's: the thread that starts others enters this."""
     heard: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as heard:

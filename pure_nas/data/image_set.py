@@ -150,11 +150,6 @@ def _collate(items: Sequence[Tensor | _Fault]) -> Tensor | _Fault:
     return faults[0] if faults else torch.stack([item for item in items if isinstance(item, Tensor)])
 
 
-def count_histogram(pixels: Tensor) -> Tensor:
-    """Counts of pixel values per channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
-    return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
-
-
 def _batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
     """Start and stop of each batch; a last batch of one image, which BatchNorm cannot train on, joins the previous."""
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
@@ -167,7 +162,6 @@ class ImageSet:
     """Images of one size with their labels; batches do not depend on whether the pixels are held or streamed.
 
     Args:
-        pixels: shared by several sets.
         labels: (N,), int64.
         positions: (N,), int64, places of the images in `pixels` (default: all, in order).
         image_size: height and width that a network sees, pixels: of the centre (default: the whole image).
@@ -257,5 +251,5 @@ class ImageSet:
         # Added up at once: results that are kept between large pieces fragment the heap.
         total = torch.zeros(self.pixels.in_chans, 256, dtype=torch.int64)
         for pixels in pieces:
-            total += count_histogram(pixels)
+            total += torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
         return total

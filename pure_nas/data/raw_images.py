@@ -39,7 +39,7 @@ class RawImages:
         return int(self.images.shape[2])
 
     def open(self, image_size: int, positions: Positions, _: bool) -> Opened:
-        """The images at some positions and at a size; see `LargeImages.open`."""
+        """As `LargeImages.open`."""
         pixels = scaled(self.images[positions], image_size).numpy()
         return Opened(source=pixels, digest=pixel_digest(pixels))
 

@@ -92,7 +92,6 @@ def evaluate_network(
     Args:
         classes: names of the classes (default: their numbers).
         factors: of the intensity, for the invariance probe.
-        seed: decides the noise.
         progress: is told how many images are done, and of how many.
     """
     names = classes or [str(label) for label in range(network.architecture.num_classes)]

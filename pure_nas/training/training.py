@@ -56,8 +56,7 @@ class Training:
 
     Args:
         validation: images to evaluate on after each epoch, or None.
-        flip: whether labels survive a horizontal flip.
-        turns: whether they survive vertical flips and quarter turns.
+        flip, turns: what labels survive; see `Dataset`.
     """
 
     def __init__(

@@ -37,11 +37,7 @@ Place = tuple[bytes, int, int]  # name of a file in an archive, where it begins 
 
 
 def imagenet(data_dir: Path, part: Part) -> LargeImages:
-    """ImageNet; its official validation images are the test part.
-
-    The shorter side of images is scaled to 8/7 of what a network sees (256 for 224), and their central square is used:
-    evaluation takes the centre of it, and training a random window. A damaged image is found when it is read.
-    """
+    """ImageNet, with the official validation images as test part, and images at 8/7 of the size that a network sees."""
     cache = data_dir / "decoded"
     files = _find_files(data_dir / "imagenet", part, cache)
     published = _SPEC.train_size if part == "train" else _SPEC.test_size

@@ -66,10 +66,7 @@ class FusedBlock(ResidualBlock):
 
 
 def _tail(block: ResidualBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0) -> Tensor:
-    """What `product_tail` computes, on the CPU in float32, or float64 where c is.
-
-    A ReLU before a product unit changes nothing: its threshold is above zero.
-    """
+    """What `product_tail` computes, without a ReLU before the unit: its threshold is above zero anyway."""
     norm1, unit, norm2 = block.norm1, block.unit, block.norm2
     assert isinstance(unit, FusedConvPU)
     if c.device.type != "cpu":

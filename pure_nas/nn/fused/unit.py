@@ -136,10 +136,7 @@ class Floor:
 
 
 def power(logarithm: Tensor, weight: Tensor, unit: ConvPU) -> tuple[Tensor, Tensor | None]:
-    """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: everything).
-
-    On the CPU a look at the largest exponent says whether there is anything to cap.
-    """
+    """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: all)."""
     with torch.autocast(logarithm.device.type, enabled=False):
         exponent = F.conv2d(logarithm, weight, None, unit.stride, unit.padding)
     if unit.exponent_cap is None or exponent.numel() == 0:
