@@ -126,7 +126,7 @@ class ImageSource:
             return round(share * count) if isinstance(share, float) else min(share, count // 10)
 
         known = {"name": spec.name, "flip": spec.flip, "turns": spec.turns, "test_size": spec.test_size}
-        return self._load(known, spec.read(data_dir, "train"), usual, lambda _: spec.read(data_dir, "test"))
+        return self._load(known, spec.read(data_dir, "train"), usual, partial(_named_test, spec, data_dir))
 
     def _load_folder(self, root: Path, cache: Path) -> Dataset:
         """A folder of images, whose labels are assumed to survive flips and turns, which the recipe decides on."""
@@ -245,6 +245,10 @@ class ImageSource:
 def load_dataset(dataset: str | Path, **options: Any) -> Dataset:
     """Load a dataset; `options` are further fields of `ImageSource`."""
     return ImageSource(dataset, **options)()
+
+
+def _named_test(spec: DatasetSpec, data_dir: Path, _: int) -> _Images:
+    return spec.read(data_dir, "test")
 
 
 def _folder_test(layout: FolderLayout, cache: Path, in_chans: int) -> _Images:

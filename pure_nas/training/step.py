@@ -150,7 +150,6 @@ class Step:
         return score
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
-        """Compute the gradients of a batch."""
         self._optimizer.zero_grad()
         odd = images.shape != self._shape
         with self.uncompiled() if odd else nullcontext(), autocast(self._device):

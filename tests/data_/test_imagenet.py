@@ -32,7 +32,7 @@ from pure_nas.data import (
 from pure_nas.data.decode import decode_image
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.sources import imagenet
-from pure_nas.data.sources.catalogue import imagenet_classes
+from pure_nas.data.sources.catalogue import IMAGENET_CLASSES
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
@@ -174,7 +174,7 @@ def test_of_the_thousand_classes_many_that_are_missing_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    assert len(set(imagenet_classes().values())) == 1000
+    assert len(set(IMAGENET_CLASSES.values())) == 1000
     (tmp_path / "imagenet" / "train" / TENCH).mkdir(parents=True)
     with pytest.raises(DataError, match=r"missing: n01443537 \(goldfish\), .* and 994 more"):
         load(tmp_path)
