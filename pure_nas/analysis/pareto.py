@@ -67,10 +67,7 @@ def _sliced_volume(points: Points, bound: Points) -> float:
 
 
 def knee(values: ArrayLike) -> int:
-    """Index of the front point where giving up more of one objective starts to buy little of the others.
-
-    It is the closest to the ideal corner, each objective scaled to 0..1 over the front, positive costs by logarithm.
-    """
+    """Index of the front point closest to the ideal corner, objectives scaled to 0..1, positive costs by logarithm."""
     points = _points(values)
     indices = front(points)
     if not indices:

@@ -31,11 +31,7 @@ _counted: dict[Hashable, Cost] = {}
 
 
 def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
-    """Count the parameters and the flops of one image, in evaluation mode, on a copy.
-
-    Elementwise operations count one per element of their result; those on single values (a threshold, say) do not
-    count. Operations inside a custom `autograd.Function` or operator are invisible to the tracer.
-    """
+    """Count parameters and the flops of one image in evaluation mode; custom autograd functions are invisible."""
     parameter = next(network.parameters())
     copied = copy.deepcopy(network).eval()
     image = torch.zeros(1, in_chans, image_size, image_size, device=parameter.device, dtype=parameter.dtype)
@@ -96,7 +92,7 @@ def _shape(value: Any) -> list[int]:
 
 def _per_output_element(inputs: list[Any], outputs: list[Any]) -> int:
     shape = _shape(outputs[0])
-    return math.prod(shape) if len(shape) == 4 else 0
+    return math.prod(shape) if len(shape) == 4 else 0  # a single value, such as a threshold, does not count
 
 
 def _per_window_element(inputs: list[Any], outputs: list[Any]) -> int:

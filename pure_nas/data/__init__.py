@@ -1,7 +1,4 @@
-"""Internal: images to train on: built-in datasets, image folders, and datasets that other packages add.
-
-Listing what there is needs no PyTorch; `load_dataset` and everything it returns is imported on first use.
-"""
+"""Internal: images to train on. Listing datasets needs no PyTorch: what loads them is imported on first use."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import expanded, require_utf8
 
 _FOLDER_SHARE = 0.1
-"""Of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
+"""Of all of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
 
 _Images: TypeAlias = RawImages | LargeImages
 
@@ -156,7 +156,6 @@ class ImageSource:
         return self._load(
             {**known, "passed_over": passed_over.in_words()},
             folder_images(files, classes, cache),
-            # A tenth of the folder, test images included.
             lambda _: round(_FOLDER_SHARE * total / n_train * n_used),
             partial(_folder_test, layout, cache) if test_size else None,
             n_train,

@@ -51,7 +51,6 @@ class Normalisation:
 
     @classmethod
     def none(cls, in_chans: int) -> Normalisation:
-        """Images scaled to 0..1, otherwise unchanged."""
         return cls((0.0,) * in_chans, (1.0,) * in_chans)
 
     def normaliser(self, size: int, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -196,16 +195,13 @@ class ImageSet:
         augment: Recipe | None = None,
         whole: bool = False,
     ) -> Iterator[Batch]:
-        """One epoch.
+        """One epoch: images (B, C, H, W), normalised float32 in channels_last, and labels (B,), int64, on `device`.
 
         Args:
             batch_size: images per batch; a last batch of one image joins the previous batch.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
             augment: how to vary the images, by its fields of augmentation; needs a generator.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
-
-        Yields:
-            Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
         """
         if generator and len(self) < 2:
             raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")

@@ -191,10 +191,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityChange(Accuracy):
-    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped.
-
-    A product of powers turns a common factor of its inputs into one of its outputs, which a norm could remove.
-    """
+    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped."""
 
     factor: float
     agreement: float  # share of images whose predicted class stays the same

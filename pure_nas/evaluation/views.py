@@ -1,8 +1,4 @@
-"""Test-time views: crops, mirror images and scales of an image, over which probabilities are averaged.
-
-The networks are fully convolutional up to the mean before their last layer, so any size works. If a dataset stores
-images larger than a network sees (256 and 224 pixels for ImageNet), views are cut from the whole stored image.
-"""
+"""Test-time views: crops, mirror images and scales of a whole stored image, over which probabilities are averaged."""
 
 from __future__ import annotations
 

@@ -75,11 +75,7 @@ class _Recording(NamedTuple):
 
 
 class Step:
-    """Forward, loss, backward, clipping and update. Nothing in it waits for the device.
-
-    The update stays outside of a recording, because learning rates and weight decays change with every step. Batches of
-    another size than the first are computed eagerly.
-    """
+    """Forward, loss, backward, clipping and update, which is never recorded. Nothing in it waits for the device."""
 
     def __init__(
         self, network: Network, optimizer: torch.optim.SGD, recipe: Recipe, device: torch.device, execution: Execution
@@ -113,7 +109,6 @@ class Step:
         return torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
 
     def compiler(self) -> AbstractContextManager[None]:
-        """A context in which steps are taken."""
         return compiler_settings() if self._compiled else nullcontext()
 
     def epoch_done(self, seconds: float, epochs_left: int) -> None:

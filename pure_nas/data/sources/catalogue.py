@@ -1,8 +1,4 @@
-"""The datasets that ship and those that other packages add: what each is, where it is, and whether it is there.
-
-A package adds a dataset by exposing one `DatasetSpec` under the entry-point group `pure_nas.datasets`. No PyTorch: a
-loader is imported when its images are read.
-"""
+"""The datasets that ship and those that packages add. No PyTorch: a loader is imported when its images are read."""
 
 from __future__ import annotations
 
