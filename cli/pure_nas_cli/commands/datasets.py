@@ -71,16 +71,8 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
         for each in downloads
     ]
     if as_json:
-        document = {
-            **info,
-            "flip": spec.flip,
-            "turns": spec.turns,
-            "labels": labels,
-            "licence": spec.licence,
-            "notes": spec.notes,
-            "files": files,
-        }
-        print_json(document)
+        use = {"flip": spec.flip, "turns": spec.turns, "labels": labels, "licence": spec.licence, "notes": spec.notes}
+        print_json({**info, **use, "files": files})
         return
     train, test, shape, here = _in_words(info)
     columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
