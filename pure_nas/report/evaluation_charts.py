@@ -38,7 +38,6 @@ def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
 
 
 def noise_and_intensity_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
-    """Those charts as figures."""
     noise = [chart for name, chart in charts.items() if name.startswith("noise-")]
     if noise:
         rows = (len(noise) + 1) // 2
@@ -81,7 +80,7 @@ def _chart(networks: Sequence[Readings], name: str) -> Chart:
     ]
     return Chart(
         title=f"{noise} noise" if noise else "",
-        x=_level_axis(noise, drawn[-1][1]) if noise else _factor_axis({at for _, points in drawn for at in points}),
+        x=_level_axis(noise, drawn[-1][1]) if noise else _factor_axis(at for _, points in drawn for at in points),
         y=axis.around(limits_of(alike)),
         series=[replace(line, x=range(len(line.x))) for line in lines] if noise else lines,
         legend=False,

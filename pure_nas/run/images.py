@@ -21,8 +21,7 @@ TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
 _OF_SOURCE = ("limit", "validation", "image_size", "skip_corrupt")
 """Settings of a run, where it has them, that are fields of `ImageSource`."""
-_ABOVE = 4
-"""The most folders between weights and the run they belong to: RUN/retrain/DIGEST-seed1/weights.safetensors."""
+_ABOVE = 4  # the most folders between weights and the run they belong to: RUN/retrain/DIGEST-seed1/weights.safetensors
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,7 @@ from pure_nas.space.architecture import Architecture
 
 _log = logging.getLogger(__name__)
 
-_ENDINGS = (".safetensors", ".pt", ".pth")
-"""Of files of weights, also of those that have to be converted."""
+_ENDINGS = (".safetensors", ".pt", ".pth")  # of files of weights, also of those that have to be converted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +152,7 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
             raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
         return _of_file(folders[which] / WEIGHTS_FILE)
     record = load_results(run).select(which)
-    if row := retrained_row(run, record):
+    if row := load_retraining(run).row_of(record.candidate):
         _log.info(
             "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
             text,
@@ -162,11 +161,6 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
             retrained_folder(run, row.digest, row.seeds[0]).path,
         )
     return replace(of_search(run, record), name=text)
-
-
-def retrained_row(run: RunDirectory, record: TrialRecord, seed: int | None = None) -> Row | None:
-    """How a trial did when it was retrained; see `Retraining.row_of`."""
-    return load_retraining(run).row_of(record.candidate, seed)
 
 
 def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
@@ -188,7 +182,6 @@ def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
 
 
 def title_of(run: RunDirectory, record: TrialRecord) -> str:
-    """What an export calls a trial."""
     return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
 
 

@@ -19,10 +19,8 @@ from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, TrialDirectory
 from pure_nas.space.architecture import Architecture
 
-_CHECKSUM = "sha256"
-"""The name, among a file's metadata, of the digest of its tensors."""
-_TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")
-"""How files of torch.save begin, now and before 1.6."""
+_CHECKSUM = "sha256"  # the name, among a file's metadata, of the digest of its tensors
+_TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")  # how files of torch.save begin, now and before 1.6
 _TRAIN_AGAIN = (
     "Put a good copy back, or train them again: those of a search by its command with --restore-weights, others by the "
     "command that trained them (retrain, train or experiment) once their folder is moved away."

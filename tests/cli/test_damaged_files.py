@@ -76,7 +76,7 @@ def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 @pytest.fixture(autouse=True)
 def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a report."""
-    monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda run, data: [])
+    monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda folder, figures: [])
 
 
 def located(run: Path, name: str) -> Path:
