@@ -35,6 +35,7 @@ def report_after(run: RunDirectory, found: ReportData | Findings, *, every_path:
 
 
 def show_findings(run: RunDirectory, *, as_json: bool, every_path: bool = False) -> None:
+    """Print what an experiment has found, and write its report."""
     findings = findings_of(load_experiment_results(run))
     with report_after(run, findings, every_path=every_path):
         if as_json:

@@ -66,6 +66,7 @@ def assigned_tuple(name: str, values: Sequence[object]) -> str:
 
 
 def class_source(of: type) -> str:
+    """The source of a class."""
     return _source(of, {of.__name__, *_IMPORTED})
 
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Span = tuple[float, float]
-"""From the lower to the higher value."""
+Span = tuple[float, float]  # from the lower to the higher value
 Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "2px,6px"]
 
 _MARGIN = 0.08

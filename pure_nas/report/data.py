@@ -201,6 +201,7 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str
 
 
 def product_share(names: Sequence[str]) -> float:
+    """The fraction of layers that multiply."""
     return sum(get_unit(name).multiplies for name in names) / len(names)
 
 

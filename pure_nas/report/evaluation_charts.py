@@ -19,8 +19,7 @@ if TYPE_CHECKING:  # importing it takes PyTorch
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 """Networks of one kind share a colour and differ in these."""
 
-Points = Mapping[float, Spread]
-"""A measure at each level of noise or factor of intensity."""
+Points = Mapping[float, Spread]  # a measure at each level of noise or factor of intensity
 
 
 class Readings(NamedTuple):
@@ -38,6 +37,7 @@ def evaluation_charts(networks: Sequence[Readings]) -> dict[str, Chart]:
 
 
 def noise_and_intensity_figures(charts: Mapping[str, Chart]) -> Iterator[Figure]:
+    """Those charts as figures."""
     noise = [chart for name, chart in charts.items() if name.startswith("noise-")]
     if noise:
         rows = (len(noise) + 1) // 2
@@ -112,9 +112,12 @@ class Evaluated(NamedTuple):
 def evaluation_figures(networks: Sequence[Evaluated]) -> list[Figure]:
     """The figures that there is something to draw for; the networks were evaluated in the same way."""
     styles = list(_styles(networks))
-    readings = [_readings(network, style) for network, style in zip(networks, styles, strict=True)]
-    calibration = _calibration_chart(networks, styles)
-    return [Figure("calibration", [calibration], (4.4, 4.2)), *noise_and_intensity_figures(evaluation_charts(readings))]
+    axis = Axis(title="confidence", numbers="percent", range=(0, 102))
+    # A calibrated network lies on the diagonal. Larger marks stand for more images.
+    lines = [Series(x=(0, 100), y=(0, 100), role="soft", line=Line("dot", 1.2)), *map(_calibration, networks, styles)]
+    calibration = Chart(x=axis, y=replace(axis, title="accuracy"), series=lines)
+    further = evaluation_charts(list(map(_readings, networks, styles)))
+    return [Figure("calibration", [calibration], (4.4, 4.2)), *noise_and_intensity_figures(further)]
 
 
 def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
@@ -141,14 +144,6 @@ def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
 def _interval(quality: Quality) -> Spread:
     low, high = quality.interval
     return Spread(mean=quality.accuracy, low=low, high=high).percent
-
-
-def _calibration_chart(networks: Sequence[Evaluated], styles: Sequence[NetworkStyle]) -> Chart:
-    """Accuracy over confidence; a calibrated network lies on the diagonal. Larger marks stand for more images."""
-    diagonal = Series(x=(0, 100), y=(0, 100), role="soft", line=Line("dot", 1.2))
-    axis = Axis(title="confidence", numbers="percent", range=(0, 102))
-    lines = [_calibration(network, style) for network, style in zip(networks, styles, strict=True)]
-    return Chart(x=axis, y=replace(axis, title="accuracy"), series=[diagonal, *lines])
 
 
 def _calibration(network: Evaluated, style: NetworkStyle) -> Series:

@@ -1,4 +1,4 @@
-"""One colour and one mark for each unit, in every figure of a report; assets/look.toml has the colours."""
+"""One colour and one mark for each unit, in every figure of a report; assets/look.toml has them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tomllib
 from importlib import resources
 from typing import NamedTuple
 
-from pure_nas.space.unit import HYBRID, sign_of
+from pure_nas.space.unit import sign_of
 
 
 def asset(name: str) -> str:
@@ -28,20 +28,10 @@ class Style(NamedTuple):
     glyph: str
 
 
-_STYLES = {
-    "conv": ("conv", "square"),
-    "product": ("product", "diamond"),
-    "product-complex": ("other-1", "star-diamond"),
-    "log-conv": ("other-2", "hexagon"),
-    "plain-conv": ("other-3", "cross"),
-    HYBRID: (HYBRID, "circle"),
-}
-_OTHERS = (("other-1", "triangle-up"), ("other-2", "triangle-down"), ("other-3", "pentagon"))
-
-
 def style_of(kind: str) -> Style:
     """The style of a unit's name or of "hybrid"; units of other packages share three more colours."""
-    role, symbol = _STYLES.get(kind) or _OTHERS[sum(kind.encode()) % len(_OTHERS)]
+    units, others = LOOK["units"], LOOK["other_units"]
+    role, symbol = units.get(kind) or others[sum(kind.encode()) % len(others)]
     return Style(role, symbol, sign_of(kind))
 
 

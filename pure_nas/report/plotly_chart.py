@@ -28,6 +28,7 @@ _CHARACTER = 7  # pixels of a label at the end of a line
 
 
 def plotly_chart(chart: Chart) -> dict[str, Any]:
+    """The chart as Plotly reads it."""
     notes = [_text(text, xref="paper", x=0.01, y=height) for height, text in chart.notes]
     shapes = []
     if chart.shaded:

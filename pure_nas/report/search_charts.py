@@ -42,6 +42,7 @@ def page_charts(data: ReportData) -> dict[str, Chart]:
 
 
 def paper_figures(data: ReportData) -> Iterator[Figure]:
+    """Every figure that the run has data for."""
     for name, chart in page_charts(data).items():
         if height := _HEIGHTS.get(name.split("-")[0]):
             width = max(6.4, 2.4 * len(chart.x.ticks or ())) if name == "retrained" else 6.4

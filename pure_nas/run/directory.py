@@ -42,8 +42,7 @@ from pure_nas.validation import shown
 
 logger = logging.getLogger(__name__)
 
-EXPERIMENT = "experiment"
-"""The `kind` in the run.toml of an experiment; that of a search has none."""
+EXPERIMENT = "experiment"  # the `kind` in the run.toml of an experiment; that of a search has none
 DAMAGED_HINT = (
     "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
     "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "

@@ -57,6 +57,7 @@ def _instruction_set() -> str:
 
 
 def without_password(url: str) -> str:
+    """A URL, or a word of a command, with its passwords left out."""
     return _QUERY.sub(r"\1***", _USER.sub(r"\1:***@", url))
 
 

@@ -18,7 +18,7 @@ from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
-from pure_nas.run.results import TrialRecord, find_architecture, fitted_to, load_results
+from pure_nas.run.results import TrialRecord, find_architecture, load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
 from pure_nas.run.weights import architecture_of, load_trained
 from pure_nas.space.architecture import Architecture
@@ -58,9 +58,7 @@ def load_networks(
 ) -> tuple[list[Trained], list[list[Network]], Dataset]:
     """What `names` mean, the networks of every seed, and the images to evaluate them on.
 
-    Args:
-        weights: of the first name, which is an architecture then: fitted to the images as `pure-nas train` fits it.
-        conv_twin: compare the first, a retrained trial, with its all-conv twins.
+    `weights` are of the first name, which is an architecture then: fitted to the images as `pure-nas train` fits it.
     """
     if weights is None:
         first = _with_conv_twins(names[0]) if conv_twin else []
@@ -72,7 +70,7 @@ def load_networks(
     _require_file(weights)
     others = _find_all(names[1:])
     dataset = wanted.load(str(weights), RunImages.of_weights(weights))
-    fitted = fitted_to(find_architecture(names[0]), dataset)
+    fitted = find_architecture(names[0]).model_copy(update=dataset.shape)
     images = RunImages.of_weights(weights, fitted.image_size)
     own = Trained(name=names[0], weights=(weights,), architecture=fitted, called=names[0], images=images)
     return [own, *others], [each.load_all() for each in (own, *others)], dataset
@@ -182,6 +180,7 @@ def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
 
 
 def title_of(run: RunDirectory, record: TrialRecord) -> str:
+    """What an export calls a trial."""
     return f'Trial {record.number} of the pure-nas study "{run.settings().get("study", run.path.name)}"'
 
 

@@ -28,10 +28,7 @@ _TRAIN_AGAIN = (
 
 
 def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] | None) -> bytes:
-    """A safetensors file of the weights, the same bytes for the same weights.
-
-    It has a checksum of its tensors, and its metadata in order, which safetensors leaves to chance.
-    """
+    """A safetensors file of the weights, the same bytes for the same weights, with metadata in order and a checksum."""
     if state_dict is None:
         raise UsageError("This format needs the weights of a trained network.", hint='The format "json" does without.')
     if fault := _misfit(_blank(architecture).state_dict(), state_dict):

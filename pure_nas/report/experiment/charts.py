@@ -32,8 +32,7 @@ AXIS_NAMES = {
 _ARROWS = ("triangle-left", "triangle-right")  # where an interval goes on beyond the edge of a chart
 _MARK = 11.0
 _MOST_TICKS = 12
-_LOG_SPAN = 6.0
-"""How many times the smallest value the largest is from which an axis of positive numbers is logarithmic."""
+_LOG_SPAN = 6.0  # from how many times the smallest value as the largest an axis of positive numbers is logarithmic
 _WIDTH = 6.4  # of figures, inches
 _WIDEST, _WIDER = 9.0, 3.0
 """How much thicker than usual a line is drawn at most, so that those above it leave its edges free, and its steps."""
@@ -64,6 +63,7 @@ def page_charts(findings: Findings) -> dict[str, Chart]:
 
 
 def paper_figures(findings: Findings) -> Iterator[Figure]:
+    """The same charts as figures."""
     charts = page_charts(findings)
     heights = {"over": 4.0, "curves": 4.2, "convergence": 3.6}
     for name, chart in charts.items():
