@@ -35,7 +35,6 @@ def report_after(run: RunDirectory, found: ReportData | Findings, *, every_path:
 
 
 def show_findings(run: RunDirectory, *, as_json: bool, every_path: bool = False) -> None:
-    """Print what an experiment has found, and write its report."""
     findings = findings_of(load_experiment_results(run))
     with report_after(run, findings, every_path=every_path):
         if as_json:
@@ -59,6 +58,5 @@ def print_next_steps(data: ReportData) -> None:
 
 def weights_of(trials: Sequence[TrialRecord]) -> str:
     """Whose weights, for messages: "The weights of trials 3, 7"."""
-    return (
-        f"The weights of {'trial' if len(trials) == 1 else 'trials'} {', '.join(str(each.number) for each in trials)}"
-    )
+    numbers = ", ".join(str(each.number) for each in trials)
+    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"

@@ -78,9 +78,11 @@ def _chart(networks: Sequence[Readings], name: str) -> Chart:
         )
         for each, points in drawn
     ]
+    factors = {factor: f"{factor:g}" for factor in sorted({at for _, points in drawn for at in points})}
+    intensity = Axis(title="intensity, multiplied by", log=True, ticks=factors)
     return Chart(
         title=f"{noise} noise" if noise else "",
-        x=_level_axis(noise, drawn[-1][1]) if noise else _factor_axis(at for _, points in drawn for at in points),
+        x=_level_axis(noise, drawn[-1][1]) if noise else intensity,
         y=axis.around(limits_of(alike)),
         series=[replace(line, x=range(len(line.x))) for line in lines] if noise else lines,
         legend=False,
@@ -94,11 +96,6 @@ def _level_axis(noise: str, levels: Iterable[float]) -> Axis:
     names = {str(kind): name for kind, name in LEVEL_NAMES.items()}
     ticks = {float(place): f"{level:g}" if level else "none" for place, level in enumerate(levels)}
     return Axis(title=names.get(noise, "level"), ticks=ticks)
-
-
-def _factor_axis(factors: Iterable[float]) -> Axis:
-    ticks = {factor: f"{factor:g}" for factor in sorted(factors)}
-    return Axis(title="intensity, multiplied by", log=True, ticks=ticks)
 
 
 class Evaluated(NamedTuple):

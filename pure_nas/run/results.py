@@ -23,8 +23,6 @@ ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
 worst value) and their costs by at most the second (relative)."""
-
-
 _KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of")
 """What a `TrialRecord` has of result.json as it is there."""
 
