@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
-# Before PyTorch is loaded: tests run side by side, and threads that wait busily take cores from each other.
+# Before PyTorch is loaded, here and in processes of tests: tests run side by side, and take cores from each other.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import alembic.util
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from pure_nas.plans import estimate
+
+LONGEST = (
+    "test_readme.py",
+    "test_triton_block.py",
+    "test_convolutions.py",
+    "test_instruction_sets.py",
+    "test_interrupts.py",
+    "test_process_executor.py",
+    "test_parallel_search.py",
+)
+"""They begin first, so that no process is left alone with one of them."""
 CLASSES = ("circles", "crosses", "stripes")
 
 TINY_SPACE = """
@@ -40,6 +56,10 @@ schedule = { choices = ["constant", "linear"] }
 start = { low = 1e-5, high = 1e-2, log = true }
 end = { low = 1e-6, high = 1e-3, log = true }
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def draw_image(kind: str, generator: np.random.Generator) -> Image.Image:
@@ -91,7 +111,30 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _short_timing() -> None:
+    """Time networks for an instant: no test of this process relies on how long a search is said to take."""
+    estimate._SECONDS = 0.02
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_ways() -> None:
+    """Do without what no test can see: disks that outlive the machine, and Optuna's migrations read for each study."""
+    os.fsync = lambda _: None
+    read = alembic.util.load_python_file
+    read_once = cache(read)
+    alembic.util.load_python_file = lambda folder, name: (read if name == "env.py" else read_once)(folder, name)
+
+
 @pytest.fixture(scope="session")
 def program() -> list[str]:
     """The command that runs pure-nas in a process of its own."""
     return [sys.executable, "-m", "pure_nas_cli.main"]
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker processes that start from now on are forked where they can be: importing PyTorch would take seconds."""
+    if "fork" in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context("fork")
+        monkeypatch.setattr(multiprocessing, "get_context", lambda _: context)

@@ -1,108 +1,18 @@
-"""The road of every command (docs/design.md): all that is no question of what to train, once; and the clock."""
+"""The road of every command (docs/design.md): all that is no question of what to train, once."""
 
 from __future__ import annotations
 
-import json
-import logging
-import time
 from contextlib import closing
 from dataclasses import asdict, replace
-from datetime import datetime
-from itertools import pairwise
 
-from pure_nas.errors import RunError, reason
-from pure_nas.files import decoded, read_json, require_in_place, write_whole
+from pure_nas.files import require_in_place
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.plan import Listener, Plan, R
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.schema import SCHEMA, State
 from pure_nas.workers import Ended, EpochDone, Event, Executor, Job, Started, WorkerLost
 from pure_nas.workers.resources import Resources, WorkerPlan
 
-logger = logging.getLogger(__name__)
-
 TIME_IS_UP = "the time is used up"
-STARTED = "search started"
-"""The event with which a session of a search begins in the log."""
-_OF_SEARCHES = ("search ", "trial ", "worker", "weights ")
-"""How the events of a search begin; a retraining in the same folder has others."""
-
-
-class Budget:
-    """The time that a command may take, by the clock on the wall, from when it is made; None is unbounded.
-
-    That of a `run` is summed over sessions, in state.json. With `breaks_off` trainings stop between two epochs when
-    it is used up, and go on in another session.
-    """
-
-    def __init__(
-        self, seconds: float | None = None, *, run: RunDirectory | None = None, breaks_off: bool = False
-    ) -> None:
-        self.limit = seconds
-        self.breaks_off = breaks_off and seconds is not None
-        self._path = None if run is None else run.path / "state.json"
-        self._earlier = 0.0 if run is None else _seconds_used(run)
-        self._began = time.monotonic()
-
-    @property
-    def session_seconds(self) -> float:
-        return time.monotonic() - self._began
-
-    @property
-    def seconds(self) -> float:
-        """Over all sessions."""
-        return self._earlier + self.session_seconds
-
-    @property
-    def left(self) -> float | None:
-        return None if self.limit is None else max(self.limit - self.seconds, 0.0)
-
-    def forbids(self, expected: float = 0.0) -> bool:
-        """Whether something that is expected to take so many seconds would end after the time."""
-        return self.limit is not None and self.seconds + expected > self.limit
-
-    def keep(self) -> None:
-        """Write the time used so far, so that a session that is killed counts up to here."""
-        if self._path is not None and self._path.parent.is_dir():
-            write_whole(self._path, json.dumps({"schema": SCHEMA, "seconds": round(self.seconds, 3)}) + "\n")
-
-
-def _seconds_used(run: RunDirectory) -> float:
-    """By earlier sessions. Those of a run that has no state.json lasted from first to last event in its log."""
-    path = run.path / "state.json"
-    if path.exists():
-        content = read_json(path, State, hint="Put a good copy back, or remove it: the time is then read from the log.")
-        return float(content["seconds"])
-    if not run.log_path.exists():
-        return 0.0
-    try:
-        lines = run.log_path.read_bytes().splitlines()
-    except OSError as error:
-        raise RunError(
-            f"The log {run.log_path} cannot be read: {reason(error)}.", hint="Move it away: the search begins another."
-        ) from error
-    events = [event for line in lines if (event := _event(line))]
-    # A kill cuts the last line short, and the next session writes on.
-    if len(events) < len(lines) - 1:
-        logger.warning(
-            "%d lines of %s are damaged and are passed over: the time of earlier sessions may be counted short.",
-            len(lines) - len(events),
-            run.log_path,
-        )
-    return sum(
-        max((after - before).total_seconds(), 0.0)
-        for (first, before), (name, after) in pairwise(events)
-        if name != STARTED and all(each.startswith(_OF_SEARCHES) for each in (first, name))
-    )
-
-
-def _event(line: bytes) -> tuple[str, datetime] | None:
-    """Name and time of an event; None for a line that a kill or a full disk cut short."""
-    try:
-        record = decoded(line)
-        time = datetime.fromisoformat(record["time"])
-        return None if time.tzinfo is None else (str(record["event"]), time)
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 class Driver:

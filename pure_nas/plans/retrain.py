@@ -14,7 +14,8 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
-from pure_nas.plans.driver import Budget, Driver
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory

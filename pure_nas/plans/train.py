@@ -15,7 +15,8 @@ from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
 from pure_nas.paths import absolute
-from pure_nas.plans.driver import Budget, Driver
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.plans.settings import ImageSettings, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory

@@ -12,6 +12,18 @@ def pure_nas() -> Command:
     return invoke
 
 
+@pytest.fixture
+def figures() -> None:
+    """Lets reports draw their figures."""
+
+
+@pytest.fixture(autouse=True)
+def _without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time of a report: they are drawn where a test asks for `figures`, and in processes."""
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda folder, figures: [])
+
+
 @pytest.fixture(scope="session")
 def finished(image_folder: Path, tiny_space_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """A finished search of six trials; not to be changed."""

@@ -18,7 +18,7 @@ from studies import Study, contents, invoke, json_in
 from pure_nas.errors import PureNasError
 from pure_nas.findings.findings import document, findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.plans.driver import Budget
+from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
 from pure_nas.report.search_tables import front_document
 from pure_nas.run.directory import RunDirectory, TrialDirectory
@@ -71,12 +71,6 @@ def left(finished: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     ):
         assert answer.code == 0, answer.stderr
     return found
-
-
-@pytest.fixture(autouse=True)
-def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time of a report."""
-    monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda folder, figures: [])
 
 
 def located(run: Path, name: str) -> Path:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from forked import Forked
 from pure_nas_cli import experiment_run
+from pure_nas_cli.main import app
 from studies import Command, contents
 
 from pure_nas.data import Dataset, ImageSource
@@ -21,6 +23,8 @@ from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.plan import FixedPlan, Listener, Trained
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
+from pure_nas.training import Training
+from pure_nas.training.training import EpochMetrics
 
 TINY = """
 schema = 1
@@ -322,35 +326,29 @@ def test_what_is_for_searches_says_that_an_experiment_is_none(pure_nas: Command,
     assert contents(finished) == before
 
 
-STALLING = """
-import sys, time
-from pure_nas.training import Training
-from pure_nas_cli.main import app
-run_epoch, epochs = Training.run_epoch, []
-def stalling(self):
-    if len(epochs) == 3:  # two of the first training, and one of the second
-        print("stalled", file=sys.stderr, flush=True)
-        time.sleep(600)
-    epochs.append(self)
-    return run_epoch(self)
-Training.run_epoch = stalling
-app()
-"""
-"""pure-nas, which does nothing any more in the second epoch of its second training."""
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_experiment_that_was_stopped_or_killed_goes_on(
-    program: list[str], pure_nas: Command, tiny: Path, tmp_path: Path, number: signal.Signals
+    pure_nas: Command, tiny: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     folder = tmp_path / "run"
-    words = [program[0], "-c", STALLING, "experiment", str(tiny), "--out", str(folder), "--device", "cpu"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        assert "stalled\n" in iter(process.stderr.readline, "")
+    run_epoch, epochs = Training.run_epoch, []
+
+    def stalling(training: Training) -> EpochMetrics:
+        if len(epochs) == 3:  # two of the first training, and one of the second
+            print("stalled", file=sys.stderr, flush=True)
+            time.sleep(600)
+        epochs.append(training)
+        return run_epoch(training)
+
+    def work() -> None:
+        Training.run_epoch = stalling  # type: ignore[method-assign]
+        sys.argv = ["pure-nas", "experiment", str(tiny), "--out", str(folder), "--device", "cpu"]
+        app()
+
+    with Forked(work) as process:
+        process.wait_for("stalled\n")
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate()
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
         assert process.returncode == 130

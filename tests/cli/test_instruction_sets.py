@@ -20,7 +20,8 @@ def searched(folder: Path, most: str, *options: object) -> Path:
     """The run of a search in a process of its own, with oneDNN held to an instruction set."""
     command = [sys.executable, "-m", "pure_nas", "search", "--out", folder, "--study", "found", *options]
     environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": most, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, check=False)
+    words = list(map(str, command))
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return folder / "found"
 
@@ -44,6 +45,7 @@ def losses(run: Path) -> list[float]:
     return [json.loads(line)["train_loss"] for curve in curves for line in curve.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_the_first_command_of_the_readme_trains_with_avx2(tmp_path: Path) -> None:
     run = searched(tmp_path, "AVX2", "--dataset", "digits", "--trials", 14, "--epochs", 1)
     found = losses(run)
@@ -52,7 +54,7 @@ def test_the_first_command_of_the_readme_trains_with_avx2(tmp_path: Path) -> Non
     assert "oneDNN at most AVX2" in json.loads((run / "environment.json").read_text())["instruction_set"]
 
 
-@pytest.mark.parametrize("most", ["AVX2", "DEFAULT"])
+@pytest.mark.parametrize("most", ["AVX2", pytest.param("DEFAULT", marks=pytest.mark.slow)])
 def test_narrow_networks_train_on_photographs_of_64_pixels(tmp_path: Path, most: str) -> None:
     narrow = tmp_path / "narrow.toml"
     wide = SPACES.text("folder")

@@ -7,36 +7,61 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from forked import Forked
+from pure_nas_cli.main import app
 from studies import Study
 
-Begun = Callable[..., "subprocess.Popen[str]"]
+Begun = Callable[[str], Forked]
+BegunAnew = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def begin(program: list[str], new_study: Study) -> Begun:
+def begin(new_study: Study) -> Iterator[Begun]:
     """Begins a search that would take minutes and waits for a line that holds `until`."""
 
-    def begin(until: str, *more: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*program, *new_study.arguments, "--trials", "500", *more],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        for line in process.stderr:
-            if until in line:
-                break
+    def work() -> None:
+        sys.argv = ["pure-nas", *new_study.arguments, "--trials", "500"]
+        app()
+
+    def begin(until: str) -> Forked:
+        process = begun.enter_context(Forked(work))
+        process.wait_for(until)
         return process
 
-    return begin
+    with contextlib.ExitStack() as begun:
+        yield begin
+
+
+@pytest.fixture
+def begin_anew(program: list[str], new_study: Study) -> Iterator[BegunAnew]:
+    """The same, with everything imported anew."""
+
+    def begin(until: str, *more: str) -> subprocess.Popen[str]:
+        process = begun.enter_context(
+            subprocess.Popen(
+                [*program, *new_study.arguments, "--trials", "500", *more],
+                start_new_session=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        begun.callback(process.kill)
+        guard = threading.Timer(300, process.kill)
+        guard.start()
+        begun.callback(guard.cancel)
+        assert process.stderr is not None
+        assert any(until in line for line in process.stderr)
+        return process
+
+    with contextlib.ExitStack() as begun:
+        yield begin
 
 
 def running_in_group(group: int) -> list[int]:
@@ -54,8 +79,8 @@ def running_in_group(group: int) -> list[int]:
 def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: Study, number: signal.Signals) -> None:
     process = begin("trial 1  complete")
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    stdout, stderr = process.communicate()
+    assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "Stopped: interrupted; the same command goes on." in stderr
     assert stdout.startswith("Front: ")
@@ -63,8 +88,10 @@ def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: 
     assert not (new_study.run / "owner.json").exists()
 
 
-def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(begin: Begun, new_study: Study) -> None:
-    process = begin("estimated time", "--workers", "2")
+def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(
+    begin_anew: BegunAnew, new_study: Study
+) -> None:
+    process = begin_anew("estimated time", "--workers", "2")
     deadline = time.monotonic() + 30
     # The search, Python's helper for child processes, and two workers that still import PyTorch.
     while len(running_in_group(process.pid)) < 4 and time.monotonic() < deadline:
@@ -83,21 +110,18 @@ def test_interrupt_from_a_terminal_stops_workers_quietly_even_as_they_start(begi
     assert running_in_group(process.pid) == []
 
 
-def test_second_interrupt_ends_a_search_at_once(begin: Begun, new_study: Study) -> None:
+def test_second_interrupt_ends_a_search_at_once(begin: Begun) -> None:
     process = begin("trial 0  complete")
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("Stopped: "):
-            break
+    process.wait_for("Stopped: ")
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in stderr
 
 
-def test_interrupt_while_loading_is_quiet(begin: Begun, new_study: Study) -> None:
-    process = begin("Loading PyTorch")
+def test_interrupt_while_loading_is_quiet(begin_anew: BegunAnew, new_study: Study) -> None:
+    process = begin_anew("Loading PyTorch")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

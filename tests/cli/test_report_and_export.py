@@ -13,6 +13,7 @@ from studies import Study, contents, invoke
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 
 
+@pytest.mark.usefixtures("figures")
 def test_report_prints_the_front_and_writes_every_file(study: Study) -> None:
     for name in ("report.html", "front.json", "front.csv"):
         (study.run / name).unlink()

@@ -98,6 +98,7 @@ def test_a_search_goes_on_when_nothing_can_be_said_and_the_backend_is_not_there(
     assert (new_study.run / "figures" / "front-flops.png").is_file()
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_report_that_cannot_be_drawn_leaves_the_run_whole_and_says_how_to_draw_it(
     new_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ writes past its memory may end the process. PyTorch's own loops compute in float
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,12 +116,12 @@ def check(convolution: Convolution) -> list[str]:
     return faults
 
 
-def main() -> None:
-    """Check them all; what is wrong is printed."""
-    found = convolutions()
+def main(step: int) -> None:
+    """Check every `step`th; what is wrong is printed."""
+    found = convolutions()[::step]
     faults = [fault for convolution in found for fault in check(convolution)]
     print(*faults, f"{len(found)} convolutions, {len(faults)} faults", sep="\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pure_nas.errors import RunError
-from pure_nas.plans.driver import STARTED, Budget
+from pure_nas.plans.budget import STARTED, Budget
 from pure_nas.run.directory import RunDirectory
 
 

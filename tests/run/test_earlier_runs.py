@@ -10,7 +10,7 @@ from heard import Heard
 
 from pure_nas.findings.findings import findings_of
 from pure_nas.findings.results import load_experiment_results
-from pure_nas.plans.driver import Budget
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings

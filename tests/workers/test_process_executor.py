@@ -28,6 +28,8 @@ from pure_nas.run.directory import TrialDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
 from pure_nas.workers.child import portable
 
+FORKED = pytest.mark.usefixtures("forked_workers")
+
 
 @pytest.fixture(scope="module")
 def fault(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -95,6 +97,7 @@ def test_jobs_run_side_by_side_and_write_into_their_own_folders(
     assert {entry.name for entry in tmp_path.iterdir()} == {"1", "2"}
 
 
+@FORKED
 def test_a_worker_that_is_killed_is_replaced_and_its_job_goes_on_from_the_checkpoint(
     pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -115,6 +118,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_job_goes_on_from_the_checkp
     assert "another one takes its place" in caplog.text
 
 
+@FORKED
 def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +139,7 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     assert after.outcome.state == "complete"
 
 
+@FORKED
 def test_a_job_whose_workers_the_kernel_killed_ran_out_of_memory(
     pool: ProcessExecutor, dataset: Dataset, tmp_path: Path, fault: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +163,7 @@ def test_where_memory_runs_out_workers_are_killed_before_their_controller(
     assert all(score >= 500 > own for score in workers)
 
 
+@FORKED
 def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
     load = partial(load_with_slow_test, image_folder)
     with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5) as executor:
@@ -209,6 +215,7 @@ def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Excep
     assert "test_errors_are_sent_with_their_traceback" in sent.__notes__[-1]
 
 
+@FORKED
 @pytest.mark.parametrize(
     ("load", "kind", "words"),
     [
@@ -239,6 +246,7 @@ def test_workers_that_cannot_start_are_one_clear_error(
             executor.next_event()
 
 
+@FORKED
 def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
     dataset: Dataset, image_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -257,6 +265,7 @@ def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
         assert caplog.text.count("another one takes its place") == 3
 
 
+@FORKED
 def test_workers_end_with_the_executor_that_nobody_closed(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
     executor = ProcessExecutor(partial(load_dataset, image_folder), dataset.fingerprint, CPU, 1, threads=1)
     executor.submit(job(dataset, tmp_path))

@@ -15,7 +15,7 @@ from pure_nas_cli.interrupts import INTERRUPTED, loading
 from pure_nas_cli.options import DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
-    from pure_nas.plans.driver import Budget
+    from pure_nas.plans.budget import Budget
     from pure_nas.plans.search.session import Prepared
     from pure_nas.plans.search.study import ChosenSampler
     from pure_nas.workers import Executor

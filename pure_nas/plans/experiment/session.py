@@ -20,7 +20,8 @@ from pure_nas.evaluation.quality import USUAL_FACTORS
 from pure_nas.evaluation.views import Views
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute, expanded
-from pure_nas.plans.driver import Budget, Driver
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, Expected, images_of_epoch, seconds_per_image
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of

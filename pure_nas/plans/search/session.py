@@ -19,7 +19,8 @@ from pure_nas.errors import RunError
 from pure_nas.evaluation.noise import NOISE_MIXTURE
 from pure_nas.nn import build
 from pure_nas.objectives import METRICS
-from pure_nas.plans.driver import Budget, Driver
+from pure_nas.plans.budget import Budget
+from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
 from pure_nas.plans.search.lost_weights import finish_moves
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines

@@ -63,6 +63,7 @@ def test_a_search_that_was_stopped_finds_the_same(tiny: Settings, searched: Path
     ]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_workers_measure_the_same(tiny: Settings, searched: Path, tmp_path: Path) -> None:
     run_search(tiny(objectives=NAMES, workers=2, trials=2), tmp_path)
     alone = {trial.candidate.digest: trial.objectives for trial in results_of(searched).trials}

@@ -36,6 +36,7 @@ class Interleaving:
         patch.setattr(Prepared, "start_workers", start)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_workers_get_ready_before_the_search_goes_and_end_with_it(tiny: Settings, tmp_path: Path) -> None:
     prepared = prepare(tiny(trials=3, workers=2))
     with opened(prepared, tmp_path) as search:

@@ -51,9 +51,10 @@ def suggestions(name: SamplerName, seed: int, *, numbers_from: int = 0) -> list[
 
 @pytest.mark.parametrize("name", NAMES)
 def test_suggestions_follow_from_the_seed_and_the_number_of_the_trial(name: SamplerName) -> None:
-    assert suggestions(name, 0) == suggestions(name, 0)
-    assert suggestions(name, 0) != suggestions(name, 1)
-    assert suggestions(name, 0) != suggestions(name, 0, numbers_from=1)
+    found = suggestions(name, 0)
+    assert found == suggestions(name, 0)
+    assert found != suggestions(name, 1)
+    assert found != suggestions(name, 0, numbers_from=1)
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp"])

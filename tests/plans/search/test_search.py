@@ -15,7 +15,7 @@ from searches import Settings, results_of, run_search, stored_in
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError
-from pure_nas.plans.driver import Budget
+from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
 from pure_nas.plans.search.search import SearchPlan
 from pure_nas.plans.search.session import opened, prepare
