@@ -65,7 +65,6 @@ class ReportedTrial:
 
     @property
     def kind(self) -> str:
-        """A unit's name, or "hybrid"."""
         return self.architecture.kind
 
     @property
