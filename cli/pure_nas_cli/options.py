@@ -13,8 +13,7 @@ import typer
 from pure_nas.paths import expanded
 
 HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
-_PATHS = ("DIR", "FILE", "RUN", "RUN|FOLDER")
-"""Metavars of paths."""
+_PATHS = ("DIR", "FILE", "RUN", "RUN|FOLDER")  # metavars of paths
 
 
 def option(

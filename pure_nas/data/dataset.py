@@ -29,7 +29,7 @@ from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import expanded, require_utf8
 
 _FOLDER_SHARE = 0.1
-"""Of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
+"""Of all of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
 
 _Images: TypeAlias = RawImages | LargeImages
 
@@ -53,7 +53,7 @@ class Dataset:
     train: ImageSet
     validation: ImageSet  # to select networks by; none of them is in `train`
     fingerprint: str  # changes with the images, the labels, the split and the size
-    _train_and_validation: ImageSet = field(repr=False)
+    train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[Dataset], ImageSet] | None = field(repr=False)
 
     @property
@@ -76,9 +76,6 @@ class Dataset:
     def shape(self) -> dict[str, int]:
         """What an architecture is fitted to, as its fields."""
         return {"in_chans": self.in_chans, "num_classes": len(self.classes), "image_size": self.image_size}
-
-    def train_and_validation(self) -> ImageSet:
-        return self._train_and_validation
 
     def test(self) -> ImageSet:
         """The test images, which are read at the first call, or a `DataError`."""
@@ -159,7 +156,6 @@ class ImageSource:
         return self._load(
             {**known, "passed_over": passed_over.in_words()},
             folder_images(files, classes, cache),
-            # A tenth of the folder, test images included.
             lambda _: round(_FOLDER_SHARE * total / n_train * n_used),
             partial(_folder_test, layout, cache) if test_size else None,
             n_train,
@@ -208,7 +204,7 @@ class ImageSource:
             train=training.normalised(normalisation),
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=fingerprint.hexdigest()[:16],
-            _train_and_validation=whole,
+            train_and_validation=whole,
             _load_test=partial(_load_test, read_test, self.skip_corrupt) if read_test else None,
             **known,
         )

@@ -17,19 +17,13 @@ from pure_nas.quantities import counted
 
 SCHEMA = 2
 Verdict = Tested | Untested | Literal["not trained yet"]
-FEW_SEEDS = 3
-"""With fewer on a side, a test can hardly show anything."""
-_ROUNDING = 1e-12
-"""Means of equal values may differ by so much."""
+FEW_SEEDS = 3  # with fewer on a side, a test can hardly show anything
+_ROUNDING = 1e-12  # means of equal values may differ by so much
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A cell next to the one that it is compared with, by one measure.
-
-    No test is made of too few seeds, of seeds that diverged (whoever is left was chosen by coming through), or of
-    values that do not differ from seed to seed.
-    """
+    """A cell next to the one that it is compared with, by one measure; see `analysis.statistics.compared`."""
 
     label: str
     reference: str

@@ -15,17 +15,13 @@ from pure_nas.errors import RunError
 from pure_nas.findings.results import ExperimentResults
 from pure_nas.plans.experiment.grid import TRAINING_DAMAGED_HINT, Cell
 
-Document = Mapping[str, Any]
-"""The content of an evaluation.json, or a part of it."""
+Document = Mapping[str, Any]  # the content of an evaluation.json, or a part of it
 MeasureName = Literal["accuracy", "views", "noise", "intensity"]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """An accuracy that networks are compared by.
-
-    Of the images as they are, or averaged over test-time views, the levels of a kind of noise, or changed intensities.
-    """
+    """An accuracy: plain, or averaged over test-time views, the levels of a kind of noise, or changed intensities."""
 
     name: MeasureName
     kind: str = ""  # the kind of noise, or the name of the views

@@ -91,7 +91,7 @@ class Retrain:
             dataset=found,
             load=load,
             device=resolve_device(device),
-            train_images=len(found.train_and_validation()),
+            train_images=len(found.train_and_validation),
             workers=workers,
             work=partial(Work.of_candidates, list(distinct.values())),
         )

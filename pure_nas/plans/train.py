@@ -21,7 +21,7 @@ from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.plans.settings import ImageSettings, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
-from pure_nas.run.results import find_architecture, find_trial, fitted_to
+from pure_nas.run.results import find_architecture, find_trial
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.schema import Training as TrainingFile
 from pure_nas.space.architecture import Architecture
@@ -99,7 +99,7 @@ def _candidate(settings: TrainSettings, dataset: Dataset) -> Candidate:
     given = settings.architecture
     found = (find_trial(given) or find_architecture(given)) if isinstance(given, str) else given
     architecture, recipe = (found.architecture, found.recipe) if isinstance(found, Candidate) else (found, None)
-    fitted = fitted_to(architecture, dataset)
+    fitted = architecture.model_copy(update=dataset.shape)
     recipe = recipe or Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
     rates = None if settings.learning_rate is None else PerKind[float].same(settings.learning_rate)
     changes = {"epochs": settings.epochs, "batch_size": settings.batch_size, "learning_rate": rates}

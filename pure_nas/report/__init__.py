@@ -83,4 +83,4 @@ def _written(run: RunDirectory, contents: Mapping[str, str], figures: Iterable[F
 
     for name, content in contents.items():
         write_whole(run.path / name, content)
-    return [*(run.path / name for name in contents), *write_figures(run, figures)]
+    return [*(run.path / name for name in contents), *write_figures(run.figures, figures)]

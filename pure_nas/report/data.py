@@ -64,7 +64,6 @@ class ReportedTrial:
 
     @property
     def kind(self) -> str:
-        """A unit's name, or "hybrid"."""
         return self.architecture.kind
 
     @property

@@ -17,20 +17,14 @@ from pure_nas.report.table import interval_text
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import get_unit
 
-_HOVER_WIDTH = 58
-"""Characters."""
+_HOVER_WIDTH = 58  # characters
 _SHADES = (1.0, 0.65, 0.4)
 _DASHES: tuple[Dash, ...] = ("solid", "dash", "dashdot", "longdash")
-_DOTS: tuple[Dash, ...] = ("dot", "2px,6px")
-"""Of baselines."""
-_MOST_NAMES = 24
-"""Up to which a figure has a legend; a page always has one."""
-_HEIGHTS = {"front": 4.2, "hypervolume": 3.0, "curves": 4.8, "retrained": 4.2}
-"""Of figures, inches."""
-_CELL, _STAGE_GAP = 0.22, 1.0
-"""Size of a cell of the placement, inches, and what lies between two stages, cells."""
-_KEY_ENTRY = 1.5, 0.2
-"""Width and height of an entry of its legend, inches."""
+_DOTS: tuple[Dash, ...] = ("dot", "2px,6px")  # of baselines
+_MOST_NAMES = 24  # up to which a figure has a legend; a page always has one
+_HEIGHTS = {"front": 4.2, "hypervolume": 3.0, "curves": 4.8, "retrained": 4.2}  # of figures, inches
+_CELL, _STAGE_GAP = 0.22, 1.0  # size of a cell of the placement, inches, and what lies between two stages, cells
+_KEY_ENTRY = 1.5, 0.2  # width and height of an entry of its legend, inches
 
 
 def page_charts(data: ReportData) -> dict[str, Chart]:

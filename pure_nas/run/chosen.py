@@ -17,8 +17,8 @@ from pure_nas.quantities import counted
 from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages, run_of
 from pure_nas.run.results import TrialRecord, load_results
-from pure_nas.run.retrained import RETRAIN_FILE, Row, retrained_folder
-from pure_nas.run.trained import Trained, is_training, of_search, retrained_row, title_of, trained_at
+from pure_nas.run.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
+from pure_nas.run.trained import Trained, is_training, of_search, title_of, trained_at
 
 Origin = Literal["auto", "search", "retrain"]
 """Where weights of a trial come from; auto: the retrained ones where there are some, else those of the search."""
@@ -55,7 +55,7 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
     if seed is not None and origin == "search":
         raise UsageError("--seed chooses among retrained weights, but --from search asks for those of the search.")
     record = load_results(run).select(which)
-    row = retrained_row(run, record, seed)
+    row = load_retraining(run).row_of(record.candidate, seed)
     if row and row.test_accuracy and origin != "search":
         return _of_retraining(run, record, row, seed)
     if origin == "retrain" or seed is not None:
@@ -179,7 +179,7 @@ def _of_training(folder: Path) -> Trained:
         title = f'{label} of the pure-nas experiment "{settings.get("experiment")}"'
         split = "test" if settings.get("split") == "test" else "validation"
     seeds = (TrialDirectory(each, 0) for each in sorted(training.path.parent.glob(f"{glob.escape(label)}-seed*")))
-    accuracies = [_accuracy(each) for each in seeds if each.is_complete]
+    accuracies = [_accuracy(each) for each in seeds if (each.result() or {}).get("state") == "complete"]
     return replace(
         trained_at(training.weights),
         title=title,

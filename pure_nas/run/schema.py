@@ -34,17 +34,14 @@ class RunFile(BaseModel):
 
 
 class Images(RunFile):
-    """What files say of a dataset, as `Dataset.facts` has it, and how many of its images were used.
-
-    Mean and standard deviation are of pixels from 0 to 1. No value is null.
-    """
+    """What files say of a dataset, as `Dataset.facts` has it, and how many images were used. No value is null."""
 
     name: str = ""
     fingerprint: str = ""
     classes: Annotated[list[str], Field(min_length=1)] = []
     in_chans: Positive = 0
     image_size: Positive = 0
-    mean: list[Share] = []
+    mean: list[Share] = []  # of pixels from 0 to 1
     std: list[Annotated[float, Field(gt=0, le=1)]] = []
     train: Count = 0
     validation: Count = 0

@@ -160,7 +160,7 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
         dataset,
         train=dataset.train.watched(tick),
         validation=dataset.validation.watched(tick),
-        _train_and_validation=dataset.train_and_validation().watched(tick),
+        train_and_validation=dataset.train_and_validation.watched(tick),
         _load_test=load_test,
     )
 

@@ -47,7 +47,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
             training = Training(
                 network,
                 recipe,
-                train=dataset.train_and_validation() if everything else dataset.train,
+                train=dataset.train_and_validation if everything else dataset.train,
                 validation=None if everything else dataset.validation,
                 flip=dataset.flip,
                 turns=dataset.turns,

@@ -69,7 +69,7 @@ def test_nothing_is_said_of_large_images_which_are_read(
 ) -> None:
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200)
     with caplog.at_level(logging.INFO):
-        assert len(load(folder, data_dir).train_and_validation()) == 24
+        assert len(load(folder, data_dir).train_and_validation) == 24
     assert caplog.messages == []
 
 

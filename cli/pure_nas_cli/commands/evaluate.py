@@ -174,14 +174,11 @@ def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, E
     with loading():
         from pure_nas.files import write_whole
         from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
-        from pure_nas.report.matplotlib_chart import figure_files
+        from pure_nas.report.matplotlib_chart import write_figures
 
     write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
     drawn = [Evaluated(trained.name, trained.architecture.kind, evaluation) for trained, evaluation in found]
-    figures = dict(figure_files(evaluation_figures(drawn)))
-    for name, content in figures.items():
-        write_whole(out / name, content)
-    return [out / name for name in (DOCUMENT_FILE, *figures)]
+    return [out / DOCUMENT_FILE, *write_figures(out, evaluation_figures(drawn))]
 
 
 def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:

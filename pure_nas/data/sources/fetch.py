@@ -1,7 +1,4 @@
-"""Getting the official files of a dataset into the data directory.
-
-Not by pooch, which begins a broken download of gigabytes anew, and lets two processes fetch one file at once.
-"""
+"""Getting a dataset's official files; pooch resumes no broken download and lets two processes fetch one file."""
 
 from __future__ import annotations
 

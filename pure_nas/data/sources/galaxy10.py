@@ -1,7 +1,4 @@
-"""Galaxy10 DECaLS: galaxies in ten shapes, in an HDF5 file that is unpacked once for each size into a flat file.
-
-That is `<key>.npy` and `<key>.json`, written and read a few images at a time, so that memory stays bounded.
-"""
+"""Galaxy10 DECaLS: an HDF5 file, unpacked once for each size into `<key>.npy` and `<key>.json`, in bounded memory."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import DAMAGE, by_hand, fetch, is_published
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
-from pure_nas.files import replacing
+from pure_nas.files import digest_of, replacing
 from pure_nas.quantities import show_bytes
 
 _SPEC = BUILT_IN["galaxy10"]
@@ -57,9 +54,8 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
         source = UnpackedImages(pixels, shape, chosen) if isinstance(pixels, Path) else pixels[chosen[positions]]
         return Opened(source=source, digest=digest)
 
-    return LargeImages(
-        labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=_SPEC.image_size, open=open_images
-    )
+    size = _SPEC.image_size
+    return LargeImages(labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=size, open=open_images)
 
 
 def _read_labels(path: Path) -> Positions:
@@ -167,16 +163,11 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
     """The flat file of all images, or the pixels if it cannot be stored; their shape, and the sha256 of the pixels."""
     status = path.stat()
     # They identify the file without reading all of it, and do not change when the data directory is moved.
-    facts = {
-        "bytes": status.st_size,
-        "changed": status.st_mtime_ns,
-        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
-    }
+    facts = {"bytes": status.st_size, "changed": status.st_mtime_ns, "labels": digest_of(labels.tobytes())}
     shape = (len(labels), 3, size, size)
     flat, what = folder / f"{key_of([_SCHEMA, facts, shape])}.npy", f"The images of {path.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # One process makes it, others wait.
         with alone(folder / f".{flat.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
             digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), "The file of decoded images")
             return flat, shape, digest or _write(flat, shape, _slabs(path, size), what)

@@ -19,11 +19,10 @@ from pure_nas.errors import DataError, reason
 _DIGITS_TEST_SHARE = 0.2
 
 
-def digits(data_dir: Path, part: Part) -> RawImages:
-    """1,797 grayscale images of 8x8 pixels; values 0..16 become 0..240."""
+def digits(_: Path, part: Part) -> RawImages:
+    """1,797 grayscale images of 8x8 pixels, which come with scikit-learn; values 0..16 become 0..240."""
     from sklearn.datasets import load_digits
 
-    del data_dir  # the images come with scikit-learn
     every = load_digits()
     labels = every.target.astype(np.int64)
     chosen = split_off_test(labels, _DIGITS_TEST_SHARE)[0 if part == "train" else 1]

@@ -189,7 +189,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     grid = Grid.of(file, scale, dataset.shape, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = len(dataset.test() if file.split == "test" else dataset.validation)
-    outside_test = dataset.train_and_validation()
+    outside_test = dataset.train_and_validation
     held_out = file.split == "validation" or file.validation_curve
     notes = {
         key: f"{asked:,} images are asked for, but there are {there:,}"

@@ -41,7 +41,7 @@ def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: 
     assert len(heard.epochs) == 12
     results = results_of(folder)
     dataset = load_dataset(results.settings["dataset"])
-    assert results.settings["data"]["train"] == len(dataset.train_and_validation())
+    assert results.settings["data"]["train"] == len(dataset.train_and_validation)
     for cell in results.grid.cells:
         for measured in results.measurements[cell.label]:
             trained = folder / "trials" / f"{cell.folder}-seed{measured.seed}"
