@@ -49,7 +49,6 @@ class Catalogue:
         return found
 
     def is_path(self, name: str) -> bool:
-        """Whether `name` is that of a file, not of one of `places`."""
         return name.endswith(SUFFIX) and name not in self.places
 
     def text(self, name: str) -> str:

@@ -37,7 +37,6 @@ class Described:
 
     @property
     def searched(self) -> bool:
-        """Whether a search space may have an axis for it."""
         return not self.elsewhere and not self.fixed
 
 

@@ -159,7 +159,6 @@ class SearchSpace(TomlFile):
         return list(dict.fromkeys(found))
 
     def _that_cost_differently(self, name: str) -> Sequence[Any]:
-        """Values of a field that cover every cost."""
         axis, described = self.architecture[name], _ARCHITECTURE_FIELDS[name]
         if not described.costs:
             return [axis.nearest(default_of(Architecture, name))]

@@ -200,8 +200,7 @@ class ProcessExecutor:
             patience += _COMPILING_SECONDS * sum(1 for _ in candidate.architecture.distinct_blocks())
         return patience
 
-    def _speeds(self, workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, Speed]]:
-        """What each of `workers` answers; those that end instead are left out."""
+    def _speeds(self, workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, Speed]]:  # of those that answer
         while any(worker.speed is None for worker in workers if worker in self._workers):
             self._wait()
         found = [(worker, worker.speed) for worker in workers if worker.speed is not None]

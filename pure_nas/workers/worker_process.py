@@ -88,7 +88,6 @@ class WorkerProcess:
             self.begin()
 
     def begin(self) -> None:
-        """The worker is ready: send what it has been given."""
         self.ready = True
         task, self._task = self._task, None
         if task is not None:

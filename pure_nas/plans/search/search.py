@@ -117,7 +117,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     @property
     def counted(self) -> int:
-        """Trials that count and have ended."""
         return sum(record.counts for record in self._records.values())
 
     @property

@@ -81,7 +81,6 @@ class Prepared(Resources):
 
     @property
     def params_range(self) -> tuple[int, int]:
-        """Parameters of the smallest and of the largest network of the space."""
         smallest, largest = self.space.smallest_architectures(), self.space.largest_architectures()
         return min(cost_of(each).params for each in smallest), max(cost_of(each).params for each in largest)
 
