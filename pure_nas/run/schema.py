@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pure_nas.objectives import COST_KEYS, ERRORS
 
-SCHEMA: Literal[1] = 1
-"""The version of every file of a run that this package reads and writes."""
+SCHEMA: Literal[1] = 1  # the version of every file of a run that this package reads and writes
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker

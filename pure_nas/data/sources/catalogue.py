@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
 
-Part = Literal["train", "test"]
-"""The two halves of a dataset; `test` is read only when a final network is evaluated."""
+Part = Literal["train", "test"]  # the two halves of a dataset; `test` is read only when a final network is evaluated
 
 Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 

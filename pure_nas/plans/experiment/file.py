@@ -32,12 +32,9 @@ from pure_nas.space.catalogue import Catalogue
 from pure_nas.space.field import FieldFaults, KeyPath
 from pure_nas.validation import TomlFile
 
-USUAL = "usual"
-"""What the recipe of a file is called that gives none."""
-MOST = 10_000
-"""Networks by recipes that a file may have."""
-_TRAINED = "of a run"
-"""What validators are told of a file that was trained by: what has no effect in it did no harm."""
+USUAL = "usual"  # what the recipe of a file is called that gives none
+MOST = 10_000  # networks by recipes that a file may have
+_TRAINED = "of a run"  # what validators are told of a file that was trained by: what has no effect in it did no harm
 
 
 class ExperimentFile(TomlFile):

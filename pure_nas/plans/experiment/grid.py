@@ -22,8 +22,7 @@ from pure_nas.validation import faults_explained
 if TYPE_CHECKING:
     from pure_nas.plans.plan import Training
 
-EXPERIMENT_FILE = "experiment.toml"
-"""The experiment file as it was read."""
+EXPERIMENT_FILE = "experiment.toml"  # the experiment file as it was read
 TRAINING_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
 
 
