@@ -19,7 +19,7 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.files import read_json_lines
 from pure_nas.plans.search.study import SearchStudy
 from pure_nas.run.directory import RunDirectory
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmarks.processes import ROOT, environment_of, run_timed
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.run.directory import TrialDirectory
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 
 
 def unpack(revision: str, folder: Path) -> Path:

@@ -27,8 +27,8 @@ from benchmarks.revisions import compare_first_step, unpack
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import PureNasError
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import SPACES, load_space
-from pure_nas.space.recipe import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 _COLUMNS = (

@@ -21,7 +21,7 @@ from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
-from pure_nas.run.results import Results, TrialRecord
+from pure_nas.run.search_results import Results, TrialRecord
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan

@@ -16,8 +16,8 @@ from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import PureNasError
 from pure_nas.export import ExportFormat, export_trained
+from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans.plan import Listener
@@ -27,10 +27,10 @@ from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import report_data
 from pure_nas.report.experiment.tables import networks_table
 from pure_nas.report.search_tables import trials_csv
-from pure_nas.run.chosen import Origin, choose_trained
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, load_retraining
+from pure_nas.run.search_results import Results, TrialRecord, load_results
+from pure_nas.run.selection import Origin, choose_trained
 from pure_nas.workers.resources import Workers
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pure_nas.data.sources.catalogue import DatasetSpec, Download, Part, dataset_names
+from pure_nas.data.sources.registry import DatasetSpec, Download, Part, dataset_names
 
 if TYPE_CHECKING:
     from pure_nas.data.dataset import Dataset, ImageSource, load_dataset

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pure_nas.data import decoded
+from pure_nas.data import decoded_cache
 from pure_nas.data.decode import pillow_warnings_counted
-from pure_nas.data.decoded import SMALLEST_IMAGE, folder_images
+from pure_nas.data.decoded_cache import SMALLEST_IMAGE, folder_images
 from pure_nas.data.image_files import ImageFiles, PassedOver, list_images
 from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation, StreamedPixels, usual_workers
 from pure_nas.data.raw_images import LargeImages, PixelSource, RawImages
-from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
+from pure_nas.data.sources.registry import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.split import Positions, split_off_test, stratified_split
 from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import expanded, require_utf8
@@ -169,14 +169,8 @@ class ImageSource:
         read_test: Callable[[int], _Images] | None,
         n_train: int | None = None,
     ) -> Dataset:
-        """Load all images but those of the test part.
-
-        Args:
-            known: fields of the dataset that do not follow from `part`.
-            usual: how many of a number of sound images are set aside for validation.
-            read_test: reads the test part, for networks of so many channels.
-            n_train: how many of the images, the first, are to train on (default: all, of which some are set aside).
-        """
+        """Load all images but those of the test part: the first `n_train` to train on, or all, of which `usual` says
+        how many of so many sound ones are set aside; `known` are fields that do not follow from `part`."""
         n_train = n_train or len(part.labels)
         chosen = np.concatenate([self._limited(part.labels[:n_train]), np.arange(n_train, len(part.labels))])
         images, kept, digest = _read(part, chosen, self.image_size, self.skip_corrupt)
@@ -210,7 +204,6 @@ class ImageSource:
         )
 
     def _limited(self, labels: Positions) -> Positions:
-        """Positions of the images to use: all, or `limit` of them, stratified by class."""
         if self.limit is None or self.limit >= len(labels):
             return np.arange(len(labels))
         classes = len(np.unique(labels))
@@ -285,7 +278,7 @@ def _read(
     pixels: HeldPixels | StreamedPixels
     if not isinstance(source, PixelSource):
         pixels = HeldPixels(torch.from_numpy(source))
-    elif opened.stream or len(kept) * source.in_chans * source.size**2 > decoded.RESIDENT_BYTES:
+    elif opened.stream or len(kept) * source.in_chans * source.size**2 > decoded_cache.RESIDENT_BYTES:
         pixels = StreamedPixels(source)
     else:
         pixels = HeldPixels(_held(source, kept))

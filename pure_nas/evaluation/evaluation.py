@@ -32,7 +32,7 @@ from pure_nas.nn.folding import folded
 from pure_nas.nn.plain.blocks import Classifier
 from pure_nas.objectives import Metric
 from pure_nas.process_state import global_random_state
-from pure_nas.training.evaluation import scoring_batch
+from pure_nas.training.scoring import scoring_batch
 
 _Found = TypeVar("_Found", Quality, ClassQuality, IntensityChange)
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pure_nas.analysis.statistics import CONFIDENCE
 from pure_nas.errors import UsageError
 
-CONFIDENCE_LEVEL = 0.95
 BINS = 15  # of confidence, of equal width
 TOP = 5
 USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)  # of the intensity
@@ -48,7 +48,7 @@ class Accuracy:
         # scipy.stats takes half a second to import, which a worker that only counts would pay too.
         from scipy import stats
 
-        found = stats.binomtest(self.hits, self.images).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
+        found = stats.binomtest(self.hits, self.images).proportion_ci(CONFIDENCE, method="wilson")
         return float(found.low), float(found.high)
 
 

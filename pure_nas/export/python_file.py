@@ -108,7 +108,6 @@ def _clean(text: str) -> str:
 
 
 def _in_words(architecture: Architecture) -> str:
-    """One sentence about a network: its depth and which units its blocks have."""
     names = [name for stage in architecture.units for name in stage]
     counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(architecture.unit_set))
     count = counted(len(names), "bottleneck block" if architecture.bottleneck else "residual block")
@@ -151,7 +150,6 @@ def _shortcut_call(block: Block) -> Call:
 
 
 def _is_conv3x3(block: Block) -> bool:
-    """Whether the unit of a block is written as a call of the file's function `conv3x3`."""
     unit = block.unit
     same = unit.implementation == CONV.implementation and unit.arguments is CONV.arguments
     return same and block.unit_place.kernel_size == 3

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pure_nas.analysis.convergence import Speed, speed_of
 from pure_nas.analysis.statistics import SIGNIFICANCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.files import without_nan
-from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.experiment_results import ExperimentResults
 from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.quantities import counted

@@ -12,7 +12,7 @@ from pure_nas.analysis.convergence import Convergence, accuracies, convergence_o
 from pure_nas.analysis.statistics import Spread, mean_interval
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.experiment_results import ExperimentResults
 from pure_nas.plans.experiment.grid import TRAINING_DAMAGED_HINT, Cell
 
 Document = Mapping[str, Any]  # the content of an evaluation.json, or a part of it

@@ -12,9 +12,9 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.errors import RunError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.training.evaluation import NORM_BATCH
+from pure_nas.training.scoring import NORM_BATCH
 from pure_nas.workers import Executor
 
 SCORING_SHARE = 0.35  # time of a scored image relative to a trained one: a forward pass, of three

@@ -21,11 +21,12 @@ from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.plans.settings import ImageSettings, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
-from pure_nas.run.results import find_architecture, find_trial
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.schema import Training as TrainingFile
+from pure_nas.run.search_results import find_architecture, find_trial
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, PerKind, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import get_unit
 from pure_nas.workers.resources import Resources, Work
 

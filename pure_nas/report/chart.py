@@ -1,8 +1,4 @@
-"""A chart, described once: `plotly_chart` draws it on a page, `matplotlib_chart` on paper.
-
-Sizes are pixels on a page; on paper everything is smaller in the same proportions. Colours are roles of
-`pure_nas.report.palette`, and texts are plain.
-"""
+"""A chart, described once in pixels, roles of colours and plain texts; drawn by `plotly_chart` or `matplotlib_chart`."""
 
 from __future__ import annotations
 

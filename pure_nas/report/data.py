@@ -13,12 +13,13 @@ from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergenc
 from pure_nas.files import read_json
 from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
+from pure_nas.run.search_results import Results, TrialRecord, load_results
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.recipe import Candidate, WeightDecay
+from pure_nas.space.recipe import WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, get_unit, settings_read
 
 MAX_CURVE_POINTS = 400

@@ -217,7 +217,6 @@ def _sample(series: Series) -> Line2D:
 
 
 def _wrapped(name: str, room: float) -> str:
-    """The name in as few lines as fit into `room` points."""
     lengths = range(1, len(name) + 1)
     fitting = bisect(lengths, False, key=lambda most: max(map(_width, textwrap.wrap(name, most))) > room)
     return textwrap.fill(name, max(1, fitting))

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.findings.findings import FEW_SEEDS
 from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds, some_of
-from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE
+from pure_nas.run.search_results import COST_TOLERANCE, ERROR_TOLERANCE
 
 TAGS = {  # what the marks of networks on the front mean
     "best": "the lowest error",

@@ -20,7 +20,7 @@ from pure_nas.report.experiment import charts as experiment_charts
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.notes import PLAIN_TEXT
 from pure_nas.report.plotly_chart import plotly_chart
-from pure_nas.report.retraining import retrained_convergence, retrained_table
+from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
 from pure_nas.report.search_tables import front_table, incomplete_table, placement_table, units_of
 
 _HTML = PLAIN_TEXT.overlay(autoescape=True, trim_blocks=True)

@@ -12,7 +12,7 @@ from pure_nas.quantities import cost_label, counted, show_cost, show_number, sho
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series, labelled
 from pure_nas.report.data import Curve, ReportData, ReportedTrial, product_share
 from pure_nas.report.palette import placement_text, style_of
-from pure_nas.report.retraining import came_through, group_labels, seeds_text, variant_kind
+from pure_nas.report.retraining_tables import came_through, group_labels, seeds_text, variant_kind
 from pure_nas.report.table import interval_text
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import get_unit
@@ -96,7 +96,6 @@ def _error_axis(errors: Sequence[float], more: str = "") -> Axis:
 
 
 def _points(trials: Sequence[ReportedTrial], x_of: Callable[[ReportedTrial], float]) -> Iterator[Series]:
-    """A series for each kind of network, baselines last."""
     for label in sorted({each.label for each in trials}, key=lambda label: (" baseline" in label, label)):
         shown = [each for each in trials if each.label == label]
         style, baselines = style_of(shown[0].kind), bool(shown[0].trial.baseline)
@@ -151,7 +150,6 @@ def _tested_text(number: int, row: Row) -> str:
 
 
 def _rings(front: Sequence[ReportedTrial], cost: str) -> Series:
-    """A ring around each network of the front, with its number where there is room."""
     chosen = labelled([(each.objectives[cost], each.error) for each in front])
     return Series(
         x=[each.objectives[cost] for each in front],
@@ -164,7 +162,6 @@ def _rings(front: Sequence[ReportedTrial], cost: str) -> Series:
 
 
 def _hypervolume_chart(data: ReportData) -> Chart:
-    """Share of the reference box that the front dominates, after each complete trial."""
     history = data.results.hypervolume_history()
     numbers, shares = zip(*history, strict=True)
     course = Series(
@@ -224,7 +221,6 @@ def _curve_styles(curves: Sequence[Curve]) -> Iterator[NetworkStyle]:
 
 
 def _retrained_chart(data: ReportData, retraining: Retraining) -> Chart:
-    """Test accuracy of retrained networks and their twins: every seed, mean and standard deviation."""
     variants = list(dict.fromkeys(row.variant for row in retraining.rows))
     series: list[Series] = []
     for place, variant in enumerate(variants):

@@ -11,10 +11,10 @@ from pure_nas.files import without_nan
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
 from pure_nas.report.data import ReportData, ReportedTrial, Versus, plain_settings, product_share, searched_fields
 from pure_nas.report.notes import TAGS, notes
-from pure_nas.report.retraining import came_through, score_document
+from pure_nas.report.retraining_tables import came_through, score_document
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text, interval_text
-from pure_nas.run.results import TrialRecord
 from pure_nas.run.retrained import Row as Retrained
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS, UNITS, Unit

@@ -36,7 +36,8 @@ from pure_nas.files import (
 from pure_nas.paths import expanded
 from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 from pure_nas.validation import shown
 
 logger = logging.getLogger(__name__)

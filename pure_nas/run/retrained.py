@@ -14,7 +14,8 @@ from pure_nas.errors import RunError
 from pure_nas.files import check, digest_of_document, read_json
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.schema import Count, Share
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import get_unit
 
 RETRAIN_FILE = "retrain.json"

@@ -1,7 +1,4 @@
-"""The files of a run as models: what may stand in each.
-
-Older versions wrote less, so most fields may be missing; whoever needs one says so. Other fields are left alone.
-"""
+"""The files of a run as models: what may stand in each. Older versions wrote less, so most fields may be missing."""
 
 from __future__ import annotations
 

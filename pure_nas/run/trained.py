@@ -18,8 +18,8 @@ from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
-from pure_nas.run.results import TrialRecord, find_architecture, load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
+from pure_nas.run.search_results import TrialRecord, find_architecture, load_results
 from pure_nas.run.weights import architecture_of, load_trained
 from pure_nas.space.architecture import Architecture
 

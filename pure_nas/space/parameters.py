@@ -12,9 +12,10 @@ from pydantic import BaseModel
 
 from pure_nas.space.architecture import SETTINGS, Architecture
 from pure_nas.space.axis import Axis, Placement, Spread, StageAxis, UnitsAxis, Value, expand, fixed
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import descriptions
-from pure_nas.space.recipe import Candidate, Recipe, WeightDecay
-from pure_nas.space.tables import UNSEARCHED_RECIPE, DecayTable, Kinds
+from pure_nas.space.recipe import Recipe, WeightDecay
+from pure_nas.space.toml_tables import UNSEARCHED_RECIPE, DecayTable, Kinds
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
 if TYPE_CHECKING:

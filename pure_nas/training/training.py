@@ -24,7 +24,7 @@ from pure_nas.devices import computing_on
 from pure_nas.files import write_whole
 from pure_nas.nn import Network
 from pure_nas.space.recipe import Recipe
-from pure_nas.training.evaluation import NORM_BATCH, NORM_IMAGES, Score, evaluate, generator, reestimate_norms
+from pure_nas.training.scoring import NORM_BATCH, NORM_IMAGES, Score, evaluate, generator, reestimate_norms
 from pure_nas.training.step import Execution, Step, make_optimizer
 
 logger = logging.getLogger(__name__)

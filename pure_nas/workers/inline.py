@@ -14,7 +14,7 @@ from pure_nas.data import Dataset
 from pure_nas.devices import hand_back_freed_memory
 from pure_nas.files import write_whole
 from pure_nas.run.directory import TrialDirectory
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Ended, Event, Job
 from pure_nas.workers.work import SpeedTest, outcome_of_lost, work
 

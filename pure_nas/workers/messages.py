@@ -8,7 +8,7 @@ from typing import Literal
 
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
 
 

@@ -13,10 +13,10 @@ import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.space.recipe import Candidate
-from pure_nas.workers.child import Alive, Load, Ready, Report, Speed, Task
+from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.workers.work import outcome_of_lost
+from pure_nas.workers.worker_main import Alive, Load, Ready, Report, Speed, Task
 from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, kernel_kills, require_main_guard, stop
 
 logger = logging.getLogger(__name__)

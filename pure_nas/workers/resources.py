@@ -16,13 +16,13 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.devices import threads_for
 from pure_nas.errors import UsageError
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor
-from pure_nas.workers.child import Load
 from pure_nas.workers.inline import InlineExecutor
 from pure_nas.workers.pool import ProcessExecutor
+from pure_nas.workers.worker_main import Load
 
 Workers = int | Literal["auto"]
 

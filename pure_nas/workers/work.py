@@ -11,7 +11,7 @@ from itertools import chain, count, islice
 
 import torch
 
-from pure_nas.cost.count import count_architecture
+from pure_nas.cost.fvcore_count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset, ImageSet
@@ -23,8 +23,8 @@ from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
-from pure_nas.space.recipe import Candidate
-from pure_nas.training.evaluation import evaluate, generator
+from pure_nas.space.candidate import Candidate
+from pure_nas.training.scoring import evaluate, generator
 from pure_nas.training.training import Divergence, Training
 from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started
 

@@ -18,8 +18,8 @@ import torch
 from pure_nas.errors import RunError, UsageError, reason
 from pure_nas.plugins import registered_here
 from pure_nas.process_state import begin_worker
-from pure_nas.workers.child import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
 from pure_nas.workers.messages import Job
+from pure_nas.workers.worker_main import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
 
 MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate of such a worker
 

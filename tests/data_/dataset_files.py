@@ -24,7 +24,7 @@ from torchvision import datasets
 
 from pure_nas.data import Dataset
 from pure_nas.data.image_files import ImageFiles
-from pure_nas.data.sources.catalogue import IMAGENET_CLASSES
+from pure_nas.data.sources.registry import IMAGENET_CLASSES
 
 Pixels = NDArray[np.uint8]
 

@@ -20,8 +20,8 @@ from pure_nas.data import (
     load_dataset,
 )
 from pure_nas.data.image_set import StreamedPixels
-from pure_nas.data.sources import catalogue
-from pure_nas.data.sources.catalogue import default_data_dir, get_spec
+from pure_nas.data.sources import registry
+from pure_nas.data.sources.registry import default_data_dir, get_spec
 from pure_nas.errors import DataError, PureNasError, UsageError
 
 
@@ -57,11 +57,11 @@ class Point:
 def install(monkeypatch: pytest.MonkeyPatch):
     def install(content: object) -> None:
         monkeypatch.setattr(plugins, "entry_points", lambda group: [Point(content)])
-        vars(catalogue.DATASETS).pop("installed", None)
+        vars(registry.DATASETS).pop("installed", None)
 
     yield install
     monkeypatch.undo()
-    vars(catalogue.DATASETS).pop("installed", None)
+    vars(registry.DATASETS).pop("installed", None)
 
 
 def test_listing_datasets_does_not_import_torch() -> None:
@@ -108,7 +108,7 @@ def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
     ("content", "message"),
     [
         (ImportError("no such module"), "does not load"),
-        ("stripes", "not a pure_nas.data.sources.catalogue.DatasetSpec"),
+        ("stripes", "not a pure_nas.data.sources.registry.DatasetSpec"),
         (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
     ],
 )

@@ -32,7 +32,7 @@ from pure_nas.data import (
 from pure_nas.data.decode import decode_image
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.sources import imagenet
-from pure_nas.data.sources.catalogue import IMAGENET_CLASSES
+from pure_nas.data.sources.registry import IMAGENET_CLASSES
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]

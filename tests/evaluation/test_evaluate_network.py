@@ -20,9 +20,10 @@ from pure_nas.evaluation.views import Views
 from pure_nas.nn import Network
 from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 from pure_nas.workers import Ended, InlineExecutor, Job
 
 CPU = torch.device("cpu")

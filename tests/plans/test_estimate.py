@@ -17,8 +17,9 @@ from pure_nas.plans.search.search import Baseline, baselines
 from pure_nas.plans.search.session import Prepared
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV
 from pure_nas.workers import Executor, InlineExecutor

@@ -13,7 +13,8 @@ from pure_nas.files import append_line, write_whole
 from pure_nas.objectives import COST_KEYS
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, PerKind, Recipe, WeightDecay
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import get_unit
 
 SIZES = {"small": (1, 1, 1), "medium": (2, 2, 2), "large": (3, 3, 3)}

@@ -19,13 +19,14 @@ from pure_nas.files import append_line
 from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.notes import notes
-from pure_nas.report.retraining import retrained_table
+from pure_nas.report.retraining_tables import retrained_table
 from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
 from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 
 ROW = Row(trial=7, variant="trial", params=10, flops=100, test_accuracy=(0.78,), epochs=2, seeds=(1,))
 

@@ -18,7 +18,8 @@ from pure_nas.errors import ConfigError, RunError
 from pure_nas.files import read_json_lines, write_whole
 from pure_nas.run.directory import RunDirectory
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import get_unit
 
 CANDIDATE = Candidate(Architecture.uniform("conv", (1, 1)), Recipe.usual(get_unit("conv")))

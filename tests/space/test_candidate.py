@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, PerKind, Recipe, WeightDecay
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, ParameterKind
 
 HYBRID = Architecture(units=(("product", "conv"),))

@@ -10,8 +10,8 @@ from optuna.trial import FixedTrial
 
 from pure_nas.errors import ConfigError, PureNasError, UsageError
 from pure_nas.space import catalogue
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import SPACES, default_space_for, load_space
-from pure_nas.space.recipe import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 

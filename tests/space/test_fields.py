@@ -61,7 +61,7 @@ from typer.testing import CliRunner
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.report.data import plain_settings
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 HEAD = 'blocks_per_stage = 1\\nunits = "conv"\\n'

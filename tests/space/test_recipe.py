@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, LearningRate, PerKind, Recipe, WeightDecay
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import LearningRate, PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 
 decays = st.floats(0, 10)

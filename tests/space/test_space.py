@@ -10,7 +10,8 @@ from optuna.trial import FixedTrial, Trial
 from space_samples import SMALL_SPACES, small_space
 
 from pure_nas.errors import ConfigError
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, PRODUCT
 

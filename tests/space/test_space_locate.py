@@ -6,7 +6,8 @@ import optuna
 import pytest
 
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, Recipe, WeightDecay
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import CONV, PRODUCT
 

@@ -9,7 +9,8 @@ import torch
 
 from pure_nas.data import Dataset
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.workers import Ended, Event, InlineExecutor, Job
 from pure_nas.workers.messages import Outcome

@@ -27,7 +27,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import DataError, RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
-from pure_nas.workers.child import portable
+from pure_nas.workers.worker_main import portable
 
 FORKED = pytest.mark.usefixtures("forked_workers")
 

@@ -10,11 +10,12 @@ from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
-from pure_nas.space.recipe import Candidate, Recipe
+from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.workers.child import Speed
 from pure_nas.workers.resources import Resources, Work, Workers, calibrate, check_workers
+from pure_nas.workers.worker_main import Speed
 
 CUDA = torch.device("cuda")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from rich.table import Column, Table
 
-from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
+from pure_nas.data.sources.registry import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.paths import expanded
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json, argument
@@ -56,7 +56,6 @@ def _described(spec: DatasetSpec, root: Path) -> dict[str, Any]:
 
 
 def _in_words(info: dict[str, Any]) -> tuple[str, str, str, str]:
-    """How many images there are to train and to test on, their shape, and whether they are here."""
     train, test = (f"{size:,}" if size is not None else "?" for size in (info["train_size"], info["test_size"]))
     return train, test, " x ".join(map(str, info["image_shape"])), "yes" if info["present"] else "no"
 

@@ -170,7 +170,6 @@ def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, spl
 
 
 def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, Evaluation]]) -> list[Path]:
-    """Write the document, then its figures, which may fail; returns their paths."""
     with loading():
         from pure_nas.files import write_whole
         from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures

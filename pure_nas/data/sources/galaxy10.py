@@ -16,12 +16,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pure_nas.data import decoded
+from pure_nas.data import decoded_cache
 from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, pixel_digest
-from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import DAMAGE, by_hand, fetch, is_published
+from pure_nas.data.sources.registry import BUILT_IN, Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
 from pure_nas.files import digest_of, replacing
@@ -172,7 +172,7 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
             digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), "The file of decoded images")
             return flat, shape, digest or _write(flat, shape, _slabs(path, size), what)
     except OSError as error:
-        if math.prod(shape) > decoded.RESIDENT_BYTES:
+        if math.prod(shape) > decoded_cache.RESIDENT_BYTES:
             raise DataError(
                 f"{what} take {show_bytes(math.prod(shape))} and cannot be stored in {folder}: {reason(error)}.",
                 hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "

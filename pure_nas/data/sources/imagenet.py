@@ -20,7 +20,7 @@ from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles, PassedOver, class_differences, contents, list_images
 from pure_nas.data.image_set import usual_workers
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
-from pure_nas.data.sources.catalogue import BUILT_IN, IMAGENET_CLASSES, Part
+from pure_nas.data.sources.registry import BUILT_IN, IMAGENET_CLASSES, Part
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 

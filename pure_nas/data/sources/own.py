@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.sources.catalogue import DATASETS, DatasetSpec, Part, dataset_names
+from pure_nas.data.sources.registry import DATASETS, DatasetSpec, Part, dataset_names
 from pure_nas.errors import DataError, UsageError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pure_nas.data.raw_images import RawImages
-from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import DAMAGE, TIMEOUT_SECONDS, by_hand, fetch_missing
+from pure_nas.data.sources.registry import BUILT_IN, Part
 from pure_nas.data.split import split_off_test
 from pure_nas.errors import DataError, reason
 

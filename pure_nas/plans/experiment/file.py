@@ -26,7 +26,7 @@ from pure_nas.plans.experiment.scale import (
     Words,
     is_folder_name,
 )
-from pure_nas.plans.experiment.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
+from pure_nas.plans.experiment.toml_tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.quantities import counted
 from pure_nas.space.catalogue import Catalogue
 from pure_nas.space.field import FieldFaults, KeyPath

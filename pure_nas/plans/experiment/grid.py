@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import Scale
-from pure_nas.plans.experiment.tables import Entry, architecture_of, chosen, entries_of, recipe_of
+from pure_nas.plans.experiment.toml_tables import Entry, architecture_of, chosen, entries_of, recipe_of
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.validation import faults_explained
 
 if TYPE_CHECKING:

@@ -138,7 +138,6 @@ class ExperimentSettings:
 
 
 def _written(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as TOML can hold them."""
     return {name: "none" if value is None else to_jsonable_python(value) for name, value in settings.items()}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pure_nas.errors import RunError, reason
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.results import Results, TrialRecord
+from pure_nas.run.search_results import Results, TrialRecord
 
 _FOLDER = "restored"
 

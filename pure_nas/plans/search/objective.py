@@ -28,7 +28,7 @@ from pure_nas.plans.search.settings import (
 from pure_nas.plans.search.study import constrain
 from pure_nas.process_state import usual_defaults
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.validation import fault_lines
 from pure_nas.workers.messages import Ended, Job, Outcome
 from pure_nas.workers.work import work

@@ -11,13 +11,14 @@ from optuna.trial import TrialState
 
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import Plan
+from pure_nas.plans.search.limits import Latency, cost_text
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
-from pure_nas.plans.search.settings import Latency, SearchSettings, cost_text, objective_values
+from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.results import Results, TrialRecord, read_trial
 from pure_nas.run.schema import SCHEMA
-from pure_nas.space.recipe import Candidate
+from pure_nas.run.search_results import Results, TrialRecord, read_trial
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers.messages import Job, Outcome

@@ -23,16 +23,17 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
 from pure_nas.plans.search.lost_weights import finish_moves
+from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import ChosenSampler, SamplerName, SearchStudy, choose_sampler
+from pure_nas.plans.search.study import SearchStudy
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import objectives_of
+from pure_nas.run.search_results import objectives_of
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor

@@ -12,7 +12,7 @@ from experiment_files import go, results_of, settings_of
 
 from pure_nas.files import read_json_lines
 from pure_nas.plans.experiment.session import opened, prepare
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.workers import InlineExecutor
 
 

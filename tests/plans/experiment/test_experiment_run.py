@@ -20,7 +20,7 @@ from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.weights import read_weights
 from pure_nas.training import Training
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
 from pure_nas.workers.resources import Resources, WorkerPlan
 

@@ -11,7 +11,7 @@ from searches import settings_for
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search import settings as settings_module
-from pure_nas.plans.search.settings import Limits
+from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.settings import settings_for as settings_of
 from pure_nas.plans.settings import require_same
 from pure_nas.run.directory import RunDirectory

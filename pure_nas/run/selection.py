@@ -16,8 +16,8 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted
 from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages, run_of
-from pure_nas.run.results import TrialRecord, load_results
 from pure_nas.run.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
+from pure_nas.run.search_results import TrialRecord, load_results
 from pure_nas.run.trained import Trained, is_training, of_search, title_of, trained_at
 
 Origin = Literal["auto", "search", "retrain"]
@@ -194,7 +194,6 @@ def _accuracy(training: TrialDirectory) -> float:
 
 
 def _accuracy_note(split: str, training: TrialDirectory, seeds: Sequence[float], dataset: str) -> str:
-    """The accuracy of the weights, and the mean of all seeds where there are several."""
     text = f"{split.capitalize()} accuracy {100 * _accuracy(training):.2f} % on {dataset}"
     if len(seeds) < 2:
         return f"{text}, a single run."

@@ -10,7 +10,7 @@ from math import comb, prod
 from pure_nas.space.architecture import SETTINGS, Architecture
 from pure_nas.space.axis import UnitsAxis, expand
 from pure_nas.space.parameters import ALWAYS_DRAWN
-from pure_nas.space.tables import ArchitectureTable
+from pure_nas.space.toml_tables import ArchitectureTable
 from pure_nas.space.unit import settings_read
 
 Names = frozenset[str]

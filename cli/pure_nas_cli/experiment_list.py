@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from pure_nas.data.sources.catalogue import dataset_names, get_spec
+from pure_nas.data.sources.registry import dataset_names, get_spec
 from pure_nas.plans.experiment.file import EXPERIMENTS, ExperimentFile, find_experiment
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.quantities import counted

@@ -17,7 +17,7 @@ from pure_nas.objectives import COST_KEYS, ERRORS
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, TrialDirectory
 from pure_nas.run.schema import TrialState
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01

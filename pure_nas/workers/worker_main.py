@@ -23,7 +23,7 @@ from pure_nas.data.image_set import share_cpus
 from pure_nas.devices import hand_back_freed_memory
 from pure_nas.errors import DataError
 from pure_nas.process_state import claim_process
-from pure_nas.space.recipe import Candidate
+from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Event, Job
 from pure_nas.workers.work import SpeedTest, work
 
