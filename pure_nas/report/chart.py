@@ -1,4 +1,4 @@
-"""A chart, described once in pixels, roles of colours and plain texts; drawn by `plotly_chart` or `matplotlib_chart`."""
+"""A chart, described once in pixels, roles of colours and plain texts, which `plotly_chart` or `matplotlib_chart` draw."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pure_nas.data import (
     PixelSource,
     RawImages,
     dataset_names,
-    decoded,
+    decoded_cache,
     load_dataset,
 )
 from pure_nas.data.image_set import StreamedPixels
@@ -144,7 +144,7 @@ def test_another_package_adds_a_dataset_too_large_for_memory(
     install, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(DatasetSpec(**{**vars(STRIPES), "load": ramps}))
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 100)
     monkeypatch.setattr("pure_nas.data.image_set.usual_workers", lambda: 0)
     loaded = load_dataset("stripes", data_dir=data_dir, skip_corrupt=True)
     assert isinstance(loaded.train.pixels, StreamedPixels)

@@ -26,7 +26,7 @@ from PIL import Image
 from pure_nas.data import (
     Dataset,
     ImageSet,
-    decoded,
+    decoded_cache,
     load_dataset,
 )
 from pure_nas.data.decode import decode_image
@@ -115,7 +115,7 @@ def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(folders: P
 
 
 def test_a_damaged_image_is_named_when_it_is_met_and_not_before(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
     for path in (folders / "imagenet" / "train" / TENCH).iterdir():
         path.write_bytes(path.read_bytes()[:100])
     monkeypatch.setattr("pure_nas.data.image_set._SAMPLE", 2)
@@ -142,7 +142,7 @@ def test_damaged_images_are_left_out_when_asked_and_come_back_when_restored(
         return decoded_image(images, position)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoded, "RESIDENT_BYTES", 1000)
+        patch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
         patch.setattr("pure_nas.data.image_set._SAMPLE", 1)
         patch.setattr(EncodedImages, "decoded", watched)
         assert load(folders, skip_corrupt=True).skipped == 1
