@@ -1,4 +1,4 @@
-"""A chart, described once in pixels, roles of colours and plain texts, which `plotly_chart` or `matplotlib_chart` draw."""
+"""A chart, described once in pixels, roles of colours and plain texts; `plotly_chart` and `matplotlib_chart` draw it."""
 
 from __future__ import annotations
 
