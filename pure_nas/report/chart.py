@@ -1,4 +1,4 @@
-"""A chart, described once in pixels, roles of colours and plain texts; `plotly_chart` and `matplotlib_chart` draw it."""
+"""A chart, described once in pixels, roles and plain texts; `plotly_chart` and `matplotlib_chart` draw it."""
 
 from __future__ import annotations
 
