@@ -106,7 +106,6 @@ def _prefixed(value: float) -> tuple[str, str]:
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits, never in scientific notation between 0.001 and 999,000."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.3g}")))))

@@ -131,7 +131,6 @@ class Progress:
         self._say("  ".join([f"[{self._done}/{self._total}] {words[0]}", *filter(None, words[1:])]), style)
 
     def _time_left(self, trainings: float) -> str:
-        """By the trainings, and parts of such, that were done here."""
         spent = time.monotonic() - self._began
         return f"about {show_seconds(spent / self._here * trainings)} left" if self._here else ""
 

@@ -96,7 +96,7 @@ class ImageSource:
 
     dataset: str | Path  # a name, or the path of a folder of images (`./digits` is one although `digits` is a name)
     data_dir: Path | None = None  # of datasets and decoded images; None is `default_data_dir()`
-    seed: int = 0  # decides which images are set aside for validation, stratified by class
+    seed: int = 0  # decides the split, the images of `limit`, and the sample for normalisation
     image_size: int | None = None  # to which images are scaled, pixels; None: as stored, or see `decode_listing`
     # Leave out images that cannot be decoded instead of raising. If images are decoded only when they are read
     # (imagenet), all are decoded once to find out, and the result is kept.
@@ -191,7 +191,7 @@ class ImageSource:
             in_chans=in_chans,
             image_size=size,
             skipped=len(chosen) - len(kept),
-            # Encoded images are decoded at the stored size. Other sources have images of one size, which they scale.
+            # Encoded images are stored at another size, or have none of their own; other sources scale theirs.
             decoded_size=part.image_size if 0 < part.image_size != size == whole.stored_size else None,
             mean=normalisation.mean,
             std=normalisation.std,

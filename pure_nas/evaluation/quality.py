@@ -195,7 +195,7 @@ class IntensityChange(Accuracy):
 
     factor: float
     agreement: float  # share of images whose predicted class stays the same
-    cosine: float | None  # mean of the features (the input of the classifier) before and after
+    cosine: float | None  # mean cosine of the features (the classifier's input) before and after
     norm_ratio: float | None  # mean length of the features after, relative to before
     relative_change: float | None  # mean of |after - before| / |before|
     unmeasured: int  # images whose features are zero or not finite, which the three means leave out

@@ -102,7 +102,6 @@ def _check(architecture: Architecture, about: About) -> None:
 
 
 def _clean(text: str) -> str:
-    """`text` on one line, as it may stand in a docstring."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split()).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
@@ -178,7 +177,6 @@ def _unit_call(block: Block) -> Call:
 
 
 def _constructed(unit: Unit) -> tuple[str, type]:
-    """The name under which an exported file constructs `unit`, and its class."""
     if unit.source is not None:
         carried = _resolved(unit, unit.source)
         return carried.__name__, carried

@@ -223,7 +223,6 @@ def _intensity(document: Document) -> list[Document]:
 
 
 def _joined(kind: type[Part], seeds: Sequence[Document]) -> Part:
-    """The same part of every document: what tells it from others, and the spreads of its numbers."""
     values: dict[str, Any] = {
         key: seeds[0][key] if key in ("name", "level", "factor") else _spread(each[key] for each in seeds)
         for key in kind.__dataclass_fields__

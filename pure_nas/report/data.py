@@ -282,7 +282,6 @@ def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, 
 
 
 def _setting_text(value: Any) -> str:
-    """A setting in a few characters; stages are set apart by "|"."""
     match value:
         case tuple():
             return " | ".join("–" if each is None else _setting_text(each) for each in value)

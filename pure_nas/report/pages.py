@@ -121,5 +121,4 @@ def _rendered(template: str, title: str, charts: Mapping[str, Chart], trials: Ma
 
 
 def _with_bands(scheme: Mapping[str, str]) -> dict[str, str]:
-    """A scheme with a translucent "role-band" for every colour."""
     return {**scheme, **{f"{role}-band": f"{colour}26" for role, colour in scheme.items()}}

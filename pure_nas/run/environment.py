@@ -77,7 +77,6 @@ def installed_version(package: str) -> str:
 
 
 def _git_revision() -> str | None:
-    """The revision of the checkout that this package is in; None where it was installed otherwise."""
     folder = Path(__file__).resolve().parent
     if not (folder.parent / ".git").exists():
         return None

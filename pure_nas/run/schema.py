@@ -37,6 +37,8 @@ class Images(RunFile):
     classes: Annotated[list[str], Field(min_length=1)] = []
     in_chans: Positive = 0
     image_size: Positive = 0
+    decoded_size: Positive = 0
+    stored_size: Positive = 0
     mean: list[Share] = []  # of pixels from 0 to 1
     std: list[Annotated[float, Field(gt=0, le=1)]] = []
     train: Count = 0

@@ -140,7 +140,6 @@ def _nearest_to_mean(folders: Mapping[int, TrialDirectory], epochs: int) -> int:
 
 
 def _of_training(folder: Path) -> Trained:
-    """The network in the folder of one training: of `pure-nas train`, an experiment, retraining or a search."""
     training = TrialDirectory(folder.resolve(), 0)
     run, images = run_of(training.weights), RunImages.of_weights(training.weights)
     place, name = training.path.parent.name, training.path.name

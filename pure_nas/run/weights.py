@@ -81,7 +81,6 @@ def read_weights(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
 
 
 def _split(data: bytes) -> tuple[Mapping[str, str], bytes]:
-    """The metadata of a safetensors file, and the tensors behind its header."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = decoded(data[8:end]) if end <= len(data) else None
     if not isinstance(header, dict):

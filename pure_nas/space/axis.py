@@ -26,7 +26,7 @@ Value = bool | int | float | str | None
 T = TypeVar("T")
 Spread = Callable[[T], tuple[Any, ...]]  # what one value of an axis stands for, place by place
 Size = Literal["small", "middle", "large"]
-Per = Literal["layer", "stage", "network"]
+UnitsPer = Literal["layer", "stage", "network"]
 Placement = tuple[tuple[str, ...], ...]  # which unit each residual block holds, stage by stage
 
 
@@ -218,7 +218,7 @@ class UnitsAxis:
     """The placements of a space: units that are chosen `per` layer, stage or network, or patterns (None)."""
 
     axis: Axis[str]
-    per: Per | None
+    per: UnitsPer | None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -278,7 +278,7 @@ def read_units(raw: object, faults: FieldFaults) -> UnitsAxis:
         case Mapping() if "patterns" in raw:
             return UnitsAxis(_PATTERNS.listed(raw, "patterns", faults), None)
         case Mapping() if "choices" in raw:
-            per = read_per(raw, get_args(Per), faults)
+            per = read_per(raw, get_args(UnitsPer), faults)
             return UnitsAxis(_UNIT_NAMES.listed(raw, "choices", faults, more=["per"]), per)
     faults.add((), 'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }')
     return UnitsAxis(fixed(""), None)

@@ -12,10 +12,10 @@ from pydantic import Field, PrivateAttr
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.axis import Placement, Size, expand
 from pure_nas.space.candidate import Candidate
+from pure_nas.space.counting import count_architectures
 from pure_nas.space.field import default_of, descriptions
 from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.size import count_architectures
 from pure_nas.space.toml_tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
 from pure_nas.validation import TomlFile, faults_explained

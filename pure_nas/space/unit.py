@@ -153,7 +153,6 @@ def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: obj
 def _cost(
     place: UnitPlace, *, convolutions: int = 1, thresholds: bool = False, before: int = 0, after: int = 0
 ) -> UnitCost:
-    """The cost of convolutions with one kernel, thresholds, and operations on every element before and after them."""
     after += 1 if after and place.exponent_cap is not None else 0  # what follows is exp, which the cap precedes
     return UnitCost(
         params=place.weights + (place.thresholds if thresholds else 0),

@@ -147,7 +147,6 @@ class Training:
         return not problem
 
     def _restore(self, path: Path, digest: str, known_epochs: int | None) -> str:
-        """Restore a checkpoint, or say why it is of no use and change nothing."""
         try:
             data = path.read_bytes()
             checksum, content = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]

@@ -137,7 +137,6 @@ def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float =
 
 
 def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
-    """How many workers the GPUs have memory for when each trains the largest network."""
 
     def free() -> int:
         return min(torch.cuda.mem_get_info(device)[0] for device in executor.devices)

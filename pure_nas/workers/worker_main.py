@@ -38,7 +38,9 @@ _SECONDS_BETWEEN_SIGNS = 1.0
 class Task:
     """A job to do, or a candidate of which to measure how fast it trains, with so many CPU threads."""
 
-    work: Job | Candidate  # which says `Speed` once ready, receives for how many seconds to train, and says it again
+    work: (
+        Job | Candidate
+    )  # of a candidate: says `Speed` once ready, is told for how many seconds to train, and says it again
     threads: int
 
 

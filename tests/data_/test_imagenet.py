@@ -317,7 +317,9 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     assert len(listed) == 3
 
 
-@pytest.mark.parametrize("content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))])
+@pytest.mark.parametrize(
+    "content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))], ids=["no archive", "no labels"]
+)
 def test_a_faulty_development_kit_is_one_clear_message(archive: Path, tmp_path: Path, content: bytes) -> None:
     root = archive.parent
     (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of({"ILSVRC2012_val_00000001.JPEG": photograph(0)}))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
@@ -107,6 +107,8 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
 
     try:
         return noises_named(texts)
+    except UsageError:
+        raise
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--noise") from error
 

@@ -54,6 +54,7 @@ def search(
 
         load_space(space or default_space_for(dataset))  # what is wrong with it is said at once
         say_loading()
+        import pure_nas_cli.progress  # noqa: F401 - what shows the plan
         from pure_nas.plans.search.session import prepare
         from pure_nas.plans.search.settings import settings_for
 

@@ -79,6 +79,11 @@ def _slabs(path: Path, size: int) -> Iterator[Pixels]:
             path,
             GALAXY10_FILE.checksum.partition(":")[0],
         )
+    for slab in _slabs_as_stored(path):
+        yield np.ascontiguousarray(scaled(slab, size).numpy())
+
+
+def _slabs_as_stored(path: Path) -> Iterator[Pixels]:
     with _opened(path) as file:
         images = file[_IMAGES]
         row = math.prod(images.shape[1:])
@@ -87,7 +92,7 @@ def _slabs(path: Path, size: int) -> Iterator[Pixels]:
         large = chunk * row > _MOST_BYTES
         rows = max(1, _MOST_BYTES // row) if large else chunk * max(1, _SLAB_BYTES // (chunk * row))
         for start in range(0, len(images), rows):
-            yield np.ascontiguousarray(scaled(images[start : start + rows].transpose(0, 3, 1, 2), size).numpy())
+            yield images[start : start + rows].transpose(0, 3, 1, 2)
 
 
 @contextlib.contextmanager
@@ -97,7 +102,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: permission denied.", hint="Check its permissions.") from error
-    except DAMAGE as error:  # of h5py, for which a damaged chunk is an OSError too
+    except DAMAGE as error:  # for h5py a damaged chunk is an OSError too
         what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
         raise DataError(
             f"{path} {what}: {reason(error)}.",

@@ -157,7 +157,6 @@ def _list_validation(archive: Path, labels: Positions) -> ImageFiles:
 
 
 def _validation_labels(kit: Path) -> Positions:
-    """The labels of the validation images in the order of their numbers, out of ILSVRC2012_devkit_t12.tar.gz."""
     from scipy.io import loadmat
 
     try:

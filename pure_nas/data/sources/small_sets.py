@@ -65,7 +65,6 @@ def _torchvision(name: str) -> Any:
 
 
 def _read(name: str, source_name: str, data_dir: Path, part: Part, files: dict[str, object], **which: object) -> Any:
-    """Open the part of a dataset of torchvision, of these files, fetching them first where they are absent."""
     # torchvision finds the folder by the name of the class, so the subclass keeps it.
     source: Callable[..., Any] = type(source_name, (_torchvision(source_name),), files)
     spec = BUILT_IN[name]

@@ -149,7 +149,8 @@ def _check_names_and_effects(data: Mapping[str, Any], found: FieldFaults, *, eff
     With `effects`, what has no effect is a fault, and so are scales that train nothing and warm-ups that would not end.
     """
     networks = _Tables("networks", data.get("networks"), NetworkTable, found)
-    recipes = _Tables("recipes", data.get("recipes") or {USUAL: {}}, RecipeTable, found)
+    given = data.get("recipes")
+    recipes = _Tables("recipes", {USUAL: {}} if given in (None, {}) else given, RecipeTable, found)
     reference = data.get("reference")
     if isinstance(reference, str):
         networks.require_reference(reference, recipes)

@@ -185,7 +185,7 @@ class Objective:
                 measures=prepared.settings.measures,
                 keep_weights=False,
             )
-            events = work(job, prepared.dataset, prepared.device)
-            outcome = next(event.outcome for event in events if isinstance(event, Ended))
+            *_, ended = work(job, prepared.dataset, prepared.device)  # to its end, so that it holds no memory any more
         hand_back_freed_memory(prepared.device)
-        return outcome
+        assert isinstance(ended, Ended)
+        return ended.outcome

@@ -105,7 +105,6 @@ class SearchStudy:
                 study.tell(record.number, values or None, state=state)
 
     def _store(self, number: int) -> None:
-        """Write the trial that memory just began as one transaction."""
         with _explained(self.name):
             self._stored.add_trial(self.trials[number])
             stored = len(self._stored.get_trials(deepcopy=False))
