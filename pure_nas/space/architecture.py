@@ -97,7 +97,7 @@ class Architecture(DescribedDocument):
     pixel, new channels zero)"""
     threshold_init: Annotated[
         tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...], Described(per="stage", costs=False)
-    ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated["units"]))
+    ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated.get("units", ())))
     """initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7"""
     threshold_trainable: Annotated[bool, Described(costs=False)] = True
     """whether theta is trained"""
