@@ -197,7 +197,6 @@ def _draw_cells(axes: Axes, series: Series, mark: Mark) -> None:
 
 
 def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -> None:
-    """A legend below the plots, in as many columns as fit; longer names go over several lines."""
     names = [series.name for series in entries]
     room = 72 * figure.get_figwidth()
     columns = max(1, min(4, len(names), int(room // (max(map(_width, names)) + _BESIDE))))

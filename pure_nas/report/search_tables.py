@@ -249,7 +249,6 @@ def _network_fields(architecture: Architecture) -> dict[str, Any]:
 
 
 def _rate_fields(recipe: Recipe) -> dict[str, float]:
-    """Learning rates and the weight decays that training starts with, of every parameter kind."""
     return {
         **{f"learning_rate_{kind}": recipe.learning_rate[kind] for kind in PARAMETER_KINDS},
         **{f"weight_decay_start_{kind}": recipe.weight_decay[kind].start for kind in PARAMETER_KINDS},

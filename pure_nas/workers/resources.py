@@ -153,7 +153,6 @@ def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
 
 
 def _fitting_into_memory() -> int:
-    """How many processes like this one the machine has memory for, where Linux says so."""
     meminfo, own = Path("/proc/meminfo"), Path("/proc/self/statm")
     if not (meminfo.exists() and own.exists()):
         return sys.maxsize

@@ -178,7 +178,6 @@ def _line_chart(axis: Axis, labels: Sequence[str], series: Sequence[Series]) -> 
 
 
 def _arrows(series: Iterable[Series], limits: Span) -> Iterator[Series]:
-    """Marks at the edges that intervals go on beyond."""
     for each in series:
         for low, high in filter(None, each.bars):
             for edge, shape, goes_on in zip(limits, _ARROWS, (low < limits[0], high > limits[1]), strict=True):
