@@ -16,7 +16,7 @@ import pure_nas
 from pure_nas import Architecture, Candidate, Recipe, build
 from pure_nas.data import load_dataset
 from pure_nas.data.augment import allowed
-from pure_nas.training.evaluation import generator
+from pure_nas.training.scoring import generator
 
 
 def first_batch(candidate: Candidate, dataset_name: str, seed: int) -> tuple[Tensor, Tensor]:

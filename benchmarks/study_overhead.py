@@ -13,9 +13,10 @@ from optuna.storages import BaseStorage
 
 from benchmarks.document import Row
 from pure_nas.cost.layers import cost_of
+from pure_nas.plans.search.samplers import FEW_TRIALS, SamplerName
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import FEW_TRIALS, SamplerName, SearchStudy
-from pure_nas.run.results import TrialRecord
+from pure_nas.plans.search.study import SearchStudy
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.catalogue import load_space
 
 SAMPLERS: tuple[SamplerName, ...] = ("random", "nsga2", "tpe", "gp")

@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pure_nas.api.calls import evaluate, experiment, search, train
+    from pure_nas.api.functions import evaluate, experiment, search, train
     from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
-    from pure_nas.data.sources.catalogue import DatasetSpec
     from pure_nas.data.sources.own import own_dataset, register_dataset
+    from pure_nas.data.sources.registry import DatasetSpec
     from pure_nas.errors import PureNasError
     from pure_nas.evaluation.noise import Noise, usual_noises
     from pure_nas.evaluation.views import Views
     from pure_nas.nn import ConvPU, build
     from pure_nas.objectives import Metric, register_metric
+    from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
-    from pure_nas.plans.search.settings import Limits
     from pure_nas.space.architecture import Architecture
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
@@ -60,9 +60,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "api.calls": ("evaluate", "experiment", "search", "train"),
+    "api.functions": ("evaluate", "experiment", "search", "train"),
     "api.runs": ("Experiment", "Run", "TrainedNetwork", "open_run"),
-    "data.sources.catalogue": ("DatasetSpec",),
+    "data.sources.registry": ("DatasetSpec",),
     "data.sources.own": ("own_dataset", "register_dataset"),
     "errors": ("PureNasError",),
     "evaluation.noise": ("Noise", "usual_noises"),
@@ -70,7 +70,7 @@ _MODULES = {
     "nn": ("ConvPU", "build"),
     "objectives": ("Metric", "register_metric"),
     "plans.search.objective": ("Objective",),
-    "plans.search.settings": ("Limits",),
+    "plans.search.limits": ("Limits",),
     "space.architecture": ("Architecture",),
     "space.candidate": ("Candidate",),
     "space.recipe": ("Recipe",),

@@ -17,8 +17,7 @@ import torch
 from pure_nas.errors import DeviceError
 from pure_nas.process_state import is_ours
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-"""Parameters of glibc's mallopt, from malloc.h."""
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt, from malloc.h
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _FLOPS_PER_THREAD = 1e8  # of a forward step over a batch
 _OUT_OF_MEMORY = re.compile(
@@ -73,12 +72,9 @@ def precision(device: torch.device) -> str:
 
 
 def computing_on(device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need.
-
-    In a process of this package's own, freed memory is kept on a CPU, which cannot be undone.
-    """
+    """Contexts in which one run computes on `device`: on a GPU, a stream of its own, which CUDA graphs need."""
     if device.type != "cuda":
-        if is_ours():
+        if is_ours():  # it cannot be undone
             keep_freed_memory()
         return nullcontext
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -107,10 +103,7 @@ def fastest_convolutions(device: torch.device) -> Iterator[None]:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let glibc keep the memory of freed tensors for the next ones: page faults took a third of a step at batch 512.
-
-    What the user has set (MALLOC_*, GLIBC_TUNABLES) stays.
-    """
+    """Let glibc, unless the user set it, keep freed memory: page faults took a third of a step at batch 512."""
     if _GLIBC and not any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)

@@ -1,7 +1,4 @@
-"""Files that are written whole or not at all, never in the old place of a folder that was moved, and read strictly.
-
-What cannot be written or read, or is damaged, is a `RunError`.
-"""
+"""Files that are written whole or not at all, and read strictly; what cannot be, or is damaged, is a `RunError`."""
 
 from __future__ import annotations
 
@@ -24,11 +21,9 @@ from pure_nas.validation import fault_lines
 
 REFUSALS = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 """How file systems say that they cannot do something."""
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
-"""What `replacing` calls a file until it is whole."""
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")  # what `replacing` calls a file until it is whole
 
-_held: dict[Path, tuple[int, int] | None] = {}
-"""Folders that this process holds, and which they were then: another one in their place is never written."""
+_held: dict[Path, tuple[int, int] | None] = {}  # folders that this process holds, and which they were then
 
 
 def write_whole(path: Path, data: bytes | str, *, new_folders: bool = True) -> None:
@@ -176,10 +171,7 @@ def check(model: Any, content: Any, file: Path | str, *, hint: str = "") -> Any:
 
 
 def decoded(data: bytes, *, nan_is_null: bool = False) -> Any:
-    """What JSON says; that it is none in UTF-8, says a name twice or is nested too deeply is a `ValueError`.
-
-    So are NaN and infinity, which are null with `nan_is_null`: records of older versions have them.
-    """
+    """What JSON says, or a `ValueError`, as of NaN, unless it is null with `nan_is_null`: older records have it."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

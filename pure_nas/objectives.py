@@ -12,8 +12,7 @@ from pure_nas.plugins import Registry
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-ERRORS = ("error", "noise_error")
-"""The objectives that are shares of images which are classified wrongly."""
+ERRORS = ("error", "noise_error")  # the objectives that are shares of images which are classified wrongly
 COST_KEYS = {"flops": "flops", "params": "params", "latency": "latency_ms", "memory": "memory_bytes"}
 """Where an objective that is a cost stands among the costs of a trial; the others stand among its metrics."""
 

@@ -57,7 +57,6 @@ class Registry(Generic[T]):
         return (*self.built_in, *sorted({*self.installed, *self.registered}))
 
     def find(self, name: str) -> T | None:
-        """What has that name; None where nothing has."""
         return self.built_in.get(name) or self.registered.get(name) or self.installed.get(name)
 
     def get(self, name: str, *, hint: str = "") -> T:

@@ -1,8 +1,4 @@
-"""What belongs to the process: random state and defaults, which are put back, and how a worker process begins.
-
-One thread at a time has that state. The command line and the worker processes are this package's own, so that they may
-keep what cannot be put back. Nothing here imports PyTorch before it must: a worker first ties itself to its parent.
-"""
+"""What belongs to the process: random state and defaults, put back; how a worker begins. It imports PyTorch late."""
 
 from __future__ import annotations
 
@@ -27,13 +23,10 @@ if TYPE_CHECKING:
 _LOCK = threading.RLock()
 _ours = threading.Event()
 _PR_SET_PDEATHSIG = 1
-_OOM_SCORE = 500
-"""In thousandths of the machine's memory, which a worker process is taken to use besides its own."""
+_OOM_SCORE = 500  # in thousandths of the machine's memory, which a worker process is taken to use besides its own
 
-claim_process = _ours.set
-"""From now on, let this process be changed for good where that makes training faster."""
+claim_process = _ours.set  # from now on, let this process be changed for good where that makes training faster
 is_ours = _ours.is_set
-"""Whether this process may be changed for good."""
 
 
 @contextmanager
@@ -53,10 +46,7 @@ def global_random_state(seed: int | None = None, device: torch.device | None = N
 
 @contextmanager
 def usual_defaults() -> Iterator[None]:
-    """Compute as PyTorch does where nothing has been set: float32, on the CPU, with gradients.
-
-    The default dtype and the number of CPU threads are the process's, so other threads that need them wait here.
-    """
+    """Compute as PyTorch does where nothing has been set: float32, on the CPU, with gradients; one thread at a time."""
     import torch
 
     with _LOCK:
@@ -71,10 +61,7 @@ def usual_defaults() -> Iterator[None]:
 
 
 def begin_worker(connection: Connection, work: bytes) -> None:
-    """End with the parent from now on, however it ends; then do `work`, whose modules are imported only now.
-
-    That is, pickled: what the parent has registered, a function, and its arguments after the connection.
-    """
+    """End with the parent from now on, however it ends; only then are PyTorch and the modules of `work` imported."""
     parent = multiprocessing.parent_process()
     if parent is not None and sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

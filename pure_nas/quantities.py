@@ -1,7 +1,4 @@
-"""Numbers, sizes and durations as people read and write them: 300k, 1.25 MB, 2 h 10 min, 3.14 %.
-
-What cannot be read, or is not above 0, is a `ValueError` that says what it should be.
-"""
+"""Numbers, sizes and durations as people read and write them: 300k, 1.25 MB, 2 h 10 min, 3.14 %."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def size_of(text: str) -> int:
-    """A count: "300k", "1.5M", "2G" or a plain number."""
+    """A count: "300k", "1.5M", "2G" or a plain number; what is none above 0 is a `ValueError`, as in the next two."""
     return max(1, round(_parsed(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
 
 
@@ -109,7 +106,6 @@ def _prefixed(value: float) -> tuple[str, str]:
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits, never in scientific notation between 0.001 and 999,000."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(float(f"{value:.3g}")))))

@@ -28,25 +28,6 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, allow_inf_nan=False)
 
 
-class Document(FrozenModel):
-    """A model that is a JSON file of its own; it has a schema version."""
-
-    @classmethod
-    def from_json(cls, text: str | bytes, *, source: str = "") -> Self:
-        """Read JSON as `to_json` writes it; a `ConfigError` lists every fault, with `source`."""
-        with faults_explained(cls, source or cls.__name__.lower()):
-            return cls.model_validate_json(text)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a JSON file; one that cannot be read or breaks a rule is a `ConfigError`."""
-        return cls.from_json(read_text(path, cls.__name__.lower()), source=str(path))
-
-    def to_json(self) -> str:
-        """JSON with a schema version, indented, ending in a newline."""
-        return self.model_dump_json(by_alias=True, indent=2) + "\n"
-
-
 class TomlFile(FrozenModel):
     """A model that is a TOML file which people write; messages call it `kind`, `hint` says how it is written."""
 

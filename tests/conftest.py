@@ -21,8 +21,13 @@ from PIL import Image
 from pure_nas.plans import estimate
 
 LONGEST = (
-    *("test_readme.py", "test_triton_block.py", "test_convolutions.py", "test_instruction_sets.py"),
-    *("test_interrupts.py", "test_process_executor.py", "test_parallel_search.py"),
+    "test_readme.py",
+    "test_triton_block.py",
+    "test_convolutions.py",
+    "test_instruction_sets.py",
+    "test_interrupts.py",
+    "test_process_executor.py",
+    "test_parallel_search.py",
 )
 """They begin first, so that no process is left alone with one of them."""
 CLASSES = ("circles", "crosses", "stripes")

@@ -10,9 +10,12 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import NoReturn
+from functools import wraps
+from typing import NoReturn, ParamSpec
 
 import torch._dynamo  # noqa: F401 - the first optimizer of each process would
+
+P = ParamSpec("P")
 
 
 def exit_code_of(work: Callable[[], object]) -> int:
@@ -21,6 +24,16 @@ def exit_code_of(work: Callable[[], object]) -> int:
     if child == 0:
         _do(work)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def in_a_fork(test: Callable[P, object]) -> Callable[P, None]:
+    """A test in a forked process: where PyTorch has traced a network, forks that come later cannot train any more."""
+
+    @wraps(test)
+    def forked(*arguments: P.args, **named: P.kwargs) -> None:
+        assert exit_code_of(lambda: test(*arguments, **named)) == 0
+
+    return forked
 
 
 class Forked:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.unit import unit_names
+from pure_nas.space.unit import UNITS
 
 
 @st.composite
 def small_architectures(draw: st.DrawFn) -> Architecture:
     n_stages = draw(st.integers(1, 4))
-    unit = st.sampled_from(unit_names())
+    unit = st.sampled_from(UNITS.names)
     thetas = st.sampled_from([0.0, -0.0, -4.5, 1e-5, 3.0]) | st.floats(-6, 4, width=32)
     return Architecture(
         family=draw(st.sampled_from(["cifar", "imagenet"])),

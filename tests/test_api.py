@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 import pure_nas
 from pure_nas.data import load_dataset
-from pure_nas.data.sources.catalogue import DATASETS
+from pure_nas.data.sources.registry import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS
 from pure_nas.space.unit import PLAIN_CONV, UNITS, get_unit
@@ -294,7 +294,7 @@ STATE = """
 import ctypes, gc, json, locale, logging, os, random, signal, socket, sys, warnings
 import fvcore.nn, matplotlib, numpy, optuna, plotly.tools, sklearn.datasets, torch, torch._dynamo, torchvision
 from PIL import Image
-import pure_nas, pure_nas.api.calls
+import pure_nas, pure_nas.api.functions
 
 
 def hblks():

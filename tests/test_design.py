@@ -131,7 +131,7 @@ HEAVY = ("torch", "optuna", "fvcore", "matplotlib", "sklearn", "scipy", "plotly"
         "from pure_nas import Architecture, Candidate, PureNasError, Recipe, SearchSpace, Unit",
         "from pure_nas import DatasetSpec, Metric, own_dataset, register_dataset, register_metric, register_unit",
         "import pure_nas_cli.main",
-        "import pure_nas.run.results",
+        "import pure_nas.run.search_results",
         "import pure_nas.space.catalogue",
         "import pure_nas.cost.layers",
         "import pure_nas.data",

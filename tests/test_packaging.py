@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SPACES = sorted((ROOT / "search_spaces").glob("*.toml"))
-EXPERIMENTS = sorted((ROOT / "pure_nas" / "plans" / "experiment" / "experiments").glob("*.toml"))
+FOLDERS = {"pure_nas": ROOT, "pure_nas_cli": ROOT / "cli"}
 
 SCRIPT = """
 import pure_nas
@@ -43,18 +43,21 @@ def names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-@pytest.mark.parametrize(("package", "folder"), [("pure_nas", ROOT), ("pure_nas_cli", ROOT / "cli")])
+@pytest.mark.parametrize(("package", "folder"), FOLDERS.items())
 def test_wheel_holds_every_file_of_the_package(names: set[str], package: str, folder: Path) -> None:
     files = [path for path in (folder / package).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert len(files) > 10
     assert {path.relative_to(folder).as_posix() for path in files} <= names
 
 
-def test_wheel_holds_the_shipped_spaces_experiments_and_datasets(names: set[str]) -> None:
-    shipped = {name for name in names if name.endswith(".toml")}
+def test_wheel_holds_the_shipped_spaces_and_no_other_tables_than_those_of_its_packages(names: set[str]) -> None:
     spaces = {f"pure_nas/search_spaces/{path.name}" for path in SPACES}
-    experiments = {f"pure_nas/plans/experiment/experiments/{path.name}" for path in EXPERIMENTS}
-    assert shipped == spaces | experiments | {"pure_nas/data/sources/datasets.toml", "pure_nas_cli/help.toml"}
+    own = {
+        path.relative_to(folder).as_posix()
+        for package, folder in FOLDERS.items()
+        for path in (folder / package).rglob("*.toml")
+    }
+    assert {name for name in names if name.endswith(".toml")} == spaces | own
 
 
 def test_wheel_has_two_packages_and_nothing_else_at_its_top(names: set[str]) -> None:

@@ -1,8 +1,6 @@
 """The two streams: data goes to standard output, everything else to standard error.
 
 Neither reads markup or emoji codes in what it prints: names of studies, datasets and files may look like them.
-Nothing that cannot be printed ends a command: what an encoding lacks is replaced (`print_anything`), and standard error
-falls silent once it cannot be written.
 """
 
 from __future__ import annotations
@@ -19,15 +17,13 @@ from typing import IO, Any, cast
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 
-_LEAST_COLUMNS = 60
-"""What a front of one cost takes."""
+_LEAST_COLUMNS = 60  # what a front of one cost takes
 _REPLACED = "pure-nas-replaced"
-_PLAIN = {
+_PLAIN = {  # what stands for characters that an encoding lacks
     **dict(zip("×⊗ℓ⊕★·–−…±→", ["x", "#", "l", "o", ">", ".", "-", "-", "...", "+-", "->"], strict=True)),
     **dict.fromkeys("─━╴╶╸╺", "-"),
     **dict.fromkeys("│┃", "|"),
 }
-"""What stands for characters that an encoding lacks."""
 
 
 def print_anything() -> None:
@@ -110,7 +106,6 @@ def tell(subject: str, text: str) -> None:
 
 
 def warn(text: str, *, soft_wrap: bool = False) -> None:
-    """Say what may not be as it was meant."""
     stderr.print(text, style="yellow", soft_wrap=soft_wrap)
 
 

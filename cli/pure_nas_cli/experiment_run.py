@@ -16,7 +16,7 @@ from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import print_json, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED
 from pure_nas_cli.progress import ListProgress, show_classes
-from pure_nas_cli.results import show_findings
+from pure_nas_cli.run_summary import show_findings
 
 _GO_ON = "the same command goes on"
 
@@ -87,7 +87,6 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
 
 
 def _show_plan(prepared: Prepared, done: int = 0) -> None:
-    """What will be trained and on what; `done` trainings have ended before."""
     settings, dataset, grid = prepared.settings, prepared.dataset, prepared.grid
     file, scale = settings.file, settings.scale
     tell(settings.source.name, file.question)
@@ -114,7 +113,6 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
 
 
 def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected]) -> None:
-    """How many networks are trained at once, how long that will take, and whether there is so much time."""
     settings, count, left = prepared.settings, workers.count or 1, prepared.budget.left
     seconds = [expected.seconds for expected in each.values()]
     if settings.workers != 1:

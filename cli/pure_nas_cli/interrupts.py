@@ -43,5 +43,4 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[Non
 loading = partial(_handled_by, quit_at_once)
 """Lets an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""
 interruptible = partial(_handled_by, signal.default_int_handler)
-"""Lets SIGTERM, as clusters send it before they kill, and SIGHUP, which comes when a terminal is closed, raise
-`KeyboardInterrupt` as Ctrl-C does."""
+"""Lets SIGTERM, as clusters send it before they kill, and SIGHUP raise `KeyboardInterrupt` as Ctrl-C does."""

@@ -9,10 +9,7 @@ from pure_nas_cli.interrupts import SIGNALS, quit_at_once
 
 
 def app() -> None:
-    """Run the command line.
-
-    Commands handle interrupts themselves while they work; before and after, nothing is lost by ending at once.
-    """
+    """Commands handle interrupts themselves while they work; before and after, nothing is lost by ending at once."""
     # Descriptors that were closed (2>&-): a file of the run would get their number, and libraries write to that.
     for descriptor in range(3):
         try:

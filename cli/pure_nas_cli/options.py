@@ -13,8 +13,7 @@ import typer
 from pure_nas.paths import expanded
 
 HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
-_PATHS = ("DIR", "FILE", "RUN", "RUN|FOLDER")
-"""Metavars of paths."""
+_PATH_METAVARS = ("DIR", "FILE", "RUN", "RUN|FOLDER")  # metavars of paths
 
 
 def option(
@@ -27,14 +26,14 @@ def option(
     """An option that help.toml describes under such a key as "search.time"; what its parser raises is explained."""
     command, _, name = key.partition(".")
     panel, metavar, text = HELP[command][name]
-    if metavar in _PATHS:
+    if metavar in _PATH_METAVARS:
         rules["callback"] = _expand
     if parser is not None:
-        rules["parser"] = _explained(parser)
+        rules["parser"] = _explaining(parser)
     return of(*names, rich_help_panel=panel or None, metavar=metavar or None, help=text, **rules)
 
 
-def _explained(parse: Callable[[str], object]) -> Callable[[str], object]:
+def _explaining(parse: Callable[[str], object]) -> Callable[[str], object]:
     def parsed(text: str) -> object:
         try:
             return parse(text)

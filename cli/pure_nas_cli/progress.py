@@ -21,7 +21,7 @@ from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
-from pure_nas.run.results import Results, TrialRecord
+from pure_nas.run.search_results import Results, TrialRecord
 from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
@@ -30,8 +30,7 @@ from pure_nas_cli.terminal_table import bare_table, placement
 
 _MOST_CLASSES = 12  # that are all listed, in so many characters
 _MOST_CHARACTERS = 100
-_NOISE = "noise_error"
-"""Measured only where it is an objective."""
+_NOISE = "noise_error"  # measured only where it is an objective
 _MEASURES = ("error", _NOISE, "flops", "params")
 _RECENT = 12
 _BAR = 40
@@ -63,15 +62,12 @@ def show_classes(dataset: Dataset) -> None:
 
 
 class Progress:
-    """Shows a driver's work as lines; subclasses draw what changes. Everything it is told comes from one thread.
-
-    `total` trainings are asked for, of which `done` ended before.
-    """
+    """Shows a driver's work as lines; subclasses draw what changes. Everything it is told comes from one thread."""
 
     def __init__(self, console: Console, total: int, done: int = 0) -> None:
         self._console = console
-        self._total = total
-        self._done = done
+        self._total = total  # trainings that are asked for
+        self._done = done  # those that have ended, also before
         self._here = 0.0
         self._began = time.monotonic()
         self._live: Live | None = None
@@ -135,7 +131,6 @@ class Progress:
         self._say("  ".join([f"[{self._done}/{self._total}] {words[0]}", *filter(None, words[1:])]), style)
 
     def _time_left(self, trainings: float) -> str:
-        """By the trainings, and parts of such, that were done here."""
         spent = time.monotonic() - self._began
         return f"about {show_seconds(spent / self._here * trainings)} left" if self._here else ""
 

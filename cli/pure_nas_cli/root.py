@@ -19,7 +19,7 @@ from pure_nas_cli.console import print_anything, stderr, stdout
 from pure_nas_cli.interrupts import INTERRUPTED, interruptible
 from pure_nas_cli.options import HELP
 
-_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS)
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS)
 """What is wrong with a path, not with the program."""
 
 
@@ -57,7 +57,7 @@ def _explained(error: PureNasError | MemoryError | OSError) -> PureNasError:
             f"{error.filename or 'The output'} cannot be written: {error.strerror}.",
             hint="Free some space, then give the same command again.",
         )
-    if error.errno in _PATHS and error.filename is not None:
+    if error.errno in _PATH_ERRORS and error.filename is not None:
         return RunError(f"{error.filename} cannot be used: {error.strerror}.", hint="Give another path.")
     raise error
 

@@ -18,10 +18,8 @@ from pure_nas.report.table import Cell, Column, Stages, Table
 
 _STYLES = {"strong": "bold", "dim": "dim", "warning": "yellow", "better": "green", "worse": "red"}
 _COLOURS = {"conv": "dodger_blue1", "product": "dark_orange"}
-_BETWEEN = 2
-"""Blanks between two columns."""
-_NARROWEST = 8
-"""Characters of a column of words, however narrow the terminal is; words that are longer are then broken."""
+_BETWEEN = 2  # blanks between two columns
+_NARROWEST = 8  # characters of a column of words, however narrow the terminal is; words that are longer are then broken
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -43,7 +41,6 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def print_tables(console: Console, tables: Iterable[Table]) -> None:
-    """Print tables with a blank line between two."""
     for place, table in enumerate(tables):
         if place:
             console.print()

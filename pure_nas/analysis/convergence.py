@@ -12,8 +12,7 @@ from pure_nas.analysis.statistics import Spread
 CurveKind = Literal["validation", "training"]
 """Which images a curve was evaluated on. Training accuracy is that of the steps of an epoch, on augmented images."""
 
-USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-"""Default accuracies in reports of convergence."""
+USUAL_TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # default accuracies in reports of convergence
 
 
 def accuracies(curve: Iterable[Mapping[str, Any]], kind: CurveKind) -> list[float | None]:

@@ -1,7 +1,4 @@
-"""Dominance, fronts, hypervolume and the knee. Every objective is minimised.
-
-Optuna computes hypervolumes in private modules only; its public API draws them.
-"""
+"""Dominance, fronts, hypervolume (Optuna's is private) and the knee. Every objective is minimised."""
 
 from __future__ import annotations
 
@@ -70,10 +67,7 @@ def _sliced_volume(points: Points, bound: Points) -> float:
 
 
 def knee(values: ArrayLike) -> int:
-    """Index of the front point where giving up more of one objective starts to buy little of the others.
-
-    It is the closest to the ideal corner, each objective scaled to 0..1 over the front, positive costs by logarithm.
-    """
+    """Index of the front point closest to the ideal corner, objectives scaled to 0..1, positive costs by logarithm."""
     points = _points(values)
     indices = front(points)
     if not indices:
@@ -88,10 +82,7 @@ def knee(values: ArrayLike) -> int:
 
 
 def grouped(values: ArrayLike, indices: Sequence[int], tolerances: Sequence[tuple[float, float]]) -> list[list[int]]:
-    """Gather points (n, objectives) that are close in every objective to the first of their group, in this order.
-
-    Close is a difference of at most absolute + relative * the larger magnitude, the two tolerances of each objective.
-    """
+    """Gather points (n, objectives) that are close to the first of their group, by (absolute, relative) tolerances."""
     points = _points(values)
     absolute, relative = np.array(tolerances, dtype=np.float64).T
     groups: list[list[int]] = []

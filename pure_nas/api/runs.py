@@ -16,8 +16,8 @@ from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
 from pure_nas.errors import PureNasError
 from pure_nas.export import ExportFormat, export_trained
+from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.nn import Network
 from pure_nas.paths import expanded
 from pure_nas.plans.plan import Listener
@@ -27,11 +27,10 @@ from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import report_data
 from pure_nas.report.experiment.tables import networks_table
 from pure_nas.report.search_tables import trials_csv
-from pure_nas.run.chosen import Origin, choose_trained
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, load_retraining
-from pure_nas.run.trained import Trained
+from pure_nas.run.search_results import Results, TrialRecord, load_results
+from pure_nas.run.selection import Origin, choose_trained
 from pure_nas.workers.resources import Workers
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class Run:
             UsageError: there is no such trial, or it was not retrained as asked for.
             RunError: the weights are missing or damaged.
         """
-        return self._chosen(which, origin, seed).load()
+        return choose_trained(self.path, str(which), origin=origin, seed=seed).load()
 
     def export(
         self,
@@ -123,7 +122,7 @@ class Run:
             >>> [path.name for path in run.export("smallest", "my_network")]
             ['network.py', 'weights.safetensors', 'architecture.json']
         """
-        chosen = self._chosen(which, origin, seed)
+        chosen = choose_trained(self.path, str(which), origin=origin, seed=seed)
         return export_trained(chosen, path_of(directory), format=format, overwrite=overwrite)
 
     def retrain(
@@ -173,9 +172,6 @@ class Run:
         """Write the report's page, tables and figures into the run's folder; returns the page."""
         with process_kept():
             return _page(write_report(RunDirectory.open(self.path)))
-
-    def _chosen(self, which: str | int, origin: Origin, seed: int | None) -> Trained:
-        return choose_trained(self.path, str(which), origin=origin, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -259,7 +255,6 @@ class Quiet(Listener[object]):
     on_trial: Callable[[TrialRecord], None] | None = None
 
     def ended(self, record: object) -> None:
-        """Hand a trial on."""
         if self.on_trial is not None and isinstance(record, TrialRecord):
             self.on_trial(record)
 

@@ -1,22 +1,11 @@
-"""Internal: images to train on: built-in datasets, image folders, and datasets that other packages add.
-
-Listing what there is needs no PyTorch; `load_dataset` and everything it returns is imported on first use.
-"""
+"""Internal: images to train on. Listing datasets needs no PyTorch: what loads them is imported on first use."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pure_nas.data.sources.catalogue import (
-    DatasetInfo,
-    DatasetSpec,
-    Download,
-    Part,
-    dataset_names,
-    default_data_dir,
-    describe_datasets,
-)
+from pure_nas.data.sources.registry import DatasetSpec, Download, Part, dataset_names
 
 if TYPE_CHECKING:
     from pure_nas.data.dataset import Dataset, ImageSource, load_dataset
@@ -31,7 +20,6 @@ _LAZY = {
 
 __all__ = [
     "Dataset",
-    "DatasetInfo",
     "DatasetSpec",
     "Download",
     "ImageSet",
@@ -42,8 +30,6 @@ __all__ = [
     "PixelSource",
     "RawImages",
     "dataset_names",
-    "default_data_dir",
-    "describe_datasets",
     "load_dataset",
 ]
 

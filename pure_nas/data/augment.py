@@ -1,7 +1,4 @@
-"""Augmentation: drawn on the CPU for all images of an epoch, and applied to batches on the device.
-
-A window of the network's own size is one flat gather on uint8; one of another size takes two small matrix products.
-"""
+"""Augmentation: drawn on the CPU for all images of an epoch, and applied to batches on the device."""
 
 from __future__ import annotations
 
@@ -86,10 +83,8 @@ def _orientations(mirrored: Tensor, generator: torch.Generator, augment: Recipe)
 
 
 def _window_sizes(count: int, side: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Heights and widths, (N,), int64: areas even between `share` and all of the image, ratios even in their logarithm.
-
-    What does not fit is drawn again, ten times at most; the whole image is taken after that.
-    """
+    """Heights and widths, (N,), int64: areas from `share` to all of the image, ratios even in their logarithm."""
+    # What does not fit is drawn again; the whole image is taken after that.
     height = torch.full((count,), side, dtype=torch.int64)
     width = height.clone()
     missing = torch.ones(count, dtype=torch.bool)

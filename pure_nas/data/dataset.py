@@ -16,20 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pure_nas.data import decoded
+from pure_nas.data import decoded_cache
 from pure_nas.data.decode import pillow_warnings_counted
-from pure_nas.data.decoded import SMALLEST_IMAGE, folder_images
+from pure_nas.data.decoded_cache import SMALLEST_IMAGE, folder_images
 from pure_nas.data.image_files import ImageFiles, PassedOver, list_images
 from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation, StreamedPixels, usual_workers
 from pure_nas.data.raw_images import LargeImages, PixelSource, RawImages
-from pure_nas.data.sources.catalogue import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.sources.folder_layout import FolderLayout, find_layout
+from pure_nas.data.sources.registry import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.data.split import Positions, split_off_test, stratified_split
 from pure_nas.errors import DataError, UsageError
 from pure_nas.paths import expanded, require_utf8
 
 _FOLDER_SHARE = 0.1
-"""Of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
+"""Of all of a folder's images, that are set aside for validation and, where it has no part for it, to test."""
 
 _Images: TypeAlias = RawImages | LargeImages
 
@@ -53,7 +53,7 @@ class Dataset:
     train: ImageSet
     validation: ImageSet  # to select networks by; none of them is in `train`
     fingerprint: str  # changes with the images, the labels, the split and the size
-    _train_and_validation: ImageSet = field(repr=False)
+    train_and_validation: ImageSet = field(repr=False)
     _load_test: Callable[[Dataset], ImageSet] | None = field(repr=False)
 
     @property
@@ -77,9 +77,6 @@ class Dataset:
         """What an architecture is fitted to, as its fields."""
         return {"in_chans": self.in_chans, "num_classes": len(self.classes), "image_size": self.image_size}
 
-    def train_and_validation(self) -> ImageSet:
-        return self._train_and_validation
-
     def test(self) -> ImageSet:
         """The test images, which are read at the first call, or a `DataError`."""
         return self._test
@@ -99,7 +96,7 @@ class ImageSource:
 
     dataset: str | Path  # a name, or the path of a folder of images (`./digits` is one although `digits` is a name)
     data_dir: Path | None = None  # of datasets and decoded images; None is `default_data_dir()`
-    seed: int = 0  # decides which images are set aside for validation, stratified by class
+    seed: int = 0  # decides the split, the images of `limit`, and the sample for normalisation
     image_size: int | None = None  # to which images are scaled, pixels; None: as stored, or see `decode_listing`
     # Leave out images that cannot be decoded instead of raising. If images are decoded only when they are read
     # (imagenet), all are decoded once to find out, and the result is kept.
@@ -159,7 +156,6 @@ class ImageSource:
         return self._load(
             {**known, "passed_over": passed_over.in_words()},
             folder_images(files, classes, cache),
-            # A tenth of the folder, test images included.
             lambda _: round(_FOLDER_SHARE * total / n_train * n_used),
             partial(_folder_test, layout, cache) if test_size else None,
             n_train,
@@ -173,14 +169,8 @@ class ImageSource:
         read_test: Callable[[int], _Images] | None,
         n_train: int | None = None,
     ) -> Dataset:
-        """Load all images but those of the test part.
-
-        Args:
-            known: fields of the dataset that do not follow from `part`.
-            usual: how many of a number of sound images are set aside for validation.
-            read_test: reads the test part, for networks of so many channels.
-            n_train: how many of the images, the first, are to train on (default: all, of which some are set aside).
-        """
+        """Load all images but those of the test part: the first `n_train` to train on, or all, of which `usual` says
+        how many of so many sound ones are set aside; `known` are fields that do not follow from `part`."""
         n_train = n_train or len(part.labels)
         chosen = np.concatenate([self._limited(part.labels[:n_train]), np.arange(n_train, len(part.labels))])
         images, kept, digest = _read(part, chosen, self.image_size, self.skip_corrupt)
@@ -201,20 +191,19 @@ class ImageSource:
             in_chans=in_chans,
             image_size=size,
             skipped=len(chosen) - len(kept),
-            # Encoded images are decoded at the stored size. Other sources have images of one size, which they scale.
+            # Encoded images are stored at another size, or have none of their own; other sources scale theirs.
             decoded_size=part.image_size if 0 < part.image_size != size == whole.stored_size else None,
             mean=normalisation.mean,
             std=normalisation.std,
             train=training.normalised(normalisation),
             validation=whole.subset(torch.from_numpy(validation)),
             fingerprint=fingerprint.hexdigest()[:16],
-            _train_and_validation=whole,
+            train_and_validation=whole,
             _load_test=partial(_load_test, read_test, self.skip_corrupt) if read_test else None,
             **known,
         )
 
     def _limited(self, labels: Positions) -> Positions:
-        """Positions of the images to use: all, or `limit` of them, stratified by class."""
         if self.limit is None or self.limit >= len(labels):
             return np.arange(len(labels))
         classes = len(np.unique(labels))
@@ -289,7 +278,7 @@ def _read(
     pixels: HeldPixels | StreamedPixels
     if not isinstance(source, PixelSource):
         pixels = HeldPixels(torch.from_numpy(source))
-    elif opened.stream or len(kept) * source.in_chans * source.size**2 > decoded.RESIDENT_BYTES:
+    elif opened.stream or len(kept) * source.in_chans * source.size**2 > decoded_cache.RESIDENT_BYTES:
         pixels = StreamedPixels(source)
     else:
         pixels = HeldPixels(_held(source, kept))

@@ -91,10 +91,7 @@ def probe_image(data: bytes) -> tuple[int, int, bool]:
 
 
 def decode_image(data: bytes, size: int, in_chans: int) -> Pixels:
-    """Decode an image, cut its largest centred square, and scale that to (C, size, size), as `preprocessing` has it.
-
-    What is damaged, or has no 8-bit form, is a `CorruptImageError`.
-    """
+    """The largest centred square of an image, scaled to (C, size, size); a `CorruptImageError` if it is damaged."""
     # Very large images take gigabytes, so threads take turns with them.
     with _opened(data) as opened, _large if opened.width * opened.height > _LARGE_PIXELS else nullcontext():
         return to_pixels(opened, size, in_chans)
@@ -137,10 +134,7 @@ def corrupt_among(
 
 @contextmanager
 def pillow_warnings_counted() -> Iterator[None]:
-    """Say in one line how often Pillow warned, as of damaged metadata; warnings of others are shown as ever.
-
-    Filters of warnings belong to the process: the thread that starts others enters this, not each of them.
-    """
+    """Say in one line how often Pillow warned. Filters are the process's: the thread that starts others enters this."""
     heard: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as heard:

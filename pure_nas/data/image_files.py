@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -98,7 +99,7 @@ def contents(folder: Path) -> Contents:
     for entry in entries:
         if _SYSTEM.fullmatch(entry.name.lower()):
             found.system.append(entry.name)
-        elif not entry.is_file(follow_symlinks=False) and os.path.isdir(entry):
+        elif _is_folder(entry):
             found.folders.append(entry.name)
         else:
             (found.images if entry.name.lower().endswith(IMAGE_EXTENSIONS) else found.others).append(entry.name)
@@ -106,6 +107,12 @@ def contents(folder: Path) -> Contents:
         return found
     annotations = [name for name in found.folders if _ANNOTATIONS.fullmatch(name.lower())]
     return found._replace(folders=[name for name in found.folders if name not in annotations], annotations=annotations)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):
+        return entry.is_dir()
+    return False
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ _SAMPLE = 1024
 _MOST_WORKERS = 8
 _sharers = 1
 
-_Fault = tuple[str, str]
-"""Message and hint of an error, in a form that a worker can send."""
+_Fault = tuple[str, str]  # message and hint of an error, in a form that a worker can send
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ class Normalisation:
 
     @classmethod
     def none(cls, in_chans: int) -> Normalisation:
-        """Images scaled to 0..1, otherwise unchanged."""
         return cls((0.0,) * in_chans, (1.0,) * in_chans)
 
     def normaliser(self, size: int, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -151,11 +149,6 @@ def _collate(items: Sequence[Tensor | _Fault]) -> Tensor | _Fault:
     return faults[0] if faults else torch.stack([item for item in items if isinstance(item, Tensor)])
 
 
-def count_histogram(pixels: Tensor) -> Tensor:
-    """Counts of pixel values per channel of (N, C, H, W) uint8 `pixels`: (C, 256), int64."""
-    return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
-
-
 def _batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
     """Start and stop of each batch; a last batch of one image, which BatchNorm cannot train on, joins the previous."""
     bounds = [(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
@@ -168,7 +161,6 @@ class ImageSet:
     """Images of one size with their labels; batches do not depend on whether the pixels are held or streamed.
 
     Args:
-        pixels: shared by several sets.
         labels: (N,), int64.
         positions: (N,), int64, places of the images in `pixels` (default: all, in order).
         image_size: height and width that a network sees, pixels: of the centre (default: the whole image).
@@ -203,16 +195,13 @@ class ImageSet:
         augment: Recipe | None = None,
         whole: bool = False,
     ) -> Iterator[Batch]:
-        """One epoch.
+        """One epoch: images (B, C, H, W), normalised float32 in channels_last, and labels (B,), int64, on `device`.
 
         Args:
             batch_size: images per batch; a last batch of one image joins the previous batch.
             generator: a CPU generator, to shuffle and augment. Without it the images come in order.
             augment: how to vary the images, by its fields of augmentation; needs a generator.
             whole: yield images of `stored_size` instead of `image_size`; not with `augment`.
-
-        Yields:
-            Images (B, C, H, W), normalised float32 in channels_last, and their labels (B,), int64, both on `device`.
         """
         if generator and len(self) < 2:
             raise DataError(f"{len(self)} images are too few to train on.", hint="At least 2 are needed.")
@@ -258,5 +247,5 @@ class ImageSet:
         # Added up at once: results that are kept between large pieces fragment the heap.
         total = torch.zeros(self.pixels.in_chans, 256, dtype=torch.int64)
         for pixels in pieces:
-            total += count_histogram(pixels)
+            total += torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
         return total

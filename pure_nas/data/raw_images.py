@@ -39,7 +39,7 @@ class RawImages:
         return int(self.images.shape[2])
 
     def open(self, image_size: int, positions: Positions, _: bool) -> Opened:
-        """The images at some positions and at a size; see `LargeImages.open`."""
+        """As `LargeImages.open`."""
         pixels = scaled(self.images[positions], image_size).numpy()
         return Opened(source=pixels, digest=pixel_digest(pixels))
 
@@ -106,10 +106,7 @@ class Opened:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LargeImages:
-    """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted.
-
-    A `DataError` if there are no labels, or one is no index into `classes`.
-    """
+    """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted."""
 
     labels: Positions  # (N,), int64, each an index into `classes`
     classes: tuple[str, ...]

@@ -9,8 +9,7 @@ from pure_nas.errors import UsageError
 
 Positions = NDArray[np.int64]
 
-_TEST_SEED = 20_211_217
-"""Fixes the test images of datasets without a test part of their own."""
+_TEST_SEED = 20_211_217  # fixes the test images of datasets without a test part of their own
 
 
 def split_off_test(labels: Positions, share: float, *, at_least: int = 0) -> tuple[Positions, Positions]:
@@ -23,7 +22,6 @@ def stratified_split(labels: Positions, held_out: int, seed: int, *, at_least: i
     """The kept and the held-out positions, each ascending, stratified by class, of which each keeps an image.
 
     Args:
-        labels: (N,), int64.
         held_out: number of images to hold out, at most N minus the number of classes.
         at_least: hold out at least this many images of each class, or half of a smaller class, even if the total
             then exceeds `held_out`.

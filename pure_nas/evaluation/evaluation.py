@@ -32,7 +32,7 @@ from pure_nas.nn.folding import folded
 from pure_nas.nn.plain.blocks import Classifier
 from pure_nas.objectives import Metric
 from pure_nas.process_state import global_random_state
-from pure_nas.training.evaluation import scoring_batch
+from pure_nas.training.scoring import scoring_batch
 
 _Found = TypeVar("_Found", Quality, ClassQuality, IntensityChange)
 
@@ -92,7 +92,6 @@ def evaluate_network(
     Args:
         classes: names of the classes (default: their numbers).
         factors: of the intensity, for the invariance probe.
-        seed: decides the noise.
         progress: is told how many images are done, and of how many.
     """
     names = classes or [str(label) for label in range(network.architecture.num_classes)]
@@ -183,10 +182,7 @@ def _computing(network: Network, device: torch.device) -> Callable[[Tensor], tup
 
 
 def pooled(seeds: Sequence[Evaluation]) -> Evaluation:
-    """Means over the evaluations of one or more seeds, on the same images, with the same noise, views and factors.
-
-    An interval is then from the lowest accuracy of a seed to the highest. Images count once per seed.
-    """
+    """Means over evaluations of one or more seeds on the same images in the same ways; images count once per seed."""
     first = seeds[0]
     if len(seeds) == 1:
         return first

@@ -27,14 +27,10 @@ _LEVELS: Mapping[NoiseKind, tuple[str, tuple[float, ...], tuple[float, float]]] 
 }
 """What a level is; the usual ones, from weak to strong; a mild and a strong one."""
 LEVEL_NAMES: Mapping[NoiseKind, str] = {kind: name for kind, (name, _, _) in _LEVELS.items()}
-USUAL_LEVELS: Mapping[NoiseKind, tuple[float, ...]] = {kind: usual for kind, (_, usual, _) in _LEVELS.items()}
 
-_ALONE = ("all", "none")
-"""What options take in addition to kinds of noise, but not in one list with them."""
-_STREAM = 7
-"""Separates these draws from others of the same seed."""
-_MOST_PHOTONS = 1e7
-"""float32 counts further, but not much."""
+_ALONE = ("all", "none")  # what options take in addition to kinds of noise, but not in one list with them
+_STREAM = 7  # separates these draws from others of the same seed
+_MOST_PHOTONS = 1e7  # float32 counts further, but not much
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
         >>> sorted({noise.kind for noise in pure_nas.usual_noises(["poisson"])})
         ['poisson']
     """
-    return tuple(Noise(kind, level) for kind in kinds for level in USUAL_LEVELS[kind])
+    return tuple(Noise(kind, level) for kind in kinds for level in _LEVELS[kind][1])
 
 
 def noises_named(texts: Sequence[str]) -> tuple[Noise, ...]:

@@ -10,14 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pure_nas.analysis.statistics import CONFIDENCE
 from pure_nas.errors import UsageError
 
-CONFIDENCE_LEVEL = 0.95
-BINS = 15
-"""Bins of confidence, of equal width."""
+BINS = 15  # of confidence, of equal width
 TOP = 5
-USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)
-"""Of the intensity."""
+USUAL_FACTORS = (0.25, 0.5, 0.7, 1.4, 2.0, 4.0)  # of the intensity
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
@@ -50,7 +48,7 @@ class Accuracy:
         # scipy.stats takes half a second to import, which a worker that only counts would pay too.
         from scipy import stats
 
-        found = stats.binomtest(self.hits, self.images).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
+        found = stats.binomtest(self.hits, self.images).proportion_ci(CONFIDENCE, method="wilson")
         return float(found.low), float(found.high)
 
 
@@ -135,14 +133,12 @@ class Quality(Accuracy):
 
 
 class Tally:
-    """Sums over images, kept on the device so that nothing waits for it and memory does not grow.
-
-    A prediction that is not finite is wrong: it is in the last column of the confusions and in no bin.
-    """
+    """Sums over images, kept on the device so that nothing waits for it and memory does not grow."""
 
     def __init__(self, num_classes: int, device: torch.device) -> None:
         self.num_classes = num_classes
-        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)  # [label, guess]
+        # [label, prediction]; the last column is of predictions that are not finite, which are in no bin.
+        self.confusion = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)
         self.in_top = torch.zeros((), dtype=torch.int64, device=device)
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # images, their confidences, hits
@@ -195,14 +191,11 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class IntensityChange(Accuracy):
-    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped.
-
-    A product of powers turns a common factor of its inputs into one of its outputs, which a norm could remove.
-    """
+    """The effect of multiplying images, scaled to 0..1, by a factor; nothing is clipped."""
 
     factor: float
     agreement: float  # share of images whose predicted class stays the same
-    cosine: float | None  # mean of the features (the input of the classifier) before and after
+    cosine: float | None  # mean cosine of the features (the classifier's input) before and after
     norm_ratio: float | None  # mean length of the features after, relative to before
     relative_change: float | None  # mean of |after - before| / |before|
     unmeasured: int  # images whose features are zero or not finite, which the three means leave out

@@ -1,8 +1,4 @@
-"""Test-time views: crops, mirror images and scales of an image, over which probabilities are averaged.
-
-The networks are fully convolutional up to the mean before their last layer, so any size works. If a dataset stores
-images larger than a network sees (256 and 224 pixels for ImageNet), views are cut from the whole stored image.
-"""
+"""Test-time views: crops, mirror images and scales of a whole stored image, over which probabilities are averaged."""
 
 from __future__ import annotations
 
@@ -21,8 +17,7 @@ Crops = Literal["whole", "flip", "five-crop", "ten-crop"]
 images (Krizhevsky et al. 2012). A crop has the size that the network usually sees. If that is the whole image and no
 scale is given, a crop is 7/8 as high and wide, as 224 of 256 pixels."""
 CROPS: tuple[Crops, ...] = get_args(Crops)
-_SMALLEST, _LARGEST = 8, 2048
-"""Pixels."""
+_SMALLEST, _LARGEST = 8, 2048  # pixels
 _USUAL_SHARE = 7 / 8
 
 

@@ -1,6 +1,77 @@
-"""Internal: a network as files that work without pure-nas."""
+"""Internal: a network as files: one Python file that works without pure-nas, its weights, its architecture."""
 
-from pure_nas.export.files import ExportFormat, export_trained, write_export
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from pure_nas.errors import RunError, reason
 from pure_nas.export.python_file import About, python_source
+from pure_nas.files import write_whole
+from pure_nas.paths import expanded
+from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE
+from pure_nas.run.trained import Trained
+from pure_nas.run.weights import weights_bytes
+from pure_nas.space.architecture import Architecture
 
 __all__ = ["About", "ExportFormat", "export_trained", "python_source", "write_export"]
+
+ExportFormat = Literal["python", "json", "safetensors"]
+"""python: network.py with weights and architecture; safetensors: weights and architecture; json: the architecture."""
+
+
+def export_trained(
+    trained: Trained,
+    directory: Path | None = None,
+    *,
+    format: ExportFormat = "python",  # noqa: A002 - the word of the command line
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a trained network into `directory`, by default its own, with what is known of it; returns the files."""
+    facts = trained.images.facts if trained.images else {}
+    of_images = {name: facts.get(name) for name in ("classes", "mean", "std", "decoded_size", "stored_size")}
+    return write_export(
+        directory or trained.directory,
+        trained.architecture,
+        None if format == "json" else trained.load().state_dict(),
+        About(title=trained.title, notes=trained.notes, **of_images),
+        format=format,
+        overwrite=overwrite,
+    )
+
+
+def write_export(
+    directory: Path,
+    architecture: Architecture,
+    state_dict: Mapping[str, Tensor] | None,
+    about: About | None = None,
+    *,
+    format: ExportFormat,  # noqa: A002 - the word of the command line
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a network into `directory`, made where it does not exist, and return the files; "json" needs no weights."""
+    directory = expanded(directory)
+    files: dict[Path, bytes] = {}
+    if format == "python":
+        files[directory / "network.py"] = python_source(architecture, about or About()).encode()
+    if format != "json":
+        files[directory / WEIGHTS_FILE] = weights_bytes(architecture, state_dict)
+    files[directory / ARCHITECTURE_FILE] = architecture.to_json().encode()
+    for path, data in () if overwrite else files.items():
+        try:
+            same = path.read_bytes() == data
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {reason(error)}.", hint="Choose another folder.") from error
+        if not same:
+            raise RunError(
+                f"{path} exists and is different; it is left alone.",
+                hint="Choose another folder, or replace it with --overwrite (overwrite=True).",
+            )
+    for path, data in files.items():
+        write_whole(path, data)
+    return list(files)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import math
+import symtable
 import textwrap
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import preprocessing
 from pure_nas.errors import PureNasError, UsageError
-from pure_nas.export.source import Call, assigned_tuple, class_source, function_sources, laid_out, literal, names_used
 from pure_nas.nn.network import resolved
 from pure_nas.nn.plain import blocks
 from pure_nas.quantities import counted
@@ -22,6 +25,9 @@ from pure_nas.run.directory import WEIGHTS_FILE
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import CONV, Unit, get_unit
 
+_LINE_LENGTH = 120
+_IMPORTED = {"Callable", "Path", "torch", "Tensor", "nn", "F"}
+_FOR_ANNOTATIONS = {"IO", "Image"}  # from typing, and Pillow's module
 _OWN = preprocessing.__name__
 _DECODING = [each for each in vars(preprocessing).values() if getattr(each, "__module__", "") == _OWN]
 _TAKEN = {"Network", "conv3x3", "load", "preprocess", "Image", *(each.__name__ for each in _DECODING)}
@@ -66,7 +72,7 @@ def python_source(architecture: Architecture, about: About = About()) -> str:
         size=architecture.image_size,
         channels=architecture.in_chans,
         mode={1: "L", 3: "RGB"}.get(architecture.in_chans),
-        classes=[class_source(each) for each in _classes(architecture)],
+        classes=[_source(each, {each.__name__, *_IMPORTED}) for each in _classes(architecture)],
         has_conv3x3=any(map(_is_conv3x3, architecture.blocks())),
         stages=[list(stage) for _, stage in groupby(architecture.blocks(), key=lambda block: block.stage)],
         constants={name: [*map(kind, values)] for name, values, kind in named if values is not None},
@@ -96,13 +102,11 @@ def _check(architecture: Architecture, about: About) -> None:
 
 
 def _clean(text: str) -> str:
-    """`text` on one line, as it may stand in a docstring."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split()).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
 def _in_words(architecture: Architecture) -> str:
-    """One sentence about a network: its depth and which units its blocks have."""
     names = [name for stage in architecture.units for name in stage]
     counts = ", ".join(f"{names.count(name)} {name}" for name in sorted(architecture.unit_set))
     count = counted(len(names), "bottleneck block" if architecture.bottleneck else "residual block")
@@ -145,7 +149,6 @@ def _shortcut_call(block: Block) -> Call:
 
 
 def _is_conv3x3(block: Block) -> bool:
-    """Whether the unit of a block is written as a call of the file's function `conv3x3`."""
     unit = block.unit
     same = unit.implementation == CONV.implementation and unit.arguments is CONV.arguments
     return same and block.unit_place.kernel_size == 3
@@ -174,7 +177,6 @@ def _unit_call(block: Block) -> Call:
 
 
 def _constructed(unit: Unit) -> tuple[str, type]:
-    """The name under which an exported file constructs `unit`, and its class."""
     if unit.source is not None:
         carried = _resolved(unit, unit.source)
         return carried.__name__, carried
@@ -192,4 +194,84 @@ def _resolved(unit: Unit, name: str) -> type:
     found = resolved(unit, name, "exported")
     if not isinstance(found, type):
         raise PureNasError(f'The unit "{unit.name}" cannot be exported: {name} is no class.')
+    return found
+
+
+class Call(NamedTuple):
+    """A call in source, whose arguments are source or other calls."""
+
+    name: str
+    arguments: tuple[str | Call, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.inner})"
+
+    @property
+    def inner(self) -> str:
+        return ", ".join(map(str, self.arguments))
+
+
+def laid_out(expression: str | Call, indent: int) -> str:
+    """The lines of an argument or element, with a comma after it, each starting with `indent` spaces."""
+    margin = " " * indent
+    line = f"{margin}{expression},"
+    if isinstance(expression, str) or not expression.arguments or len(line) <= _LINE_LENGTH:
+        return line
+    body = f"{margin}    {expression.inner}"
+    if len(body) > _LINE_LENGTH:
+        body = "\n".join(laid_out(each, indent + 4) for each in expression.arguments)
+    return f"{margin}{expression.name}(\n{body}\n{margin}),"
+
+
+def literal(value: object) -> str:
+    """Python source of a plain value, strings in double quotes where that needs no more escapes."""
+    if isinstance(value, str):
+        quote = "'" if value.count('"') > value.count("'") else '"'
+        escaped = (f"\\{each}" if each == quote else each if each in "'\"" else repr(each)[1:-1] for each in value)
+        return f"{quote}{''.join(escaped)}{quote}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    return repr(value)
+
+
+def assigned_tuple(name: str, values: Sequence[object]) -> str:
+    """`name = (...)`: one line where it fits, else one line per value."""
+    line = f"{name} = {literal(tuple(values))}"
+    # Wide characters count two columns for the formatter.
+    if len(line) <= _LINE_LENGTH and not {"W", "F"} & set(map(unicodedata.east_asian_width, line)):
+        return line
+    return "\n".join([f"{name} = (", *(f"    {literal(value)}," for value in values), ")"])
+
+
+def function_sources(functions: Sequence[Callable[..., Any]]) -> list[str]:
+    """The sources of functions that may call each other."""
+    known = {each.__name__ for each in functions} | _IMPORTED | _FOR_ANNOTATIONS
+    return [_source(each, known) for each in functions]
+
+
+def _source(of: type | Callable[..., Any], known: set[str]) -> str:
+    try:
+        source = textwrap.dedent(inspect.getsource(of)).strip("\n")
+    except (OSError, TypeError) as error:
+        raise PureNasError(f"{of.__module__}.{of.__qualname__} cannot be exported: it has no source file.") from error
+    foreign = sorted(names_used(source) - known - set(dir(builtins)))
+    if foreign:
+        raise PureNasError(
+            f"{of.__module__}.{of.__qualname__} cannot be exported: its source uses {', '.join(foreign)}.",
+            hint="An exported class may use only torch, nn, F, Tensor and what it defines itself.",
+        )
+    return source
+
+
+def names_used(source: str) -> set[str]:
+    """Names that `source` takes from its module or from Python."""
+    found: set[str] = set()
+    pending = [symtable.symtable(source, "<exported>", "exec")]
+    while pending:
+        table = pending.pop()
+        pending += table.get_children()
+        used = (symbol for symbol in table.get_symbols() if symbol.is_referenced())
+        found |= {symbol.get_name() for symbol in used if symbol.is_global() or table.get_type() == "module"}
     return found

@@ -10,26 +10,20 @@ from typing import Any, Literal
 from pure_nas.analysis.convergence import Speed, speed_of
 from pure_nas.analysis.statistics import SIGNIFICANCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.files import without_nan
-from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.experiment_results import ExperimentResults
 from pure_nas.findings.rows import ACCURACY, Measure, MeasureName, Row, row_of
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.quantities import counted
 
 SCHEMA = 2
 Verdict = Tested | Untested | Literal["not trained yet"]
-FEW_SEEDS = 3
-"""With fewer on a side, a test can hardly show anything."""
-_ROUNDING = 1e-12
-"""Means of equal values may differ by so much."""
+FEW_SEEDS = 3  # with fewer on a side, a test can hardly show anything
+_ROUNDING = 1e-12  # means of equal values may differ by so much
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A cell next to the one that it is compared with, by one measure.
-
-    No test is made of too few seeds, of seeds that diverged (whoever is left was chosen by coming through), or of
-    values that do not differ from seed to seed.
-    """
+    """A cell next to the one that it is compared with, by one measure; see `analysis.statistics.compared`."""
 
     label: str
     reference: str

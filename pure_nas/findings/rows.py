@@ -12,20 +12,16 @@ from pure_nas.analysis.convergence import Convergence, accuracies, convergence_o
 from pure_nas.analysis.statistics import Spread, mean_interval
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
-from pure_nas.findings.results import ExperimentResults
+from pure_nas.findings.experiment_results import ExperimentResults
 from pure_nas.plans.experiment.grid import TRAINING_DAMAGED_HINT, Cell
 
-Document = Mapping[str, Any]
-"""The content of an evaluation.json, or a part of it."""
+Document = Mapping[str, Any]  # the content of an evaluation.json, or a part of it
 MeasureName = Literal["accuracy", "views", "noise", "intensity"]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """An accuracy that networks are compared by.
-
-    Of the images as they are, or averaged over test-time views, the levels of a kind of noise, or changed intensities.
-    """
+    """An accuracy: plain, or averaged over test-time views, the levels of a kind of noise, or changed intensities."""
 
     name: MeasureName
     kind: str = ""  # the kind of noise, or the name of the views
@@ -227,7 +223,6 @@ def _intensity(document: Document) -> list[Document]:
 
 
 def _joined(kind: type[Part], seeds: Sequence[Document]) -> Part:
-    """The same part of every document: what tells it from others, and the spreads of its numbers."""
     values: dict[str, Any] = {
         key: seeds[0][key] if key in ("name", "level", "factor") else _spread(each[key] for each in seeds)
         for key in kind.__dataclass_fields__

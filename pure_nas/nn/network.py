@@ -18,6 +18,8 @@ from pure_nas.process_state import global_random_state
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
 
+_SHORTCUTS = {"projection": ProjectionShortcut, "padding": PaddingShortcut}
+
 
 class Network(nn.Module):
     """The network of an architecture, (N, in_chans, H, W) -> (N, num_classes), logits."""
@@ -122,6 +124,3 @@ def _build_block(block: Block) -> nn.Module:
     kind = FusedBlock if isinstance(unit, FusedConvPU) else ResidualBlock
     stride = 1 if block.bottleneck else block.stride
     return kind(block.in_channels, block.channels, unit, shortcut, stride, block.bottleneck, **dict(block.options))
-
-
-_SHORTCUTS = {"projection": ProjectionShortcut, "padding": PaddingShortcut}

@@ -15,8 +15,7 @@ from pure_nas.run.schema import SCHEMA, State
 
 logger = logging.getLogger(__name__)
 
-STARTED = "search started"
-"""The event with which a session of a search begins in the log."""
+STARTED = "search started"  # the event with which a session of a search begins in the log
 _OF_SEARCHES = ("search ", "trial ", "worker", "weights ")
 """How the events of a search begin; a retraining in the same folder has others."""
 

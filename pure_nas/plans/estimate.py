@@ -14,13 +14,11 @@ from pure_nas.errors import RunError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.training.evaluation import NORM_BATCH
+from pure_nas.training.scoring import NORM_BATCH
 from pure_nas.workers import Executor
 
-SCORING_SHARE = 0.35
-"""Time of a scored image relative to a trained one: a forward pass, of three."""
-_SECONDS = 0.25
-"""How long each network is timed, once it has taken a step."""
+SCORING_SHARE = 0.35  # time of a scored image relative to a trained one: a forward pass, of three
+_SECONDS = 0.125  # how long each network is timed, once it has taken a step
 _TIMES = 2
 _TRAINING_PASSES = 3
 _NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}

@@ -12,7 +12,7 @@ from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.candidate import Candidate
 from pure_nas.training import EpochMetrics
-from pure_nas.workers import EvaluationSettings, Job, Outcome
+from pure_nas.workers.messages import EvaluationSettings, Job, Outcome
 from pure_nas.workers.resources import WorkerPlan
 
 R = TypeVar("R")

@@ -20,7 +20,6 @@ from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
-from pure_nas.run.results import Results, TrialRecord
 from pure_nas.run.retrained import (
     RETRAIN_FILE,
     TWIN_UNITS,
@@ -32,6 +31,7 @@ from pure_nas.run.retrained import (
     retrained_folder,
     variants_of,
 )
+from pure_nas.run.search_results import Results, TrialRecord
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 _UNTESTED: dict[Untested, str] = {
@@ -91,7 +91,7 @@ class Retrain:
             dataset=found,
             load=load,
             device=resolve_device(device),
-            train_images=len(found.train_and_validation()),
+            train_images=len(found.train_and_validation),
             workers=workers,
             work=partial(Work.of_candidates, list(distinct.values())),
         )

@@ -15,7 +15,7 @@ from pure_nas.files import write_whole
 from pure_nas.paths import absolute
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import without_password
-from pure_nas.workers.child import Load
+from pure_nas.workers.worker_main import Load
 
 _MAY_DIFFER = frozenset(
     {"study", "experiment", "trials", "seeds", "time_seconds", "device", "workers", "machine", "data_dir"}

@@ -21,13 +21,14 @@ from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.plans.settings import ImageSettings, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
-from pure_nas.run.results import find_architecture, find_trial, fitted_to
 from pure_nas.run.schema import SCHEMA
 from pure_nas.run.schema import Training as TrainingFile
+from pure_nas.run.search_results import find_architecture, find_trial
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.recipe import PerKind, Recipe
-from pure_nas.space.unit import get_unit
+from pure_nas.space.recipe import Recipe
+from pure_nas.space.unit import PARAMETER_KINDS, get_unit
+from pure_nas.validation import faults_explained
 from pure_nas.workers.resources import Resources, Work
 
 logger = logging.getLogger(__name__)
@@ -97,15 +98,16 @@ def prepare(settings: TrainSettings) -> Prepared:
 
 
 def _candidate(settings: TrainSettings, dataset: Dataset) -> Candidate:
-    given = settings.architecture
-    found = (find_trial(given) or find_architecture(given)) if isinstance(given, str) else given
+    asked = settings.architecture
+    found = (find_trial(asked) or find_architecture(asked)) if isinstance(asked, str) else asked
     architecture, recipe = (found.architecture, found.recipe) if isinstance(found, Candidate) else (found, None)
-    fitted = fitted_to(architecture, dataset)
+    fitted = architecture.model_copy(update=dataset.shape)
     recipe = recipe or Recipe.shared([get_unit(name) for name in sorted(fitted.unit_set)])
-    rates = None if settings.learning_rate is None else PerKind[float].same(settings.learning_rate)
+    rates = None if settings.learning_rate is None else dict.fromkeys(PARAMETER_KINDS, settings.learning_rate)
     changes = {"epochs": settings.epochs, "batch_size": settings.batch_size, "learning_rate": rates}
-    changed = recipe.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    return Candidate(fitted, Recipe.from_json(changed.to_json()))
+    given = {name: value for name, value in changes.items() if value is not None}
+    with faults_explained(Recipe, "The training"):
+        return Candidate(fitted, Recipe.model_validate({**recipe.model_dump(), **given}))
 
 
 def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict[str, Any]:

@@ -41,8 +41,8 @@ def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path
 def write_experiment_report(run: RunDirectory, findings: Findings | None = None) -> list[Path]:
     """As `write_report`, of an experiment."""
     with _explained(run):
+        from pure_nas.findings.experiment_results import load_experiment_results
         from pure_nas.findings.findings import document, findings_of
-        from pure_nas.findings.results import load_experiment_results
         from pure_nas.report.data import read_environment
         from pure_nas.report.experiment.charts import paper_figures
         from pure_nas.report.experiment.tables import comparisons_table, curves_table, networks_table
@@ -83,4 +83,4 @@ def _written(run: RunDirectory, contents: Mapping[str, str], figures: Iterable[F
 
     for name, content in contents.items():
         write_whole(run.path / name, content)
-    return [*(run.path / name for name in contents), *write_figures(run, figures)]
+    return [*(run.path / name for name in contents), *write_figures(run.figures, figures)]

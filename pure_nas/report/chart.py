@@ -1,8 +1,4 @@
-"""A chart, described once: `plotly_chart` draws it on a page, `matplotlib_chart` on paper.
-
-Sizes are pixels on a page; on paper everything is smaller in the same proportions. Colours are roles of
-`pure_nas.report.palette`, and texts are plain.
-"""
+"""A chart, described once in pixels, roles and plain texts; `plotly_chart` and `matplotlib_chart` draw it."""
 
 from __future__ import annotations
 
@@ -13,18 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-Span = tuple[float, float]
-"""From the lower to the higher value."""
+Span = tuple[float, float]  # from the lower to the higher value
 Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "2px,6px"]
 
 _MARGIN = 0.08
-_LABEL_SPACING = 0.045
-"""Share of an axis."""
-_END_SPACING = 0.06
-"""Of labels at the ends of lines, which stand right under each other."""
+_LABEL_SPACING = 0.045  # share of an axis
+_END_SPACING = 0.06  # of labels at the ends of lines, which stand right under each other
 _BEFORE, _BEHIND = 0.02, 0.05
 """Room before the beginning of lines, and behind their ends for the strokes to their labels, as a share of the axis."""
-_MANTISSAS: tuple[tuple[float, tuple[float, ...]], ...] = (
+_MANTISSAS: tuple[tuple[float, tuple[float, ...]], ...] = (  # up to how many decades which digits are ticks
     (0.25, tuple(1 + step / 4 for step in range(36))),
     (0.5, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8)),
     (0.9, (1, 1.5, 2, 3, 4, 5, 7)),
@@ -32,7 +25,6 @@ _MANTISSAS: tuple[tuple[float, tuple[float, ...]], ...] = (
     (3.0, (1, 2, 5)),
     (math.inf, (1,)),
 )
-"""Up to how many decades which digits are ticks."""
 _MOST_TICKS = 12
 
 

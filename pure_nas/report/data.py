@@ -13,9 +13,9 @@ from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergenc
 from pure_nas.files import read_json
 from pure_nas.quantities import counted
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, TrialRecord, load_results
 from pure_nas.run.retrained import Retraining, Row, load_retraining
 from pure_nas.run.schema import Environment
+from pure_nas.run.search_results import Results, TrialRecord, load_results
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import default_of, descriptions
@@ -65,7 +65,6 @@ class ReportedTrial:
 
     @property
     def kind(self) -> str:
-        """A unit's name, or "hybrid"."""
         return self.architecture.kind
 
     @property
@@ -283,7 +282,6 @@ def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, 
 
 
 def _setting_text(value: Any) -> str:
-    """A setting in a few characters; stages are set apart by "|"."""
     match value:
         case tuple():
             return " | ".join("–" if each is None else _setting_text(each) for each in value)

@@ -19,8 +19,7 @@ if TYPE_CHECKING:  # importing it takes PyTorch
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 """Networks of one kind share a colour and differ in these."""
 
-Points = Mapping[float, Spread]
-"""A measure at each level of noise or factor of intensity."""
+Points = Mapping[float, Spread]  # a measure at each level of noise or factor of intensity
 
 
 class Readings(NamedTuple):
@@ -79,9 +78,11 @@ def _chart(networks: Sequence[Readings], name: str) -> Chart:
         )
         for each, points in drawn
     ]
+    factors = {factor: f"{factor:g}" for factor in sorted({at for _, points in drawn for at in points})}
+    intensity = Axis(title="intensity, multiplied by", log=True, ticks=factors)
     return Chart(
         title=f"{noise} noise" if noise else "",
-        x=_level_axis(noise, drawn[-1][1]) if noise else _factor_axis({at for _, points in drawn for at in points}),
+        x=_level_axis(noise, drawn[-1][1]) if noise else intensity,
         y=axis.around(limits_of(alike)),
         series=[replace(line, x=range(len(line.x))) for line in lines] if noise else lines,
         legend=False,
@@ -97,11 +98,6 @@ def _level_axis(noise: str, levels: Iterable[float]) -> Axis:
     return Axis(title=names.get(noise, "level"), ticks=ticks)
 
 
-def _factor_axis(factors: Iterable[float]) -> Axis:
-    ticks = {factor: f"{factor:g}" for factor in sorted(factors)}
-    return Axis(title="intensity, multiplied by", log=True, ticks=ticks)
-
-
 class Evaluated(NamedTuple):
     """A network of a figure; its `kind`, a unit's name or "hybrid", decides its colour."""
 
@@ -113,9 +109,12 @@ class Evaluated(NamedTuple):
 def evaluation_figures(networks: Sequence[Evaluated]) -> list[Figure]:
     """The figures that there is something to draw for; the networks were evaluated in the same way."""
     styles = list(_styles(networks))
-    readings = [_readings(network, style) for network, style in zip(networks, styles, strict=True)]
-    calibration = _calibration_chart(networks, styles)
-    return [Figure("calibration", [calibration], (4.4, 4.2)), *noise_and_intensity_figures(evaluation_charts(readings))]
+    axis = Axis(title="confidence", numbers="percent", range=(0, 102))
+    # A calibrated network lies on the diagonal. Larger marks stand for more images.
+    lines = [Series(x=(0, 100), y=(0, 100), role="soft", line=Line("dot", 1.2)), *map(_calibration, networks, styles)]
+    calibration = Chart(x=axis, y=replace(axis, title="accuracy"), series=lines)
+    further = evaluation_charts(list(map(_readings, networks, styles)))
+    return [Figure("calibration", [calibration], (4.4, 4.2)), *noise_and_intensity_figures(further)]
 
 
 def _styles(networks: Sequence[Evaluated]) -> Iterator[NetworkStyle]:
@@ -142,14 +141,6 @@ def _readings(network: Evaluated, style: NetworkStyle) -> Readings:
 def _interval(quality: Quality) -> Spread:
     low, high = quality.interval
     return Spread(mean=quality.accuracy, low=low, high=high).percent
-
-
-def _calibration_chart(networks: Sequence[Evaluated], styles: Sequence[NetworkStyle]) -> Chart:
-    """Accuracy over confidence; a calibrated network lies on the diagonal. Larger marks stand for more images."""
-    diagonal = Series(x=(0, 100), y=(0, 100), role="soft", line=Line("dot", 1.2))
-    axis = Axis(title="confidence", numbers="percent", range=(0, 102))
-    lines = [_calibration(network, style) for network, style in zip(networks, styles, strict=True)]
-    return Chart(x=axis, y=replace(axis, title="accuracy"), series=[diagonal, *lines])
 
 
 def _calibration(network: Evaluated, style: NetworkStyle) -> Series:

@@ -10,13 +10,10 @@ from pure_nas.evaluation.quality import BINS, Quality
 from pure_nas.report.notes import notes
 from pure_nas.report.table import NETWORK, Cell, Column, Row, Table, interval_text, number, share
 
-Named = tuple[str, Evaluation]
-"""A network's name, and what was found of it."""
+Named = tuple[str, Evaluation]  # a network's name, and what was found of it
 
-_MOST_CLASSES = 30
-"""Classes that are all listed; of more, those that fare worst."""
-_MOST_COLUMNS = 12
-"""Classes whose confusions are shown as a matrix."""
+_MOST_CLASSES = 30  # classes that are all listed; of more, those that fare worst
+_MOST_COLUMNS = 12  # classes whose confusions are shown as a matrix
 _WORST = 10
 
 

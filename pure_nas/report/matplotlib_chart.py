@@ -8,7 +8,7 @@ import sys
 import textwrap
 import warnings
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,31 +39,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from pure_nas.files import write_whole
 from pure_nas.quantities import show_number
 from pure_nas.report.chart import Axis, Chart, Figure, Line, Mark, Series
-from pure_nas.report.palette import LIGHT
-from pure_nas.run.directory import RunDirectory
+from pure_nas.report.palette import LIGHT, LOOK
 
 DPI = 160
-_LEGEND_FONT = 7.5
-"""Points."""
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": LIGHT["soft"],
-    "axes.labelcolor": LIGHT["ink"],
-    "axes.titlecolor": LIGHT["ink"],
-    "axes.titlesize": 9,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": LIGHT["line"],
-    "grid.linewidth": 0.6,
-    "xtick.color": LIGHT["soft"],
-    "ytick.color": LIGHT["soft"],
-    "legend.frameon": False,
-    "svg.hashsalt": "pure-nas",
-}
-_LINES, _MARKS = 0.67, 0.6
-"""Points of a line's width and of a mark for each pixel on a page."""
+_LEGEND_FONT = 7.5  # points
+# A role stands for its colour.
+_STYLE: dict[Any, Any] = {name: LIGHT.get(value, value) for name, value in LOOK["matplotlib"].items()}
+_LINES, _MARKS = 0.67, 0.6  # points of a line's width and of a mark for each pixel on a page
 _DASHES: dict[str, Any] = {
     "solid": "-",
     "dash": "--",
@@ -72,22 +54,6 @@ _DASHES: dict[str, Any] = {
     "longdash": (0, (10, 3)),
     "2px,6px": (0, (1, 4)),
 }
-_SHAPES = {
-    "square": "s",
-    "diamond": "D",
-    "star-diamond": "*",
-    "hexagon": "h",
-    "cross": "P",
-    "circle": "o",
-    "pentagon": "p",
-    "triangle-up": "^",
-    "triangle-down": "v",
-    "triangle-left": "<",
-    "triangle-right": ">",
-    "x-thin": "x",
-    "line-ns": "|",
-}
-"""Matplotlib's name of each of Plotly's symbols that charts use."""
 _NUMBERS = {
     "percent": lambda value, _: f"{value:g} %",
     "share": lambda value, _: f"{100 * value:g} %",
@@ -98,23 +64,13 @@ _TEXT_PLACES: dict[str, dict[str, Any]] = {
     "behind": {"xytext": (2, 0), "va": "center", "fontsize": 7},
     "inside": {"xytext": (0, 0), "ha": "center", "va": "center_baseline", "fontsize": 8, "fontweight": "bold"},
 }
-_LARGEST_SAMPLE = 12.0
-"""Pixels of a mark in a legend."""
-_BESIDE = 4.8 * _LEGEND_FONT
-"""Width of a sample in a legend, the gap behind it and that between columns, points."""
+_LARGEST_SAMPLE = 12.0  # pixels of a mark in a legend
+_BESIDE = 4.8 * _LEGEND_FONT  # width of a sample in a legend, the gap behind it and that between columns, points
 
 
-def write_figures(run: RunDirectory, figures: Iterable[Figure]) -> list[Path]:
-    """Write figures into a run's folder of figures; returns their paths."""
+def write_figures(folder: Path, figures: Iterable[Figure]) -> list[Path]:
+    """Write each figure as a PNG and an SVG file into a folder; returns their paths."""
     paths: list[Path] = []
-    for name, content in figure_files(figures):
-        paths.append(run.figures / name)
-        write_whole(paths[-1], content)
-    return paths
-
-
-def figure_files(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the PNG and the SVG file of each figure."""
     for figure in figures:
         files = {ending: io.BytesIO() for ending in ("png", "svg")}
         # Whatever style the caller's own plots have.
@@ -124,7 +80,10 @@ def figure_files(figures: Iterable[Figure]) -> Iterator[tuple[str, bytes]]:
             drawn = draw(figure)
             for ending, file in files.items():
                 drawn.savefig(file, format=ending, dpi=DPI, metadata={"Date": None} if ending == "svg" else None)
-        yield from ((f"{figure.name}.{ending}", file.getvalue()) for ending, file in files.items())
+        for ending, file in files.items():
+            paths.append(folder / f"{figure.name}.{ending}")
+            write_whole(paths[-1], file.getvalue())
+    return paths
 
 
 def draw(figure: Figure) -> matplotlib.figure.Figure:
@@ -220,7 +179,7 @@ def _line(series: Series, line: Line) -> dict[str, Any]:
 
 
 def _marks(series: Series, mark: Mark) -> dict[str, Any]:
-    style, colours = MarkerStyle(_SHAPES[mark.shape]), to_rgba_array(LIGHT[series.role], series.opacity)
+    style, colours = MarkerStyle(LOOK["symbols"][mark.shape]), to_rgba_array(LIGHT[series.role], series.opacity)
     edge = {"marker": style, "linewidths": _LINES * mark.edge if mark.hollow else 0}
     if mark.hollow and style.is_filled():
         return {**edge, "facecolors": "white" if series.bars else "none", "edgecolors": colours}
@@ -238,7 +197,6 @@ def _draw_cells(axes: Axes, series: Series, mark: Mark) -> None:
 
 
 def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -> None:
-    """A legend below the plots, in as many columns as fit; longer names go over several lines."""
     names = [series.name for series in entries]
     room = 72 * figure.get_figwidth()
     columns = max(1, min(4, len(names), int(room // (max(map(_width, names)) + _BESIDE))))
@@ -251,14 +209,13 @@ def _legend_below(figure: matplotlib.figure.Figure, entries: Sequence[Series]) -
 def _sample(series: Series) -> Line2D:
     look = _line(series, series.line) if series.line else {"color": LIGHT[series.role], "linestyle": "none"}
     if series.mark:
-        look["marker"] = _SHAPES[series.mark.shape]
+        look["marker"] = LOOK["symbols"][series.mark.shape]
         look["markersize"] = _MARKS * min(np.max(series.mark.size, initial=0), _LARGEST_SAMPLE)
         look |= {"markerfacecolor": "none"} if series.mark.hollow else {"markeredgewidth": 0}
     return Line2D([], [], **look)
 
 
 def _wrapped(name: str, room: float) -> str:
-    """The name in as few lines as fit into `room` points."""
     lengths = range(1, len(name) + 1)
     fitting = bisect(lengths, False, key=lambda most: max(map(_width, textwrap.wrap(name, most))) > room)
     return textwrap.fill(name, max(1, fitting))

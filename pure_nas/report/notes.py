@@ -9,14 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.findings.findings import FEW_SEEDS
 from pure_nas.quantities import cost_label, counted, show_bytes, show_cost, show_percent, show_seconds, some_of
-from pure_nas.run.results import COST_TOLERANCE, ERROR_TOLERANCE
+from pure_nas.run.search_results import COST_TOLERANCE, ERROR_TOLERANCE
 
-TAGS = {
+TAGS = {  # what the marks of networks on the front mean
     "best": "the lowest error",
     "knee": "where more cost starts to buy little accuracy",
     "smallest": "the lowest cost",
 }
-"""What the marks of networks on the front mean."""
 PLAIN_TEXT = Environment(
     loader=PackageLoader("pure_nas.report"), undefined=StrictUndefined, lstrip_blocks=True, autoescape=False
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 from plotly.offline import get_plotlyjs
@@ -21,14 +20,13 @@ from pure_nas.report.experiment import charts as experiment_charts
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.notes import PLAIN_TEXT
 from pure_nas.report.plotly_chart import plotly_chart
-from pure_nas.report.retraining import retrained_convergence, retrained_table
+from pure_nas.report.retraining_tables import retrained_convergence, retrained_table
 from pure_nas.report.search_tables import front_table, incomplete_table, placement_table, units_of
 
 _HTML = PLAIN_TEXT.overlay(autoescape=True, trim_blocks=True)
 _HTML.globals["style_of"] = palette.style_of
 _HTML.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-_MANY = 12
-"""Networks from which on a plot with a line for each only repeats one over the number that they vary."""
+_MANY = 12  # networks from which on a plot with a line for each only repeats one over the number that they vary
 
 
 def search_page(data: ReportData) -> str:
@@ -101,7 +99,7 @@ def _best(rows: Sequence[Row]) -> Row | None:
 
 def _rendered(template: str, title: str, charts: Mapping[str, Chart], trials: Mapping[str, Any], **content: Any) -> str:
     """A template that extends page.html; charts by the id of their element, values by the identity of table rows."""
-    scripts = (get_plotlyjs(), _asset("report.js"))
+    scripts = (get_plotlyjs(), palette.asset("report.js"))
     hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     figures = {
@@ -114,7 +112,7 @@ def _rendered(template: str, title: str, charts: Mapping[str, Chart], trials: Ma
         charts=charts,
         light=palette.LIGHT,
         dark=palette.DARK,
-        style=_asset("report.css"),
+        style=palette.asset("report.css"),
         figures=figures,
         scripts=scripts,
         allowed=allowed,
@@ -123,9 +121,4 @@ def _rendered(template: str, title: str, charts: Mapping[str, Chart], trials: Ma
 
 
 def _with_bands(scheme: Mapping[str, str]) -> dict[str, str]:
-    """A scheme with a translucent "role-band" for every colour."""
     return {**scheme, **{f"{role}-band": f"{colour}26" for role, colour in scheme.items()}}
-
-
-def _asset(name: str) -> str:
-    return resources.files("pure_nas.report").joinpath("assets", name).read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from html import escape
-from importlib import resources
 from typing import Any
 
 from pure_nas.report.chart import Axis, Chart, Mark, Series
+from pure_nas.report.palette import asset
 
 _NUMBERS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -21,13 +21,10 @@ _NUMBERS: dict[str, dict[str, Any]] = {
     "metric": {"tickformat": "~s"},
     "whole": {"tickformat": "d"},
 }
-_LOOK: dict[str, Any] = json.loads(
-    resources.files("pure_nas.report").joinpath("assets", "plotly.json").read_text(encoding="utf-8")
-)
+_LOOK: dict[str, Any] = json.loads(asset("plotly.json"))
 _MOST_WHOLE_TICKS = 12
 _TEXT_PLACES = {"below": "bottom left", "behind": "middle right", "inside": "middle center"}
-_CHARACTER = 7
-"""Pixels of a label at the end of a line."""
+_CHARACTER = 7  # pixels of a label at the end of a line
 
 
 def plotly_chart(chart: Chart) -> dict[str, Any]:

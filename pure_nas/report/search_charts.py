@@ -12,25 +12,19 @@ from pure_nas.quantities import cost_label, counted, show_cost, show_number, sho
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series, labelled
 from pure_nas.report.data import Curve, ReportData, ReportedTrial, product_share
 from pure_nas.report.palette import placement_text, style_of
-from pure_nas.report.retraining import came_through, group_labels, seeds_text, variant_kind
+from pure_nas.report.retraining_tables import came_through, group_labels, seeds_text, variant_kind
 from pure_nas.report.table import interval_text
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import get_unit
 
-_HOVER_WIDTH = 58
-"""Characters."""
+_HOVER_WIDTH = 58  # characters
 _SHADES = (1.0, 0.65, 0.4)
 _DASHES: tuple[Dash, ...] = ("solid", "dash", "dashdot", "longdash")
-_DOTS: tuple[Dash, ...] = ("dot", "2px,6px")
-"""Of baselines."""
-_MOST_NAMES = 24
-"""Up to which a figure has a legend; a page always has one."""
-_HEIGHTS = {"front": 4.2, "hypervolume": 3.0, "curves": 4.8, "retrained": 4.2}
-"""Of figures, inches."""
-_CELL, _STAGE_GAP = 0.22, 1.0
-"""Size of a cell of the placement, inches, and what lies between two stages, cells."""
-_KEY_ENTRY = 1.5, 0.2
-"""Width and height of an entry of its legend, inches."""
+_DOTS: tuple[Dash, ...] = ("dot", "2px,6px")  # of baselines
+_MOST_NAMES = 24  # up to which a figure has a legend; a page always has one
+_HEIGHTS = {"front": 4.2, "hypervolume": 3.0, "curves": 4.8, "retrained": 4.2}  # of figures, inches
+_CELL, _STAGE_GAP = 0.22, 1.0  # size of a cell of the placement, inches, and what lies between two stages, cells
+_KEY_ENTRY = 1.5, 0.2  # width and height of an entry of its legend, inches
 
 
 def page_charts(data: ReportData) -> dict[str, Chart]:
@@ -102,7 +96,6 @@ def _error_axis(errors: Sequence[float], more: str = "") -> Axis:
 
 
 def _points(trials: Sequence[ReportedTrial], x_of: Callable[[ReportedTrial], float]) -> Iterator[Series]:
-    """A series for each kind of network, baselines last."""
     for label in sorted({each.label for each in trials}, key=lambda label: (" baseline" in label, label)):
         shown = [each for each in trials if each.label == label]
         style, baselines = style_of(shown[0].kind), bool(shown[0].trial.baseline)
@@ -157,7 +150,6 @@ def _tested_text(number: int, row: Row) -> str:
 
 
 def _rings(front: Sequence[ReportedTrial], cost: str) -> Series:
-    """A ring around each network of the front, with its number where there is room."""
     chosen = labelled([(each.objectives[cost], each.error) for each in front])
     return Series(
         x=[each.objectives[cost] for each in front],
@@ -170,7 +162,6 @@ def _rings(front: Sequence[ReportedTrial], cost: str) -> Series:
 
 
 def _hypervolume_chart(data: ReportData) -> Chart:
-    """Share of the reference box that the front dominates, after each complete trial."""
     history = data.results.hypervolume_history()
     numbers, shares = zip(*history, strict=True)
     course = Series(
@@ -230,7 +221,6 @@ def _curve_styles(curves: Sequence[Curve]) -> Iterator[NetworkStyle]:
 
 
 def _retrained_chart(data: ReportData, retraining: Retraining) -> Chart:
-    """Test accuracy of retrained networks and their twins: every seed, mean and standard deviation."""
     variants = list(dict.fromkeys(row.variant for row in retraining.rows))
     series: list[Series] = []
     for place, variant in enumerate(variants):

@@ -11,13 +11,13 @@ from pure_nas.files import without_nan
 from pure_nas.quantities import cost_label, counted, show_cost, show_percent, show_points
 from pure_nas.report.data import ReportData, ReportedTrial, Versus, plain_settings, product_share, searched_fields
 from pure_nas.report.notes import TAGS, notes
-from pure_nas.report.retraining import came_through, score_document
+from pure_nas.report.retraining_tables import came_through, score_document
 from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text, interval_text
-from pure_nas.run.results import TrialRecord
 from pure_nas.run.retrained import Row as Retrained
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.unit import PARAMETER_KINDS, Unit, get_unit, unit_names
+from pure_nas.space.unit import PARAMETER_KINDS, UNITS, Unit
 
 SCHEMA = 1
 _MOST_INCOMPLETE = 200
@@ -126,7 +126,7 @@ def _no_baseline(unit: str, row: ReportedTrial) -> Cell:
 def units_of(data: ReportData) -> list[Unit]:
     """Units of the networks on the front."""
     occurring = {name for row in data.front for name in row.architecture.unit_set}
-    return [get_unit(name) for name in unit_names() if name in occurring]
+    return [UNITS.get(name) for name in UNITS.names if name in occurring]
 
 
 def placement_table(front: Sequence[ReportedTrial]) -> Table:
@@ -249,7 +249,6 @@ def _network_fields(architecture: Architecture) -> dict[str, Any]:
 
 
 def _rate_fields(recipe: Recipe) -> dict[str, float]:
-    """Learning rates and the weight decays that training starts with, of every parameter kind."""
     return {
         **{f"learning_rate_{kind}": recipe.learning_rate[kind] for kind in PARAMETER_KINDS},
         **{f"weight_decay_start_{kind}": recipe.weight_decay[kind].start for kind in PARAMETER_KINDS},

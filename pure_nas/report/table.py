@@ -40,10 +40,7 @@ class Cell:
     tip: str = ""  # what a page shows where the pointer rests on it
 
 
-NOTHING = Cell(text="–", tone="dim")
-"""A cell that people see as a dash, and files as an empty value."""
-
-
+NOTHING = Cell(text="–", tone="dim")  # what people see as a dash, and files as an empty value
 NETWORK = Column("network", "network", "left")
 
 

@@ -42,8 +42,7 @@ from pure_nas.validation import shown
 
 logger = logging.getLogger(__name__)
 
-EXPERIMENT = "experiment"
-"""The `kind` in the run.toml of an experiment; that of a search has none."""
+EXPERIMENT = "experiment"  # the `kind` in the run.toml of an experiment; that of a search has none
 DAMAGED_HINT = (
     "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
     "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
@@ -54,12 +53,11 @@ _CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network
 ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
-_WRITTEN_LOCKED = frozenset(
+_WRITTEN_LOCKED = frozenset(  # files that only the holder of a run's lock writes
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
     | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", WEIGHTS_FILE}
     | {"evaluation.json", "result.json"}
 )
-"""Files that only the holder of a run's lock writes."""
 
 
 class TrialDirectory:
@@ -113,10 +111,6 @@ class TrialDirectory:
         if result.get("digests") is not None and (changed := self._change(result, result["digests"])):
             raise RunError(changed, hint=self.damaged_hint)
         return result
-
-    @property
-    def is_complete(self) -> bool:
-        return (self.result() or {}).get("state") == "complete"
 
     def _change(self, result: Mapping[str, Any], digests: Mapping[str, str]) -> str:
         others = {name: digest for name, digest in digests.items() if name != self.ended.name}
@@ -194,7 +188,6 @@ class RunDirectory:
         return self.settings_path.is_file()
 
     def trial(self, number: int) -> TrialDirectory:
-        """The folder of trial `number`, which need not exist."""
         return TrialDirectory(self.path / "trials" / f"{number:04d}", number)
 
     def trials(self) -> Iterator[TrialDirectory]:

@@ -25,6 +25,9 @@ _PACKAGES = ("pure-nas", "torch", "torchvision", "optuna", "fvcore", "numpy", "s
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
     """Versions, machine, device and command line, as environment.json holds them."""
+    instructions = torch.backends.cpu.get_cpu_capability()
+    if most := os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA"):
+        instructions += f", oneDNN at most {most}"
     return {
         "schema": 1,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -38,7 +41,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device_name": device_name(device),
         "precision": precision(device),
         "product_unit": product_unit_path(device),
-        "instruction_set": _instruction_set(),
+        "instruction_set": instructions,
         "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
         "git_revision": _git_revision(),
@@ -47,13 +50,6 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 
 _USER = re.compile(r"(:/+[^:/?@]*):(.*)@", re.DOTALL)
 _QUERY = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token|odbc_connect)[^=&]*=)([^&]*)", re.IGNORECASE)
-
-
-def _instruction_set() -> str:
-    """What PyTorch computes with on this CPU, and what its convolutions are held to where a variable says so."""
-    found = torch.backends.cpu.get_cpu_capability()
-    most = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA")
-    return f"{found}, oneDNN at most {most}" if most else found
 
 
 def without_password(url: str) -> str:
@@ -81,7 +77,6 @@ def installed_version(package: str) -> str:
 
 
 def _git_revision() -> str | None:
-    """The revision of the checkout that this package is in; None where it was installed otherwise."""
     folder = Path(__file__).resolve().parent
     if not (folder.parent / ".git").exists():
         return None

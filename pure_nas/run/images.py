@@ -21,8 +21,7 @@ TRAINING_FILE = "training.json"
 """In the folder of a single training of `pure-nas train`: on which images, and how to load them again."""
 _OF_SOURCE = ("limit", "validation", "image_size", "skip_corrupt")
 """Settings of a run, where it has them, that are fields of `ImageSource`."""
-_ABOVE = 4
-"""The most folders between weights and the run they belong to: RUN/retrain/DIGEST-seed1/weights.safetensors."""
+_ABOVE = 4  # the most folders between weights and the run they belong to: RUN/retrain/DIGEST-seed1/weights.safetensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,12 +168,8 @@ class WantedImages:
     skip_corrupt: bool  # leave out corrupt images, also where the training did not
 
     def load(self, name: str, trained_on: RunImages | None, usual_size: int | None = None) -> Dataset:
-        """The dataset, split as for the training of the first network as far as that is known.
-
-        Args:
-            name: of the first network, which was `trained_on` these images; None where nothing says which.
-            usual_size: of other images than those, where no size was asked for, pixels; None is as they are stored.
-        """
+        """The dataset, split as for the training of the network `name` as far as that is known; `usual_size` is that
+        of other images than it was trained on, where no size was asked for, pixels (None: as they are stored)."""
         chosen = self.dataset
         if trained_on and (chosen is None or trained_on.is_called(chosen)):
             given = {"data_dir": self.data_dir, "image_size": self.image_size, "skip_corrupt": self.skip_corrupt}

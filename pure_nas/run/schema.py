@@ -1,7 +1,4 @@
-"""The files of a run as models: what may stand in each.
-
-Older versions wrote less, so most fields may be missing; whoever needs one says so. Other fields are left alone.
-"""
+"""The files of a run as models: what may stand in each. Older versions wrote less, so most fields may be missing."""
 
 from __future__ import annotations
 
@@ -11,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pure_nas.objectives import COST_KEYS, ERRORS
 
-SCHEMA: Literal[1] = 1
-"""The version of every file of a run that this package reads and writes."""
+SCHEMA: Literal[1] = 1  # the version of every file of a run that this package reads and writes
 
 TrialState = Literal["complete", "diverged", "failed", "rejected"]
 """complete: has its objectives; diverged: the loss became NaN or infinite; failed: ran out of memory, or its worker
@@ -34,17 +30,16 @@ class RunFile(BaseModel):
 
 
 class Images(RunFile):
-    """What files say of a dataset, as `Dataset.facts` has it, and how many of its images were used.
-
-    Mean and standard deviation are of pixels from 0 to 1. No value is null.
-    """
+    """What files say of a dataset, as `Dataset.facts` has it, and how many images were used. No value is null."""
 
     name: str = ""
     fingerprint: str = ""
     classes: Annotated[list[str], Field(min_length=1)] = []
     in_chans: Positive = 0
     image_size: Positive = 0
-    mean: list[Share] = []
+    decoded_size: Positive = 0
+    stored_size: Positive = 0
+    mean: list[Share] = []  # of pixels from 0 to 1
     std: list[Annotated[float, Field(gt=0, le=1)]] = []
     train: Count = 0
     validation: Count = 0

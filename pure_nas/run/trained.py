@@ -18,15 +18,14 @@ from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
-from pure_nas.run.results import TrialRecord, find_architecture, fitted_to, load_results
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
+from pure_nas.run.search_results import TrialRecord, find_architecture, load_results
 from pure_nas.run.weights import architecture_of, load_trained
 from pure_nas.space.architecture import Architecture
 
 _log = logging.getLogger(__name__)
 
-_ENDINGS = (".safetensors", ".pt", ".pth")
-"""Of files of weights, also of those that have to be converted."""
+_ENDINGS = (".safetensors", ".pt", ".pth")  # of files of weights, also of those that have to be converted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,7 @@ def load_networks(
 ) -> tuple[list[Trained], list[list[Network]], Dataset]:
     """What `names` mean, the networks of every seed, and the images to evaluate them on.
 
-    Args:
-        weights: of the first name, which is an architecture then: fitted to the images as `pure-nas train` fits it.
-        conv_twin: compare the first, a retrained trial, with its all-conv twins.
+    `weights` are of the first name, which is an architecture then: fitted to the images as `pure-nas train` fits it.
     """
     if weights is None:
         first = _with_conv_twins(names[0]) if conv_twin else []
@@ -73,7 +70,7 @@ def load_networks(
     _require_file(weights)
     others = _find_all(names[1:])
     dataset = wanted.load(str(weights), RunImages.of_weights(weights))
-    fitted = fitted_to(find_architecture(names[0]), dataset)
+    fitted = find_architecture(names[0]).model_copy(update=dataset.shape)
     images = RunImages.of_weights(weights, fitted.image_size)
     own = Trained(name=names[0], weights=(weights,), architecture=fitted, called=names[0], images=images)
     return [own, *others], [each.load_all() for each in (own, *others)], dataset
@@ -153,7 +150,7 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
             raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
         return _of_file(folders[which] / WEIGHTS_FILE)
     record = load_results(run).select(which)
-    if row := retrained_row(run, record):
+    if row := load_retraining(run).row_of(record.candidate):
         _log.info(
             "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
             text,
@@ -162,11 +159,6 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
             retrained_folder(run, row.digest, row.seeds[0]).path,
         )
     return replace(of_search(run, record), name=text)
-
-
-def retrained_row(run: RunDirectory, record: TrialRecord, seed: int | None = None) -> Row | None:
-    """How a trial did when it was retrained; see `Retraining.row_of`."""
-    return load_retraining(run).row_of(record.candidate, seed)
 
 
 def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:

@@ -19,10 +19,8 @@ from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, TrialDirectory
 from pure_nas.space.architecture import Architecture
 
-_CHECKSUM = "sha256"
-"""The name, among a file's metadata, of the digest of its tensors."""
-_TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")
-"""How files of torch.save begin, now and before 1.6."""
+_CHECKSUM = "sha256"  # the name, among a file's metadata, of the digest of its tensors
+_TORCH_SAVE = (b"PK\x03\x04", b"\x80\x02")  # how files of torch.save begin, now and before 1.6
 _TRAIN_AGAIN = (
     "Put a good copy back, or train them again: those of a search by its command with --restore-weights, others by the "
     "command that trained them (retrain, train or experiment) once their folder is moved away."
@@ -30,10 +28,7 @@ _TRAIN_AGAIN = (
 
 
 def weights_bytes(architecture: Architecture, state_dict: Mapping[str, Tensor] | None) -> bytes:
-    """A safetensors file of the weights, the same bytes for the same weights.
-
-    It has a checksum of its tensors, and its metadata in order, which safetensors leaves to chance.
-    """
+    """A safetensors file of the weights, the same bytes for the same weights, with metadata in order and a checksum."""
     if state_dict is None:
         raise UsageError("This format needs the weights of a trained network.", hint='The format "json" does without.')
     if fault := _misfit(_blank(architecture).state_dict(), state_dict):
@@ -86,7 +81,6 @@ def read_weights(path: Path) -> tuple[Mapping[str, Tensor], str | None]:
 
 
 def _split(data: bytes) -> tuple[Mapping[str, str], bytes]:
-    """The metadata of a safetensors file, and the tensors behind its header."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = decoded(data[8:end]) if end <= len(data) else None
     if not isinstance(header, dict):

@@ -18,13 +18,13 @@ from pure_nas.space.unit import (
     HYBRID,
     PRODUCT,
     RELUS,
+    UNITS,
     ParameterKind,
     Setting,
     Unit,
     UnitPlace,
     get_unit,
     settings_read,
-    unit_names,
 )
 
 Family = Literal["cifar", "imagenet"]
@@ -97,7 +97,7 @@ class Architecture(DescribedDocument):
     pixel, new channels zero)"""
     threshold_init: Annotated[
         tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...], Described(per="stage", costs=False)
-    ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated["units"]))
+    ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated.get("units", ())))
     """initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7"""
     threshold_trainable: Annotated[bool, Described(costs=False)] = True
     """whether theta is trained"""
@@ -161,7 +161,7 @@ class Architecture(DescribedDocument):
         match = re.fullmatch(r"(?:(pure|resnet)|(.+)-)([1-9]\d{0,3})", name.strip().lower())
         known, own, digits = match.groups(default="") if match else ("", "", "0")
         unit = _UNIT_OF_NAME.get(known, own)
-        depth = int(digits) if unit in unit_names() else 0
+        depth = int(digits) if unit in UNITS.names else 0
         if depth in _IMAGENET_BLOCKS:
             usual = {"family": "imagenet", "base_width": 64, "num_classes": 1000, "image_size": 224}
             return cls.uniform(unit, _IMAGENET_BLOCKS[depth], **{**usual, "bottleneck": depth >= 50, **fields})

@@ -1,17 +1,18 @@
-"""Axes: the values that one field of a candidate may take, and how a search space file writes them.
-
-Each value and bound is checked against the field that it will fill, so that no suggestion can be refused later.
-"""
+"""Axes: the values that a field of a candidate may take, each checked against it, and how space files write them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, cast, get_args
 
-from pure_nas.errors import nearest
-from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader
+from pydantic import AfterValidator
+
+from pure_nas.errors import UsageError, nearest
+from pure_nas.space.field import FieldFaults, KeyPath, ReadBy, ValueReader
+from pure_nas.space.unit import get_unit
 from pure_nas.validation import shown
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ AXIS_KEYS = ("choices", *RANGE_KEYS)
 
 Value = bool | int | float | str | None
 T = TypeVar("T")
-Spread = Callable[[T], tuple[Any, ...]]
-"""What one value of an axis stands for, place by place."""
+Spread = Callable[[T], tuple[Any, ...]]  # what one value of an axis stands for, place by place
 Size = Literal["small", "middle", "large"]
+UnitsPer = Literal["layer", "stage", "network"]
+Placement = tuple[tuple[str, ...], ...]  # which unit each residual block holds, stage by stage
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_FAULTY: Axis[Any] = fixed(None)
-"""Stands for an axis that cannot be read."""
+_FAULTY: Axis[Any] = fixed(None)  # stands for an axis that cannot be read
 
 
 class AxisOf(ReadBy):
@@ -143,7 +144,7 @@ class AxisOf(ReadBy):
         axis = self.parse({key: value for key, value in raw.items() if key != "per"}, faults)
         return StageAxis((axis,)) if axis.fixed else StageAxis((axis,), per)
 
-    def parse(self, raw: object, faults: FieldFaults, path: Path = ()) -> Axis[Any]:
+    def parse(self, raw: object, faults: FieldFaults, path: KeyPath = ()) -> Axis[Any]:
         """The axis that a file writes as `raw`, of no use where something was wrong, which goes to `faults`."""
         if isinstance(raw, list):
             faults.add(path, "a list of values to choose from is written { choices = [...] }")
@@ -159,12 +160,11 @@ class AxisOf(ReadBy):
         return _FAULTY
 
     def listed(
-        self, raw: Mapping[str, object], key: str, faults: FieldFaults, path: Path = (), *, more: Sequence[str] = ()
+        self, raw: Mapping[str, object], key: str, faults: FieldFaults, path: KeyPath = (), *, more: Sequence[str] = ()
     ) -> Axis[Any]:
-        """The axis of the values that `raw` lists under `key`; it may have `more` keys."""
         return Axis(self._reader.listed(raw, key, faults, path, more=more) or (None,))
 
-    def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: Path) -> Axis[Any]:
+    def _range(self, raw: Mapping[str, object], faults: FieldFaults, path: KeyPath) -> Axis[Any]:
         noted = len(faults.noted)
         faults.unknown_keys(raw, RANGE_KEYS, path)
         if len(faults.noted) == noted:  # a misspelt key is not also a missing one
@@ -207,8 +207,78 @@ class StageAxis:
         return self.axes[min(stage, len(self.axes) - 1)]
 
     def plain(self) -> object:
-        """The axis as a search space file writes it."""
         entries = [axis.plain() for axis in self.axes]
         if len(entries) > 1:
             return entries
         return {**entries[0], "per": self.per} if isinstance(entries[0], dict) else entries[0]
+
+
+@dataclass(frozen=True)
+class UnitsAxis:
+    """The placements of a space: units that are chosen `per` layer, stage or network, or patterns (None)."""
+
+    axis: Axis[str]
+    per: UnitsPer | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        if self.per is not None:
+            return self.axis.values
+        names = (name for pattern in self.axis.values for part in _parts(pattern) for name in part)
+        return tuple(dict.fromkeys(names))
+
+    def plain(self) -> object:
+        if self.per is not None:
+            return {"choices": list(self.axis.values), "per": self.per}
+        return self.axis.values[0] if self.axis.fixed else {"patterns": list(self.axis.values)}
+
+
+def expand(pattern: str, blocks_per_stage: Sequence[int]) -> Placement:
+    """The placement that a pattern stands for; its names repeat over a stage, its last part over the other stages.
+
+    >>> expand("conv | conv product", [2, 3, 2])
+    (('conv', 'conv'), ('conv', 'product', 'conv'), ('conv', 'product'))
+    """
+    parts = _parts(pattern)
+    return tuple(
+        tuple(islice(cycle(parts[min(stage, len(parts) - 1)]), blocks)) for stage, blocks in enumerate(blocks_per_stage)
+    )
+
+
+def _parts(pattern: str) -> list[list[str]]:
+    return [part.split() for part in pattern.split("|")]
+
+
+def read_pattern(raw: object, faults: FieldFaults) -> str:
+    """A pattern with single spaces."""
+    if not isinstance(raw, str):
+        faults.add((), f"must be a pattern: unit names, with | between stages, got {shown(raw)}")
+        return ""
+    parts = _parts(raw)
+    if not all(parts):
+        faults.add((), f'"{raw.strip()[:60]}" has a stage without a unit')
+    for name in dict.fromkeys(name for part in parts for name in part):
+        try:
+            get_unit(name)
+        except UsageError as error:
+            faults.add((), str(error))
+    return " | ".join(" ".join(part) for part in parts)
+
+
+UnitName = Annotated[str, AfterValidator(lambda name: get_unit(name).name)]
+Pattern = Annotated[str, ReadBy(read_pattern)]
+_UNIT_NAMES, _PATTERNS = AxisOf(UnitName), AxisOf(Pattern)
+
+
+def read_units(raw: object, faults: FieldFaults) -> UnitsAxis:
+    """The placements that a file writes as `raw`."""
+    match raw:
+        case str():
+            return UnitsAxis(_PATTERNS.parse(raw, faults), None)
+        case Mapping() if "patterns" in raw:
+            return UnitsAxis(_PATTERNS.listed(raw, "patterns", faults), None)
+        case Mapping() if "choices" in raw:
+            per = read_per(raw, get_args(UnitsPer), faults)
+            return UnitsAxis(_UNIT_NAMES.listed(raw, "choices", faults, more=["per"]), per)
+    faults.add((), 'must be a pattern such as "product", { choices = [...], per = "layer" } or { patterns = [...] }')
+    return UnitsAxis(fixed(""), None)

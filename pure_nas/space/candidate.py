@@ -1,4 +1,4 @@
-"""Candidate: an architecture and the recipe it is trained with."""
+"""Candidate: an architecture and a recipe, what one trial trains."""
 
 from __future__ import annotations
 

@@ -49,11 +49,9 @@ class Catalogue:
         return found
 
     def is_path(self, name: str) -> bool:
-        """Whether `name` is that of a file, not of one of `places`."""
         return name.endswith(SUFFIX) and name not in self.places
 
     def text(self, name: str) -> str:
-        """The text of the file of that name, or at that path."""
         if self.is_path(name):
             return read_text(Path(name), self.kind)
         if name not in self.places:
@@ -70,7 +68,6 @@ class Catalogue:
         return name if self.is_path(name) else f'{self.kind} "{name}" ({self.provider(name)})'
 
     def provider(self, name: str) -> str:
-        """The package whose file has that name."""
         place = self.places[name]
         if not isinstance(place, EntryPoint):
             return "pure-nas"

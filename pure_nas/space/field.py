@@ -1,24 +1,21 @@
-"""What a field of an architecture or recipe is, written once, and how files that set such fields are read.
-
-Every field says below it what it is, and in its annotation what else is known of it (`Described`). The tables of search
-spaces and experiments, the walk that draws a candidate, reports, `describe` and docs/fields.md follow from it.
-"""
+"""What a field of an architecture or recipe is, written once, and how files that set such fields are read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from inspect import cleandoc
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from pure_nas.errors import nearest
-from pure_nas.validation import Document, quoted
+from pure_nas.validation import FrozenModel, faults_explained, quoted, read_text
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 Per = Literal["network", "stage", "block", "kind"]
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -40,12 +37,11 @@ class Described:
 
     @property
     def searched(self) -> bool:
-        """Whether a search space may have an axis for it."""
         return not self.elsewhere and not self.fixed
 
 
-class DescribedDocument(Document):
-    """A document that consists of described fields; its docstring lists them."""
+class DescribedDocument(FrozenModel):
+    """A model of described fields, which its docstring lists; it is a JSON file of its own, with a schema version."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -55,6 +51,21 @@ class DescribedDocument(Document):
         lines = [f"    {name}: {each.text}." for name, each in descriptions(cls).items()]
         before, example, after = cleandoc(cls.__doc__ or "").partition("\n\nExample:")
         cls.__doc__ = "\n".join([before, "", "Attributes:", *lines]) + example + after
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, source: str = "") -> Self:
+        """Read JSON as `to_json` writes it; a `ConfigError` lists every fault, with `source`."""
+        with faults_explained(cls, source or cls.__name__.lower()):
+            return cls.model_validate_json(text)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a JSON file; one that cannot be read or breaks a rule is a `ConfigError`."""
+        return cls.from_json(read_text(path, cls.__name__.lower()), source=str(path))
+
+    def to_json(self) -> str:
+        """JSON with a schema version, indented, ending in a newline."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
 def descriptions(model: type[BaseModel]) -> dict[str, Described]:
@@ -103,11 +114,11 @@ class FieldFaults:
 
     noted: list[InitErrorDetails] = field(default_factory=list)
 
-    def add(self, path: Path, message: str) -> None:
+    def add(self, path: KeyPath, message: str) -> None:
         context = {"error": ValueError(message)}
         self.noted.append(InitErrorDetails(type="value_error", loc=path, input=None, ctx=context))
 
-    def extend(self, path: Path, error: ValidationError) -> None:
+    def extend(self, path: KeyPath, error: ValidationError) -> None:
         """Note what Pydantic found in the value at `path`."""
         for each in error.errors():
             place, context = (*path, *each["loc"]), each.get("ctx", {})
@@ -122,8 +133,7 @@ class FieldFaults:
         self.raise_any()
         return value
 
-    def unknown_keys(self, table: Mapping[str, object], known: Sequence[str], path: Path = ()) -> None:
-        """Note the keys of `table` that are not known."""
+    def unknown_keys(self, table: Mapping[str, object], known: Sequence[str], path: KeyPath = ()) -> None:
         for key in (key for key in table if key not in known):
             self.add((*path, key), f"unknown key {quoted(key)}; {nearest(key, known)}")
 
@@ -143,13 +153,12 @@ class ValueReader:
         self._values: TypeAdapter[Any] = TypeAdapter(value_type, config=config)
         self._nullable = type(None) in get_args(value_type)
 
-    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
-        """One value; what is wrong with it goes to `faults`."""
+    def value(self, raw: object, faults: FieldFaults, path: KeyPath) -> Any:
         if self.per_stage and isinstance(raw, list):
             return tuple(self._one(item, faults, (*path, index)) for index, item in enumerate(raw))
         return self._one(raw, faults, path)
 
-    def _one(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+    def _one(self, raw: object, faults: FieldFaults, path: KeyPath) -> Any:
         if self._nullable and raw == "none":
             return None
         try:
@@ -160,21 +169,21 @@ class ValueReader:
         return value + 0.0 if isinstance(value, float) else value  # -0.0 and 0.0 are one value
 
     def listed(
-        self, table: Mapping[str, object], key: str, faults: FieldFaults, path: Path = (), *, more: Sequence[str] = ()
+        self, raw: Mapping[str, object], key: str, faults: FieldFaults, path: KeyPath = (), *, more: Sequence[str] = ()
     ) -> tuple[Any, ...]:
-        """The distinct values that `table` lists under `key`, None for faulty ones; it may have `more` keys."""
-        faults.unknown_keys(table, (key, *more), path)
-        raw, path = table[key], (*path, key)
-        if not isinstance(raw, list) or not raw:
+        """The distinct values that `raw` lists under `key`, None for faulty ones; it may have `more` keys."""
+        faults.unknown_keys(raw, (key, *more), path)
+        items, path = raw[key], (*path, key)
+        if not isinstance(items, list) or not items:
             faults.add(path, f"must be a list of at least one {'pattern' if key == 'patterns' else 'value'}")
             return ()
         noted = len(faults.noted)
-        values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(raw))
+        values = tuple(self.value(item, faults, (*path, index)) for index, item in enumerate(items))
         note_repeats(values, faults, path, ignore_none=len(faults.noted) > noted)
         return values
 
 
-def note_repeats(values: Sequence[object], faults: FieldFaults, path: Path, *, ignore_none: bool = False) -> None:
+def note_repeats(values: Sequence[object], faults: FieldFaults, path: KeyPath, *, ignore_none: bool = False) -> None:
     """Note each of `values` that occurred before; `ignore_none` where None may stand for a faulty one."""
     seen: set[object] = set()
     for index, value in enumerate(values):

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from pure_nas.space.architecture import SETTINGS, Architecture
-from pure_nas.space.axis import Axis, Spread, StageAxis, Value, fixed
+from pure_nas.space.axis import Axis, Placement, Spread, StageAxis, UnitsAxis, Value, expand, fixed
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import descriptions
-from pure_nas.space.placement import Placement, UnitsAxis, expand
 from pure_nas.space.recipe import Recipe, WeightDecay
-from pure_nas.space.tables import UNSEARCHED_RECIPE, DecayTable, Kinds
+from pure_nas.space.toml_tables import UNSEARCHED_RECIPE, DecayTable, Kinds
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, settings_read
 
 if TYPE_CHECKING:
@@ -55,15 +54,13 @@ class Located:
         except LookupError:
             self.outside += (path,)
             return wanted
-        distribution = axis.distribution()
-        if distribution is not None:
+        if (distribution := axis.distribution()) is not None:
             self.params[path] = value
             self.distributions[path] = distribution
         return wanted
 
     @cached_property
     def _leaves(self) -> dict[str, Value]:
-        """Every single value of the candidate by its path."""
         architecture, recipe = self.candidate.architecture, self.candidate.recipe
         found = {**dict(_leaves(architecture)), **dict(_leaves(recipe)), "stages": len(architecture.units)}
         for stage, names in enumerate(architecture.units):
@@ -95,8 +92,7 @@ class Walk:
         return Candidate(architecture, self._recipe([k for k in PARAMETER_KINDS if k in architecture.parameter_kinds]))
 
     def _one(self, path: str, axis: Axis[Any]) -> Any:
-        (value,) = self._shared(path, axis, [path])
-        return value
+        return self._shared(path, axis, [path])[0]
 
     def _shared(self, path: str, axis: Axis[Any], leaves: Sequence[str]) -> tuple[Any, ...]:
         return self.draw(path, axis, leaves, lambda value: (value,) * len(leaves))

@@ -36,14 +36,13 @@ class PerKind(FrozenModel, Generic[T]):
 
     @classmethod
     def same(cls, value: T) -> Self:
-        """The same value for every kind."""
         return cls.model_validate(dict.fromkeys(PARAMETER_KINDS, value))
 
 
 class WeightDecay(FrozenModel):
     """Weight decay over a training run: the coefficient at its `start` and, where it changes, at its `end`."""
 
-    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"  # "step": at half-time; others gradually
+    schedule: Literal["constant", "linear", "cosine", "step"] = "constant"  # "step": at half-time
     start: DecayValue = 1e-4
     end: DecayValue | None = None  # `start` where it is left out
 

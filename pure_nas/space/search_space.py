@@ -10,14 +10,13 @@ import tomli_w
 from pydantic import Field, PrivateAttr
 
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.axis import Size
+from pure_nas.space.axis import Placement, Size, expand
 from pure_nas.space.candidate import Candidate
-from pure_nas.space.count import count_architectures
+from pure_nas.space.counting import count_architectures
 from pure_nas.space.field import default_of, descriptions
 from pure_nas.space.parameters import RECIPE_FIELDS, Located, Walk
-from pure_nas.space.placement import Placement, expand
 from pure_nas.space.recipe import Recipe
-from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
+from pure_nas.space.toml_tables import ArchitectureTable, RecipeTable, RunTable
 from pure_nas.space.unit import Unit
 from pure_nas.validation import TomlFile, faults_explained
 
@@ -113,7 +112,6 @@ class SearchSpace(TomlFile):
 
     @property
     def _named_depths(self) -> dict[Size, tuple[int, ...]]:
-        """The distinct depths by name, ascending."""
         names = {self.architecture.blocks_of(size): size for size in reversed(_SIZES)}
         return {names[blocks]: blocks for blocks in sorted(names)}
 
@@ -162,7 +160,6 @@ class SearchSpace(TomlFile):
         return list(dict.fromkeys(found))
 
     def _that_cost_differently(self, name: str) -> Sequence[Any]:
-        """Values of a field that cover every cost."""
         axis, described = self.architecture[name], _ARCHITECTURE_FIELDS[name]
         if not described.costs:
             return [axis.nearest(default_of(Architecture, name))]

@@ -1,8 +1,4 @@
-"""Units: what a residual layer's second operation is.
-
-A `Unit` is plain data, from which networks, cost, search spaces, `describe` and export read everything. A package adds
-one by exposing a `Unit` under the entry-point group `pure_nas.units`; `register_unit` adds one to this process.
-"""
+"""Units: what a residual layer's second operation is, as data that networks, cost, spaces and export read."""
 
 from __future__ import annotations
 
@@ -32,18 +28,13 @@ Setting = Literal[
     "relu_after_add",
 ]
 """The fields of an architecture that matter only to the units that read them."""
-RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")
-"""Those of the block around a unit."""
-HYBRID = "hybrid"
-"""The kind of a network whose units are neither all the same nor all multiply."""
+RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")  # those of the block around a unit
+HYBRID = "hybrid"  # the kind of a network whose units are neither all the same nor all multiply
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitPlace:
-    """Where one unit sits: its shapes and the architecture's settings for it.
-
-    Sizes are heights and widths, pixels. Counts are those of a full convolution there, for one image.
-    """
+    """Where one unit sits: shapes, pixels, settings; and counts of a full convolution there, for one image."""
 
     in_channels: int
     out_channels: int
@@ -75,7 +66,6 @@ class UnitPlace:
 
     @property
     def thresholds(self) -> int:
-        """Thresholds of a unit that has them."""
         return self.in_channels if self.threshold_per_channel else 1
 
 
@@ -163,7 +153,6 @@ def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: obj
 def _cost(
     place: UnitPlace, *, convolutions: int = 1, thresholds: bool = False, before: int = 0, after: int = 0
 ) -> UnitCost:
-    """The cost of convolutions with one kernel, thresholds, and operations on every element before and after them."""
     after += 1 if after and place.exponent_cap is not None else 0  # what follows is exp, which the cap precedes
     return UnitCost(
         params=place.weights + (place.thresholds if thresholds else 0),
@@ -244,13 +233,7 @@ BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PROD
 UNITS = Registry("pure_nas.units", Unit, BUILT_IN)
 
 
-def unit_names() -> tuple[str, ...]:
-    """Names of every unit that can be used, the built-in ones first."""
-    return UNITS.names
-
-
-get_unit = UNITS.get
-"""The unit called so; that there is none is a `UsageError`."""
+get_unit = UNITS.get  # the unit called so; that there is none is a `UsageError`
 
 
 def register_unit(unit: Unit) -> None:
@@ -281,4 +264,4 @@ def sign_of(kind: str) -> str:
     """The sign of a unit or of `HYBRID`; of a unit that is not installed, the first letter of its name."""
     if kind == HYBRID:
         return "±"
-    return get_unit(kind).sign if kind in unit_names() else kind[:1].upper()
+    return get_unit(kind).sign if kind in UNITS.names else kind[:1].upper()

@@ -1,7 +1,4 @@
-"""One optimisation step on a batch, and how it is carried out: eagerly, recorded as a CUDA graph, or compiled.
-
-Residual blocks are compiled where that repays, which what compiling brought before says.
-"""
+"""One optimisation step: eager, recorded as a CUDA graph, or compiled where experience says that it repays."""
 
 from __future__ import annotations
 
@@ -78,12 +75,7 @@ class _Recording(NamedTuple):
 
 
 class Step:
-    """Forward, loss, backward, clipping and update. Nothing in it waits for the device.
-
-    A recorded step replays its gradients: one launch instead of thousands. The update stays outside of the recording,
-    because learning rates and weight decays change with every step, and batches of another size than the first are
-    computed eagerly.
-    """
+    """Forward, loss, backward, clipping and update, which is never recorded. Nothing in it waits for the device."""
 
     def __init__(
         self, network: Network, optimizer: torch.optim.SGD, recipe: Recipe, device: torch.device, execution: Execution
@@ -117,7 +109,6 @@ class Step:
         return torch.compiler.set_stance("force_eager") if self._compiled else nullcontext()
 
     def compiler(self) -> AbstractContextManager[None]:
-        """A context in which steps are taken."""
         return compiler_settings() if self._compiled else nullcontext()
 
     def epoch_done(self, seconds: float, epochs_left: int) -> None:
@@ -154,7 +145,6 @@ class Step:
         return score
 
     def _compute(self, images: Tensor, labels: Tensor) -> BatchScore:
-        """Compute the gradients of a batch."""
         self._optimizer.zero_grad()
         odd = images.shape != self._shape
         with self.uncompiled() if odd else nullcontext(), autocast(self._device):
@@ -257,10 +247,7 @@ def remember(make: str, experience: Experience) -> None:
 
 
 def repays(seconds_left: float, distinct_blocks: int, experience: Experience | None) -> bool:
-    """Whether compiling saves more of the training time that is left than it takes.
-
-    Without experience it is tried where that costs at most a twentieth of the time that is left.
-    """
+    """Whether compiling saves more training time than it takes; without experience, whether trying it costs little."""
     if experience is None:
         return _SECONDS_OF_AN_UNKNOWN_BLOCK * distinct_blocks <= _SHARE_FOR_TRYING * seconds_left
     if experience.speedup < _LEAST_SPEEDUP:

@@ -24,7 +24,7 @@ from pure_nas.devices import computing_on
 from pure_nas.files import write_whole
 from pure_nas.nn import Network
 from pure_nas.space.recipe import Recipe
-from pure_nas.training.evaluation import NORM_BATCH, NORM_IMAGES, Score, evaluate, generator, reestimate_norms
+from pure_nas.training.scoring import NORM_BATCH, NORM_IMAGES, Score, evaluate, generator, reestimate_norms
 from pure_nas.training.step import Execution, Step, make_optimizer
 
 logger = logging.getLogger(__name__)
@@ -52,15 +52,11 @@ class EpochMetrics:
 
 
 class Training:
-    """Trains `network` by `recipe`.
-
-    Every epoch draws its order and augmentation from (seed, epoch) alone, so a run that was stopped and taken up
-    again gives the same weights as one that was not.
+    """Trains `network` by `recipe`; an epoch's draws follow from (seed, epoch) alone, so resuming changes nothing.
 
     Args:
         validation: images to evaluate on after each epoch, or None.
-        flip: whether labels survive a horizontal flip.
-        turns: whether they survive vertical flips and quarter turns.
+        flip, turns: what labels survive; see `Dataset`.
     """
 
     def __init__(
@@ -142,10 +138,7 @@ class Training:
         write_whole(path, hashlib.sha256(content).digest() + content, new_folders=False)
 
     def restore_checkpoint(self, path: Path, digest: str, *, known_epochs: int | None = None) -> bool:
-        """Continue from the checkpoint at `path`; False if there is none of use, which the log explains.
-
-        One of something else than `digest` says, or of more epochs than there is a record of, is of no use.
-        """
+        """Continue from the checkpoint at `path`; False, with the reason in the log, if it is of no use."""
         if not path.exists():
             return False
         problem = self._restore(path, digest, known_epochs)
@@ -154,7 +147,6 @@ class Training:
         return not problem
 
     def _restore(self, path: Path, digest: str, known_epochs: int | None) -> str:
-        """Restore a checkpoint, or say why it is of no use and change nothing."""
         try:
             data = path.read_bytes()
             checksum, content = data[:_CHECKSUM_BYTES], data[_CHECKSUM_BYTES:]

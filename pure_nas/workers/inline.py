@@ -1,8 +1,4 @@
-"""Jobs in this process, one at a time. A job that takes the process with it is tried once more, then it has failed.
-
-While one trains, a mark is in its folder. Every end that Python sees removes the mark: that of the training, an error,
-an interrupt. So a mark that is found was left by a process that crashed or was killed.
-"""
+"""Jobs in this process, one at a time. A job that takes the process with it is tried once more, then it has failed."""
 
 from __future__ import annotations
 
@@ -84,11 +80,9 @@ def _attempt(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event
 
 
 def _deaths(folder: TrialDirectory, here: dict[str, object]) -> int:
-    """How many processes in a row died of a training.
+    """How many processes in a row died of a training: only a crash or a kill leaves the mark that each removes.
 
-    One that got as far as another checkpoint, and not to the epoch in which the one before it died, is the first of a
-    new row: somebody may have killed it. A mark that was moved or copied here is of a process that could not remove it,
-    which did not die of that.
+    One that got as far as another checkpoint, in another epoch, is the first of a new row: somebody may have killed it.
     """
     try:
         mark = json.loads(folder.attempt.read_bytes())
@@ -98,6 +92,6 @@ def _deaths(folder: TrialDirectory, here: dict[str, object]) -> int:
         return 0
     except (OSError, ValueError, KeyError, TypeError):
         return 1
-    if moved:
+    if moved:  # or copied: of a process that could not remove it, and did not die of that
         return before
     return 1 if further_epoch and new_checkpoint else before + 1

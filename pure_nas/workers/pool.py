@@ -8,22 +8,20 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from multiprocessing import connection, util
-from typing import Self
 
 import torch
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.space.candidate import Candidate
-from pure_nas.workers.child import Alive, Load, Ready, Report, Speed, Task
 from pure_nas.workers.messages import Ended, EpochDone, Event, Job, Started, WorkerLost
 from pure_nas.workers.work import outcome_of_lost
+from pure_nas.workers.worker_main import Alive, Load, Ready, Report, Speed, Task
 from pure_nas.workers.worker_process import MEMORY_RAN_OUT, WorkerProcess, kernel_kills, require_main_guard, stop
 
 logger = logging.getLogger(__name__)
 
-_MAX_FAILED_STARTS = 3
-"""How many workers may die one after the other before they have the images: memory may be short for a moment."""
+_MAX_FAILED_STARTS = 3  # of workers one after the other, before they have the images: memory may be short for a moment
 _LOOK_EVERY = 1.0
 _COMPILING_SECONDS = 60.0
 _SLOWEST_FLOPS_PER_SECOND = 5e8
@@ -33,12 +31,7 @@ _TRAINING_PASSES = 3
 
 @dataclass(eq=False)
 class ProcessExecutor:
-    """Runs jobs in worker processes, each of which keeps PyTorch, a device and the images.
-
-    Workers begin with `start`, or with the first job. One that dies or hangs is replaced, and its job goes on in the
-    replacement from its checkpoint; a job that loses its worker twice has failed. Workers end with the process that
-    started them, however it ends.
-    """
+    """Runs jobs in worker processes, which begin with `start` or the first job, and are replaced where they die."""
 
     load: Load
     fingerprint: str  # of the images that are meant; workers refuse others
@@ -60,12 +53,6 @@ class ProcessExecutor:
         self._kills = kernel_kills()
         # Python waits for its child processes when it ends; before that, these are stopped.
         self._at_exit = util.Finalize(self, stop, args=(self._workers,), exitpriority=10)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def process_ids(self) -> list[int]:
@@ -131,7 +118,6 @@ class ProcessExecutor:
         return WorkerProcess(self.load, self.fingerprint, device, self.size)
 
     def _wait(self) -> None:
-        """Wait a little for reports, take them, and look after the workers."""
         began = time.monotonic()
         connection.wait([end for worker in self._workers for end in worker.ends], timeout=_LOOK_EVERY)
         # Not the time that this process was busy or stopped: only what a worker was listened to counts as silence.
@@ -174,7 +160,6 @@ class ProcessExecutor:
                 raise report
 
     def _replace(self, place: int, fate: str) -> None:
-        """Put a new worker in the place of one that is gone, and give it the job."""
         gone = self._workers[place]
         gone.connection.close()
         if not gone.ready:
@@ -215,8 +200,7 @@ class ProcessExecutor:
             patience += _COMPILING_SECONDS * sum(1 for _ in candidate.architecture.distinct_blocks())
         return patience
 
-    def _speeds(self, workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, Speed]]:
-        """What each of `workers` answers; those that end instead are left out."""
+    def _speeds(self, workers: Sequence[WorkerProcess]) -> list[tuple[WorkerProcess, Speed]]:  # of those that answer
         while any(worker.speed is None for worker in workers if worker in self._workers):
             self._wait()
         found = [(worker, worker.speed) for worker in workers if worker.speed is not None]

@@ -19,16 +19,17 @@ from pure_nas.errors import UsageError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
-from pure_nas.workers import Executor, InlineExecutor, ProcessExecutor
-from pure_nas.workers.child import Load
+from pure_nas.workers import Executor
+from pure_nas.workers.inline import InlineExecutor
+from pure_nas.workers.pool import ProcessExecutor
+from pure_nas.workers.worker_main import Load
 
 Workers = int | Literal["auto"]
 
 _CALIBRATION_SECONDS = 3.0
 _SHARE_OF_MEMORY = 0.9
 _MAX_PER_CPU = 4
-_TOLERANCE = 0.05
-"""More workers that deliver less than this more are not worth their memory."""
+_TOLERANCE = 0.05  # more workers that deliver less than this more are not worth their memory
 
 
 def check_workers(workers: Workers) -> None:
@@ -118,10 +119,7 @@ class Resources:
 
 
 def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float = _CALIBRATION_SECONDS) -> WorkerPlan:
-    """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement.
-
-    Their number is doubled as long as more deliver more and all of them could hold the largest network.
-    """
+    """Give `executor` the fewest workers that deliver nearly the most images per second together, by measurement."""
     most = min(left, os.cpu_count() or 1, _fitting_into_memory())
     if executor.devices[0].type == "cuda":
         most = min(most, _fitting_onto_devices(executor, work.largest))
@@ -139,7 +137,6 @@ def calibrate(executor: ProcessExecutor, work: Work, left: int, seconds: float =
 
 
 def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
-    """How many workers the GPUs have memory for when each trains the largest network."""
 
     def free() -> int:
         return min(torch.cuda.mem_get_info(device)[0] for device in executor.devices)
@@ -156,7 +153,6 @@ def _fitting_onto_devices(executor: ProcessExecutor, largest: Candidate) -> int:
 
 
 def _fitting_into_memory() -> int:
-    """How many processes like this one the machine has memory for, where Linux says so."""
     meminfo, own = Path("/proc/meminfo"), Path("/proc/self/statm")
     if not (meminfo.exists() and own.exists()):
         return sys.maxsize

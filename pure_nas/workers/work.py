@@ -11,7 +11,7 @@ from itertools import chain, count, islice
 
 import torch
 
-from pure_nas.cost.count import count_architecture
+from pure_nas.cost.fvcore_count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.data import Dataset, ImageSet
@@ -24,7 +24,7 @@ from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.candidate import Candidate
-from pure_nas.training.evaluation import evaluate, generator
+from pure_nas.training.scoring import evaluate, generator
 from pure_nas.training.training import Divergence, Training
 from pure_nas.workers.messages import Ended, EpochDone, EvaluationSettings, Event, Job, Outcome, Started
 
@@ -47,7 +47,7 @@ def work(job: Job, dataset: Dataset, device: torch.device) -> Iterator[Event]:
             training = Training(
                 network,
                 recipe,
-                train=dataset.train_and_validation() if everything else dataset.train,
+                train=dataset.train_and_validation if everything else dataset.train,
                 validation=None if everything else dataset.validation,
                 flip=dataset.flip,
                 turns=dataset.turns,

@@ -18,11 +18,10 @@ import torch
 from pure_nas.errors import RunError, UsageError, reason
 from pure_nas.plugins import registered_here
 from pure_nas.process_state import begin_worker
-from pure_nas.workers.child import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
 from pure_nas.workers.messages import Job
+from pure_nas.workers.worker_main import SECONDS_TO_LOAD, Load, Report, Speed, Task, serve
 
-MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"
-"""The fate of such a worker."""
+MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate of such a worker
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
@@ -89,7 +88,6 @@ class WorkerProcess:
             self.begin()
 
     def begin(self) -> None:
-        """The worker is ready: send what it has been given."""
         self.ready = True
         task, self._task = self._task, None
         if task is not None:

@@ -21,7 +21,7 @@ def figures() -> None:
 def _without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of a report: they are drawn where a test asks for `figures`, and in processes."""
     if "figures" not in request.fixturenames:
-        monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda run, figures: [])
+        monkeypatch.setattr("pure_nas.report.matplotlib_chart.write_figures", lambda folder, figures: [])
 
 
 @pytest.fixture(scope="session")

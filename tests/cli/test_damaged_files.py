@@ -16,8 +16,8 @@ from damage import damaged
 from studies import Study, contents, invoke, json_in
 
 from pure_nas.errors import PureNasError
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import document, findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.report.data import flattened, read_environment, report_data
 from pure_nas.report.search_tables import front_document

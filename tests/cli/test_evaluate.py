@@ -58,6 +58,7 @@ def test_validation_error_is_that_of_the_search(finished: Study) -> None:
     assert found["loss"] == pytest.approx(result["metrics"]["loss"], rel=1e-5)
 
 
+@pytest.mark.usefixtures("figures")
 def test_files_are_written_once(finished: Study, tmp_path: Path) -> None:
     command = (
         "evaluate",
@@ -201,6 +202,7 @@ def test_a_network_that_gives_nothing_finite_is_evaluated_and_said_so(finished: 
     assert "0.00 %" in answer.stdout
 
 
+@pytest.mark.usefixtures("figures")
 def test_a_retrained_trial_is_compared_with_its_conv_twins(new_study: Study, tmp_path: Path) -> None:
     study = Study(new_study.dataset, new_study.space, tmp_path / "runs", "twins")
     assert study.go("--trials", 3).code == 0

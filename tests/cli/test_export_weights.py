@@ -16,7 +16,7 @@ from studies import Answer, Study, invoke, json_in
 
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.results import load_results
+from pure_nas.run.search_results import load_results
 
 LOSSES = {1: 1.0, 2: 0.4, 3: 0.5}
 """Last training losses: seed 3 is nearest to their mean."""

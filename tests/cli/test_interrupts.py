@@ -80,7 +80,7 @@ def test_interrupted_search_prints_and_saves_the_front(begin: Begun, new_study: 
     process = begin("trial 1  complete")
     process.send_signal(number)
     stdout, stderr = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "Stopped: interrupted; the same command goes on." in stderr
     assert stdout.startswith("Front: ")

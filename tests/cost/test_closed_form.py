@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from small_architectures import small_architectures
 from torch.utils.flop_counter import FlopCounterMode
 
-from pure_nas.cost.count import count, count_architecture
+from pure_nas.cost.fvcore_count import count, count_architecture
 from pure_nas.cost.layers import cost_of, layer_costs
 from pure_nas.nn import build
 from pure_nas.space.architecture import Architecture

@@ -24,7 +24,7 @@ from torchvision import datasets
 
 from pure_nas.data import Dataset
 from pure_nas.data.image_files import ImageFiles
-from pure_nas.data.sources.catalogue import imagenet_classes
+from pure_nas.data.sources.registry import IMAGENET_CLASSES
 
 Pixels = NDArray[np.uint8]
 
@@ -146,12 +146,11 @@ def write_galaxy10(data_dir: Path, count: int = 40, **changes: Any) -> Path:
 
 def imagenet_of_ten(patch: pytest.MonkeyPatch, count: int = 10) -> None:
     """Let ImageNet have its first ten classes only, or another number of them."""
-    few = dict(list(imagenet_classes().items())[:count])
-    for module in ("imagenet", "catalogue"):
-        patch.setattr(f"pure_nas.data.sources.{module}.imagenet_classes", lambda: few)
+    few = dict(list(IMAGENET_CLASSES.items())[:count])
+    patch.setattr("pure_nas.data.sources.imagenet.IMAGENET_CLASSES", few)
 
 
-IMAGENET_IDENTIFIERS = tuple(imagenet_classes())[:10]
+IMAGENET_IDENTIFIERS = tuple(IMAGENET_CLASSES)[:10]
 """Of the classes of the small ImageNets that are written here."""
 _COUNT = len(IMAGENET_IDENTIFIERS)
 

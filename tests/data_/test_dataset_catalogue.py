@@ -16,13 +16,12 @@ from pure_nas.data import (
     PixelSource,
     RawImages,
     dataset_names,
-    decoded,
-    default_data_dir,
-    describe_datasets,
+    decoded_cache,
     load_dataset,
 )
 from pure_nas.data.image_set import StreamedPixels
-from pure_nas.data.sources import catalogue
+from pure_nas.data.sources import registry
+from pure_nas.data.sources.registry import default_data_dir, get_spec
 from pure_nas.errors import DataError, PureNasError, UsageError
 
 
@@ -58,33 +57,29 @@ class Point:
 def install(monkeypatch: pytest.MonkeyPatch):
     def install(content: object) -> None:
         monkeypatch.setattr(plugins, "entry_points", lambda group: [Point(content)])
-        vars(catalogue.DATASETS).pop("installed", None)
+        vars(registry.DATASETS).pop("installed", None)
 
     yield install
     monkeypatch.undo()
-    vars(catalogue.DATASETS).pop("installed", None)
+    vars(registry.DATASETS).pop("installed", None)
 
 
 def test_listing_datasets_does_not_import_torch() -> None:
-    code = "import sys, pure_nas.data as d; d.describe_datasets(None); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    code = "import sys; from pure_nas_cli.commands import datasets as d; d.datasets(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode == 0
 
 
-def test_the_built_in_datasets_are_listed_with_shape_and_sizes(data_dir: Path) -> None:
-    infos = {info.name: info for info in describe_datasets(data_dir)}
-    assert list(infos) == ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "galaxy10", "imagenet"]
-    assert infos["cifar100"].image_shape == (3, 32, 32)
-    assert (infos["svhn"].train_size, infos["svhn"].test_size) == (73_257, 26_032)
-    assert str(data_dir) in infos["cifar10"].location
+def test_the_built_in_datasets_are_listed_with_their_sizes() -> None:
+    expected = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "galaxy10", "imagenet")
+    assert dataset_names() == expected
+    assert (get_spec("svhn").train_size, get_spec("svhn").test_size) == (73_257, 26_032)
 
 
 def test_a_dataset_is_present_once_its_training_files_are(data_dir: Path) -> None:
     data_dir.mkdir()
-    before = {info.name: info.present for info in describe_datasets(data_dir)}
+    assert [name for name in dataset_names() if not get_spec(name).missing(data_dir, "train")] == ["digits"]
     (data_dir / "train_32x32.mat").touch()
-    after = {info.name: info.present for info in describe_datasets(data_dir)}
-    assert [name for name, present in before.items() if present] == ["digits"]
-    assert [name for name, present in after.items() if present] == ["digits", "svhn"]
+    assert [name for name in dataset_names() if not get_spec(name).missing(data_dir, "train")] == ["digits", "svhn"]
 
 
 def test_the_data_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -113,7 +108,7 @@ def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
     ("content", "message"),
     [
         (ImportError("no such module"), "does not load"),
-        ("stripes", "not a pure_nas.data.sources.catalogue.DatasetSpec"),
+        ("stripes", "not a pure_nas.data.sources.registry.DatasetSpec"),
         (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
     ],
 )
@@ -149,19 +144,19 @@ def test_another_package_adds_a_dataset_too_large_for_memory(
     install, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(DatasetSpec(**{**vars(STRIPES), "load": ramps}))
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 100)
     monkeypatch.setattr("pure_nas.data.image_set.usual_workers", lambda: 0)
     loaded = load_dataset("stripes", data_dir=data_dir, skip_corrupt=True)
     assert isinstance(loaded.train.pixels, StreamedPixels)
-    assert (len(loaded.train_and_validation()), loaded.skipped, len(loaded.test())) == (39, 1, 40)
+    assert (len(loaded.train_and_validation), loaded.skipped, len(loaded.test())) == (39, 1, 40)
     shades = [
         round((float(image[0, 0, 0]) * loaded.std[0] + loaded.mean[0]) * 255)
-        for batch, _ in loaded.train_and_validation().batches(8)
+        for batch, _ in loaded.train_and_validation.batches(8)
         for image in batch
     ]
     assert shades == [shade for shade in range(40) if shade != 3]
     smaller = load_dataset("stripes", data_dir=data_dir, limit=10)
-    assert len(smaller.train_and_validation()) == 10
+    assert len(smaller.train_and_validation) == 10
 
 
 @pytest.mark.parametrize(("labels", "message"), [([0, 2], r"Labels must lie in 0\.\.1"), ([], "There are no images")])

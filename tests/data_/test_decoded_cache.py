@@ -12,7 +12,7 @@ import pytest
 from dataset_files import picture
 from image_zoo import ZOO
 
-from pure_nas.data import Dataset, decoded, load_dataset
+from pure_nas.data import Dataset, decoded_cache, load_dataset
 from pure_nas.data.decode import pillow_warnings_counted
 from pure_nas.errors import DataError
 
@@ -21,13 +21,13 @@ from pure_nas.errors import DataError
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many files each decoding read; nothing where the cache was used."""
     counts: list[int] = []
-    decode = decoded.decode_listing
+    decode = decoded_cache.decode_listing
 
     def counting(listing, *arguments):  # type: ignore[no-untyped-def]
         counts.append(len(listing))
         return decode(listing, *arguments)
 
-    monkeypatch.setattr(decoded, "decode_listing", counting)
+    monkeypatch.setattr(decoded_cache, "decode_listing", counting)
     return counts
 
 
@@ -44,7 +44,7 @@ def test_the_second_start_decodes_nothing_but_what_has_changed(
     first.test()
     second.test()
     assert decodings == [24, 9]
-    monkeypatch.setattr(decoded, "_FORMAT", decoded._FORMAT + 1)
+    monkeypatch.setattr(decoded_cache, "_FORMAT", decoded_cache._FORMAT + 1)
     assert load(folder, data_dir).fingerprint == first.fingerprint
     picture(5).save(folder / "train" / "dog" / "000.png")
     assert load(folder, data_dir).fingerprint != first.fingerprint
@@ -69,7 +69,7 @@ def test_nothing_is_said_of_large_images_which_are_read(
 ) -> None:
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 200)
     with caplog.at_level(logging.INFO):
-        assert len(load(folder, data_dir).train_and_validation()) == 24
+        assert len(load(folder, data_dir).train_and_validation) == 24
     assert caplog.messages == []
 
 

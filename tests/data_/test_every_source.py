@@ -13,7 +13,7 @@ from dataset_files import imagenet_of_ten, write_galaxy10, write_imagenet_archiv
 from held_images import varied
 from image_zoo import ZOO
 
-from pure_nas.data import Dataset, ImageSet, decoded, load_dataset
+from pure_nas.data import Dataset, ImageSet, decoded_cache, load_dataset
 from pure_nas.data.image_set import HeldPixels, StreamedPixels
 
 Load = Callable[..., Dataset]
@@ -50,7 +50,7 @@ def shown(images: ImageSet) -> torch.Tensor:
 
 def test_images_too_large_for_memory_are_read_as_they_are_wanted(source: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     held = source()
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
     streamed, again = source(), source()
     assert isinstance(held.train.pixels, HeldPixels)
     assert isinstance(streamed.train.pixels, StreamedPixels)

@@ -59,7 +59,7 @@ def test_the_second_part_is_the_test_part_whatever_its_name(tmp_path: Path, test
     if test:
         write_classes(tmp_path / "photos" / test, OTHER)
     loaded = load(tmp_path / "photos")
-    assert (len(loaded.train_and_validation()), loaded.test_size) == (20, 6 if test else 0)
+    assert (len(loaded.train_and_validation), loaded.test_size) == (20, 6 if test else 0)
     assert loaded.passed_over == ()
 
 
@@ -158,7 +158,7 @@ def test_masks_and_annotations_beside_images_are_no_images(tmp_path: Path) -> No
     write_classes(tmp_path / "birds" / "annotations", {"trimaps": 5})
     found, birds = load(tmp_path / "radiographs"), load(tmp_path / "birds")
     assert found.classes == birds.classes == ("cat", "dog")
-    assert len(found.train_and_validation()) + len(found.test()) == 20
+    assert len(found.train_and_validation) + len(found.test()) == 20
     assert found.passed_over == ("folders next to those of images: masks (2)",)
     assert birds.passed_over == ("folders next to those of images: annotations (1)",)
 
@@ -186,7 +186,7 @@ def test_what_systems_leave_is_no_class_and_no_image(tmp_path: Path) -> None:
     (root / "train" / "cat" / "Thumbs.db").write_bytes(b"")
     loaded = load(root)
     assert loaded.classes == ("cat", "dog")
-    assert len(loaded.train_and_validation()) == 20
+    assert len(loaded.train_and_validation) == 20
     (said,) = loaded.passed_over
     assert said.startswith("hidden and system files and folders: .ipynb_checkpoints (3), @eaDir (3), ")
     assert "and 2 more" in said

@@ -20,7 +20,7 @@ import pytest
 import torch
 from dataset_files import Pixels, unnormalised, write_galaxy10
 
-from pure_nas.data import Dataset, ImageSet, decoded, load_dataset
+from pure_nas.data import Dataset, ImageSet, decoded_cache, load_dataset
 from pure_nas.data.sources import galaxy10
 from pure_nas.errors import DataError
 
@@ -92,7 +92,7 @@ def test_a_file_other_than_the_published_one_is_used_and_said_to_be_another_when
 
 def test_a_full_disk_is_said_with_what_is_needed(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_galaxy10(data_dir, 20)
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
     monkeypatch.setattr(galaxy10.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10))
     with pytest.raises(DataError, match=r"h5 take 15\.4 kB and cannot be stored .*: only 10 B are free") as caught:
         load(data_dir, image_size=16)
@@ -198,7 +198,7 @@ def test_unpacked_images_that_are_deleted_while_they_are_read_are_named(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_galaxy10(data_dir, 20)
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
     loaded = load(data_dir, image_size=16)
     (unpacked,) = (data_dir / "decoded").glob("*.npy")
     unpacked.unlink()
@@ -239,11 +239,11 @@ from pathlib import Path
 
 import h5py
 import torch
-from pure_nas.data import decoded, load_dataset
+from pure_nas.data import decoded_cache, load_dataset
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
-decoded.RESIDENT_BYTES = 2**20
+decoded_cache.RESIDENT_BYTES = 2**20
 held = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (held + 150 * 2**20,) * 2)
 try:

@@ -10,7 +10,16 @@ import pytest
 from dataset_files import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_zoo import broken_exif, colours16, colours16_tiff, encoded, gray16, photograph, whole_numbers
+from image_zoo import (
+    READS_YCBCR_TIFF,
+    broken_exif,
+    colours16,
+    colours16_tiff,
+    encoded,
+    gray16,
+    photograph,
+    whole_numbers,
+)
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -34,7 +43,7 @@ def test_shrinking_averages_instead_of_picking() -> None:
     assert 100 < small.min() <= small.max() < 155
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "YCbCr"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", *["YCbCr"] * READS_YCBCR_TIFF])
 @pytest.mark.parametrize("in_chans", [1, 3])
 def test_a_white_image_is_white_in_every_mode(mode: str, in_chans: int) -> None:
     if mode == "I;16":

@@ -19,7 +19,7 @@ def test_train_and_test_folders_are_read_and_validation_comes_from_train(folder:
     loaded = load_dataset(str(folder), data_dir=data_dir)
     assert (loaded.name, loaded.classes) == ("animals", ("cat", "dog", "owl"))
     assert (loaded.in_chans, loaded.image_size, loaded.flip) == (3, 16, True)
-    parts = (loaded.train, loaded.validation, loaded.train_and_validation(), loaded.test())
+    parts = (loaded.train, loaded.validation, loaded.train_and_validation, loaded.test())
     found = [torch.bincount(part.labels).tolist() for part in parts]
     assert found == [[10, 6, 2], [2, 2, 2], [12, 8, 4], [3, 3, 3]]
     seen = pixels(loaded.train)
@@ -47,7 +47,7 @@ def test_a_val_folder_beside_train_and_test_is_the_validation_part(folder: Path,
     write_classes(folder / "val", {"cat": 2, "dog": 1, "owl": 1})
     loaded = load_dataset(folder, data_dir=data_dir)
     assert (len(loaded.train), len(loaded.validation), len(loaded.test())) == (24, 4, 9)
-    assert len(loaded.train_and_validation()) == 28
+    assert len(loaded.train_and_validation) == 28
     with pytest.raises(UsageError, match="holds the validation images"):
         load_dataset(folder, data_dir=data_dir, validation=0.2)
 
@@ -74,7 +74,7 @@ def test_classes_in_one_folder_are_split_in_three_and_test_never_moves(tmp_path:
 
 def raw_pixels(loaded: Dataset, *, test: bool = False) -> torch.Tensor:
     """Images as they were before normalisation, (N, C, H, W), uint8."""
-    return unnormalised(pixels(loaded.test() if test else loaded.train_and_validation()), loaded)
+    return unnormalised(pixels(loaded.test() if test else loaded.train_and_validation), loaded)
 
 
 def test_a_class_of_one_image_stays_in_train(tmp_path: Path, data_dir: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_fingerprint_does_not_depend_on_where_the_folder_is(folder: Path, da
 
 def test_a_limit_keeps_the_proportions_and_leaves_most_images_to_train_on(folder: Path, data_dir: Path) -> None:
     loaded = load_dataset(folder, data_dir=data_dir, limit=12)
-    assert torch.bincount(loaded.train_and_validation().labels).tolist() == [6, 4, 2]
+    assert torch.bincount(loaded.train_and_validation.labels).tolist() == [6, 4, 2]
     write_classes(folder.parent / "many" / "train", {"cat": 30, "dog": 30})
     for validation, parts in ((None, (36, 4)), (15, (25, 15))):
         loaded = load_dataset(folder.parent / "many", data_dir=data_dir, limit=40, validation=validation)
@@ -147,7 +147,7 @@ def test_hidden_files_are_passed_over_and_nested_folders_are_not(folder: Path, d
     (folder / "train" / ".cache").mkdir()
     (cat / "notes.txt").write_text("not an image")
     (cat / "loop").symlink_to(cat, target_is_directory=True)
-    assert len(load_dataset(folder, data_dir=data_dir).train_and_validation()) == 25
+    assert len(load_dataset(folder, data_dir=data_dir).train_and_validation) == 25
 
 
 def test_corrupt_images_are_counted_and_named(folder: Path, data_dir: Path) -> None:
@@ -158,7 +158,7 @@ def test_corrupt_images_are_counted_and_named(folder: Path, data_dir: Path) -> N
     assert "skip_corrupt" in caught.value.hint
     loaded = load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
     assert loaded.skipped == 7
-    assert torch.bincount(loaded.train_and_validation().labels).tolist() == [5, 8, 4]
+    assert torch.bincount(loaded.train_and_validation.labels).tolist() == [5, 8, 4]
 
 
 def test_a_class_whose_images_are_all_corrupt_is_an_error(folder: Path, data_dir: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_link_to_nowhere_is_named(folder: Path, data_dir: Path) -> None:
 def test_a_link_that_leads_to_itself_is_no_folder(folder: Path, data_dir: Path) -> None:
     for place in (folder, folder / "train", folder / "train" / "cat"):
         (place / "endless").symlink_to("endless")
-    assert len(load_dataset(folder, data_dir=data_dir).train_and_validation()) == 24
+    assert len(load_dataset(folder, data_dir=data_dir).train_and_validation) == 24
     (folder / "train" / "cat" / "endless.png").symlink_to("endless.png")
     with pytest.raises(DataError, match=r"endless\.png cannot be read: Too many levels of symbolic links"):
         load_dataset(folder, data_dir=data_dir)

@@ -14,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation, StreamedPixels, count_histogram, share_cpus, usual_workers
+from pure_nas.data.image_set import Normalisation, StreamedPixels, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.errors import DataError
 from pure_nas.space.recipe import Recipe
 
 NORMALISATION = Normalisation((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+
+
+def count_histogram(pixels: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(1)])
 
 
 def numbered(count: int) -> ImageSet:

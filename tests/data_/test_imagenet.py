@@ -26,13 +26,13 @@ from PIL import Image
 from pure_nas.data import (
     Dataset,
     ImageSet,
-    decoded,
+    decoded_cache,
     load_dataset,
 )
 from pure_nas.data.decode import decode_image
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.sources import imagenet
-from pure_nas.data.sources.catalogue import imagenet_classes
+from pure_nas.data.sources.registry import IMAGENET_CLASSES
 from pure_nas.errors import DataError
 
 TENCH, GOLDFISH = IMAGENET_IDENTIFIERS[:2]
@@ -83,7 +83,7 @@ def test_folders_and_archives_give_the_same_images_with_the_official_validation_
     assert (len(unpacked.train), len(unpacked.validation), len(tests[0])) == (10, 10, 10)
     assert packed.fingerprint == unpacked.fingerprint
     assert not (archives / "imagenet" / "train").exists()
-    every = packed.train_and_validation()
+    every = packed.train_and_validation
     expected = [
         torch.from_numpy(decode_image(content, 9, 3).copy())[:, :8, :8]
         for identifier in IMAGENET_IDENTIFIERS
@@ -91,7 +91,7 @@ def test_folders_and_archives_give_the_same_images_with_the_official_validation_
     ]
     assert torch.equal(every.labels, torch.arange(10).repeat_interleave(2))
     assert torch.equal(shown(every, packed), torch.stack(expected))
-    assert torch.equal(shown(unpacked.train_and_validation(), unpacked), torch.stack(expected))
+    assert torch.equal(shown(unpacked.train_and_validation, unpacked), torch.stack(expected))
     assert torch.equal(tests[0].labels, torch.arange(10))
     assert torch.equal(tests[1].labels, torch.arange(10))
     assert torch.equal(shown(tests[0], unpacked), shown(tests[1], packed))
@@ -102,7 +102,7 @@ def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(folders: P
     for path in (folders / "imagenet" / "train" / TENCH).iterdir():
         picture.save(path, quality=95)
     loaded = load(folders, image_size=56)
-    images = loaded.train_and_validation()
+    images = loaded.train_and_validation
     first = torch.tensor([0])
     assert (images.image_size, images.stored_size) == (56, 64)
     assert (loaded.facts["stored_size"], "decoded_size" in loaded.facts) == (64, False)
@@ -115,13 +115,13 @@ def test_an_image_is_scaled_to_eight_sevenths_and_its_middle_is_shown(folders: P
 
 
 def test_a_damaged_image_is_named_when_it_is_met_and_not_before(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoded, "RESIDENT_BYTES", 1000)
+    monkeypatch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
     for path in (folders / "imagenet" / "train" / TENCH).iterdir():
         path.write_bytes(path.read_bytes()[:100])
     monkeypatch.setattr("pure_nas.data.image_set._SAMPLE", 2)
     loaded = load(folders)
     with pytest.raises(DataError, match=rf"The image .*train/{TENCH}/{TENCH}_\d\.JPEG cannot be decoded") as caught:
-        list(loaded.train_and_validation().batches(100))
+        list(loaded.train_and_validation.batches(100))
     assert "--skip-corrupt" in caught.value.hint
 
 
@@ -132,8 +132,8 @@ def test_damaged_images_are_left_out_when_asked_and_come_back_when_restored(
     content = path.read_bytes()
     path.write_bytes(content[:100])
     loaded = load(folders, skip_corrupt=True)
-    assert (loaded.skipped, len(loaded.train_and_validation())) == (1, 19)
-    assert torch.bincount(loaded.train_and_validation().labels)[:2].tolist() == [1, 2]
+    assert (loaded.skipped, len(loaded.train_and_validation)) == (1, 19)
+    assert torch.bincount(loaded.train_and_validation.labels)[:2].tolist() == [1, 2]
     looked: list[int] = []
     decoded_image = EncodedImages.decoded
 
@@ -142,7 +142,7 @@ def test_damaged_images_are_left_out_when_asked_and_come_back_when_restored(
         return decoded_image(images, position)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoded, "RESIDENT_BYTES", 1000)
+        patch.setattr(decoded_cache, "RESIDENT_BYTES", 1000)
         patch.setattr("pure_nas.data.image_set._SAMPLE", 1)
         patch.setattr(EncodedImages, "decoded", watched)
         assert load(folders, skip_corrupt=True).skipped == 1
@@ -174,7 +174,7 @@ def test_of_the_thousand_classes_many_that_are_missing_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    assert len(set(imagenet_classes().values())) == 1000
+    assert len(set(IMAGENET_CLASSES.values())) == 1000
     (tmp_path / "imagenet" / "train" / TENCH).mkdir(parents=True)
     with pytest.raises(DataError, match=r"missing: n01443537 \(goldfish\), .* and 994 more"):
         load(tmp_path)
@@ -317,7 +317,9 @@ def test_an_archive_is_listed_once_and_again_when_it_or_the_list_changes(
     assert len(listed) == 3
 
 
-@pytest.mark.parametrize("content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))])
+@pytest.mark.parametrize(
+    "content", [b"not one", gzip.compress(tar_of({"readme.txt": b"nothing"}))], ids=["no archive", "no labels"]
+)
 def test_a_faulty_development_kit_is_one_clear_message(archive: Path, tmp_path: Path, content: bytes) -> None:
     root = archive.parent
     (root / "ILSVRC2012_img_val.tar").write_bytes(tar_of({"ILSVRC2012_val_00000001.JPEG": photograph(0)}))

@@ -97,7 +97,7 @@ def test_mnist_is_unpacked_once_and_then_read(data_dir: Path, monkeypatch: pytes
 def test_svhn_has_its_zeros_back_and_labels_match_their_images(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_svhn(data_dir, monkeypatch)
     loaded = load_dataset("svhn", data_dir=data_dir)
-    assert torch.bincount(loaded.train_and_validation().labels).tolist() == [6] * 10
+    assert torch.bincount(loaded.train_and_validation.labels).tolist() == [6] * 10
     assert (loaded.in_chans, loaded.image_size, len(loaded.test())) == (3, 32, 60)
     values, labels = some_images(60, 3, 32)
     label_of = {image.tobytes(): int(label) for image, label in zip(values, labels, strict=True)}

@@ -23,7 +23,7 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 from pure_nas.workers import Ended, InlineExecutor, Job
 
 CPU = torch.device("cpu")

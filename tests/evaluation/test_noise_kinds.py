@@ -14,7 +14,6 @@ from torch import Tensor
 from pure_nas.errors import UsageError
 from pure_nas.evaluation.noise import (
     NOISE_KINDS,
-    USUAL_LEVELS,
     Noise,
     NoiseKind,
     add_noise,
@@ -24,6 +23,7 @@ from pure_nas.evaluation.noise import (
 
 GREY = 0.4
 KINDS = st.sampled_from(NOISE_KINDS)
+LEVELS = {kind: [noise.level for noise in usual_noises([kind])] for kind in NOISE_KINDS}
 
 
 def grey(count: int = 100, size: int = 24) -> Tensor:
@@ -82,7 +82,7 @@ def test_black_stays_black_under_photon_noise_and_speckle() -> None:
 def test_images_stay_in_their_range_and_the_given_ones_are_left_alone(kind: NoiseKind, strong: bool, seed: int) -> None:
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
     before = images.clone()
-    found = noisy(kind, USUAL_LEVELS[kind][-1 if strong else 0], images, seed)
+    found = noisy(kind, LEVELS[kind][-1 if strong else 0], images, seed)
     assert torch.equal(images, before)
     assert found.amin() >= 0
     assert found.amax() <= 1
@@ -94,7 +94,7 @@ def test_images_stay_in_their_range_and_the_given_ones_are_left_alone(kind: Nois
 @settings(max_examples=60, deadline=None)
 def test_noise_of_an_image_does_not_depend_on_its_batch(kind: NoiseKind, cuts: set[int], seed: int, last: bool) -> None:
     images = torch.rand(9, 2, 5, 5, generator=torch.Generator().manual_seed(seed))
-    noise, seeds = Noise(kind, USUAL_LEVELS[kind][-1]), noise_seeds(seed, kind, 9)
+    noise, seeds = Noise(kind, LEVELS[kind][-1]), noise_seeds(seed, kind, 9)
     whole = add_noise(images, noise, seeds)
     if last:
         images = images.contiguous(memory_format=torch.channels_last)
@@ -106,10 +106,10 @@ def test_noise_of_an_image_does_not_depend_on_its_batch(kind: NoiseKind, cuts: s
 @pytest.mark.parametrize("kind", NOISE_KINDS)
 def test_images_seeds_and_kinds_have_noise_of_their_own(kind: NoiseKind) -> None:
     images = grey(6, 8)
-    found = noisy(kind, USUAL_LEVELS[kind][-1], images)
+    found = noisy(kind, LEVELS[kind][-1], images)
     assert len({tuple(image.flatten().tolist()) for image in found}) == 6
-    assert not torch.equal(found, noisy(kind, USUAL_LEVELS[kind][-1], images, seed=1))
-    assert torch.equal(found, noisy(kind, USUAL_LEVELS[kind][-1], images))
+    assert not torch.equal(found, noisy(kind, LEVELS[kind][-1], images, seed=1))
+    assert torch.equal(found, noisy(kind, LEVELS[kind][-1], images))
     every = [tuple(noise_seeds(0, other, 6)) for other in NOISE_KINDS]
     assert len(set(every)) == len(NOISE_KINDS)
     assert noise_seeds(5, kind, 50)[:7] == noise_seeds(5, kind, 7)

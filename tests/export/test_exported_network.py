@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from forked import in_a_fork
 from hypothesis import HealthCheck, example, given, settings
 from small_architectures import small_architectures
 from torch import Tensor, nn
@@ -108,6 +109,7 @@ VARIANTS = (("product-complex", "log-conv"), ("plain-conv",), ("product",))
     ],
     ids=["plain", "bottleneck with padding", "variants of a product unit"],
 )
+@in_a_fork
 def test_exported_network_survives_torch_export(tmp_path: Path, fields: dict[str, Any]) -> None:
     architecture = HYBRID.model_copy(update=fields)
     logits, _ = exported(tmp_path, architecture)

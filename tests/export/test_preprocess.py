@@ -82,7 +82,7 @@ def test_an_isolated_file_predicts_what_the_dataset_does(
             (root / name).mkdir(parents=True, exist_ok=True)
             (root / name / f"{number:03d}.png").write_bytes(make())
     loaded = load_dataset(root, data_dir=tmp_path / "data", image_size=16)
-    images = torch.cat([shown(loaded.train_and_validation()), shown(loaded.test())])
+    images = torch.cat([shown(loaded.train_and_validation), shown(loaded.test())])
     module = exported(tmp_path / "exported", mean=loaded.mean, std=loaded.std)
     (tmp_path / "exported" / "images").symlink_to(root)
     answer = isolated(tmp_path / "exported")
@@ -108,7 +108,7 @@ def test_images_of_a_named_dataset_are_shown_as_it_shows_them(tmp_path: Path, si
     module = exported(tmp_path, 1, loaded.image_size, **shown_as(loaded))
     files = [Image.fromarray((each * 15).astype(np.uint8)) for each in load_digits().images]
     found = torch.stack([module.preprocess(file) for file in files])
-    expected = torch.cat([shown(loaded.train_and_validation()), shown(loaded.test())])
+    expected = torch.cat([shown(loaded.train_and_validation), shown(loaded.test())])
     assert rows(found) == rows(expected)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from convolution_driver import Recorder
+from forked import in_a_fork
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -102,6 +103,7 @@ def traced_by_compile() -> nn.Module:
     [lambda: build(NARROW), lambda: folded(build(NARROW)), exported, traced_by_export, traced_by_compile],
     ids=["trained", "scored", "exported", "torch.export", "torch.compile"],
 )
+@in_a_fork
 def test_no_form_of_a_narrow_network_convolves_single_pixels_with_a_stride(network: Callable[[], nn.Module]) -> None:
     module = network()
     with Recorder() as recorder, torch.no_grad():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from forked import in_a_fork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -192,6 +193,7 @@ def test_half_precision_autocast_is_taken() -> None:
     torch.testing.assert_close(found.float(), expected.float(), rtol=0.1, atol=0.1 * float(expected.abs().max()))
 
 
+@in_a_fork
 def test_folded_network_is_exported_and_compiled() -> None:
     torch.compiler.reset()
     made = folded(lived())

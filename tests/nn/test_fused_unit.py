@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from forked import in_a_fork
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -292,6 +293,7 @@ def test_vmap_and_func_grad_compute_the_same() -> None:
     torch.testing.assert_close(*gradients)
 
 
+@in_a_fork
 def test_copied_pickled_and_compiled_units_compute_the_same() -> None:
     torch.compiler.reset()
     fused, _ = twins(2, 3)
@@ -304,6 +306,7 @@ def test_copied_pickled_and_compiled_units_compute_the_same() -> None:
     assert_same({name.removeprefix("_orig_mod."): value for name, value in found.items()}, expected, 1e-10)
 
 
+@in_a_fork
 def test_exported_graph_has_only_operations_of_pytorch() -> None:
     fused, plain = twins(2, 3, dtype=torch.float32)
     x = images(2, 2, 4, 4, dtype=torch.float32)

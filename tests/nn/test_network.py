@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torchvision
+from forked import in_a_fork
 from torch import nn
 
 import pure_nas.space.unit
@@ -178,6 +179,7 @@ def test_thresholds_of_channels_reach_the_units(unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", BUILT_IN)
+@in_a_fork
 def test_blocks_of_every_unit_compile_without_graph_breaks(unit: str) -> None:
     torch.compiler.reset()
     fields = {"base_width": 3, "residual_scale": 0.5, "threshold_per_channel": True}

@@ -25,15 +25,15 @@ from pure_nas.plans.retrain import Retrain, _verdicts, select_trials
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages
-from pure_nas.run.results import Results, TrialRecord
 from pure_nas.run.retrained import Retraining, Row, Variant, load_retraining, retrained_folder, variants_of
+from pure_nas.run.search_results import Results, TrialRecord
 from pure_nas.run.weights import read_weights
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import CONV, PRODUCT
 from pure_nas.training import Training
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
 from pure_nas.workers.resources import Resources, WorkerPlan
 

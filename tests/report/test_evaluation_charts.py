@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -13,14 +15,15 @@ from pure_nas.evaluation.evaluation import evaluate_network
 from pure_nas.evaluation.noise import Noise, usual_noises
 from pure_nas.nn import build
 from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
-from pure_nas.report.matplotlib_chart import figure_files
+from pure_nas.report.matplotlib_chart import write_figures
 from pure_nas.space.architecture import Architecture
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def files(networks: Sequence[Evaluated]) -> dict[str, bytes]:
-    return dict(figure_files(evaluation_figures(networks)))
+    with TemporaryDirectory() as folder:
+        return {path.name: path.read_bytes() for path in write_figures(Path(folder), evaluation_figures(networks))}
 
 
 def evaluated(name: str, unit: str, *, noises: tuple[Noise, ...] = (), factors: tuple[float, ...] = ()) -> Evaluated:

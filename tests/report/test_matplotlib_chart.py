@@ -25,7 +25,7 @@ from pure_nas.run.directory import RunDirectory
 
 
 def write(run: RunDirectory) -> list[Path]:
-    return write_figures(run, paper_figures(report_data(run)))
+    return write_figures(run.figures, paper_figures(report_data(run)))
 
 
 @pytest.fixture(scope="module")

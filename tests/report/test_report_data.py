@@ -16,12 +16,12 @@ from made_up_runs import add_complete_trial, add_ended_trial, candidate_of, make
 from pure_nas.errors import RunError
 from pure_nas.files import append_line
 from pure_nas.report.data import MAX_CURVE_POINTS, ReportData, flattened, product_share, report_data, searched_fields
-from pure_nas.report.retraining import came_through, seeds_text
+from pure_nas.report.retraining_tables import came_through, seeds_text
 from pure_nas.report.search_charts import page_charts
 from pure_nas.report.table import interval_text
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import load_results
 from pure_nas.run.retrained import Retraining, Row
+from pure_nas.run.search_results import load_results
 from pure_nas.space.candidate import Candidate
 
 CONV = candidate_of((("conv",), ("conv",)))

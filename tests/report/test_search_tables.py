@@ -19,7 +19,7 @@ from pure_nas.files import append_line
 from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.notes import notes
-from pure_nas.report.retraining import retrained_table
+from pure_nas.report.retraining_tables import retrained_table
 from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
 from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from heard import Heard
 
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import load_results
 from pure_nas.run.retrained import load_retraining
+from pure_nas.run.search_results import load_results
 from pure_nas.run.weights import read_weights
 from pure_nas.space.search_space import SearchSpace
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.space.tables import ArchitectureTable, RecipeTable, RunTable
+from pure_nas.space.toml_tables import ArchitectureTable, RecipeTable, RunTable
 
 MINIMAL = '[architecture]\nblocks_per_stage = 1\nunits = "conv"\n'
 

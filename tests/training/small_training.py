@@ -14,7 +14,7 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
 from pure_nas.training import Training
-from pure_nas.training.evaluation import generator
+from pure_nas.training.scoring import generator
 
 CPU = torch.device("cpu")
 MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=1, num_classes=2, image_size=8)

@@ -16,7 +16,7 @@ from pure_nas.data import ImageSet
 from pure_nas.nn import build
 from pure_nas.space.recipe import PerKind
 from pure_nas.training import EpochMetrics, Training
-from pure_nas.training.evaluation import Score, evaluate, generator, reestimate_norms
+from pure_nas.training.scoring import Score, evaluate, generator, reestimate_norms
 from pure_nas.training.training import Divergence
 
 

@@ -21,7 +21,7 @@ from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import read_weights
 from pure_nas.space.recipe import PerKind
 from pure_nas.training import Training
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
 from pure_nas.workers import Ended, EpochDone, InlineExecutor, Job, Started
 from pure_nas.workers import work as work_module

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from pure_nas.data import Dataset, load_dataset
 from pure_nas.errors import DataError, RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
-from pure_nas.workers.child import portable
+from pure_nas.workers.worker_main import portable
 
 FORKED = pytest.mark.usefixtures("forked_workers")
 
@@ -41,7 +42,7 @@ def fault(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pool(dataset: Dataset, image_folder: Path, fault: Path) -> Iterator[ProcessExecutor]:
     """Two workers, for every test that leaves them in order."""
     load = partial(load_faulty, image_folder, fault)
-    with ProcessExecutor(load, dataset.fingerprint, CPU, 2, threads=2) as executor:
+    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 2, threads=2)) as executor:
         yield executor
 
 
@@ -166,7 +167,7 @@ def test_where_memory_runs_out_workers_are_killed_before_their_controller(
 @FORKED
 def test_a_worker_that_reads_test_images_does_not_hang(dataset: Dataset, image_folder: Path, tmp_path: Path) -> None:
     load = partial(load_with_slow_test, image_folder)
-    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5) as executor:
+    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1, patience=0.5)) as executor:
         events = events_in(executor, job(dataset, tmp_path, final=True))
     assert [type(event) for event in events] == [Started, EpochDone, EpochDone, EpochDone, Ended]
 
@@ -240,7 +241,7 @@ def test_workers_that_cannot_start_are_one_clear_error(
     monkeypatch.setattr("pure_nas.workers.pool._MAX_FAILED_STARTS", 2)
     if load.args == (1000,):  # type: ignore[attr-defined]
         monkeypatch.setattr("pure_nas.workers.worker_process.SECONDS_TO_LOAD", 1.0)
-    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:
+    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1)) as executor:
         executor.submit(job(dataset, tmp_path))
         with pytest.raises(kind, match=words):
             executor.next_event()
@@ -254,7 +255,7 @@ def test_a_worker_that_dies_before_it_has_its_images_is_replaced(
     fault = tmp_path / "fault.txt"
     fault.write_text("die")
     load = partial(load_after_faults, image_folder, fault)
-    with ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1) as executor:
+    with closing(ProcessExecutor(load, dataset.fingerprint, CPU, 1, threads=1)) as executor:
         events = events_in(executor, numbered(dataset, tmp_path, 1, epochs=1))
         assert [type(event) for event in events] == [Started, EpochDone, Ended]
         assert caplog.text.count("another one takes its place") == 1

@@ -14,8 +14,8 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.workers.child import Speed
 from pure_nas.workers.resources import Resources, Work, Workers, calibrate, check_workers
+from pure_nas.workers.worker_main import Speed
 
 CUDA = torch.device("cuda")
 

@@ -11,12 +11,13 @@ import pytest
 from pure_nas.workers.worker_process import kernel_kills
 
 SCRIPT = """
+from contextlib import closing
 from functools import partial
 import torch
 from pure_nas.data import load_dataset
 from pure_nas.errors import PureNasError
 from pure_nas.workers import ProcessExecutor
-with ProcessExecutor(partial(load_dataset, "digits"), "any", torch.device("cpu"), 1, threads=1) as executor:
+with closing(ProcessExecutor(partial(load_dataset, "digits"), "any", torch.device("cpu"), 1, threads=1)) as executor:
     try:
         executor.start()
         executor.next_event()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def describe(architecture: Arch, as_json: Json = False) -> None:
     from pure_nas.cost.layers import cost_of, layer_costs
-    from pure_nas.run.results import find_architecture
+    from pure_nas.run.search_results import find_architecture
 
     found = find_architecture(architecture)
     layers, cost = layer_costs(found), cost_of(found)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
@@ -107,6 +107,8 @@ def _noises(texts: list[str]) -> tuple[Noise, ...]:
 
     try:
         return noises_named(texts)
+    except UsageError:
+        raise
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--noise") from error
 
@@ -170,18 +172,14 @@ def _document(found: Sequence[tuple[Trained, Evaluation]], dataset: Dataset, spl
 
 
 def _write(out: Path, document: dict[str, Any], found: Sequence[tuple[Trained, Evaluation]]) -> list[Path]:
-    """Write the document, then its figures, which may fail; returns their paths."""
     with loading():
         from pure_nas.files import write_whole
         from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
-        from pure_nas.report.matplotlib_chart import figure_files
+        from pure_nas.report.matplotlib_chart import write_figures
 
     write_whole(out / DOCUMENT_FILE, json.dumps(document, indent=2) + "\n")
     drawn = [Evaluated(trained.name, trained.architecture.kind, evaluation) for trained, evaluation in found]
-    figures = dict(figure_files(evaluation_figures(drawn)))
-    for name, content in figures.items():
-        write_whole(out / name, content)
-    return [out / name for name in (DOCUMENT_FILE, *figures)]
+    return [out / DOCUMENT_FILE, *write_figures(out, evaluation_figures(drawn))]
 
 
 def print_evaluations(evaluated: Sequence[Named], subject: str) -> None:

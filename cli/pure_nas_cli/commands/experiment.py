@@ -30,7 +30,7 @@ def experiment(
     as_json: Json = False,
 ) -> None:
     if name is None or list_all:
-        from pure_nas_cli.experiments import list_experiments
+        from pure_nas_cli.experiment_list import list_experiments
 
         list_experiments(None if name is None else [name], as_json=as_json)
         return

@@ -21,7 +21,7 @@ def export(
 ) -> None:
     with loading():
         from pure_nas.export import export_trained
-        from pure_nas.run.chosen import choose_trained
+        from pure_nas.run.selection import choose_trained
 
     chosen = choose_trained(run, trial, origin=origin, seed=seed)
     written = export_trained(chosen, output, format=kind, overwrite=overwrite)

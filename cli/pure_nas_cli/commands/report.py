@@ -13,8 +13,8 @@ def report(run: Run, as_json: Json = False) -> None:
         from pure_nas.plans.search.lost_weights import have_lost_weights
         from pure_nas.report.data import report_data
         from pure_nas.run.directory import RunDirectory
-        from pure_nas.run.results import load_results
-        from pure_nas_cli.results import print_front, report_after, show_findings, weights_of
+        from pure_nas.run.search_results import load_results
+        from pure_nas_cli.run_summary import print_front, report_after, show_findings, weights_of
 
     opened = RunDirectory.open(run)
     if user := opened.user():

@@ -24,11 +24,11 @@ def retrain(
         from pure_nas.analysis.statistics import ONE_SEED
         from pure_nas.plans.retrain import Retrain, select_trials
         from pure_nas.report.data import report_data
-        from pure_nas.report.retraining import retrained_table
+        from pure_nas.report.retraining_tables import retrained_table
         from pure_nas.run.directory import RunDirectory
-        from pure_nas.run.results import load_results
+        from pure_nas.run.search_results import load_results
         from pure_nas_cli.progress import ListProgress
-        from pure_nas_cli.results import print_next_steps, report_after
+        from pure_nas_cli.run_summary import print_next_steps, report_after
         from pure_nas_cli.terminal_table import print_table
 
     opened = RunDirectory.open(run)

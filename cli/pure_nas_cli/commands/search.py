@@ -16,8 +16,8 @@ from pure_nas_cli.options import DataDir, DatasetName, Device, ImageSize, Json, 
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
+    from pure_nas.plans.search.samplers import ChosenSampler
     from pure_nas.plans.search.session import Prepared
-    from pure_nas.plans.search.study import ChosenSampler
     from pure_nas.workers import Executor
     from pure_nas.workers.resources import WorkerPlan
 
@@ -54,6 +54,7 @@ def search(
 
         load_space(space or default_space_for(dataset))  # what is wrong with it is said at once
         say_loading()
+        import pure_nas_cli.progress  # noqa: F401 - what shows the plan
         from pure_nas.plans.search.session import prepare
         from pure_nas.plans.search.settings import settings_for
 
@@ -118,14 +119,13 @@ def _plan_only(prepared: Prepared, *, as_json: bool) -> None:
 
 
 def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bool) -> int:
-    """Search, show what was found, and write the report; returns the exit code."""
     with loading():
         import optuna
 
         from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
         from pure_nas_cli.progress import Progress, TrialTable
-        from pure_nas_cli.results import print_front, print_next_steps, report_after, weights_of
+        from pure_nas_cli.run_summary import print_front, print_next_steps, report_after, weights_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = prepared.settings
@@ -166,7 +166,6 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
 
 def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> None:
-    """What will be searched, and how; `done` trials have ended before."""
     from pure_nas_cli.progress import show_images
 
     settings, space, baselines = prepared.settings, prepared.space, prepared.baselines
@@ -197,7 +196,6 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
 def _show_estimate(
     prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, budget: Budget | None = None
 ) -> None:
-    """How many networks are trained at once, and how long the trials that are `left` will take."""
     settings, count = prepared.settings, workers.count or 1
     if settings.workers != 1:
         tell(f"workers {count}", workers.reason)

@@ -28,7 +28,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     with loading():
-        from pure_nas.run.results import find_architecture
+        from pure_nas.run.search_results import find_architecture
 
         find_architecture(architecture)
         say_loading()

@@ -1,7 +1,4 @@
-"""Getting the official files of a dataset into the data directory.
-
-Not by pooch, which begins a broken download of gigabytes anew, and lets two processes fetch one file at once.
-"""
+"""Getting a dataset's official files; pooch resumes no broken download and lets two processes fetch one file."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 from pure_nas.data.disk_cache import alone
-from pure_nas.data.sources.catalogue import DatasetSpec, Download, Part
+from pure_nas.data.sources.registry import DatasetSpec, Download, Part
 from pure_nas.errors import DataError, reason
 from pure_nas.quantities import show_bytes
 
@@ -94,7 +91,6 @@ def is_published(path: Path, checksum: str) -> bool:
 
 
 def _download(download: Download, path: Path) -> None:
-    """Download a file, resuming what a broken connection left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.part")
     total = _receive(download.url, unfinished)

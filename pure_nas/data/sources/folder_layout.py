@@ -1,8 +1,4 @@
-"""How a folder of images is laid out: which folders hold which part of it, and its classes.
-
-`root/train/<class>/*` next to `root/test/<class>/*` or `root/val` (the test images, unless both are there), or
-`root/<class>/*`; docs/data.md has the names of parts, and what else may stand around and next to them.
-"""
+"""How a folder of images is laid out, as docs/data.md says: which folders hold which part of it, and its classes."""
 
 from __future__ import annotations
 

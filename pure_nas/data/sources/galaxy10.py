@@ -1,7 +1,4 @@
-"""Galaxy10 DECaLS: galaxies in ten shapes, in an HDF5 file that is unpacked once for each size into a flat file.
-
-That is `<key>.npy` and `<key>.json`, written and read a few images at a time, so that memory stays bounded.
-"""
+"""Galaxy10 DECaLS: an HDF5 file, unpacked once for each size into `<key>.npy` and `<key>.json`, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,15 +16,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pure_nas.data import decoded
+from pure_nas.data import decoded_cache
 from pure_nas.data.decode import Pixels, scaled
 from pure_nas.data.disk_cache import alone, key_of, read_kept
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, pixel_digest
-from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import DAMAGE, by_hand, fetch, is_published
+from pure_nas.data.sources.registry import BUILT_IN, Part
 from pure_nas.data.split import Positions, split_off_test
 from pure_nas.errors import DataError, reason
-from pure_nas.files import replacing
+from pure_nas.files import digest_of, replacing
 from pure_nas.quantities import show_bytes
 
 _SPEC = BUILT_IN["galaxy10"]
@@ -57,9 +54,8 @@ def galaxy10(data_dir: Path, part: Part) -> LargeImages:
         source = UnpackedImages(pixels, shape, chosen) if isinstance(pixels, Path) else pixels[chosen[positions]]
         return Opened(source=source, digest=digest)
 
-    return LargeImages(
-        labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=_SPEC.image_size, open=open_images
-    )
+    size = _SPEC.image_size
+    return LargeImages(labels=labels[chosen], classes=GALAXY10_CLASSES, in_chans=3, image_size=size, open=open_images)
 
 
 def _read_labels(path: Path) -> Positions:
@@ -83,6 +79,11 @@ def _slabs(path: Path, size: int) -> Iterator[Pixels]:
             path,
             GALAXY10_FILE.checksum.partition(":")[0],
         )
+    for slab in _slabs_as_stored(path):
+        yield np.ascontiguousarray(scaled(slab, size).numpy())
+
+
+def _slabs_as_stored(path: Path) -> Iterator[Pixels]:
     with _opened(path) as file:
         images = file[_IMAGES]
         row = math.prod(images.shape[1:])
@@ -91,7 +92,7 @@ def _slabs(path: Path, size: int) -> Iterator[Pixels]:
         large = chunk * row > _MOST_BYTES
         rows = max(1, _MOST_BYTES // row) if large else chunk * max(1, _SLAB_BYTES // (chunk * row))
         for start in range(0, len(images), rows):
-            yield np.ascontiguousarray(scaled(images[start : start + rows].transpose(0, 3, 1, 2), size).numpy())
+            yield images[start : start + rows].transpose(0, 3, 1, 2)
 
 
 @contextlib.contextmanager
@@ -101,7 +102,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: permission denied.", hint="Check its permissions.") from error
-    except DAMAGE as error:  # of h5py, for which a damaged chunk is an OSError too
+    except DAMAGE as error:  # for h5py a damaged chunk is an OSError too
         what = "is cut short" if "truncated file" in str(error) else "is damaged, or no HDF5 file"
         raise DataError(
             f"{path} {what}: {reason(error)}.",
@@ -167,21 +168,16 @@ def _unpacked(path: Path, labels: Positions, size: int, folder: Path) -> tuple[P
     """The flat file of all images, or the pixels if it cannot be stored; their shape, and the sha256 of the pixels."""
     status = path.stat()
     # They identify the file without reading all of it, and do not change when the data directory is moved.
-    facts = {
-        "bytes": status.st_size,
-        "changed": status.st_mtime_ns,
-        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
-    }
+    facts = {"bytes": status.st_size, "changed": status.st_mtime_ns, "labels": digest_of(labels.tobytes())}
     shape = (len(labels), 3, size, size)
     flat, what = folder / f"{key_of([_SCHEMA, facts, shape])}.npy", f"The images of {path.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # One process makes it, others wait.
         with alone(folder / f".{flat.stem}.lock", f"{what} are brought to {size} x {size} pixels"):
             digest = read_kept(flat, lambda flat: _kept_digest(flat, shape), "The file of decoded images")
             return flat, shape, digest or _write(flat, shape, _slabs(path, size), what)
     except OSError as error:
-        if math.prod(shape) > decoded.RESIDENT_BYTES:
+        if math.prod(shape) > decoded_cache.RESIDENT_BYTES:
             raise DataError(
                 f"{what} take {show_bytes(math.prod(shape))} and cannot be stored in {folder}: {reason(error)}.",
                 hint="Free some space there, choose another data directory (--data-dir or PURE_NAS_DATA), or "

@@ -20,7 +20,7 @@ from pure_nas.data.disk_cache import keep, key_of, read_kept
 from pure_nas.data.image_files import ImageFiles, PassedOver, class_differences, contents, list_images
 from pure_nas.data.image_set import usual_workers
 from pure_nas.data.raw_images import EncodedImages, LargeImages, Opened
-from pure_nas.data.sources.catalogue import BUILT_IN, Part, imagenet_classes, imagenet_names
+from pure_nas.data.sources.registry import BUILT_IN, IMAGENET_CLASSES, Part
 from pure_nas.data.split import Positions
 from pure_nas.errors import DataError
 
@@ -33,16 +33,11 @@ _PIECE = 2**20
 _NAMED = 5
 _log = logging.getLogger(__name__)
 
-Place = tuple[bytes, int, int]
-"""Name of a file in an archive, where it begins and its size, bytes."""
+Place = tuple[bytes, int, int]  # name of a file in an archive, where it begins and its size, bytes
 
 
 def imagenet(data_dir: Path, part: Part) -> LargeImages:
-    """ImageNet; its official validation images are the test part.
-
-    The shorter side of images is scaled to 8/7 of what a network sees (256 for 224), and their central square is used:
-    evaluation takes the centre of it, and training a random window. A damaged image is found when it is read.
-    """
+    """ImageNet, with the official validation images as test part, and images at 8/7 of the size that a network sees."""
     cache = data_dir / "decoded"
     files = _find_files(data_dir / "imagenet", part, cache)
     published = _SPEC.train_size if part == "train" else _SPEC.test_size
@@ -58,9 +53,8 @@ def imagenet(data_dir: Path, part: Part) -> LargeImages:
         corrupt = _damaged(images, positions, digest, cache) if skip_corrupt else {}
         return Opened(source=images, digest=digest, corrupt=corrupt)
 
-    return LargeImages(
-        labels=files.labels, classes=imagenet_names(), in_chans=3, image_size=_SPEC.image_size, open=open_images
-    )
+    names, size = tuple(IMAGENET_CLASSES.values()), _SPEC.image_size
+    return LargeImages(labels=files.labels, classes=names, in_chans=3, image_size=size, open=open_images)
 
 
 def _damaged(images: EncodedImages, positions: Positions, digest: str, cache: Path) -> dict[int, str]:
@@ -92,7 +86,7 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
     if folder.is_dir():
         _require_classes(contents(folder).folders, folder)
         hint = "Unpack its archive again."
-        return list_images(folder, imagenet_classes(), PassedOver(folder), shown=_named, hint=hint)
+        return list_images(folder, IMAGENET_CLASSES, PassedOver(folder), shown=_named, hint=hint)
     if archive.is_file() and all(each.is_file() for each in kit):
         return _list_validation(archive, _validation_labels(kit[0])) if kit else _list_train(archive, cache)
     raise DataError(
@@ -105,17 +99,16 @@ def _find_files(root: Path, part: Part, cache: Path) -> ImageFiles:
 
 
 def _require_classes(found: Iterable[str], where: Path) -> None:
-    known = imagenet_classes()
-    if faults := class_differences(found, known, shown=_named, most=_NAMED):
+    if faults := class_differences(found, IMAGENET_CLASSES, shown=_named, most=_NAMED):
         raise DataError(
-            f"The classes in {where} are not the {len(known):,} of ImageNet ({faults}).",
+            f"The classes in {where} are not the {len(IMAGENET_CLASSES):,} of ImageNet ({faults}).",
             hint="Put back what is missing and move away what is extra. A subset of ImageNet, or your own images, is "
             "given as a folder: --dataset path/to/folder.",
         )
 
 
 def _named(identifier: str) -> str:
-    name = imagenet_classes().get(identifier)
+    name = IMAGENET_CLASSES.get(identifier)
     return f"{identifier} ({name})" if name else f'"{identifier}"'
 
 
@@ -142,7 +135,7 @@ def _list_classes(archive: Path) -> ImageFiles:
     _require_classes(inner, archive)
     places: list[Place] = []
     labels: list[int] = []
-    for label, identifier in enumerate(imagenet_classes()):
+    for label, identifier in enumerate(IMAGENET_CLASSES):
         start, size = inner[identifier]
         found = _listed(archive, start, start + size, f"the archive of the class {_named(identifier)} in ")
         if not found:
@@ -164,7 +157,6 @@ def _list_validation(archive: Path, labels: Positions) -> ImageFiles:
 
 
 def _validation_labels(kit: Path) -> Positions:
-    """The labels of the validation images in the order of their numbers, out of ILSVRC2012_devkit_t12.tar.gz."""
     from scipy.io import loadmat
 
     try:
@@ -180,7 +172,7 @@ def _validation_labels(kit: Path) -> Positions:
         leaves = [synset for synset in synsets if synset["num_children"] == 0]
         identifiers = {int(leaf["ILSVRC2012_ID"]): str(leaf["WNID"]) for leaf in leaves}
         numbers = [int(line) for line in contents[_TRUTH].split()]
-        labels = {identifier: label for label, identifier in enumerate(imagenet_classes())}
+        labels = {identifier: label for label, identifier in enumerate(IMAGENET_CLASSES)}
         _require_classes(identifiers.values(), kit)
         return np.array([labels[identifiers[number]] for number in numbers], dtype=np.int64)
     except (OSError, tarfile.TarError, zlib.error, EOFError, ValueError, LookupError, TypeError) as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.sources.catalogue import DATASETS, DatasetSpec, Part, dataset_names
+from pure_nas.data.sources.registry import DATASETS, DatasetSpec, Part, dataset_names
 from pure_nas.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -172,12 +172,7 @@ def _labels(labels: Any) -> NDArray[np.int64]:
 
 
 def dataset_name(dataset: AnyDataset) -> str:
-    """The name or path under which the images are loaded; one's own are registered under theirs.
-
-    Raises:
-        UsageError: it is neither, or its name is taken.
-        DataError: an image or a label cannot be used.
-    """
+    """The name or path of a dataset, or the name under which one's own images are registered; see `own_dataset`."""
     if isinstance(dataset, str | os.PathLike):
         name = os.fspath(dataset)
         if not isinstance(name, str) or not name:

@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 
 from pure_nas.data.raw_images import RawImages
-from pure_nas.data.sources.catalogue import BUILT_IN, Part
 from pure_nas.data.sources.fetch import DAMAGE, TIMEOUT_SECONDS, by_hand, fetch_missing
+from pure_nas.data.sources.registry import BUILT_IN, Part
 from pure_nas.data.split import split_off_test
 from pure_nas.errors import DataError, reason
 
 _DIGITS_TEST_SHARE = 0.2
 
 
-def digits(data_dir: Path, part: Part) -> RawImages:
-    """1,797 grayscale images of 8x8 pixels; values 0..16 become 0..240."""
+def digits(_: Path, part: Part) -> RawImages:
+    """1,797 grayscale images of 8x8 pixels, which come with scikit-learn; values 0..16 become 0..240."""
     from sklearn.datasets import load_digits
 
-    del data_dir  # the images come with scikit-learn
     every = load_digits()
     labels = every.target.astype(np.int64)
     chosen = split_off_test(labels, _DIGITS_TEST_SHARE)[0 if part == "train" else 1]
@@ -66,7 +65,6 @@ def _torchvision(name: str) -> Any:
 
 
 def _read(name: str, source_name: str, data_dir: Path, part: Part, files: dict[str, object], **which: object) -> Any:
-    """Open the part of a dataset of torchvision, of these files, fetching them first where they are absent."""
     # torchvision finds the folder by the name of the class, so the subclass keeps it.
     source: Callable[..., Any] = type(source_name, (_torchvision(source_name),), files)
     spec = BUILT_IN[name]

@@ -1,7 +1,6 @@
 """Residual blocks whose tail (norm, product unit, norm and skip) is one autograd function.
 
-On the CPU it saves the first norm's input, the unit's output and the statistics of each channel. What lies between is
-computed again in the backward pass.
+On the CPU it saves the first norm's input and the unit's output, and computes again what lies between.
 """
 
 from __future__ import annotations
@@ -67,10 +66,7 @@ class FusedBlock(ResidualBlock):
 
 
 def _tail(block: ResidualBlock, c: Tensor, skip: Tensor | None, relu: bool, scale: float = 1.0) -> Tensor:
-    """What `product_tail` computes, on the CPU in float32, or float64 where c is.
-
-    A ReLU before a product unit changes nothing: its threshold is above zero.
-    """
+    """What `product_tail` computes, without a ReLU before the unit: its threshold is above zero anyway."""
     norm1, unit, norm2 = block.norm1, block.unit, block.norm2
     assert isinstance(unit, FusedConvPU)
     if c.device.type != "cpu":
@@ -87,15 +83,12 @@ def _can_fuse(block: ResidualBlock, x: Tensor) -> bool:
         runs_eagerly(x)
         and type(block.unit) is FusedConvPU
         and is_plain(block.unit)
-        and all(map(_trains_as_usual, norms))
+        and all(type(norm) is nn.BatchNorm2d and norm.training for norm in norms)
+        and all(norm.affine and norm.track_running_stats for norm in norms)
         and not any(map(_has_hooks, (*norms, block.unit)))
         and len(x) > 1  # a norm refuses single values
         and (x.device.type == "cpu" or not _triton_reason(x.device))
     )
-
-
-def _trains_as_usual(norm: nn.Module) -> bool:
-    return type(norm) is nn.BatchNorm2d and norm.training and norm.affine and norm.track_running_stats
 
 
 def _has_hooks(module: nn.Module) -> bool:
@@ -155,8 +148,7 @@ class _ProductTail(torch.autograd.Function):
         return d_c, d_skip, None, d_gamma1, d_beta1, d_weight, d_theta, d_gamma2, d_beta2
 
 
-_Moments = tuple[Tensor, Tensor, float]
-"""Mean and biased variance of each channel, and the norm's eps."""
+_Moments = tuple[Tensor, Tensor, float]  # mean and biased variance of each channel, and the norm's eps
 
 
 def _moments(x: Tensor, norm: nn.BatchNorm2d) -> _Moments:

@@ -136,10 +136,7 @@ class Floor:
 
 
 def power(logarithm: Tensor, weight: Tensor, unit: ConvPU) -> tuple[Tensor, Tensor | None]:
-    """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: everything).
-
-    On the CPU a look at the largest exponent says whether there is anything to cap.
-    """
+    """y = 2 ** conv(`logarithm`, `weight`), at most e ** cap, and a mask of what the cap let pass (None: all)."""
     with torch.autocast(logarithm.device.type, enabled=False):
         exponent = F.conv2d(logarithm, weight, None, unit.stride, unit.padding)
     if unit.exponent_cap is None or exponent.numel() == 0:
@@ -196,8 +193,7 @@ class _ProductUnit(torch.autograd.Function):
         return d_x, d_weight, d_theta, None
 
 
-_THREADS_OF_PYTORCH = 4
-"""From this many threads on PyTorch, which uses them all, outruns NumPy, which uses one."""
+_THREADS_OF_PYTORCH = 4  # from so many on PyTorch, which uses them all, outruns NumPy, which uses one
 
 
 def log2(x: Tensor, out: Tensor) -> Tensor:

@@ -74,8 +74,7 @@ def product_tail(
     """norm2(unit(norm1(c))) * scale, plus `skip` where there is one, through a ReLU where `relu`, in training mode.
 
     Running statistics move as in `nn.BatchNorm2d`. What the kernels do not take (float16, float64, empty batches, a
-    threshold for each channel) is computed by the modules themselves. The kernels' result has the wider dtype of c and
-    skip.
+    threshold for each channel) is computed by the modules themselves.
     """
     if not _kernels_take(c, skip, unit):
         out = norm2(unit(norm1(c)))

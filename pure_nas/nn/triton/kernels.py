@@ -32,8 +32,7 @@ INTERPRETED = tl.constexpr(triton.knobs.runtime.interpret)
 LN_2 = tl.constexpr(math.log(2))
 KEEP_NAN = tl.constexpr(tl.PropagateNan.ALL)
 
-STAGES = tl.constexpr(3)
-"""A reduction computes on one tile while the next two are on their way."""
+STAGES = tl.constexpr(3)  # a reduction computes on one tile while the next two are on their way
 
 
 @triton.jit

@@ -19,14 +19,12 @@ from triton import next_power_of_2
 from pure_nas.nn.triton import kernels
 from pure_nas.nn.triton.tiles import Form
 
-ELEMENTS = 4096
-"""Of a tile: 16 a thread, two 16-byte loads of bfloat16, at 8 warps."""
+ELEMENTS = 4096  # of a tile: 16 a thread, two 16-byte loads of bfloat16, at 8 warps
 WARPS = 8
 PROGRAMS = 256
 """At most, of a reduction: two for each of some 130 multiprocessors, and as many partial results per channel."""
 
-OPTIONS = {"enable_fp_fusion": True}
-"""Said to the compiler, because its default depends on Triton's version."""
+OPTIONS = {"enable_fp_fusion": True}  # said to the compiler, because its default depends on Triton's version
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,15 @@ from pure_nas.plans.experiment.scale import (
     Words,
     is_folder_name,
 )
-from pure_nas.plans.experiment.tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
+from pure_nas.plans.experiment.toml_tables import Entry, GridTable, NetworkTable, RecipeTable, chosen, entries_of
 from pure_nas.quantities import counted
 from pure_nas.space.catalogue import Catalogue
-from pure_nas.space.field import FieldFaults
-from pure_nas.space.field import Path as KeyPath
+from pure_nas.space.field import FieldFaults, KeyPath
 from pure_nas.validation import TomlFile
 
-USUAL = "usual"
-"""What the recipe of a file is called that gives none."""
-MOST = 10_000
-"""Networks by recipes that a file may have."""
-_TRAINED = "of a run"
-"""What validators are told of a file that was trained by: what has no effect in it did no harm."""
+USUAL = "usual"  # what the recipe of a file is called that gives none
+MOST = 10_000  # networks by recipes that a file may have
+_TRAINED = "of a run"  # what validators are told of a file that was trained by: what has no effect in it did no harm
 
 
 class ExperimentFile(TomlFile):
@@ -153,7 +149,8 @@ def _check_names_and_effects(data: Mapping[str, Any], found: FieldFaults, *, eff
     With `effects`, what has no effect is a fault, and so are scales that train nothing and warm-ups that would not end.
     """
     networks = _Tables("networks", data.get("networks"), NetworkTable, found)
-    recipes = _Tables("recipes", data.get("recipes") or {USUAL: {}}, RecipeTable, found)
+    given = data.get("recipes")
+    recipes = _Tables("recipes", {USUAL: {}} if given in (None, {}) else given, RecipeTable, found)
     reference = data.get("reference")
     if isinstance(reference, str):
         networks.require_reference(reference, recipes)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import Scale
-from pure_nas.plans.experiment.tables import Entry, architecture_of, chosen, entries_of, recipe_of
+from pure_nas.plans.experiment.toml_tables import Entry, architecture_of, chosen, entries_of, recipe_of
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -22,8 +22,7 @@ from pure_nas.validation import faults_explained
 if TYPE_CHECKING:
     from pure_nas.plans.plan import Training
 
-EXPERIMENT_FILE = "experiment.toml"
-"""The experiment file as it was read."""
+EXPERIMENT_FILE = "experiment.toml"  # the experiment file as it was read
 TRAINING_DAMAGED_HINT = "Put a good copy back, or remove the folder and give the experiment's command again."
 
 

@@ -31,7 +31,8 @@ from pure_nas.plans.settings import locked, placed, record_start
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
-from pure_nas.workers import EvaluationSettings, Executor
+from pure_nas.workers import Executor
+from pure_nas.workers.messages import EvaluationSettings
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
 
@@ -137,7 +138,6 @@ class ExperimentSettings:
 
 
 def _written(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as TOML can hold them."""
     return {name: "none" if value is None else to_jsonable_python(value) for name, value in settings.items()}
 
 
@@ -188,7 +188,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     grid = Grid.of(file, scale, dataset.shape, settings.seeds)
     # Before hours of training, not after them, it is found out that there are none.
     scored = len(dataset.test() if file.split == "test" else dataset.validation)
-    outside_test = dataset.train_and_validation()
+    outside_test = dataset.train_and_validation
     held_out = file.split == "validation" or file.validation_curve
     notes = {
         key: f"{asked:,} images are asked for, but there are {there:,}"

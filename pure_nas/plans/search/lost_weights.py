@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pure_nas.errors import RunError, reason
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.results import Results, TrialRecord
+from pure_nas.run.search_results import Results, TrialRecord
 
 _FOLDER = "restored"
 
@@ -46,10 +46,7 @@ def finish_moves(run: RunDirectory) -> None:
 
 
 def take_place(run: RunDirectory, new: TrialDirectory, *, everything: bool = False) -> None:
-    """Move what was trained again into the trial's folder.
-
-    The same weights, as on the same CPU, leave the rest of the trial as it is; with others, its result goes too.
-    """
+    """Move what was trained again into the trial's folder; the same weights leave the rest of it as it is."""
     old = run.trial(new.number)
     everything = everything or new.weights_digest != old.weights_digest
     try:

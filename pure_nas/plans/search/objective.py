@@ -30,7 +30,7 @@ from pure_nas.process_state import usual_defaults
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.validation import fault_lines
-from pure_nas.workers import Ended, Job, Outcome
+from pure_nas.workers.messages import Ended, Job, Outcome
 from pure_nas.workers.work import work
 
 _ANY_SEED = 2**32
@@ -185,7 +185,7 @@ class Objective:
                 measures=prepared.settings.measures,
                 keep_weights=False,
             )
-            events = work(job, prepared.dataset, prepared.device)
-            outcome = next(event.outcome for event in events if isinstance(event, Ended))
+            *_, ended = work(job, prepared.dataset, prepared.device)  # to its end, so that it holds no memory any more
         hand_back_freed_memory(prepared.device)
-        return outcome
+        assert isinstance(ended, Ended)
+        return ended.outcome

@@ -11,19 +11,19 @@ from optuna.trial import TrialState
 
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import Plan
+from pure_nas.plans.search.limits import Latency, cost_text
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
-from pure_nas.plans.search.settings import Latency, SearchSettings, cost_text, objective_values
+from pure_nas.plans.search.settings import SearchSettings, objective_values
 from pure_nas.plans.search.study import BASELINE_KEY, Asked, SearchStudy
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.results import Results, TrialRecord, read_trial
 from pure_nas.run.schema import SCHEMA
+from pure_nas.run.search_results import Results, TrialRecord, read_trial
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
-from pure_nas.workers import Job, Outcome
+from pure_nas.workers.messages import Job, Outcome
 
-REJECTIONS_IN_A_ROW = 200
-"""Rejected suggestions in a row after which a search stops."""
+REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
 
 
 class Baseline(NamedTuple):
@@ -34,9 +34,7 @@ class Baseline(NamedTuple):
 
 
 def baselines(space: SearchSpace) -> list[Baseline]:
-    """All-conv and all-product networks at the space's smallest, middle and largest depth, each by the recipe usual for
-    its unit and by one shared between them, because the learning rate alone can decide such a race.
-    """
+    """All-conv and all-product networks, by the recipe usual for the unit and by a shared one: the rate can decide."""
     networks = [(label, network, network.units[0][0]) for label, network in space.baseline_architectures()]
     shared = space.baseline_recipe([get_unit(name) for name in dict.fromkeys(unit for _, _, unit in networks)])
     found: list[Baseline] = []
@@ -91,10 +89,7 @@ def reconcile(
 
 @dataclass(eq=False)
 class SearchPlan(Plan[TrialRecord | Restored]):
-    """First complete trials that have lost their weights (of the front, or all with `restore_weights`), then samples.
-
-    A suggestion that equals a running trial waits for it, and repeats it as one that equals an ended trial does.
-    """
+    """First trials that have lost their weights, then samples; one that equals another waits for it and repeats it."""
 
     run: RunDirectory
     settings: SearchSettings
@@ -123,7 +118,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     @property
     def counted(self) -> int:
-        """Trials that count and have ended."""
         return sum(record.counts for record in self._records.values())
 
     @property
@@ -139,7 +133,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     @property
     def expected_seconds(self) -> float:
-        """Mean training time of the trials so far."""
         trained = [record.seconds for record in self._records.values() if record.counts and record.replay_of is None]
         return sum(trained) / len(trained) if trained else 0.0
 
@@ -208,7 +201,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         )
 
     def _result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
-        """What result.json says of a trial that was trained."""
         objectives: dict[str, float] = {}
         if outcome.state == "complete":
             names = self.settings.objectives
@@ -217,7 +209,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         return {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
 
     def _restore(self, before: TrialRecord, outcome: Outcome) -> Restored:
-        """Put what was trained again in the place of the trial; trials that repeat it follow."""
         number = before.number
         if outcome.state != "complete":
             return Restored(before, None, outcome.reason)
@@ -236,9 +227,10 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
-        if repeats and (earlier := self._same_as(asked.candidate.digest)):
-            return self._end(asked, self._repeated(earlier, asked.baseline))
-        return None
+        ended = (each for each in self._records.values() if each.state in ("complete", "diverged"))
+        trained = (each for each in ended if each.replay_of is None)
+        earlier = next((each for each in trained if each.candidate.digest == asked.candidate.digest), None)
+        return self._end(asked, self._repeated(earlier, asked.baseline)) if earlier and repeats else None
 
     def _reject(self, asked: Asked, constraints: Mapping[str, float]) -> TrialRecord:
         limits = self.settings.limits.given
@@ -257,12 +249,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
                 hint="Raise the limits in a new --study, or write a space with smaller networks.",
             )
         return record
-
-    def _same_as(self, digest: str) -> TrialRecord | None:
-        """An ended trial that trained the same, if there is one."""
-        trained = (each for each in self._records.values() if each.replay_of is None)
-        ended = (each for each in trained if each.state in ("complete", "diverged"))
-        return next((each for each in ended if each.candidate.digest == digest), None)
 
     def _keep_candidate(self, asked: Asked) -> None:
         """Write what a trial trains before any later trial is begun: a lost study is rebuilt in their order."""
@@ -286,7 +272,6 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         return record
 
     def _read(self, number: int) -> TrialRecord:
-        """The record of a trial as its folder has it now."""
         record = read_trial(self.run.trial(number), self.settings.objectives)
         if record is None:
             raise RunError(f"{self.run.trial(number).path} was removed while the search ran.")

@@ -23,14 +23,15 @@ from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.estimate import SCORING_SHARE, flops_of, images_of_epoch, interpolation, nominal_seconds_per_trial
 from pure_nas.plans.search.lost_weights import finish_moves
+from pure_nas.plans.search.samplers import ChosenSampler, SamplerName, choose_sampler
 from pure_nas.plans.search.search import Baseline, SearchPlan, baselines
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import ChosenSampler, SamplerName, SearchStudy, choose_sampler
+from pure_nas.plans.search.study import SearchStudy
 from pure_nas.plans.settings import locked, record_start
 from pure_nas.run.directory import SETTINGS_HINT, RunDirectory
 from pure_nas.run.environment import describe_environment
-from pure_nas.run.results import objectives_of
+from pure_nas.run.search_results import objectives_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -81,7 +82,6 @@ class Prepared(Resources):
 
     @property
     def params_range(self) -> tuple[int, int]:
-        """Parameters of the smallest and of the largest network of the space."""
         smallest, largest = self.space.smallest_architectures(), self.space.largest_architectures()
         return min(cost_of(each).params for each in smallest), max(cost_of(each).params for each in largest)
 

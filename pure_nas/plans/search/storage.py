@@ -28,14 +28,10 @@ logger = logging.getLogger(__name__)
 
 _FAULTS = tomllib.loads(resources.files(__package__).joinpath("storage_faults.toml").read_text(encoding="utf-8"))
 REBUILD: str = _FAULTS["rebuild"]
-_UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)
-"""What Optuna and SQLAlchemy raise where a storage cannot be used."""
-_ROOM_NEEDED = 1_000_000
-"""Bytes without which SQLite's complaints are about the disk, whatever it says."""
-_LOCKED_SECONDS = 60.0
-"""How long SQLite waits for whoever holds a database."""
-_RESTART_SECONDS = 60.0
-"""How long a database server that was there may be away: it is being started again."""
+_UNUSABLE = (SQLAlchemyError, StorageInternalError, RuntimeError)  # what is raised where a storage cannot be used
+_ROOM_NEEDED = 1_000_000  # bytes without which SQLite's complaints are about the disk, whatever it says
+_LOCKED_SECONDS = 60.0  # how long SQLite waits for whoever holds a database
+_RESTART_SECONDS = 60.0  # how long a database server that was there may be away: it is being started again
 
 
 def fault_of(error: BaseException) -> tuple[str, str]:
@@ -59,12 +55,9 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def open_storage(database: Path, url: str | None) -> RDBStorage:
-    """The storage of a run: SQLite at `database`, or whatever Optuna opens at `url`."""
-    return _open_file(database) if url is None else _open_url(url)
-
-
-def _open_file(database: Path) -> RDBStorage:
-    """SQLite that writes ahead (WAL), so that a dashboard can read; with a rollback journal on network file systems."""
+    """What Optuna opens at `url`, else SQLite that writes ahead (WAL), so that a dashboard can read, at `database`."""
+    if url is not None:
+        return _open_url(url)
     database = database.absolute()
     journal = "DELETE" if file_system(database.parent) in _FAULTS["network_file_systems"] else "WAL"
     if journal == "DELETE":

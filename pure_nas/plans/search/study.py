@@ -6,75 +6,22 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal, get_args
 
-import numpy as np
 import optuna
 from optuna.exceptions import StorageInternalError
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.errors import RunError
+from pure_nas.plans.search.samplers import SamplerName, make_sampler
 from pure_nas.plans.search.storage import REBUILD, fault_of
-from pure_nas.run.results import TrialRecord
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
 BASELINE_KEY = "baseline"
-SamplerName = Literal["tpe", "nsga2", "gp", "random"]
-SamplerChoice = Literal["auto", "tpe", "nsga2", "gp", "random"]
-SAMPLER_CHOICES: tuple[SamplerChoice, ...] = get_args(SamplerChoice)
-FEW_TRIALS = 150
-MANY_TRIALS = 500
-LONG_TRIAL_SECONDS = 30.0
-STARTUP_TRIALS = 10
-
-
-@dataclass(frozen=True)
-class ChosenSampler:
-    """A sampler and the reason for it, in words for the user."""
-
-    name: SamplerName
-    reason: str
-
-
-def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float) -> ChosenSampler:
-    """Resolve "auto" for trials of nominally so many seconds each; docs/design.md says what was measured."""
-    if choice != "auto":
-        return ChosenSampler(choice, "as asked for")
-    if trials > MANY_TRIALS:
-        return ChosenSampler("nsga2", f"more than {MANY_TRIALS} trials leave a genetic algorithm time to improve")
-    if trials <= FEW_TRIALS and seconds_per_trial >= LONG_TRIAL_SECONDS:
-        return ChosenSampler(
-            "gp", f"only {trials} long trials: a Gaussian process is worth its half second per suggestion"
-        )
-    kind = "short" if seconds_per_trial < LONG_TRIAL_SECONDS else "many"
-    return ChosenSampler("tpe", f"independent TPE costs milliseconds and finds most with {kind} trials")
-
-
-def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
-    """A fresh sampler for each trial, seeded by (seed, number), so that a study goes on as if it had not been stopped.
-
-    Never multivariate or grouped TPE, which collapse with several objectives. Model-based samplers draw at random
-    until they have seen STARTUP_TRIALS suggestions besides those `given`: baselines, all-conv and all-product, alone
-    would teach them never to mix.
-    """
-    state = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0])
-    if name == "random":
-        return RandomSampler(seed=state)
-    if name == "nsga2":
-        return NSGAIISampler(seed=state, population_size=20)
-    startup = STARTUP_TRIALS + given
-    tpe = TPESampler(seed=state, n_startup_trials=startup)
-    if name == "tpe":
-        return tpe
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        # Over the parameters that every trial has; TPE draws those that only some have.
-        return GPSampler(seed=state, n_startup_trials=startup, independent_sampler=tpe, warn_independent_sampling=False)
 
 
 @dataclass(frozen=True)
@@ -112,8 +59,7 @@ class SearchStudy:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._stored.set_metric_names(list(self.objectives))
         self._memory = optuna.create_study(directions=directions)
-        for trial in trials:
-            self._memory.add_trial(trial)
+        self._memory.add_trials(trials)
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -139,7 +85,6 @@ class SearchStudy:
         return Asked(number, candidate, baseline)
 
     def candidate_of(self, number: int) -> Candidate:
-        """The candidate that trial `number` suggested, rebuilt from its parameters."""
         try:
             return self.space.suggest(FixedTrial(self.trials[number].params))
         except ValueError as error:
@@ -149,9 +94,7 @@ class SearchStudy:
             ) from error
 
     def tell(self, record: TrialRecord) -> None:
-        """Tell how a trial ended. One that is not complete is pruned with a constraint that it breaks: told as failed,
-        samplers would learn nothing from it.
-        """
+        """Tell how a trial ended; as pruned if it is not complete: from one that failed, samplers learn nothing."""
         state, values, constraints = TrialState.COMPLETE, list(record.objectives), record.constraints
         if record.state != "complete":
             state, values = TrialState.PRUNED, []
@@ -162,7 +105,6 @@ class SearchStudy:
                 study.tell(record.number, values or None, state=state)
 
     def _store(self, number: int) -> None:
-        """Write the trial that memory just began as one transaction."""
         with _explained(self.name):
             self._stored.add_trial(self.trials[number])
             stored = len(self._stored.get_trials(deepcopy=False))
@@ -183,7 +125,6 @@ def constrain(trial: Trial | FrozenTrial | FixedTrial, constraints: Mapping[str,
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what goes wrong in the storage of the study `name` into a RunError."""
     try:
         yield
     except (SQLAlchemyError, StorageInternalError, KeyError, ValueError) as error:

@@ -29,20 +29,16 @@ AXIS_NAMES = {
     "threshold_init": "θ at the start",
     "learning_rate": "learning rate",
 }
-_ARROWS = ("triangle-left", "triangle-right")
-"""Where an interval goes on beyond the edge of a chart."""
+_ARROWS = ("triangle-left", "triangle-right")  # where an interval goes on beyond the edge of a chart
 _MARK = 11.0
 _MOST_TICKS = 12
-_LOG_SPAN = 6.0
-"""How many times the smallest value the largest is from which an axis of positive numbers is logarithmic."""
-_WIDTH = 6.4
-"""Of figures, inches."""
+_LOG_SPAN = 6.0  # from how many times the smallest value as the largest an axis of positive numbers is logarithmic
+_WIDTH = 6.4  # of figures, inches
 _WIDEST, _WIDER = 9.0, 3.0
 """How much thicker than usual a line is drawn at most, so that those above it leave its edges free, and its steps."""
 _ROLES = ("conv", "product", "hybrid", "other-1", "other-2", "other-3")
 _PALEST = 0.35
-_LONGEST_END = 8
-"""Characters that have room at the end of a line."""
+_LONGEST_END = 8  # characters that have room at the end of a line
 Styles = Mapping[str, NetworkStyle]
 
 
@@ -79,10 +75,7 @@ def paper_figures(findings: Findings) -> Iterator[Figure]:
 
 
 def _over_chart(rows: Sequence[Row], styles: Styles, axis: str, split: str) -> Chart:
-    """Accuracy over the number that groups of networks vary; networks without such a number as level lines.
-
-    Bars reach from the lowest seed to the highest.
-    """
+    """Accuracy over the number that groups of networks vary; networks without such a number as level lines."""
     groups = [group for group in varied(rows) if group[0].axis == axis]
     places = sorted({row.place for group in groups for row in group if row.place is not None})
     inside = {row.label for group in groups for row in group}
@@ -185,7 +178,6 @@ def _line_chart(axis: Axis, labels: Sequence[str], series: Sequence[Series]) -> 
 
 
 def _arrows(series: Iterable[Series], limits: Span) -> Iterator[Series]:
-    """Marks at the edges that intervals go on beyond."""
     for each in series:
         for low, high in filter(None, each.bars):
             for edge, shape, goes_on in zip(limits, _ARROWS, (low < limits[0], high > limits[1]), strict=True):
@@ -233,14 +225,11 @@ def _difference_text(comparison: Comparison) -> str:
 
 
 class ConvergenceLine(NamedTuple):
-    """Mean epochs until a network first reached each accuracy with every seed, as (accuracy, epochs).
-
-    It is `wider` than usual where lines that are drawn above it run just as it does and would hide it.
-    """
+    """How soon a network learned."""
 
     row: Row
-    points: list[tuple[float, float]]
-    wider: float
+    points: list[tuple[float, float]]  # (accuracy, mean epochs until it was first reached), where every seed reached it
+    wider: float  # than usual, where lines that are drawn above it run just as it does and would hide it
 
 
 def convergence_lines(rows: Sequence[Row]) -> list[ConvergenceLine]:
@@ -289,10 +278,7 @@ def _readings(row: Row, style: NetworkStyle, evaluation: EvaluationOverSeeds) ->
 
 
 def network_styles(rows: Sequence[Row]) -> Styles:
-    """The style of every row, by its label: a colour a table, a dash a series, paler towards a series' beginning.
-
-    Where labels are long, a row's number stands at the ends of its lines.
-    """
+    """The style of every row, by its label: a colour a table, a dash a series, paler towards a series' beginning."""
     roles: dict[str, str] = {}
     for row in rows:
         roles[row.table] = roles.get(row.table) or _role(style_of(row.kind).role, list(roles.values()))

@@ -29,14 +29,12 @@ from pure_nas.report.table import (
 from pure_nas.report.table import Row as TableRow
 
 _COMPARED_WITH = Column("compared_with", "compared with", "left")
-_TONES = {"better": "better", "worse": "worse", "seeds diverged": "warning"}
-"""Of the verdicts that have one."""
+_TONES = {"better": "better", "worse": "worse", "seeds diverged": "warning"}  # of the verdicts that have one
 _COMPARISON_COUNTS = ("seeds", "diverged", "reference_seeds", "reference_diverged")
-_COMPARISON_COLUMNS = (
+_COMPARISON_COLUMNS = (  # those of comparisons.csv; those of how soon an accuracy was reached follow where it was
     *("network", "compared_with", "measure", "kind", "difference", "low", "high", "p", "p_adjusted", "verdict"),
     *(*_COMPARISON_COUNTS, "repeats"),
 )
-"""Those of comparisons.csv; those of how soon an accuracy was reached follow where it was."""
 
 
 def experiment_tables(findings: Findings) -> dict[str, Table]:

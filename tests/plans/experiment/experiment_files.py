@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from heard import Heard
 
+from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import document, findings_of
-from pure_nas.findings.results import ExperimentResults, load_experiment_results
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.session import Experiment, ExperimentSettings, opened, prepare
 from pure_nas.run.directory import RunDirectory

@@ -7,7 +7,7 @@ import pytest
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation.noise import Noise
 from pure_nas.plans.experiment.file import ExperimentFile
-from pure_nas.plans.experiment.tables import GridTable
+from pure_nas.plans.experiment.toml_tables import GridTable
 
 HEAD = 'schema = 1\nquestion = "?"\ndataset = "digits"\n'
 NETWORKS = '[networks.a]\nbase = "pure8"\n[networks.b]\nbase = "pure14"\n'

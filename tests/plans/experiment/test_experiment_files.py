@@ -16,7 +16,7 @@ from pure_nas.evaluation.noise import NOISE_KINDS
 from pure_nas.evaluation.views import CROPS
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import NoiseName, ViewsTable
-from pure_nas.plans.experiment.tables import NetworkTable, RecipeTable, architecture_of, entries_of, recipe_of
+from pure_nas.plans.experiment.toml_tables import NetworkTable, RecipeTable, architecture_of, entries_of, recipe_of
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import PerKind, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT

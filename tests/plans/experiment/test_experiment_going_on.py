@@ -12,8 +12,8 @@ from experiment_files import contents, go, results_of, settings_of
 
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.files import read_json_lines
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.experiment.session import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.training import Training

@@ -20,7 +20,7 @@ from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.weights import read_weights
 from pure_nas.training import Training
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
 from pure_nas.workers.resources import Resources, WorkerPlan
 
@@ -41,7 +41,7 @@ def test_a_grid_is_trained_on_all_but_the_test_images_and_scored_on_those(text: 
     assert len(heard.epochs) == 12
     results = results_of(folder)
     dataset = load_dataset(results.settings["dataset"])
-    assert results.settings["data"]["train"] == len(dataset.train_and_validation())
+    assert results.settings["data"]["train"] == len(dataset.train_and_validation)
     for cell in results.grid.cells:
         for measured in results.measurements[cell.label]:
             trained = folder / "trials" / f"{cell.folder}-seed{measured.seed}"

@@ -17,7 +17,7 @@ from pure_nas.findings.findings import findings_of
 from pure_nas.nn import build
 from pure_nas.plans.experiment.session import prepare
 from pure_nas.run.weights import read_weights
-from pure_nas.training.evaluation import evaluate
+from pure_nas.training.scoring import evaluate
 
 
 def test_a_question_of_choosing_is_asked_on_the_validation_images(text: str, tmp_path: Path) -> None:

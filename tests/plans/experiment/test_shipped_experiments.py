@@ -9,8 +9,8 @@ import pytest
 from heard import Heard
 
 from pure_nas.errors import UsageError
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.plans.experiment.file import EXPERIMENTS, find_experiment
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.plans.experiment.session import ExperimentSettings, opened, prepare

@@ -14,7 +14,7 @@ from pure_nas.plans.search.objective import Objective
 from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, load_results
+from pure_nas.run.search_results import Results, load_results
 from pure_nas.space.catalogue import load_space
 
 Settings = Callable[..., SearchSettings]

@@ -6,7 +6,7 @@ import pytest
 
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import UsageError
-from pure_nas.plans.search.settings import Limits, cost_text
+from pure_nas.plans.search.limits import Limits, cost_text
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
 

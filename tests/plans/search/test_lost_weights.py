@@ -102,7 +102,7 @@ def test_another_result_takes_the_place_of_the_old_one_and_of_its_repeats(
 
 
 def _other_generator(seed: int, *parts: object) -> object:
-    from pure_nas.training.evaluation import generator
+    from pure_nas.training.scoring import generator
 
     return generator(seed + 1, *parts)  # type: ignore[arg-type]
 

@@ -20,8 +20,8 @@ from searches import Objectives
 from pure_nas.cost.layers import cost_of
 from pure_nas.data import Dataset
 from pure_nas.errors import DataError, UsageError
+from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.objective import Objective
-from pure_nas.plans.search.settings import Limits
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe

@@ -20,10 +20,11 @@ from forked import Forked, exit_code_of
 from heard import Heard
 from searches import Settings
 
+from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.session import opened, prepare
-from pure_nas.plans.search.settings import Limits, SearchSettings
+from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.run.directory import RunDirectory, TrialDirectory
-from pure_nas.run.results import load_results
+from pure_nas.run.search_results import load_results
 from pure_nas.workers import Job
 from pure_nas.workers import work as work_module
 

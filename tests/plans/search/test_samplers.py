@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from pure_nas.plans.search.study import SAMPLER_CHOICES, SamplerName, choose_sampler, make_sampler
+from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerName, choose_sampler, make_sampler
 
 NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "gp", "random")
 

@@ -17,11 +17,11 @@ from pure_nas.data import Dataset
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
+from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.search import SearchPlan
 from pure_nas.plans.search.session import opened, prepare
-from pure_nas.plans.search.settings import Limits
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import TrialRecord
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.training import Training
 from pure_nas.workers import work as work_module
 

@@ -14,10 +14,11 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from pure_nas.errors import RunError
+from pure_nas.plans.search.samplers import SamplerName
 from pure_nas.plans.search.search import baselines
 from pure_nas.plans.search.storage import close_storage, open_storage
-from pure_nas.plans.search.study import SamplerName, SearchStudy
-from pure_nas.run.results import TrialRecord
+from pure_nas.plans.search.study import SearchStudy
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.search_space import SearchSpace

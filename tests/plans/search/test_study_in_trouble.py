@@ -13,9 +13,9 @@ from heard import Heard
 from searches import Settings, results_of, run_search, stored_in, stored_trials
 
 from pure_nas.errors import RunError
+from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.search import Baseline, reconcile
 from pure_nas.plans.search.session import prepare
-from pure_nas.plans.search.settings import Limits
 from pure_nas.plans.search.storage import open_storage
 from pure_nas.plans.search.study import SearchStudy
 from pure_nas.run.directory import RunDirectory

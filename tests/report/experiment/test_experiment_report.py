@@ -26,8 +26,8 @@ from pure_nas.analysis.convergence import Convergence
 from pure_nas.analysis.statistics import ONE_SEED
 from pure_nas.errors import RunError
 from pure_nas.files import append_line, write_whole
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import Findings, findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.findings.rows import Row
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.grid import Grid, trainings_of

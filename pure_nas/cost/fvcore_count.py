@@ -27,13 +27,11 @@ _ELEMENTWISE = ("aten::add", "aten::sub", "aten::mul", "aten::div", "aten::log",
                 "aten::minimum", "aten::clamp_max", "aten::clamp_min", "aten::where", "aten::abs", "aten::cos",
                 "aten::sin", "aten::pow", "aten::sqrt")  # fmt: skip
 
+_counted: dict[Hashable, Cost] = {}
+
 
 def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
-    """Count the parameters and the flops of one image, in evaluation mode, on a copy.
-
-    Elementwise operations count one per element of their result; those on single values (a threshold, say) do not
-    count. Operations inside a custom `autograd.Function` or operator are invisible to the tracer.
-    """
+    """Count parameters and the flops of one image in evaluation mode; custom autograd functions are invisible."""
     parameter = next(network.parameters())
     copied = copy.deepcopy(network).eval()
     image = torch.zeros(1, in_chans, image_size, image_size, device=parameter.device, dtype=parameter.dtype)
@@ -48,11 +46,8 @@ def count(network: nn.Module, in_chans: int, image_size: int) -> Cost:
 
 
 def count_architecture(architecture: Architecture, network: Network | None = None) -> Cost:
-    """Count `architecture` with fvcore and check that its closed form says the same.
-
-    Each distinct part (the stem, a block of each shape and unit, the classifier) is counted once in the life of this
-    process: tracing a whole network takes longer than building it.
-    """
+    """Count `architecture` with fvcore and check that its closed form says the same."""
+    # Each distinct part is counted once a process: tracing a whole network takes longer than building it.
     network = network or build(architecture)
     parts: list[tuple[Cost, int]] = []
     for key, module, in_chans, size, occurrences in _parts(architecture, network):
@@ -68,9 +63,6 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
             hint=f"Correct the `cost` of one of these units: {', '.join(sorted(architecture.unit_set))}.",
         )
     return counted
-
-
-_counted: dict[Hashable, Cost] = {}
 
 
 def _parts(architecture: Architecture, network: Network) -> Iterator[tuple[Hashable, nn.Module, int, int, int]]:
@@ -100,7 +92,7 @@ def _shape(value: Any) -> list[int]:
 
 def _per_output_element(inputs: list[Any], outputs: list[Any]) -> int:
     shape = _shape(outputs[0])
-    return math.prod(shape) if len(shape) == 4 else 0
+    return math.prod(shape) if len(shape) == 4 else 0  # a single value, such as a threshold, does not count
 
 
 def _per_window_element(inputs: list[Any], outputs: list[Any]) -> int:

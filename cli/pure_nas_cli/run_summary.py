@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import Findings, document, findings_of
-from pure_nas.findings.results import load_experiment_results
 from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import ReportData
 from pure_nas.report.experiment.tables import experiment_tables
 from pure_nas.report.search_tables import front_document, front_table
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import TrialRecord
+from pure_nas.run.search_results import TrialRecord
 from pure_nas_cli.console import print_json, stderr, stdout
 from pure_nas_cli.terminal_table import print_table, print_tables
 
 
 @contextmanager
 def report_after(run: RunDirectory, found: ReportData | Findings, *, every_path: bool = False) -> Iterator[None]:
-    """Write the report of what was found once what is printed meanwhile is out, because that takes longer and may fail.
-
-    Whoever reads what is printed may leave early (| head -1): the report is written all the same. Where the page is,
-    or with `every_path` each of its files, is then told on standard error.
-    """
+    """Write the report once what is printed meanwhile is out, also where its reader leaves early (| head -1)."""
     try:
         yield
     finally:
@@ -36,7 +32,6 @@ def report_after(run: RunDirectory, found: ReportData | Findings, *, every_path:
 
 
 def show_findings(run: RunDirectory, *, as_json: bool, every_path: bool = False) -> None:
-    """Print what an experiment has found, and write its report."""
     findings = findings_of(load_experiment_results(run))
     with report_after(run, findings, every_path=every_path):
         if as_json:
@@ -60,6 +55,5 @@ def print_next_steps(data: ReportData) -> None:
 
 def weights_of(trials: Sequence[TrialRecord]) -> str:
     """Whose weights, for messages: "The weights of trials 3, 7"."""
-    return (
-        f"The weights of {'trial' if len(trials) == 1 else 'trials'} {', '.join(str(each.number) for each in trials)}"
-    )
+    numbers = ", ".join(str(each.number) for each in trials)
+    return f"The weights of {'trial' if len(trials) == 1 else 'trials'} {numbers}"

@@ -8,14 +8,13 @@ from itertools import combinations, product
 from math import comb, prod
 
 from pure_nas.space.architecture import SETTINGS, Architecture
+from pure_nas.space.axis import UnitsAxis, expand
 from pure_nas.space.parameters import ALWAYS_DRAWN
-from pure_nas.space.placement import UnitsAxis, expand
-from pure_nas.space.tables import ArchitectureTable
+from pure_nas.space.toml_tables import ArchitectureTable
 from pure_nas.space.unit import settings_read
 
 Names = frozenset[str]
-Alive = tuple[str, ...]
-"""What may still be chosen: the patterns that fit all stages so far, or the one unit of the network."""
+Alive = tuple[str, ...]  # what may still be chosen: patterns that fit all stages so far, or the network's one unit
 
 
 def count_architectures(axes: ArchitectureTable) -> int:

@@ -1,7 +1,6 @@
 """Image files of a folder, decoded to pixels if they fit in memory and else checked one by one, and kept on disk.
 
-What is kept of a listing is `<key>.json` and, where pixels are held, `<key>.npy`. The key follows from the names, sizes
-and modification times of the files. Both are checked whole before they are used.
+What is kept is `<key>.json` and, where pixels are held, `<key>.npy`: the key is of names, sizes and modification times.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ RESIDENT_BYTES = 2**30
 SMALLEST_IMAGE = 8
 
 _WHAT = "The file of decoded images"
-_FORMAT = 3
-"""Changes with how files are decoded."""
+_FORMAT = 3  # changes with how files are decoded
 _MOST_THREADS = 16
 _LARGEST_NATIVE = 64
 _LARGEST_AUTOMATIC = 224

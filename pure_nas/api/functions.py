@@ -19,11 +19,11 @@ from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
 from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.search import session as searching
+from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
-from pure_nas.plans.search.study import SamplerChoice
 from pure_nas.quantities import seconds_of
 from pure_nas.run.images import Split, WantedImages
-from pure_nas.run.results import TrialRecord
+from pure_nas.run.search_results import TrialRecord
 from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

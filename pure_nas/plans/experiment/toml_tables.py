@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, Valid
 
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
-from pure_nas.space.field import FieldFaults, Path, ReadBy, ValueReader, descriptions, field_type, with_fields_of
-from pure_nas.space.placement import Pattern, UnitName, expand
+from pure_nas.space.axis import Pattern, UnitName, expand
+from pure_nas.space.field import FieldFaults, KeyPath, ReadBy, ValueReader, descriptions, field_type, with_fields_of
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, Setting, get_unit, settings_read
 from pure_nas.validation import FrozenModel
@@ -32,7 +32,7 @@ class _KindsReader(ValueReader):
         self._table = ValueReader(table) if table else None
         self._fields = tuple(table.model_fields) if table else ()
 
-    def value(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+    def value(self, raw: object, faults: FieldFaults, path: KeyPath) -> Any:
         if not isinstance(raw, Mapping) or set(raw) & set(self._fields):
             return self._of_kind(raw, faults, path)
         faults.unknown_keys(raw, (*PARAMETER_KINDS, *self._fields), path)
@@ -40,7 +40,7 @@ class _KindsReader(ValueReader):
             kind: self._of_kind(value, faults, (*path, kind)) for kind, value in raw.items() if kind in PARAMETER_KINDS
         }
 
-    def _of_kind(self, raw: object, faults: FieldFaults, path: Path) -> Any:
+    def _of_kind(self, raw: object, faults: FieldFaults, path: KeyPath) -> Any:
         if not self._table or not isinstance(raw, Mapping):
             return super().value(raw, faults, path)
         faults.unknown_keys(raw, self._fields, path)

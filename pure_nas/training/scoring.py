@@ -16,11 +16,8 @@ from pure_nas.devices import autocast
 from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
 
-NORM_IMAGES = 1024
-NORM_BATCH = 256
-"""Training images from which BatchNorm statistics are re-estimated, and how many at a time."""
-Purpose = Literal["weights", "order", "norms", "layers"]
-"""What random numbers are drawn for; their order decides them."""
+NORM_IMAGES, NORM_BATCH = 1024, 256  # from which BatchNorm statistics are re-estimated, and how many at a time
+Purpose = Literal["weights", "order", "norms", "layers"]  # of random numbers, which this order decides
 
 
 def generator(seed: int, purpose: Purpose, step: int = 0) -> torch.Generator:
@@ -38,7 +35,6 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """Share of images that are classified correctly."""
         return 1 - self.error
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pure_nas.errors import RunError
 from pure_nas.run.directory import RunDirectory
-from pure_nas.run.results import Results, TrialRecord, load_results, read_trial
+from pure_nas.run.search_results import Results, TrialRecord, load_results, read_trial
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe

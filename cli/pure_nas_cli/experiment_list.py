@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from pure_nas.data import dataset_names, describe_datasets
+from pure_nas.data.sources.registry import dataset_names, get_spec
 from pure_nas.plans.experiment.file import EXPERIMENTS, ExperimentFile, find_experiment
 from pure_nas.plans.experiment.grid import Grid
 from pure_nas.quantities import counted
@@ -45,9 +45,9 @@ def _scales(file: ExperimentFile) -> Iterator[dict[str, Any]]:
     for name, scale in file.scales.items():
         dataset, images = scale.dataset or file.dataset, {"in_chans": 3, "num_classes": 10, "image_size": 32}
         if dataset in dataset_names():
-            info = next(each for each in describe_datasets() if each.name == dataset)
-            chans, size, _ = info.image_shape
-            images = {"in_chans": chans, "num_classes": info.classes, "image_size": scale.image_size or size}
+            spec = get_spec(dataset)
+            size = scale.image_size or spec.image_size
+            images = {"in_chans": spec.in_chans, "num_classes": spec.num_classes, "image_size": size}
         grid = Grid.of(file, scale, images)
         yield {
             "name": name,

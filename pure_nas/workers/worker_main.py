@@ -27,24 +27,20 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.workers.messages import Event, Job
 from pure_nas.workers.work import SpeedTest, work
 
-Load = Callable[[], Dataset]
-"""Loads the images; can be pickled."""
+Load = Callable[[], Dataset]  # loads the images; can be pickled
 
-SECONDS_TO_LOAD = 1800.0
-"""How long reading images may take, which says nothing meanwhile."""
+SECONDS_TO_LOAD = 1800.0  # how long reading images may take, which says nothing meanwhile
 
 _SECONDS_BETWEEN_SIGNS = 1.0
 
 
 @dataclass(frozen=True)
 class Task:
-    """A job to do, or a candidate of which to measure how fast it trains, with so many CPU threads.
+    """A job to do, or a candidate of which to measure how fast it trains, with so many CPU threads."""
 
-    For a candidate the worker says `Speed` once it is ready, waits to be told for how many seconds to train, and says
-    `Speed` again.
-    """
-
-    work: Job | Candidate
+    work: (
+        Job | Candidate
+    )  # of a candidate: says `Speed` once ready, is told for how many seconds to train, and says it again
     threads: int
 
 
@@ -73,10 +69,7 @@ Report = Event | Ready | Alive | Speed | Exception | logging.LogRecord
 
 
 def serve(connection: Connection, load: Load, fingerprint: str, device: str, workers: int, log_level: int) -> None:
-    """Load the images, of which others than those with this fingerprint are refused, then carry out tasks.
-
-    `workers` processes, this one included, share the CPUs. Once the controller's end of the pipe is gone, this ends.
-    """
+    """Load the images, then carry out tasks, as one of so many `workers`, until the controller's end is gone."""
     claim_process()
     # A terminal sends Ctrl-C to every process of a command; the parent decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -169,7 +162,7 @@ def _watched(dataset: Dataset, controller: _Controller) -> Dataset:
         dataset,
         train=dataset.train.watched(tick),
         validation=dataset.validation.watched(tick),
-        _train_and_validation=dataset.train_and_validation().watched(tick),
+        train_and_validation=dataset.train_and_validation.watched(tick),
         _load_test=load_test,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
@@ -19,15 +19,10 @@ from pure_nas.run.schema import TrialState
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 
-if TYPE_CHECKING:
-    from pure_nas.data import Dataset
-
 ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
 worst value) and their costs by at most the second (relative)."""
-
-
 _KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of")
 """What a `TrialRecord` has of result.json as it is there."""
 
@@ -253,11 +248,6 @@ def find_architecture(text: str) -> Architecture:
         hint = "Name a .json file, or a trial of a run as RUN:TRIAL."
         raise UsageError(f'There is no architecture "{text}".', hint=hint)
     return Architecture.named(text)
-
-
-def fitted_to(architecture: Architecture, dataset: Dataset) -> Architecture:
-    """The architecture for the channels, classes and size of a dataset's images."""
-    return architecture.model_copy(update=dataset.shape)
 
 
 def find_trial(text: str) -> Candidate | None:

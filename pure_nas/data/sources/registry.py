@@ -1,8 +1,4 @@
-"""The datasets that ship and those that other packages add: what each is, where it is, and whether it is there.
-
-A package adds a dataset by exposing one `DatasetSpec` under the entry-point group `pure_nas.datasets`. No PyTorch: a
-loader is imported when its images are read.
-"""
+"""The datasets that ship and those that packages add. No PyTorch: a loader is imported when its images are read."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
@@ -25,8 +20,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
 
-Part = Literal["train", "test"]
-"""The two halves of a dataset; `test` is read only when a final network is evaluated."""
+Part = Literal["train", "test"]  # the two halves of a dataset; `test` is read only when a final network is evaluated
 
 Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 
@@ -114,15 +108,8 @@ def _text(file: str) -> str:
     return resources.files("pure_nas.data.sources").joinpath(file).read_text(encoding="utf-8")
 
 
-@cache
-def imagenet_classes() -> dict[str, str]:
-    """The name of each class of ImageNet by its WordNet identifier, in the order of its labels, which is theirs."""
-    return dict(line.split(" ", 1) for line in _text("imagenet_classes.txt").splitlines())
-
-
-def imagenet_names() -> tuple[str, ...]:
-    """The names of the classes of ImageNet in the order of their labels."""
-    return tuple(imagenet_classes().values())
+IMAGENET_CLASSES: Mapping[str, str] = dict(line.split(" ", 1) for line in _text("imagenet_classes.txt").splitlines())
+"""The name of each class of ImageNet by its WordNet identifier, in the order of its labels, which is theirs."""
 
 
 def _shipped(name: str, fields: dict[str, Any]) -> DatasetSpec:
@@ -131,7 +118,7 @@ def _shipped(name: str, fields: dict[str, Any]) -> DatasetSpec:
             part: tuple(Download(**each) if table == "downloads" else each for each in entries)
             for part, entries in fields[table].items()
         }
-    labels = imagenet_names if name == "imagenet" else tuple(fields.pop("labels", ()))
+    labels = tuple(IMAGENET_CLASSES.values() if name == "imagenet" else fields.pop("labels", ()))
     return DatasetSpec(name=name, labels=labels, **fields)
 
 
@@ -139,20 +126,6 @@ BUILT_IN: Mapping[str, DatasetSpec] = {
     name: _shipped(name, fields) for name, fields in tomllib.loads(_text("datasets.toml")).items()
 }
 DATASETS = Registry(ENTRY_POINT_GROUP, DatasetSpec, BUILT_IN)
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """One line of a dataset listing; `present` says whether its train part can be read without a download."""
-
-    name: str
-    summary: str
-    classes: int
-    image_shape: tuple[int, int, int]
-    train_size: int | None
-    test_size: int | None
-    location: str
-    present: bool
 
 
 def default_data_dir() -> Path:
@@ -171,17 +144,3 @@ def get_spec(name: str) -> DatasetSpec:
     return DATASETS.get(
         name, hint="The path of a folder of images works too: folder/train/<class>/*, or folder/<class>/*."
     )
-
-
-def describe_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
-    """Every dataset that can be named, and whether it is in `data_dir` (default `default_data_dir()`)."""
-    root = default_data_dir() if data_dir is None else expanded(data_dir)
-    return [describe(get_spec(name), root) for name in dataset_names()]
-
-
-def describe(spec: DatasetSpec, root: Path) -> DatasetInfo:
-    """One dataset, and whether it is in `root`."""
-    files, shape = (spec.files or {}).get("train", ()), (spec.in_chans, spec.image_size, spec.image_size)
-    where = str((root / files[0]).parent) if files else "comes with its package"
-    there, sizes = not spec.missing(root, "train"), (spec.train_size, spec.test_size)
-    return DatasetInfo(spec.name, spec.summary, spec.num_classes, shape, *sizes, where, there)

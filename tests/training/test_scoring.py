@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from pure_nas.nn import Network
 from pure_nas.space.architecture import Architecture
-from pure_nas.training import evaluation
-from pure_nas.training.evaluation import evaluate, generator, reestimate_norms
+from pure_nas.training import scoring
+from pure_nas.training.scoring import evaluate, generator, reestimate_norms
 
 
 def norms(network: nn.Module) -> list[nn.BatchNorm2d]:
@@ -48,7 +48,7 @@ def test_scoring_restores_the_mode_and_changes_nothing(mode: bool) -> None:
 
 
 def test_norms_are_the_mean_over_batches_of_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "NORM_BATCH", 16)
+    monkeypatch.setattr(scoring, "NORM_BATCH", 16)
     network = trained()
     first = norms(network)[0]
     means, variances = [], []

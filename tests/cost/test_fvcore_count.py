@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pure_nas.cost.count import count, count_architecture
+from pure_nas.cost.fvcore_count import count, count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
 from pure_nas.nn import build
@@ -66,7 +66,7 @@ def test_a_network_that_is_not_ours_is_counted_too() -> None:
 
 def test_what_was_counted_before_is_not_traced_again(monkeypatch: pytest.MonkeyPatch) -> None:
     first = count_architecture(MIXED)
-    monkeypatch.setattr("pure_nas.cost.count.FlopCountAnalysis", lambda *_: pytest.fail("it was traced again"))
+    monkeypatch.setattr("pure_nas.cost.fvcore_count.FlopCountAnalysis", lambda *_: pytest.fail("it was traced again"))
     assert count_architecture(MIXED) == first
     deeper = MIXED.model_copy(
         update={"units": (("product", "conv", "conv"), ("product",)), "threshold_init": (1.0, 2.0)}

@@ -16,9 +16,9 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.quantities import counted
 from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages, run_of
-from pure_nas.run.results import TrialRecord, load_results
-from pure_nas.run.retrained import RETRAIN_FILE, Row, retrained_folder
-from pure_nas.run.trained import Trained, is_training, of_search, retrained_row, title_of, trained_at
+from pure_nas.run.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
+from pure_nas.run.search_results import TrialRecord, load_results
+from pure_nas.run.trained import Trained, is_training, of_search, title_of, trained_at
 
 Origin = Literal["auto", "search", "retrain"]
 """Where weights of a trial come from; auto: the retrained ones where there are some, else those of the search."""
@@ -55,7 +55,7 @@ def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = 
     if seed is not None and origin == "search":
         raise UsageError("--seed chooses among retrained weights, but --from search asks for those of the search.")
     record = load_results(run).select(which)
-    row = retrained_row(run, record, seed)
+    row = load_retraining(run).row_of(record.candidate, seed)
     if row and row.test_accuracy and origin != "search":
         return _of_retraining(run, record, row, seed)
     if origin == "retrain" or seed is not None:
@@ -140,7 +140,6 @@ def _nearest_to_mean(folders: Mapping[int, TrialDirectory], epochs: int) -> int:
 
 
 def _of_training(folder: Path) -> Trained:
-    """The network in the folder of one training: of `pure-nas train`, an experiment, retraining or a search."""
     training = TrialDirectory(folder.resolve(), 0)
     run, images = run_of(training.weights), RunImages.of_weights(training.weights)
     place, name = training.path.parent.name, training.path.name
@@ -179,7 +178,7 @@ def _of_training(folder: Path) -> Trained:
         title = f'{label} of the pure-nas experiment "{settings.get("experiment")}"'
         split = "test" if settings.get("split") == "test" else "validation"
     seeds = (TrialDirectory(each, 0) for each in sorted(training.path.parent.glob(f"{glob.escape(label)}-seed*")))
-    accuracies = [_accuracy(each) for each in seeds if each.is_complete]
+    accuracies = [_accuracy(each) for each in seeds if (each.result() or {}).get("state") == "complete"]
     return replace(
         trained_at(training.weights),
         title=title,
@@ -194,7 +193,6 @@ def _accuracy(training: TrialDirectory) -> float:
 
 
 def _accuracy_note(split: str, training: TrialDirectory, seeds: Sequence[float], dataset: str) -> str:
-    """The accuracy of the weights, and the mean of all seeds where there are several."""
     text = f"{split.capitalize()} accuracy {100 * _accuracy(training):.2f} % on {dataset}"
     if len(seeds) < 2:
         return f"{text}, a single run."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import in_a_fork
 from hypothesis import given
 from hypothesis import strategies as st
 from small_training import CPU, MIXED, recipe, stripes, training, weights
@@ -162,6 +163,7 @@ def test_settings_of_the_compiler_are_put_back(monkeypatch: pytest.MonkeyPatch) 
 
 # A warning that is raised inside of dynamo would leave the blocks eager without a word.
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@in_a_fork
 def test_compiled_blocks_learn_what_eager_ones_learn() -> None:
     graphs: list[object] = []
 

@@ -8,15 +8,13 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, Field, create_model, model_validator
 
 from pure_nas.space.architecture import Architecture, Family
-from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, fixed
+from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, UnitsAxis, expand, fixed, read_units
 from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later, with_fields_of
-from pure_nas.space.placement import UnitsAxis, expand, read_units
 from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 from pure_nas.validation import FrozenModel
 
-UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))
-"""Where rates and decays that a space does not mention are taken from."""
+UNSEARCHED_RECIPE = Recipe.shared((CONV, PRODUCT))  # has the rates and decays that a space does not mention
 
 
 class Axes(FrozenModel):
@@ -26,15 +24,11 @@ class Axes(FrozenModel):
         return getattr(self, field)
 
     def plain(self) -> object:
-        """The table as a search space file writes it."""
         return self.model_dump()
 
 
 def _axis_field(model: type[BaseModel], name: str) -> tuple[Any, Any]:
-    """Annotation and default of the axis of a field.
-
-    Where files of `model` leave it out at its default, those of spaces do too: older runs go on with theirs.
-    """
+    """Annotation and default of an axis; what files of `model` leave out at its default, those of spaces do too."""
     usual, values = fixed(default_of(model, name)), field_type(model, name)
     per_stage = descriptions(model)[name].per == "stage"
     annotation: Any = Annotated[StageAxis if per_stage else Axis[Any], AxisOf(values, per_stage=per_stage)]
