@@ -38,7 +38,7 @@ from pure_nas.nn import build
 from pure_nas.space.axis import Axis, Spread
 from pure_nas.space.parameters import Draw, Walk
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.training.evaluation import generator
+from pure_nas.training.scoring import generator
 from pure_nas.training.training import Divergence, Training
 
 

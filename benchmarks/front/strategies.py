@@ -16,7 +16,7 @@ from benchmarks.front.proposal import propose
 from benchmarks.front.variation import random_candidate
 from pure_nas.analysis import pareto
 from pure_nas.cost.layers import cost_of
-from pure_nas.plans.search.study import SamplerName, make_sampler
+from pure_nas.plans.search.samplers import SamplerName, make_sampler
 from pure_nas.space.candidate import Candidate
 
 
