@@ -46,7 +46,7 @@ class Agreement:
 
     Attributes:
         images: largest difference of the batches that both begin with.
-        loss: in float32; likewise `gradient`.
+        loss: in float32; so is `gradient`.
         gradient_shared: in float32, both on the older revision's images.
         gradient_float64: in float64, on the same.
         rounding: of the older revision's gradient in float32, against its own in float64.
