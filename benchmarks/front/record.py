@@ -225,14 +225,12 @@ def pack(name: str) -> Path:
 
 
 def _taken_up(file: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows that are there; a line that a kill cut short is removed."""
-    if not file.exists():
-        file.write_text(json.dumps(header) + "\n", encoding="utf-8")
-        return []
-    stored, rows = read(file)
+    """The rows that are there, or in the packed table; a line that a kill cut short is removed."""
+    source = next((each for each in (file, file.with_suffix(".jsonl.xz")) if each.exists()), None)
+    stored, rows = read(source) if source else (header, [])
     decides = ("space", "fingerprint", "epochs", "torch")
     if any(stored[key] != header[key] for key in decides):
-        raise PureNasError(f"{file} was recorded with another {', '.join(decides)}.", hint="Move it away.")
+        raise PureNasError(f"{source} was recorded with another {', '.join(decides)}.", hint="Move it away.")
     file.write_text("".join(json.dumps(line) + "\n" for line in [stored, *rows]), encoding="utf-8")
     return rows
 
