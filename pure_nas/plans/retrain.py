@@ -190,8 +190,8 @@ def _mean(row: Row) -> str:
 
 
 def _in_words(facts: str, found: Difference, p: float, tests: int) -> str:
-    corrected = f" corrected for {tests} comparisons" if tests > 1 else ""
+    corrected = f"p {p:.3f} corrected for {tests} comparisons" if tests > 1 else f"p {p:.3f}"
     return (
         f"{_TESTED[verdict_of(found.value, p)]}: {facts} (difference {show_points(found.value)} points, "
-        f"{CONFIDENCE:.0%} interval {show_points(found.low)} to {show_points(found.high)}, p {p:.3f}{corrected})."
+        f"{100 * CONFIDENCE:.0f} % interval {show_points(found.low)} to {show_points(found.high)}, {corrected})."
     )

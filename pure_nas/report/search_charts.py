@@ -222,12 +222,13 @@ def _curve_styles(curves: Sequence[Curve]) -> Iterator[NetworkStyle]:
 
 def _retrained_chart(data: ReportData, retraining: Retraining) -> Chart:
     variants = list(dict.fromkeys(row.variant for row in retraining.rows))
+    kinds = [(row.variant, variant_kind(row, data.kinds)) for row in retraining.rows]
     series: list[Series] = []
-    for place, variant in enumerate(variants):
-        rows = [row for row in retraining.rows if row.variant == variant]
-        offset = 0.7 * ((place + 0.5) / len(variants) - 0.5)
+    for variant, kind in dict.fromkeys(kinds):
+        rows = [row for row, own in zip(retraining.rows, kinds, strict=True) if own == (variant, kind)]
+        offset = 0.7 * ((variants.index(variant) + 0.5) / len(variants) - 0.5)
         places = [retraining.groups.index((row.trial, row.epochs)) + offset for row in rows]
-        series += _variant(rows, places, variant_kind(rows[0], data.kinds))
+        series += _variant(rows, places, kind)
     return Chart(
         x=Axis(ticks=dict(enumerate(group_labels(retraining))), grid=False),
         y=Axis(title="test accuracy", numbers="percent"),
@@ -239,7 +240,7 @@ def _variant(rows: Sequence[Row], places: Sequence[float], kind: str) -> list[Se
     variant, style = rows[0].variant, style_of(kind)
     own = variant == "trial"
     means = Series(
-        name="the trial itself" if own else variant,
+        name=f"the trial itself, {kind}" if own else variant,
         x=places,
         y=[100 * row.mean if row.test_accuracy else None for row in rows],
         bars=[(100 * (row.mean - row.std), 100 * (row.mean + row.std)) if row.test_accuracy else None for row in rows],

@@ -78,7 +78,7 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
     table = Table(*columns, show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_row(spec.name, spec.summary)
     table.add_row("images", f"{train} to train and validate on, {test} to test on, {shape}")
-    table.add_row("here", f"{here}, looked for in {info['location']}")
+    table.add_row("here", f"{here}, looked for in {info['location']}" if files else f"{here}, it {info['location']}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
     listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"
