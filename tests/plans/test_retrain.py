@@ -296,8 +296,8 @@ def test_a_trial_is_compared_with_the_better_recipe_of_each_twin() -> None:
     first, second = (difference([0.90, 0.91, 0.92], other) for other in ([0.80, 0.81, 0.82], [0.93, 0.94, 0.95]))
     corrected = holm([first.p, second.p])
     assert texts == [
-        f"{verdict} than its twin: trial 3 91.00 %, {twin} (difference {show_points(found.value)} points, 95 % interval "
-        f"{show_points(found.low)} to {show_points(found.high)}, p {p:.3f} corrected for 2 comparisons)."
+        f"{verdict} than its twin: trial 3 91.00 %, {twin} (difference {show_points(found.value)} points, "
+        f"95 % interval {show_points(found.low)} to {show_points(found.high)}, p {p:.3f} corrected for 2 comparisons)."
         for verdict, twin, found, p in (
             ("Better", "conv twin, same recipe 81.00 %", first, corrected[0]),
             ("Worse", "product twin, usual recipe 94.00 %", second, corrected[1]),

@@ -108,3 +108,13 @@ def test_the_last_trial_of_a_search_is_inside_its_plot(data: ReportData) -> None
     low, high = course["layout"]["xaxis"]["range"]
     assert low < course["data"][0]["x"][0]
     assert course["data"][0]["x"][-1] < high
+
+
+def test_each_retrained_trial_is_drawn_as_what_it_is(data: ReportData) -> None:
+    by_kind = {kind: next(each for each in data.complete if each.kind == kind) for kind in ("conv", "product")}
+    (row, *_) = data.retraining.rows
+    rows = tuple(replace(row, trial=each.number, variant="trial") for each in by_kind.values())
+    chart = page_charts(replace(data, retraining=replace(data.retraining, rows=rows)))["retrained"]
+    own = {series.name: series.role for series in chart.series if series.name}
+    assert own == {f"the trial itself, {kind}": style_of(kind).role for kind in by_kind}
+    assert len(set(own.values())) == 2
