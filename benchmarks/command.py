@@ -15,5 +15,5 @@ def run_command(main: Callable[..., None]) -> None:
     try:
         typer.run(main)
     except PureNasError as error:
-        print("\n".join(filter(None, [f"error: {error}", error.hint])), file=sys.stderr)
+        print("\n".join(filter(None, [f"error: {error.message}", error.hint])), file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,1 +1,1 @@
-"""How much of the front a search finds for its cost: analytic spaces, recorded trainings, real races."""
+"""How much of the front a search finds for its cost: an analytic space and recorded trainings."""

@@ -77,7 +77,7 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def main(
-    problem: Annotated[str, typer.Option(help="analytic, or a table: digits, cifar10-16px.")] = "digits",
+    problem: Annotated[str, typer.Option(help="analytic, or a table: digits, cifar10-16px.")] = "analytic",
     strategies: Annotated[str, typer.Option(help=f"All, or some of: {'; '.join(STRATEGIES)}.")] = "all",
     seeds: int = 10,
     budget: Annotated[float, typer.Option(help="In complete trainings of mean flops.")] = 60.0,

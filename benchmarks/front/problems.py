@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.front.recorded import Table, key_of
 from pure_nas.cost.layers import cost_of
+from pure_nas.errors import PureNasError
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 
@@ -29,7 +30,7 @@ class Problem(Protocol):
 
 @dataclass
 class Recorded(Problem):
-    """A table: with every seed of a search one of the recorded seeds."""
+    """A table of recorded trainings."""
 
     name: str
     table: Table
@@ -42,11 +43,19 @@ class Recorded(Problem):
     def place(self, candidate: Candidate) -> int:
         digest = candidate.digest
         if digest not in self._places:
-            self._places[digest] = self.table.places[key_of(self.space.parameters_of(candidate).params)]
+            key = key_of(self.space.parameters_of(candidate).params)
+            if key not in self.table.places:
+                raise PureNasError(
+                    f"The table {self.name} lacks a candidate: it is not recorded to its end.",
+                    hint=f"Go on: python -m benchmarks.front.record {self.name}",
+                )
+            self._places[digest] = self.table.places[key]
         return self._places[digest]
 
     def curve(self, candidate: Candidate, seed: int) -> tuple[float, ...]:
-        return tuple(map(float, self.table.errors[seed % len(self.table.errors), self.place(candidate)]))
+        """With a recorded seed, by turns; the first, where another is not recorded."""
+        first, found = self.table.errors[[0, seed % len(self.table.errors)], self.place(candidate)]
+        return tuple(map(float, first if np.isnan(found).any() else found))
 
 
 def scale_of(space: SearchSpace) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
     >>> from benchmarks.front.recorded import load
     >>> table = load("digits")
-    >>> table.errors.shape  # seeds, candidates, epochs
+    >>> table.errors.shape  # seeds, candidates, epochs, once all are recorded
     (2, 2544, 10)
 
 A table is `tables/NAME.jsonl.xz`: a header (space, images, epochs, how it was made), then a line for each training.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,9 @@ def test_a_recorded_search_looks_its_candidates_up(small: str) -> None:
     trace = simulate(problem, Sampled(problem, 0), 4.0, front.unit_of(problem), seed=0)
     assert 0 < trace.volume[-1] < 1
     assert max(trace.epochs) <= 16
+    part = replace(problem.table, params=problem.table.params[:1])
+    with pytest.raises(PureNasError, match="not recorded to its end"):
+        simulate(Recorded("small", part), Sampled(problem, 0), 4.0, front.unit_of(problem), seed=0)
 
 
 def test_the_command_writes_its_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
