@@ -42,5 +42,27 @@ def _handled_by(handler: Callable[[int, FrameType | None], Any]) -> Iterator[Non
 
 loading = partial(_handled_by, quit_at_once)
 """Lets an interrupt end the process at once: an import that is cut short fails in ways that nobody can explain."""
-interruptible = partial(_handled_by, signal.default_int_handler)
-"""Lets SIGTERM, as clusters send it before they kill, and SIGHUP raise `KeyboardInterrupt` as Ctrl-C does."""
+
+
+_interrupted = threading.Event()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM, as clusters send it before they kill, and SIGHUP raise `KeyboardInterrupt` as Ctrl-C does."""
+    try:
+        with _handled_by(_interrupt):
+            yield
+    finally:
+        _interrupted.clear()
+
+
+def raise_dropped_interrupt() -> None:
+    """Raise `KeyboardInterrupt` if one was raised before: in a destructor or a callback Python drops it."""
+    if _interrupted.is_set():
+        raise KeyboardInterrupt

@@ -26,6 +26,7 @@ from pure_nas.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import is_live, stderr, tell
+from pure_nas_cli.interrupts import raise_dropped_interrupt
 from pure_nas_cli.terminal_table import bare_table, placement
 
 _MOST_CLASSES = 12  # that are all listed, in so many characters
@@ -95,7 +96,8 @@ class Progress:
             self._say(f"{name} goes on after epoch {epochs_done}")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
-        """Nothing: a line for each training is enough."""
+        """Show nothing: a line for each training is enough."""
+        raise_dropped_interrupt()
 
     def ended(self, record: TrialRecord | Restored | Trained) -> None:
         match record:
@@ -148,6 +150,7 @@ class EpochLines(Progress):
         self._say(f"{counted(self._epochs, 'epoch')} on {self._prepared.device}; the test images are not read")
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
+        super().epoch_done(job, metrics)
         error = "-" if metrics.validation_error is None else show_percent(metrics.validation_error)
         self._say(
             f"epoch {metrics.epoch}/{self._epochs}  loss {metrics.train_loss:.4f}  validation error {error}  "
@@ -178,6 +181,7 @@ class ListProgress(Progress):
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
         """Advance the line; elsewhere than on a terminal, say so where epochs are long."""
+        super().epoch_done(job, metrics)
         epochs = job.candidate.recipe.epochs
         self._epochs[job.label] = metrics.epoch, epochs
         self._here += 1 / epochs
@@ -226,6 +230,7 @@ class TrialTable(Progress):
         self._running[job.number] = _Running(job, before.began if before else time.monotonic(), epochs_done)
 
     def epoch_done(self, job: Job, metrics: EpochMetrics) -> None:
+        super().epoch_done(job, metrics)
         row = self._running[job.number]
         row.epoch, row.error = metrics.epoch, metrics.validation_error
 

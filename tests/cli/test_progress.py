@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pure_nas_cli.interrupts import interruptible
 from pure_nas_cli.progress import ListProgress, Progress, TrialTable
 from rich.console import Console
 from studies import Study
@@ -46,6 +48,21 @@ def drawn(records: list[TrialRecord], width: int) -> list[str]:
     screen.print(progress._draw())
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue().splitlines()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupt_that_python_dropped_is_raised_after_the_epoch(records: list[TrialRecord]) -> None:
+    class Destroyed:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    progress = Progress(Console(file=io.StringIO()), 1)
+    epoch = job(0, records[0].candidate), EpochMetrics(**records[0].curve[-1])
+    with interruptible():
+        progress.epoch_done(*epoch)
+        Destroyed()
+        with pytest.raises(KeyboardInterrupt):
+            progress.epoch_done(*epoch)
 
 
 @pytest.mark.parametrize("width", [80, 120])
