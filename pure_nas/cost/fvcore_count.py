@@ -16,6 +16,7 @@ from pure_nas.cost.layers import Cost, cost_of, total_cost
 from pure_nas.errors import PureNasError
 from pure_nas.nn import Network, build
 from pure_nas.space.architecture import Architecture
+from pure_nas.space.field import descriptions
 
 with warnings.catch_warnings():
     # fvcore scripts an unrelated loss when it is imported, which newer PyTorch deprecates.
@@ -67,11 +68,12 @@ def count_architecture(architecture: Architecture, network: Network | None = Non
 
 def _parts(architecture: Architecture, network: Network) -> Iterator[tuple[Hashable, nn.Module, int, int, int]]:
     """Each part: a key equal for parts that cost the same, the module, channels and size of its input, occurrences."""
-    stem, classes = architecture.stem, architecture.num_classes
+    stem, classes, costs = architecture.stem, architecture.num_classes, descriptions(Architecture)
     yield stem, network.stem, stem.in_channels, stem.in_size, 1
     for block, occurrences in architecture.distinct_blocks():
-        # A threshold's first value is one of endlessly many and changes no operation.
-        place = replace(block.unit_place, threshold_init=0.0)
+        # Of some settings, a threshold's first value say, there are endlessly many values, which change no operation.
+        place = block.unit_place
+        place = replace(place, settings={name: value for name, value in place.settings.items() if costs[name].costs})
         shapes = (block.bottleneck, block.in_channels, block.channels, block.out_channels, block.stride, block.in_size)
         # Which options a block has decides its operations, not their values.
         options = tuple(name for name, _ in block.options)

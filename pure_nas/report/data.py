@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pure_nas.analysis import pareto
 from pure_nas.analysis.convergence import USUAL_TARGETS, Convergence, convergence_of
@@ -20,7 +20,7 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import default_of, descriptions
 from pure_nas.space.recipe import WeightDecay
-from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Setting, get_unit, settings_read
+from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, get_unit, settings_read
 
 MAX_CURVE_POINTS = 400
 
@@ -270,7 +270,7 @@ def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, 
     found = {}
     for model in (architecture, candidate.recipe):
         for name, described in descriptions(type(model)).items():
-            if described.in_place or (name in get_args(Setting) and name not in read):
+            if described.in_place or (described.of_units and name not in read):
                 continue
             value, default = getattr(model, name), default_of(type(model), name)
             if described.per == "stage":

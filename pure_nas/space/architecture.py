@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,7 +20,6 @@ from pure_nas.space.unit import (
     RELUS,
     UNITS,
     ParameterKind,
-    Setting,
     Unit,
     UnitPlace,
     get_unit,
@@ -96,20 +95,20 @@ class Architecture(DescribedDocument):
     """how a skip changes its shape: "projection" (1x1 convolution and norm) or "padding" (parameter-free: every second
     pixel, new channels zero)"""
     threshold_init: Annotated[
-        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...], Described(per="stage", costs=False)
+        tuple[Annotated[float, Field(ge=-50.0, le=50.0)], ...], Described(per="stage", of_units=True, costs=False)
     ] = Field(default_factory=lambda validated: (_USUAL_THRESHOLD,) * len(validated.get("units", ())))
     """initial value of the raw threshold theta of each stage; the floor is softplus(theta) + 1e-7"""
-    threshold_trainable: Annotated[bool, Described(costs=False)] = True
+    threshold_trainable: Annotated[bool, Described(of_units=True, costs=False)] = True
     """whether theta is trained"""
-    threshold_per_channel: Annotated[bool, later(False)] = False
+    threshold_per_channel: Annotated[bool, later(False), Described(of_units=True)] = False
     """whether every input channel of a unit has a theta of its own"""
-    exponent_cap: Annotated[Annotated[float, Field(gt=0, le=80)] | None, Described(free=(None,))] = 20.0
+    exponent_cap: Annotated[Annotated[float, Field(gt=0, le=80)] | None, Described(of_units=True, free=(None,))] = 20.0
     """upper bound of the exponent z in exp(z); None is the paper's product unit"""
-    softening: Annotated[float, Field(ge=1e-6, le=10), later(0.5), Described(costs=False)] = 0.5
+    softening: Annotated[float, Field(ge=1e-6, le=10), later(0.5), Described(of_units=True, costs=False)] = 0.5
     """units with complex logarithms compute log sqrt(x ** 2 + softening ** 2) instead of log |x|"""
-    relu_in_block: Annotated[bool, Described(of_blocks=True)] = False
+    relu_in_block: Annotated[bool, Described(of_units=True, of_blocks=True)] = False
     """a ReLU after each inner norm, in blocks that do not always have one"""
-    relu_after_add: Annotated[bool, Described(of_blocks=True)] = False
+    relu_after_add: Annotated[bool, Described(of_units=True, of_blocks=True)] = False
     """a ReLU after the addition, in blocks that do not always have one"""
     residual_scale: Annotated[float, Field(gt=0, le=10), later(1.0), Described(of_blocks=True, free=(1.0,))] = 1.0
     """factor of the branch of every block before it is added to the skip"""
@@ -132,7 +131,11 @@ class Architecture(DescribedDocument):
     @classmethod
     def _units_exist(cls, units: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
         for name in dict.fromkeys(name for stage in units for name in stage):
-            get_unit(name)
+            if unknown := sorted(get_unit(name).reads - set(OF_UNITS)):
+                raise UsageError(
+                    f'The unit "{name}" reads {", ".join(unknown)}, which no architecture has.',
+                    hint=f"Units can read {', '.join(OF_UNITS)}.",
+                )
         return units
 
     @model_validator(mode="after")
@@ -215,7 +218,7 @@ class Architecture(DescribedDocument):
     def canonical(self) -> Self:
         """The same network with every setting that nothing in it reads at its default."""
         read = settings_read(self.unit_set)
-        unread = set[str](SETTINGS) - read
+        unread = set(SETTINGS) - read
         if all(block.shortcut == "identity" for block, _ in self.distinct_blocks()):
             unread.add("shortcut")
         thresholds = tuple(_USUAL_THRESHOLD if theta is None else theta + 0.0 for theta in self.thresholds_read)
@@ -284,8 +287,10 @@ class Architecture(DescribedDocument):
                 stride=stride if self.bottleneck else 1,
                 in_size=in_size if self.bottleneck else out_size,
                 out_size=out_size,
-                threshold_init=self.threshold_init[stage],
-                **{name: getattr(self, name) for name in _SETTINGS_OF_A_PLACE},
+                settings={
+                    name: self.threshold_init[stage] if name == "threshold_init" else getattr(self, name)
+                    for name in sorted(unit.reads.difference(RELUS))
+                },
             ),
             bottleneck=self.bottleneck,
             in_channels=in_channels,
@@ -322,6 +327,7 @@ def halved(size: int) -> int:
 _DESCRIBED = descriptions(Architecture)
 _USUAL = {name: default_of(Architecture, name) for name in _DESCRIBED}
 _OF_BLOCKS = [name for name, each in _DESCRIBED.items() if each.of_blocks]
-SETTINGS: tuple[Setting, ...] = tuple(name for name in get_args(Setting) if _DESCRIBED[name].per == "network")
-"""What some units read and a network has one value of; thresholds may start elsewhere in every stage."""
-_SETTINGS_OF_A_PLACE = [name for name in SETTINGS if name in UnitPlace.__dataclass_fields__]
+OF_UNITS = [name for name, each in _DESCRIBED.items() if each.of_units]
+"""What only the units take that read it."""
+SETTINGS = [name for name in OF_UNITS if _DESCRIBED[name].per == "network"]
+"""Of these, what a network has one value of; thresholds may start elsewhere in every stage."""

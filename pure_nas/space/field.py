@@ -30,6 +30,7 @@ class Described:
     per: Per = "network"  # what has a value of its own: the network (or its training), a stage, a block, a kind
     elsewhere: str = ""  # what decides it, as an experiment file that sets it is told; empty where such files may
     fixed: bool = False  # whether no search space may have an axis for it, though experiment files may list it
+    of_units: bool = False  # whether only the units that name it among what they read take it
     of_blocks: bool = False  # whether the class of a residual block takes it, under its name and with its default
     in_place: bool = False  # whether tables show it in a place of its own, not among the settings
     costs: bool = True  # whether parameters or flops depend on it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
@@ -19,6 +19,11 @@ BatchSize = Annotated[int, Field(ge=2, le=65_536)]
 CropPadding = Annotated[int, Field(ge=0, le=64)]
 LearningRate = Annotated[float, Field(gt=0, le=100)]
 DecayValue = Annotated[float, Field(ge=0, le=10)]
+
+EXCLUDED: list[tuple[Mapping[str, object], str]] = [
+    ({"nesterov": True, "momentum": 0.0}, "nesterov = true needs momentum > 0"),
+]
+"""Values that no recipe has together, and why."""
 
 
 class PerKind(FrozenModel, Generic[T]):
@@ -113,9 +118,10 @@ class Recipe(DescribedDocument):
     """random turns by 0, 90, 180 or 270 degrees, where the dataset's images have no upright"""
 
     @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov = true needs momentum > 0")
+    def _no_values_exclude_each_other(self) -> Self:
+        for values, reason in EXCLUDED:
+            if all(getattr(self, name) == value for name, value in values.items()):
+                raise ValueError(reason)
         return self
 
     @classmethod

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model, model_validator
 from pure_nas.space.architecture import Architecture, Family
 from pure_nas.space.axis import AXIS_KEYS, Axis, AxisOf, Size, StageAxis, UnitsAxis, expand, fixed, read_units
 from pure_nas.space.field import FieldFaults, ReadBy, default_of, descriptions, field_type, later, with_fields_of
-from pure_nas.space.recipe import BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
+from pure_nas.space.recipe import EXCLUDED, BatchSize, DecayValue, Epochs, LearningRate, Recipe, WeightDecay
 from pure_nas.space.unit import CONV, PARAMETER_KINDS, PRODUCT
 from pure_nas.validation import FrozenModel
 
@@ -152,7 +152,8 @@ class RecipeTable(Axes):
     """The axes of a recipe, named like the fields of `Recipe`; rates and decays for each parameter kind, or for all."""
 
     @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if True in self["nesterov"] and 0.0 in self["momentum"]:
-            raise ValueError("nesterov = true needs momentum > 0, but momentum can be 0")
+    def _no_values_exclude_each_other(self) -> Self:
+        for values, reason in EXCLUDED:
+            if all(value in self[name] for name, value in values.items()):
+                raise ValueError(f"{reason}, but these axes hold recipes without")
         return self

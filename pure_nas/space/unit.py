@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pure_nas.plugins import Registry
 
@@ -18,23 +18,13 @@ units; thresholds: their trainable floors.
 """
 PARAMETER_KINDS: tuple[ParameterKind, ...] = get_args(ParameterKind)
 
-Setting = Literal[
-    "threshold_init",
-    "threshold_trainable",
-    "threshold_per_channel",
-    "exponent_cap",
-    "softening",
-    "relu_in_block",
-    "relu_after_add",
-]
-"""The fields of an architecture that matter only to the units that read them."""
-RELUS: tuple[Setting, ...] = ("relu_in_block", "relu_after_add")  # those of the block around a unit
+RELUS = ("relu_in_block", "relu_after_add")  # those of the block around a unit
 HYBRID = "hybrid"  # the kind of a network whose units are neither all the same nor all multiply
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitPlace:
-    """Where one unit sits: shapes, pixels, settings; and counts of a full convolution there, for one image."""
+    """Where one unit sits: shapes, pixels, the settings it reads; counts of a full convolution there, for one image."""
 
     in_channels: int
     out_channels: int
@@ -42,11 +32,7 @@ class UnitPlace:
     in_size: int
     out_size: int
     kernel_size: int = 3
-    threshold_init: float = 0.0
-    threshold_trainable: bool = True
-    threshold_per_channel: bool = False
-    exponent_cap: float | None = 20.0
-    softening: float = 0.5
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def weights(self) -> int:
@@ -66,7 +52,7 @@ class UnitPlace:
 
     @property
     def thresholds(self) -> int:
-        return self.in_channels if self.threshold_per_channel else 1
+        return self.in_channels if self.settings["threshold_per_channel"] else 1
 
 
 @dataclass(frozen=True)
@@ -95,8 +81,9 @@ class Unit:
         implementation: "module:Class" of the `nn.Module` that computes it.
         arguments: constructor arguments of that class at a place; plain values whose `repr` is Python source.
         cost: its cost at a place, in closed form, equal to what fvcore counts on `implementation`.
-        reads: the architecture settings it takes. A unit that reads `relu_in_block` and `relu_after_add` leaves
-            the block's ReLUs to the architecture; one that does not sits in a block that always has them.
+        reads: the settings of an architecture that it takes; its places have those. A unit that reads
+            `relu_in_block` and `relu_after_add` leaves the block's ReLUs to the architecture; one that does not sits
+            in a block that always has them.
         block_kind: the parameter kind of the rest of its block.
         parameter_kinds: the kind of each of its own parameters, by name.
         usual_learning_rate: what it is usually trained with (SGD, batch 128).
@@ -110,7 +97,7 @@ class Unit:
     implementation: str
     arguments: Callable[[UnitPlace], dict[str, object]]
     cost: Callable[[UnitPlace], UnitCost]
-    reads: frozenset[Setting] = frozenset()
+    reads: frozenset[str] = frozenset()
     block_kind: ParameterKind = "conv"
     parameter_kinds: Mapping[str, ParameterKind] = field(default_factory=dict)
     usual_learning_rate: float = 0.1
@@ -135,17 +122,17 @@ class Unit:
         return frozenset({self.block_kind, *self.parameter_kinds.values()})
 
 
-_THRESHOLDS: tuple[Setting, ...] = ("threshold_init", "threshold_trainable", "threshold_per_channel")
+_THRESHOLDS = ("threshold_init", "threshold_trainable", "threshold_per_channel")
 
 
-def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: object) -> dict[str, object]:
+def _arguments(place: UnitPlace, settings: tuple[str, ...] = (), **more: object) -> dict[str, object]:
     return {
         "in_channels": place.in_channels,
         "out_channels": place.out_channels,
         "kernel_size": place.kernel_size,
         "stride": place.stride,
         "padding": place.kernel_size // 2,
-        **{name: getattr(place, name) for name in settings},
+        **{name: place.settings[name] for name in settings},
         **more,
     }
 
@@ -153,7 +140,8 @@ def _arguments(place: UnitPlace, settings: tuple[Setting, ...] = (), **more: obj
 def _cost(
     place: UnitPlace, *, convolutions: int = 1, thresholds: bool = False, before: int = 0, after: int = 0
 ) -> UnitCost:
-    after += 1 if after and place.exponent_cap is not None else 0  # what follows is exp, which the cap precedes
+    if after and place.settings["exponent_cap"] is not None:
+        after += 1  # what follows is exp, which the cap precedes
     return UnitCost(
         params=place.weights + (place.thresholds if thresholds else 0),
         macs=convolutions * place.macs,
@@ -255,9 +243,9 @@ def register_unit(unit: Unit) -> None:
     UNITS.register(unit)
 
 
-def settings_read(names: Iterable[str]) -> frozenset[Setting]:
+def settings_read(names: Iterable[str]) -> frozenset[str]:
     """The settings that any of the units called `names` reads."""
-    return frozenset[Setting]().union(*(get_unit(name).reads for name in names))
+    return frozenset[str]().union(*(get_unit(name).reads for name in names))
 
 
 def sign_of(kind: str) -> str:

@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import optuna
 import pytest
@@ -21,11 +22,11 @@ from pure_nas.data import ImageSet
 from pure_nas.data.image_set import Normalisation
 from pure_nas.nn import build
 from pure_nas.nn.network import parameter_kinds
-from pure_nas.space.architecture import Architecture
-from pure_nas.space.field import Described, default_of, descriptions
+from pure_nas.space.architecture import OF_UNITS, Architecture
+from pure_nas.space.field import Described, descriptions
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.space.unit import CONV, Setting, UnitPlace
+from pure_nas.space.unit import BUILT_IN, CONV, PRODUCT, RELUS, UNITS
 from pure_nas.training import Training
 
 ROOT = Path(__file__).parents[2]
@@ -207,11 +208,18 @@ def test_every_field_of_an_architecture_changes_what_is_built(name: str) -> None
     )
 
 
-def test_every_setting_of_units_is_a_field_with_the_same_default() -> None:
-    assert set(get_args(Setting)) <= set(descriptions(Architecture))
-    place = UnitPlace(in_channels=1, out_channels=1, stride=1, in_size=1, out_size=1)
-    settings = {name: value for name, value in vars(place).items() if name in get_args(Setting)}
-    assert settings == {name: default_of(Architecture, name) for name in settings}
+def test_every_setting_of_units_is_read_by_a_unit_and_is_at_its_place() -> None:
+    assert set(OF_UNITS) == {name for unit in BUILT_IN.values() for name in unit.reads}
+    _, block = Architecture(units=(("conv", "product"),), threshold_init=(-1.0,), exponent_cap=9.0).blocks()
+    assert set(block.unit_place.settings) == PRODUCT.reads - set(RELUS)
+    assert (block.unit_place.settings["threshold_init"], block.unit_place.settings["exponent_cap"]) == (-1.0, 9.0)
+
+
+def test_unit_that_reads_what_no_architecture_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = replace(PRODUCT, name="misspelt", reads=frozenset({"treshold_init"}))
+    monkeypatch.setitem(UNITS.registered, "misspelt", unit)
+    with pytest.raises(ValueError, match=r'"misspelt" reads treshold_init, which no architecture has'):
+        Architecture(units=(("misspelt",),))
 
 
 def test_every_field_of_a_recipe_is_read_by_training() -> None:

@@ -12,7 +12,8 @@ import pure_nas.space.unit
 from pure_nas.errors import PureNasError, UsageError
 from pure_nas.report.data import product_share
 from pure_nas.report.palette import placement_text
-from pure_nas.space.architecture import Architecture
+from pure_nas.space.architecture import OF_UNITS, Architecture
+from pure_nas.space.field import default_of
 from pure_nas.space.unit import (
     BUILT_IN,
     CONV,
@@ -27,7 +28,18 @@ from pure_nas.space.unit import (
     get_unit,
 )
 
-PLACE = UnitPlace(in_channels=2, out_channels=3, stride=2, in_size=8, out_size=4)
+PLACE = UnitPlace(
+    in_channels=2,
+    out_channels=3,
+    stride=2,
+    in_size=8,
+    out_size=4,
+    settings={name: default_of(Architecture, name) for name in OF_UNITS},
+)
+
+
+def with_setting(name: str, value: object) -> UnitPlace:
+    return replace(PLACE, settings={**PLACE.settings, name: value})
 
 
 @pytest.fixture(autouse=True)
@@ -63,12 +75,12 @@ def test_costs_of_the_variants_of_a_product_unit() -> None:
 
 @pytest.mark.parametrize("unit", [PRODUCT, LOG_CONV])
 def test_a_threshold_for_each_channel_is_a_parameter_for_each(unit: Unit) -> None:
-    each = unit.cost(replace(PLACE, threshold_per_channel=True))
+    each = unit.cost(with_setting("threshold_per_channel", True))
     assert each == replace(unit.cost(PLACE), params=unit.cost(PLACE).params + PLACE.in_channels - 1)
 
 
 def test_softening_is_an_argument_of_the_complex_unit_alone_and_costs_nothing() -> None:
-    softer = replace(PLACE, softening=0.1)
+    softer = with_setting("softening", 0.1)
     assert PRODUCT_COMPLEX.arguments(softer)["softening"] == 0.1
     assert PRODUCT_COMPLEX.cost(softer) == PRODUCT_COMPLEX.cost(PLACE)
     assert [unit.name for unit in BUILT_IN.values() if "softening" in unit.reads] == ["product-complex"]
@@ -76,7 +88,7 @@ def test_softening_is_an_argument_of_the_complex_unit_alone_and_costs_nothing() 
 
 @pytest.mark.parametrize("unit", [PRODUCT, PRODUCT_COMPLEX])
 def test_cap_costs_one_operation_an_output(unit: Unit) -> None:
-    place = replace(PLACE, exponent_cap=None)
+    place = with_setting("exponent_cap", None)
     assert unit.cost(PLACE).elementwise - unit.cost(place).elementwise == place.out_elements
 
 

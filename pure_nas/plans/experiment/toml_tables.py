@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from pure_nas.errors import UsageError
-from pure_nas.space.architecture import Architecture
+from pure_nas.space.architecture import OF_UNITS, Architecture
 from pure_nas.space.axis import Pattern, UnitName, expand
 from pure_nas.space.field import FieldFaults, KeyPath, ReadBy, ValueReader, descriptions, field_type, with_fields_of
 from pure_nas.space.recipe import DecayValue, LearningRate, Recipe, WeightDecay
-from pure_nas.space.unit import PARAMETER_KINDS, Setting, get_unit, settings_read
+from pure_nas.space.unit import PARAMETER_KINDS, get_unit, settings_read
 from pure_nas.validation import FrozenModel
 
 _DEPTHS = sorted({18, 34, 50, 101, 152, *range(8, 1203, 6)})
@@ -157,7 +157,7 @@ class NetworkTable(GridTable):
     @staticmethod
     def check(settings: Mapping[str, Any]) -> None:
         units = sorted(architecture_of(settings).unit_set)
-        ignored = [name for name in settings if name in get_args(Setting) and name not in settings_read(units)]
+        ignored = [name for name in settings if name in OF_UNITS and name not in settings_read(units)]
         if ignored:
             names = ", ".join(ignored)
             raise ValueError(f"{names} would be ignored: no unit of the network reads it ({', '.join(units)})")
