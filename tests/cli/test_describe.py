@@ -86,3 +86,10 @@ def test_every_fault_of_an_architecture_file_is_listed(tmp_path: Path) -> None:
     assert answer.code == 2
     assert "has 3 faults:" in answer.message
     assert 'did you mean "family"?' in answer.message
+
+
+def test_thresholds_are_told_stage_by_stage_where_they_differ(tmp_path: Path) -> None:
+    path = tmp_path / "thresholds.json"
+    path.write_text(json.dumps({"schema": 1, "units": [["product"], ["conv"]], "threshold_init": [-0.5, -0.5]}))
+    usual = invoke("describe", "pure20", "--json").json["architecture"]["threshold_init"][0]
+    assert f"threshold_init = [-0.5, {usual}]" in invoke("describe", path).stdout

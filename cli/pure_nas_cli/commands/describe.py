@@ -46,8 +46,9 @@ def describe(architecture: Arch, as_json: Json = False) -> None:
         return
     image = f"{found.in_chans} x {found.image_size} x {found.image_size}"
     title = f"{architecture}: depth {found.depth}, {found.num_classes} classes, images {image}"
-    settings = ((name, "none" if value is None else value) for name, value in plain_settings(found).items())
-    if listed := ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings):
+    values = {name: getattr(found.canonical(), name) for name in plain_settings(found)}
+    settings = {name: "none" if value is None else value for name, value in values.items()}
+    if listed := ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items()):
         title += f"\n{listed}"
     parts = {"conv + linear": cost.macs, "norm": cost.norm, "elementwise": cost.elementwise, "pooling": cost.pooling}
     sums = [Row.of(_PEOPLE, ["total", "", "", cost.params, cost.flops], tone="strong", section="total")]
