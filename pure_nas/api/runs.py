@@ -26,7 +26,8 @@ from pure_nas.process_state import global_random_state, usual_defaults
 from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import report_data
 from pure_nas.report.experiment.tables import networks_table
-from pure_nas.report.search_tables import trials_csv
+from pure_nas.report.search_tables import trials_table
+from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, load_retraining
 from pure_nas.run.search_results import Results, TrialRecord, load_results
@@ -81,7 +82,7 @@ class Run:
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each trial that has ended, with the columns of trials.csv; needs pandas."""
-        return _dataframe(trials_csv(report_data(RunDirectory.open(self.path))))
+        return _dataframe(trials_table(report_data(RunDirectory.open(self.path))))
 
     def load(self, which: str | int = "best", *, origin: Origin = "auto", seed: int | None = None) -> Network:
         """A trained network, on the CPU and in evaluation mode.
@@ -187,7 +188,7 @@ class Experiment:
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each network, with the columns of experiment.csv; needs pandas."""
-        return _dataframe(networks_table(findings_of(self.results)).csv())
+        return _dataframe(networks_table(findings_of(self.results)))
 
     def load(self, training: str) -> Network:
         """The network of a training, such as "resnet20-seed1", on the CPU and in evaluation mode.
@@ -281,9 +282,9 @@ def _page(written: Sequence[Path]) -> Path:
     return next(path for path in written if path.suffix == ".html")
 
 
-def _dataframe(text: str) -> pandas.DataFrame:
+def _dataframe(table: Table) -> pandas.DataFrame:
     try:
         import pandas
     except ImportError as error:
         raise PureNasError("A data frame needs pandas.", hint="Install it: pip install pandas") from error
-    return pandas.read_csv(io.StringIO(text))
+    return pandas.read_csv(io.StringIO(table.csv()))

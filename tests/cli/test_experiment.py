@@ -77,7 +77,7 @@ def test_experiments_are_listed_with_question_scales_and_cost(pure_nas: Command,
     assert answer.stderr == ""
     text = " ".join(answer.stdout.split())
     assert "depth-cifar10 Is PURe more accurate than a ResNet of the same depth?" in text
-    assert "smoke 12 trainings digits, 6 epochs: about 2 minutes on 2 CPU cores" in text
+    assert "smoke 12 digits 6 about 2 minutes on 2 CPU cores" in text
     shipped = len(EXPERIMENTS.places)
     assert text.count(" smoke ") == text.count(" small ") == text.count(" paper ") == shipped
 

@@ -96,8 +96,8 @@ assert len({cell.candidate.digest for cell in grid.cells}) == 2
 assert grid.cells[0].network.axis == "made_up"
 
 changed, usual = (cell.candidate for cell in grid.cells)
-assert plain_settings(changed, frozenset()) == {"made_up": 2}
-assert plain_settings(usual, frozenset()) == {}
+assert plain_settings(changed.architecture, changed.recipe) == {"made_up": 2}
+assert plain_settings(usual.architecture, usual.recipe) == {}
 with open("changed.json", "w") as file:
     file.write(changed.architecture.to_json())
 told = CliRunner().invoke(app, ["describe", "changed.json"]).stdout
