@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import pure_nas
 
@@ -31,9 +32,10 @@ CHAPTERS = {
     "Your own Optuna study": ("Objective", "Limits"),
     "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "ConvPU"),
     "Your own images, metrics and units": (
-        *("own_dataset", "register_dataset", "DatasetSpec", "Metric", "register_metric", "Unit", "register_unit"),
+        *("own_dataset", "register_dataset", "DatasetSpec", "Part", "Download", "RawImages", "LargeImages", "Opened"),
+        *("PixelSource", "Metric", "register_metric", "Unit", "UnitPlace", "UnitCost", "get_unit", "register_unit"),
     ),
-    "Errors": ("PureNasError",),
+    "Errors": ("PureNasError", "UsageError", "ConfigError", "DataError", "RunError"),
 }
 SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Shape", "Example")
 PLAIN = ("Example", "Returns", "Shape")
@@ -55,12 +57,17 @@ def page() -> str:
 def entries(name: str, thing: Any) -> Iterator[str]:
     """A public name, and the methods of a class."""
     yield f"### `{name}`\n"
+    if not callable(thing) or get_origin(thing):
+        written = shown(thing).replace("'", '"')
+        yield f"```python\n{name} = {written}\n```\n\n{below(name)}\n"
+        return
     if not hasattr(thing, "model_fields"):  # of those, the fields are described
         yield f"```python\n{signature(name, thing)}\n```\n"
     yield described(thing)
     if not inspect.isclass(thing):
         return
     own = [base for base in thing.__mro__ if base.__module__.startswith("pure_nas.")]
+    own = [base for base in own if base is thing or base.__name__ not in pure_nas.__all__]
     for key, member in {key: member for base in reversed(own) for key, member in vars(base).items()}.items():
         function = member.__func__ if isinstance(member, classmethod) else member
         if key.startswith("_") or key in OF_LIBRARIES:
@@ -69,6 +76,14 @@ def entries(name: str, thing: Any) -> Iterator[str]:
             yield f"#### `{name}.{key}`\n\n{described(function)}"
         elif inspect.isfunction(function) and inspect.getdoc(function):
             yield f"#### `{name}.{key}`\n\n```python\n{signature(key, function)}\n```\n\n{described(function)}"
+
+
+def below(name: str) -> str:
+    """The text below the definition of something that has no docstring of its own."""
+    (module,) = (module for module, names in pure_nas._MODULES.items() if name in names)
+    source = inspect.getsource(import_module(f"pure_nas.{module}"))
+    (text,) = re.findall(rf'^{name} = .*\n"""([^"]*(?:"[^"]+)*)"""', source, flags=re.M)
+    return str(text)
 
 
 def signature(name: str, thing: Any) -> str:

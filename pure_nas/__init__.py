@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pure_nas.api.functions import evaluate, experiment, search, train
     from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
+    from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
     from pure_nas.data.sources.own import own_dataset, register_dataset
-    from pure_nas.data.sources.registry import DatasetSpec
-    from pure_nas.errors import PureNasError
+    from pure_nas.data.sources.registry import DatasetSpec, Download, Part
+    from pure_nas.errors import ConfigError, DataError, PureNasError, RunError, UsageError
     from pure_nas.evaluation.noise import Noise, usual_noises
     from pure_nas.evaluation.views import Views
     from pure_nas.nn import ConvPU, build
@@ -25,30 +26,43 @@ if TYPE_CHECKING:
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
     from pure_nas.space.search_space import SearchSpace
-    from pure_nas.space.unit import Unit, register_unit
+    from pure_nas.space.unit import Unit, UnitCost, UnitPlace, get_unit, register_unit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Architecture",
     "Candidate",
+    "ConfigError",
     "ConvPU",
+    "DataError",
     "DatasetSpec",
+    "Download",
     "Experiment",
+    "LargeImages",
     "Limits",
     "Metric",
     "Noise",
     "Objective",
+    "Opened",
+    "Part",
+    "PixelSource",
     "PureNasError",
+    "RawImages",
     "Recipe",
     "Run",
+    "RunError",
     "SearchSpace",
     "TrainedNetwork",
     "Unit",
+    "UnitCost",
+    "UnitPlace",
+    "UsageError",
     "Views",
     "build",
     "evaluate",
     "experiment",
+    "get_unit",
     "open_run",
     "own_dataset",
     "register_dataset",
@@ -62,9 +76,10 @@ __all__ = [
 _MODULES = {
     "api.functions": ("evaluate", "experiment", "search", "train"),
     "api.runs": ("Experiment", "Run", "TrainedNetwork", "open_run"),
-    "data.sources.registry": ("DatasetSpec",),
+    "data.raw_images": ("LargeImages", "Opened", "PixelSource", "RawImages"),
+    "data.sources.registry": ("DatasetSpec", "Download", "Part"),
     "data.sources.own": ("own_dataset", "register_dataset"),
-    "errors": ("PureNasError",),
+    "errors": ("ConfigError", "DataError", "PureNasError", "RunError", "UsageError"),
     "evaluation.noise": ("Noise", "usual_noises"),
     "evaluation.views": ("Views",),
     "nn": ("ConvPU", "build"),
@@ -75,7 +90,7 @@ _MODULES = {
     "space.candidate": ("Candidate",),
     "space.recipe": ("Recipe",),
     "space.search_space": ("SearchSpace",),
-    "space.unit": ("Unit", "register_unit"),
+    "space.unit": ("Unit", "UnitCost", "UnitPlace", "get_unit", "register_unit"),
 }
 
 

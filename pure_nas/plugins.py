@@ -85,7 +85,7 @@ class Registry(Generic[T]):
         for point in entry_points(group=self.group):
             thing = loaded(point)
             if not isinstance(thing, self.kind):
-                wanted = f"{self.kind.__module__}.{self.kind.__qualname__}"
+                wanted = f"pure_nas.{self.kind.__name__}"
                 raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")
             if thing.name in self.built_in or thing.name in found:
                 raise PureNasError(f'{described(point)} declares "{thing.name}", a name that is already taken.')

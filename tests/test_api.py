@@ -6,6 +6,7 @@ import doctest
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -26,7 +27,7 @@ from pure_nas.data import load_dataset
 from pure_nas.data.sources.registry import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS
-from pure_nas.space.unit import PLAIN_CONV, UNITS, get_unit
+from pure_nas.space.unit import PLAIN_CONV, UNITS
 
 SPACE = """
 [run]
@@ -393,7 +394,7 @@ def test_every_public_name_is_described_and_every_example_works(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = pure_nas.search("digits", trials=2, epochs=1, limits={"params": "20k"}, baselines=False, device="cpu")
     names = {name: getattr(pure_nas, name) for name in pure_nas.__all__}
-    names |= {"pure_nas": pure_nas, "torch": torch, "run": run, "get_unit": get_unit}
+    names |= {"pure_nas": pure_nas, "torch": torch, "run": run}
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     examples = 0
     for each in public_objects():
@@ -411,7 +412,21 @@ def test_the_page_of_the_public_api_is_up_to_date() -> None:
     code = "import make_api_page, sys; sys.stdout.reconfigure(encoding='utf-8'); print(make_api_page.page(), end='')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(docs), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert done.stdout == (docs / "api.md").read_text(encoding="utf-8"), "run: python docs/make_api_page.py"
+    page = (docs / "api.md").read_text(encoding="utf-8")
+    assert done.stdout == page, "run: python docs/make_api_page.py"
+    sections = re.split(r"^###.*\n", re.sub(r"^```python\n.*?^```\n", "", page, flags=re.M | re.S), flags=re.M)
+    assert all(section.strip() for section in sections)
+
+
+def test_examples_and_docs_import_public_names_only() -> None:
+    root = Path(__file__).parent.parent
+    files = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "examples").rglob("*.ipynb")]
+    files += (root / "examples").rglob("*.py")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert not re.findall(r"(?:from|import) pure_nas\.\w.*", text), file
+        for names in re.findall(r"from pure_nas import (.*)", text):
+            assert set(names.split(", ")) <= set(pure_nas.__all__), file
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

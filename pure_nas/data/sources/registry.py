@@ -20,22 +20,31 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
 
-Part = Literal["train", "test"]  # the two halves of a dataset; `test` is read only when a final network is evaluated
+Part = Literal["train", "test"]
+"""The two halves of a dataset; "test" is read only when a final network is evaluated."""
 
 Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """A file that is fetched once, and where it goes when fetched by hand."""
+    """A file that is fetched once, and where it goes when fetched by hand.
 
-    url: str  # official address, or the page to register at
-    folder: str = ""  # of the file, relative to the data directory
-    file: str = ""  # official file name (default: the last part of the address)
-    checksum: str = ""  # "sha256:" or "md5:" and hexadecimal digits, if published
+    Attributes:
+        url: official address, or the page to register at.
+        folder: of the file, relative to the data directory.
+        file: official file name; the last part of the address if left out.
+        checksum: "sha256:" or "md5:" and hexadecimal digits, if published.
+    """
+
+    url: str
+    folder: str = ""
+    file: str = ""
+    checksum: str = ""
 
     @property
     def name(self) -> str:
+        """The file's name."""
         return self.file or self.url.rsplit("/", 1)[-1]
 
 
