@@ -64,7 +64,7 @@ class Registry(Generic[T]):
         if (found := self.find(name)) is not None:
             return found
         what = self.kind.__name__.removesuffix("Spec").lower()
-        raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
+        raise UsageError(f'There is no {what} "{name}"; {nearest(str(name).lower(), self.names)}.', hint=hint)
 
     def register(self, thing: T) -> None:
         """Add something for the rest of this process; what it registered under the same name before is replaced."""

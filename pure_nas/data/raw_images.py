@@ -20,17 +20,11 @@ _HINT = "The loader of this dataset has to change."
 
 @dataclass(frozen=True, eq=False)
 class RawImages:
-    """One part of a dataset, in memory; a `DataError` if shapes, types or labels break these rules.
+    """One part of a dataset, in memory; a `DataError` if shapes, types or labels break these rules."""
 
-    Attributes:
-        images: (N, C, H, W), uint8, square.
-        labels: (N,), int64, each an index into `classes`.
-        classes: names of the classes.
-    """
-
-    images: NDArray[np.uint8]
-    labels: Positions
-    classes: tuple[str, ...]
+    images: NDArray[np.uint8]  # (N, C, H, W), square
+    labels: Positions  # (N,), int64, each an index into `classes`
+    classes: tuple[str, ...]  # their names
 
     def __post_init__(self) -> None:
         if fault := self._fault():
@@ -102,39 +96,26 @@ class EncodedImages(PixelSource):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Opened:
-    """Images that are ready to be read.
+    """Images that are ready to be read."""
 
-    Attributes:
-        source: where its images are larger than what a network sees, it sees their centre. Or pixels (K, C, S, S) of
-            the images at the positions that were asked for, without the corrupt ones.
-        digest: changes with the images.
-        corrupt: reasons, by position, for leaving images out.
-        stream: whether images are read anew for every batch even if they would fit in memory.
-    """
-
+    # If the images of a source are larger than what a network sees, it sees their centre. Or pixels (K, C, S, S) of
+    # the images at the positions that were asked for, without the corrupt ones.
     source: PixelSource | Pixels
-    digest: str
-    corrupt: dict[int, str] = field(default_factory=dict)
-    stream: bool = False
+    digest: str  # changes with the images
+    corrupt: dict[int, str] = field(default_factory=dict)  # reasons, by position, for leaving images out
+    stream: bool = False  # whether images are read anew for every batch even if they would fit in memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LargeImages:
-    """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted.
+    """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted."""
 
-    Attributes:
-        labels: (N,), int64, each an index into `classes`.
-        classes: names of the classes.
-        in_chans: channels of an image; 0 if they are known only once the images are open.
-        image_size: default height and width that a network sees, pixels; 0 if the images decide.
-        open: makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that
-            will be read, and whether to leave out corrupt images.
-    """
-
-    labels: Positions
-    classes: tuple[str, ...]
-    in_chans: int
-    image_size: int
+    labels: Positions  # (N,), int64, each an index into `classes`
+    classes: tuple[str, ...]  # their names
+    in_chans: int  # channels of an image; 0 if they are known only once the images are open
+    image_size: int  # default height and width that a network sees, pixels; 0 if the images decide
+    # Makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will be
+    # read, and whether to leave out corrupt images.
     open: Callable[[int, Positions, bool], Opened]
 
     def __post_init__(self) -> None:

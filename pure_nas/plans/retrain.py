@@ -12,7 +12,7 @@ from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.analysis.statistics import CONFIDENCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError, UsageError
+from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
@@ -74,8 +74,6 @@ class Retrain:
         workers: Workers = 1,
         dataset: str | None = None,  # where the images of the run are now; None: where they were
     ) -> None:
-        if seeds < 1:
-            raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
         check_workers(workers)
         self._earlier = load_retraining(run)
         images = RunImages.of_run(run)

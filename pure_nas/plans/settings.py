@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import ImageSource, dataset_names
+from pure_nas.data.dataset import ImageSource
+from pure_nas.data.sources.registry import dataset_names
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.paths import absolute

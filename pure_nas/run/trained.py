@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet, Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation.views import Views
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.paths import expanded
 from pure_nas.quantities import counted
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory

@@ -76,17 +76,11 @@ class UnitPlace:
 
 @dataclass(frozen=True)
 class UnitCost:
-    """What one unit costs for one image.
+    """What one unit costs for one image."""
 
-    Attributes:
-        params: parameters, trainable or not.
-        macs: multiply-accumulates of its convolutions.
-        elementwise: its other work, one per element and operation.
-    """
-
-    params: int
-    macs: int
-    elementwise: int
+    params: int  # trainable or not
+    macs: int  # multiply-accumulates of its convolution
+    elementwise: int  # one per element and operation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from torch import nn
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export import About, python_source, write_export
 from pure_nas.export.python_file import assigned_tuple, literal
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
 

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from pure_nas.data.sources.registry import DatasetSpec, dataset_names, default_data_dir, get_spec
 from pure_nas.paths import expanded
+from pure_nas.quantities import some_of
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json, argument
 
@@ -81,9 +82,8 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
     table.add_row("here", f"{here}, looked for in {info['location']}" if files else f"{here}, it {info['location']}")
     for file in files:
         table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
-    listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"
-    more = len(labels) - _MOST_LABELS
-    further = f" and {more:,} more (--json lists all)" if more > 0 else ""
+    listed = some_of(labels, _MOST_LABELS) or "their names come with the images"
+    further = " (--json lists all)" if len(labels) > _MOST_LABELS else ""
     table.add_row("classes", f"{spec.num_classes}{':' if labels else ';'} {listed}{further}")
     survived = "flips and quarter turns" if spec.turns else "horizontal flips" if spec.flip else "no flip"
     table.add_row("symmetry", f"labels survive {survived}")

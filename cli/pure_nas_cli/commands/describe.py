@@ -57,17 +57,12 @@ def describe(architecture: Arch, as_json: Json = False) -> None:
 
 def _settings(architecture: Architecture) -> str:
     """What is not at its default and does not show in the layers."""
-    from pure_nas.space.field import default_of, descriptions
+    from pure_nas.report.data import plain_settings
+    from pure_nas.space.candidate import Candidate
+    from pure_nas.space.toml_tables import UNSEARCHED_RECIPE
 
-    canonical = architecture.canonical()
-    found: list[str] = []
-    for name, described in descriptions(type(architecture)).items():
-        value, usual = getattr(canonical, name), default_of(type(architecture), name)
-        if described.per == "stage":
-            usual = (usual,) * len(canonical.units)
-        if not described.in_place and value != usual:
-            found.append(f"{name} = {json.dumps(value)}" if value is not None else f'{name} = "none"')
-    return ", ".join(found)
+    found = plain_settings(Candidate(architecture, UNSEARCHED_RECIPE), frozenset())
+    return ", ".join(f"{name} = {json.dumps('none' if value is None else value)}" for name, value in found.items())
 
 
 def _layers(layers: Iterable[LayerCost]) -> Table:

@@ -16,7 +16,7 @@ from pure_nas.findings.experiment_results import load_experiment_results
 from pure_nas.findings.findings import findings_of
 from pure_nas.plans.experiment.session import opened, prepare
 from pure_nas.run.directory import RunDirectory
-from pure_nas.training import Training
+from pure_nas.training.training import Training
 
 
 @pytest.mark.parametrize(
