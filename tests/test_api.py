@@ -125,6 +125,7 @@ def test_a_run_retrains_its_networks_and_then_hands_those_over(run: pure_nas.Run
     found = run.retrain(["best"], seeds=1, device="cpu")
     assert run.retraining == found
     assert len(found.rows[0].test_accuracy) == 1
+    assert repr(found) == f"Retraining({len(found.rows)} networks of trials {run.trial('best').number})"
     kept, other = (run.load("best", origin=origin).state_dict() for origin in ("search", "retrain"))
     assert not torch.equal(kept["classifier.linear.weight"], other["classifier.linear.weight"])
 

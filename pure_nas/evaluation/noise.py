@@ -107,8 +107,7 @@ def noises_named(texts: Sequence[str]) -> tuple[Noise, ...]:
             try:
                 value = float(level)
             except ValueError as error:
-                hint = "Give numbers, as in gaussian=0.05,0.1."
-                raise UsageError(f'"{level}" in "{text}" is no level of noise.', hint=hint) from error
+                raise UsageError(f'"{level}" in "{text}" is no level; give numbers: gaussian=0.05,0.1.') from error
             found.append(Noise(kinds[0], value))
     return tuple(dict.fromkeys(found))
 

@@ -17,7 +17,7 @@ from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
-from pure_nas.quantities import show_points
+from pure_nas.quantities import show_percent, show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.retrained import (
@@ -184,12 +184,12 @@ def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, Differenc
 def _mean(row: Row) -> str:
     """Of the seeds that came through; how many did not."""
     lost = f" ({row.diverged} of {row.diverged + len(row.test_accuracy)} seeds diverged)" if row.diverged else ""
-    return f"{100 * row.mean:.2f} %{lost}"
+    return f"{show_percent(row.mean)}{lost}"
 
 
 def _in_words(facts: str, found: Difference, p: float, tests: int) -> str:
     corrected = f"p {p:.3f} corrected for {tests} comparisons" if tests > 1 else f"p {p:.3f}"
     return (
         f"{_TESTED[verdict_of(found.value, p)]}: {facts} (difference {show_points(found.value)} points, "
-        f"{100 * CONFIDENCE:.0f} % interval {show_points(found.low)} to {show_points(found.high)}, {corrected})."
+        f"{show_percent(CONFIDENCE, 0)} interval {show_points(found.low)} to {show_points(found.high)}, {corrected})."
     )

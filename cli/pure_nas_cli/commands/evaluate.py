@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from rich.text import Text
 
 from pure_nas.errors import RunError
+from pure_nas.paths import require_folder
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
@@ -73,7 +74,9 @@ def evaluate(
     )
     noises, shown, on = noises_named(noise or ["all"]), Views(views, tuple(scales or ())), resolve_device(device)
     if out is not None:
-        _require_free(out, overwrite=overwrite)
+        require_folder(out, hint="Choose another --out.")
+        if (file := out / DOCUMENT_FILE).exists() and not overwrite:
+            raise RunError(f"{file} exists; it is left alone.", hint="Choose another --out, or say --overwrite.")
     names = [network, *(against or [])]
     networks, seeds, loaded = load_networks(names, wanted, weights=weights, conv_twin=conv_twin)
     how = partial(
@@ -100,15 +103,6 @@ def evaluate(
         print_evaluations(named, f"{loaded.name}, {counted(len(images[0]), f'{split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
-
-
-def _require_free(out: Path, *, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file, not a folder.", hint="Choose another --out.")
-    if (out / DOCUMENT_FILE).exists() and not overwrite:
-        raise RunError(
-            f"{out / DOCUMENT_FILE} exists; it is left alone.", hint="Choose another --out, or replace it: --overwrite."
-        )
 
 
 def _evaluate(name: str, network: Network, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:

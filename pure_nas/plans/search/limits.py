@@ -47,7 +47,9 @@ class Limits:
         for name, bound in given.items():
             if name not in known:
                 raise UsageError(f"There is no limit on {name!r}; {nearest(str(name), known)}.")
-            bounds[known[name]] = None if bound is None else _bound(known[name], bound)
+            read = milliseconds_of if (key := known[name]) == "latency_ms" else size_of
+            value = read(bound) if isinstance(bound, str) else bound
+            bounds[key] = value if value is None or key == "latency_ms" else int(value)
         return cls(**bounds)  # type: ignore[arg-type]
 
     @property
@@ -75,13 +77,6 @@ class Limits:
         cost = cost_of(architecture)
         measured = {} if self.latency_ms is None else {"latency_ms": latency(architecture)}
         return {"params": cost.params, "flops": cost.flops, **measured}
-
-
-def _bound(name: str, bound: float | str) -> float:
-    """A bound, which may be written as on the command line, as a number."""
-    if isinstance(bound, str):
-        return milliseconds_of(bound) if name == "latency_ms" else size_of(bound)
-    return bound if name == "latency_ms" else int(bound)
 
 
 def cost_text(name: str, value: float) -> str:
