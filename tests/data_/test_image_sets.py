@@ -93,7 +93,7 @@ HELD_ONCE = """
 import resource
 
 import torch
-from pure_nas.data import ImageSet
+from pure_nas.data.image_set import ImageSet
 from pure_nas.data.image_set import HeldPixels, Normalisation
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV

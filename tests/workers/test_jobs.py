@@ -188,7 +188,7 @@ OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 20 GiB."
     [
         "pure_nas.workers.work.build",
         "pure_nas.workers.work.count_architecture",
-        "pure_nas.nn.Network.to",
+        "pure_nas.nn.network.Network.to",
         "pure_nas.training.step.Step.__call__",
         "pure_nas.training.training.evaluate",
         "pure_nas.workers.work.latency_ms",

@@ -283,7 +283,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from jobs import candidate
-from pure_nas.data import load_dataset
+from pure_nas.data.dataset import load_dataset
 from pure_nas.workers import Job, ProcessExecutor, Started
 
 if __name__ == "__main__":
