@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
@@ -23,7 +23,7 @@ from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
 from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.run.search_results import Results, TrialRecord
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import is_live, stderr, tell

@@ -193,7 +193,7 @@ def _curves_chart(curves: Sequence[Curve]) -> Chart:
                 mark=Mark(style.shape, [0.0] * (len(curve.epochs) - 1) + [8.0]),
                 row=curve.number,
                 hover=[
-                    f"trial {curve.name}\nepoch {epoch:g}: {100 * (error or 0):.2f} %"
+                    f"trial {curve.name}\nepoch {epoch:g}: {show_percent(error or 0)}"
                     for epoch, error in zip(curve.epochs, curve.errors, strict=True)
                 ],
             )

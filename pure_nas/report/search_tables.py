@@ -147,7 +147,7 @@ def placement_table(front: Sequence[ReportedTrial]) -> Table:
 
 
 def _share_text(names: Sequence[str]) -> str:
-    return f"{100 * product_share(names):.0f} %"
+    return show_percent(product_share(names), 0)
 
 
 def incomplete_table(trials: Sequence[TrialRecord]) -> Table:

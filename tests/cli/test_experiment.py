@@ -16,15 +16,14 @@ from pure_nas_cli import experiment_run
 from pure_nas_cli.main import app
 from studies import Command, contents
 
-from pure_nas.data import Dataset, ImageSource
+from pure_nas.data.dataset import Dataset, ImageSource
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.experiment.file import EXPERIMENTS
 from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.plan import FixedPlan, Listener, Trained
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
-from pure_nas.training import Training
-from pure_nas.training.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics, Training
 
 TINY = """
 schema = 1

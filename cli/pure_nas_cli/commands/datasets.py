@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pure_nas.data.sources.registry import dataset_names, default_data_dir, get_spec
 from pure_nas.paths import expanded
+from pure_nas.quantities import some_of
 from pure_nas.report.table import Cell, Column, Table
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json, argument
@@ -76,9 +77,8 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
     text = {column.key: found.rows[0].cell(column).text for column in _COLUMNS}
     sizes = f"{text['train_size']} to train and validate on, {text['test_size']} to test on, {text['image_shape']}"
     place = f"{text['present']}, {'looked for in' if files else 'it'} {info['location']}"
-    listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"
-    more = len(labels) - _MOST_LABELS
-    further = f" and {more:,} more (--json lists all)" if more > 0 else ""
+    listed = some_of(labels, _MOST_LABELS) or "their names come with the images"
+    further = " (--json lists all)" if len(labels) > _MOST_LABELS else ""
     survived = "flips and quarter turns" if spec.turns else "horizontal flips" if spec.flip else "no flip"
     lines = [
         ("images", sizes),

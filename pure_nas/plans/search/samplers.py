@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from optuna.exceptions import ExperimentalWarning
@@ -12,7 +12,6 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 
 SamplerName = Literal["tpe", "nsga2", "gp", "random"]
 SamplerChoice = Literal["auto", "tpe", "nsga2", "gp", "random"]
-SAMPLER_CHOICES: tuple[SamplerChoice, ...] = get_args(SamplerChoice)
 FEW_TRIALS = 150
 MANY_TRIALS = 500
 LONG_TRIAL_SECONDS = 30.0

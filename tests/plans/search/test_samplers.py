@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import optuna
 import pytest
 
-from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerName, choose_sampler, make_sampler
+from pure_nas.plans.search.samplers import SamplerChoice, SamplerName, choose_sampler, make_sampler
 
 NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "gp", "random")
 
@@ -33,7 +35,7 @@ def test_auto_chooses_by_the_number_and_length_of_trials(trials: int, seconds: f
 def test_what_was_asked_for_is_taken(name: SamplerName) -> None:
     found = choose_sampler(name, 10_000, 0.0)
     assert (found.name, found.reason) == (name, "as asked for")
-    assert set(SAMPLER_CHOICES) == {"auto", *NAMES}
+    assert set(get_args(SamplerChoice)) == {"auto", *NAMES}
 
 
 def suggestions(name: SamplerName, seed: int, *, numbers_from: int = 0) -> list[dict[str, object]]:
