@@ -91,12 +91,9 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     file, scale = settings.file, settings.scale
     tell(settings.source.name, file.question)
     size = dataset.image_size
-    held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
-    tell(
-        dataset.name,
-        f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}; "
-        f"{prepared.scored:,}{held_out}",
-    )
+    images = f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}"
+    scored = "on the validation split" if file.split == "validation" else "once on the test split"
+    tell(dataset.name, f"{images}; {prepared.scored:,}, scored {scored}")
     show_classes(dataset)
     for subject, note in prepared.notes.items():
         tell(subject, note)
@@ -117,11 +114,9 @@ def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expe
     seconds = [expected.seconds for expected in each.values()]
     if settings.workers != 1:
         tell(f"workers {count}", workers.reason)
-    shortest, longest = show_seconds(min(seconds)), show_seconds(max(seconds))
-    tell(
-        f"estimated time on {prepared.device}",
-        f"{show_seconds(sum(seconds) / count)} for {counted(len(seconds), 'training')} ({shortest} to {longest} each)",
-    )
+    total = f"{show_seconds(sum(seconds) / count)} for {counted(len(seconds), 'training')}"
+    one = f"{show_seconds(min(seconds))} to {show_seconds(max(seconds))} each"
+    tell(f"estimated time on {prepared.device}", f"{total} ({one})")
     if settings.time_seconds is None or left is None:
         return
     allowed, part = show_seconds(settings.time_seconds), show_seconds(left)
