@@ -239,7 +239,7 @@ class RunDirectory:
 
     @contextmanager
     def locked(self, *, instead: str = "another run") -> Iterator[None]:
-        """Hold the run, so that a second process leaves it alone; `instead` is what to choose."""
+        """Hold the run, so that a second process leaves it alone; `instead` is what else to choose."""
         owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
