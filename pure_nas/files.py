@@ -106,8 +106,7 @@ def require_in_place(path: Path) -> None:
 def _moved(folder: Path) -> RunError:
     return RunError(
         f"{folder} was moved or removed while this command wrote into it.",
-        hint="Put the run back, or give its new folder (--study and --out for a search), with the same command; it "
-        "goes on where it stopped.",
+        hint="Put it back, or give the same command with its new folder (--study and --out, or --output): it goes on.",
     )
 
 

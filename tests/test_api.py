@@ -214,13 +214,13 @@ def test_a_registered_unit_is_built_and_trained(own: pure_nas.DatasetSpec, tmp_p
     pure_nas.register_unit(replace(PLAIN_CONV, name="first", summary="another"))
     assert UNITS.registered["first"].summary == "another"
     architecture = pure_nas.Architecture(units=(("first",), ("product",)), base_width=2)
-    trained = pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu")
+    trained = pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device="cpu")
     assert trained.load().architecture.units == (("first",), ("product",))
     assert trained.metrics["error"] == 1 - trained.metrics["accuracy"]
     assert trained.export(tmp_path / "exported")[0].name == "network.py"
-    assert pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu") == trained
+    assert pure_nas.train(architecture, own, epochs=1, output=tmp_path / "trained", device="cpu") == trained
     with pytest.raises(RunError, match="was started with other settings"):
-        pure_nas.train(architecture, own, epochs=2, out=tmp_path / "trained", device="cpu")
+        pure_nas.train(architecture, own, epochs=2, output=tmp_path / "trained", device="cpu")
 
 
 class Photos:
@@ -269,8 +269,9 @@ def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> No
 def test_an_experiment_is_made_and_opened(image_folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "widths.toml"
     file.write_text(EXPERIMENT, encoding="utf-8")
-    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path / "run", device="cpu")
-    assert found.results.complete == 2
+    found = pure_nas.experiment(file, dataset=image_folder, out=tmp_path, study="run", device="cpu")
+    assert (found.results.complete, found.path) == (2, tmp_path / "run")
+    assert pure_nas.experiment(file, dataset=image_folder, out=found.path, device="cpu") == found  # as once it was said
     assert pure_nas.open_run(found.path) == found
     names = sorted(path.name for path in (found.path / "trials").iterdir())
     assert found.load(names[0])(torch.zeros(1, 1, 8, 8)).shape == (1, 3)

@@ -91,12 +91,9 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
     file, scale = settings.file, settings.scale
     tell(settings.source.name, file.question)
     size = dataset.image_size
-    held_out = ", scored on the validation split" if file.split == "validation" else ", scored once on the test split"
-    tell(
-        dataset.name,
-        f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}; "
-        f"{prepared.scored:,}{held_out}",
-    )
+    images = f"{prepared.train_images:,} training images of {dataset.in_chans} x {size} x {size}"
+    scored = "on the validation split" if file.split == "validation" else "once on the test split"
+    tell(dataset.name, f"{images}; {prepared.scored:,}, scored {scored}")
     show_classes(dataset)
     for subject, note in prepared.notes.items():
         tell(subject, note)

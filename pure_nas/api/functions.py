@@ -123,11 +123,12 @@ def search(
 def experiment(
     name: AnyPath,
     *,
+    out: AnyPath = "runs",
+    study: str | None = None,
     scale: str | None = None,
     dataset: AnyDataset | None = None,
     seeds: Positive | None = None,
     time: float | str | None = None,
-    out: AnyPath | None = None,
     device: str = "auto",
     workers: Workers = 1,
     data_dir: AnyPath | None = None,
@@ -135,15 +136,16 @@ def experiment(
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the folder. It raises what `search` raises.
+    A call that was interrupted, or that asks for more seeds, goes on in the run's folder. It raises what `search` does.
 
     Args:
         name: an experiment that ships, or a .toml file.
+        out: the folder that holds runs; the run is `out / study`, or `out` where that is one and no `study` is named.
+        study: what the run is called; NAME-SCALE if left out, or NAME-SCALE-DATASET where `dataset` is given.
         scale: how large; the file's first if left out.
         dataset: instead of the scale's.
         seeds: trainings of each network; the scale's if left out.
         time: seconds after which this call stops, or such as "2h".
-        out: the folder of the run; runs/NAME-SCALE if left out.
 
     Raises:
         RunError: trainings failed.
@@ -151,16 +153,17 @@ def experiment(
     source = find_experiment(os.fspath(name))
     settings = ExperimentSettings(
         source=source,
-        scale_name=source.file.scale(scale)[0],
+        scale_name=scale,
         dataset=None if dataset is None else dataset_name(dataset),
         seeds=seeds,
         time_seconds=seconds_of(time) if isinstance(time, str) else time,
+        study=study,
         device=device,
         workers=workers,
         data_dir=path_of(data_dir),
         skip_corrupt=skip_corrupt,
     )
-    folder = path_of(out) or settings.default_folder
+    folder = settings.folder_in(expanded(os.fspath(out)))
     with process_kept(device), session.opened(session.prepare(settings.going_on_in(folder)), folder) as found:
         found.driver.go(found.plan, Quiet())
     if failed := found.plan.failed:
@@ -180,7 +183,7 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
-    out: AnyPath | None = None,
+    output: AnyPath | None = None,
     device: str = "auto",
     seed: Count = 0,
     data_dir: AnyPath | None = None,
@@ -196,7 +199,7 @@ def train(
             RUN:TRIAL. One without a recipe takes the usual one for its units.
         dataset: as in `search`.
         epochs: instead of the recipe's, like `batch_size` and `learning_rate`, which is then that of every parameter.
-        out: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
+        output: the folder that is written; runs/train-ARCHITECTURE-DATASET if left out.
 
     Raises:
         RunError: the folder holds something else, or the network could not be trained.
@@ -220,7 +223,7 @@ def train(
     )
     with process_kept(device):
         prepared = training.prepare(settings)
-        folder = path_of(out) or prepared.default_folder
+        folder = path_of(output) or prepared.default_folder
         result = training.train(prepared, folder, Quiet())
     if result["state"] != "complete":
         raise RunError(f"The training in {folder} is {result['state']}: {result['reason']}.")

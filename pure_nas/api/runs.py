@@ -108,7 +108,7 @@ class Run:
     def export(
         self,
         which: str | int = "best",
-        directory: AnyPath | None = None,
+        output: AnyPath | None = None,
         *,
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
         origin: Origin = "auto",
@@ -130,7 +130,7 @@ class Run:
             ['network.py', 'weights.safetensors', 'architecture.json']
         """
         chosen = choose_trained(self.path, str(which), origin=origin, seed=seed)
-        return export_trained(chosen, path_of(directory), format=format, overwrite=overwrite)
+        return export_trained(chosen, path_of(output), format=format, overwrite=overwrite)
 
     @checked
     def retrain(
@@ -236,13 +236,13 @@ class TrainedNetwork:
     @checked
     def export(
         self,
-        directory: AnyPath | None = None,
+        output: AnyPath | None = None,
         *,
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
         overwrite: bool = False,
     ) -> list[Path]:
         """Write the network as files that need no pure-nas; see `Run.export`."""
-        return export_trained(choose_trained(self.path), path_of(directory), format=format, overwrite=overwrite)
+        return export_trained(choose_trained(self.path), path_of(output), format=format, overwrite=overwrite)
 
 
 @checked

@@ -34,7 +34,7 @@ from pure_nas.workers.resources import Resources, Work
 
 logger = logging.getLogger(__name__)
 
-_CHOOSE = "Choose another -o DIR."
+_CHOOSE = "Choose another --output."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
         require_room(folder, lambda path: False, what="training", hint=_CHOOSE)
     hint = "Put a good copy back, or remove the folder and give the train command again."
     directory = TrialDirectory(folder, number=0, damaged_hint=hint)
-    with run.locked():
+    with run.locked(instead="another --output"):
         _check(directory, prepared)
         if (result := directory.result()) and result["state"] == "complete" and not directory.has_its_weights:
             logger.warning("The weights are missing or damaged: the network is trained again.")
@@ -136,7 +136,7 @@ def _check(directory: TrialDirectory, prepared: Prepared) -> None:
         stored = read_json(path, TrainingFile, hint=f"Put a good copy back, or c{_CHOOSE[1:]}")
         candidate = directory.candidate() if directory.has_candidate else prepared.candidate
         old, new = (_decisive(*each) for each in ((stored, candidate), (prepared.facts, prepared.candidate)))
-        require_equal(directory.path, old, new, same="settings", option="-o DIR")
+        require_equal(directory.path, old, new, "another --output")
 
 
 def _decisive(facts: Mapping[str, Any], candidate: Candidate) -> dict[str, Any]:

@@ -168,16 +168,15 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        run, hint = cls(path), "Name a folder that a search has written."
+        run, hint = cls(path), "Name the folder of a run, which is in runs or where --out put it."
         if run.exists:
             return run
         require_folder(run.path, hint=hint)
-        if run.path.is_dir():
-            if (run.path / ARCHITECTURE_FILE).is_file():
-                hint = "It is the folder of one network: pure-nas evaluate and pure-nas export take it."
-            raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
-        hint = "Runs are in runs/<study>, or where --out put them."
-        raise RunError(f"There is no run at {run.path}.", hint=hint)
+        if not run.path.is_dir():
+            raise RunError(f"There is no run at {run.path}.", hint=hint)
+        if (run.path / ARCHITECTURE_FILE).is_file():
+            hint = "It is the folder of one network: pure-nas evaluate and pure-nas export take it."
+        raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
 
     @property
     def is_experiment(self) -> bool:
@@ -239,8 +238,8 @@ class RunDirectory:
             return ""
 
     @contextmanager
-    def locked(self, *, instead: str = "--study") -> Iterator[None]:
-        """Hold the run, so that a second process leaves it alone; `instead` is the option that chooses another run."""
+    def locked(self, *, instead: str = "another run") -> Iterator[None]:
+        """Hold the run, so that a second process leaves it alone; `instead` is what else to choose."""
         owner, lock = self.path / "owner.json", filelock.FileLock(self.path / "run.lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -249,7 +248,7 @@ class RunDirectory:
         except filelock.Timeout as error:
             raise RunError(
                 f"The run {self.path} is in use{_described(owner)}.",
-                hint=f"Wait for it, stop it, or choose another {instead}.",
+                hint=f"Wait for it, stop it, or choose {instead}.",
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:

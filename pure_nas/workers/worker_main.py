@@ -85,7 +85,7 @@ def serve(connection: Connection, load: Load, fingerprint: str, device: str, wor
         if dataset.fingerprint != fingerprint:
             raise DataError(
                 f'The images of "{dataset.name}" changed while they were in use.',
-                hint="Put the old ones back, or search again with another --study.",
+                hint="Put the old ones back, or start a new run.",
             )
         dataset = _watched(dataset, controller)
         # The first optimizer would import this, which takes a second.

@@ -66,7 +66,7 @@ def test_files_are_written_once(finished: Study, tmp_path: Path) -> None:
         "--noise",
         "gaussian,poisson",
         "--invariance",
-        "--out",
+        "-o",
         tmp_path / "j",
     )
     answer = invoke(*command)
@@ -88,6 +88,7 @@ def test_a_file_in_place_of_the_folder_is_refused(finished: Study, tmp_path: Pat
     (tmp_path / "file").write_text("mine")
     answer = invoke("evaluate", f"{finished.run}:best", "--out", tmp_path / "file")
     assert answer.code == 1
+    assert "Choose another --output." in answer.message
     assert "is a file, not a folder" in answer.message
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -230,7 +231,7 @@ def test_a_retrained_trial_is_compared_with_its_conv_twins(new_study: Study, tmp
         assert each["evaluation"]["interval"] == pytest.approx([min(accuracies), max(accuracies)])
         assert len(set(each["weights"])) == 2
         assert [point["level"] for point in each["evaluation"]["noise"]["gaussian"]] == [0, 0.2]
-    table = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--out", tmp_path / "out")
+    table = invoke("evaluate", f"{study.run}:{chosen}", "--conv-twin", "--noise", "none", "--output", tmp_path / "out")
     shown = " ".join(table.stdout.split())
     assert "Over seeds: means, and an interval from the lowest accuracy of a seed to the highest" in shown
     assert "95 % interval" not in table.stdout

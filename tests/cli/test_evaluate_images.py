@@ -62,7 +62,7 @@ image_size = 10
 def test_networks_of_an_experiment_are_evaluated_on_its_images(image_folder: Path, tmp_path: Path, curve: str) -> None:
     file, run = tmp_path / "e.toml", tmp_path / "run"
     file.write_text(EXPERIMENT.format(dataset=image_folder, curve=curve), encoding="utf-8")
-    assert invoke("experiment", file, "--out", run, "--device", "cpu").code == 0
+    assert invoke("experiment", file, "--out", tmp_path, "--study", "run", "--device", "cpu").code == 0
     folder = run / "trials" / "adds-seed1"
     result = json_in(folder / "result.json")
     for name in (folder, folder / "weights.safetensors", f"{run}:adds-seed1"):

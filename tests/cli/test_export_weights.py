@@ -311,7 +311,7 @@ base_width = 2
 def test_trainings_of_an_experiment_are_exported(image_folder: Path, tmp_path: Path) -> None:
     file, run = tmp_path / "which.toml", tmp_path / "run"
     file.write_text(EXPERIMENT.format(dataset=image_folder), encoding="utf-8")
-    assert invoke("experiment", file, "--out", run, "--device", "cpu").code == 0
+    assert invoke("experiment", file, "--out", tmp_path, "--study", "run", "--device", "cpu").code == 0
     folder = run / "trials" / "adds-seed2"
     answer = invoke("export", folder)
     assert same_weights(exported(answer), folder)

@@ -12,7 +12,7 @@ from pure_nas.errors import UsageError
 from pure_nas.quantities import counted, milliseconds_of, seconds_of, show_bytes, show_number, show_seconds, size_of
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
-from pure_nas_cli.options import DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, Workers, option
+from pure_nas_cli.options import DataDir, DatasetName, Device, DryRun, ImageSize, Json, SkipCorrupt, Workers, option
 
 if TYPE_CHECKING:
     from pure_nas.plans.budget import Budget
@@ -38,15 +38,15 @@ def search(
     workers: Workers = "1",
     data_dir: DataDir = None,
     study: Annotated[str | None, option("search.study")] = None,
-    out: Annotated[Path, option("search.out")] = Path("runs"),
+    out: Annotated[Path, option("shared.out")] = Path("runs"),
     storage: Annotated[str | None, option("search.storage")] = None,
     sampler: Annotated[Literal["auto", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
     baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
-    seed: Seed = 0,
+    seed: Annotated[int, option("search.seed", min=0)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[bool, option("search.restore_weights", "--restore-weights")] = False,
-    dry_run: Annotated[bool, option("search.dry_run", "--dry-run")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     with loading():

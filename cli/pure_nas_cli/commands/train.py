@@ -10,7 +10,7 @@ import typer
 from pure_nas.quantities import show_number, show_percent, show_seconds
 from pure_nas_cli.console import print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
-from pure_nas_cli.options import Arch, DataDir, DatasetName, Device, ImageSize, Json, Seed, SkipCorrupt, option
+from pure_nas_cli.options import Arch, DataDir, DatasetName, Device, ImageSize, Json, SkipCorrupt, option
 
 
 def train(
@@ -22,7 +22,7 @@ def train(
     output: Annotated[Path | None, option("train.output", "--output", "-o")] = None,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Seed = 0,
+    seed: Annotated[int, option("train.seed", min=0)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,

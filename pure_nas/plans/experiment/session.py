@@ -28,7 +28,7 @@ from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
 from pure_nas.plans.experiment.scale import MOST_SEEDS, EvaluationName, Scale
 from pure_nas.plans.plan import FixedPlan, Training
-from pure_nas.plans.settings import locked, placed, record_start
+from pure_nas.plans.settings import check_study_name, locked, placed, record_start
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
@@ -45,6 +45,7 @@ class ExperimentSettings:
     scale_name: str | None = None  # the scale that is made; the file's first where it is None
     dataset: str | None = None  # instead of the scale's
     seeds: int | None = None  # instead of the scale's; raising it goes on with a run
+    study: str | None = None  # the run's name, and its folder's; after the experiment and its scale where it is None
     time_seconds: float | None = None  # after which this session stops
     device: str = "auto"
     workers: Workers = 1
@@ -55,6 +56,8 @@ class ExperimentSettings:
         self.file.scale(self.scale_name)
         if self.seeds is not None and self.seeds > MOST_SEEDS:
             raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, but --seeds is {self.seeds:,}.")
+        if self.study is not None:
+            check_study_name(self.study)
         check_workers(self.workers)
 
     @property
@@ -65,10 +68,13 @@ class ExperimentSettings:
     def scale(self) -> Scale:
         return self.file.scale(self.scale_name)[1]
 
-    @property
-    def default_folder(self) -> Path:
+    def folder_in(self, out: Path) -> Path:
+        """The run's folder. Where no study is named, `out` may be a run itself, as in commands of earlier versions."""
+        if self.study is None and RunDirectory(out).exists:
+            return out
         parts = [self.source.name, self.file.scale(self.scale_name)[0]]
-        return Path("runs") / "-".join([*parts, *([expanded(self.dataset).resolve().name] if self.dataset else [])])
+        given = [expanded(self.dataset).resolve().name] if self.dataset else []
+        return out / (self.study or "-".join([*parts, *given]))
 
     @property
     def dataset_name(self) -> str:
@@ -241,7 +247,7 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
     def is_copy(path: Path) -> bool:
         return path == file and path.is_file() and path.read_bytes() == text.encode()
 
-    with locked(run, wanted, is_copy, same="file, --scale and --dataset", option="--out"):
+    with locked(run, wanted, is_copy):
         plan = FixedPlan(
             "experiment",
             tuple(trainings_of(run, grid)),

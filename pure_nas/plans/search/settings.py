@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PureWindowsPath
 from typing import Any, TypeAlias
 
 from pure_nas.data.sources.own import AnyDataset, dataset_name
@@ -15,20 +14,16 @@ from pure_nas.objectives import COST_KEYS, METRICS, Metric, require_objective
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.samplers import SamplerChoice
-from pure_nas.plans.settings import ImageSettings, placed
+from pure_nas.plans.settings import ImageSettings, check_study_name, placed
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.catalogue import default_space_for, load_space
 from pure_nas.space.search_space import SearchSpace
-from pure_nas.validation import shown
 from pure_nas.workers.resources import Workers, check_workers
 
 AnySpace = SearchSpace | str | os.PathLike[str] | None
 AnyLimits: TypeAlias = "Limits | Mapping[str, float | str | None] | None"
 AnyObjective = str | Metric | Callable[..., float]
-
-_LONGEST_NAME = 200
-_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +43,7 @@ class SearchSettings(ImageSettings):
     storage: str | None = field(default=None, repr=False)  # a URL, which may hold a password; None: in the run's folder
 
     def __post_init__(self) -> None:
-        _check_study_name(self.study)
+        check_study_name(self.study)
         for name in self.objectives:
             require_objective(name)
         if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
@@ -96,22 +91,6 @@ class SearchSettings(ImageSettings):
             "skip_corrupt": self.skip_corrupt,
             "search_space": self.space.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"run"}),
         }
-
-
-def _check_study_name(name: str) -> None:
-    faults = {
-        "is empty": not name,
-        "begins with a dot or has a slash": name.startswith(".") or "/" in name or "\\" in name,
-        "has characters that cannot be printed": not name.isprintable(),
-        f"is longer than {_LONGEST_NAME} bytes": len(name.encode(errors="replace")) > _LONGEST_NAME,
-        "cannot be a folder's on Windows": _WINDOWS
-        and (set(name) & set('<>:"|?*') or name[-1:] in (".", " ") or PureWindowsPath(name).is_reserved()),
-    }
-    if fault := next((fault for fault, found in faults.items() if found), None):
-        raise UsageError(
-            f"The study name {shown(name)} {fault}.",
-            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
-        )
 
 
 def objective_values(

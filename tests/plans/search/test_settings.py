@@ -10,7 +10,7 @@ import pytest
 from searches import settings_for
 
 from pure_nas.errors import RunError, UsageError
-from pure_nas.plans.search import settings as settings_module
+from pure_nas.plans import settings as settings_module
 from pure_nas.plans.search.limits import Limits
 from pure_nas.plans.search.settings import settings_for as settings_of
 from pure_nas.plans.settings import require_same
@@ -44,7 +44,7 @@ def test_what_is_measured_are_the_costs_among_the_objectives(fields: dict[str, A
 
 
 def go_on(run: RunDirectory, wanted: dict[str, Any]) -> None:
-    require_same(run, wanted, same="settings", option="--study")
+    require_same(run, wanted)
 
 
 def started(path: Path, settings: dict[str, Any]) -> RunDirectory:
