@@ -281,7 +281,9 @@ def network_styles(rows: Sequence[Row]) -> Styles:
     """The style of every row, by its label: a colour a table, a dash a series, paler towards a series' beginning."""
     roles: dict[str, str] = {}
     for row in rows:
-        roles[row.table] = roles.get(row.table) or _role(style_of(row.kind).role, list(roles.values()))
+        usual, taken = style_of(row.kind).role, list(roles.values())
+        least = min(_ROLES, key=lambda role: (taken.count(role), _ROLES.index(role)))
+        roles.setdefault(row.table, usual if usual not in taken else least)
     numbers = {row.label: str(number) for number, row in enumerate(rows, start=1)}
     long = any(len(label) > _LONGEST_END for label in numbers)
     drawn = Counter[str]()
@@ -300,11 +302,6 @@ def network_styles(rows: Sequence[Row]) -> Styles:
                 end=numbers[row.label] if long else row.label,
             )
     return found
-
-
-def _role(usual: str, taken: Sequence[str]) -> str:
-    """The unit's own colour, or else the one that is used least."""
-    return usual if usual not in taken else min(_ROLES, key=lambda role: (taken.count(role), _ROLES.index(role)))
 
 
 def varied(rows: Sequence[Row]) -> list[list[Row]]:

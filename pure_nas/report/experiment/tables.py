@@ -51,7 +51,10 @@ def experiment_tables(findings: Findings) -> dict[str, Table]:
             findings, "intensity", _intensity, "Accuracy when all values of an image are multiplied by a factor"
         ),
         "features": _per_network(
-            findings, "features", _features, "Cosine of the features with those of the images as they are"
+            findings,
+            "features",
+            lambda found: {f"× {each.factor:g}": number(_mean(each.cosine), 3) for each in found.intensity},
+            "Cosine of the features with those of the images as they are",
         ),
         "intensity-differences": _differences(findings, "intensity", "averaged over the factors other than 1"),
         "convergence": _convergence(findings),
@@ -268,10 +271,6 @@ def _intensity(found: EvaluationOverSeeds) -> dict[str, Cell]:
         f"× {each.factor:g}": replace(share(each.accuracy.mean), more=f"{100 * each.agreement.mean:.0f} % same class")
         for each in found.intensity
     }
-
-
-def _features(found: EvaluationOverSeeds) -> dict[str, Cell]:
-    return {f"× {each.factor:g}": number(_mean(each.cosine), 3) for each in found.intensity}
 
 
 def _convergence(findings: Findings) -> Table:
