@@ -43,7 +43,7 @@ class UsageError(PureNasError, ValueError):
 
 
 class ConfigError(UsageError):
-    """A file or a call whose contents break its rules; the message lists every fault of it."""
+    """A file or a call whose contents break its rules; the message lists them all."""
 
 
 class DataError(PureNasError):

@@ -253,12 +253,12 @@ def test_datasets_of_pillow_images_and_of_tensors_are_taken_as_they_are() -> Non
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels, not a square"),
-        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 is of 1 x 9 x 9, but the first"),
-        (Photos([torch.full((1, 8, 8), -1.0)]), "floats must be of 0 to 1, but reach from -1"),
+        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels is not square"),
+        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 has the shape 1 x 9 x 9, but the first"),
+        (Photos([torch.full((1, 8, 8), -1.0)]), "Floating-point images must be from 0 to 1, but range from -1"),
         (Photos([]), "no images"),
         ((torch.zeros(3, 1, 8, 8), torch.zeros(3)), "Labels must be whole numbers"),
-        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, but are of \(1, 8, 9\)"),
+        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, got \(1, 8, 9\)"),
     ],
 )
 def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> None:
@@ -452,10 +452,10 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
             lambda: pure_nas.Architecture.named("pure20", base_width=0),
             "base_width: .* equal to 1, got 0",
         ),
-        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 faults:\n  epochs: .*\n  learning_rate: is missing"),
+        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 errors:\n  epochs: .*\n  learning_rate: is missing"),
         (lambda: pure_nas.Recipe.usual("conv"), r"unit: input should be an instance of Unit, got 'conv'"),
         (lambda: pure_nas.Recipe.shared([]), r"units: must have at least 1 entry, got \[\]"),
-        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 faults:\n  architecture: "),
+        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 errors:\n  architecture: "),
         (pure_nas.SearchSpace, "architecture: is missing"),
         (lambda: pure_nas.Limits(params="300k"), "params: input should be a valid integer, got '300k'"),
         (lambda: pure_nas.Limits(latency_ms=0), "latency_ms: input should be greater than 0, got 0"),
@@ -466,8 +466,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.Metric(name="x", compute=max, worst=0.0), "worst: input should be greater than 0"),
         (lambda: pure_nas.build("pure20"), "architecture: must be a table of names and values, got 'pure20'"),
         (lambda: pure_nas.get_unit("produkt"), 'There is no unit "produkt"'),
-        (lambda: pure_nas.own_dataset(3), "dataset is a name or the path of a folder, not 3"),
-        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 fault:\n  trials: .* got 'x'"),
+        (lambda: pure_nas.own_dataset(3), "dataset must be a name or the path of a folder, not 3"),
+        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 error:\n  trials: .* got 'x'"),
         (lambda: pure_nas.search("digits", trails=3), r"search\(\) got an unexpected keyword argument 'trails'"),
         (lambda: pure_nas.search("digits", sampler="tep"), "sampler: 'tep' is not valid; did you mean \"tpe\""),
         (lambda: pure_nas.train("pure8", "digits", seed=-1), "seed: .* greater than or equal to 0, got -1"),
@@ -489,7 +489,7 @@ def test_a_run_refuses_what_it_cannot_hand_over(run: pure_nas.Run) -> None:
         lambda: run.retrain(seeds=0),
         lambda: run.retrain(epochs=0),
     ):
-        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 fault:\n  (origin|format|seeds|epochs): "):
+        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 error:\n  (origin|format|seeds|epochs): "):
             call()
 
 

@@ -58,7 +58,7 @@ def search(
 ) -> Run:
     """Search for the networks with the best accuracy for their cost, as `pure-nas search` does.
 
-    A call that was interrupted, or that asks for more trials, goes on in the run's folder.
+    A call that was interrupted, or that asks for more trials, resumes the run.
 
     Args:
         dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
@@ -135,7 +135,7 @@ def experiment(
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the folder. It raises what `search` raises.
+    A call that was interrupted, or that asks for more seeds, resumes the run. It raises what `search` raises.
 
     Args:
         name: an experiment that ships, or a .toml file.
@@ -187,9 +187,9 @@ def train(
     image_size: int | None = None,
     skip_corrupt: bool = False,
 ) -> TrainedNetwork:
-    """Train one network and score it on the validation images, as `pure-nas train` does.
+    """Train one network and evaluate it on the validation images, as `pure-nas train` does.
 
-    The same call again goes on where it stopped, and returns what has ended.
+    The same call again resumes it, and returns what has ended.
 
     Args:
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or

@@ -144,9 +144,9 @@ class Run:
         workers: Workers = 1,
         data_dir: AnyPath | None = None,
     ) -> Retraining:
-        """Train networks from scratch on training and validation images, and their twins, and score them on test.
+        """Train networks and their twins from scratch on train + validation and evaluate them once on the test split.
 
-        What was retrained before is not trained again, so that an interrupted call goes on.
+        What was retrained before is not trained again, so that the same call resumes an interrupted one.
 
         Args:
             trials: "front", or trials by name or number.
@@ -219,7 +219,7 @@ class TrainedNetwork:
     Attributes:
         path: the folder.
         metrics: error, accuracy and loss on the validation images.
-        cost: parameters, flops and their parts.
+        cost: parameters, FLOPs and their parts.
         seconds: of training.
     """
 

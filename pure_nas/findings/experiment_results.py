@@ -31,7 +31,7 @@ class Measurement:
     seed: int
     state: Literal["complete", "diverged", "missing"]
     accuracy: float = math.nan  # on the images of the experiment's split, 0 to 1; NaN unless complete
-    seconds: float = 0.0  # of training, scoring included
+    seconds: float = 0.0  # of training, evaluation included
     reason: str = ""  # why it is not complete
     curve: tuple[Mapping[str, Any], ...] = ()  # one record an epoch
     evaluation: Mapping[str, Any] = field(default_factory=dict)  # evaluation.json; empty where it was not asked for
@@ -87,7 +87,7 @@ def load_experiment_results(run: RunDirectory) -> ExperimentResults:
     """Read the folder of an experiment."""
     settings = run.settings()
     if not run.is_experiment:
-        raise RunError(f"{run.path} holds no experiment.", hint="Name a folder that pure-nas experiment has written.")
+        raise RunError(f"{run.path} holds no experiment.", hint="Use a folder written by pure-nas experiment.")
     file = ExperimentFile.of_run(run.path / EXPERIMENT_FILE)
     for table, keys in ((settings, _SETTINGS), (settings.get("data", {}), _IMAGES)):
         for key in keys:

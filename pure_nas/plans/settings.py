@@ -1,4 +1,4 @@
-"""The settings of a run: written when it begins, compared when it goes on."""
+"""The settings of a run: written when it begins, compared when it resumes."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class ImageSettings:
 def locked(
     run: RunDirectory, wanted: Mapping[str, Any], ours: Callable[[Path], bool], *, same: str, option: str
 ) -> Iterator[None]:
-    """Hold a run that goes on with the settings `wanted`, or a folder in which it may begin.
+    """Hold a run that resumes with the settings `wanted`, or a folder in which it may begin.
 
-    Messages say what is the `same` for a run to go on, and which `option` chooses another; `ours` is as in
+    Messages say what must be the `same` for a run to resume, and which `option` chooses another; `ours` is as in
     `require_room`.
     """
     if not run.exists:
@@ -66,7 +66,7 @@ def locked(
 
 
 def require_same(run: RunDirectory, wanted: Mapping[str, Any], *, same: str, option: str) -> None:
-    """Check that a run may go on with the settings `wanted`; see `locked`."""
+    """Check that a run may resume with the settings `wanted`; see `locked`."""
     stored = run.settings()
     if "schema" not in stored:
         raise run.of_another_version(stored)
@@ -90,13 +90,13 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any], *, same: str, opt
     if any(key.startswith("data.") for key in listed) and {*map(_part, listed)} <= {"data", "trained"}:
         raise RunError(
             f'The images of "{wanted["dataset"]}" have changed since {run.path} was begun.',
-            hint=f"Put the old ones back, or choose another {option} for a new run.",
+            hint=f"Restore the old ones, or choose another {option} for a new run.",
         )
     lines = [f"  {key}: {_shown(old.get(key))} in the run, {_shown(new.get(key))} now" for key in listed[:_MOST_LISTED]]
     more = [f"  and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
     raise RunError(
         "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
-        hint=f"Give it the same {same} to go on, or choose another {option} for a new run.",
+        hint=f"Use the same {same} to resume it, or choose another {option} for a new run.",
     )
 
 

@@ -112,11 +112,11 @@ def _candidate(settings: TrainSettings, dataset: Dataset) -> Candidate:
 
 
 def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict[str, Any]:
-    """Train, or go on with what the folder holds; returns the result."""
+    """Train, or resume what the folder holds; returns the result."""
     run, seed = RunDirectory(folder), prepared.settings.seed
     if not (folder / TRAINING_FILE).exists():
         require_room(folder, lambda path: False, what="training", hint=_CHOOSE)
-    hint = "Put a good copy back, or remove the folder and give the train command again."
+    hint = "Restore a good copy, or remove the folder and run the train command again."
     directory = TrialDirectory(folder, number=0, damaged_hint=hint)
     with run.locked():
         _require_same(directory, prepared)
@@ -137,7 +137,7 @@ def _require_same(directory: TrialDirectory, prepared: Prepared) -> None:
     path = directory.path / TRAINING_FILE
     if not path.exists():
         return
-    stored = read_json(path, TrainingFile, hint=f"Put a good copy back, or c{_CHOOSE[1:]}")
+    stored = read_json(path, TrainingFile, hint=f"Restore a good copy, or c{_CHOOSE[1:]}")
     same_images = stored.get("fingerprint") == prepared.dataset.fingerprint
     differing = [
         f"{key} {stored.get(key)!r} there, {value!r} now"

@@ -62,13 +62,13 @@ class _RetrainedDirectory(TrialDirectory):
 
 def retrained_folder(run: RunDirectory, digest: str, seed: int) -> TrialDirectory:
     """Where the candidate with this digest, retrained with this seed, has its files."""
-    hint = "Put a good copy back, or remove this folder and give the pure-nas retrain command again."
+    hint = "Restore a good copy, or remove this folder and run the pure-nas retrain command again."
     return _RetrainedDirectory(run.path / "retrain" / f"{digest}-seed{seed}", seed, damaged_hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A network that was trained again with several seeds, and its scores on the test split."""
+    """A network that was trained again with several seeds, and its accuracies on the test split."""
 
     trial: Count  # that it is, or is a twin of
     variant: str  # the name of the `Variant`
@@ -179,7 +179,7 @@ def load_retraining(run: RunDirectory) -> Retraining:
     path = run.path / RETRAIN_FILE
     if not path.exists():
         return Retraining()
-    hint = "Move it away and give the pure-nas retrain commands again: what was trained is not trained twice."
+    hint = "Move it away and run the pure-nas retrain commands again: what was trained is not trained twice."
     content = read_json(path, dict[str, Any], hint=hint)
     found = check(_Schema1 if content.get("schema") == 1 else _Schema2, content, path, hint=hint)
     # Older versions wrote no digest.

@@ -114,7 +114,7 @@ class Settings(RunFile):
 
 
 class Metrics(RunFile):
-    """Scores of a trained network; the loss is the mean cross-entropy."""
+    """Results on the validation or test split; the loss is the mean cross-entropy."""
 
     error: Share | None = None
     accuracy: Share | None = None

@@ -156,7 +156,7 @@ class Results:
             return chosen
         known = f"complete trials are {_ranges([trial.number for trial in self.complete])}"
         if not which.isdecimal():
-            raise UsageError(f'There is no trial "{which}".', hint=f"Name best, knee, smallest or a number; {known}.")
+            raise UsageError(f'There is no trial "{which}".', hint=f"Use best, knee, smallest or a number; {known}.")
         found = next((trial for trial in self.trials if trial.number == int(which)), None)
         if found is None:
             raise UsageError(f"There is no trial {which}.", hint=f"The {known}.")
@@ -185,7 +185,7 @@ class Results:
             how += f"; the last one: {self.trials[-1].reason}"
         raise RunError(
             f"No trial of this run is complete yet{f' ({how})' if how else ''}.".replace("\n", " "),
-            hint="Give the search command again to go on, or wait for it where it runs.",
+            hint="Run the search command again to resume it, or wait if it is still running.",
         )
 
 
@@ -245,7 +245,7 @@ def find_architecture(text: str) -> Architecture:
     if text.endswith(".json"):
         return Architecture.load(Path(text))
     if "/" in text:  # no unit's name has one
-        hint = "Name a .json file, or a trial of a run as RUN:TRIAL."
+        hint = "Use a .json file, or a trial of a run as RUN:TRIAL."
         raise UsageError(f'There is no architecture "{text}".', hint=hint)
     return Architecture.named(text)
 

@@ -143,7 +143,7 @@ class Architecture(DescribedDocument):
     def _one_threshold_a_stage(self) -> Self:
         if len(self.threshold_init) != len(self.units):
             raise ValueError(
-                f"threshold_init has {len(self.threshold_init)} values for {len(self.units)} stages; give one a stage"
+                f"threshold_init has {len(self.threshold_init)} values for {len(self.units)} stages; give one per stage"
             )
         return self
 

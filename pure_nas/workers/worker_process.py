@@ -112,7 +112,7 @@ class WorkerProcess:
         if self.process.exitcode is None:
             raise RunError(
                 f"The worker process {self.process.pid} cannot be ended.",
-                hint="It waits for a device or a disk that does not answer. Once it is gone, give the same command "
+                hint="It waits for a device or a disk that does not respond. Once it is gone, run the same command "
                 "again.",
             )
 

@@ -163,7 +163,7 @@ SEARCHED = [
 
 @pytest.mark.parametrize(("table", "name"), SEARCHED)
 def test_every_field_can_be_searched(table: str, name: str) -> None:
-    """Files of spaces leave it out at its default where it came later: so runs from before it go on."""
+    """Files of spaces leave it out at its default where it came later: so runs from before it resume."""
     field = TABLES[table].model_fields[name]
     values = [field.default, OTHER_VALUES.get(name, not field.default)]
     unit = "product-complex" if name == "softening" else "product"

@@ -44,7 +44,7 @@ class ExperimentSettings:
     source: ExperimentSource
     scale_name: str | None = None  # the scale that is made; the file's first where it is None
     dataset: str | None = None  # instead of the scale's
-    seeds: int | None = None  # instead of the scale's; raising it goes on with a run
+    seeds: int | None = None  # instead of the scale's; a larger number resumes a run
     time_seconds: float | None = None  # after which this session stops
     device: str = "auto"
     workers: Workers = 1
@@ -84,7 +84,7 @@ class ExperimentSettings:
         return str(path) if path.exists() or os.path.basename(name) != name else name
 
     def going_on_in(self, folder: Path) -> Self:
-        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it."""
+        """The settings that resume the run in a folder: one that left corrupt images out keeps to it."""
         run = RunDirectory(folder)
         kept = run.exists and bool(run.settings().get("skip_corrupt"))
         return replace(self, skip_corrupt=self.skip_corrupt or kept)
@@ -148,7 +148,7 @@ class Prepared(Resources):
     budget: Budget
     grid: Grid
     evaluation: EvaluationSettings | None
-    scored: int  # images that a network is scored on
+    scored: int  # images that a network is evaluated on
     notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
     def expected(

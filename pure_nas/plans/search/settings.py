@@ -64,7 +64,7 @@ class SearchSettings(ImageSettings):
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
                 f"Latency cannot be measured while {self.workers} networks train at once.",
-                hint="Leave --workers out, or take flops for latency.",
+                hint="Omit --workers, or use flops instead of latency.",
             )
 
     @property
@@ -110,7 +110,7 @@ def _check_study_name(name: str) -> None:
     if fault := next((fault for fault, found in faults.items() if found), None):
         raise UsageError(
             f"The study name {shown(name)} {fault}.",
-            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
+            hint="It becomes the name of the run's folder in --out; use, for example, --study first-try",
         )
 
 

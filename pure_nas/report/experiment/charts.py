@@ -214,7 +214,7 @@ def _hover(row: Row) -> str:
         lines.append(f"95 % interval {interval_text(row.spread_interval)}")
     lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
-        lines.append(f"{show_seconds(row.seconds)} a training")
+        lines.append(f"{show_seconds(row.seconds)} per training")
     return "\n".join(lines)
 
 

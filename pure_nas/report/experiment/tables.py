@@ -11,7 +11,7 @@ from pure_nas.analysis.convergence import Speed
 from pure_nas.analysis.statistics import Spread
 from pure_nas.findings.findings import Comparison, Findings
 from pure_nas.findings.rows import EvaluationOverSeeds, MeasureName, Row
-from pure_nas.quantities import counted, show_number, show_points, show_seconds
+from pure_nas.quantities import cost_label, counted, show_number, show_points, show_seconds
 from pure_nas.report.convergence_table import Learner, convergence_table
 from pure_nas.report.notes import notes
 from pure_nas.report.table import (
@@ -51,7 +51,7 @@ def experiment_tables(findings: Findings) -> dict[str, Table]:
             findings, "intensity", _intensity, "Accuracy when all values of an image are multiplied by a factor"
         ),
         "features": _per_network(
-            findings, "features", _features, "Cosine of the features with those of the images as they are"
+            findings, "features", _features, "Cosine similarity to the features of the unchanged images"
         ),
         "intensity-differences": _differences(findings, "intensity", "averaged over the factors other than 1"),
         "convergence": _convergence(findings),
@@ -71,7 +71,7 @@ def networks_table(findings: Findings) -> Table:
         *([Column("interval", "95 % interval", detail=1)] if any(row.spread_interval for row in rows) else []),
         *([Column("seeds", "seeds", "left")] if any(row.diverged or row.missing for row in rows) else []),
         Column("params", "params", detail=2),
-        Column("flops", "FLOPs"),
+        Column("flops", cost_label("flops")),
         Column("depth", "depth", detail=3),
         Column("seconds", "time"),
     ]
