@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import inspect
 import json
@@ -417,6 +418,42 @@ def test_the_page_of_the_public_api_is_up_to_date() -> None:
     assert done.stdout == page, "run: python docs/make_api_page.py"
     sections = re.split(r"^###.*\n", re.sub(r"^```python\n.*?^```\n", "", page, flags=re.M | re.S), flags=re.M)
     assert all(section.strip() for section in sections)
+
+
+def test_the_page_explains_every_type_that_a_signature_names() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(?!>>>)(.*?)^```", page, flags=re.M | re.S)
+    blocks += re.findall(r"^- `(\w+: .*?)`: ", page, flags=re.M)  # attributes
+    code = "\n".join(re.sub(r"'[^']*'|\"[^\"]*\"", "", block) for block in blocks)
+    explained = re.findall(r"^- `(\w+)`: ", page.partition("## Types in signatures")[2], flags=re.M)
+    known = {"Any", "Callable", "Iterator", "Literal", "Mapping", "Self", "Sequence"}  # of Python
+    known |= {"BaseTrial", "DataFrame", "Generator", "NDArray", "Path", "Tensor"}  # of libraries
+    named = set(re.findall(r"\b[A-Z]\w+", code)) - known - vars(builtins).keys()
+    assert named - set(pure_nas.__all__) - set(explained) == set()
+    assert [name for name in explained if name not in code] == []
+
+
+def returned_by(thing: Any) -> set[str]:
+    """Names in the return annotations of a function, or of the public methods and properties of a class."""
+    members = vars(thing).values() if inspect.isclass(thing) else [thing]
+    functions = [getattr(each, "fget", None) or getattr(each, "func", None) or each for each in members]
+    found = [str(each.__annotations__.get("return", "")) for each in functions if inspect.isfunction(each)]
+    return set(re.findall(r"\b[A-Z]\w+", " ".join(found)))
+
+
+def test_what_calls_and_runs_return_is_public() -> None:
+    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.open_run, pure_nas.build]
+    returned = set[str]().union(*map(returned_by, [*calls, pure_nas.Run, pure_nas.Experiment, pure_nas.TrainedNetwork]))
+    assert returned - {"DataFrame", "None", "Path"} <= set(pure_nas.__all__)
+    assert {"Evaluation", "ExperimentResults", "Network", "Results", "Retraining", "TrialRecord"} <= returned
+
+
+def test_every_argument_of_a_call_is_described() -> None:
+    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.Objective]
+    for call in [*calls, pure_nas.Run.load, pure_nas.Run.export, pure_nas.Run.retrain]:
+        described = re.search(r"^Args:\n((?:    .*\n)+)", inspect.getdoc(call) or "", flags=re.M)
+        names = re.findall(r"^    (\w[\w, ]*): ", described[1], flags=re.M) if described else []
+        assert {*", ".join(names).split(", ")} == inspect.signature(call).parameters.keys() - {"self"}, call
 
 
 def test_examples_and_docs_import_public_names_only() -> None:

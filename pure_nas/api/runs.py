@@ -45,7 +45,7 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Run:
-    """A search, read from its folder `path`, which may still be growing.
+    """A search, read from its folder `path`, even while it runs.
 
     Example:
         >>> run = pure_nas.open_run("runs/digits")
@@ -94,9 +94,8 @@ class Run:
 
         Args:
             which: as in `trial`.
-            origin: "search" for the weights of the search's short run, "retrain" for retrained ones, "auto" for those
-                where there are some.
-            seed: of several retrained ones, that of this seed instead of the one nearest to their mean.
+            origin: "search" or "retrain": whose weights; "auto" prefers retrained ones.
+            seed: of the retrained weights (default: the one whose last training loss is nearest to the mean).
 
         Raises:
             UsageError: there is no such trial, or it was not retrained as asked for.
@@ -115,12 +114,13 @@ class Run:
         seed: int | None = None,
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write a network as files that need no pure-nas, by default into the run's folder; returns their paths.
+        """Export a network as files that work without pure-nas; returns their paths.
 
         Args:
-            which: as in `load`, like `origin` and `seed`.
-            format: "python" for a .py file with weights, "safetensors" for weights and architecture.json, "json" for
-                that alone.
+            which, origin, seed: as in `load`.
+            directory: where to write (default: export/TRIAL in the run's folder).
+            format: "python" (a .py file with weights), "safetensors" (weights and architecture.json) or "json" (that).
+            overwrite: replace files that differ.
 
         Raises:
             RunError: the weights are missing or damaged, or a file that differs is in the way.
@@ -151,9 +151,9 @@ class Run:
         Args:
             trials: "front", or trials by name or number.
             seeds: how often each network is trained.
-            epochs: of each training; those of the search if left out.
-            dataset: where the run's images are now; others are refused.
-            workers: networks trained at once, in processes of their own unless it is one.
+            epochs: of each training (default: as in the search).
+            dataset: where the run's images are now (default: where they were); other images are refused.
+            device, workers, data_dir: as in `search`.
 
         Raises:
             UsageError: there is no such trial.
@@ -214,19 +214,12 @@ class Experiment:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What `train` leaves: a folder with a network that was trained once.
+    """What `train` returns: a folder with a network that was trained once."""
 
-    Attributes:
-        path: the folder.
-        metrics: error, accuracy and loss on the validation images.
-        cost: parameters, FLOPs and their parts.
-        seconds: of training.
-    """
-
-    path: Path
-    metrics: dict[str, float]
-    cost: dict[str, float]
-    seconds: float
+    path: Path  # the folder
+    metrics: dict[str, float]  # error, accuracy and loss on the validation images
+    cost: dict[str, float]  # "params", "flops" and their parts
+    seconds: float  # of training
 
     @checked
     def load(self) -> Network:
@@ -241,7 +234,7 @@ class TrainedNetwork:
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write the network as files that need no pure-nas; see `Run.export`."""
+        """Export the network as files that work without pure-nas, as `Run.export` does."""
         return export_trained(choose_trained(self.path), path_of(directory), format=format, overwrite=overwrite)
 
 

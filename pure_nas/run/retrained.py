@@ -110,10 +110,10 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Retraining:
-    """Everything that was retrained in a run, by trial and epochs."""
+    """Everything that was retrained in a run, with test accuracies."""
 
-    rows: tuple[Row, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    rows: tuple[Row, ...] = ()  # one per network, number of epochs and trial that it is, or is a twin of
+    verdicts: tuple[Verdict, ...] = ()  # each trial against its twins: `trial` and `text`
 
     def __repr__(self) -> str:
         return f"Retraining({len(self.rows)} networks of trials {', '.join(map(str, self.trials)) or 'none'})"

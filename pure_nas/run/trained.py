@@ -280,9 +280,7 @@ def _normalised(network: Trained, dataset: Dataset, images: ImageSet) -> ImageSe
         trained_with = Normalisation(tuple(facts["mean"]), tuple(facts["std"]))
         return images if trained_with == images.normalisation else images.normalised(trained_with)
     if trained_on is None or trained_on.fingerprint != dataset.fingerprint:
-        file = trained_on.file if trained_on else "no file next to the weights"
-        say = "does not say" if trained_on else "says"
-        _log.info(f"{network.name}: normalised by the training images of {dataset.name}; {file} {say} by which.")
+        _log.info(f"{network.name} has no record of its normalisation: that of {dataset.name} is used.")
     return images
 
 

@@ -21,7 +21,7 @@ def test_exported_weights_need_a_dataset(finished: Study, image_folder: Path, tm
     assert "says which images to evaluate it on" in answer.message
     answer = invoke("evaluate", tmp_path / "mine", "--dataset", image_folder, "--noise", "none", "--json")
     assert answer.code == 0
-    assert "normalised by" not in answer.message  # network.py says by which mean and deviation
+    assert "has no record of its normalisation" not in answer.message  # network.py has it
     by_validation = invoke("evaluate", tmp_path / "mine", "--dataset", image_folder, "--split", "validation")
     assert by_validation.code == 0
     assert "there is no record of what it was trained on" in by_validation.message
@@ -181,7 +181,7 @@ def test_trainings_of_older_versions_are_read(image_folder: Path, tmp_path: Path
     assert answer.code == 0
     assert "normalised by" not in answer.message
     resized = invoke("evaluate", tmp_path / "folder", "--dataset", image_folder, "--image-size", 12, *QUICK)
-    assert "training.json does not say by which" in " ".join(resized.message.split())
+    assert "has no record of its normalisation" in " ".join(resized.message.split())
 
 
 def spoil(image: Path) -> None:

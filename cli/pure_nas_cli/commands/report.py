@@ -29,8 +29,7 @@ def report(run: Run, as_json: Json = False) -> None:
     results.require_complete()
     lost, _ = have_lost_weights(opened, results, everything=False)
     if lost:
-        again = "the search command of the run trains them again"
-        warn(f"{weights_of(lost)} are missing or damaged: {again}.", soft_wrap=True)
+        warn(f"{weights_of(lost)} are missing or damaged: the search command trains them again.", soft_wrap=True)
     data = report_data(opened, results)
     with report_after(opened, data, every_path=True):
         print_front(data, as_json=as_json)

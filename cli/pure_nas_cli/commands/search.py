@@ -207,8 +207,7 @@ def _show_estimate(
     if settings.workers == 1 and not settings.measures_latency:
         possible = prepared.workers_for(left, "auto").count
         if possible is None:
-            would = "would measure whether training several networks at once is faster on the GPU"
-            stderr.print(f"--workers auto {would}", style="dim")
+            stderr.print("--workers auto would measure whether several networks at once train faster", style="dim")
         elif possible > 1:
             stderr.print(f"--workers auto would train {possible} networks at once", style="dim")
     unused = budget.left if budget else settings.time_seconds  # without the time that measuring took
