@@ -49,7 +49,7 @@ TYPES = {
     "AnySpace": "the name of a search space, the path of its file, or a `SearchSpace`; None: the one for the dataset",
     "Workers": 'a number of networks to train in parallel, or "auto"',
     "OwnImages": "a sequence of (image, label), such as a torchvision dataset, or a pair (images, labels)",
-    "Compute": "the function of a `Metric`: takes a `Network`, images and labels, and returns a number",
+    "Compute": "the function of a `Metric`: takes a `Network` and batches of (images, labels), and returns a number",
     "Latency": "a function that measures the latency of an `Architecture`, milliseconds",
     "Load": "a function of the data directory and the `Part`, which returns `RawImages` or `LargeImages`",
     "Pixels": "a uint8 array, (N, C, H, W) or (C, H, W)",
@@ -70,7 +70,7 @@ TYPES = {
     "IntensityChange": "images with intensity multiplied by `factor`: `accuracy`, `agreement` with the predictions "
     "for the unchanged images, and for the features their `cosine`, `norm_ratio` and `relative_change`",
     "NoisePoint": "a level of noise: `noise` and the `quality` under it",
-    "ExperimentFile": "an experiment's file: `question`, `paper`, `dataset`, `networks`, `recipes`, `scales` ...",
+    "ExperimentFile": "an experiment's file: `question`, `paper`, `dataset`, `networks`, `recipes`, `scales`",
     "Grid": "what an experiment trains: `cells` (a network with a recipe each), `seeds`, `trainings`",
 }
 """What signatures name that is not public itself, in words."""
