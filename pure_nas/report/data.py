@@ -138,7 +138,7 @@ class ReportData:
         numbers["unfinished"] = self.unfinished
         ended = [f"{number:,} {state}" for state, number in sorted(numbers.items()) if number]
         asked = self.settings.get("trials", count)
-        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} asked for)" if asked != count else "")
+        return ", ".join([counted(count, "trial"), *ended]) + (f" ({asked:,} requested)" if asked != count else "")
 
     @property
     def next_steps(self) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 EXPERIMENT = "experiment"  # the `kind` in the run.toml of an experiment; that of a search has none
 DAMAGED_HINT = (
     "Restore a good copy. Without one, move the trial's result.json, and study.db (with study.db-wal and "
-    "study.db-shm), away and run the search command again: the trial is trained anew, and the study is rebuilt from "
+    "study.db-shm), away and run the search command again: the trial is trained again, and the study is rebuilt from "
     "the others."
 )
 SETTINGS_HINT = "Restore a good copy, or choose another folder for a new run."

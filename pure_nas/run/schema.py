@@ -109,7 +109,7 @@ class Settings(RunFile):
         known = (*ERRORS, *COST_KEYS, *(self.metrics or ()))
         for place, name in enumerate(self.objectives or ()):
             if name not in known:
-                raise ValueError(f'objectives.{place} is "{name}", which is none of {", ".join(known)}')
+                raise ValueError(f'objectives.{place} is "{name}", which is not one of {", ".join(known)}')
         return self
 
 

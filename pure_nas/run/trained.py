@@ -219,7 +219,7 @@ def images_for(networks: Sequence[Trained], dataset: Dataset, views: Views, want
     views.fitting(dataset.image_size)
     if views.mirrored and not dataset.flip:
         raise UsageError(
-            f"The labels of {dataset.name} do not survive a mirror image, which {views.crops} shows.",
+            f"Mirroring changes the labels of {dataset.name}, so {views.crops} cannot be used.",
             hint=f"Use --views {views.unmirrored().crops}.",
         )
     if wanted.split == "validation":

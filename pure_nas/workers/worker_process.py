@@ -25,7 +25,7 @@ MEMORY_RAN_OUT = "was killed by the kernel because memory ran out"  # the fate o
 
 _SECONDS_TO_DIE = 10.0
 _MAIN_GUARDS = ("__name__", "parent_process", "current_process")
-_GUARDED = 'what it does under  if __name__ == "__main__":  or take one worker, which needs no process of its own.'
+_GUARDED = 'what it does under  if __name__ == "__main__":  or use one worker, which needs no process of its own.'
 
 
 class WorkerProcess:

@@ -187,7 +187,7 @@ def test_what_cannot_be_evaluated_is_refused(finished: Study, arguments: list[st
 def test_mirror_images_are_refused_where_they_change_the_label(digits_training: Path) -> None:
     answer = invoke("evaluate", digits_training, "--views", "ten-crop")
     assert answer.code == 2
-    assert "do not survive a mirror image" in answer.message
+    assert "Mirroring changes the labels of" in answer.message
     assert invoke("evaluate", digits_training, "--views", "five-crop", "--noise", "none").code == 0
 
 

@@ -58,7 +58,7 @@ def _listed(names: Iterable[str], root: Path) -> Table:
         "val/), or with one folder per class, which a seed splits.",
         "pure-nas datasets NAME shows one in full.",
     )
-    return Table.of("datasets", _COLUMNS, lines, f"Datasets, whose folders are looked for in {root}", notes)
+    return Table.of("datasets", _COLUMNS, lines, f"Datasets (data directory: {root})", notes)
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:

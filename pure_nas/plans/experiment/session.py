@@ -190,7 +190,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     outside_test = dataset.train_and_validation
     held_out = file.split == "validation" or file.validation_curve
     notes = {
-        key: f"{asked:,} images are asked for, but there are {there:,}"
+        key: f"{asked:,} images were requested, but there are only {there:,}"
         for key, asked, there in (
             ("limit", scale.limit, len(outside_test) + dataset.skipped),
             ("evaluated", scale.evaluated, scored),
@@ -200,9 +200,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     evaluation = settings.evaluation(dataset.image_size)
     if evaluation and (views := evaluation.views) and views.mirrored and not dataset.flip:
         shown = views.unmirrored()
-        notes["views"] = (
-            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {views.name}"
-        )
+        notes["views"] = f"mirroring changes labels of {dataset.name}: {shown.name} replaces {views.name}"
         evaluation = replace(evaluation, views=shown)
     return Prepared(
         settings=settings,

@@ -219,7 +219,7 @@ def _hover(row: Row) -> str:
 
 
 def _difference_text(comparison: Comparison) -> str:
-    survivors = " over the seeds that came through" if comparison.of_survivors else ""
+    survivors = " over the seeds that did not diverge" if comparison.of_survivors else ""
     interval = f", 95 % interval {points_text(comparison.interval)}" if comparison.interval else ""
     return f"{show_points(comparison.difference or 0)} points{survivors}{interval}: {comparison.verdict_text}"
 

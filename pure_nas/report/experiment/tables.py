@@ -160,7 +160,7 @@ def accuracy_text(row: Row) -> str:
     """Mean and standard deviation, or why there is none."""
     if row.accuracies:
         return mean_text(row.accuracies)
-    return "no seed came through" if row.diverged else "not trained yet"
+    return "every seed diverged" if row.diverged else "not trained yet"
 
 
 def points_text(interval: tuple[float, float] | None) -> str:
@@ -200,7 +200,7 @@ def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
         "p_adjusted": _p_value(comparison.p_adjusted),
         "verdict": Cell(comparison.verdict_text, comparison.verdict_text, tone=_TONES.get(comparison.verdict, "")),
         **{name: Cell(getattr(comparison, name)) for name in _COMPARISON_COUNTS},
-        "repeats": Cell(" beside ".join(comparison.repeats or ())),
+        "repeats": Cell(" with ".join(comparison.repeats or ())),
     }
     for speed in comparison.speeds:
         for unit, found in (("epochs", speed.epochs), ("seconds", speed.seconds)):

@@ -376,7 +376,7 @@ def test_figures_are_written_for_papers_and_are_the_same_every_time(run: RunDire
 def test_lines_of_networks_that_only_diverged_say_so(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", sick=["resnet8"], seeds=2)
     chart = page_charts(found_in(run))["accuracy"]
-    assert chart.notes == [(0, "no seed came through")]
+    assert chart.notes == [(0, "every seed diverged")]
     assert (chart.y.ticks or {})[0] == "resnet8"
 
 
