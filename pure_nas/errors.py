@@ -51,7 +51,7 @@ class DataError(PureNasError):
 
 
 class RunError(PureNasError):
-    """A run directory or study that is damaged, locked or does not match what was asked for."""
+    """A run directory or study that is damaged, locked or does not match the request."""
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

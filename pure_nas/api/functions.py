@@ -61,7 +61,7 @@ def search(
     A call that was interrupted, or that asks for more trials, resumes the run.
 
     Args:
-        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
+        dataset: a dataset's name, the path of an image folder, or your own images: see `own_dataset`.
         space: a search space, its name or file (default: the one for the dataset).
         out: folder that holds runs; this one is `out / study`.
         study: name of the run (default: the dataset's name).
@@ -85,7 +85,7 @@ def search(
 
     Raises:
         UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
         RunError: the run is in use, damaged, or was started with other settings.
 
     Example:
@@ -257,7 +257,7 @@ def evaluate(
 
     Raises:
         UsageError: the network and the images do not fit each other, or it was trained on the validation images.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
 
     Example:
         >>> found = pure_nas.evaluate("runs/digits:best", split="validation")

@@ -60,7 +60,7 @@ class Run:
 
     @property
     def results(self) -> Results:
-        """Trials, front, baselines and hypervolume, read anew."""
+        """Trials, front, baselines and hypervolume, read from disk each time."""
         return load_results(RunDirectory.open(self.path))
 
     @property
@@ -75,13 +75,13 @@ class Run:
 
     @property
     def retraining(self) -> Retraining | None:
-        """Test accuracies of what was retrained; None where nothing was."""
+        """Test accuracies of the retrained networks; None if there are none."""
         found = load_retraining(RunDirectory.open(self.path))
         return found if found.rows else None
 
     @checked
     def trial(self, which: str | int = "best") -> TrialRecord:
-        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""
+        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` if not complete."""
         return self.results.select(str(which))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -98,7 +98,7 @@ class Run:
             seed: of the retrained weights (default: the one whose last training loss is nearest to the mean).
 
         Raises:
-            UsageError: there is no such trial, or it was not retrained as asked for.
+            UsageError: there is no such trial, or it was not retrained with that seed.
             RunError: the weights are missing or damaged.
         """
         return choose_trained(self.path, str(which), origin=origin, seed=seed).load()
@@ -190,7 +190,7 @@ class Experiment:
 
     @property
     def results(self) -> ExperimentResults:
-        """The grid and the measurements of each of its trainings, read anew."""
+        """The grid and the measurements of each of its trainings, read from disk each time."""
         return load_experiment_results(RunDirectory.open(self.path))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -243,7 +243,7 @@ def open_run(path: AnyPath) -> Run | Experiment:
     """A search or an experiment from its folder.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: there is no run, or it is damaged.
 
     Example:
         >>> pure_nas.open_run("runs/digits").trial("best").state

@@ -103,7 +103,7 @@ class Opened:
     source: PixelSource | Pixels
     digest: str  # changes with the images
     corrupt: dict[int, str] = field(default_factory=dict)  # reasons, by position, for leaving images out
-    stream: bool = False  # whether images are read anew for every batch even if they would fit in memory
+    stream: bool = False  # whether images are read again for every batch even if they would fit in memory
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

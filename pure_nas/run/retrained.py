@@ -138,8 +138,8 @@ class Retraining:
     def row_of(self, candidate: Candidate, seed: int | None = None) -> Row | None:
         """How this network did with its recipe, whichever trial it was retrained as.
 
-        Of several retrainings, one with this seed where there is one, else that of the most epochs; one of which every
-        seed diverged only where there is no other.
+        Of several retrainings, one with this seed if there is one, else that with the most epochs; one of which every
+        seed diverged only if there is no other.
         """
 
         def preference(row: Row) -> tuple[bool, bool, int, int, bool]:
@@ -149,7 +149,7 @@ class Retraining:
         return max(found, key=preference, default=None)
 
     def document(self) -> dict[str, Any]:
-        """As retrain.json holds it, with a digest: a file that changes later is noticed."""
+        """The contents of retrain.json, with a digest that reveals later changes."""
         content = {
             "schema": 2,
             "rows": [row.document() for row in self.rows],

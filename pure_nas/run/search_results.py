@@ -178,7 +178,7 @@ class Results:
         return found
 
     def require_complete(self) -> tuple[TrialRecord, ...]:
-        """The complete trials; that there is none yet is a `RunError`."""
+        """The complete trials; raises `RunError` if there is none yet."""
         if self.complete:
             return self.complete
         states = Counter(trial.state for trial in self.trials)

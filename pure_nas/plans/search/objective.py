@@ -55,7 +55,7 @@ class Objective:
 
     Raises:
         UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
 
     Example:
         >>> import optuna
