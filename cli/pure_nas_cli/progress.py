@@ -88,7 +88,7 @@ class Progress:
         """Say how many networks are trained at once where that was measured; else the plan has said it."""
         if workers.measured:
             rates = ", ".join(f"{rate:,.0f} with {count}" for count, rate in workers.measured.items())
-            self._say(f"workers {workers.count}: images/s: {rates}")
+            self._say(f"workers {workers.count} (images/s: {rates})")
 
     def started(self, job: Job, epochs_done: int) -> None:
         """Say only that a training is taken up again."""

@@ -89,7 +89,7 @@ def test_every_running_trial_has_its_row_and_a_lost_worker_takes_none_away(recor
     screen.print(progress._draw())
     assert isinstance(screen.file, io.StringIO)
     shown = screen.file.getvalue()
-    assert "workers 2: images/s: 1,000 with 1, 1,900 with 2" in shown
+    assert "workers 2 (images/s: 1,000 with 1, 1,900 with 2)" in shown
     assert "epoch 1/1" in shown
     assert "epoch 4/1" in shown
     assert "epoch 3/30" not in shown

@@ -155,7 +155,7 @@ def test_pairs_with_a_single_seed_on_a_side_are_said_in_a_sentence_and_left_out_
     findings = findings_of(results_of({**one, "resnet14": three(0.9, 0.91, 0.92), "pure14": three(0.5, 0.51, 0.52)}))
     assert "pure8" not in [each.label for each in findings.compared_by("accuracy")]
     assert "pure14" in [each.label for each in findings.compared_by("accuracy")]
-    assert "Comparisons need at least two seeds per network: pure8 with resnet8." in notes("caveats", findings)
+    assert "Not compared, because a network has only one seed: pure8 with resnet8." in notes("caveats", findings)
     alone = replace(findings, rows=tuple(row for row in findings.rows if row.seeds == 1))
     assert (notes("caveats", alone), alone.testable) == ((ONE_SEED,), ())
 
