@@ -34,18 +34,18 @@ _OUT_OF_MEMORY = re.compile(
 def resolve_device(name: str) -> torch.device:
     """The device called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else it is a `UsageError`."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise UsageError(f'There is no device "{name}".', hint="Name auto, cpu, cuda or cuda:0, cuda:1, ...")
+        raise UsageError(f'There is no device "{name}".', hint="Use auto, cpu, cuda or cuda:0, cuda:1, ...")
     found = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and found == 0):
         return torch.device("cpu")
     if found == 0:
         raise UsageError(
-            f'The device "{name}" is not there: PyTorch {torch.__version__} sees no CUDA GPU.',
-            hint="Use the device cpu, or look whether nvidia-smi lists a GPU and torch is a CUDA build.",
+            f'The device "{name}" is not available: PyTorch {torch.__version__} sees no CUDA GPU.',
+            hint="Use the device cpu, or check that nvidia-smi lists a GPU and torch is a CUDA build.",
         )
     index = name.partition(":")[2]
     if int(index or 0) >= found:
-        raise UsageError(f'The device "{name}" is not there: this machine has cuda:0 to cuda:{found - 1}.')
+        raise UsageError(f'The device "{name}" does not exist: this machine has cuda:0 to cuda:{found - 1}.')
     return torch.device("cuda", int(index)) if index else torch.device("cuda")
 
 

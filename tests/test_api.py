@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import inspect
 import json
@@ -253,12 +254,12 @@ def test_datasets_of_pillow_images_and_of_tensors_are_taken_as_they_are() -> Non
 @pytest.mark.parametrize(
     ("images", "words"),
     [
-        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels, not a square"),
-        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 is of 1 x 9 x 9, but the first"),
-        (Photos([torch.full((1, 8, 8), -1.0)]), "floats must be of 0 to 1, but reach from -1"),
+        (Photos([Image.new("L", (8, 9))]), "8 x 9 pixels is not square"),
+        (Photos([torch.zeros(1, 8, 8), torch.zeros(1, 9, 9)]), "Image 1 has the shape 1 x 9 x 9, but the first"),
+        (Photos([torch.full((1, 8, 8), -1.0)]), "Floating-point images must be from 0 to 1, but range from -1"),
         (Photos([]), "no images"),
         ((torch.zeros(3, 1, 8, 8), torch.zeros(3)), "Labels must be whole numbers"),
-        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, but are of \(1, 8, 9\)"),
+        ((torch.zeros(3, 1, 8, 9), torch.zeros(3, dtype=torch.int64)), r"H = W, got \(1, 8, 9\)"),
     ],
 )
 def test_images_that_cannot_be_used_are_explained(images: Any, words: str) -> None:
@@ -420,6 +421,42 @@ def test_the_page_of_the_public_api_is_up_to_date() -> None:
     assert all(section.strip() for section in sections)
 
 
+def test_the_page_explains_every_type_that_a_signature_names() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(?!>>>)(.*?)^```", page, flags=re.M | re.S)
+    blocks += re.findall(r"^- `(\w+: .*?)`: ", page, flags=re.M)  # attributes
+    code = "\n".join(re.sub(r"'[^']*'|\"[^\"]*\"", "", block) for block in blocks)
+    explained = re.findall(r"^- `(\w+)`: ", page.partition("## Types in signatures")[2], flags=re.M)
+    known = {"Any", "Callable", "Iterator", "Literal", "Mapping", "Self", "Sequence"}  # of Python
+    known |= {"BaseTrial", "DataFrame", "Generator", "NDArray", "Path", "Tensor"}  # of libraries
+    named = set(re.findall(r"\b[A-Z]\w+", code)) - known - vars(builtins).keys()
+    assert named - set(pure_nas.__all__) - set(explained) == set()
+    assert [name for name in explained if name not in code] == []
+
+
+def returned_by(thing: Any) -> set[str]:
+    """Names in the return annotations of a function, or of the public methods and properties of a class."""
+    members = vars(thing).values() if inspect.isclass(thing) else [thing]
+    functions = [getattr(each, "fget", None) or getattr(each, "func", None) or each for each in members]
+    found = [str(each.__annotations__.get("return", "")) for each in functions if inspect.isfunction(each)]
+    return set(re.findall(r"\b[A-Z]\w+", " ".join(found)))
+
+
+def test_what_calls_and_runs_return_is_public() -> None:
+    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.open_run, pure_nas.build]
+    returned = set[str]().union(*map(returned_by, [*calls, pure_nas.Run, pure_nas.Experiment, pure_nas.TrainedNetwork]))
+    assert returned - {"DataFrame", "None", "Path"} <= set(pure_nas.__all__)
+    assert {"Evaluation", "ExperimentResults", "Network", "Results", "Retraining", "TrialRecord"} <= returned
+
+
+def test_every_argument_of_a_call_is_described() -> None:
+    calls = [pure_nas.search, pure_nas.experiment, pure_nas.train, pure_nas.evaluate, pure_nas.Objective]
+    for call in [*calls, pure_nas.Run.load, pure_nas.Run.export, pure_nas.Run.retrain]:
+        described = re.search(r"^Args:\n((?:    .*\n)+)", inspect.getdoc(call) or "", flags=re.M)
+        names = re.findall(r"^    (\w[\w, ]*): ", described[1], flags=re.M) if described else []
+        assert {*", ".join(names).split(", ")} == inspect.signature(call).parameters.keys() - {"self"}, call
+
+
 def test_examples_and_docs_import_public_names_only() -> None:
     root = Path(__file__).parent.parent
     files = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "examples").rglob("*.ipynb")]
@@ -453,10 +490,10 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
             lambda: pure_nas.Architecture.named("pure20", base_width=0),
             "base_width: .* equal to 1, got 0",
         ),
-        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 faults:\n  epochs: .*\n  learning_rate: is missing"),
+        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 errors:\n  epochs: .*\n  learning_rate: is missing"),
         (lambda: pure_nas.Recipe.usual("conv"), r"unit: input should be an instance of Unit, got 'conv'"),
         (lambda: pure_nas.Recipe.shared([]), r"units: must have at least 1 entry, got \[\]"),
-        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 faults:\n  architecture: "),
+        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 errors:\n  architecture: "),
         (pure_nas.SearchSpace, "architecture: is missing"),
         (lambda: pure_nas.Limits(params="300k"), "params: input should be a valid integer, got '300k'"),
         (lambda: pure_nas.Limits(latency_ms=0), "latency_ms: input should be greater than 0, got 0"),
@@ -467,8 +504,8 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.Metric(name="x", compute=max, worst=0.0), "worst: input should be greater than 0"),
         (lambda: pure_nas.build("pure20"), "architecture: must be a table of names and values, got 'pure20'"),
         (lambda: pure_nas.get_unit("produkt"), 'There is no unit "produkt"'),
-        (lambda: pure_nas.own_dataset(3), "dataset is a name or the path of a folder, not 3"),
-        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 fault:\n  trials: .* got 'x'"),
+        (lambda: pure_nas.own_dataset(3), "dataset must be a name or the path of a folder, not 3"),
+        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 error:\n  trials: .* got 'x'"),
         (lambda: pure_nas.search("digits", trails=3), r"search\(\) got an unexpected keyword argument 'trails'"),
         (lambda: pure_nas.search("digits", sampler="tep"), "sampler: 'tep' is not valid; did you mean \"tpe\""),
         (lambda: pure_nas.train("pure8", "digits", seed=-1), "seed: .* greater than or equal to 0, got -1"),
@@ -490,7 +527,7 @@ def test_a_run_refuses_what_it_cannot_hand_over(run: pure_nas.Run) -> None:
         lambda: run.retrain(seeds=0),
         lambda: run.retrain(epochs=0),
     ):
-        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 fault:\n  (origin|format|seeds|epochs): "):
+        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 error:\n  (origin|format|seeds|epochs): "):
             call()
 
 

@@ -58,34 +58,34 @@ def search(
 ) -> Run:
     """Search for the networks with the best accuracy for their cost, as `pure-nas search` does.
 
-    A call that was interrupted, or that asks for more trials, goes on in the run's folder.
+    A call that was interrupted, or that asks for more trials, resumes the run.
 
     Args:
-        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
-        space: a search space, its name or file; the one that suits the dataset if left out.
-        out: the folder that holds runs; the run is `out / study`.
-        study: what the run is called; as the dataset if left out.
-        trials: trials in total, earlier calls included; the space's if left out.
-        time: seconds in total, earlier calls included, or such as "2h".
-        epochs: epochs of each trial; the space's if left out.
-        objectives: "error" first, then one or more of flops, params, latency, memory, noise_error, names of metrics,
+        dataset: a dataset's name, the path of an image folder, or your own images: see `own_dataset`.
+        space: a search space, its name or file (default: the one for the dataset).
+        out: folder that holds runs; this one is `out / study`.
+        study: name of the run (default: the dataset's name).
+        trials: total number of trials, counting earlier calls (default: from the space).
+        time: total time in seconds, or such as "2h", counting earlier calls.
+        epochs: epochs per trial (default: from the space).
+        objectives: "error", then one or more of flops, params, latency, memory, noise_error, names of metrics,
             `Metric` objects and functions; all are minimised.
         limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        workers: networks trained at once, in processes of their own unless it is one; "auto" finds out how many.
-        seed: decides the validation split, suggestions, weights and order.
+        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+        workers: number of networks trained in parallel, each in its own process if more than 1; "auto" picks a number.
+        seed: for the validation split, suggestions, weights and data order.
         sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
         baselines: train all-conv and all-product networks first.
-        storage: URL of an Optuna storage; SQLite in the run's folder if left out.
-        data_dir: where datasets are kept.
-        image_size: scale images to this height and width, pixels.
-        skip_corrupt: leave out images that cannot be decoded.
-        restore_weights: train again every complete trial that has lost its weights, not only those of the front.
-        on_trial: is called with every trial that ends.
+        storage: URL of an Optuna storage (default: SQLite in the run's folder).
+        data_dir: directory with the datasets (default: $PURE_NAS_DATA or ~/.cache/pure-nas/data).
+        image_size: scale images to this height and width, pixels (default: their own size).
+        skip_corrupt: skip images that cannot be decoded instead of stopping.
+        restore_weights: retrain every completed trial whose weights are missing, not only those on the front.
+        on_trial: called with every trial that ends.
 
     Raises:
         UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
         RunError: the run is in use, damaged, or was started with other settings.
 
     Example:
@@ -136,10 +136,10 @@ def experiment(
 ) -> Experiment:
     """Train a grid of networks, recipes and seeds that answers a question, as `pure-nas experiment` does.
 
-    A call that was interrupted, or that asks for more seeds, goes on in the run's folder. It raises what `search` does.
+    A call that was interrupted, or that asks for more seeds, resumes the run. It raises what `search` does.
 
     Args:
-        name: an experiment that ships, or a .toml file.
+        name: a built-in experiment, or a .toml file.
         out: the folder that holds runs; the run is `out / study`, or `out` where that is one and no `study` is named.
         study: what the run is called; NAME-SCALE if left out, or NAME-SCALE-DATASET where `dataset` is given.
         scale: how large; the file's first if left out.
@@ -190,9 +190,9 @@ def train(
     image_size: int | None = None,
     skip_corrupt: bool = False,
 ) -> TrainedNetwork:
-    """Train one network and score it on the validation images, as `pure-nas train` does.
+    """Train one network and evaluate it on the validation images, as `pure-nas train` does.
 
-    The same call again goes on where it stopped, and returns what has ended.
+    The same call again resumes it, and returns what has ended.
 
     Args:
         architecture: an architecture, with its recipe as a `Candidate`; or such as "pure20", an architecture.json or
@@ -245,20 +245,21 @@ def evaluate(
     image_size: int | None = None,
     skip_corrupt: bool = False,
 ) -> Evaluation:
-    """Evaluate a trained network on labelled images: classes, confusions, calibration, noise.
+    """Evaluate a trained network on labelled images: accuracy per class, confusions, calibration, robustness to noise.
 
     Args:
         network: a network of this package, or RUN:TRIAL, a .safetensors file or the folder of a training.
-        dataset: as in `search`; the images that it was trained on if left out.
+        dataset: as in `search` (default: the one it was trained on).
         split: "test", which no search reads, or "validation".
-        noises: under which noise to evaluate it as well; see `usual_noises`.
-        views: over which crops and sizes of an image probabilities are averaged; see `Views`.
-        factors: what to multiply intensities by as well.
-        seed: decides the noise.
+        noises: noise to evaluate it under as well; see `usual_noises`.
+        views: crops and sizes of an image to average probabilities over; see `Views`.
+        factors: factors of the image intensity to evaluate it at as well.
+        seed: for the noise.
+        device, data_dir, image_size, skip_corrupt: as in `search`.
 
     Raises:
         UsageError: the network and the images do not fit each other, or it was trained on the validation images.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
 
     Example:
         >>> found = pure_nas.evaluate("runs/digits:best", split="validation")

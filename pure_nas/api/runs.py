@@ -45,7 +45,7 @@ AnyPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Run:
-    """A search, read from its folder `path`, which may still be growing.
+    """A search, read from its folder `path`, even while it runs.
 
     Example:
         >>> run = pure_nas.open_run("runs/digits")
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def results(self) -> Results:
-        """Trials, front, baselines and hypervolume, read anew."""
+        """Trials, front, baselines and hypervolume, read from disk each time."""
         return load_results(RunDirectory.open(self.path))
 
     @property
@@ -75,13 +75,13 @@ class Run:
 
     @property
     def retraining(self) -> Retraining | None:
-        """Test accuracies of what was retrained; None where nothing was."""
+        """Test accuracies of the retrained networks; None if there are none."""
         found = load_retraining(RunDirectory.open(self.path))
         return found if found.rows else None
 
     @checked
     def trial(self, which: str | int = "best") -> TrialRecord:
-        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""
+        """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` if not complete."""
         return self.results.select(str(which))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -94,12 +94,11 @@ class Run:
 
         Args:
             which: as in `trial`.
-            origin: "search" for the weights of the search's short run, "retrain" for retrained ones, "auto" for those
-                where there are some.
-            seed: of several retrained ones, that of this seed instead of the one nearest to their mean.
+            origin: "search" or "retrain": whose weights; "auto" prefers retrained ones.
+            seed: of the retrained weights (default: the one whose last training loss is nearest to the mean).
 
         Raises:
-            UsageError: there is no such trial, or it was not retrained as asked for.
+            UsageError: there is no such trial, or it was not retrained with that seed.
             RunError: the weights are missing or damaged.
         """
         return choose_trained(self.path, str(which), origin=origin, seed=seed).load()
@@ -115,12 +114,13 @@ class Run:
         seed: int | None = None,
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write a network as files that need no pure-nas, by default into the run's folder; returns their paths.
+        """Export a network as files that work without pure-nas; returns their paths.
 
         Args:
-            which: as in `load`, like `origin` and `seed`.
-            format: "python" for a .py file with weights, "safetensors" for weights and architecture.json, "json" for
-                that alone.
+            which, origin, seed: as in `load`.
+            directory: where to write (default: export/TRIAL in the run's folder).
+            format: "python" (a .py file with weights), "safetensors" (weights and architecture.json) or "json" (that).
+            overwrite: replace files that differ.
 
         Raises:
             RunError: the weights are missing or damaged, or a file that differs is in the way.
@@ -144,16 +144,16 @@ class Run:
         workers: Workers = 1,
         data_dir: AnyPath | None = None,
     ) -> Retraining:
-        """Train networks from scratch on training and validation images, and their twins, and score them on test.
+        """Train networks and their twins from scratch on train + validation and evaluate them once on the test split.
 
-        What was retrained before is not trained again, so that an interrupted call goes on.
+        What was retrained before is not trained again, so that the same call resumes an interrupted one.
 
         Args:
             trials: "front", or trials by name or number.
             seeds: how often each network is trained.
-            epochs: of each training; those of the search if left out.
-            dataset: where the run's images are now; others are refused.
-            workers: networks trained at once, in processes of their own unless it is one.
+            epochs: of each training (default: as in the search).
+            dataset: where the run's images are now (default: where they were); other images are refused.
+            device, workers, data_dir: as in `search`.
 
         Raises:
             UsageError: there is no such trial.
@@ -190,7 +190,7 @@ class Experiment:
 
     @property
     def results(self) -> ExperimentResults:
-        """The grid and the measurements of each of its trainings, read anew."""
+        """The grid and the measurements of each of its trainings, read from disk each time."""
         return load_experiment_results(RunDirectory.open(self.path))
 
     def to_dataframe(self) -> pandas.DataFrame:
@@ -214,19 +214,12 @@ class Experiment:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """What `train` leaves: a folder with a network that was trained once.
+    """What `train` returns: a folder with a network that was trained once."""
 
-    Attributes:
-        path: the folder.
-        metrics: error, accuracy and loss on the validation images.
-        cost: parameters, flops and their parts.
-        seconds: of training.
-    """
-
-    path: Path
-    metrics: dict[str, float]
-    cost: dict[str, float]
-    seconds: float
+    path: Path  # the folder
+    metrics: dict[str, float]  # error, accuracy and loss on the validation images
+    cost: dict[str, float]  # "params", "flops" and their parts
+    seconds: float  # of training
 
     @checked
     def load(self) -> Network:
@@ -241,7 +234,7 @@ class TrainedNetwork:
         format: ExportFormat = "python",  # noqa: A002 - the word of the command line
         overwrite: bool = False,
     ) -> list[Path]:
-        """Write the network as files that need no pure-nas; see `Run.export`."""
+        """Export the network as files that work without pure-nas, as `Run.export` does."""
         return export_trained(choose_trained(self.path), path_of(output), format=format, overwrite=overwrite)
 
 
@@ -250,7 +243,7 @@ def open_run(path: AnyPath) -> Run | Experiment:
     """A search or an experiment from its folder.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: there is no run, or it is damaged.
 
     Example:
         >>> pure_nas.open_run("runs/digits").trial("best").state

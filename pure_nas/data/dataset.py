@@ -256,7 +256,7 @@ def _load_test(read_test: Callable[[int], _Images], skip_corrupt: bool, dataset:
         raise DataError(
             f"The test part of {dataset.name} does not match its train part: {len(part.classes)} classes and "
             f"{part.in_chans} channels, not {len(classes)} and {in_chans}.",
-            hint="The loader of this dataset has to change.",
+            hint="Fix the loader of this dataset.",
         )
     images, *_ = _read(part, np.arange(len(part.labels)), dataset.image_size, skip_corrupt)
     return images.normalised(Normalisation(dataset.mean, dataset.std))

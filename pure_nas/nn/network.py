@@ -47,7 +47,7 @@ def build(architecture: Architecture, *, generator: torch.Generator | None = Non
 
     Convolutions start Kaiming normal (fan-out), norms at one and zero (where the architecture says `zero_gamma`, the
     last of every branch at zero alone), units as they define it. The global random state is left alone; `generator`
-    (seed 0 where it is left out) decides every weight.
+    (seed 0 by default) decides every weight.
 
     Example:
         >>> build(Architecture.named("pure20"))(torch.zeros(2, 3, 32, 32)).shape

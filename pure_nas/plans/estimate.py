@@ -19,7 +19,7 @@ from pure_nas.training.scoring import NORM_BATCH
 from pure_nas.workers import Executor
 from pure_nas.workers.resources import Resources
 
-SCORING_SHARE = 0.35  # time of a scored image relative to a trained one: a forward pass, of three
+SCORING_SHARE = 0.35  # time of an evaluated image relative to a trained one: a forward pass, of three
 _SECONDS = 0.125  # how long each network is timed, once it has taken a step
 _TIMES = 2
 _TRAINING_PASSES = 3
@@ -28,7 +28,7 @@ _NOMINAL_FLOPS_PER_SECOND = {"cpu": 5e9, "cuda": 1e12}
 
 @dataclass(frozen=True)
 class Expected:
-    """How long a training is expected to take: seconds of an epoch with its scoring, and of what follows the last."""
+    """How long a training is expected to take: seconds of an epoch with its evaluation, and of what follows them."""
 
     epochs: int
     epoch: float
@@ -64,7 +64,7 @@ def expected_of(
 
 
 def images_of_epoch(train: int, dataset: Dataset, *, scored: bool) -> float:
-    """Images of an epoch that trains on `train`, with those that are scored after it counted for what they cost."""
+    """Images of an epoch that trains on `train`, with those that are evaluated after it counted for what they cost."""
     return train + SCORING_SHARE * (len(dataset.validation) + min(NORM_BATCH, len(dataset.train))) * scored
 
 
@@ -94,9 +94,9 @@ def interpolation(small: Candidate, large: Candidate, executor: Executor, *, of:
     seconds_small = _timed(small, executor)
     if seconds_small is None:
         raise RunError(
-            f"The smallest network {of} cannot be trained here with {small.recipe.batch_size} images a batch: memory "
-            "runs out.",
-            hint="Fewer --workers, a smaller batch_size, or a larger device.",
+            f"The smallest network {of} cannot be trained here with a batch size of "
+            f"{small.recipe.batch_size}: there is not enough memory.",
+            hint="Use fewer --workers, a smaller batch_size or a larger device.",
         )
     if least == most:
         return lambda flops: seconds_small

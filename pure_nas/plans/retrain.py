@@ -1,4 +1,4 @@
-"""Training chosen networks from scratch on train + validation and scoring them, once, on the test split."""
+"""Training chosen networks from scratch on train + validation and evaluating them once on the test split."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Retrain:
         self._earlier = load_retraining(run)
         images = RunImages.of_run(run)
         load = images.loader(dataset, data_dir=data_dir)
-        found = images.require_same(load(), hint="Put the old ones back, or search again with another --study.")
+        found = images.require_same(load(), hint="Restore the old ones, or search again with another --study.")
         variants = [variant for trial in trials for variant in variants_of(trial.number, trial.candidate, epochs)]
         self._wanted = [(variant, _trainings(run, variant, seeds, self._earlier)) for variant in variants]
         # Trials may share their twins.

@@ -1,4 +1,4 @@
-"""The settings of a run: written when it begins, compared when it goes on."""
+"""The settings of a run: written when it begins, compared when it resumes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ImageSettings:
 
 @contextmanager
 def locked(run: RunDirectory, wanted: Mapping[str, Any], ours: Callable[[Path], bool]) -> Iterator[None]:
-    """Hold a run that goes on with the settings `wanted`, or a folder in which it may begin; see `require_room`."""
+    """Hold a run that resumes with the settings `wanted`, or a folder in which it may begin; see `require_room`."""
     if not run.exists:
         require_room(run.path, ours, what=wanted.get("kind", "run"), hint=f"Choose {ANOTHER}.")
     with run.locked(instead=ANOTHER):
@@ -65,7 +65,7 @@ def locked(run: RunDirectory, wanted: Mapping[str, Any], ours: Callable[[Path], 
 
 
 def require_same(run: RunDirectory, wanted: Mapping[str, Any]) -> None:
-    """Check that a run may go on with the settings `wanted`."""
+    """Check that a run may resume with the settings `wanted`."""
     stored = run.settings()
     if "schema" not in stored:
         raise run.of_another_version(stored)
@@ -94,13 +94,13 @@ def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, An
     if any(key.startswith("data.") for key in listed) and {*map(_part, listed)} <= {"data", "trained"}:
         raise RunError(
             f'The images of "{wanted["dataset"]}" have changed since {path} was begun.',
-            hint=f"Put the old ones back, or choose {another} for a new run.",
+            hint=f"Restore the old ones, or choose {another} for a new run.",
         )
     lines = [f"  {key}: {_shown(old.get(key))} in the run, {_shown(new.get(key))} now" for key in listed[:_MOST_LISTED]]
     more = [f"  and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
     raise RunError(
         "\n".join([f"The run {path} was started with other settings:", *lines, *more]),
-        hint=f"Give it the same settings to go on, or choose {another} for a new run.",
+        hint=f"Use the same settings to resume it, or choose {another} for a new run.",
     )
 
 

@@ -109,11 +109,11 @@ def _candidate(settings: TrainSettings, dataset: Dataset) -> Candidate:
 
 
 def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict[str, Any]:
-    """Train, or go on with what the folder holds; returns the result."""
+    """Train, or resume what the folder holds; returns the result."""
     run, seed = RunDirectory(folder), prepared.settings.seed
     if not (folder / TRAINING_FILE).exists():
         require_room(folder, lambda path: False, what="training", hint=_CHOOSE)
-    hint = "Put a good copy back, or remove the folder and give the train command again."
+    hint = "Restore a good copy, or remove the folder and run the train command again."
     directory = TrialDirectory(folder, number=0, damaged_hint=hint)
     with run.locked(instead="another --output"):
         _check(directory, prepared)
@@ -133,7 +133,7 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
 def _check(directory: TrialDirectory, prepared: Prepared) -> None:
     path = directory.path / TRAINING_FILE
     if path.exists():
-        stored = read_json(path, TrainingFile, hint=f"Put a good copy back, or c{_CHOOSE[1:]}")
+        stored = read_json(path, TrainingFile, hint=f"Restore a good copy, or c{_CHOOSE[1:]}")
         candidate = directory.candidate() if directory.has_candidate else prepared.candidate
         old, new = (_decisive(*each) for each in ((stored, candidate), (prepared.facts, prepared.candidate)))
         require_equal(directory.path, old, new, "another --output")

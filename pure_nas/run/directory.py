@@ -44,12 +44,12 @@ logger = logging.getLogger(__name__)
 
 EXPERIMENT = "experiment"  # the `kind` in the run.toml of an experiment; that of a search has none
 DAMAGED_HINT = (
-    "Put a good copy back. Without one, move the trial's result.json, and study.db (with study.db-wal and "
-    "study.db-shm), away and give the search command again: the trial is trained anew, and the study is rebuilt from "
+    "Restore a good copy. Without one, move the trial's result.json, and study.db (with study.db-wal and "
+    "study.db-shm), away and run the search command again: the trial is trained again, and the study is rebuilt from "
     "the others."
 )
-SETTINGS_HINT = "Put a good copy back, or choose another folder for a new run."
-_CURVE_HINT = "Put a good copy back, or remove it and checkpoint.pt: the network is trained from the start again."
+SETTINGS_HINT = "Restore a good copy, or choose another folder for a new run."
+_CURVE_HINT = "Restore a good copy, or remove it and checkpoint.pt: the network is trained from the start again."
 ARCHITECTURE_FILE = "architecture.json"
 WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
@@ -175,8 +175,8 @@ class RunDirectory:
         if not run.path.is_dir():
             raise RunError(f"There is no run at {run.path}.", hint=hint)
         if (run.path / ARCHITECTURE_FILE).is_file():
-            hint = "It is the folder of one network: pure-nas evaluate and pure-nas export take it."
-        raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
+            hint = "It holds one network: use it with pure-nas evaluate or pure-nas export."
+        raise RunError(f"{run.path} is not a run (it has no run.toml).", hint=hint)
 
     @property
     def is_experiment(self) -> bool:
@@ -252,9 +252,9 @@ class RunDirectory:
             ) from error
         except OSError as error:
             if error.errno not in REFUSALS | {errno.ENOLCK}:
-                raise RunError(f"The run directory {self.path} cannot be made or locked: {reason(error)}.") from error
+                raise RunError(f"The directory {self.path} cannot be created or locked: {reason(error)}.") from error
             logger.warning(
-                "%s is on a file system without locks: see to it yourself that one search at a time uses it.", self.path
+                "%s is on a file system without locks: make sure that only one search at a time uses it.", self.path
             )
         since = datetime.now(UTC).isoformat(timespec="seconds")
         record = {"host": socket.gethostname(), "pid": os.getpid(), "since": since}

@@ -109,12 +109,12 @@ class Settings(RunFile):
         known = (*ERRORS, *COST_KEYS, *(self.metrics or ()))
         for place, name in enumerate(self.objectives or ()):
             if name not in known:
-                raise ValueError(f'objectives.{place} is "{name}", which is none of {", ".join(known)}')
+                raise ValueError(f'objectives.{place} is "{name}", which is not one of {", ".join(known)}')
         return self
 
 
 class Metrics(RunFile):
-    """Scores of a trained network; the loss is the mean cross-entropy."""
+    """Results on the validation or test split; the loss is the mean cross-entropy."""
 
     error: Share | None = None
     accuracy: Share | None = None

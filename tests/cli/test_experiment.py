@@ -136,7 +136,7 @@ def test_a_run_prints_tables_and_leaves_a_report(pure_nas: Command, tiny: Path, 
     assert "\nAll 4 trainings are done." in again.stderr
     assert again.stdout.startswith("Test accuracy, 2 epochs, 2 seeds: mean ± standard deviation\n")
     assert ["multiplies", "adds"] in [line.split()[:2] for line in again.stdout.splitlines()]
-    assert "only a huge difference passes" in " ".join(again.stdout.split())
+    assert "they show only very large differences" in " ".join(again.stdout.split())
     document = json.loads(pure_nas("experiment", tiny, *at(finished), "--device", "cpu", "--json").stdout)
     assert document == json.loads((finished / "experiment.json").read_text(encoding="utf-8"))
     assert document["complete"] == 4
@@ -234,14 +234,14 @@ def test_a_grid_that_takes_longer_than_its_time_says_so_stops_and_goes_on(
     assert "estimated time on cpu: " in said
     assert "for 4 trainings" in said
     assert "That is more than --time 0.0 s, which is enough for none of 4 trainings; then it stops" in said
-    assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command goes on.")
+    assert said.index("That is more than") < said.index("Stopped: the time is used up; the same command resumes it.")
     assert "An epoch takes up to" in said
-    assert "a session of --time 0.0 s goes on until the epochs in progress are done" in said
+    assert "a session of --time 0.0 s runs until the epochs in progress are done" in said
     assert "4 to go" not in answer.stdout
     assert "2 to go" in answer.stdout
     assert (folder / "report.html").is_file()
     again = pure_nas("experiment", tiny, "--scale", "long", *at(folder), "--time", "1ms", "--device", "cpu")
-    assert "adds-seed1 goes on after epoch 1" in again.message
+    assert "adds-seed1 resumes after epoch 1" in again.message
 
 
 def test_the_plan_says_a_product_that_is_one(pure_nas: Command, tiny: Path, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_file_of_which_only_words_changed_replaces_the_runs_copy(
     changed.write_text(tiny.read_text(encoding="utf-8").replace("Which of two", "Which one of two"), encoding="utf-8")
     answer = pure_nas("experiment", changed, *at(folder), "--device", "cpu")
     assert answer.code == 0
-    assert "file: it was edited, but asks for the same trainings; the run's copy is updated" in answer.stderr
+    assert "file: it was edited but needs the same trainings; the run's copy is updated" in answer.stderr
     assert "Which one of two" in (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -275,7 +275,7 @@ def test_a_run_with_fewer_seeds_than_it_had_says_which_it_is_of(
     shutil.copytree(finished, folder)
     answer = pure_nas("experiment", tiny, *at(folder), "--device", "cpu", "--seeds", 1)
     assert answer.code == 0
-    assert "seeds: 2 have been trained; tables and report are of the first\n" in answer.stderr
+    assert "seeds: 2 have been trained; tables and report show the first\n" in answer.stderr
     assert "seeds: " not in pure_nas("experiment", tiny, *at(folder), "--device", "cpu").stderr
 
 
@@ -324,7 +324,7 @@ def test_corrupt_images_are_left_out_if_asked(
     assert "--skip-corrupt" in refused.message
     answer = pure_nas(*command, "--skip-corrupt")
     assert answer.code == 0
-    assert "1 corrupt image left out (--skip-corrupt)" in answer.message
+    assert "1 corrupt image skipped (--skip-corrupt)" in answer.message
     assert pure_nas(*command).code == 0
 
 
@@ -338,7 +338,7 @@ def test_corrupt_images_are_left_out_if_asked(
         (["noise", "--seeds", "0"], 2, "--seeds"),
         (["noise", "--time", "soon"], 2, '"soon" is not a time'),
         (["noise", "--workers", "0"], 2, "is not auto or a number"),
-        (["noise", "--device", "cuda:99"], 2, 'The device "cuda:99" is not there'),
+        (["noise", "--device", "cuda:99"], 2, 'The device "cuda:99" is not available'),
     ],
 )
 def test_bad_input_is_refused(
@@ -391,7 +391,7 @@ def test_an_experiment_that_was_stopped_or_killed_goes_on(
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert "Stopped: interrupted; the same command goes on." in stderr
+        assert "Stopped: interrupted; the same command resumes it." in stderr
         assert stdout.startswith("Test accuracy, 2 epochs")
     assert [path.parent.name for path in folder.glob("trials/*/result.json")] == ["adds-seed1"]
     answer = pure_nas("experiment", tiny, *at(folder), "--device", "cpu")

@@ -115,7 +115,7 @@ def test_every_fault_of_a_space_is_listed_at_once(new_study: Study, tmp_path: Pa
     answer = new_study.go("--space", faulty)
     assert answer.code == 2
     assert answer.stderr.count("╭") == 1
-    assert f"{faulty} has 3 faults:" in answer.message
+    assert f"{faulty} has 3 errors:" in answer.message
     for fault in ('did you mean "base_width"?', 'did you mean "product"?', "run.trials: "):
         assert fault in answer.message
 

@@ -151,7 +151,7 @@ def test_another_package_adds_a_dataset_too_large_for_memory(
     assert len(smaller.train_and_validation) == 10
 
 
-@pytest.mark.parametrize(("labels", "message"), [([0, 2], r"Labels must lie in 0\.\.1"), ([], "There are no images")])
+@pytest.mark.parametrize(("labels", "message"), [([0, 2], r"Labels must be in 0\.\.1"), ([], "There are no images")])
 def test_labels_that_cannot_be_are_refused(labels: list[int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         LargeImages(

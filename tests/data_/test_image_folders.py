@@ -184,7 +184,7 @@ def test_an_image_too_large_for_the_memory_is_named(
         raise MemoryError
 
     monkeypatch.setattr("pure_nas.data.raw_images.decode_image", short)
-    with pytest.raises(DataError, match=r"Memory does not suffice .*000\.png"):
+    with pytest.raises(DataError, match=r"There is not enough memory .*000\.png"):
         load_dataset(folder, data_dir=data_dir, skip_corrupt=True)
 
 

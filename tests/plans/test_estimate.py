@@ -106,7 +106,7 @@ def test_a_largest_network_that_does_not_fit_is_taken_as_slow_as_its_flops(
 
 
 def test_a_space_of_which_nothing_fits_is_said_before_it_is_searched(space: SearchSpace, dataset: Dataset) -> None:
-    with pytest.raises(RunError, match="smallest network of the space cannot be trained here with 16 images a batch"):
+    with pytest.raises(RunError, match="smallest network of the space cannot be trained here with a batch size of 16"):
         seconds_per_trial(space, dataset, 1, [], Timed(dataset, lambda _: None))
 
 

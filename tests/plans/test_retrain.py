@@ -1,4 +1,4 @@
-"""Retraining compares a trial with its twins on the test split, and goes on where it stopped."""
+"""Retraining compares a trial with its twins on the test split, and resumes where it stopped."""
 
 from __future__ import annotations
 

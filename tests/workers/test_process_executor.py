@@ -132,7 +132,7 @@ def test_a_job_whose_worker_hangs_and_then_dies_has_failed_and_other_jobs_go_on(
     assert isinstance(ended, Ended)
     assert ended.outcome.state == "failed"
     assert re.fullmatch(
-        r"its worker died twice: it took no batch for \d+ s, then ended with exit code 3", ended.outcome.reason
+        r"its worker died twice: it made no progress for \d+ s, then ended with exit code 3", ended.outcome.reason
     )
     assert ended.outcome.cost["params"] == cost_of(bad.candidate.architecture).params
     after = events_in(pool, numbered(dataset, tmp_path, 2))[-1]
@@ -225,7 +225,7 @@ def test_errors_are_sent_with_their_traceback(error: Exception, kind: type[Excep
             RunError,
             r"ended with exit code 3 while it loaded .*, as did the 1 before",
         ),
-        (partial(time.sleep, 1000), RunError, r"could not start: it said nothing for \d+ s while it loaded"),
+        (partial(time.sleep, 1000), RunError, r"could not start: it did not respond for \d+ s while it loaded"),
         (partial(load_dataset, "digits"), DataError, "changed while they were in use"),
     ],
     ids=["dies", "hangs", "other images"],

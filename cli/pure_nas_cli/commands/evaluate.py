@@ -35,7 +35,7 @@ _SECONDS_BETWEEN_LINES = 30.0
 def _sizes_of(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts):
-        raise ValueError(f'"{text}" is no list of sizes such as 256,288,320')
+        raise ValueError(f'"{text}" is not a list of sizes such as 256,288,320')
     return tuple(map(int, parts))
 
 

@@ -137,7 +137,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
         if search.left:
             _show_plan(prepared, search.sampler, done=search.plan.counted)
             _show_estimate(prepared, *search.driver.workers(search.left), search.left, search.driver.budget)
-        code, stopped = 0, "interrupted; the same command goes on"
+        code, stopped = 0, "interrupted; the same command resumes it"
         try:
             trials, plan = settings.trials, search.plan
             title = f"{settings.study}: {prepared.dataset.name} on {prepared.device}"
@@ -148,7 +148,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
                 raise UsageError(
                     f"Nothing fits into --time {show_seconds(settings.time_seconds)}: it was used up before a trial "
                     f"could begin, after {show_seconds(search.driver.budget.seconds)}.",
-                    hint="Give the same command with more --time.",
+                    hint="Use a longer --time.",
                 )
         except KeyboardInterrupt:
             code = INTERRUPTED
@@ -182,8 +182,8 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
         missing = [unit for unit in dict.fromkeys(units) if unit not in units[: settings.trials]]
         without = f", none of them with {' or '.join(f'a {unit} unit' for unit in missing)}" if missing else ""
         warn(
-            f"Nothing is searched: every trial is a baseline{without}. Take more than {len(baselines)} --trials, or "
-            "--no-baselines."
+            f"Nothing is searched: every trial is a baseline{without}. Use --trials "
+            f"{len(baselines) + 1} or more, or --no-baselines."
         )
     longest_warmup = space.recipe["warmup_epochs"].sized("large")
     if longest_warmup >= space.run.epochs:
@@ -211,6 +211,6 @@ def _show_estimate(
             stderr.print(f"--time leaves {show_seconds(unused)}, enough for about {counted(enough, 'trial')}{longer}")
     elif expected > _LONG_SECONDS:
         warn(
-            "That is long: bound it with --time 1h, or take fewer --epochs, fewer --trials or a smaller --space such "
+            "That is long: limit it with --time 1h, or use fewer --epochs, fewer --trials or a smaller --space such "
             "as cifar10-small (see pure-nas spaces)."
         )

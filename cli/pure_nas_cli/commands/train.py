@@ -56,7 +56,7 @@ def train(
     elif result["state"] == "complete":
         stdout.print(
             f"validation error {show_percent(result['metrics']['error'])}, "
-            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} flops, "
+            f"{show_number(result['cost']['params'])} parameters, {show_number(result['cost']['flops'])} FLOPs, "
             f"{show_seconds(result['seconds'])}"
         )
         stdout.print(f"weights: {folder / 'weights.safetensors'}", soft_wrap=True)

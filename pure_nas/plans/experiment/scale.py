@@ -116,7 +116,7 @@ class Scale(FrozenModel):
     warmup_epochs: Annotated[float, Field(gt=0)] | None = None  # of recipes that have a warm-up
     targets: Targets | None = None
     evaluations: Evaluations | None = None
-    evaluated: Annotated[int, Field(ge=2)] | None = None  # how many of the scored images the evaluations use
+    evaluated: Annotated[int, Field(ge=2)] | None = None  # how many of them the further evaluations use
 
     def scaled(self, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Settings of a recipe, with what the scale sets in place of its own."""

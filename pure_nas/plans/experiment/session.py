@@ -44,7 +44,7 @@ class ExperimentSettings:
     source: ExperimentSource
     scale_name: str | None = None  # the scale that is made; the file's first where it is None
     dataset: str | None = None  # instead of the scale's
-    seeds: int | None = None  # instead of the scale's; raising it goes on with a run
+    seeds: int | None = None  # instead of the scale's; a larger number resumes a run
     study: str | None = None  # the run's name, and its folder's; after the experiment and its scale where it is None
     time_seconds: float | None = None  # after which this session stops
     device: str = "auto"
@@ -90,7 +90,7 @@ class ExperimentSettings:
         return str(path) if path.exists() or os.path.basename(name) != name else name
 
     def going_on_in(self, folder: Path) -> Self:
-        """The settings that go on with the run in a folder: one that left corrupt images out keeps to it."""
+        """The settings that resume the run in a folder: one that left corrupt images out keeps to it."""
         run = RunDirectory(folder)
         kept = run.exists and bool(run.settings().get("skip_corrupt"))
         return replace(self, skip_corrupt=self.skip_corrupt or kept)
@@ -154,7 +154,7 @@ class Prepared(Resources):
     budget: Budget
     grid: Grid
     evaluation: EvaluationSettings | None
-    scored: int  # images that a network is scored on
+    scored: int  # images that a network is evaluated on
     notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
     def expected(
@@ -189,7 +189,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     outside_test = dataset.train_and_validation
     held_out = file.split == "validation" or file.validation_curve
     notes = {
-        key: f"{asked:,} images are asked for, but there are {there:,}"
+        key: f"{asked:,} images were requested, but there are only {there:,}"
         for key, asked, there in (
             ("limit", scale.limit, len(outside_test) + dataset.skipped),
             ("evaluated", scale.evaluated, scored),
@@ -199,9 +199,7 @@ def prepare(settings: ExperimentSettings) -> Prepared:
     evaluation = settings.evaluation(dataset.image_size)
     if evaluation and (views := evaluation.views) and views.mirrored and not dataset.flip:
         shown = views.unmirrored()
-        notes["views"] = (
-            f"labels of {dataset.name} do not survive a mirror image: {shown.name} in place of {views.name}"
-        )
+        notes["views"] = f"mirroring changes labels of {dataset.name}: {shown.name} replaces {views.name}"
         evaluation = replace(evaluation, views=shown)
     return Prepared(
         settings=settings,

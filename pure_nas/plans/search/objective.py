@@ -45,26 +45,17 @@ class Objective:
     Training is in float32 on `device` whatever PyTorch's default dtype and device are.
 
     Args:
-        dataset: a dataset's name, the path of an image folder, or images of your own: see `own_dataset`.
-        space: a search space, its name or file; the one that suits the dataset if left out.
-        objectives: "error" first, then one or more of flops, params, latency, memory and noise_error, as names or as
-            one string ("error,flops"); all are minimised. Metrics of your own may be among them.
+        dataset, space, objectives, epochs, limits, device, data_dir, image_size, skip_corrupt: as in `search`.
         images: another word for `dataset`.
         metric: a further objective: a `Metric`, or the function that computes one; see `Metric`.
-        epochs: epochs of each trial; the space's if left out.
-        limits: what a candidate may cost, also as a mapping: {"params": "300k", "flops": 80e6, "latency": "2ms"}.
-        device: "auto", "cpu", "cuda" or "cuda:N".
         seed: decides the validation split, weights and order; None draws one, which `seed` then tells.
-        data_dir: where datasets are kept.
-        image_size: pixels to bring images to; their own if left out.
-        skip_corrupt: leave corrupt images out instead of refusing.
 
     Attributes:
         seed: the seed in use.
 
     Raises:
         UsageError: a name or value cannot be used.
-        DataError: the images cannot be had.
+        DataError: the images are not available.
 
     Example:
         >>> import optuna

@@ -29,7 +29,7 @@ class ChosenSampler:
 def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float) -> ChosenSampler:
     """Resolve "auto" for trials of nominally so many seconds each; docs/design.md says what was measured."""
     if choice != "auto":
-        return ChosenSampler(choice, "as asked for")
+        return ChosenSampler(choice, "as requested")
     if trials > MANY_TRIALS:
         return ChosenSampler("nsga2", f"more than {MANY_TRIALS} trials leave a genetic algorithm time to improve")
     if trials <= FEW_TRIALS and seconds_per_trial >= LONG_TRIAL_SECONDS:
@@ -41,7 +41,7 @@ def choose_sampler(choice: SamplerChoice, trials: int, seconds_per_trial: float)
 
 
 def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
-    """A fresh sampler for each trial, so that a study goes on as if it had not been stopped.
+    """A fresh sampler for each trial, so that a study resumes as if it had not been stopped.
 
     Never multivariate or grouped TPE, which collapse with several objectives. Baselines are `given`, not startup: all
     are all-conv or all-product, and would teach a model never to mix.

@@ -65,8 +65,8 @@ def reconcile(
                 study.begin(candidate, labels.get(candidate.digest, ""))
             else:
                 raise RunError(
-                    f"{folder.path} is missing, but later trials are there.",
-                    hint="Put it back, or start anew with another --study.",
+                    f"{folder.path} is missing, but there are later trials.",
+                    hint="Restore it, or start a new search with another --study.",
                 )
         stored = study.trials[number]
         running = stored.state == TrialState.RUNNING
@@ -81,7 +81,7 @@ def reconcile(
         else:
             raise RunError(
                 f"Trial {number} is {stored.state.name.lower()} in the study, but {folder.path} has no result.",
-                hint="Put the folder back. If another program added the trial, move study.db away: the study is "
+                hint="Restore the folder. If another program added the trial, move study.db away: the study is "
                 "rebuilt from the folders.",
             )
     return finished, unfinished

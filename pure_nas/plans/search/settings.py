@@ -59,7 +59,7 @@ class SearchSettings(ImageSettings):
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
                 f"Latency cannot be measured while {self.workers} networks train at once.",
-                hint="Leave --workers out, or take flops for latency.",
+                hint="Omit --workers, or use flops instead of latency.",
             )
 
     @property

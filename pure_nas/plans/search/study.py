@@ -110,8 +110,8 @@ class SearchStudy:
             stored = len(self._stored.get_trials(deepcopy=False))
         if stored != number + 1:
             raise RunError(
-                f'Another program added trials to the study "{self.name}" while this search ran; a study '
-                "has one search.",
+                f'Another program added trials to the study "{self.name}" while this search ran; only '
+                "one search may use a study.",
                 hint=REBUILD,
             )
 

@@ -214,12 +214,12 @@ def _hover(row: Row) -> str:
         lines.append(f"95 % interval {interval_text(row.spread_interval)}")
     lines.append(f"{show_number(row.params)} parameters, {show_number(row.flops)} FLOPs, depth {row.depth}")
     if row.seconds is not None:
-        lines.append(f"{show_seconds(row.seconds)} a training")
+        lines.append(f"{show_seconds(row.seconds)} per training")
     return "\n".join(lines)
 
 
 def _difference_text(comparison: Comparison) -> str:
-    survivors = " over the seeds that came through" if comparison.of_survivors else ""
+    survivors = " over the seeds that did not diverge" if comparison.of_survivors else ""
     interval = f", 95 % interval {points_text(comparison.interval)}" if comparison.interval else ""
     return f"{show_points(comparison.difference or 0)} points{survivors}{interval}: {comparison.verdict_text}"
 

@@ -121,7 +121,7 @@ def test_a_scale_that_asks_for_more_images_than_there_are_is_told_how_many(text:
     more = text.replace("schema = 1", 'schema = 1\nevaluations = ["quality"]')
     more = more.replace('cost = "seconds"', 'cost = "seconds"\nlimit = 5000\nevaluated = 25')
     assert prepare(settings_of(more)).notes == {
-        "limit": "5,000 images are asked for, but there are 72",
-        "evaluated": "25 images are asked for, but there are 24",
+        "limit": "5,000 images were requested, but there are only 72",
+        "evaluated": "25 images were requested, but there are only 24",
     }
     assert prepare(settings_of(more.replace("5000", "72").replace("25", "24"))).notes == {}

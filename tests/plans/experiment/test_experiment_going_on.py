@@ -1,4 +1,4 @@
-"""What a run may go on with, what it refuses to become, and which folders it leaves alone."""
+"""What a run may resume with, what it refuses to become, and which folders it leaves alone."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_stated_cost_is_of_the_files_own_images(
     shutil.copytree(image_folder, tmp_path / "images")
     go(replace(relative, dataset="images"), tmp_path / "other")
     assert results_of(tmp_path / "other").stated_cost is None
-    # A run from before that was recorded goes on, and is read as it was then.
+    # A run from before that was recorded resumes, and is read as it was then.
     for name, cost in (("own", None), ("other", None)):
         run = RunDirectory(tmp_path / name)
         run.write_settings({key: each for key, each in run.settings().items() if key != "dataset_replaced"})

@@ -1,4 +1,4 @@
-"""An experiment trains its grid, and goes on where it was stopped."""
+"""An experiment trains its grid, and resumes where it was stopped."""
 
 from __future__ import annotations
 
