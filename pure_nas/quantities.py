@@ -19,9 +19,9 @@ def size_of(text: str) -> int:
     return max(1, round(_parsed(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
 
 
-def seconds_of(text: str) -> float:
-    """A time, in seconds: "90s", "30m", "2h"."""
-    return _parsed(text, _SECONDS, "a time such as 90s, 30m or 2h")
+def seconds_of(time: str | float) -> float:
+    """A time, in seconds: "90s", "30m", "2h", or a number of them."""
+    return _parsed(time, _SECONDS, "a time such as 90s, 30m or 2h")
 
 
 def milliseconds_of(text: str) -> float:
@@ -29,11 +29,12 @@ def milliseconds_of(text: str) -> float:
     return _parsed(text, {**_SECONDS, "": 1e-3}, "a time such as 2ms or 0.5ms") * 1000
 
 
-def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
-    match = _NUMBER.fullmatch(text.strip())
-    value = float(match[1]) * factors.get(match[2].lower(), math.nan) if match else math.nan
+def _parsed(given: str | float, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
+    value = math.nan if isinstance(given, str) else given
+    if isinstance(given, str) and (match := _NUMBER.fullmatch(given.strip())):
+        value = float(match[1]) * factors.get(match[2].lower(), math.nan)
     if not 0 < value < math.inf:
-        raise UsageError(f'"{text}" is not {wanted}.')
+        raise UsageError(f'"{given}" is not {wanted}.')
     return value
 
 

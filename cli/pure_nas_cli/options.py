@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pure_nas.paths import expanded
+from pure_nas.run.schema import LARGEST
 
 HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
 _PATH_METAVARS = ("DIR", "FILE", "RUN", "RUN|FOLDER")  # metavars of paths
@@ -66,6 +67,6 @@ Json = Annotated[bool, option("shared.json", "--json")]
 Device = Annotated[str, option("shared.device")]
 Workers = Annotated[Any, option("shared.workers", parser=_workers)]  # int | "auto"; Typer takes no unions
 DataDir = Annotated[Path | None, option("shared.data_dir")]
-Seed = Annotated[int, option("shared.seed", min=0)]
+Seed = Annotated[int, option("shared.seed", min=0, max=LARGEST)]
 ImageSize = Annotated[int | None, option("shared.image_size", min=8, max=1024)]
 SkipCorrupt = Annotated[bool, option("shared.skip_corrupt", "--skip-corrupt")]

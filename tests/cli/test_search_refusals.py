@@ -21,6 +21,7 @@ from pure_nas.run.directory import RunDirectory
         ("--trials", "many", "--trials"),
         ("--epochs", "0", "--epochs"),
         ("--seed", "-1", "--seed"),
+        ("--seed", "99999999999999999999", "--seed"),
         ("--image-size", "100000", "--image-size"),
         ("--image-size", "1", "--image-size"),
         ("--sampler", "best", "--sampler"),
