@@ -27,7 +27,7 @@ from pure_nas.data.dataset import load_dataset
 from pure_nas.data.sources.registry import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS
-from pure_nas.space.unit import PLAIN_CONV, UNITS
+from pure_nas.space.unit import CONV, PLAIN_CONV, UNITS
 
 SPACE = """
 [run]
@@ -221,6 +221,13 @@ def test_a_registered_unit_is_built_and_trained(own: pure_nas.DatasetSpec, tmp_p
     assert pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu") == trained
     with pytest.raises(RunError, match="holds another training"):
         pure_nas.train(architecture, own, epochs=2, out=tmp_path / "trained", device="cpu")
+
+
+@pytest.mark.parametrize("implementation", ["", "Conv2d", "torch.nn:Conv", "torch.nn:Conv2d:weight"])
+def test_a_unit_that_cannot_be_imported_says_so(implementation: str) -> None:
+    pure_nas.register_unit(replace(CONV, name="mine", implementation=implementation))
+    with pytest.raises(PureNasError, match=f'The unit "mine" cannot be built: {implementation} does not import'):
+        pure_nas.build(pure_nas.Architecture(units=(("mine",),), base_width=2))
 
 
 class Photos:
@@ -466,6 +473,15 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.Metric(name="x", compute=max, worst=0.0), "worst: input should be greater than 0"),
         (lambda: pure_nas.build("pure20"), "architecture: must be a table of names and values, got 'pure20'"),
         (lambda: pure_nas.get_unit("produkt"), 'There is no unit "produkt"'),
+        (
+            lambda: replace(CONV, block_kind="nonsense"),  # type: ignore[arg-type]
+            r"Unit\(\) has 1 fault:\n  block_kind: 'nonsense' is not valid; known: conv, exponents",
+        ),
+        (lambda: replace(CONV, parameter_kinds={"weight": "wait"}), "parameter_kinds.weight: 'wait' is not valid"),  # type: ignore[dict-item]
+        (lambda: replace(CONV, sign="abc"), "sign: string should have at most 1 character, got 'abc'"),
+        (lambda: replace(CONV, usual_learning_rate="a"), "usual_learning_rate: .* valid number, got 'a'"),  # type: ignore[arg-type]
+        (lambda: replace(CONV, usual_weight_decay=-1e-4), "usual_weight_decay: .* equal to 0, got -0.0001"),
+        (lambda: replace(CONV, implementation=nn.Conv2d), "implementation: input should be a valid string"),  # type: ignore[arg-type]
         (lambda: pure_nas.own_dataset(3), "dataset is a name or the path of a folder, not 3"),
         (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 fault:\n  trials: .* got 'x'"),
         (lambda: pure_nas.search("digits", trails=3), r"search\(\) got an unexpected keyword argument 'trails'"),
