@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pure_nas.data.sources.registry import LARGEST_IMAGE, SMALLEST_IMAGE
 from pure_nas.paths import expanded
 from pure_nas.run.schema import LARGEST
 
@@ -68,5 +69,5 @@ Device = Annotated[str, option("shared.device")]
 Workers = Annotated[Any, option("shared.workers", parser=_workers)]  # int | "auto"; Typer takes no unions
 DataDir = Annotated[Path | None, option("shared.data_dir")]
 Seed = Annotated[int, option("shared.seed", min=0, max=LARGEST)]
-ImageSize = Annotated[int | None, option("shared.image_size", min=8, max=1024)]
+ImageSize = Annotated[int | None, option("shared.image_size", min=SMALLEST_IMAGE, max=LARGEST_IMAGE)]
 SkipCorrupt = Annotated[bool, option("shared.skip_corrupt", "--skip-corrupt")]

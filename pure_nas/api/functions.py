@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
 from pure_nas.data.sources.own import AnyDataset, dataset_name
+from pure_nas.data.sources.registry import ImageSize
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
@@ -51,7 +52,7 @@ def search(
     baselines: bool = True,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
     restore_weights: bool = False,
     on_trial: Callable[[TrialRecord], None] | None = None,
@@ -184,7 +185,7 @@ def train(
     device: str = "auto",
     seed: Count = 0,
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
 ) -> TrainedNetwork:
     """Train one network and score it on the validation images, as `pure-nas train` does.
@@ -239,7 +240,7 @@ def evaluate(
     seed: Count = 0,
     device: str = "auto",
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
 ) -> Evaluation:
     """Evaluate a trained network on labelled images: classes, confusions, calibration, noise.

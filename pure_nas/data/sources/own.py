@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.sources.registry import DATASETS, DatasetSpec, Part, dataset_names
+from pure_nas.data.sources.registry import DATASETS, DatasetSpec, ImageSize, Part, dataset_names
 from pure_nas.errors import DataError, UsageError
 from pure_nas.validation import checked
 
@@ -44,7 +44,7 @@ def own_dataset(
     *,
     name: str = "own-images",
     classes: Sequence[str] | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     flip: bool = False,
     turns: bool = False,
     validation: int | float = 0.1,

@@ -12,6 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial
 
 from pure_nas.data.sources.own import AnyDataset
+from pure_nas.data.sources.registry import ImageSize
 from pure_nas.devices import hand_back_freed_memory
 from pure_nas.errors import UsageError, reason
 from pure_nas.plans.search.session import prepare
@@ -89,7 +90,7 @@ class Objective:
         device: str = "auto",
         seed: Count | None = 0,
         data_dir: Path | str | None = None,
-        image_size: int | None = None,
+        image_size: ImageSize | None = None,
         skip_corrupt: bool = False,
     ) -> None:
         images = images if dataset is None else dataset

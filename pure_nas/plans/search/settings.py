@@ -130,9 +130,7 @@ def settings_for(
     trials: int | None = None,
     epochs: int | None,
     limits: AnyLimits,
-    seed: int,
     data_dir: os.PathLike[str] | str | None,
-    image_size: int | None,
     **others: Any,
 ) -> SearchSettings:
     """The settings of a search from what a caller may give, own images, metrics and spaces included."""
@@ -148,9 +146,7 @@ def settings_for(
         trials=chosen.run.trials,
         objectives=tuple(map(_objective, listed(objectives))),
         limits=limits if isinstance(limits, Limits) else Limits.of({} if limits is None else limits),
-        seed=seed,
         data_dir=None if data_dir is None else expanded(os.fspath(data_dir)),
-        image_size=image_size,
         **others,
     )
 
