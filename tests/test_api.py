@@ -301,12 +301,11 @@ base_width = 2
 
 STATE = """
 import ctypes, gc, json, locale, logging, os, random, signal, socket, sys, warnings
-import fvcore.nn, matplotlib, numpy, optuna, plotly.tools, sklearn.datasets, torch, torch._dynamo, torchvision
-from PIL import Image
-import pure_nas, pure_nas.api.functions
+for library in sys.argv[3:]:
+    __import__(library)
 
 
-def hblks():
+def hblks(torch):
     "Blocks that the C library has mapped: a large one is, unless freed memory is kept."
     class Mallinfo2(ctypes.Structure):
         _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd uordblks fsmblks".split()]
@@ -320,46 +319,66 @@ def hblks():
     return libc.mallinfo2().hblks - before
 
 
-def state():
-    loggers = [logging.getLogger(name) for name in (None, "pure_nas", "pure_nas.data", "optuna", "matplotlib", "PIL")]
-    return {
+OF_LIBRARIES = {
+    "torch": lambda torch: {
         "torch": (torch.get_rng_state().tolist(), torch.initial_seed()),
-        "numpy": repr(numpy.random.get_state()),
-        "random": random.getstate(),
         "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
         "dtype": (torch.get_default_dtype(), torch.get_default_device()),
         "grad": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
         "precision": (torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()),
-        "dynamo": (torch._dynamo.config.recompile_limit, torch._dynamo.config.suppress_errors),
+        "memory": hblks(torch),
+    },
+    "torch._dynamo": lambda found: {"dynamo": (found.config.recompile_limit, found.config.suppress_errors)},
+    "numpy": lambda numpy: {"numpy": repr(numpy.random.get_state()), "numbers": numpy.geterr()},
+    "matplotlib": lambda found: {"matplotlib": (dict(found.rcParams), found.get_backend(auto_select=False))},
+    "PIL.Image": lambda found: {"pillow": found.MAX_IMAGE_PIXELS},
+    "optuna": lambda found: {"optuna": found.logging.get_verbosity()},
+}
+
+
+def state():
+    "Of Python, and of the libraries that are imported by now."
+    found = {
+        "random": random.getstate(),
         "timeout": socket.getdefaulttimeout(),
-        "warnings": (list(warnings.filters), warnings.showwarning),
+        "warnings": (warnings.showwarning, sys.argv[3:] and list(warnings.filters)),
         "signals": [signal.getsignal(number) for number in sorted(signal.valid_signals())],
         "masked": signal.pthread_sigmask(signal.SIG_BLOCK, []),
-        "environment": dict(os.environ),
         "folder": os.getcwd(),
-        "logging": [(each.level, list(each.handlers), each.propagate, each.disabled) for each in loggers],
-        "matplotlib": (dict(matplotlib.rcParams), matplotlib.get_backend(auto_select=False)),
-        "pillow": Image.MAX_IMAGE_PIXELS,
+        "logging": (logging.root.level, list(logging.root.handlers), logging.root.manager.disable),
         "garbage": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
         "hooks": (sys.excepthook, sys.displayhook, sys.stdout, sys.stderr, sys.getrecursionlimit()),
-        "numbers": (numpy.geterr(), locale.setlocale(locale.LC_ALL)),
-        "memory": hblks(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        **{f"filter {filter}": True for filter in warnings.filters},
+        **{f"variable {name}": value for name, value in os.environ.items()},
     }
+    for name in ("pure_nas", "pure_nas.data", "optuna", "matplotlib", "PIL"):
+        if name in logging.root.manager.loggerDict:
+            logger = logging.getLogger(name)
+            found[f"logger {name}"] = (logger.level, list(logger.handlers), logger.propagate, logger.disabled)
+    for library, of_it in OF_LIBRARIES.items():
+        if library in sys.modules:
+            found |= of_it(sys.modules[library])
+    return found
 
 
-torch.manual_seed(7), numpy.random.seed(7), random.seed(7)
-hblks()
-before = state()
-space, images = pure_nas.SearchSpace.from_toml(sys.argv[1]), sys.argv[2]
-changed = {}
+random.seed(7)
+before, changed, came = state(), {}, set()
 
 
 def compare(call):
+    global before
     after = state()
-    changed[call] = [name for name in before if before[name] != after[name]]
+    changed[call] = [name for name in before if before[name] != after.get(name)]
+    came.update(name for name in after if name not in before and name.startswith("variable "))
+    before = after
 
 
+import pure_nas
+compare("import")
+space, images = pure_nas.SearchSpace.from_toml(sys.argv[1]), sys.argv[2]
+compare("SearchSpace")
 run = pure_nas.search(images, space, objectives="error,flops,latency,memory,noise_error", device="cpu", sampler="gp")
 compare("search")
 run.load("knee"), run.export("best")
@@ -374,19 +393,33 @@ pure_nas.train(run.trial("best").candidate, images, device="cpu")
 compare("train")
 objective = pure_nas.Objective(images, space, device="cpu")
 compare("Objective")
+import optuna
+before = state()
 objective(optuna.create_study(directions=objective.directions).ask())
 compare("objective")
-print(json.dumps(changed))
+print(json.dumps([changed, sorted(came)]))
 """
+LIBRARIES = "fvcore.nn matplotlib numpy optuna plotly.tools sklearn.datasets torch torch._dynamo torchvision PIL.Image"
+OF_THEIRS = {f"variable {name}" for name in ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR")}
+"""What libraries set as they are imported, which docs/api.md names."""
 
 
-def test_calls_leave_the_process_as_it_was(image_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STATE, SPACE, str(image_folder)]
+@pytest.mark.parametrize(("imported", "variables"), [("", OF_THEIRS), (LIBRARIES, set())])
+def test_calls_leave_the_process_as_it_was(
+    imported: str, variables: set[str], image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in OF_THEIRS:
+        monkeypatch.delenv(variable.removeprefix("variable "), raising=False)
+    images = str(image_folder) if imported else "digits"  # which scikit-learn has
+    command = [sys.executable, "-c", STATE, SPACE, images, *imported.split()]
     done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    changed = json.loads(done.stdout)
-    assert len(changed) == 8
+    changed, came = json.loads(done.stdout)
+    assert len(changed) == 10
     assert changed == {call: [] for call in changed}
+    assert set(came) == variables
+    page = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+    assert all(name.removeprefix("variable ") in page for name in OF_THEIRS)
 
 
 def public_objects() -> list[Any]:
