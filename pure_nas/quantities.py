@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pure_nas.errors import UsageError
 
-_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
+_NUMBER = re.compile(r"((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?)\s*([A-Za-z]*)")
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SECONDS = {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -21,7 +21,7 @@ def size_of(text: str) -> int:
 
 def seconds_of(time: str | float) -> float:
     """A time, in seconds: "90s", "30m", "2h", or a number of them."""
-    return _parsed(time, _SECONDS, "a time such as 90s, 30m or 2h")
+    return _parsed(str(time), _SECONDS, "a time such as 90s, 30m or 2h")
 
 
 def milliseconds_of(text: str) -> float:
@@ -29,12 +29,11 @@ def milliseconds_of(text: str) -> float:
     return _parsed(text, {**_SECONDS, "": 1e-3}, "a time such as 2ms or 0.5ms") * 1000
 
 
-def _parsed(given: str | float, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
-    value = math.nan if isinstance(given, str) else given
-    if isinstance(given, str) and (match := _NUMBER.fullmatch(given.strip())):
-        value = float(match[1]) * factors.get(match[2].lower(), math.nan)
+def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) -> float:
+    match = _NUMBER.fullmatch(text.strip())
+    value = float(match[1]) * factors.get(match[2].lower(), math.nan) if match else math.nan
     if not 0 < value < math.inf:
-        raise UsageError(f'"{given}" is not {wanted}.')
+        raise UsageError(f'"{text}" is not {wanted}.')
     return value
 
 

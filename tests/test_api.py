@@ -525,6 +525,17 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (lambda: pure_nas.search("digits", time=-1), '"-1" is not a time such as 90s'),
         (lambda: pure_nas.search("digits", time=0), '"0" is not a time'),
         (lambda: pure_nas.search("digits", seed=10**20), "seed: .* less than or equal to 9007199254740992, got 1000"),
+        (
+            lambda: pure_nas.search("digits", workers=0),
+            r"^The number of workers cannot be 0 on \d+ CPUs\.\nTake",
+        ),
+        (lambda: pure_nas.experiment("noise", workers=0), "The number of workers cannot be 0"),
+        (lambda: pure_nas.search("digits", study="a/b"), r"has a slash\.\nIt names a folder: for example first-try\.$"),
+        (lambda: pure_nas.search(None), "dataset is a name or the path of a folder, not None"),
+        (lambda: pure_nas.own_dataset(None), "dataset is a name or the path of a folder, not None"),
+        (lambda: pure_nas.search("digits", objectives=[]), 'The objectives "" must begin with error and name costs'),
+        (lambda: pure_nas.search("digits", device=torch.device("meta")), 'There is no device "meta"'),
+        (lambda: pure_nas.search("digits", device=3), "device: must be str or device, got 3"),
         (lambda: pure_nas.search("digits", image_size=100_000), "image_size: .* equal to 1024, got 100000"),
         (lambda: pure_nas.train("pure8", "digits", image_size=4), "image_size: .* equal to 8, got 4"),
         (lambda: pure_nas.evaluate("runs/x:best", image_size=0), "image_size: .* equal to 8, got 0"),
@@ -549,6 +560,21 @@ def test_a_run_refuses_what_it_cannot_hand_over(run: pure_nas.Run) -> None:
     ):
         with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 fault:\n  (origin|format|seeds|epochs): "):
             call()
+
+
+def test_a_retraining_names_its_trials(run: pure_nas.Run) -> None:
+    with pytest.raises(UsageError, match="No trial is named"):
+        run.retrain([])
+
+
+def test_devices_of_pytorch_are_devices(own: pure_nas.DatasetSpec, space: pure_nas.SearchSpace, tmp_path: Path) -> None:
+    cpu = torch.device("cpu")
+    run = pure_nas.search(own, space, out=tmp_path, device=cpu, baselines=False, trials=1)
+    assert 'device = "cpu"' in (run.path / "run.toml").read_text(encoding="utf-8")
+    assert run.retrain(["best"], seeds=1, device=cpu).rows
+    assert pure_nas.evaluate(f"{run.path}:best", split="validation", device=cpu).quality.images > 0
+    assert pure_nas.train(run.trial().candidate, own, epochs=1, out=tmp_path / "trained", device=cpu).path.is_dir()
+    assert pure_nas.Objective(own, space, device=cpu).directions == ["minimize"] * 2
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

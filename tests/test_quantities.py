@@ -34,6 +34,7 @@ def test_times_are_read(text: str, value: float) -> None:
 def test_times_may_be_numbers_above_0() -> None:
     assert seconds_of(90) == 90
     assert seconds_of(1e-6) == 1e-6
+    assert seconds_of(2.5e20) == 2.5e20
     for wrong in (0, -1, float("inf"), float("nan")):
         with pytest.raises(UsageError, match=f'"{wrong}" is not a time such as 90s'):
             seconds_of(wrong)

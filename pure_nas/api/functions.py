@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
+from pure_nas.api.runs import Experiment, Quiet, Run, TrainedNetwork, process_kept
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.data.sources.registry import ImageSize
-from pure_nas.devices import resolve_device
+from pure_nas.devices import AnyDevice, resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
 from pure_nas.nn.network import Network
-from pure_nas.paths import expanded
+from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
@@ -45,7 +45,7 @@ def search(
     epochs: int | None = None,
     objectives: str | Sequence[AnyObjective] = ("error", "flops"),
     limits: AnyLimits = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     workers: Workers = 1,
     seed: Count = 0,
     sampler: SamplerChoice = "auto",
@@ -72,7 +72,7 @@ def search(
         objectives: "error" first, then one or more of flops, params, latency, memory, noise_error, names of metrics,
             `Metric` objects and functions; all are minimised.
         limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda", "cuda:N" or a `torch.device`.
         workers: networks trained at once, in processes of their own unless it is one; "auto" finds out how many.
         seed: decides the validation split, suggestions, weights and order.
         sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
@@ -104,9 +104,9 @@ def search(
             trials=trials,
             limits=limits,
             seed=seed,
-            data_dir=data_dir,
+            data_dir=path_of(data_dir),
             time_seconds=None if time is None else seconds_of(time),
-            device=device,
+            device=str(device),
             workers=workers,
             sampler=sampler,
             baselines=baselines,
@@ -129,7 +129,7 @@ def experiment(
     seeds: Positive | None = None,
     time: float | str | None = None,
     out: AnyPath | None = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     workers: Workers = 1,
     data_dir: AnyPath | None = None,
     skip_corrupt: bool = False,
@@ -156,7 +156,7 @@ def experiment(
         dataset=None if dataset is None else dataset_name(dataset),
         seeds=seeds,
         time_seconds=None if time is None else seconds_of(time),
-        device=device,
+        device=str(device),
         workers=workers,
         data_dir=path_of(data_dir),
         skip_corrupt=skip_corrupt,
@@ -182,7 +182,7 @@ def train(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     out: AnyPath | None = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     seed: Count = 0,
     data_dir: AnyPath | None = None,
     image_size: ImageSize | None = None,
@@ -216,7 +216,7 @@ def train(
         data_dir=path_of(data_dir),
         image_size=image_size,
         skip_corrupt=skip_corrupt,
-        device=device,
+        device=str(device),
         seed=seed,
     )
     with process_kept(device):
@@ -238,7 +238,7 @@ def evaluate(
     views: Views | None = None,
     factors: Sequence[float] = (),
     seed: Count = 0,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     data_dir: AnyPath | None = None,
     image_size: ImageSize | None = None,
     skip_corrupt: bool = False,

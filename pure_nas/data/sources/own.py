@@ -77,8 +77,8 @@ def own_dataset(
         >>> shapes.num_classes, shapes.image_size
         (3, 8)
     """
-    for images in (train, test):
-        if isinstance(images, bytes) or not (images is None or hasattr(images, "__len__")):
+    for images in (train,) if test is None else (train, test):
+        if isinstance(images, bytes) or not hasattr(images, "__len__"):
             raise UsageError(f"dataset is a name or the path of a folder, not {images!r}.", hint="Or your own images.")
     names = classes if classes is not None else getattr(train, "classes", None)
     read = _Read({"train": train, "test": test}, None if names is None else tuple(map(str, names)), image_size)

@@ -13,8 +13,9 @@ from optuna.trial import FixedTrial, FrozenTrial, Trial
 
 from pure_nas.data.sources.own import AnyDataset
 from pure_nas.data.sources.registry import ImageSize
-from pure_nas.devices import hand_back_freed_memory
+from pure_nas.devices import AnyDevice, hand_back_freed_memory
 from pure_nas.errors import UsageError, reason
+from pure_nas.paths import AnyPath, path_of
 from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import (
     AnyLimits,
@@ -54,7 +55,7 @@ class Objective:
         metric: a further objective: a `Metric`, or the function that computes one; see `Metric`.
         epochs: epochs of each trial; the space's if left out.
         limits: what a candidate may cost, also as a mapping: {"params": "300k", "flops": 80e6, "latency": "2ms"}.
-        device: "auto", "cpu", "cuda" or "cuda:N".
+        device: "auto", "cpu", "cuda", "cuda:N" or a `torch.device`.
         seed: decides the validation split, weights and order; None draws one, which `seed` then tells.
         data_dir: where datasets are kept.
         image_size: pixels to bring images to; their own if left out.
@@ -87,9 +88,9 @@ class Objective:
         metric: AnyObjective | None = None,
         epochs: int | None = None,
         limits: AnyLimits = None,
-        device: str = "auto",
+        device: AnyDevice = "auto",
         seed: Count | None = 0,
-        data_dir: Path | str | None = None,
+        data_dir: AnyPath | None = None,
         image_size: ImageSize | None = None,
         skip_corrupt: bool = False,
     ) -> None:
@@ -104,9 +105,9 @@ class Objective:
             objectives=listed(objectives) if metric is None else [*listed(objectives), metric],
             epochs=epochs,
             limits=limits,
-            device=device,
+            device=str(device),
             seed=self.seed,
-            data_dir=data_dir,
+            data_dir=path_of(data_dir),
             image_size=image_size,
             skip_corrupt=skip_corrupt,
         )

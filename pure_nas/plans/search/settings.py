@@ -51,20 +51,16 @@ class SearchSettings(ImageSettings):
         _check_study_name(self.study)
         for name in self.objectives:
             require_objective(name)
-        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
+        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != max(2, len(self.objectives)):
             raise UsageError(
-                f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
-                hint="For example error,flops.",
-            )
-        if len(self.objectives) < 2:
-            raise UsageError(
-                "A search needs a cost besides error.", hint="For example error,params; noise_error counts as one."
+                f'The objectives "{",".join(self.objectives)}" must begin with error and name costs, each once.',
+                hint="For example error,params; noise_error counts as a cost.",
             )
         check_workers(self.workers)
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
                 f"Latency cannot be measured while {self.workers} networks train at once.",
-                hint="Leave --workers out, or take flops for latency.",
+                hint="Leave workers at 1, or take flops for latency.",
             )
 
     @property
@@ -108,10 +104,7 @@ def _check_study_name(name: str) -> None:
         and (set(name) & set('<>:"|?*') or name[-1:] in (".", " ") or PureWindowsPath(name).is_reserved()),
     }
     if fault := next((fault for fault, found in faults.items() if found), None):
-        raise UsageError(
-            f"The study name {shown(name)} {fault}.",
-            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
-        )
+        raise UsageError(f"The study name {shown(name)} {fault}.", hint="It names a folder: for example first-try.")
 
 
 def objective_values(
@@ -130,7 +123,6 @@ def settings_for(
     trials: int | None = None,
     epochs: int | None,
     limits: AnyLimits,
-    data_dir: os.PathLike[str] | str | None,
     **others: Any,
 ) -> SearchSettings:
     """The settings of a search from what a caller may give, own images, metrics and spaces included."""
@@ -146,7 +138,6 @@ def settings_for(
         trials=chosen.run.trials,
         objectives=tuple(map(_objective, listed(objectives))),
         limits=limits if isinstance(limits, Limits) else Limits.of({} if limits is None else limits),
-        data_dir=None if data_dir is None else expanded(os.fspath(data_dir)),
         **others,
     )
 
