@@ -25,6 +25,12 @@ A call leaves the caller's process as it was: random states, default dtype, numb
 Optuna and warnings. For that reason it does not let the C library keep freed memory on a CPU, which the command line
 and worker processes do. Where large batches train on a CPU in the caller's own process, Python gets the same speed (a
 third of a step at batch 512) by `MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2000000000` in its environment.
+
+What libraries do to the process as they are imported stays, as wherever else they are imported: they rely on it later.
+scikit-learn sets the environment variables `KMP_DUPLICATE_LIB_OK` and `KMP_INIT_AT_FORK`, without which a second OpenMP
+library ends the process and a fork may hang; `torch._dynamo` sets `TORCHINDUCTOR_CACHE_DIR`, so that processes share
+compiled code; NumPy, PyTorch, SciPy and plotly add filters of warnings for what they themselves warn of. Variables that
+are set before are left as they are.
 """
 CHAPTERS = {
     "Search, train, evaluate": (

@@ -17,6 +17,7 @@ import torch
 from pure_nas.errors import UsageError
 from pure_nas.process_state import is_ours
 
+AnyDevice = str | torch.device
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt, from malloc.h
 _GLIBC = platform.libc_ver()[0] == "glibc"
 _FLOPS_PER_THREAD = 1e8  # of a forward step over a batch
@@ -31,8 +32,9 @@ _OUT_OF_MEMORY = re.compile(
 """What libraries that have no error of their own for it say when memory runs out."""
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else it is a `UsageError`."""
+def resolve_device(device: AnyDevice) -> torch.device:
+    """A device, or that called "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:N"; else a `UsageError`."""
+    name = str(device)
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
         raise UsageError(f'There is no device "{name}".', hint="Use auto, cpu, cuda or cuda:0, cuda:1, ...")
     found = torch.cuda.device_count() if name != "cpu" and torch.cuda.is_available() else 0

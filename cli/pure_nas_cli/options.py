@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pure_nas.data.sources.registry import LARGEST_IMAGE, SMALLEST_IMAGE
 from pure_nas.paths import expanded
 
 HELP = tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
@@ -68,5 +69,5 @@ Workers = Annotated[Any, option("shared.workers", parser=_workers)]  # int | "au
 DataDir = Annotated[Path | None, option("shared.data_dir")]
 DryRun = Annotated[bool, option("shared.dry_run", "--dry-run")]
 Overwrite = Annotated[bool, option("shared.overwrite", "--overwrite")]
-ImageSize = Annotated[int | None, option("shared.image_size", min=8, max=1024)]
+ImageSize = Annotated[int | None, option("shared.image_size", min=SMALLEST_IMAGE, max=LARGEST_IMAGE)]
 SkipCorrupt = Annotated[bool, option("shared.skip_corrupt", "--skip-corrupt")]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
+from pure_nas.api.runs import Experiment, Quiet, Run, TrainedNetwork, process_kept
 from pure_nas.data.sources.own import AnyDataset, dataset_name
-from pure_nas.devices import resolve_device
+from pure_nas.data.sources.registry import ImageSize
+from pure_nas.devices import AnyDevice, resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
 from pure_nas.nn.network import Network
-from pure_nas.paths import expanded
+from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
 from pure_nas.plans.experiment.file import find_experiment
@@ -44,14 +45,14 @@ def search(
     epochs: int | None = None,
     objectives: str | Sequence[AnyObjective] = ("error", "flops"),
     limits: AnyLimits = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     workers: Workers = 1,
     seed: Count = 0,
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
     restore_weights: bool = False,
     on_trial: Callable[[TrialRecord], None] | None = None,
@@ -71,7 +72,7 @@ def search(
         objectives: "error", then one or more of flops, params, latency, memory, noise_error, names of metrics,
             `Metric` objects and functions; all are minimised.
         limits: what a candidate may cost: {"params": "300k", "latency": "2ms"}.
-        device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+        device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:N" or a `torch.device`.
         workers: number of networks trained in parallel, each in its own process if more than 1; "auto" picks a number.
         seed: for the validation split, suggestions, weights and data order.
         sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
@@ -103,9 +104,9 @@ def search(
             trials=trials,
             limits=limits,
             seed=seed,
-            data_dir=data_dir,
-            time_seconds=seconds_of(time) if isinstance(time, str) else time,
-            device=device,
+            data_dir=path_of(data_dir),
+            time_seconds=None if time is None else seconds_of(time),
+            device=str(device),
             workers=workers,
             sampler=sampler,
             baselines=baselines,
@@ -129,7 +130,7 @@ def experiment(
     dataset: AnyDataset | None = None,
     seeds: Positive | None = None,
     time: float | str | None = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     workers: Workers = 1,
     data_dir: AnyPath | None = None,
     skip_corrupt: bool = False,
@@ -156,9 +157,9 @@ def experiment(
         scale_name=scale,
         dataset=None if dataset is None else dataset_name(dataset),
         seeds=seeds,
-        time_seconds=seconds_of(time) if isinstance(time, str) else time,
+        time_seconds=None if time is None else seconds_of(time),
         study=study,
-        device=device,
+        device=str(device),
         workers=workers,
         data_dir=path_of(data_dir),
         skip_corrupt=skip_corrupt,
@@ -184,10 +185,10 @@ def train(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     output: AnyPath | None = None,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     seed: Count = 0,
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
 ) -> TrainedNetwork:
     """Train one network and evaluate it on the validation images, as `pure-nas train` does.
@@ -218,7 +219,7 @@ def train(
         data_dir=path_of(data_dir),
         image_size=image_size,
         skip_corrupt=skip_corrupt,
-        device=device,
+        device=str(device),
         seed=seed,
     )
     with process_kept(device):
@@ -240,9 +241,9 @@ def evaluate(
     views: Views | None = None,
     factors: Sequence[float] = (),
     seed: Count = 0,
-    device: str = "auto",
+    device: AnyDevice = "auto",
     data_dir: AnyPath | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     skip_corrupt: bool = False,
 ) -> Evaluation:
     """Evaluate a trained network on labelled images: accuracy per class, confusions, calibration, robustness to noise.

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import optuna
 
 from pure_nas.data.sources.own import AnyDataset, dataset_name
-from pure_nas.devices import resolve_device
+from pure_nas.devices import AnyDevice, resolve_device
 from pure_nas.errors import PureNasError
 from pure_nas.export import ExportFormat, export_trained
 from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
 from pure_nas.nn.network import Network
-from pure_nas.paths import expanded
+from pure_nas.paths import AnyPath, expanded, path_of
 from pure_nas.plans.plan import Listener
 from pure_nas.plans.retrain import Retrain, select_trials
 from pure_nas.process_state import global_random_state, usual_defaults
@@ -39,8 +39,6 @@ from pure_nas.workers.resources import Workers
 
 if TYPE_CHECKING:
     import pandas
-
-AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class Run:
         seeds: Positive = 3,
         epochs: Epochs | None = None,
         dataset: AnyDataset | None = None,
-        device: str = "auto",
+        device: AnyDevice = "auto",
         workers: Workers = 1,
         data_dir: AnyPath | None = None,
     ) -> Retraining:
@@ -169,7 +167,7 @@ class Run:
                     chosen,
                     seeds=seeds,
                     epochs=epochs,
-                    device=device,
+                    device=str(device),
                     data_dir=path_of(data_dir),
                     workers=workers,
                     dataset=None if dataset is None else dataset_name(dataset),
@@ -265,7 +263,7 @@ class Quiet(Listener[object]):
 
 
 @contextmanager
-def process_kept(device: str = "cpu") -> Iterator[None]:
+def process_kept(device: AnyDevice = "cpu") -> Iterator[None]:
     """Put back what a call changes of the process meanwhile; one call at a time."""
     place = resolve_device(device)
     verbosity = optuna.logging.get_verbosity()
@@ -275,11 +273,6 @@ def process_kept(device: str = "cpu") -> Iterator[None]:
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-def path_of(path: AnyPath | None) -> Path | None:
-    """A path with ~ written out."""
-    return None if path is None else expanded(os.fspath(path))
 
 
 def _page(written: Sequence[Path]) -> Path:

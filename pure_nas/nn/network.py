@@ -104,7 +104,7 @@ def resolved(unit: Unit, name: str, done: str) -> Any:
     """What `name`, "module:Class", stands for; that it does not import and `unit` cannot be `done` is an error."""
     try:
         return pkgutil.resolve_name(name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise PureNasError(
             f'The unit "{unit.name}" cannot be {done}: {name} does not import: {error}.',
             hint="Reinstall the package that declares it.",

@@ -12,7 +12,7 @@ from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.analysis.statistics import CONFIDENCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError
+from pure_nas.errors import RunError, UsageError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
@@ -52,6 +52,8 @@ def select_trials(results: Results, which: str) -> list[TrialRecord]:
     if which == "front":
         results.require_complete()
         return list(results.front)
+    if not which:
+        raise UsageError("No trial is named.", hint="Name front, or trials such as best,3.")
     found = [results.select(name.strip()) for name in which.split(",")]
     return list({record.number: record for record in found}.values())
 

@@ -156,7 +156,7 @@ def check_study_name(name: str) -> None:
     if fault := next((fault for fault, found in faults.items() if found), None):
         raise UsageError(
             f"The study name {shown(name)} {fault}.",
-            hint="It names the folder of the run, in the folder that --out names: for example --study first-try",
+            hint="It names the folder of the run: use, for example, first-try.",
         )
 
 

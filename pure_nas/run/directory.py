@@ -38,7 +38,7 @@ from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe
-from pure_nas.validation import shown
+from pure_nas.validation import faults_explained, shown
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +200,10 @@ class RunDirectory:
         return sorted(weights.parent for weights in (self.path / "trials").glob(f"*/{WEIGHTS_FILE}"))
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        write_whole(self.settings_path, tomli_w.dumps(_without_none(settings)))
+        written = _without_none(settings)
+        with faults_explained(Settings, f"What {self.settings_path} would say"):
+            Settings.model_validate(written)
+        write_whole(self.settings_path, tomli_w.dumps(written))
 
     def settings(self) -> dict[str, Any]:
         data = bytes_of(self.settings_path)

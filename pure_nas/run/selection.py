@@ -53,7 +53,7 @@ def choose_trained(
 
 def _of_trial(run: RunDirectory, which: str, origin: Origin, seed: int | None = None) -> Trained:
     if seed is not None and origin == "search":
-        raise UsageError("--seed chooses among retrained weights, but --from search asks for those of the search.")
+        raise UsageError("A seed chooses among retrained weights, but those of the search are asked for.")
     record = load_results(run).select(which)
     row = load_retraining(run).row_of(record.candidate, seed)
     if row and row.test_accuracy and origin != "search":

@@ -34,15 +34,11 @@ _TOLERANCE = 0.05  # more workers that deliver less than this more are not worth
 
 def check_workers(workers: Workers) -> None:
     """Check that a number of workers makes sense on this machine; else it is a `UsageError`."""
-    if workers == "auto":
-        return
     cpus = os.cpu_count() or 1
-    if workers < 1:
-        raise UsageError(f"At least one worker is needed, but --workers is {workers}.", hint="Or --workers auto.")
-    if workers > _MAX_PER_CPU * cpus:
+    if workers != "auto" and not 1 <= workers <= _MAX_PER_CPU * cpus:
         raise UsageError(
-            f"--workers {workers} is too many for {cpus} CPUs, on which they would wait for each other.",
-            hint=f"Use --workers auto, or {_MAX_PER_CPU * cpus} at most.",
+            f"The number of workers cannot be {workers} on {cpus} CPUs.",
+            hint=f'Take "auto", or from 1 to {_MAX_PER_CPU * cpus}: more would wait for each other.',
         )
 
 

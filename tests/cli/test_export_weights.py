@@ -118,7 +118,7 @@ def test_a_seed_can_be_chosen(retrained: Study) -> None:
     assert "Test accuracy 62.50 % on shapes0; mean of 3 seeds 62.50 %" in answer.message
     for arguments, message in (
         (("--seed", 7), "Trial 1 was not retrained with seed 7, but with seeds 1, 2, 3."),
-        (("--seed", 2, "--from", "search"), "--seed chooses among retrained weights, but --from search asks"),
+        (("--seed", 2, "--from", "search"), "A seed chooses among retrained weights, but those of the search"),
     ):
         refused = invoke("export", retrained.run, "--trial", 1, *arguments)
         assert refused.code == 2

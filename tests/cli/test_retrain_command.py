@@ -61,7 +61,7 @@ def test_the_front_shows_what_retraining_found_and_proposes_it_no_more(study: St
     [
         (["--trials", "99"], 2, "There is no trial 99"),
         (["--trials", "1,x"], 2, 'There is no trial "x"'),
-        (["--trials", ""], 2, 'There is no trial ""'),
+        (["--trials", ""], 2, "No trial is named. Name front, or trials such as best,3"),
         (["--seeds", "0"], 2, "--seeds"),
         (["--epochs", "0"], 2, "--epochs"),
         (["--device", "cuda:99"], 2, 'The device "cuda:99" is not available'),

@@ -226,7 +226,12 @@ def test_a_link_that_leads_to_itself_is_no_folder(folder: Path, data_dir: Path) 
 
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
-    [("image_size", 2, "image_size must be"), ("limit", 0, "limit must be"), ("validation", 22, "at most 21 can")],
+    [
+        ("image_size", 2, "image_size: .* equal to 8, got 2"),
+        ("image_size", 100_000, "image_size: .* equal to 1024, got 100000"),
+        ("limit", 0, "limit: .* equal to 4, got 0"),
+        ("validation", 22, "at most 21 can"),
+    ],
 )
 def test_senseless_numbers_are_refused(folder: Path, data_dir: Path, argument: str, value: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):

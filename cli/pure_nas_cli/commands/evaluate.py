@@ -15,6 +15,7 @@ from rich.text import Text
 from pure_nas.errors import RunError
 from pure_nas.paths import require_folder
 from pure_nas.quantities import counted, show_seconds
+from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, ImageSize, Json, Overwrite, SkipCorrupt, argument, option
@@ -55,7 +56,7 @@ def evaluate(
     overwrite: Overwrite = False,
     device: Device = "auto",
     data_dir: DataDir = None,
-    seed: Annotated[int, option("evaluate.seed", min=0)] = 0,
+    seed: Annotated[int, option("evaluate.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     as_json: Json = False,

@@ -10,6 +10,7 @@ import typer
 
 from pure_nas.errors import UsageError
 from pure_nas.quantities import counted, milliseconds_of, seconds_of, show_bytes, show_number, show_seconds, size_of
+from pure_nas.run.schema import LARGEST
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED, loading
 from pure_nas_cli.options import DataDir, DatasetName, Device, DryRun, ImageSize, Json, SkipCorrupt, Workers, option
@@ -42,7 +43,7 @@ def search(
     storage: Annotated[str | None, option("search.storage")] = None,
     sampler: Annotated[Literal["auto", "tpe", "nsga2", "gp", "random"], option("search.sampler")] = "auto",
     baselines: Annotated[bool, option("search.baselines", "--baselines/--no-baselines")] = True,
-    seed: Annotated[int, option("search.seed", min=0)] = 0,
+    seed: Annotated[int, option("search.seed", min=0, max=LARGEST)] = 0,
     image_size: ImageSize = None,
     skip_corrupt: SkipCorrupt = False,
     restore_weights: Annotated[bool, option("search.restore_weights", "--restore-weights")] = False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data.sources.registry import DATASETS, DatasetSpec, Part, dataset_names
+from pure_nas.data.sources.registry import DATASETS, DatasetSpec, ImageSize, Part, dataset_names
 from pure_nas.errors import DataError, UsageError
 from pure_nas.validation import checked
 
@@ -44,7 +44,7 @@ def own_dataset(
     *,
     name: str = "own-images",
     classes: Sequence[str] | None = None,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     flip: bool = False,
     turns: bool = False,
     validation: int | float = 0.1,
@@ -77,9 +77,11 @@ def own_dataset(
         >>> shapes.num_classes, shapes.image_size
         (3, 8)
     """
-    for images in (train, test):
-        if isinstance(images, bytes) or not (images is None or hasattr(images, "__len__")):
-            raise UsageError(f"dataset must be a name or the path of a folder, not {images!r}.")
+    for images in (train,) if test is None else (train, test):
+        if isinstance(images, bytes) or not hasattr(images, "__len__"):
+            raise UsageError(
+                f"dataset must be a name or the path of a folder, not {images!r}.", hint="Or your own images."
+            )
     names = classes if classes is not None else getattr(train, "classes", None)
     read = _Read({"train": train, "test": test}, None if names is None else tuple(map(str, names)), image_size)
     first = read(Path(), "train")

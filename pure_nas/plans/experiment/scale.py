@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
+from pure_nas.data.sources.registry import ImageSize, MostImages
 from pure_nas.space.architecture import BaseWidth
 from pure_nas.space.field import FieldFaults, note_repeats
 from pure_nas.space.recipe import BatchSize, CropPadding, Epochs
@@ -108,8 +109,8 @@ class Scale(FrozenModel):
     networks: Annotated[list[str], Field(min_length=1)] | None = None  # labels or tables, as `recipes`
     recipes: Annotated[list[str], Field(min_length=1)] | None = None
     dataset: Line | None = None
-    image_size: Annotated[int, Field(ge=8, le=1024)] | None = None  # to bring images to, pixels
-    limit: Annotated[int, Field(ge=4)] | None = None  # how many of the images outside test are used
+    image_size: ImageSize | None = None
+    limit: MostImages | None = None
     validation: Annotated[int, Field(ge=1)] | None = None  # how many of those are validation images
     base_width: BaseWidth | None = None
     crop_padding: CropPadding | None = None  # 4 pixels are much for images of 8

@@ -55,7 +55,7 @@ class ExperimentSettings:
     def __post_init__(self) -> None:
         self.file.scale(self.scale_name)
         if self.seeds is not None and self.seeds > MOST_SEEDS:
-            raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, but --seeds is {self.seeds:,}.")
+            raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, not {self.seeds:,}.")
         if self.study is not None:
             check_study_name(self.study)
         check_workers(self.workers)

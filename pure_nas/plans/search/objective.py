@@ -12,8 +12,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial
 
 from pure_nas.data.sources.own import AnyDataset
-from pure_nas.devices import hand_back_freed_memory
+from pure_nas.data.sources.registry import ImageSize
+from pure_nas.devices import AnyDevice, hand_back_freed_memory
 from pure_nas.errors import UsageError, reason
+from pure_nas.paths import AnyPath, path_of
 from pure_nas.plans.search.session import prepare
 from pure_nas.plans.search.settings import (
     AnyLimits,
@@ -77,10 +79,10 @@ class Objective:
         metric: AnyObjective | None = None,
         epochs: int | None = None,
         limits: AnyLimits = None,
-        device: str = "auto",
+        device: AnyDevice = "auto",
         seed: Count | None = 0,
-        data_dir: Path | str | None = None,
-        image_size: int | None = None,
+        data_dir: AnyPath | None = None,
+        image_size: ImageSize | None = None,
         skip_corrupt: bool = False,
     ) -> None:
         images = images if dataset is None else dataset
@@ -94,9 +96,9 @@ class Objective:
             objectives=listed(objectives) if metric is None else [*listed(objectives), metric],
             epochs=epochs,
             limits=limits,
-            device=device,
+            device=str(device),
             seed=self.seed,
-            data_dir=data_dir,
+            data_dir=path_of(data_dir),
             image_size=image_size,
             skip_corrupt=skip_corrupt,
         )

@@ -46,20 +46,16 @@ class SearchSettings(ImageSettings):
         check_study_name(self.study)
         for name in self.objectives:
             require_objective(name)
-        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != len(self.objectives):
+        if self.objectives[:1] != ("error",) or len(set(self.objectives)) != max(2, len(self.objectives)):
             raise UsageError(
-                f"The objectives {','.join(self.objectives)} must begin with error and name each cost once.",
-                hint="For example error,flops.",
-            )
-        if len(self.objectives) < 2:
-            raise UsageError(
-                "A search needs a cost besides error.", hint="For example error,params; noise_error counts as one."
+                f'The objectives "{",".join(self.objectives)}" must begin with error and name costs, each once.',
+                hint="For example error,params; noise_error counts as a cost.",
             )
         check_workers(self.workers)
         if self.workers not in (1, "auto") and self.measures_latency:
             raise UsageError(
                 f"Latency cannot be measured while {self.workers} networks train at once.",
-                hint="Omit --workers, or use flops instead of latency.",
+                hint="Leave workers at 1, or use flops instead of latency.",
             )
 
     @property
@@ -109,9 +105,6 @@ def settings_for(
     trials: int | None = None,
     epochs: int | None,
     limits: AnyLimits,
-    seed: int,
-    data_dir: os.PathLike[str] | str | None,
-    image_size: int | None,
     **others: Any,
 ) -> SearchSettings:
     """The settings of a search from what a caller may give, own images, metrics and spaces included."""
@@ -127,9 +120,6 @@ def settings_for(
         trials=chosen.run.trials,
         objectives=tuple(map(_objective, listed(objectives))),
         limits=limits if isinstance(limits, Limits) else Limits.of({} if limits is None else limits),
-        seed=seed,
-        data_dir=None if data_dir is None else expanded(os.fspath(data_dir)),
-        image_size=image_size,
         **others,
     )
 

@@ -190,7 +190,7 @@ def test_corrupt_images_are_left_out_if_asked_and_from_then_on(text: str, image_
 
 
 def test_other_settings_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="at most 1,000 seeds, but --seeds is 1,001"):
+    with pytest.raises(UsageError, match="at most 1,000 seeds, not 1,001"):
         settings_of(text, seeds=1001)
     with pytest.raises(UsageError, match=r'no scale "tin" in this experiment; did you mean "tiny"\?'):
         settings_of(text, scale_name="tin")

@@ -117,9 +117,10 @@ def test_many_differences_are_cut(tmp_path: Path) -> None:
     assert lines[-1] == "  and 10 more"
 
 
-@pytest.mark.parametrize("schema", [0, 2, None])
-def test_a_run_of_another_version_is_refused(schema: int | None, tmp_path: Path) -> None:
-    run = started(tmp_path, {"schema": schema})
+@pytest.mark.parametrize("text", ["schema = 0", "schema = 2", ""])
+def test_a_run_of_another_version_is_refused(text: str, tmp_path: Path) -> None:
+    run = started(tmp_path, {})
+    run.settings_path.write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="this version of pure-nas reads 1"):
         go_on(run, {"schema": 1})
 
