@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import pure_nas
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.data.sources.registry import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS

@@ -7,8 +7,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from pure_nas.plans.driver import TIME_IS_UP
-from pure_nas.plans.estimate import Expected
-from pure_nas.plans.experiment.grid import seeds_ended, trainings_of
+from pure_nas.plans.estimate import Expected, expected_of
+from pure_nas.plans.experiment.grid import seeds_ended
 from pure_nas.plans.experiment.session import ExperimentSettings, Prepared, opened, prepare
 from pure_nas.quantities import counted, show_seconds
 from pure_nas.run.directory import RunDirectory
@@ -24,12 +24,12 @@ _RESUME = "the same command resumes it"
 def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
     """Say what an experiment would cost, and stop; nothing is written."""
     prepared = prepare(settings)
-    trainings = list(trainings_of(RunDirectory(Path()), prepared.grid))
+    plan = prepared.plan(RunDirectory(Path()))
     if not as_json:
         _show_plan(prepared)
-    executor, workers = prepared.start_workers(len(trainings))
+    executor, workers = prepared.start_workers(plan.left)
     with closing(executor):
-        expected = prepared.expected(trainings, executor)
+        expected = expected_of(plan, executor, prepared, prepared.scored)
         if as_json:
             seconds = {name: each.seconds for name, each in expected.items()}
             document = {
@@ -50,7 +50,7 @@ def plan_only(settings: ExperimentSettings, *, as_json: bool) -> None:
             print_json(document)
             return
         _show_estimate(prepared, workers, expected)
-        for training in trainings:
+        for training in plan.missing:
             if training.seed == 1:
                 spent = show_seconds(expected[training.name].seconds)
                 stderr.print(f"  {training.label}: {spent} per training", style="dim")
@@ -71,7 +71,7 @@ def run_experiment(settings: ExperimentSettings, folder: Path, *, as_json: bool)
         if plan.missing:
             executor, workers = experiment.driver.workers(plan.left)
             # What is done of a training that was stopped is not taken off.
-            expected = prepared.expected(plan.missing, executor, experiment.epoch_seconds)
+            expected = expected_of(plan, executor, prepared, prepared.scored, experiment.epoch_seconds)
             _show_estimate(prepared, workers, expected)
         code, stopped = 0, f"stopped: interrupted; {_RESUME}"
         try:

@@ -233,11 +233,6 @@ class ImageSource:
         return stratified_split(labels, share, self.seed)
 
 
-def load_dataset(dataset: str | Path, **options: Any) -> Dataset:
-    """Load a dataset; `options` are further fields of `ImageSource`."""
-    return ImageSource(dataset, **options)()
-
-
 def _named_test(spec: DatasetSpec, data_dir: Path, _: int) -> _Images:
     return spec.read(data_dir, "test")
 

@@ -11,7 +11,7 @@ import torch
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
-from pure_nas.plans.plan import Training
+from pure_nas.plans.plan import FixedPlan
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -40,21 +40,20 @@ class Expected:
 
 
 def expected_of(
-    trainings: Sequence[Training],
+    plan: FixedPlan,
     executor: Executor,
     resources: Resources,
-    *,
-    each_epoch: bool,
-    after: float,
+    scored: int,
     epoch_seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Expected]:
-    """How long each training will take, by its name; measured, but where `epoch_seconds` has it by its digest.
+    """How long each missing training will take, by its name; `scored` images are evaluated after its last epoch.
 
-    Args:
-        each_epoch: whether networks are evaluated on the validation images after each epoch.
-        after: passes of images through a network after the last epoch.
+    It is measured, but where `epoch_seconds` has it by its digest.
     """
-    in_epoch = images_of_epoch(resources.train_images, resources.dataset, scored=each_epoch)
+    trainings, after = plan.missing, scored if plan.final else 0
+    if plan.evaluation:
+        after += plan.evaluation.passes * min(plan.evaluation.images or scored, scored)
+    in_epoch = images_of_epoch(resources.train_images, resources.dataset, scored=not plan.final or plan.curve)
     per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
     by_digest = {each.candidate.digest: each.candidate for each in trainings}
     unknown = [candidate for digest, candidate in by_digest.items() if digest not in per_image]

@@ -86,8 +86,7 @@ class Unit:
         name: as written in architectures and search spaces.
         summary: one line for listings.
         title: what people call it; its name if left out.
-        sign: the one character that stands for a layer with it in tables and figures; if left out, the first letter
-            of its name.
+        sign: the one character that stands for a layer with it in tables and figures (default: its first letter).
         multiplies: whether its output is a product of its inputs, not a sum.
         implementation: "module:Class" of the `nn.Module` that computes it.
         arguments: constructor arguments of that class at a place; plain values whose `repr` is Python source.

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.images import load_dataset
 from pure_nas import plugins
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import load_dataset
 from pure_nas.data.image_set import StreamedPixels
 from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
 from pure_nas.data.sources import registry

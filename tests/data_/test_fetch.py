@@ -143,7 +143,7 @@ def test_what_is_in_the_place_of_a_file_or_folder_is_named_before_anything_is_do
 
 
 def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pure_nas.data.dataset import load_dataset
+    from benchmarks.images import load_dataset
 
     asked: list[str] = []
 

@@ -20,8 +20,9 @@ import pytest
 import torch
 from dataset_files import Pixels, unnormalised, write_galaxy10
 
+from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_set import ImageSet
 from pure_nas.data.sources import galaxy10
 from pure_nas.errors import DataError
@@ -242,7 +243,7 @@ from pathlib import Path
 import h5py
 import torch
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])

@@ -23,8 +23,9 @@ from dataset_files import (
 )
 from PIL import Image
 
+from benchmarks.images import load_dataset
 from pure_nas.data import decoded_cache
-from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.decode import decode_image
 from pure_nas.data.image_set import ImageSet
 from pure_nas.data.raw_images import EncodedImages

@@ -61,8 +61,7 @@ def own_dataset(
         test: the same for the final test; read only when something is tested.
         name: what the dataset is called in files and reports.
         classes: names of the classes; those of `train.classes` where it has them, else the labels.
-        image_size: height and width to which Pillow images are brought, pixels; needed where they are not all squares
-            of one size.
+        image_size: pixels to which Pillow images are scaled; needed unless all are squares of one size.
         flip: whether a horizontal flip keeps the label.
         turns: whether vertical flips and quarter turns keep it too.
         validation: how many images, or which share of them, are set aside to choose by.

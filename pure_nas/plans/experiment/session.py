@@ -23,16 +23,14 @@ from pure_nas.files import write_whole
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.estimate import Expected, expected_of
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
 from pure_nas.plans.experiment.scale import MOST_SEEDS, EvaluationName, Scale
-from pure_nas.plans.plan import FixedPlan, Training
+from pure_nas.plans.plan import FixedPlan
 from pure_nas.plans.settings import check_study_name, locked, placed, record_start
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import describe_environment
 from pure_nas.run.schema import SCHEMA
-from pure_nas.workers import Executor
 from pure_nas.workers.messages import EvaluationSettings
 from pure_nas.workers.resources import Resources, Work, Workers, check_workers
 
@@ -157,17 +155,11 @@ class Prepared(Resources):
     scored: int  # images that a network is evaluated on
     notes: Mapping[str, str]  # what is done otherwise than the file says, and why, by what it concerns
 
-    def expected(
-        self, trainings: list[Training], executor: Executor, epoch_seconds: Mapping[str, float] | None = None
-    ) -> dict[str, Expected]:
-        """Of each training, by its folder's name; measured, but where `epoch_seconds` has it by its digest."""
-        file, after = self.settings.file, 0
-        if file.split == "test":
-            after += self.scored
-        if self.evaluation:
-            after += self.evaluation.passes * min(self.evaluation.images or self.scored, self.scored)
-        each_epoch = file.split == "validation" or file.validation_curve
-        return expected_of(trainings, executor, self, each_epoch=each_epoch, after=after, epoch_seconds=epoch_seconds)
+    def plan(self, run: RunDirectory) -> FixedPlan:
+        """Every training, in the folder of a run."""
+        file, trainings = self.settings.file, tuple(trainings_of(run, self.grid))
+        test, curve = file.split == "test", file.validation_curve
+        return FixedPlan("experiment", trainings, final=test, curve=curve, evaluation=self.evaluation)
 
 
 def prepare(settings: ExperimentSettings) -> Prepared:
@@ -246,13 +238,7 @@ def opened(prepared: Prepared, folder: Path) -> Iterator[Experiment]:
         return path == file and path.is_file() and path.read_bytes() == text.encode()
 
     with locked(run, wanted, is_copy):
-        plan = FixedPlan(
-            "experiment",
-            tuple(trainings_of(run, grid)),
-            final=settings.file.split == "test",
-            curve=settings.file.validation_curve,
-            evaluation=prepared.evaluation,
-        )
+        plan = prepared.plan(run)
         before = run.settings() if run.exists else {}
         # Epochs take as long as they did where the last session trained on such a machine with as many workers.
         alike = all(before.get(key) == wanted[key] for key in ("machine", "workers"))

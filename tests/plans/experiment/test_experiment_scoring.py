@@ -9,7 +9,7 @@ import pytest
 import torch
 from experiment_files import go, numbers, results_of, settings_of
 
-from pure_nas.data.dataset import load_dataset
+from benchmarks.images import load_dataset
 from pure_nas.errors import DataError, UsageError
 from pure_nas.evaluation.noise import NOISE_KINDS, Noise
 from pure_nas.evaluation.views import Views
