@@ -55,7 +55,7 @@ def test_settings_come_back_without_their_nones(tmp_path: Path) -> None:
 def test_settings_that_could_not_be_read_back_are_not_written(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.write_settings({"seed": 1})
-    with pytest.raises(ConfigError, match=r"run\.toml would say has 2 faults:\n  time_seconds: .*\n  seed: .*got 1000"):
+    with pytest.raises(ConfigError, match=r"run\.toml would say has 2 errors:\n  time_seconds: .*\n  seed: .*got 1000"):
         run.write_settings({"seed": 10**20, "time_seconds": -1.0})
     assert run.settings() == {"seed": 1}
 

@@ -232,7 +232,7 @@ def assert_left_aside(path: Path, caplog: pytest.LogCaptureFixture, words: str, 
     assert run.epoch == 0
     assert same(weights(run), weights(training()))
     assert words in caplog.text
-    assert "anew" in caplog.text
+    assert "from the beginning" in caplog.text
 
 
 def test_where_there_is_none_training_begins_without_a_word(path: Path, caplog: pytest.LogCaptureFixture) -> None:
