@@ -20,7 +20,7 @@ from pure_nas.plans.experiment.file import find_experiment
 from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.search import session as searching
 from pure_nas.plans.search.samplers import SamplerChoice
-from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
+from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for, whole_number
 from pure_nas.quantities import seconds_of
 from pure_nas.run.images import Split, WantedImages
 from pure_nas.run.search_results import TrialRecord
@@ -46,6 +46,8 @@ def search(
     seed: int = 0,
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
+    early_stopping: bool = True,
+    lag: int = 4,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
     image_size: int | None = None,
@@ -71,8 +73,11 @@ def search(
         device: "auto", "cpu", "cuda" or "cuda:N".
         workers: networks trained at once, in processes of their own unless it is one; "auto" finds out how many.
         seed: decides the validation split, suggestions, weights and order.
-        sampler: "tpe", "nsga2", "gp" or "random"; "auto" chooses.
+        sampler: "forecast", "tpe", "nsga2", "gp" or "random"; "auto" chooses.
         baselines: train all-conv and all-product networks first.
+        early_stopping: end trials that could hardly reach the front, where the costs that are minimised are known
+            before a training (flops, params).
+        lag: trials before one that it does not depend on: it follows from all others, whatever the number of workers.
         storage: URL of an Optuna storage; SQLite in the run's folder if left out.
         data_dir: where datasets are kept.
         image_size: scale images to this height and width, pixels.
@@ -106,6 +111,8 @@ def search(
             workers=workers,
             sampler=sampler,
             baselines=baselines,
+            early_stopping=early_stopping,
+            lag=whole_number("lag", lag),
             storage=storage,
             image_size=image_size,
             skip_corrupt=skip_corrupt,

@@ -124,13 +124,13 @@ class Forecast:
         return [complete[place] for place in pareto.front(points)]
 
     def expected_gain(self, points: Sequence[Point]) -> Floats:
-        """(n,): expected growth of the hypervolume of error and logarithms of costs, as a share of the box."""
+        """(n,): expected growth of the hypervolume of logarithms of error and costs, mean over the cells."""
         mean, variance = self._predict(points)
-        spread, offset = np.sqrt(variance)[:, None], self._of.resolution
-        levels = self._least[None, :] + offset
-        z = (np.log(levels) - mean[:, None]) / spread
-        below = levels * ndtr(z) - np.exp(mean[:, None] + spread**2 / 2) * ndtr(z - spread)
-        return np.asarray((np.maximum(below, 0.0) * self._reached(self.encoding.costs(points))).mean(1))
+        spread = np.sqrt(variance)[:, None]
+        below = np.log(self._least[None, :] + self._of.resolution) - mean[:, None]
+        z = below / spread
+        gain = below * ndtr(z) + spread * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return np.asarray((np.maximum(gain, 0.0) * self._reached(self.encoding.costs(points))).mean(1))
 
     def stops(self, point: Point, chance: float) -> dict[int, float]:
         """By epoch, the error above which a trial ends: it then enters the front at its cost with less than `chance`.

@@ -13,7 +13,7 @@ STARTUP_TRIALS = 8
 """Trials, besides baselines, that are chosen by their cost alone."""
 _START_POOL = 24
 _DRAWN, _VARIED, _CROSSED = 48, 80, 0.3
-_COST_POWER = 0.5
+_COST_POWER = 0.25
 
 
 def propose(forecast: Forecast, number: int, taken: Callable[[Point], bool], rng: np.random.Generator) -> Point:

@@ -55,7 +55,7 @@ WEIGHTS_FILE = "weights.safetensors"
 _SECONDS_TO_LOCK = 0.5
 _WRITTEN_LOCKED = frozenset(  # files that only the holder of a run's lock writes
     {"run.toml", "environment.json", "owner.json", "experiment.toml", "training.json", "retrain.json"}
-    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "checkpoint.pt", WEIGHTS_FILE}
+    | {ARCHITECTURE_FILE, "recipe.json", "metrics.jsonl", "attempt.json", "stops.json", "checkpoint.pt", WEIGHTS_FILE}
     | {"evaluation.json", "result.json"}
 )
 
@@ -75,6 +75,7 @@ class TrialDirectory:
         self.checkpoint = path / "checkpoint.pt"
         self.evaluation = path / "evaluation.json"
         self.attempt = path / "attempt.json"
+        self.stops = path / "stops.json"
 
     def write_candidate(self, candidate: Candidate) -> None:
         write_whole(self.recipe, candidate.recipe.to_json())
@@ -90,7 +91,7 @@ class TrialDirectory:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record how the trial ended, with digests of what it has left: files that change later are noticed."""
-        files = (self.metrics, self.evaluation, self.weights)
+        files = (self.metrics, self.evaluation, self.stops, self.weights)
         digests = {path.name: digest_of(bytes_of(path)) for path in files if path.exists()}
         digests["candidate"] = self.candidate().digest
         own = digest_of_document({**result, "digests": digests})
@@ -121,7 +122,7 @@ class TrialDirectory:
                 f"{self.path} holds the result of another network or recipe than its architecture.json and recipe.json "
                 "say: one of the files was changed, or belongs to another trial."
             )
-        for path in (each for each in (self.metrics, self.evaluation) if each.name in digests):
+        for path in (each for each in (self.metrics, self.evaluation, self.stops) if each.name in digests):
             if not path.exists():
                 return f"{path} is missing."
             if digest_of(bytes_of(path)) != digests[path.name]:

@@ -23,7 +23,7 @@ ERROR_TOLERANCE = 0.0025
 COST_TOLERANCE = 0.01
 """Front points are grouped when their errors differ by at most the first (absolute; of a metric, as a share of its
 worst value) and their costs by at most the second (relative)."""
-_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of")
+_KEPT = ("baseline", "metrics", "cost", "constraints", "seconds", "reason", "replay_of", "stopped_after")
 """What a `TrialRecord` has of result.json as it is there."""
 
 
@@ -35,12 +35,13 @@ class TrialRecord:
     state: TrialState
     candidate: Candidate
     baseline: str = ""  # label of the baseline it is, "conv small, usual recipe"; empty for a sampled trial
-    objectives: tuple[float, ...] = ()  # one value for each objective of the run; empty unless complete
+    objectives: tuple[float, ...] = ()  # one value for each of the run, at the end or where it stopped; else empty
     metrics: dict[str, float] = field(default_factory=dict)  # on the validation split
     cost: dict[str, float] = field(default_factory=dict)
     constraints: dict[str, float] = field(default_factory=dict)  # by how much it breaks each limit, as a share of it
     seconds: float = 0.0
     reason: str = ""
+    stopped_after: int | None = None  # so many epochs
     replay_of: int | None = None  # the trial whose result it repeats, because both train the same
     weights_bytes: int = 0  # on disk; 0 where they are not kept
     curve: tuple[dict[str, Any], ...] = ()  # one record an epoch
@@ -62,7 +63,7 @@ class TrialRecord:
     @property
     def error(self) -> float:
         """Validation error; NaN unless complete."""
-        return self.metrics.get("error", float("nan"))
+        return self.metrics["error"] if self.state == "complete" else float("nan")
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
             hint=trial.damaged_hint,
         )
     state: TrialState = result["state"]
-    names = objective_names if state == "complete" else ()
+    names = objective_names if state in ("complete", "stopped") else ()
     return TrialRecord(
         number=trial.number,
         state=state,

@@ -65,14 +65,15 @@ def test_the_expected_gain_is_the_mean_of_gains_that_are_drawn() -> None:
     gains = forecast.expected_gain(candidates)
     mean, variance = forecast._predict(candidates)
     draws = np.exp(mean[:, None] + np.sqrt(variance)[:, None] * np.random.default_rng(1).standard_normal(20_000))
-    errors = draws - 1 / 288
+    logs = np.log(draws)
     cells, costs = ENCODING.cells[:, 0], ENCODING.costs(candidates)[:, 0]
     known_costs = ENCODING.costs([each.point for each in known])[:, 0]
     least = np.array(
         [min([0.9, *(e.errors[-1] for e, c in zip(known, known_costs, strict=True) if c <= at)]) for at in cells]
     )
     for place, gain in enumerate(gains):
-        improved = np.maximum(least[None, cells >= costs[place]] - errors[place, ::50, None], 0).sum(1) / len(cells)
+        levels = np.log(least[None, cells >= costs[place]] + 1 / 288)
+        improved = np.maximum(levels - logs[place, ::50, None], 0).sum(1) / len(cells)
         assert gain == pytest.approx(improved.mean(), rel=0.2, abs=1e-4)
 
 

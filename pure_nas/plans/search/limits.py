@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Self
 
-from pure_nas.cost.layers import cost_of
+from pure_nas.cost.layers import Cost, cost_of
 from pure_nas.errors import UsageError, nearest
 from pure_nas.quantities import milliseconds_of, size_of
 from pure_nas.space.architecture import Architecture
@@ -63,6 +63,12 @@ class Limits:
         """By how much `architecture` breaks each bound, as a share of it: at most 0 where it is kept."""
         costs = self._costs(architecture, latency)
         return {f"max_{name}": costs[name] / bound - 1 for name, bound in self.given.items()}
+
+    def kept_by(self, cost: Cost) -> bool:
+        """Whether a network of that cost keeps the bounds on parameters and flops."""
+        return all(
+            bound is None or value <= bound for bound, value in ((self.params, cost.params), (self.flops, cost.flops))
+        )
 
     def require_possible(self, space: SearchSpace, latency: Latency) -> None:
         """Check that the cheapest networks of `space` keep every bound."""

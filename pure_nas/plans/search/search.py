@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
 
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import Plan
+from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.limits import Latency, cost_text
 from pure_nas.plans.search.lost_weights import Restored, have_lost_weights, restored_folder, take_place
 from pure_nas.plans.search.settings import SearchSettings, objective_values
@@ -97,6 +98,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
     baselines: list[Baseline]
     reference: tuple[float, ...]  # the worst value of each objective
     latency: Latency
+    forecasts: Forecasts
     restore_weights: bool = False
     kind = "search"
 
@@ -156,16 +158,19 @@ class SearchPlan(Plan[TrialRecord | Restored]):
             elif self._baselines:
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
+            elif (known := self._known_to(len(self.study.trials))) is None:
+                return None
             else:
-                asked = self.study.ask()
+                asked = self._ask(known)
             digest = asked.candidate.digest
             equal = next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
             if record := self._without_training(asked, repeats=equal is None):
                 return record
+            stops = {} if equal is not None else self._stops(asked)
             self._keep_candidate(asked)
             if equal is None:
                 self._running[asked.number] = asked
-                return self._job(asked, self.run.trial(asked.number))
+                return replace(self._job(asked, self.run.trial(asked.number)), stops=stops)
             self._waiting[equal].append(asked)
 
     def tell(self, job: Job, outcome: Outcome) -> TrialRecord | Restored:
@@ -176,6 +181,31 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         # Those that waited repeat the trial now, or train themselves where it has failed.
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
+
+    def _known_to(self, number: int) -> list[TrialRecord] | None:
+        """The trials that trial `number` may follow from; None while one of them has not ended.
+
+        They do not depend on how fast others train, so that any number of workers gives the same search.
+        """
+        lag = self.settings.lag
+        if lag is None:
+            return [self._records[each] for each in sorted(self._records)]
+        first = range(max(number - lag, 0))
+        return [self._records[each] for each in first] if all(each in self._records for each in first) else None
+
+    def _ask(self, known: Sequence[TrialRecord]) -> Asked:
+        if self.study.sampler != "forecast":
+            return self.study.ask(None if self.settings.lag is None else len(known))
+        begun = {frozenset(trial.params.items()) for trial in self.study.trials}
+        point = self.forecasts.proposal(known, len(self.study.trials), self.study.given, begun)
+        return self.study.begin(point.candidate)
+
+    def _stops(self, asked: Asked) -> Mapping[int, float]:
+        """When a trial ends early. Baselines never do: others are compared with them."""
+        if not self.settings.stops or asked.baseline:
+            return {}
+        known = self._known_to(asked.number)
+        return self.forecasts.stops(known or (), asked.candidate, self.run.trial(asked.number))
 
     def noun(self, training: Job | TrialRecord | Restored) -> str:
         again = isinstance(training, Restored) or training.number in self._restoring
@@ -202,11 +232,14 @@ class SearchPlan(Plan[TrialRecord | Restored]):
 
     def _result(self, asked: Asked | TrialRecord, outcome: Outcome) -> dict[str, Any]:
         objectives: dict[str, float] = {}
-        if outcome.state == "complete":
+        if outcome.state in ("complete", "stopped"):
             names = self.settings.objectives
             objectives = dict(zip(names, objective_values(names, outcome.metrics, outcome.cost), strict=True))
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
-        return {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
+        result = {**asdict(outcome), "baseline": asked.baseline, "objectives": objectives, "constraints": constraints}
+        if outcome.state == "stopped":
+            result["stopped_after"] = len(self.run.trial(asked.number).curve())
+        return result
 
     def _restore(self, before: TrialRecord, outcome: Outcome) -> Restored:
         number = before.number
@@ -227,7 +260,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         constraints = self.settings.limits.constraints(asked.candidate.architecture, self.latency)
         if any(value > 0 for value in constraints.values()):
             return self._reject(asked, constraints)
-        ended = (each for each in self._records.values() if each.state in ("complete", "diverged"))
+        ended = (each for each in self._records.values() if each.state in ("complete", "stopped", "diverged"))
         trained = (each for each in ended if each.replay_of is None)
         earlier = next((each for each in trained if each.candidate.digest == asked.candidate.digest), None)
         return self._end(asked, self._repeated(earlier, asked.baseline)) if earlier and repeats else None
@@ -260,7 +293,8 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         """The result of a trial that trains what `earlier` trained: the same, in no time."""
         same = {name: getattr(earlier, name) for name in ("state", "reason", "metrics", "cost", "constraints")}
         objectives = dict(zip(self.settings.objectives, earlier.objectives, strict=False))
-        return {**same, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
+        stopped = {} if earlier.stopped_after is None else {"stopped_after": earlier.stopped_after}
+        return {**same, **stopped, "objectives": objectives, "replay_of": earlier.number, "baseline": baseline}
 
     def _end(self, asked: Asked, result: dict[str, Any]) -> TrialRecord:
         """Complete a trial's folder, then tell the study: a search killed in between tells it on the next start."""

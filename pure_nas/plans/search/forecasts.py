@@ -1,0 +1,106 @@
+"""What the trials that have ended say of a search's next one: what to train, and when to stop it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from pure_nas.cost.layers import cost_of
+from pure_nas.files import read_json, write_whole
+from pure_nas.forecast.encoding import Encoding
+from pure_nas.forecast.forecast import Forecast, Forecaster, Known
+from pure_nas.forecast.proposal import propose
+from pure_nas.forecast.variation import Point, point_of
+from pure_nas.plans.search.limits import Limits
+from pure_nas.run.directory import TrialDirectory
+from pure_nas.run.schema import SCHEMA, Stops
+from pure_nas.run.search_results import TrialRecord
+from pure_nas.space.candidate import Candidate
+from pure_nas.space.search_space import SearchSpace
+
+CHANCE = 0.02
+"""Of reaching the front, below which a trial stops."""
+AUDIT = 0.05
+"""Share of trials that are trained to their end whatever their stops say: how often is that wrong?"""
+_PROPOSAL, _AUDIT = range(2)
+"""Purposes of random numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecasts:
+    """Forecasts of one search; each follows from the records that it is given, and from a trial's number."""
+
+    space: SearchSpace
+    objectives: Sequence[str]
+    worst: float  # the error of guessing
+    images: int  # to validate on
+    limits: Limits
+    seed: int
+
+    def stops(self, known: Sequence[TrialRecord], candidate: Candidate, folder: TrialDirectory) -> Mapping[int, float]:
+        """By epoch, the error above which a trial ends; decided once, and written into its folder."""
+        if not folder.stops.exists():
+            with _one_thread().limit(limits=1, user_api="blas"):
+                found = self._after(known).stops(point_of(self.space, candidate), CHANCE)
+            audit = bool(self._generator(folder.number, _AUDIT).random() < AUDIT)
+            errors = {str(epoch): error for epoch, error in found.items()}
+            document = {"schema": SCHEMA, "known": len(known), "errors": errors, "audit": audit}
+            write_whole(folder.stops, json.dumps(document, indent=2) + "\n")
+        decided = read_json(folder.stops, Stops, hint="Remove it: it is decided again.")
+        return {} if decided["audit"] else {int(epoch): error for epoch, error in decided["errors"].items()}
+
+    def proposal(
+        self, known: Sequence[TrialRecord], number: int, given: int, begun: Collection[frozenset[tuple[str, Any]]]
+    ) -> Point:
+        """What to train as trial `number`.
+
+        Args:
+            given: trials before it that were not proposed, such as baselines.
+            begun: the parameters of every trial before it.
+        """
+
+        def taken(point: Point) -> bool:
+            new = frozenset(point.params.items()) not in begun
+            return not (new and self.limits.kept_by(cost_of(point.candidate.architecture)))
+
+        with _one_thread().limit(limits=1, user_api="blas"):
+            return propose(self._after(known), number - given, taken, self._generator(number, _PROPOSAL))
+
+    def _generator(self, number: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, number, purpose])
+
+    @cached_property
+    def _forecaster(self) -> Forecaster:
+        encoding = Encoding(self.space, self.objectives[1:])
+        return Forecaster(encoding, self.space.run.epochs, self.worst, 1 / self.images)
+
+    @cached_property
+    def _points(self) -> dict[int, Point]:
+        return {}
+
+    def _after(self, records: Sequence[TrialRecord]) -> Forecast:
+        return self._forecaster.after([self._known(each) for each in records if _teaches(each)])
+
+    def _known(self, record: TrialRecord) -> Known:
+        if record.number not in self._points:
+            self._points[record.number] = point_of(self.space, record.candidate)
+        errors = [float("nan") if (error := epoch["validation_error"]) is None else error for epoch in record.curve]
+        if record.state == "diverged":
+            errors.append(float("nan"))
+        return Known(self._points[record.number], tuple(errors), record.state != "stopped")
+
+
+def _teaches(record: TrialRecord) -> bool:
+    return record.state in ("complete", "stopped", "diverged") and record.replay_of is None
+
+
+@cache
+def _one_thread() -> ThreadpoolController:
+    """Of the libraries that compute: small matrices gain nothing by more, which would wait for the cores of workers."""
+    return ThreadpoolController()
