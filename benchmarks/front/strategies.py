@@ -17,7 +17,7 @@ from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecaster, Known
 from pure_nas.forecast.proposal import propose
 from pure_nas.forecast.variation import Point, random_point
-from pure_nas.plans.search.samplers import SamplerName, make_sampler
+from pure_nas.plans.search.samplers import OptunaSampler, make_sampler
 
 
 class Unstopped:
@@ -42,7 +42,7 @@ class Sampled(Unstopped):
 
     problem: Problem
     seed: int
-    sampler: SamplerName = "tpe"
+    sampler: OptunaSampler = "tpe"
     _open: list[Trial] = field(default_factory=list)
     _told: int = 0
 

@@ -10,6 +10,7 @@ import numpy as np
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
+OptunaSampler = Literal["tpe", "nsga2", "gp", "random"]
 SamplerName = Literal["forecast", "tpe", "nsga2", "gp", "random"]
 SamplerChoice = Literal["auto", "forecast", "tpe", "nsga2", "gp", "random"]
 SAMPLER_CHOICES: tuple[SamplerChoice, ...] = get_args(SamplerChoice)
@@ -49,7 +50,7 @@ def choose_sampler(
     return ChosenSampler("tpe", f"independent TPE costs milliseconds and finds most with {kind} trials")
 
 
-def make_sampler(name: SamplerName, seed: int, number: int, given: int = 0) -> BaseSampler:
+def make_sampler(name: OptunaSampler, seed: int, number: int, given: int = 0) -> BaseSampler:
     """A fresh sampler of Optuna for each trial, so that a study goes on as if it had not been stopped.
 
     Never multivariate or grouped TPE, which collapse with several objectives. Baselines are `given`, not startup: all

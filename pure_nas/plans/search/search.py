@@ -55,11 +55,12 @@ def reconcile(
     candidates = {baseline.label: baseline.candidate for baseline in plan}
     finished: dict[int, TrialRecord] = {}
     unfinished: list[Asked] = []
-    for number in range(max([len(study.trials), *(trial.number + 1 for trial in run.trials())])):
+    stored = study.trials
+    for number in range(max([len(stored), *(trial.number + 1 for trial in run.trials())])):
         folder = run.trial(number)
         record = read_trial(folder, objectives) if folder.has_candidate else None
         candidate = folder.candidate() if record is None and folder.has_candidate else None
-        if number >= len(study.trials):
+        if number >= len(stored):
             if record is not None:
                 study.begin(record.candidate, record.baseline)
             elif candidate is not None:
@@ -69,19 +70,19 @@ def reconcile(
                     f"{folder.path} is missing, but later trials are there.",
                     hint="Put it back, or start anew with another --study.",
                 )
-        stored = study.trials[number]
-        running = stored.state == TrialState.RUNNING
+            stored = study.trials
+        running = stored[number].state == TrialState.RUNNING
         if record is not None:
             if running:
                 study.tell(record)
             finished[number] = record
         elif running:
-            label = str(stored.user_attrs.get(BASELINE_KEY, ""))
+            label = str(stored[number].user_attrs.get(BASELINE_KEY, ""))
             candidate = candidate or candidates.get(label) or study.candidate_of(number)
             unfinished.append(Asked(number, candidate, label))
         else:
             raise RunError(
-                f"Trial {number} is {stored.state.name.lower()} in the study, but {folder.path} has no result.",
+                f"Trial {number} is {stored[number].state.name.lower()} in the study, but {folder.path} has no result.",
                 hint="Put the folder back. If another program added the trial, move study.db away: the study is "
                 "rebuilt from the folders.",
             )
@@ -158,7 +159,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
             elif self._baselines:
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
-            elif (known := self._known_to(len(self.study.trials))) is None:
+            elif (known := self._known_to(self.study.begun)) is None:
                 return None
             else:
                 asked = self._ask(known)
@@ -197,7 +198,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         if self.study.sampler != "forecast":
             return self.study.ask(None if self.settings.lag is None else len(known))
         begun = {frozenset(trial.params.items()) for trial in self.study.trials}
-        point = self.forecasts.proposal(known, len(self.study.trials), self.study.given, begun)
+        point = self.forecasts.proposal(known, self.study.begun, self.study.given, begun)
         return self.study.begin(point.candidate)
 
     def _stops(self, asked: Asked) -> Mapping[int, float]:

@@ -60,11 +60,19 @@ class SearchStudy:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._stored.set_metric_names(list(self.objectives))
-        self.trials = trials
         # It learns how a trial ended when suggestions may follow from that.
         self._memory = optuna.create_study(directions=directions)
         self._memory.add_trials([_as_begun(trial) for trial in trials])
         self._learned: set[int] = set()
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        return self._stored.get_trials(deepcopy=False)
+
+    @property
+    def begun(self) -> int:
+        """How many trials this search has begun."""
+        return len(self._memory.get_trials(deepcopy=False))
 
     @property
     def given(self) -> int:
@@ -73,9 +81,11 @@ class SearchStudy:
 
     def ask(self, known: int | None = None) -> Asked:
         """Begin a trial with a candidate that follows from those of the first `known` trials that have ended; of all
-        if left out."""
-        number = len(self.trials)
-        self._learn(self._stored.get_trials(deepcopy=False)[:known])
+        if left out. The study's sampler is one of Optuna's."""
+        assert self.sampler != "forecast"
+        with _explained(self.name):
+            self._learn(self.trials[:known])
+        number = self.begun
         self._memory.sampler = make_sampler(self.sampler, self.seed, number, self.given)
         trial = self._memory.ask()
         candidate = self.space.suggest(trial)
@@ -84,7 +94,7 @@ class SearchStudy:
 
     def begin(self, candidate: Candidate, baseline: str = "") -> Asked:
         """Begin a trial with a given candidate; what of it lies in the space teaches the sampler."""
-        number = len(self.trials)
+        number = self.begun
         located, labels = self.space.parameters_of(candidate), {BASELINE_KEY: baseline} if baseline else {}
         params, distributions = dict(located.params), dict(located.distributions)
         trial = create_trial(state=TrialState.RUNNING, params=params, distributions=distributions, user_attrs=labels)
@@ -114,8 +124,7 @@ class SearchStudy:
             state, values = TrialState.PRUNED, []
             constraints = {key: value for key, value in constraints.items() if value > 0} or {record.state: 1.0}
         with _explained(self.name):
-            begun = self._stored.get_trials(deepcopy=False)[record.number]
-            constrain(Trial(self._stored, begun._trial_id), constraints)
+            constrain(Trial(self._stored, self.trials[record.number]._trial_id), constraints)
             self._stored.tell(record.number, values or None, state=state)
 
     def _learn(self, trials: Sequence[FrozenTrial]) -> None:
@@ -129,8 +138,8 @@ class SearchStudy:
     def _store(self, number: int) -> None:
         with _explained(self.name):
             self._stored.add_trial(self._memory.get_trials(deepcopy=False)[number])
-            self.trials = self._stored.get_trials(deepcopy=False)
-        if len(self.trials) != number + 1:
+            stored = len(self.trials)
+        if stored != number + 1:
             raise RunError(
                 f'Another program added trials to the study "{self.name}" while this search ran; a study '
                 "has one search.",
