@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet, Normalisation
 
 
 def write_images(dataset: Dataset, path: Path) -> None:

@@ -12,8 +12,8 @@ from benchmarks.document import Row
 from benchmarks.measure import Call, interleaved
 from benchmarks.plain_training import plain_network
 from benchmarks.setting import Setting
-from pure_nas.nn import build
 from pure_nas.nn.folding import folded
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 

@@ -18,13 +18,13 @@ from benchmarks.measure import Call, Timings, compiled, graphed, interleaved
 from benchmarks.plain_training import PlainStep, make_loader, plain_network, sensible_workers
 from benchmarks.setting import Setting, settings_of
 from benchmarks.step_networks import CLASSES, OURS, Work, architecture, networks, timm_resnet, work_of
-from pure_nas.data import ImageSet, load_dataset
-from pure_nas.data.image_set import HeldPixels, Normalisation
+from pure_nas.data.dataset import load_dataset
+from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation
 from pure_nas.devices import keep_freed_memory, resolve_device
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV, PRODUCT
-from pure_nas.training import Training
+from pure_nas.training.training import Training
 
 
 def one_step(network: nn.Module, work: Work, setting: Setting, mode: str) -> Call:

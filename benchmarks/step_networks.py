@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from benchmarks.plain_training import plain_network
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 CLASSES = 10

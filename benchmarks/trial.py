@@ -25,17 +25,17 @@ from benchmarks.measure import resident_bytes, slope
 from benchmarks.processes import ROOT, environment_of
 from benchmarks.study_overhead import sampler_rows, storage_rows
 from pure_nas.cost.fvcore_count import count_architecture
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.devices import resolve_device
 from pure_nas.errors import PureNasError
 from pure_nas.files import read_json_lines
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.catalogue import load_space
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.training import Training
+from pure_nas.training.training import Training
 from pure_nas.workers import Ended, EpochDone, Executor, Job, Started
 from pure_nas.workers.inline import InlineExecutor
 from pure_nas.workers.pool import ProcessExecutor

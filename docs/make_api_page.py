@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import pure_nas
 
@@ -31,13 +33,16 @@ CHAPTERS = {
     "Your own Optuna study": ("Objective", "Limits"),
     "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "ConvPU"),
     "Your own images, metrics and units": (
-        *("own_dataset", "register_dataset", "DatasetSpec", "Metric", "register_metric", "Unit", "register_unit"),
+        *("own_dataset", "register_dataset", "DatasetSpec", "Part", "Download", "RawImages", "LargeImages", "Opened"),
+        *("PixelSource", "Metric", "register_metric", "Unit", "UnitPlace", "UnitCost", "get_unit", "register_unit"),
     ),
-    "Errors": ("PureNasError",),
+    "Errors": ("PureNasError", "UsageError", "ConfigError", "DataError", "RunError"),
 }
 SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Shape", "Example")
 PLAIN = ("Example", "Returns", "Shape")
 """Sections that are no lists of names."""
+BOUNDED = r"\b(?:Count|Positive|Epochs)\b|Annotated\[(.*), Field\(.*\)\]"
+"""Whole numbers from 0 or 1, and other types with bounds."""
 OF_LIBRARIES = ("forward", "extra_repr", "reset_parameters", "model_post_init", "model_config")
 """Methods that PyTorch and pydantic call."""
 
@@ -55,12 +60,19 @@ def page() -> str:
 def entries(name: str, thing: Any) -> Iterator[str]:
     """A public name, and the methods of a class."""
     yield f"### `{name}`\n"
+    if not callable(thing) or get_origin(thing):
+        written = shown(thing).replace("'", '"')
+        yield f"```python\n{name} = {written}\n```\n\n{below(name)}\n"
+        return
     if not hasattr(thing, "model_fields"):  # of those, the fields are described
         yield f"```python\n{signature(name, thing)}\n```\n"
     yield described(thing)
+    if is_dataclass(thing) and "Attributes:" not in (thing.__doc__ or "") and (fields := list(commented(thing))):
+        yield "**Attributes**\n\n" + "\n".join(fields) + "\n"
     if not inspect.isclass(thing):
         return
     own = [base for base in thing.__mro__ if base.__module__.startswith("pure_nas.")]
+    own = [base for base in own if base is thing or base.__name__ not in pure_nas.__all__]
     for key, member in {key: member for base in reversed(own) for key, member in vars(base).items()}.items():
         function = member.__func__ if isinstance(member, classmethod) else member
         if key.startswith("_") or key in OF_LIBRARIES:
@@ -69,6 +81,25 @@ def entries(name: str, thing: Any) -> Iterator[str]:
             yield f"#### `{name}.{key}`\n\n{described(function)}"
         elif inspect.isfunction(function) and inspect.getdoc(function):
             yield f"#### `{name}.{key}`\n\n```python\n{signature(key, function)}\n```\n\n{described(function)}"
+
+
+def commented(thing: type) -> Iterator[str]:
+    """The fields of a dataclass that a comment describes, in the same line or above."""
+    above = ""
+    for line in inspect.getsource(thing).splitlines():
+        if comment := re.fullmatch(r"    # (.*)", line):
+            above += f" {comment[1]}"
+        elif field := re.fullmatch(r"    (\w+): .*?(?:  # (.*))?", line):
+            if text := (field[2] or above).strip():
+                yield f"- `{field[1]}`: {text.rstrip('.')}."
+            above = ""
+
+
+def below(name: str) -> str:
+    """The text below the definition of something that has no docstring of its own."""
+    sources = (inspect.getsource(import_module(f"pure_nas.{module}")) for module in pure_nas._MODULES)
+    texts = (re.search(rf'^{name} = .*\n"""([^"]*(?:"[^"]+)*)"""', source, flags=re.M) for source in sources)
+    return next(text[1] for text in texts if text)
 
 
 def signature(name: str, thing: Any) -> str:
@@ -88,10 +119,14 @@ def signature(name: str, thing: Any) -> str:
 def argument(each: inspect.Parameter) -> str:
     """An argument with its type and default."""
     text = f"{'**' if each.kind is each.VAR_KEYWORD else ''}{each.name}"
-    text += "" if each.annotation is each.empty else f": {shown(each.annotation)}"
+    text += "" if each.annotation is each.empty else f": {re.sub(BOUNDED, _plain, shown(each.annotation))}"
     if each.default is each.empty:
         return text
     return f"{text} = {'...' if repr(each.default).startswith('<') else repr(each.default)}"
+
+
+def _plain(bounded: re.Match[str]) -> str:
+    return bounded[1] or "int"
 
 
 def shown(annotation: Any) -> str:

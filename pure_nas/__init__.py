@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pure_nas.api.functions import evaluate, experiment, search, train
     from pure_nas.api.runs import Experiment, Run, TrainedNetwork, open_run
+    from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
     from pure_nas.data.sources.own import own_dataset, register_dataset
-    from pure_nas.data.sources.registry import DatasetSpec
-    from pure_nas.errors import PureNasError
+    from pure_nas.data.sources.registry import DatasetSpec, Download, Part
+    from pure_nas.errors import ConfigError, DataError, PureNasError, RunError, UsageError
     from pure_nas.evaluation.noise import Noise, usual_noises
     from pure_nas.evaluation.views import Views
-    from pure_nas.nn import ConvPU, build
+    from pure_nas.nn.network import build
+    from pure_nas.nn.plain.units import ConvPU
     from pure_nas.objectives import Metric, register_metric
     from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
@@ -25,30 +27,43 @@ if TYPE_CHECKING:
     from pure_nas.space.candidate import Candidate
     from pure_nas.space.recipe import Recipe
     from pure_nas.space.search_space import SearchSpace
-    from pure_nas.space.unit import Unit, register_unit
+    from pure_nas.space.unit import Unit, UnitCost, UnitPlace, get_unit, register_unit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Architecture",
     "Candidate",
+    "ConfigError",
     "ConvPU",
+    "DataError",
     "DatasetSpec",
+    "Download",
     "Experiment",
+    "LargeImages",
     "Limits",
     "Metric",
     "Noise",
     "Objective",
+    "Opened",
+    "Part",
+    "PixelSource",
     "PureNasError",
+    "RawImages",
     "Recipe",
     "Run",
+    "RunError",
     "SearchSpace",
     "TrainedNetwork",
     "Unit",
+    "UnitCost",
+    "UnitPlace",
+    "UsageError",
     "Views",
     "build",
     "evaluate",
     "experiment",
+    "get_unit",
     "open_run",
     "own_dataset",
     "register_dataset",
@@ -59,31 +74,20 @@ __all__ = [
     "usual_noises",
 ]
 
-_MODULES = {
-    "api.functions": ("evaluate", "experiment", "search", "train"),
-    "api.runs": ("Experiment", "Run", "TrainedNetwork", "open_run"),
-    "data.sources.registry": ("DatasetSpec",),
-    "data.sources.own": ("own_dataset", "register_dataset"),
-    "errors": ("PureNasError",),
-    "evaluation.noise": ("Noise", "usual_noises"),
-    "evaluation.views": ("Views",),
-    "nn": ("ConvPU", "build"),
-    "objectives": ("Metric", "register_metric"),
-    "plans.search.objective": ("Objective",),
-    "plans.search.limits": ("Limits",),
-    "space.architecture": ("Architecture",),
-    "space.candidate": ("Candidate",),
-    "space.recipe": ("Recipe",),
-    "space.search_space": ("SearchSpace",),
-    "space.unit": ("Unit", "register_unit"),
-}
+_MODULES = (
+    *("errors", "objectives", "space.unit", "space.architecture", "space.recipe", "space.candidate"),
+    *("space.search_space", "data.sources.registry", "data.sources.own", "data.raw_images", "evaluation.noise"),
+    *("evaluation.views", "nn.network", "nn.plain.units", "plans.search.limits", "plans.search.objective"),
+    *("api.runs", "api.functions"),
+)
+"""Where public names are: those first that are imported quickly, without PyTorch."""
 
 
 def __getattr__(name: str) -> object:
     """Import a public name on its first use."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+    for module in _MODULES if name in __all__ else ():
+        if hasattr(found := import_module(f"{__name__}.{module}"), name):
+            return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -43,7 +43,7 @@ class UsageError(PureNasError, ValueError):
 
 
 class ConfigError(UsageError):
-    """A file whose contents break its rules; the message lists every fault of the file."""
+    """A file or a call whose contents break its rules; the message lists every fault of it."""
 
 
 class DataError(PureNasError):
@@ -54,14 +54,10 @@ class RunError(PureNasError):
     """A run directory or study that is damaged, locked or does not match what was asked for."""
 
 
-class DeviceError(UsageError):
-    """A device that this machine does not have."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """A clause for messages: the known name closest to `name`, and all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(str(name), names, n=1)
     listing = f"known: {', '.join(names)}" if names else "none are known"
     return f'did you mean "{close[0]}"? ({listing})' if close else listing
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from pydantic import Field
 
 from pure_nas.errors import UsageError, nearest
 from pure_nas.plugins import Registry
+from pure_nas.validation import checked_fields
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    Compute: TypeAlias = Callable[[nn.Module, Iterable[tuple[Tensor, Tensor]]], float]
+else:
+    Compute = Callable
 
 ERRORS = ("error", "noise_error")  # the objectives that are shares of images which are classified wrongly
 COST_KEYS = {"flops": "flops", "params": "params", "latency": "latency_ms", "memory": "memory_bytes"}
@@ -19,9 +26,8 @@ COST_KEYS = {"flops": "flops", "params": "params", "latency": "latency_ms", "mem
 CLOSED_FORM = ("flops", "params")
 """Objectives that are known before a training begins."""
 
-Compute: TypeAlias = "Callable[[nn.Module, Iterable[tuple[Tensor, Tensor]]], float]"
 
-
+@checked_fields
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """Something that is measured of each trained network, and minimised in addition to its error.
@@ -41,13 +47,11 @@ class Metric:
 
     name: str
     compute: Compute
-    worst: float = 1.0
+    worst: Annotated[float, Field(gt=0)] = 1.0
 
     def __post_init__(self) -> None:
         if self.name in (*ERRORS, *COST_KEYS):
             raise UsageError(f'The metric "{self.name}" has the name of an objective that there is.')
-        if not callable(self.compute) or not self.worst > 0:
-            raise UsageError(f'The metric "{self.name}" needs a function, and a worst value above 0.')
 
 
 METRICS = Registry("pure_nas.metrics", Metric, {})

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pure_nas.errors import DataError, UsageError, reason
+from pure_nas.errors import DataError, RunError, UsageError, reason
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +19,12 @@ def expanded(path: Path | str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UsageError(f"The ~ in {path} stands for no home directory.", hint="Write the path out.") from error
+
+
+def require_folder(path: Path, *, hint: str) -> None:
+    """Check that no file is where a folder is to be, or one above it; else it is a `RunError`."""
+    if file := next((place for place in (path, *path.parents) if place.is_file()), None):
+        raise RunError(f"{file} is a file, not a folder.", hint=hint)
 
 
 def absolute(path: Path | str) -> str:

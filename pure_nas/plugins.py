@@ -64,7 +64,7 @@ class Registry(Generic[T]):
         if (found := self.find(name)) is not None:
             return found
         what = self.kind.__name__.removesuffix("Spec").lower()
-        raise UsageError(f'There is no {what} "{name}"; {nearest(name.lower(), self.names)}.', hint=hint)
+        raise UsageError(f'There is no {what} "{name}"; {nearest(str(name).lower(), self.names)}.', hint=hint)
 
     def register(self, thing: T) -> None:
         """Add something for the rest of this process; what it registered under the same name before is replaced."""
@@ -85,7 +85,7 @@ class Registry(Generic[T]):
         for point in entry_points(group=self.group):
             thing = loaded(point)
             if not isinstance(thing, self.kind):
-                wanted = f"{self.kind.__module__}.{self.kind.__qualname__}"
+                wanted = f"pure_nas.{self.kind.__name__}"
                 raise PureNasError(f"{described(point)} is a {type(thing).__name__}, not a {wanted}.")
             if thing.name in self.built_in or thing.name in found:
                 raise PureNasError(f'{described(point)} declares "{thing.name}", a name that is already taken.')

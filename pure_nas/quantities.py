@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 
+from pure_nas.errors import UsageError
+
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SECONDS = {"ms": 1e-3, "s": 1, "": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
@@ -13,7 +15,7 @@ _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def size_of(text: str) -> int:
-    """A count: "300k", "1.5M", "2G" or a plain number; what is none above 0 is a `ValueError`, as in the next two."""
+    """A count: "300k", "1.5M", "2G" or a plain number; what is none above 0 is a `UsageError`, as in the next two."""
     return max(1, round(_parsed(text, _SIZES, "a size such as 300k, 1.5M or 2G")))
 
 
@@ -31,7 +33,7 @@ def _parsed(text: str, factors: dict[str, float] | dict[str, int], wanted: str) 
     match = _NUMBER.fullmatch(text.strip())
     value = float(match[1]) * factors.get(match[2].lower(), math.nan) if match else math.nan
     if not 0 < value < math.inf:
-        raise ValueError(f'"{text}" is not {wanted}')
+        raise UsageError(f'"{text}" is not {wanted}.')
     return value
 
 

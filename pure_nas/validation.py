@@ -1,31 +1,103 @@
-"""Frozen models of files, and every fault of one in one readable message."""
+"""Frozen models of files, arguments of calls, and every fault of one in one readable message."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import tomllib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, wraps
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_args, get_origin
+from types import SimpleNamespace, UnionType
+from typing import Annotated, Any, ClassVar, ParamSpec, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, create_model
 from pydantic.fields import FieldInfo
 
-from pure_nas.errors import ConfigError, nearest, reason
+from pure_nas.errors import ConfigError, UsageError, nearest, reason
 from pure_nas.paths import expanded
 
 _QUOTED = re.compile(r"'([^']*)'")
 _UNION_TAG = re.compile(r"[\[(:]")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 class FrozenModel(BaseModel):
     """Values that are checked once, strictly, and never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True, allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        with faults_explained(type(self), f"{type(self).__name__}()"):
+            super().__init__(**values)
+
+    # Without it pydantic would make the models within a model by this constructor, and lose where a fault is.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+def checked(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorates what people call: arguments that are not what its annotations say are one `ConfigError`.
+
+    NumPy's numbers become Python's. What only type checkers know is not checked.
+    """
+    signature, name = inspect.signature(function), function.__qualname__.removesuffix(".__init__")
+
+    @cache  # when it is first called: an annotation may name what the module defines further down
+    def model() -> type[BaseModel]:
+        config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+        fields: dict[str, Any] = {
+            each.name: (_type(each.annotation, function.__globals__), None) for each in signature.parameters.values()
+        }
+        return create_model(name, __config__=config, **fields)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise UsageError(f"{name}() {error}.") from error
+        given.arguments = _plain(given.arguments)
+        with faults_explained(model(), f"{name}()"):
+            model().model_validate(given.arguments)
+        return function(*given.args, **given.kwargs)
+
+    return call
+
+
+def checked_fields(kind: type[T]) -> type[T]:
+    """Decorates a dataclass that people make: see `checked`."""
+    kind.__init__ = checked(kind.__init__)  # type: ignore[method-assign]
+    return kind
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+
+
+def _type(annotation: Any, names: dict[str, Any]) -> Any:
+    try:
+        found = SimpleNamespace(__annotations__={"it": Any if annotation is inspect.Parameter.empty else annotation})
+        kind = get_type_hints(found, names, include_extras=True)["it"]
+    except (NameError, TypeError):
+        return Any
+    kinds = [getattr(each, "__name__", str(each)) for each in get_args(kind) if each is not type(None)]
+
+    def one_of(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ValueError(f"must be {' or '.join(kinds)}, got {shown(value)}") from error
+
+    return Annotated[kind, WrapValidator(one_of)] if isinstance(kind, UnionType) and len(kinds) > 1 else kind
 
 
 class TomlFile(FrozenModel):
@@ -52,14 +124,14 @@ class TomlFile(FrozenModel):
             return cls.model_validate(content, context=context)
 
     @classmethod
-    def load(cls, path: Path, *, context: object = None) -> Self:
+    def load(cls, path: Path | str, *, context: object = None) -> Self:
         """Read a file; one that cannot be read, is no TOML or breaks a rule is a `ConfigError`."""
         return cls.from_toml(read_text(path, cls.kind), source=str(path), context=context)
 
 
-def read_text(path: Traversable, kind: str) -> str:
+def read_text(path: Traversable | str, kind: str) -> str:
     """The text of a file as editors save it, UTF-8 or UTF-16 with a mark (PowerShell); others are a `ConfigError`."""
-    file = expanded(path) if isinstance(path, Path) else path  # not below, as what it raises is a ValueError too
+    file = expanded(path) if isinstance(path, str | Path) else path  # not below, as what it raises is a ValueError too
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.run.search_results import TrialRecord
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
 

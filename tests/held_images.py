@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pure_nas.data import ImageSet
-from pure_nas.data.image_set import HeldPixels, Normalisation
+from pure_nas.data.image_set import HeldPixels, ImageSet, Normalisation
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV
 

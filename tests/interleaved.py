@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.space.candidate import Candidate
 from pure_nas.workers import Ended, Event, Job
 from pure_nas.workers.work import work

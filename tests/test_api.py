@@ -6,10 +6,11 @@ import doctest
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 import pure_nas
-from pure_nas.data import load_dataset
+from pure_nas.data.dataset import load_dataset
 from pure_nas.data.sources.registry import DATASETS
 from pure_nas.errors import DataError, PureNasError, RunError, UsageError
 from pure_nas.objectives import METRICS
-from pure_nas.space.unit import PLAIN_CONV, UNITS, get_unit
+from pure_nas.space.unit import PLAIN_CONV, UNITS
 
 SPACE = """
 [run]
@@ -124,6 +125,7 @@ def test_a_run_retrains_its_networks_and_then_hands_those_over(run: pure_nas.Run
     found = run.retrain(["best"], seeds=1, device="cpu")
     assert run.retraining == found
     assert len(found.rows[0].test_accuracy) == 1
+    assert repr(found) == f"Retraining({len(found.rows)} networks of trials {run.trial('best').number})"
     kept, other = (run.load("best", origin=origin).state_dict() for origin in ("search", "retrain"))
     assert not torch.equal(kept["classifier.linear.weight"], other["classifier.linear.weight"])
 
@@ -393,7 +395,7 @@ def test_every_public_name_is_described_and_every_example_works(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     run = pure_nas.search("digits", trials=2, epochs=1, limits={"params": "20k"}, baselines=False, device="cpu")
     names = {name: getattr(pure_nas, name) for name in pure_nas.__all__}
-    names |= {"pure_nas": pure_nas, "torch": torch, "run": run, "get_unit": get_unit}
+    names |= {"pure_nas": pure_nas, "torch": torch, "run": run}
     finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     examples = 0
     for each in public_objects():
@@ -411,7 +413,21 @@ def test_the_page_of_the_public_api_is_up_to_date() -> None:
     code = "import make_api_page, sys; sys.stdout.reconfigure(encoding='utf-8'); print(make_api_page.page(), end='')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(docs), *sys.path])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    assert done.stdout == (docs / "api.md").read_text(encoding="utf-8"), "run: python docs/make_api_page.py"
+    page = (docs / "api.md").read_text(encoding="utf-8")
+    assert done.stdout == page, "run: python docs/make_api_page.py"
+    sections = re.split(r"^###.*\n", re.sub(r"^```python\n.*?^```\n", "", page, flags=re.M | re.S), flags=re.M)
+    assert all(section.strip() for section in sections)
+
+
+def test_examples_and_docs_import_public_names_only() -> None:
+    root = Path(__file__).parent.parent
+    files = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "examples").rglob("*.ipynb")]
+    files += (root / "examples").rglob("*.py")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert not re.findall(r"(?:from|import) pure_nas\.\w.*", text), file
+        for names in re.findall(r"from pure_nas import (.*)", text):
+            assert set(names.split(", ")) <= set(pure_nas.__all__), file
 
 
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -424,3 +440,60 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
             assert cell["outputs"] == []
             exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
     assert "test accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: pure_nas.Architecture(units=(("produkt",),)), 'units: There is no unit "produkt"; did you mean "prod'),
+        (lambda: pure_nas.Architecture(units=(("conv",),), base_with=3), 'base_with: unknown key .* "base_width"'),
+        (lambda: pure_nas.Architecture.uniform("product", 3), "blocks_per_stage: .* got 3"),
+        (
+            lambda: pure_nas.Architecture.named("pure20", base_width=0),
+            "base_width: .* equal to 1, got 0",
+        ),
+        (lambda: pure_nas.Recipe(epochs=0), r"Recipe\(\) has 3 faults:\n  epochs: .*\n  learning_rate: is missing"),
+        (lambda: pure_nas.Recipe.usual("conv"), r"unit: input should be an instance of Unit, got 'conv'"),
+        (lambda: pure_nas.Recipe.shared([]), r"units: must have at least 1 entry, got \[\]"),
+        (lambda: pure_nas.Candidate("pure20", None), r"Candidate\(\) has 2 faults:\n  architecture: "),
+        (pure_nas.SearchSpace, "architecture: is missing"),
+        (lambda: pure_nas.Limits(params="300k"), "params: input should be a valid integer, got '300k'"),
+        (lambda: pure_nas.Limits(latency_ms=0), "latency_ms: input should be greater than 0, got 0"),
+        (lambda: pure_nas.Noise("gaussian", "0.1"), "level: input should be a valid number, got '0.1'"),
+        (lambda: pure_nas.usual_noises(["snow"]), "kinds.0: 'snow' is not valid; known: gaussian"),
+        (lambda: pure_nas.Views(scales=224), "scales: input should be a valid tuple, got 224"),
+        (lambda: pure_nas.Metric(name="x", compute=3), "compute: input should be callable, got 3"),
+        (lambda: pure_nas.Metric(name="x", compute=max, worst=0.0), "worst: input should be greater than 0"),
+        (lambda: pure_nas.build("pure20"), "architecture: must be a table of names and values, got 'pure20'"),
+        (lambda: pure_nas.get_unit("produkt"), 'There is no unit "produkt"'),
+        (lambda: pure_nas.own_dataset(3), "dataset is a name or the path of a folder, not 3"),
+        (lambda: pure_nas.search("digits", trials="x"), r"search\(\) has 1 fault:\n  trials: .* got 'x'"),
+        (lambda: pure_nas.search("digits", trails=3), r"search\(\) got an unexpected keyword argument 'trails'"),
+        (lambda: pure_nas.search("digits", sampler="tep"), "sampler: 'tep' is not valid; did you mean \"tpe\""),
+        (lambda: pure_nas.train("pure8", "digits", seed=-1), "seed: .* greater than or equal to 0, got -1"),
+        (lambda: pure_nas.evaluate("runs/x:best", split="val"), "split: 'val' is not valid; known: test, validation"),
+        (lambda: pure_nas.evaluate("runs/x:best", views="flip"), "views: .* got 'flip'"),
+        (lambda: pure_nas.experiment("noise", seeds=0), "seeds: .* greater than or equal to 1, got 0"),
+        (lambda: pure_nas.open_run(None), "path: must be str or PathLike.*, got None"),
+    ],
+)
+def test_what_is_called_with_a_wrong_value_says_which(call: Callable[[], object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        call()
+
+
+def test_a_run_refuses_what_it_cannot_hand_over(run: pure_nas.Run) -> None:
+    for call in (
+        lambda: run.load(origin="retrained"),  # type: ignore[arg-type]
+        lambda: run.export(format="onnx"),  # type: ignore[arg-type]
+        lambda: run.retrain(seeds=0),
+        lambda: run.retrain(epochs=0),
+    ):
+        with pytest.raises(UsageError, match=r"Run\.\w+\(\) has 1 fault:\n  (origin|format|seeds|epochs): "):
+            call()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert pure_nas.Noise("gaussian", np.float32(0.5)) == pure_nas.Noise("gaussian", 0.5)
+    assert pure_nas.Limits.of({"params": np.int64(300)}) == pure_nas.Limits(params=300)
+    assert pure_nas.Architecture.named("pure20", base_width=np.int64(8)).base_width == 8

@@ -19,8 +19,8 @@ from benchmarks.plain_networks import PlainNetwork
 from benchmarks.plain_search import SPACES, BatchAugmented
 from benchmarks.plain_training import plain_network
 from benchmarks.step_networks import timm_resnet
-from pure_nas.data import load_dataset
-from pure_nas.nn import build
+from pure_nas.data.dataset import load_dataset
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 ROOT = Path(__file__).parent.parent

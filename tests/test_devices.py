@@ -25,7 +25,7 @@ from pure_nas.devices import (
     telling_out_of_memory,
     threads_for,
 )
-from pure_nas.errors import DeviceError
+from pure_nas.errors import UsageError
 
 CPU = torch.device("cpu")
 
@@ -54,7 +54,7 @@ def test_devices_are_found_by_name(name: str, device: str) -> None:
 def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
     assert resolve_device("auto") == CPU
     for name in ("cuda", "cuda:0"):
-        with pytest.raises(DeviceError, match="sees no CUDA GPU") as raised:
+        with pytest.raises(UsageError, match="sees no CUDA GPU") as raised:
             resolve_device(name)
         assert "Use the device cpu" in raised.value.hint
 
@@ -62,9 +62,9 @@ def test_without_a_gpu_auto_is_the_cpu_and_cuda_is_refused() -> None:
 @pytest.mark.usefixtures("two_gpus")
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1:2", "cpu:0", "cpu:", "CPU"])
 def test_names_of_no_device_are_refused(name: str) -> None:
-    with pytest.raises(DeviceError, match="this machine has cuda:0 to cuda:1"):
+    with pytest.raises(UsageError, match="this machine has cuda:0 to cuda:1"):
         resolve_device("cuda:2")
-    with pytest.raises(DeviceError, match="There is no device") as raised:
+    with pytest.raises(UsageError, match="There is no device") as raised:
         resolve_device(name)
     assert "auto, cpu, cuda" in raised.value.hint
 

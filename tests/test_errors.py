@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 import pure_nas.errors
-from pure_nas.errors import ConfigError, DataError, DeviceError, PureNasError, RunError, UsageError, nearest
+from pure_nas.errors import ConfigError, DataError, PureNasError, RunError, UsageError, nearest
 
 
 def test_message_and_hint_stand_on_two_lines() -> None:
@@ -18,7 +18,7 @@ def test_message_without_hint_stands_alone() -> None:
     assert str(RunError("It is locked.")) == "It is locked."
 
 
-@pytest.mark.parametrize("error", [UsageError, ConfigError, DataError, RunError, DeviceError])
+@pytest.mark.parametrize("error", [UsageError, ConfigError, DataError, RunError])
 def test_errors_share_a_base_and_have_an_exit_code(error: type[PureNasError]) -> None:
     assert issubclass(error, PureNasError)
     assert error.exit_code == (2 if issubclass(error, UsageError) else 1)

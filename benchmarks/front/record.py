@@ -32,9 +32,9 @@ from optuna.trial import FixedTrial
 from benchmarks.command import run_command
 from benchmarks.front.recorded import SCHEMA, TABLES, Params, key_of, read
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.errors import PureNasError
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.axis import Axis, Spread
 from pure_nas.space.parameters import Draw, Walk
 from pure_nas.space.search_space import SearchSpace

@@ -11,23 +11,24 @@ from typing import Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.plans import train as training
 from pure_nas.plans.plan import Trained
 from pure_nas.plans.search.lost_weights import Restored
 from pure_nas.quantities import counted, show_number, show_percent, show_seconds
 from pure_nas.report.palette import placement_text
+from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.run.search_results import Results, TrialRecord
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import is_live, stderr, tell
 from pure_nas_cli.interrupts import raise_dropped_interrupt
-from pure_nas_cli.terminal_table import bare_table, placement
+from pure_nas_cli.terminal_table import drawn
 
 _MOST_CLASSES = 12  # that are all listed, in so many characters
 _MOST_CHARACTERS = 100
@@ -196,12 +197,12 @@ class ListProgress(Progress):
             self._epochs.pop(record.training.name, None)
         super().ended(record)
 
-    def _draw(self) -> Table:
+    def _draw(self) -> Grid:
         now = list(self._epochs.items())  # at once: it is drawn by a thread of its own
         part = sum(done / epochs for _, (done, epochs) in now)
         running = ", ".join(f"{name} {done}/{epochs}" for name, (done, epochs) in now)
         left = self._time_left(self._total - self._done - part)
-        line, completed = Table.grid(padding=(0, 1)), self._done + part
+        line, completed = Grid.grid(padding=(0, 1)), self._done + part
         line.add_row(
             ProgressBar(total=self._total, completed=completed, width=30),
             Text(f"{int(completed):{len(str(self._total))}}/{self._total}", "progress.download"),
@@ -250,7 +251,7 @@ class TrialTable(Progress):
 
     def _draw(self) -> Group:
         done = sum(record.counts for record in self._records)
-        line = Table.grid(padding=(0, 2))
+        line = Grid.grid(padding=(0, 2))
         line.add_row(
             ProgressBar(total=self._total, completed=min(done, self._total), width=_BAR),
             f"{done} of {counted(self._total, 'trial')}",
@@ -258,41 +259,36 @@ class TrialTable(Progress):
         )
         return Group(Text(self._title, "bold", overflow="ellipsis", no_wrap=True), line, self._table())
 
-    def _table(self) -> Table:
+    def _table(self) -> Grid:
         # The reference of a hypervolume plays no part in a front.
         results = Results(self._objectives, (1.0,) * len(self._objectives), tuple(self._records))
         front = {record.number for record in results.front}
         noisy = any(_NOISE in record.metrics for record in self._records)
-        columns = [name for name in ("trial", "state", *_MEASURES, "time", "network") if noisy or name != _NOISE]
-        table = bare_table()
-        for name in columns:
-            right, whole = name not in ("state", "network"), name != "network"
-            table.add_column(name.replace("_", " "), justify="right" if right else "left", no_wrap=whole)
+        columns = (
+            Column("trial", "trial"),
+            Column("state", "state", "left"),
+            *(Column(name, name.replace("_", " ")) for name in (*_MEASURES, "time") if noisy or name != _NOISE),
+            Column("network", "network", "left", cut=True),
+        )
 
-        def add(
-            job: Job | TrialRecord, state: str, seconds: float, measured: Mapping[str, str], style: str = ""
-        ) -> None:
-            star = "★ " if job.number in front else ""
-            network = placement(job.candidate.architecture.units)
-            if label := job.label if isinstance(job, Job) else job.baseline:
-                network.append(f"  {label}", "dim")
-            network.no_wrap, network.overflow = True, "ellipsis"  # cut at the edge of the terminal
-            spent = show_seconds(seconds) if seconds else ""
-            cells: dict[str, str | Text] = {"network": network}
-            cells |= {"trial": f"{star}{job.number}", "state": state, **measured, "time": spent}
-            table.add_row(*(cells.get(name, "") for name in columns), style=style)
+        def row(job: Job | TrialRecord, state: str, seconds: float, measured: Mapping[str, str], **look: str) -> Row:
+            label = job.label if isinstance(job, Job) else job.baseline
+            network = Cell(stages=job.candidate.architecture.units, tags=((f" {label}", ""),) if label else ())
+            trial, spent = f"{'★ ' * (job.number in front)}{job.number}", show_seconds(seconds) if seconds else ""
+            return Row({"trial": trial, "state": state, **measured, "time": spent, "network": network}, **look)
 
+        rows = []
         for record in list(self._recent):
-            style = "bold" if record.number in front else "dim" if record.state != "complete" else ""
-            add(record, _state(record), record.seconds, _measured(record), style)
-        table.add_section()
-        for row in list(self._running.values()):
-            recipe, cost = row.job.candidate.recipe, cost_of(row.job.candidate.architecture)
+            tone = "strong" if record.number in front else "dim" if record.state != "complete" else ""
+            rows.append(row(record, _state(record), record.seconds, _measured(record), tone=tone))
+        for each in list(self._running.values()):
+            recipe, cost = each.job.candidate.recipe, cost_of(each.job.candidate.architecture)
             measured = {"flops": show_number(cost.flops), "params": show_number(cost.params)}
-            if row.error is not None:
-                measured["error"] = show_percent(row.error)
-            add(row.job, f"epoch {row.epoch}/{recipe.epochs}", time.monotonic() - row.began, measured)
-        return table
+            if each.error is not None:
+                measured["error"] = show_percent(each.error)
+            state, spent = f"epoch {each.epoch}/{recipe.epochs}", time.monotonic() - each.began
+            rows.append(row(each.job, state, spent, measured, section="running"))
+        return drawn(Table("trials", columns, tuple(rows)), self._console.width)
 
 
 @dataclass

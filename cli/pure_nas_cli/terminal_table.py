@@ -10,7 +10,7 @@ from dataclasses import replace
 import rich.table
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, OverflowMethod
 from rich.text import Text
 
 from pure_nas.report.palette import style_of
@@ -33,7 +33,7 @@ def print_table(console: Console, table: Table) -> None:
     for shown in _ever_briefer(table):
         if sum(_least_width(column, shown) + _BETWEEN for column in shown.shown) - _BETWEEN <= console.width:
             break
-    console.print(_drawn(shown, console.width))
+    console.print(drawn(shown, console.width))
     kept = {column.key for column in shown.shown}
     gone = ", ".join(column.title for column in table.shown if column.key not in kept)
     if notes := " ".join([*table.notes, *([f"Not shown, for lack of room: {gone}."] if gone else [])]):
@@ -47,16 +47,20 @@ def print_tables(console: Console, tables: Iterable[Table]) -> None:
         print_table(console, table)
 
 
-def bare_table() -> rich.table.Table:
-    """A table that has no columns yet, with a line under its head and no frame."""
-    return rich.table.Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def placement(stages: Stages) -> Text:
-    """Which residual layer holds which unit: a sign a layer, stages set apart."""
-    styles = [[style_of(unit) for unit in stage] for stage in stages]
-    signs = ([(style.glyph, _COLOURS.get(style.role, "magenta")) for style in stage] for stage in styles)
-    return Text(" ").join(Text.assemble(*stage) for stage in signs)
+def drawn(table: Table, room: int) -> rich.table.Table:
+    """A table without its title and notes, in so many characters: a line under its head and no frame."""
+    found = rich.table.Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    widths = _widths(table, room)
+    for column in table.shown:
+        overflow: OverflowMethod = "ellipsis" if column.cut else "fold"
+        width = widths[column.key]
+        found.add_column(column.title, justify=column.align, overflow=overflow, no_wrap=column.cut, width=width)
+    for place, row in enumerate(table.rows):
+        if place and row.section != table.rows[place - 1].section:
+            found.add_section()
+        cells = (_wrapped(row.cell(column), widths[column.key]) for column in table.shown)
+        found.add_row(*map(_text, cells, table.shown), style=_STYLES.get(row.tone))
+    return found
 
 
 def _ever_briefer(table: Table) -> Iterator[Table]:
@@ -69,22 +73,22 @@ def _ever_briefer(table: Table) -> Iterator[Table]:
 
 
 def _least_width(column: Column, table: Table) -> int:
-    """At which no number and no placement is broken; words are, but for the first line of a cell."""
+    """At which no number and no placement is broken, unless it is cut; words are, but for the first line of a cell."""
     lines = column.title.split()
     for row in table.rows:
         found = _text(row.cell(column), column).plain.splitlines()
-        lines += found[:1] if column.align == "left" else found
+        lines += [] if column.cut else found[:1] if column.align == "left" else found
     return max(map(cell_len, lines))
 
 
 def _widths(table: Table, room: int) -> dict[str, int]:
-    """How wide each column is: columns of words give way first, and alone where nothing else helps."""
+    """How wide each column is: columns of words give way first, the widest of them before others."""
     widths = {
         column.key: max(cell_len(line) for text in _texts(column, table) for line in text.splitlines() or [""])
         for column in table.shown
     }
     over = sum(widths.values()) + _BETWEEN * (len(widths) - 1) - room
-    words = [column for column in table.shown if column.align == "left"]
+    words = sorted((each for each in table.shown if each.align == "left"), key=lambda each: -widths[each.key])
     numbers = [column for column in table.shown if column.align == "right"]
     # What is not broken while there is room: words, and what hyphens join, to the hyphen.
     pieces = {each.key: re.findall(r"[^\s-]*-+|[^\s-]+", "\n".join(_texts(each, table))) for each in words}
@@ -103,18 +107,11 @@ def _texts(column: Column, table: Table) -> list[str]:
     return [column.title, *(_text(row.cell(column), column).plain for row in table.rows)]
 
 
-def _drawn(table: Table, room: int) -> rich.table.Table:
-    drawn = bare_table()
-    widths = _widths(table, room)
-    for column in table.shown:
-        drawn.add_column(column.title, justify=column.align, overflow="fold", width=widths[column.key])
-    for place, row in enumerate(table.rows):
-        if place and row.section != table.rows[place - 1].section:
-            drawn.add_section()
-        cells = (_wrapped(row.cell(column), widths[column.key]) for column in table.shown)
-        texts = map(_text, cells, table.shown)
-        drawn.add_row(*texts, style=_STYLES.get(row.tone))
-    return drawn
+def _placement(stages: Stages) -> Text:
+    """Which residual layer holds which unit: a sign a layer, stages set apart."""
+    styles = [[style_of(unit) for unit in stage] for stage in stages]
+    signs = ([(style.glyph, _COLOURS.get(style.role, "magenta")) for style in stage] for stage in styles)
+    return Text(" ").join(Text.assemble(*stage) for stage in signs)
 
 
 def _wrapped(cell: Cell, width: int) -> Cell:
@@ -128,7 +125,7 @@ def _wrapped(cell: Cell, width: int) -> Cell:
 
 def _text(cell: Cell, column: Column) -> Text:
     text = Text()
-    text.append_text(placement(cell.stages)).append(cell.text, _STYLES.get(cell.tone, ""))
+    text.append_text(_placement(cell.stages)).append(cell.text, _STYLES.get(cell.tone, ""))
     for tag, _ in cell.tags:
         text.append(f" {tag}", "dim")
     if cell.more and not column.brief:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pure_nas.api.runs import AnyPath, Experiment, Quiet, Run, TrainedNetwork, path_of, process_kept
 from pure_nas.data.sources.own import AnyDataset, dataset_name
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError, UsageError
+from pure_nas.errors import RunError
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.paths import expanded
 from pure_nas.plans import train as training
 from pure_nas.plans.experiment import session
@@ -20,16 +20,19 @@ from pure_nas.plans.experiment.file import find_experiment
 from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.search import session as searching
 from pure_nas.plans.search.samplers import SamplerChoice
-from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for, whole_number
+from pure_nas.plans.search.settings import AnyLimits, AnyObjective, AnySpace, settings_for
 from pure_nas.quantities import seconds_of
 from pure_nas.run.images import Split, WantedImages
+from pure_nas.run.schema import Count, Positive
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.run.trained import Trained, find_trained, images_for
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
+from pure_nas.validation import checked
 from pure_nas.workers.resources import Workers
 
 
+@checked
 def search(
     dataset: AnyDataset,
     space: AnySpace = None,
@@ -43,7 +46,7 @@ def search(
     limits: AnyLimits = None,
     device: str = "auto",
     workers: Workers = 1,
-    seed: int = 0,
+    seed: Count = 0,
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
     early_stopping: bool = True,
@@ -106,13 +109,13 @@ def search(
             limits=limits,
             seed=seed,
             data_dir=data_dir,
-            time_seconds=_seconds(time),
+            time_seconds=seconds_of(time) if isinstance(time, str) else time,
             device=device,
             workers=workers,
             sampler=sampler,
             baselines=baselines,
             early_stopping=early_stopping,
-            lag=whole_number("lag", lag),
+            lag=lag,
             storage=storage,
             image_size=image_size,
             skip_corrupt=skip_corrupt,
@@ -123,12 +126,13 @@ def search(
     return Run(folder / settings.study)
 
 
+@checked
 def experiment(
     name: AnyPath,
     *,
     scale: str | None = None,
     dataset: AnyDataset | None = None,
-    seeds: int | None = None,
+    seeds: Positive | None = None,
     time: float | str | None = None,
     out: AnyPath | None = None,
     device: str = "auto",
@@ -157,7 +161,7 @@ def experiment(
         scale_name=source.file.scale(scale)[0],
         dataset=None if dataset is None else dataset_name(dataset),
         seeds=seeds,
-        time_seconds=_seconds(time),
+        time_seconds=seconds_of(time) if isinstance(time, str) else time,
         device=device,
         workers=workers,
         data_dir=path_of(data_dir),
@@ -175,6 +179,7 @@ def experiment(
     return Experiment(folder)
 
 
+@checked
 def train(
     architecture: Architecture | Candidate | str,
     dataset: AnyDataset,
@@ -184,7 +189,7 @@ def train(
     learning_rate: float | None = None,
     out: AnyPath | None = None,
     device: str = "auto",
-    seed: int = 0,
+    seed: Count = 0,
     data_dir: AnyPath | None = None,
     image_size: int | None = None,
     skip_corrupt: bool = False,
@@ -229,6 +234,7 @@ def train(
     return TrainedNetwork(folder, result["metrics"], result["cost"], result["seconds"])
 
 
+@checked
 def evaluate(
     network: Network | AnyPath,
     dataset: AnyDataset | None = None,
@@ -237,7 +243,7 @@ def evaluate(
     noises: Sequence[Noise] = (),
     views: Views | None = None,
     factors: Sequence[float] = (),
-    seed: int = 0,
+    seed: Count = 0,
     device: str = "auto",
     data_dir: AnyPath | None = None,
     image_size: int | None = None,
@@ -289,10 +295,3 @@ def evaluate(
             factors=factors,
             seed=seed,
         )
-
-
-def _seconds(time: float | str | None) -> float | None:
-    try:
-        return seconds_of(time) if isinstance(time, str) else time
-    except ValueError as error:
-        raise UsageError(f"time cannot be read: {error}.") from error

@@ -18,7 +18,7 @@ from pure_nas.errors import PureNasError
 from pure_nas.export import ExportFormat, export_trained
 from pure_nas.findings.experiment_results import ExperimentResults, load_experiment_results
 from pure_nas.findings.findings import findings_of
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.paths import expanded
 from pure_nas.plans.plan import Listener
 from pure_nas.plans.retrain import Retrain, select_trials
@@ -26,11 +26,15 @@ from pure_nas.process_state import global_random_state, usual_defaults
 from pure_nas.report import write_experiment_report, write_report
 from pure_nas.report.data import report_data
 from pure_nas.report.experiment.tables import networks_table
-from pure_nas.report.search_tables import trials_csv
+from pure_nas.report.search_tables import trials_table
+from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, load_retraining
+from pure_nas.run.schema import Positive
 from pure_nas.run.search_results import Results, TrialRecord, load_results
 from pure_nas.run.selection import Origin, choose_trained
+from pure_nas.space.recipe import Epochs
+from pure_nas.validation import checked
 from pure_nas.workers.resources import Workers
 
 if TYPE_CHECKING:
@@ -75,14 +79,16 @@ class Run:
         found = load_retraining(RunDirectory.open(self.path))
         return found if found.rows else None
 
+    @checked
     def trial(self, which: str | int = "best") -> TrialRecord:
         """The trial called "best", "knee" or "smallest", or by its number; a `UsageError` where it is not complete."""
         return self.results.select(str(which))
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each trial that has ended, with the columns of trials.csv; needs pandas."""
-        return _dataframe(trials_csv(report_data(RunDirectory.open(self.path))))
+        return _dataframe(trials_table(report_data(RunDirectory.open(self.path))))
 
+    @checked
     def load(self, which: str | int = "best", *, origin: Origin = "auto", seed: int | None = None) -> Network:
         """A trained network, on the CPU and in evaluation mode.
 
@@ -98,6 +104,7 @@ class Run:
         """
         return choose_trained(self.path, str(which), origin=origin, seed=seed).load()
 
+    @checked
     def export(
         self,
         which: str | int = "best",
@@ -125,12 +132,13 @@ class Run:
         chosen = choose_trained(self.path, str(which), origin=origin, seed=seed)
         return export_trained(chosen, path_of(directory), format=format, overwrite=overwrite)
 
+    @checked
     def retrain(
         self,
         trials: str | int | Sequence[str | int] = "front",
         *,
-        seeds: int = 3,
-        epochs: int | None = None,
+        seeds: Positive = 3,
+        epochs: Epochs | None = None,
         dataset: AnyDataset | None = None,
         device: str = "auto",
         workers: Workers = 1,
@@ -187,8 +195,9 @@ class Experiment:
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row for each network, with the columns of experiment.csv; needs pandas."""
-        return _dataframe(networks_table(findings_of(self.results)).csv())
+        return _dataframe(networks_table(findings_of(self.results)))
 
+    @checked
     def load(self, training: str) -> Network:
         """The network of a training, such as "resnet20-seed1", on the CPU and in evaluation mode.
 
@@ -219,10 +228,12 @@ class TrainedNetwork:
     cost: dict[str, float]
     seconds: float
 
+    @checked
     def load(self) -> Network:
         """The network, on the CPU and in evaluation mode."""
         return choose_trained(self.path).load()
 
+    @checked
     def export(
         self,
         directory: AnyPath | None = None,
@@ -234,6 +245,7 @@ class TrainedNetwork:
         return export_trained(choose_trained(self.path), path_of(directory), format=format, overwrite=overwrite)
 
 
+@checked
 def open_run(path: AnyPath) -> Run | Experiment:
     """A search or an experiment from its folder.
 
@@ -281,9 +293,9 @@ def _page(written: Sequence[Path]) -> Path:
     return next(path for path in written if path.suffix == ".html")
 
 
-def _dataframe(text: str) -> pandas.DataFrame:
+def _dataframe(table: Table) -> pandas.DataFrame:
     try:
         import pandas
     except ImportError as error:
         raise PureNasError("A data frame needs pandas.", hint="Install it: pip install pandas") from error
-    return pandas.read_csv(io.StringIO(text))
+    return pandas.read_csv(io.StringIO(table.csv()))

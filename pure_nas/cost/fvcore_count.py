@@ -14,7 +14,7 @@ from torch import nn
 
 from pure_nas.cost.layers import Cost, cost_of, total_cost
 from pure_nas.errors import PureNasError
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.field import descriptions
 

@@ -24,7 +24,7 @@ class RawImages:
 
     images: NDArray[np.uint8]  # (N, C, H, W), square
     labels: Positions  # (N,), int64, each an index into `classes`
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # their names
 
     def __post_init__(self) -> None:
         if fault := self._fault():
@@ -32,10 +32,12 @@ class RawImages:
 
     @property
     def in_chans(self) -> int:
+        """Channels of an image."""
         return int(self.images.shape[1])
 
     @property
     def image_size(self) -> int:
+        """Height and width of an image, pixels."""
         return int(self.images.shape[2])
 
     def open(self, image_size: int, positions: Positions, _: bool) -> Opened:
@@ -109,7 +111,7 @@ class LargeImages:
     """One part of a dataset whose images need not fit in memory: labels now, pixels when they are wanted."""
 
     labels: Positions  # (N,), int64, each an index into `classes`
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # their names
     in_chans: int  # channels of an image; 0 if they are known only once the images are open
     image_size: int  # default height and width that a network sees, pixels; 0 if the images decide
     # Makes the images ready, or raises `DataError`; takes the size that a network sees, the positions that will be

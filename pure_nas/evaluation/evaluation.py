@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import ImageSet
+from pure_nas.data.image_set import ImageSet
 from pure_nas.devices import autocast, computing_on, threads_for
 from pure_nas.errors import PureNasError, reason
 from pure_nas.evaluation.noise import NOISE_MIXTURE, Noise, NoiseKind, add_noise, noise_seeds
@@ -27,8 +27,8 @@ from pure_nas.evaluation.quality import (
     log_probabilities,
 )
 from pure_nas.evaluation.views import Views, middle
-from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
+from pure_nas.nn.network import Network
 from pure_nas.nn.plain.blocks import Classifier
 from pure_nas.objectives import Metric
 from pure_nas.process_state import global_random_state

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pure_nas.errors import UsageError, nearest
+from pure_nas.validation import checked, checked_fields
 
 NoiseKind = Literal["poisson", "gaussian", "salt-and-pepper", "speckle"]
 """poisson: photon noise, the level is the number of photons of a white pixel; gaussian: added, the level is its
@@ -33,6 +34,7 @@ _STREAM = 7  # separates these draws from others of the same seed
 _MOST_PHOTONS = 1e7  # float32 counts further, but not much
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Noise:
     """One kind of noise at one level; a level of 0 is no noise.
@@ -53,10 +55,8 @@ class Noise:
     level: float
 
     def __post_init__(self) -> None:
-        if self.kind not in NOISE_KINDS:
-            raise UsageError(f'There is no noise "{self.kind}"; {nearest(self.kind, NOISE_KINDS)}.')
         most = {"poisson": _MOST_PHOTONS, "salt-and-pepper": 1.0}.get(self.kind, math.inf)
-        if not (0 <= self.level <= most and math.isfinite(self.level)):
+        if not 0 <= self.level <= most:
             allowed = f"from 0 to {most:g}" if most < math.inf else "0 or more"
             raise UsageError(f"The level of {self.kind} noise is {self.level:g}, but must be {allowed}.")
 
@@ -75,6 +75,7 @@ NOISE_MIXTURE = tuple(Noise(kind, level) for kind, (_, _, mixed) in _LEVELS.item
 """Each kind at a mild and a strong level, with equal weights. Fixed, so that searches can be compared."""
 
 
+@checked
 def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
     """Each kind at its usual levels.
 
@@ -86,27 +87,27 @@ def usual_noises(kinds: Sequence[NoiseKind] = NOISE_KINDS) -> tuple[Noise, ...]:
 
 
 def noises_named(texts: Sequence[str]) -> tuple[Noise, ...]:
-    """The noises of "gaussian=0.05,0.1", "poisson,speckle", "all" and the like, each once; or a `ValueError`."""
+    """The noises of "gaussian=0.05,0.1", "poisson,speckle", "all" and the like, each once."""
     if "none" in texts and len(texts) > 1:
         others = ", ".join(other for other in texts if other != "none") or "it twice"
-        raise ValueError(f"none means no noise at all, but {others} is given too")
+        raise UsageError(f"The noise none means no noise at all, but {others} is given too.")
     found: list[Noise] = []
     for text in texts:
         listed, equals, levels = text.partition("=")
         names = [listed] if equals else [name.strip() for name in text.split(",")]
         for name in names if text not in _ALONE else ():
             if name in _ALONE:
-                raise ValueError(f'{name} stands alone, not as in "{text}"')
+                raise UsageError(f'The noise {name} stands alone, not as in "{text}".')
             if name not in NOISE_KINDS:
                 known = nearest(name, [*NOISE_KINDS, *_ALONE])
-                raise ValueError(f'there is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone')
+                raise UsageError(f'There is no noise "{name}"; {known}; {" and ".join(_ALONE)} stand alone.')
         kinds = [kind for kind in NOISE_KINDS if kind in names or text == "all"]
         found += () if equals else usual_noises(kinds)
         for level in levels.split(",") if equals else ():
             try:
                 value = float(level)
             except ValueError as error:
-                raise ValueError(f'"{level}" in "{text}" is no level; give numbers, as in gaussian=0.05,0.1') from error
+                raise UsageError(f'"{level}" in "{text}" is no level; give numbers: gaussian=0.05,0.1.') from error
             found.append(Noise(kinds[0], value))
     return tuple(dict.fromkeys(found))
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.errors import UsageError, nearest
+from pure_nas.errors import UsageError
+from pure_nas.validation import checked_fields
 
 Crops = Literal["whole", "flip", "five-crop", "ten-crop"]
 """whole: the image; flip: and its mirror image; five-crop: the corners and the centre; ten-crop: those and their mirror
 images (Krizhevsky et al. 2012). A crop has the size that the network usually sees. If that is the whole image and no
 scale is given, a crop is 7/8 as high and wide, as 224 of 256 pixels."""
-CROPS: tuple[Crops, ...] = get_args(Crops)
-_SMALLEST, _LARGEST = 8, 2048  # pixels
+Size = Annotated[int, Field(ge=8, le=2048)]  # pixels
 _USUAL_SHARE = 7 / 8
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Views:
     """Which views of an image a network sees.
@@ -40,14 +42,9 @@ class Views:
     """
 
     crops: Crops = "whole"
-    scales: tuple[int, ...] = ()
+    scales: tuple[Size, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.crops not in CROPS:
-            raise UsageError(f'There are no views "{self.crops}"; {nearest(self.crops, CROPS)}.')
-        for scale in self.scales:
-            if not _SMALLEST <= scale <= _LARGEST:
-                raise UsageError(f"A scale of {scale} pixels cannot be used: take {_SMALLEST} to {_LARGEST}.")
         if len(set(self.scales)) != len(self.scales):
             raise UsageError(f"The scales {', '.join(map(str, self.scales))} name a size twice.")
 

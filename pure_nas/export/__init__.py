@@ -8,10 +8,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from pure_nas.errors import RunError, reason
+from pure_nas.errors import RunError
 from pure_nas.export.python_file import About, python_source
-from pure_nas.files import write_whole
-from pure_nas.paths import expanded
+from pure_nas.files import bytes_of, write_whole
+from pure_nas.paths import expanded, require_folder
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE
 from pure_nas.run.trained import Trained
 from pure_nas.run.weights import weights_bytes
@@ -54,6 +54,7 @@ def write_export(
 ) -> list[Path]:
     """Write a network into `directory`, made where it does not exist, and return the files; "json" needs no weights."""
     directory = expanded(directory)
+    require_folder(directory, hint="Choose another folder.")
     files: dict[Path, bytes] = {}
     if format == "python":
         files[directory / "network.py"] = python_source(architecture, about or About()).encode()
@@ -61,13 +62,7 @@ def write_export(
         files[directory / WEIGHTS_FILE] = weights_bytes(architecture, state_dict)
     files[directory / ARCHITECTURE_FILE] = architecture.to_json().encode()
     for path, data in () if overwrite else files.items():
-        try:
-            same = path.read_bytes() == data
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise RunError(f"{path} cannot be written: {reason(error)}.", hint="Choose another folder.") from error
-        if not same:
+        if path.is_file() and bytes_of(path) != data:
             raise RunError(
                 f"{path} exists and is different; it is left alone.",
                 hint="Choose another folder, or replace it with --overwrite (overwrite=True).",

@@ -49,7 +49,7 @@ class About:
 def python_source(architecture: Architecture, about: About = About()) -> str:
     """One Python file that defines the network of `architecture` with nothing but PyTorch.
 
-    Its class `Network` has the state-dict keys of `pure_nas.nn.Network`; its function `load` reads the safetensors
+    Its class `Network` has the state-dict keys of pure-nas's `Network`; its function `load` reads the safetensors
     file next to it. Where images have one or three channels, its function `preprocess` gives what the network is shown
     of an image, and the file classifies images as a program.
     """

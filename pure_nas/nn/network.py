@@ -17,6 +17,7 @@ from pure_nas.nn.plain.blocks import Classifier, PaddingShortcut, ProjectionShor
 from pure_nas.process_state import global_random_state
 from pure_nas.space.architecture import Architecture, Block
 from pure_nas.space.unit import ParameterKind, Unit, UnitPlace
+from pure_nas.validation import checked
 
 _SHORTCUTS = {"projection": ProjectionShortcut, "padding": PaddingShortcut}
 
@@ -40,6 +41,7 @@ class Network(nn.Module):
         return out
 
 
+@checked
 def build(architecture: Architecture, *, generator: torch.Generator | None = None) -> Network:
     """Build and initialise the network of `architecture`.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

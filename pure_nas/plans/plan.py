@@ -11,7 +11,7 @@ from pure_nas.errors import RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.schema import SCHEMA
 from pure_nas.space.candidate import Candidate
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers.messages import EvaluationSettings, Job, Outcome
 from pure_nas.workers.resources import WorkerPlan
 

@@ -12,12 +12,12 @@ from pure_nas.analysis.convergence import USUAL_TARGETS, convergence_of
 from pure_nas.analysis.statistics import CONFIDENCE, Difference, Tested, Untested, compared, holm, verdict_of
 from pure_nas.cost.layers import cost_of
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError, UsageError
+from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
-from pure_nas.quantities import show_points
+from pure_nas.quantities import show_percent, show_points
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.images import RunImages
 from pure_nas.run.retrained import (
@@ -74,8 +74,6 @@ class Retrain:
         workers: Workers = 1,
         dataset: str | None = None,  # where the images of the run are now; None: where they were
     ) -> None:
-        if seeds < 1:
-            raise UsageError(f"Retraining needs at least one seed, but --seeds is {seeds}.")
         check_workers(workers)
         self._earlier = load_retraining(run)
         images = RunImages.of_run(run)
@@ -186,12 +184,12 @@ def _comparisons(row: Row, rows: Sequence[Row]) -> Iterator[tuple[str, Differenc
 def _mean(row: Row) -> str:
     """Of the seeds that came through; how many did not."""
     lost = f" ({row.diverged} of {row.diverged + len(row.test_accuracy)} seeds diverged)" if row.diverged else ""
-    return f"{100 * row.mean:.2f} %{lost}"
+    return f"{show_percent(row.mean)}{lost}"
 
 
 def _in_words(facts: str, found: Difference, p: float, tests: int) -> str:
     corrected = f"p {p:.3f} corrected for {tests} comparisons" if tests > 1 else f"p {p:.3f}"
     return (
         f"{_TESTED[verdict_of(found.value, p)]}: {facts} (difference {show_points(found.value)} points, "
-        f"{100 * CONFIDENCE:.0f} % interval {show_points(found.low)} to {show_points(found.high)}, {corrected})."
+        f"{show_percent(CONFIDENCE, 0)} interval {show_points(found.low)} to {show_points(found.high)}, {corrected})."
     )

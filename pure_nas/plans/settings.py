@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import ImageSource, dataset_names
+from pure_nas.data.dataset import ImageSource
+from pure_nas.data.sources.registry import dataset_names
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
-from pure_nas.paths import absolute
+from pure_nas.paths import absolute, require_folder
 from pure_nas.run.directory import EXPERIMENT, RunDirectory
 from pure_nas.run.environment import without_password
 from pure_nas.workers.worker_main import Load
@@ -120,8 +121,7 @@ def require_room(folder: Path, ours: Callable[[Path], bool], *, what: str, hint:
 
     What a command leaves that was stopped before it wrote its settings is `ours`.
     """
-    if folder.is_file():
-        raise RunError(f"{folder} is a file, not the folder of a run.", hint=hint)
+    require_folder(folder, hint=hint)
     try:
         found = list(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:

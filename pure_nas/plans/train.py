@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pure_nas.data import Dataset, dataset_names
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.sources.registry import dataset_names
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole

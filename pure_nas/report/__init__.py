@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pure_nas.errors import PureNasError, RunError, reason
-from pure_nas.files import write_whole
-from pure_nas.run.directory import RunDirectory
 
 if TYPE_CHECKING:
     from pure_nas.findings.findings import Findings
     from pure_nas.report.chart import Figure
     from pure_nas.report.data import ReportData
+    from pure_nas.run.directory import RunDirectory
 
 
 def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path]:
@@ -25,14 +24,16 @@ def write_report(run: RunDirectory, data: ReportData | None = None) -> list[Path
         from pure_nas.report.data import report_data
         from pure_nas.report.pages import search_page
         from pure_nas.report.search_charts import paper_figures
-        from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
+        from pure_nas.report.search_tables import curves_table, front_document, front_table, trials_table
 
         data = data or report_data(run)
+        front = front_table(data)
         contents = {
             "front.json": _json(front_document(data)),
-            "front.csv": front_table(data).csv(),
-            "trials.csv": trials_csv(data),
-            "curves.csv": curves_csv(data),
+            "front.csv": front.csv(),
+            "front.md": front.markdown(),
+            "trials.csv": trials_table(data).csv(),
+            "curves.csv": curves_table(data).csv(),
             run.report_path.name: search_page(data),
         }
         return _written(run, contents, paper_figures(data))
@@ -45,13 +46,14 @@ def write_experiment_report(run: RunDirectory, findings: Findings | None = None)
         from pure_nas.findings.findings import document, findings_of
         from pure_nas.report.data import read_environment
         from pure_nas.report.experiment.charts import paper_figures
-        from pure_nas.report.experiment.tables import comparisons_table, curves_table, networks_table
+        from pure_nas.report.experiment.tables import comparisons_table, curves_table, experiment_tables, networks_table
         from pure_nas.report.pages import experiment_page
 
         found = findings or findings_of(load_experiment_results(run))
         contents = {
             "experiment.json": _json(document(found)),
             "experiment.csv": networks_table(found).csv(),
+            "experiment.md": "\n".join(table.markdown() for table in experiment_tables(found).values()),
             "comparisons.csv": comparisons_table(found.comparisons).csv(),
             "curves.csv": curves_table(found).csv(),
             run.report_path.name: experiment_page(found, read_environment(run)),
@@ -79,6 +81,7 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def _written(run: RunDirectory, contents: Mapping[str, str], figures: Iterable[Figure]) -> list[Path]:
+    from pure_nas.files import write_whole
     from pure_nas.report.matplotlib_chart import write_figures
 
     for name, content in contents.items():

@@ -19,7 +19,7 @@ from pure_nas.run.search_results import Results, TrialRecord, load_results
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.field import default_of, descriptions
-from pure_nas.space.recipe import WeightDecay
+from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, get_unit, settings_read
 
 MAX_CURVE_POINTS = 400
@@ -212,7 +212,7 @@ def _reported(results: Results, settings: Mapping[str, Any], retraining: Retrain
     for trial in results.complete:
         number, candidate = trial.number, trial.candidate
         group = groups.get(number, ())
-        chosen = plain_settings(candidate, searched)
+        chosen = plain_settings(candidate.architecture, candidate.recipe, searched=searched)
         yield ReportedTrial(
             trial=trial,
             objectives=dict(zip(results.objective_names, trial.objectives, strict=True)),
@@ -263,12 +263,14 @@ def searched_fields(settings: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def plain_settings(candidate: Candidate, searched: frozenset[str]) -> dict[str, Any]:
+def plain_settings(
+    architecture: Architecture, *recipe: Recipe, searched: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """What was searched or is not the default, by field; per stage, None where no unit of the stage reads it."""
-    architecture = candidate.architecture.canonical()
+    architecture = architecture.canonical()
     read = settings_read(architecture.unit_set)
     found = {}
-    for model in (architecture, candidate.recipe):
+    for model in (architecture, *recipe):
         for name, described in descriptions(type(model)).items():
             if described.in_place or (described.of_units and name not in read):
                 continue

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pure_nas.analysis.statistics import Spread
+from pure_nas.quantities import show_percent
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series
 from pure_nas.report.palette import style_of
 
@@ -146,7 +147,7 @@ def _interval(quality: Quality) -> Spread:
 def _calibration(network: Evaluated, style: NetworkStyle) -> Series:
     quality = network.evaluation.quality
     error = quality.calibration_error
-    label = network.name if error is None else f"{network.name}, calibration error {100 * error:.1f} %"
+    label = network.name if error is None else f"{network.name}, calibration error {show_percent(error, 1)}"
     sizes = [math.sqrt(26 + 360 * each.count / quality.images) for each in quality.bins]
     return replace(style, name=label).line(
         [100 * each.confidence for each in quality.bins],

@@ -44,13 +44,13 @@ def _summary(evaluated: Sequence[Named], subject: str) -> Table:
         Column("macro_f1", "macro F1", detail=1),
         Column("loss", "loss", detail=1),
     )
-    rows = []
+    lines: list[list[Cell | str]] = []
     for name, each in evaluated:
-        rows.append(Row.of(columns, [name, *_figures(each.quality)]))
+        lines.append([name, *_figures(each.quality)])
         if each.viewed:
             views = Cell(f"{name}, {each.views.name}", f"  {each.views.name}", tone="dim")
-            rows.append(Row.of(columns, [views, *_figures(each.viewed)]))
-    return Table("evaluation", columns, tuple(rows), subject, notes("evaluation", evaluated[0][1], of_seeds, BINS))
+            lines.append([views, *_figures(each.viewed)])
+    return Table.of("evaluation", columns, lines, subject, notes("evaluation", evaluated[0][1], of_seeds, BINS))
 
 
 def _figures(quality: Quality) -> list[Cell]:
@@ -66,21 +66,19 @@ def _classes(quality: Quality, title: str) -> Table:
         chosen = tuple(sorted(seen, key=lambda each: each.f1 or 0.0)[:_WORST])
         note = f"The {len(chosen)} of {len(quality.classes):,} classes with the lowest F1."
     columns = (Column("class", "class", "left"), *_columns("images", "precision", "recall", "F1"))
-    rows = (
-        Row.of(columns, [each.name, each.count, *map(share, (each.precision, each.recall, each.f1))]) for each in chosen
-    )
-    return Table("classes", columns, tuple(rows), title, (note,) if note else ())
+    lines = ([each.name, each.count, *map(share, (each.precision, each.recall, each.f1))] for each in chosen)
+    return Table.of("classes", columns, lines, title, (note,) if note else ())
 
 
 def _confusion_matrix(quality: Quality) -> Table:
     names = [each.name for each in quality.classes]
     columns = (Column("is", "is", "left"), *(Column(f"taken for {name}", name) for name in names))
-    rows = (
-        Row.of(columns, [name, *(_confused(count, sum(row), hit=place == other) for other, count in enumerate(row))])
+    lines = (
+        [name, *(_confused(count, sum(row), hit=place == other) for other, count in enumerate(row))]
         for place, (name, row) in enumerate(zip(names, quality.confusion, strict=True))
     )
     title = "Confusions: a row is what images are, a column what they were taken for"
-    return Table("confusions", columns, tuple(rows), title)
+    return Table.of("confusions", columns, lines, title)
 
 
 def _confused(count: int, total: int, *, hit: bool) -> Cell:
@@ -91,19 +89,16 @@ def _confused(count: int, total: int, *, hit: bool) -> Cell:
 
 def _largest_confusions(found: Sequence[tuple[str, str, int]]) -> Table:
     columns = (Column("is", "is", "left"), *_columns("images"), Column("taken_for", "taken for", "left"))
-    rows = (Row.of(columns, [label, count, predicted]) for label, predicted, count in found)
-    return Table("confusions", columns, tuple(rows), "Largest confusions")
+    lines = ((label, count, predicted) for label, predicted, count in found)
+    return Table.of("confusions", columns, lines, "Largest confusions")
 
 
 def _noise(evaluated: Sequence[Named], kind: NoiseKind) -> Table:
     first = evaluated[0][1].noise
     columns = (NETWORK, *_columns("none", *(f"{point.noise.level:g}" for point in first[kind][1:])))
-    rows = (
-        Row.of(columns, [name, *(share(point.quality.accuracy, 1) for point in each.noise[kind])])
-        for name, each in evaluated
-    )
+    lines = ([name, *(share(point.quality.accuracy, 1) for point in each.noise[kind])] for name, each in evaluated)
     title = f"Accuracy under {kind} noise, by {LEVEL_NAMES[kind]}"
-    return Table("noise", columns, tuple(rows), title, notes("noise_levels") if kind == list(first)[-1] else ())
+    return Table.of("noise", columns, lines, title, notes("noise_levels") if kind == list(first)[-1] else ())
 
 
 def _intensity(evaluated: Sequence[Named]) -> Table:

@@ -46,15 +46,7 @@ def search_page(data: ReportData) -> str:
         retrained=retrained_table(retraining, data.kinds) if retraining.rows else None,
         retrained_convergence=retrained_convergence(retraining, data.kinds) if retraining.rows else None,
         convergence=convergence_table(
-            [
-                Learner(
-                    f"trial {curve.number}{f': {curve.baseline}' if curve.baseline else ''}",
-                    curve.kind,
-                    curve.convergence,
-                    str(curve.number),
-                )
-                for curve in data.curves
-            ]
+            [Learner(f"trial {each.name}", each.kind, each.convergence, str(each.number)) for each in data.curves]
         ),
         incomplete=incomplete_table(data.trials),
         recipes=[(f"trial {row.number}", row.recipe_text) for row in data.front],

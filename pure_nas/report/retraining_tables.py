@@ -25,22 +25,13 @@ def retrained_table(retraining: Retraining, kinds: Mapping[int, str]) -> Table:
         Column("flops", "FLOPs", detail=1),
         Column("params", "params", detail=1),
     )
-    lines = (
-        TableRow.of(
-            columns,
-            [
-                row.trial,
-                Cell(row.variant, row.variant, unit=variant_kind(row, kinds)),
-                row.epochs,
-                len(row.seeds),
-                _accuracy_cell(row),
-                *(Cell(value, show_number(value)) for value in (row.flops, row.params)),
-            ],
-            tone="strong" if row.variant == "trial" else "",
-            section=f"{row.trial}, {row.epochs}",
-        )
-        for row in rows
-    )
+    lines = []
+    for row in rows:
+        network = Cell(row.variant, row.variant, unit=variant_kind(row, kinds))
+        costs = (Cell(value, show_number(value)) for value in (row.flops, row.params))
+        cells = [row.trial, network, row.epochs, len(row.seeds), _accuracy_cell(row), *costs]
+        tone = "strong" if row.variant == "trial" else ""
+        lines.append(TableRow.of(columns, cells, tone=tone, section=f"{row.trial}, {row.epochs}"))
     seeds = "several seeds" if len(counts) > 1 else counted(max(counts), "seed")
     epochs = "" if retraining.epochs_differ else f", {counted(rows[0].epochs, 'epoch')}"
     title = f"Test accuracy{', mean ± standard deviation of' if max(counts) > 1 else ' of'} {seeds}{epochs}"
@@ -80,14 +71,6 @@ def came_through(row: Row) -> str:
     """How many seeds there were, and how many of them diverged."""
     seeds = counted(len(row.seeds), "seed")
     return f"{row.diverged} of {seeds} diverged" if row.diverged else seeds
-
-
-def seeds_text(row: Row) -> str:
-    """Mean, standard deviation and number of seeds, and how many seeds diverged."""
-    diverged = f"; {counted(row.diverged, 'seed')} diverged" if row.diverged else ""
-    if not row.test_accuracy:
-        return f"no seed came through{diverged}"
-    return f"{mean_text(row.test_accuracy)} over {counted(len(row.test_accuracy), 'seed')}{diverged}"
 
 
 def score_document(row: Row) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pure_nas.quantities import cost_label, counted, show_cost, show_number, sho
 from pure_nas.report.chart import Axis, Chart, Dash, Figure, Line, Mark, NetworkStyle, Series, labelled
 from pure_nas.report.data import Curve, ReportData, ReportedTrial, product_share
 from pure_nas.report.palette import placement_text, style_of
-from pure_nas.report.retraining_tables import came_through, group_labels, seeds_text, variant_kind
-from pure_nas.report.table import interval_text
+from pure_nas.report.retraining_tables import came_through, group_labels, variant_kind
+from pure_nas.report.table import interval_text, mean_text
 from pure_nas.run.retrained import Retraining, Row
 from pure_nas.space.unit import get_unit
 
@@ -193,7 +193,7 @@ def _curves_chart(curves: Sequence[Curve]) -> Chart:
                 mark=Mark(style.shape, [0.0] * (len(curve.epochs) - 1) + [8.0]),
                 row=curve.number,
                 hover=[
-                    f"trial {curve.name}\nepoch {epoch:g}: {100 * (error or 0):.2f} %"
+                    f"trial {curve.name}\nepoch {epoch:g}: {show_percent(error or 0)}"
                     for epoch, error in zip(curve.epochs, curve.errors, strict=True)
                 ],
             )
@@ -246,7 +246,9 @@ def _variant(rows: Sequence[Row], places: Sequence[float], kind: str) -> list[Se
         bars=[(100 * (row.mean - row.std), 100 * (row.mean + row.std)) if row.test_accuracy else None for row in rows],
         role=style.role,
         mark=Mark(style.symbol, 14 if own else 11, hollow="same recipe" in variant),
-        hover=[f"{variant}\n{seeds_text(row)}" for row in rows],
+        hover=[
+            f"{variant}\n{', '.join(filter(None, (mean_text(row.test_accuracy), came_through(row))))}" for row in rows
+        ],
     )
     spots = [(x + 0.035, 100 * value) for x, row in zip(places, rows, strict=True) for value in row.test_accuracy]
     seeds = Series(

@@ -12,7 +12,7 @@ from pure_nas.quantities import cost_label, counted, show_cost, show_percent, sh
 from pure_nas.report.data import ReportData, ReportedTrial, Versus, plain_settings, product_share, searched_fields
 from pure_nas.report.notes import TAGS, notes
 from pure_nas.report.retraining_tables import came_through, score_document
-from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, column_names, csv_text, interval_text
+from pure_nas.report.table import NOTHING, Cell, Column, Row, Table, columns_of, interval_text
 from pure_nas.run.retrained import Row as Retrained
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.architecture import Architecture
@@ -21,25 +21,25 @@ from pure_nas.space.unit import PARAMETER_KINDS, UNITS, Unit
 
 SCHEMA = 1
 _MOST_INCOMPLETE = 200
-_CURVE = ("trial", "epoch", "training_accuracy", "validation_accuracy", "training_loss", "validation_loss")
+_MEASURED = ("training_accuracy", "validation_accuracy", "training_loss", "validation_loss", "learning_rate", "seconds")
 
 
 def front_table(data: ReportData) -> Table:
     """The networks of the front, lowest error first, next to the best baselines; files have more columns."""
     compared = {versus.unit for row in data.front for versus in row.versus}
-    titled = {
-        "trial": Column("trial", "trial", "left"),
-        "error": Column("error", "error"),
-        "test": Column("test", "test accuracy", detail=1, files=False),
-        **{name: Column(name, cost_label(name)) for name in (*data.objectives[1:], "params")},
-        "depth": Column("depth", "depth", detail=3),
-        "base_width": Column("base_width", "width", detail=3),
-        "placement": Column("placement", "placement", "left"),
-        **{_versus_key(unit): Column(_versus_key(unit), f"vs. {unit} baseline", detail=2) for unit in compared},
-    }
+    shown = (
+        Column("trial", "trial", "left"),
+        Column("error", "error"),
+        Column("test", "test accuracy", detail=1, files=False),
+        *(Column(name, cost_label(name)) for name in (*data.objectives[1:], "params")),
+        Column("depth", "depth", detail=3),
+        Column("base_width", "width", detail=3),
+        Column("placement", "placement", "left"),
+        *(Column(_versus_key(unit), f"vs. {unit} baseline", detail=2) for unit in compared),
+    )
     tested = any(row.retrained for row in data.front)
     lines = [_cells(row, tested=tested) for row in data.front]
-    columns = (titled.get(name, Column(name)) for name in column_names(lines) or ("trial", *data.objectives))
+    columns = columns_of(lines, shown) or columns_of((), shown, ("trial", *data.objectives))
     rows = (
         Row(
             {_versus_key(unit): _no_baseline(unit, row) for unit in compared} | line,
@@ -50,15 +50,15 @@ def front_table(data: ReportData) -> Table:
         for row, line in zip(data.front, lines, strict=True)
     )
     title = f"Front: {counted(len(lines), 'network')}, hypervolume {data.results.hypervolume:.4f}"
-    return Table("front", tuple(columns), tuple(rows), title, notes("front", data, units_of(data)))
+    return Table("front", columns, tuple(rows), title, notes("front", data, units_of(data)))
 
 
-def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Cell]:
+def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Any]:
     """A network of the front by column: what files hold, and where people see it a text."""
     trial, recipe = row.trial, row.trial.candidate.recipe
     others = {**row.objectives, **trial.cost, **row.objectives}  # in this order, and measured as objectives where both
     del others["error"]
-    found: dict[str, Any] = {
+    return {
         "trial": Cell(
             row.number,
             str(row.number),
@@ -68,7 +68,7 @@ def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Cell]:
         "error": Cell(row.error, show_percent(row.error), tone="strong"),
         **({"test": _test_cell(row.retrained)} if tested else {}),
         **{name: Cell(value, show_cost(name, value)) for name, value in others.items()},
-        **{name: Cell(value, str(value)) for name, value in _network_fields(row.architecture).items()},
+        **_network_fields(row.architecture),
         "tags": " ".join(row.tags),
         "twins": " ".join(map(str, row.twins)),
         "baseline": trial.baseline,
@@ -78,8 +78,6 @@ def _cells(row: ReportedTrial, *, tested: bool) -> dict[str, Cell]:
         "seconds": trial.seconds,
         **(_test_fields(row.retrained) if row.retrained else {}),
     }
-    found["placement"] = Cell(found["placement"].value, stages=row.architecture.units)
-    return {name: each if isinstance(each, Cell) else Cell(each) for name, each in found.items()}
 
 
 def _twins_text(row: ReportedTrial) -> str:
@@ -139,37 +137,29 @@ def placement_table(front: Sequence[ReportedTrial]) -> Table:
         *(Column(name, name, "left") for name in names),
         Column("product", "product"),
     )
-    rows = [
-        Row.of(
-            columns,
-            [
-                str(row.number),
-                show_percent(row.error),
-                *(Cell(stages=(stage[place],)) for stage in stages),
-                _share_text(sum(row.architecture.units, ())),
-            ],
-            identity=str(row.number),
-        )
-        for place, row in enumerate(front)
-    ]
+    rows = []
+    for place, row in enumerate(front):
+        number, share = str(row.number), _share_text(sum(row.architecture.units, ()))
+        layers = (Cell(stages=(stage[place],)) for stage in stages)
+        rows.append(Row.of(columns, [number, show_percent(row.error), *layers, share], identity=number))
     shares = [_share_text(sum(stage, ())) for stage in stages]
     return Table("placement", columns, (*rows, Row.of(columns, ["product share", "", *shares, ""], tone="dim")))
 
 
 def _share_text(names: Sequence[str]) -> str:
-    return f"{100 * product_share(names):.0f} %"
+    return show_percent(product_share(names), 0)
 
 
 def incomplete_table(trials: Sequence[TrialRecord]) -> Table:
     """Trials that diverged, failed or were rejected, with reasons."""
     incomplete = [trial for trial in trials if trial.state != "complete"]
     columns = (Column("trial", "trial"), *(Column(name, name, "left") for name in ("state", "reason", "placement")))
-    rows = (
-        Row.of(columns, [each.number, each.state, each.reason, Cell(stages=each.candidate.architecture.units)])
+    lines = (
+        [each.number, each.state, each.reason, Cell(stages=each.candidate.architecture.units)]
         for each in incomplete[:_MOST_INCOMPLETE]
     )
     more = len(incomplete) - _MOST_INCOMPLETE
-    return Table("incomplete", columns, tuple(rows), notes=(f"{more:,} more are in trials.csv.",) if more > 0 else ())
+    return Table.of("incomplete", columns, lines, "", (f"{more:,} more are in trials.csv.",) if more > 0 else ())
 
 
 def front_document(data: ReportData) -> dict[str, Any]:
@@ -210,32 +200,34 @@ def _network(row: ReportedTrial) -> dict[str, Any]:
     }
 
 
-def trials_csv(data: ReportData) -> str:
+def trials_table(data: ReportData) -> Table:
     """One line for each trial that has ended, however it ended; columns as in front.csv where both have them."""
     front, searched = {row.number for row in data.front}, searched_fields(data.settings)
-    lines = []
+    records = []
     for trial in data.trials:
-        recipe, objectives = trial.candidate.recipe, dict(zip(data.objectives, trial.objectives, strict=False))
-        lines.append(
+        architecture, recipe = trial.candidate.architecture, trial.candidate.recipe
+        objectives = dict(zip(data.objectives, trial.objectives, strict=False))
+        records.append(
             {
                 "trial": trial.number,
                 "state": trial.state,
                 **{**objectives, **trial.cost, **objectives},
                 "on_front": trial.number in front,
                 "baseline": trial.baseline,
-                **_network_fields(trial.candidate.architecture),
+                **_network_fields(architecture),
                 "epochs": recipe.epochs,
                 "batch_size": recipe.batch_size,
                 **_rate_fields(recipe),
                 **{f"weight_decay_schedule_{kind}": recipe.weight_decay[kind].schedule for kind in PARAMETER_KINDS},
                 **{f"weight_decay_end_{kind}": recipe.weight_decay[kind].end for kind in PARAMETER_KINDS},
-                **_setting_fields(plain_settings(trial.candidate, searched)),
+                **_setting_fields(plain_settings(architecture, recipe, searched=searched)),
                 "seconds": trial.seconds,
                 "replay_of": trial.replay_of,
                 "reason": trial.reason,
             }
         )
-    return csv_text(lines, ("trial", "state", *data.objectives))
+    columns = columns_of(records, first=("trial", "state", *data.objectives))
+    return Table("trials", columns, tuple(map(Row, records)))
 
 
 def _network_fields(architecture: Architecture) -> dict[str, Any]:
@@ -244,7 +236,7 @@ def _network_fields(architecture: Architecture) -> dict[str, Any]:
         "depth": architecture.depth,
         "base_width": architecture.base_width,
         "bottleneck": architecture.bottleneck,
-        "placement": " | ".join(" ".join(stage) for stage in architecture.units),
+        "placement": Cell(" | ".join(map(" ".join, architecture.units)), stages=architecture.units),
     }
 
 
@@ -264,19 +256,15 @@ def _setting_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def curves_csv(data: ReportData) -> str:
+def curves_table(data: ReportData) -> Table:
     """One line for each epoch of each trial, also of those that diverged; accuracies from 0 to 1."""
     by_number = {trial.number: trial for trial in data.trials}
-    return csv_text([line for trial in data.trials for line in _epochs(trial, by_number)], _CURVE)
+    lines = (line for trial in data.trials for line in _epochs(trial.number, trial.trained_in(by_number).curve))
+    return Table.of("curves", map(Column, ("trial", "epoch", *_MEASURED)), lines)
 
 
-def _epochs(trial: TrialRecord, by_number: Mapping[int, TrialRecord]) -> Iterator[dict[str, Any]]:
-    records = trial.trained_in(by_number).curve
-    training, validation = (accuracies(records, kind) for kind in ("training", "validation"))
-    for record, seen, unseen in zip(records, training, validation, strict=True):
-        losses = record.get("train_loss"), record.get("validation_loss")
-        yield {
-            **dict(zip(_CURVE, (trial.number, record["epoch"], seen, unseen, *losses), strict=True)),
-            "learning_rate": record.get("learning_rate"),
-            "seconds": record.get("seconds"),
-        }
+def _epochs(trial: int, curve: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Any]]:
+    training, validation = (accuracies(curve, kind) for kind in ("training", "validation"))
+    for record, *both in zip(curve, training, validation, strict=True):
+        rest = map(record.get, ("train_loss", "validation_loss", "learning_rate", "seconds"))
+        yield trial, record["epoch"], *both, *rest

@@ -1,17 +1,21 @@
-"""A table as one object: the terminal, the page and CSV show the same columns, rows and notes."""
+"""A table is one object (columns, rows, notes) that a terminal, HTML, CSV, Markdown and JSON render."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pure_nas.quantities import show_percent
+from pure_nas.report.palette import placement_text
 
 Stages = tuple[tuple[str, ...], ...]
+Notes = tuple[str, ...]  # a sentence each
+_MARKUP = re.compile(r"[\\`*_<>\[\]|~$&]")  # characters that are more than themselves in Markdown, or on GitHub
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,9 @@ class Column:
     title: str = ""
     align: Literal["left", "right"] = "right"
     detail: int = 0  # how early it is left out where a terminal has no room: the highest number first; 0: never
+    cut: bool = False  # whether a terminal cuts its cells off where there is no room, in place of breaking lines
     brief: bool = False  # whether the smaller lines of its cells are left out
-    files: bool = True  # whether its values go into CSV
+    files: bool = True  # whether its values go into CSV and JSON
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,9 @@ def number(value: float | None, digits: int) -> Cell:
 
 
 def mean_text(shares: Sequence[float]) -> str:
-    """Mean of one or more shares in percent, with the standard deviation of several: "86.30 ± 0.41 %"."""
+    """Mean of shares in percent, with the standard deviation of several: "86.30 ± 0.41 %"; empty for none."""
     spread = f" ± {100 * statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
-    return f"{100 * statistics.fmean(shares):.2f}{spread} %"
+    return f"{100 * statistics.fmean(shares):.2f}{spread} %" if shares else ""
 
 
 def interval_text(interval: tuple[float, float] | None, unit: str = " %") -> str:
@@ -65,15 +70,11 @@ def interval_text(interval: tuple[float, float] | None, unit: str = " %") -> str
     return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}{unit}" if interval else ""
 
 
-def _cell(value: str | int) -> Cell:
-    return Cell(value, value if isinstance(value, str) else f"{value:,}")
-
-
 @dataclass(frozen=True)
 class Row:
-    """A row: its cells by the keys of their columns; tone and tip are those of cells, for the whole row."""
+    """A row: its cells, or only their values, by the keys of columns; tone and tip are a cell's, for the whole row."""
 
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, Any]
     identity: str = ""  # what a page marks in its plots while the pointer is on the row: a trial's number, say
     anchor: str = ""  # the row's own id on a page, which its first cell links to
     tone: str = ""
@@ -81,14 +82,16 @@ class Row:
     tip: str = ""
 
     @classmethod
-    def of(cls, columns: Sequence[Column], cells: Sequence[Cell | str | int], **more: str) -> Row:
-        """A row whose cells are in the order of the columns; a text or a whole number is a cell that holds it."""
-        pairs = zip(columns, cells, strict=True)
-        return cls({column.key: each if isinstance(each, Cell) else _cell(each) for column, each in pairs}, **more)
+    def of(cls, columns: Sequence[Column], cells: Sequence[Any], **more: str) -> Row:
+        """A row whose cells, or only their values, are in the order of the columns."""
+        return cls({column.key: each for column, each in zip(columns, cells, strict=True)}, **more)
 
     def cell(self, column: Column) -> Cell:
-        """The cell of a column; a dash where the row has none."""
-        return self.cells.get(column.key, NOTHING)
+        """The cell of a column: of a value with the text that it has, and a dash where there is none."""
+        found = self.cells.get(column.key)
+        if found is None:
+            return NOTHING
+        return found if isinstance(found, Cell) else Cell(found, f"{found:,}" if type(found) is int else str(found))
 
 
 @dataclass(frozen=True)
@@ -99,28 +102,54 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     title: str = ""
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
+
+    @classmethod
+    def of(
+        cls, name: str, columns: Iterable[Column], lines: Iterable[Sequence[Any]], title: str = "", notes: Notes = ()
+    ) -> Table:
+        """A table of which each line has the cells of a row, or only their values, in the order of the columns."""
+        columns = tuple(columns)
+        return cls(name, columns, tuple(Row.of(columns, line) for line in lines), title, notes)
 
     @property
     def shown(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.title)
 
-    def csv(self) -> str:
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as JSON holds them: values by the keys of their columns."""
         columns = [column for column in self.columns if column.files]
-        lines = ({column.key: row.cell(column).value for column in columns} for row in self.rows)
-        return csv_text(lines, [column.key for column in columns])
+        return [{column.key: row.cell(column).value for column in columns} for row in self.rows]
+
+    def csv(self) -> str:
+        text = io.StringIO(newline="")
+        keys = [column.key for column in self.columns if column.files]
+        csv.writer(text, lineterminator="\n").writerows([keys, *(record.values() for record in self.records())])
+        return text.getvalue()
+
+    def markdown(self) -> str:
+        """A table as GitHub reads it, with its title above and its notes below; without rows only these."""
+        lines = [[_escaped(column.title) for column in self.shown]]
+        lines.append([":--" if column.align == "left" else "--:" for column in self.shown])
+        lines += ([_in_markdown(row.cell(column), column) for column in self.shown] for row in self.rows)
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines) if self.rows else ""
+        return "\n\n".join(filter(None, [_escaped(self.title), table, _escaped(" ".join(self.notes))])) + "\n"
 
 
-def csv_text(lines: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
-    """The union of all lines' columns, in their order, after those that a table without lines has too."""
-    lines = list(lines)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, column_names(lines, columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+def columns_of(
+    records: Iterable[Mapping[str, Any]], shown: Iterable[Column] = (), first: Iterable[str] = ()
+) -> tuple[Column, ...]:
+    """A column for each key of `first` and of `records`, in their order; for files only, but for those of `shown`."""
+    known = {column.key: column for column in shown}
+    keys = dict.fromkeys([*first, *(key for record in records for key in record)])
+    return tuple(known.get(key) or Column(key) for key in keys)
 
 
-def column_names(lines: Iterable[Mapping[str, Any]], first: Iterable[str] = ()) -> list[str]:
-    """Every name that occurs in `lines`, in their order, after those of `first`."""
-    return list(dict.fromkeys([*first, *(name for line in lines for name in line)]))
+def _in_markdown(cell: Cell, column: Column) -> str:
+    first = " ".join([placement_text(cell.stages) + cell.text, *(tag for tag, _ in cell.tags)])
+    return _escaped("\n".join([first, "" if column.brief else cell.more]))
+
+
+def _escaped(text: str) -> str:
+    """Plain text as Markdown that reads the same, on one line."""
+    return "<br>".join(_MARKUP.sub(r"\\\g<0>", line) for line in text.splitlines())

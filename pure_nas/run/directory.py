@@ -33,7 +33,7 @@ from pure_nas.files import (
     require_flat,
     write_whole,
 )
-from pure_nas.paths import expanded
+from pure_nas.paths import expanded, require_folder
 from pure_nas.run.schema import SCHEMA, Epoch, Result, Settings
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -172,9 +172,10 @@ class RunDirectory:
         run, hint = cls(path), "Name a folder that a search has written."
         if run.exists:
             return run
-        if run.path.is_file():
-            raise RunError(f"{run.path} is a file, not the folder of a run.", hint=hint)
+        require_folder(run.path, hint=hint)
         if run.path.is_dir():
+            if (run.path / ARCHITECTURE_FILE).is_file():
+                hint = "It is the folder of one network: pure-nas evaluate and pure-nas export take it."
             raise RunError(f"{run.path} is no run: it has no run.toml.", hint=hint)
         hint = "Runs are in runs/<study>, or where --out put them."
         raise RunError(f"There is no run at {run.path}.", hint=hint)

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import torch
 
 from pure_nas.devices import device_name, precision
-from pure_nas.nn import product_unit_path
+from pure_nas.nn.fused.blocks import product_unit_path
 
 _PACKAGES = ("pure-nas", "torch", "torchvision", "optuna", "fvcore", "numpy", "scikit-learn")
 

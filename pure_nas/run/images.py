@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pure_nas.data import Dataset, ImageSource, dataset_names
+from pure_nas.data.dataset import Dataset, ImageSource
+from pure_nas.data.sources.registry import dataset_names
 from pure_nas.errors import DataError, RunError, UsageError
 from pure_nas.files import read_json
 from pure_nas.paths import expanded

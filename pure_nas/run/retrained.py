@@ -115,6 +115,9 @@ class Retraining:
     rows: tuple[Row, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Retraining({len(self.rows)} networks of trials {', '.join(map(str, self.trials)) or 'none'})"
+
     @property
     def trials(self) -> tuple[int, ...]:
         return tuple(dict.fromkeys(row.trial for row in self.rows))

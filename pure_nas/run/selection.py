@@ -13,7 +13,7 @@ from typing import Literal
 
 from pure_nas.analysis.statistics import CONFIDENCE, accuracy_interval
 from pure_nas.errors import RunError, UsageError
-from pure_nas.quantities import counted
+from pure_nas.quantities import counted, show_percent
 from pure_nas.run.directory import WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import RunImages, run_of
 from pure_nas.run.retrained import RETRAIN_FILE, Row, load_retraining, retrained_folder
@@ -164,10 +164,10 @@ def _of_training(folder: Path) -> Trained:
         return replace(
             trained_at(folder / WEIGHTS_FILE),
             images=images,
-            title=f"A network that pure-nas has trained on {images.name}",
+            title=f'"{training.path.name}", a network that pure-nas has trained on {images.name}',
             notes=(
                 f"Trained with seed {images.source.seed} for {epochs} on the training images.",
-                f"Validation error {100 * (1 - _accuracy(training)):.2f} % on {images.name}, a single run.",
+                f"Validation error {show_percent(1 - _accuracy(training))} on {images.name}, a single run.",
             ),
             directory=folder / "export",
             way_out="Give the pure-nas train command again: it trains them again.",
@@ -193,10 +193,10 @@ def _accuracy(training: TrialDirectory) -> float:
 
 
 def _accuracy_note(split: str, training: TrialDirectory, seeds: Sequence[float], dataset: str) -> str:
-    text = f"{split.capitalize()} accuracy {100 * _accuracy(training):.2f} % on {dataset}"
+    text = f"{split.capitalize()} accuracy {show_percent(_accuracy(training))} on {dataset}"
     if len(seeds) < 2:
         return f"{text}, a single run."
-    text += f"; mean of {len(seeds)} seeds {100 * statistics.fmean(seeds):.2f} %"
+    text += f"; mean of {len(seeds)} seeds {show_percent(statistics.fmean(seeds))}"
     if interval := accuracy_interval(seeds):
-        text += f", {100 * CONFIDENCE:.0f} % interval {100 * interval[0]:.2f} to {100 * interval[1]:.2f} %"
+        text += f", {show_percent(CONFIDENCE, 0)} interval {100 * interval[0]:.2f} to {show_percent(interval[1])}"
     return f"{text}."

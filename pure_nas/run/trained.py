@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet, Normalisation
 from pure_nas.errors import RunError, UsageError, nearest
 from pure_nas.evaluation.views import Views
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.paths import expanded
-from pure_nas.quantities import counted
+from pure_nas.quantities import counted, show_percent
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE, RunImages, WantedImages
 from pure_nas.run.retrained import Row, load_retraining, retrained_folder
@@ -150,14 +150,11 @@ def _of_run(text: str, run: RunDirectory, which: str) -> Trained:
             raise UsageError(f'There is no trained network "{which}" in {run.path}; {nearest(which, folders)}.')
         return _of_file(folders[which] / WEIGHTS_FILE)
     record = load_results(run).select(which)
+    said = f"{text}: the weights of the search ({counted(record.candidate.recipe.epochs, 'epoch')})."
     if row := load_retraining(run).row_of(record.candidate):
-        _log.info(
-            "%s: the weights of the search (%s). It was retrained for %s; name %s for those weights.",
-            text,
-            counted(record.candidate.recipe.epochs, "epoch"),
-            counted(row.epochs, "epoch"),
-            retrained_folder(run, row.digest, row.seeds[0]).path,
-        )
+        folder = retrained_folder(run, row.digest, row.seeds[0]).path
+        said += f" It was retrained for {counted(row.epochs, 'epoch')}; name {folder} for those weights."
+    _log.info(said)
     return replace(of_search(run, record), name=text)
 
 
@@ -173,7 +170,7 @@ def of_search(run: RunDirectory, record: TrialRecord, *notes: str) -> Trained:
         notes=(
             *notes,
             f"Weights of the search: {epochs} on the training images.",
-            f"Validation error {record.error * 100:.2f} % on {images.name}, a single run.",
+            f"Validation error {show_percent(record.error)} on {images.name}, a single run.",
         ),
         directory=run.path / "export" / f"{record.number:04d}",
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pure_nas.errors import RunError, UsageError, reason
 from pure_nas.files import decoded, digest_of
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.paths import expanded
 from pure_nas.process_state import global_random_state
 from pure_nas.run.directory import ARCHITECTURE_FILE, WEIGHTS_FILE, TrialDirectory

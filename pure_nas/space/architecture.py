@@ -25,6 +25,7 @@ from pure_nas.space.unit import (
     get_unit,
     settings_read,
 )
+from pure_nas.validation import checked
 
 Family = Literal["cifar", "imagenet"]
 BaseWidth = Annotated[int, Field(ge=1, le=4096)]
@@ -147,11 +148,14 @@ class Architecture(DescribedDocument):
         return self
 
     @classmethod
+    @checked
     def uniform(cls, unit: str, blocks_per_stage: Sequence[int], **fields: object) -> Self:
         """The architecture with `unit` in every block; `fields` as in the constructor."""
-        return cls.model_validate({"units": tuple((unit,) * blocks for blocks in blocks_per_stage), **fields})
+        values: dict[str, Any] = {"units": tuple((unit,) * blocks for blocks in blocks_per_stage), **fields}
+        return cls(**values)
 
     @classmethod
+    @checked
     def named(cls, name: str, **fields: object) -> Self:
         """A network by its usual name ("pure20", "resnet56", "pure34" ...) or by its unit's: "log-conv-20".
 

@@ -11,8 +11,10 @@ from functools import cached_property
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS
+from pure_nas.validation import checked_fields
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Candidate:
     """What a trial trains.

@@ -60,7 +60,7 @@ class DescribedDocument(FrozenModel):
             return cls.model_validate_json(text)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path | str) -> Self:
         """Read a JSON file; one that cannot be read or breaks a rule is a `ConfigError`."""
         return cls.from_json(read_text(path, cls.__name__.lower()), source=str(path))
 

@@ -115,7 +115,7 @@ class Walk:
         units = self._units(axes.units, blocks)
         read = settings_read(name for stage in units for name in stage)
         fields |= {name: self._one(name, axes[name]) for name in SETTINGS if name in read}
-        return Architecture.model_validate({**fields, "units": units, "threshold_init": self._thresholds(units)})
+        return Architecture(**fields, units=units, threshold_init=self._thresholds(units))
 
     def _units(self, axis: UnitsAxis, blocks: Sequence[int]) -> Placement:
         stages = [[f"units.{stage}.{index}" for index in range(count)] for stage, count in enumerate(blocks)]
@@ -145,7 +145,7 @@ class Walk:
         fields |= {name: self._one(name, fixed(getattr(self.space.run, name))) for name in ("epochs", "batch_size")}
         fields["learning_rate"] = self._of_kinds("learning_rate", self._rates, kinds)
         fields["weight_decay"] = self._of_kinds("weight_decay", self._decays, kinds)
-        return Recipe.model_validate(fields)
+        return Recipe(**fields)
 
     def _of_kinds(self, name: str, values: Callable[..., Any], kinds: Sequence[ParameterKind]) -> Any:
         axes, usual = self.space.recipe[name], dict(getattr(UNSEARCHED_RECIPE, name))

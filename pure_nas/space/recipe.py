@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from pure_nas.space.field import Described, DescribedDocument, later
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind, Unit
-from pure_nas.validation import FrozenModel
+from pure_nas.validation import FrozenModel, checked
 
 T = TypeVar("T")
 
@@ -125,6 +125,7 @@ class Recipe(DescribedDocument):
         return self
 
     @classmethod
+    @checked
     def usual(cls, unit: Unit, **fields: object) -> Self:
         """The recipe that networks of `unit` are usually trained with; `fields` override.
 
@@ -133,16 +134,17 @@ class Recipe(DescribedDocument):
         return cls.shared([unit], **fields)
 
     @classmethod
-    def shared(cls, units: Iterable[Unit], **fields: object) -> Self:
+    @checked
+    def shared(cls, units: Annotated[Sequence[Unit], Field(min_length=1)], **fields: object) -> Self:
         """One recipe for several units: the geometric means of their usual rates and decays; `fields` override."""
-        chosen = tuple(units)
-        rate = _geometric_mean(unit.usual_learning_rate for unit in chosen)
-        decay = _geometric_mean(unit.usual_weight_decay for unit in chosen)
-        defaults: dict[str, object] = {
+        rate = _geometric_mean([unit.usual_learning_rate for unit in units])
+        decay = _geometric_mean([unit.usual_weight_decay for unit in units])
+        values: dict[str, Any] = {
             "learning_rate": PerKind[LearningRate].same(rate),
             "weight_decay": PerKind[WeightDecay].same(WeightDecay(start=decay)),
+            **fields,
         }
-        return cls.model_validate({**defaults, **fields})
+        return cls(**values)
 
     def learning_rate_factor(self, progress: float) -> float:
         """What the peak rates are multiplied by after the fraction `progress` (0 to 1) of the training steps."""
@@ -156,8 +158,7 @@ class Recipe(DescribedDocument):
         return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / max(1 - warmup, 1e-12)))
 
 
-def _geometric_mean(values: Iterable[float]) -> float:
-    chosen = tuple(values)
-    if len(set(chosen)) == 1 or 0 in chosen:
-        return min(chosen)
-    return float(f"{math.exp(sum(map(math.log, chosen)) / len(chosen)):.3g}")
+def _geometric_mean(values: Sequence[float]) -> float:
+    if len(set(values)) == 1 or 0 in values:
+        return min(values)
+    return float(f"{math.exp(sum(map(math.log, values)) / len(values)):.3g}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -69,8 +69,7 @@ class SearchSpace(TomlFile):
     def with_images(self, *, in_chans: int, num_classes: int, image_size: int) -> Self:
         """This space for images of that kind; a `ConfigError` where there are no such images."""
         facts = {"in_chans": in_chans, "num_classes": num_classes, "image_size": image_size}
-        with faults_explained(Architecture, "the images"):
-            Architecture.uniform("conv", [1], **facts)
+        Architecture.uniform("conv", [1], **facts)
         copy = self.model_copy()
         copy._images = facts
         return copy
@@ -130,7 +129,7 @@ class SearchSpace(TomlFile):
             for unit, (size, blocks) in product(chosen, self._named_depths.items())
         ]
 
-    def baseline_recipe(self, units: Iterable[Unit]) -> Recipe:
+    def baseline_recipe(self, units: Sequence[Unit]) -> Recipe:
         """`Recipe.shared` of `units` for this space's run, whatever rates and decays the space searches.
 
         The other fields are Recipe's defaults, or the nearest that the space holds.

@@ -36,22 +36,27 @@ class UnitPlace:
 
     @property
     def weights(self) -> int:
+        """Weights of the convolution."""
         return self.in_channels * self.out_channels * self.kernel_size**2
 
     @property
     def macs(self) -> int:
+        """Its multiply-accumulates."""
         return self.weights * self.out_size**2
 
     @property
     def in_elements(self) -> int:
+        """Values of the unit's input."""
         return self.in_channels * self.in_size**2
 
     @property
     def out_elements(self) -> int:
+        """Values of its output."""
         return self.out_channels * self.out_size**2
 
     @property
     def thresholds(self) -> int:
+        """Thresholds of a unit that has some: one, or one a channel."""
         return self.in_channels if self.settings["threshold_per_channel"] else 1
 
 
@@ -221,7 +226,9 @@ BUILT_IN: Mapping[str, Unit] = {unit.name: unit for unit in (CONV, PRODUCT, PROD
 UNITS = Registry("pure_nas.units", Unit, BUILT_IN)
 
 
-get_unit = UNITS.get  # the unit called so; that there is none is a `UsageError`
+def get_unit(name: str) -> Unit:
+    """The unit called so; that there is none is a `UsageError`."""
+    return UNITS.get(name)
 
 
 def register_unit(unit: Unit) -> None:
@@ -234,9 +241,8 @@ def register_unit(unit: Unit) -> None:
         UsageError: the name is that of a unit that ships or is installed.
 
     Example:
-        >>> import dataclasses, pure_nas
-        >>> from pure_nas.space.unit import get_unit
-        >>> pure_nas.register_unit(dataclasses.replace(get_unit("plain-conv"), name="my-conv"))
+        >>> import dataclasses
+        >>> pure_nas.register_unit(dataclasses.replace(pure_nas.get_unit("plain-conv"), name="my-conv"))
         >>> pure_nas.Architecture(units=(("my-conv", "product"),)).depth
         6
     """

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pure_nas.data import ImageSet
+from pure_nas.data.image_set import ImageSet
 from pure_nas.devices import autocast
-from pure_nas.nn import Network
 from pure_nas.nn.folding import folded
+from pure_nas.nn.network import Network
 
 NORM_IMAGES, NORM_BATCH = 1024, 256  # from which BatchNorm statistics are re-estimated, and how many at a time
 Purpose = Literal["weights", "order", "norms", "layers"]  # of random numbers, which this order decides

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from pure_nas.devices import autocast, device_name, precision, telling_out_of_memory
 from pure_nas.errors import RunError
 from pure_nas.files import write_whole
-from pure_nas.nn import Network, parameter_kinds
+from pure_nas.nn.network import Network, parameter_kinds
 from pure_nas.paths import cache_folder
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind

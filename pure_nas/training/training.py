@@ -17,12 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pure_nas.data import ImageSet
 from pure_nas.data.augment import allowed
-from pure_nas.data.image_set import Batch
+from pure_nas.data.image_set import Batch, ImageSet
 from pure_nas.devices import computing_on
 from pure_nas.files import write_whole
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.space.recipe import Recipe
 from pure_nas.training.scoring import NORM_BATCH, NORM_IMAGES, Score, evaluate, generator, reestimate_norms
 from pure_nas.training.step import Execution, Step, make_optimizer

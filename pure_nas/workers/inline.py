@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.devices import hand_back_freed_memory
 from pure_nas.files import write_whole
 from pure_nas.run.directory import TrialDirectory

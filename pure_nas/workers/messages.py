@@ -10,7 +10,7 @@ from typing import Literal
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
 from pure_nas.space.candidate import Candidate
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 
 
 @dataclass(frozen=True, kw_only=True)

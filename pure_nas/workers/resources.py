@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.devices import threads_for
 from pure_nas.errors import UsageError
 from pure_nas.space.candidate import Candidate

@@ -15,11 +15,12 @@ import torch
 from pure_nas.cost.fvcore_count import count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.cost.measure import activation_bytes, latency_ms
-from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet
 from pure_nas.devices import fastest_convolutions, telling_out_of_memory, threads_for
 from pure_nas.evaluation.evaluation import evaluate_network, metric_value, noise_error
 from pure_nas.files import append_line, without_nan, write_whole
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 from pure_nas.objectives import METRICS
 from pure_nas.process_state import global_random_state
 from pure_nas.quantities import show_percent

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
-from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import share_cpus
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet, share_cpus
 from pure_nas.devices import hand_back_freed_memory
 from pure_nas.errors import DataError
 from pure_nas.process_state import claim_process

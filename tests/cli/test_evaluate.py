@@ -94,6 +94,7 @@ def test_a_file_in_place_of_the_folder_is_refused(finished: Study, tmp_path: Pat
 
 def test_weights_of_a_trial_are_the_trial(finished: Study) -> None:
     by_name = invoke("evaluate", f"{finished.run}:3", "--noise", "poisson=20", "--json")
+    assert f"{finished.run}:3: the weights of the search (" in by_name.message
     by_file = invoke(
         "evaluate", finished.run / "trials" / "0003" / "weights.safetensors", "--noise", "poisson=20", "--json"
     )

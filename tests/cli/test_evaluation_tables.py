@@ -9,7 +9,7 @@ from pure_nas_cli.commands.evaluate import print_evaluations
 
 from pure_nas.data.image_set import Normalisation
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 

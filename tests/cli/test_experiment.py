@@ -16,15 +16,14 @@ from pure_nas_cli import experiment_run
 from pure_nas_cli.main import app
 from studies import Command, contents
 
-from pure_nas.data import Dataset, ImageSource
+from pure_nas.data.dataset import Dataset, ImageSource
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.experiment.file import EXPERIMENTS
 from pure_nas.plans.experiment.session import ExperimentSettings
 from pure_nas.plans.plan import FixedPlan, Listener, Trained
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory
-from pure_nas.training import Training
-from pure_nas.training.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics, Training
 
 TINY = """
 schema = 1
@@ -77,7 +76,7 @@ def test_experiments_are_listed_with_question_scales_and_cost(pure_nas: Command,
     assert answer.stderr == ""
     text = " ".join(answer.stdout.split())
     assert "depth-cifar10 Is PURe more accurate than a ResNet of the same depth?" in text
-    assert "smoke 12 trainings digits, 6 epochs: about 2 minutes on 2 CPU cores" in text
+    assert "smoke 12 digits 6 about 2 minutes on 2 CPU cores" in text
     shipped = len(EXPERIMENTS.places)
     assert text.count(" smoke ") == text.count(" small ") == text.count(" paper ") == shipped
 

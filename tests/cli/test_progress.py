@@ -17,7 +17,7 @@ from pure_nas.plans.plan import Trained, Training
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.search_results import TrialRecord, load_results
 from pure_nas.space.candidate import Candidate
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers.messages import Job, Outcome
 from pure_nas.workers.resources import WorkerPlan
 

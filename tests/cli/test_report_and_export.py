@@ -58,7 +58,7 @@ def test_report_says_how_trials_ended_where_none_is_complete(study: Study) -> No
     ("name", "message"),
     [
         ("missing", "There is no run at "),
-        ("file", "is a file, not the folder of a run"),
+        ("file", "is a file, not a folder"),
         ("other", "is no run: it has no run.toml"),
     ],
 )

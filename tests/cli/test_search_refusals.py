@@ -125,7 +125,7 @@ def test_folder_that_cannot_be_made_is_refused(new_study: Study, tmp_path: Path,
     (tmp_path / "file").write_text("no folder")
     answer = new_study.go("--out", tmp_path / out)
     assert answer.code == 1
-    assert "cannot be made or locked: Not a directory" in answer.message
+    assert "is a file, not a folder" in answer.message
 
 
 def test_folder_with_other_files_is_left_alone(new_study: Study) -> None:

@@ -72,6 +72,19 @@ def test_folder_of_a_run_is_left_alone(study: Study) -> None:
     assert contents(study.run) == before
 
 
+def test_an_export_has_the_name_of_the_training_and_a_report_says_what_takes_it(
+    finished: Study, tmp_path: Path
+) -> None:
+    folder = tmp_path / "train-resnet8-digits"
+    assert train(finished, folder, architecture="resnet8").code == 0
+    exported = invoke("export", folder)
+    assert '"train-resnet8-digits", a network that pure-nas has trained on' in exported.message
+    answer = invoke("report", folder)
+    assert answer.code == 1
+    assert "is no run: it has no run.toml" in answer.message
+    assert "pure-nas evaluate and pure-nas export take it" in answer.message
+
+
 def test_name_takes_the_shape_of_the_images(finished: Study, tmp_path: Path) -> None:
     answer = train(finished, tmp_path, "--batch-size", "32", architecture="resnet8")
     assert answer.code == 0
@@ -101,4 +114,4 @@ def test_folder_that_cannot_be_made_is_refused(finished: Study, tmp_path: Path) 
     (tmp_path / "file").write_text("no folder")
     answer = train(finished, tmp_path / "file")
     assert answer.code == 1
-    assert "is a file, not the folder of a run" in answer.message
+    assert "is a file, not a folder" in answer.message

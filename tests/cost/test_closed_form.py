@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pure_nas.cost.fvcore_count import count, count_architecture
 from pure_nas.cost.layers import cost_of, layer_costs
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 PARTS = ("params", "macs", "norm", "elementwise", "pooling", "flops")

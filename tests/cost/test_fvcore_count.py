@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from pure_nas.cost.fvcore_count import count, count_architecture
 from pure_nas.cost.layers import cost_of
 from pure_nas.errors import PureNasError
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import CONV, PRODUCT, UnitCost, UnitPlace
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pure_nas.cost.measure import activation_bytes, latency_ms, saved_bytes
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 SHAPE = (2, 9, 9)

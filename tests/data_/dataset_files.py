@@ -22,7 +22,7 @@ from scipy.io import savemat
 from torch import Tensor
 from torchvision import datasets
 
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.data.image_files import ImageFiles
 from pure_nas.data.sources.registry import IMAGENET_CLASSES
 

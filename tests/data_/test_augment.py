@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from pure_nas.data import ImageSet
 from pure_nas.data.augment import Draws, allowed, cutter, draw
-from pure_nas.data.image_set import Normalisation, StreamedPixels
+from pure_nas.data.image_set import ImageSet, Normalisation, StreamedPixels
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV

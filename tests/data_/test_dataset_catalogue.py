@@ -8,20 +8,12 @@ import numpy as np
 import pytest
 
 from pure_nas import plugins
-from pure_nas.data import (
-    DatasetSpec,
-    LargeImages,
-    Opened,
-    Part,
-    PixelSource,
-    RawImages,
-    dataset_names,
-    decoded_cache,
-    load_dataset,
-)
+from pure_nas.data import decoded_cache
+from pure_nas.data.dataset import load_dataset
 from pure_nas.data.image_set import StreamedPixels
+from pure_nas.data.raw_images import LargeImages, Opened, PixelSource, RawImages
 from pure_nas.data.sources import registry
-from pure_nas.data.sources.registry import default_data_dir, get_spec
+from pure_nas.data.sources.registry import DatasetSpec, Part, dataset_names, default_data_dir, get_spec
 from pure_nas.errors import DataError, PureNasError, UsageError
 
 
@@ -108,7 +100,7 @@ def test_another_package_adds_a_dataset(install, data_dir: Path) -> None:
     ("content", "message"),
     [
         (ImportError("no such module"), "does not load"),
-        ("stripes", "not a pure_nas.data.sources.registry.DatasetSpec"),
+        ("stripes", "not a pure_nas.DatasetSpec"),
         (DatasetSpec(**{**vars(STRIPES), "name": "cifar10"}), "already taken"),
     ],
 )

@@ -12,7 +12,8 @@ import pytest
 from dataset_files import picture
 from image_zoo import ZOO
 
-from pure_nas.data import Dataset, decoded_cache, load_dataset
+from pure_nas.data import decoded_cache
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.data.decode import pillow_warnings_counted
 from pure_nas.errors import DataError
 

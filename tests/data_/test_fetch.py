@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pure_nas.data import DatasetSpec, Download
 from pure_nas.data.sources.fetch import fetch
+from pure_nas.data.sources.registry import DatasetSpec, Download
 from pure_nas.errors import DataError
 
 CONTENT = bytes(range(256)) * 20_000
@@ -143,7 +143,7 @@ def test_what_is_in_the_place_of_a_file_or_folder_is_named_before_anything_is_do
 
 
 def test_galaxy10_is_fetched_from_where_it_is_archived(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pure_nas.data import load_dataset
+    from pure_nas.data.dataset import load_dataset
 
     asked: list[str] = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dataset_files import picture, write_classes
 
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.data.sources.folder_layout import parts_among
 from pure_nas.errors import DataError
 

@@ -20,7 +20,9 @@ import pytest
 import torch
 from dataset_files import Pixels, unnormalised, write_galaxy10
 
-from pure_nas.data import Dataset, ImageSet, decoded_cache, load_dataset
+from pure_nas.data import decoded_cache
+from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.data.image_set import ImageSet
 from pure_nas.data.sources import galaxy10
 from pure_nas.errors import DataError
 

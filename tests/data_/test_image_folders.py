@@ -7,7 +7,7 @@ import pytest
 import torch
 from dataset_files import picture, unnormalised, write_classes
 
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.errors import DataError, UsageError
 
 

@@ -13,8 +13,7 @@ from held_images import resident, varied
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation, StreamedPixels, share_cpus, usual_workers
+from pure_nas.data.image_set import ImageSet, Normalisation, StreamedPixels, share_cpus, usual_workers
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.errors import DataError
 from pure_nas.space.recipe import Recipe
@@ -94,7 +93,7 @@ HELD_ONCE = """
 import resource
 
 import torch
-from pure_nas.data import ImageSet
+from pure_nas.data.image_set import ImageSet
 from pure_nas.data.image_set import HeldPixels, Normalisation
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import CONV

@@ -23,13 +23,10 @@ from dataset_files import (
 )
 from PIL import Image
 
-from pure_nas.data import (
-    Dataset,
-    ImageSet,
-    decoded_cache,
-    load_dataset,
-)
+from pure_nas.data import decoded_cache
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.data.decode import decode_image
+from pure_nas.data.image_set import ImageSet
 from pure_nas.data.raw_images import EncodedImages
 from pure_nas.data.sources import imagenet
 from pure_nas.data.sources.registry import IMAGENET_CLASSES

@@ -12,7 +12,7 @@ import torch
 from dataset_files import some_images, unnormalised, write_cifar10, write_mnist, write_svhn
 from torchvision import datasets
 
-from pure_nas.data import load_dataset
+from pure_nas.data.dataset import load_dataset
 from pure_nas.errors import DataError, UsageError
 
 

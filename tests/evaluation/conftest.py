@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from pure_nas.data import Dataset, load_dataset
-from pure_nas.nn import Network, build
+from pure_nas.data.dataset import Dataset, load_dataset
+from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.training import Training
+from pure_nas.training.training import Training
 
 
 @pytest.fixture(scope="session")

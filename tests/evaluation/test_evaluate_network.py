@@ -12,12 +12,12 @@ import pytest
 import torch
 from held_images import resident
 
-from pure_nas.data import Dataset, ImageSet
-from pure_nas.data.image_set import Normalisation
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet, Normalisation
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network, noise_error
 from pure_nas.evaluation.noise import NOISE_KINDS, NOISE_MIXTURE, Noise, usual_noises
 from pure_nas.evaluation.views import Views
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.run.weights import load_trained
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

@@ -7,11 +7,11 @@ import json
 import pytest
 import torch
 
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.evaluation.evaluation import Evaluation, evaluate_network, pooled
 from pure_nas.evaluation.noise import Noise
 from pure_nas.evaluation.views import Views
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 
 CPU = torch.device("cpu")
 

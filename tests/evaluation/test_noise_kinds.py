@@ -136,10 +136,10 @@ def test_usual_levels_grow_stronger_from_none(kind: NoiseKind) -> None:
 @pytest.mark.parametrize(
     ("kind", "level", "words"),
     [
-        ("gausian", 0.1, 'no noise "gausian"; did you mean "gaussian"'),
+        ("gausian", 0.1, 'kind: .gausian. is not valid; did you mean "gaussian"'),
         ("gaussian", -0.1, "The level of gaussian noise is -0.1, but must be 0 or more"),
-        ("gaussian", math.nan, "is nan"),
-        ("speckle", math.inf, "is inf"),
+        ("gaussian", math.nan, "got nan"),
+        ("speckle", math.inf, "got inf"),
         ("salt-and-pepper", 1.5, "must be from 0 to 1"),
         ("poisson", 1e9, "must be from 0 to 1e\\+07"),
     ],

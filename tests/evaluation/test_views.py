@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from held_images import resident
@@ -9,8 +11,8 @@ from torch import Tensor
 
 from pure_nas.data.image_set import Normalisation
 from pure_nas.errors import UsageError
-from pure_nas.evaluation.views import CROPS, Views, middle
-from pure_nas.nn import build
+from pure_nas.evaluation.views import Crops, Views, middle
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 
@@ -81,7 +83,7 @@ def test_a_uniform_image_looks_the_same_at_every_scale() -> None:
         torch.testing.assert_close(each, torch.full_like(each, 0.25))
 
 
-@pytest.mark.parametrize("crops", CROPS)
+@pytest.mark.parametrize("crops", get_args(Crops))
 @pytest.mark.parametrize("scales", [(), (16,), (18, 20, 24)])
 def test_what_is_said_of_views_is_true_of_them(crops: str, scales: tuple[int, ...]) -> None:
     wanted = Views(crops, scales)  # type: ignore[arg-type]
@@ -94,15 +96,20 @@ def test_what_is_said_of_views_is_true_of_them(crops: str, scales: tuple[int, ..
 
 
 def test_unmirrored_views_have_no_mirror_images() -> None:
-    assert [Views(crops).unmirrored().crops for crops in CROPS] == ["whole", "five-crop", "five-crop", "five-crop"]
+    assert [Views(crops).unmirrored().crops for crops in get_args(Crops)] == [
+        "whole",
+        "five-crop",
+        "five-crop",
+        "five-crop",
+    ]
     assert Views("ten-crop", (16,)).unmirrored().scales == (16,)
 
 
 @pytest.mark.parametrize(
     ("crops", "scales", "words"),
     [
-        ("ten-crops", (), 'no views "ten-crops"; did you mean "ten-crop"'),
-        ("whole", (4,), "A scale of 4 pixels cannot be used"),
+        ("ten-crops", (), 'crops: .ten-crops. is not valid; did you mean "ten-crop"'),
+        ("whole", (4,), "scales.0: input should be greater than or equal to 8, got 4"),
         ("whole", (16, 16), "The scales 16, 16 name a size twice"),
     ],
 )

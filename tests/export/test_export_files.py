@@ -18,7 +18,7 @@ from torch import nn
 from pure_nas.errors import RunError, UsageError
 from pure_nas.export import About, python_source, write_export
 from pure_nas.export.python_file import assigned_tuple, literal
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.run.weights import weights_bytes
 from pure_nas.space.architecture import Architecture
 
@@ -56,7 +56,7 @@ def test_what_is_in_the_way_is_explained(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"architecture\.json cannot be written"):
         write_export(tmp_path, SMALL, None, format="json")
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(RunError, match="cannot be written: Not a directory") as raised:
+    with pytest.raises(RunError, match="out is a file, not a folder") as raised:
         write_export(tmp_path / "out", SMALL, None, format="json")
     assert "--out" not in str(raised.value)
 

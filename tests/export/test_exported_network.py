@@ -18,7 +18,7 @@ from small_architectures import small_architectures
 from torch import Tensor, nn
 
 from pure_nas.export import write_export
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import BUILT_IN
 

@@ -23,11 +23,11 @@ from PIL import Image
 from test_exported_network import imported
 from torch import Tensor
 
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.data.decode import decode_image, scaled
 from pure_nas.data.image_set import Normalisation
 from pure_nas.export import About, write_export
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning")

@@ -14,7 +14,7 @@ import torch
 import pure_nas.space.unit
 from pure_nas.errors import PureNasError
 from pure_nas.export import python_source, write_export
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import Unit, UnitCost
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.catalogue import SPACES, load_space
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.export import python_source
-from pure_nas.nn import build
 from pure_nas.nn.folding import folded
+from pure_nas.nn.network import build
 from pure_nas.nn.plain.blocks import ProjectionShortcut
 from pure_nas.space.architecture import Architecture
 

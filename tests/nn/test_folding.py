@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import pure_nas.space.unit
-from pure_nas.nn import Network, build
 from pure_nas.nn.folding import folded
+from pure_nas.nn.network import Network, build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import CONV
 

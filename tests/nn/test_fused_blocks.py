@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn import ConvPU, Network, build, product_unit_path
-from pure_nas.nn.fused.blocks import FusedBlock
+from pure_nas.nn.fused.blocks import FusedBlock, product_unit_path
 from pure_nas.nn.fused.unit import FusedConvPU
+from pure_nas.nn.network import Network, build
 from pure_nas.nn.plain.blocks import ProjectionShortcut, ResidualBlock
+from pure_nas.nn.plain.units import ConvPU
 from pure_nas.space.architecture import Architecture
 
 PLAIN = {FusedBlock: ResidualBlock, FusedConvPU: ConvPU}

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn import ConvPU
 from pure_nas.nn.fused import unit as fused_unit
 from pure_nas.nn.fused.unit import Floor, FusedConvPU
+from pure_nas.nn.plain.units import ConvPU
 
 EXTREMES = [0.0, -0.0, 1e-45, -1e-45, 1e-7, 1.0, -1.0, 1e30, -1e30]
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from pure_nas.nn import Network, build
 from pure_nas.nn.fused.unit import FusedConvPU
+from pure_nas.nn.network import Network, build
 from pure_nas.nn.plain.blocks import ResidualBlock
 from pure_nas.nn.plain.units import ComplexConvPU, ConvPU, LogConv
 from pure_nas.space.architecture import Architecture

@@ -13,9 +13,9 @@ from torch import nn
 
 import pure_nas.space.unit
 from pure_nas.errors import PureNasError
-from pure_nas.nn import ConvPU, Network, build, parameter_kinds
 from pure_nas.nn.folding import folded
-from pure_nas.nn.network import build_unit
+from pure_nas.nn.network import Network, build, build_unit, parameter_kinds
+from pure_nas.nn.plain.units import ConvPU
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.unit import BUILT_IN, CONV, PRODUCT, Unit, UnitPlace
 

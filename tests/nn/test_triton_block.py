@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from pure_nas.nn import ConvPU
+from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton.block import available, product_tail
 
 triton = pytest.importorskip("triton", reason="Triton has no package for this platform")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pure_nas.errors import PureNasError
-from pure_nas.nn import ConvPU
+from pure_nas.nn.plain.units import ConvPU
 from pure_nas.nn.triton import passes as triton_passes
 from pure_nas.nn.triton.block import available, product_tail
 

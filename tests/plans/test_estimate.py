@@ -10,7 +10,7 @@ import torch
 from interleaved import Interleaved
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.errors import RunError
 from pure_nas.plans.estimate import nominal_seconds_per_trial
 from pure_nas.plans.search.search import Baseline, baselines

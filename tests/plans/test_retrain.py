@@ -17,10 +17,10 @@ from interleaved import Interleaved
 from pure_nas.analysis.convergence import USUAL_TARGETS
 from pure_nas.analysis.statistics import difference, holm
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.errors import RunError, UsageError
 from pure_nas.files import read_json, write_whole
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.plans.retrain import Retrain, _verdicts, select_trials
 from pure_nas.quantities import show_points
 from pure_nas.run.directory import RunDirectory, TrialDirectory
@@ -32,9 +32,9 @@ from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import PerKind, Recipe
 from pure_nas.space.unit import CONV, PRODUCT
-from pure_nas.training import Training
 from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
+from pure_nas.training.training import Training
 from pure_nas.workers.resources import Resources, WorkerPlan
 
 MIXED = Architecture(
@@ -268,11 +268,6 @@ def test_changed_images_are_refused(image_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"The images of .+ have changed since .+ was written"):
         retrained(run, [trial()])
     assert not (run.path / "retrain").exists()
-
-
-def test_at_least_one_seed_is_needed(run: RunDirectory) -> None:
-    with pytest.raises(UsageError, match="--seeds is 0"):
-        retrained(run, [trial()], seeds=0)
 
 
 def row(variant: str, *accuracies: float, diverged: int = 0) -> Row:

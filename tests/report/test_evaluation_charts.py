@@ -13,7 +13,7 @@ from held_images import resident
 from pure_nas.data.image_set import Normalisation
 from pure_nas.evaluation.evaluation import evaluate_network
 from pure_nas.evaluation.noise import Noise, usual_noises
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.report.evaluation_charts import Evaluated, evaluation_figures
 from pure_nas.report.matplotlib_chart import write_figures
 from pure_nas.space.architecture import Architecture

@@ -20,7 +20,7 @@ from pure_nas.report import write_report
 from pure_nas.report.data import ReportData, report_data
 from pure_nas.report.notes import notes
 from pure_nas.report.retraining_tables import retrained_table
-from pure_nas.report.search_tables import curves_csv, front_document, front_table, trials_csv
+from pure_nas.report.search_tables import curves_table, front_document, front_table, trials_table
 from pure_nas.report.table import Table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.retrained import Retraining, Row
@@ -123,7 +123,7 @@ def test_front_csv_has_one_line_a_network(data: ReportData) -> None:
 
 
 def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirectory, data: ReportData) -> None:
-    lines = {int(line["trial"]): line for line in lines_of(trials_csv(data))}
+    lines = {int(line["trial"]): line for line in lines_of(trials_table(data).csv())}
     assert list(lines) == list(range(30))
     for number, line in lines.items():
         trial, result = run.trial(number), run.trial(number).result()
@@ -148,7 +148,7 @@ def test_trials_csv_has_every_trial_with_its_outcome_and_recipe(run: RunDirector
 
 
 def test_curves_csv_has_every_epoch_of_every_trial(run: RunDirectory, data: ReportData) -> None:
-    lines = lines_of(curves_csv(data))
+    lines = lines_of(curves_table(data).csv())
     with_curves = [trial.number for trial in run.trials() if trial.curve()]
     assert [(int(line["trial"]), int(line["epoch"])) for line in lines] == [
         (number, epoch) for number in with_curves for epoch in range(1, 13)
@@ -168,7 +168,7 @@ def test_a_repeated_trial_has_the_curve_that_it_repeats_and_missing_values_are_e
     run.trial(2).write_candidate(run.trial(0).candidate())
     run.trial(2).write_result({**result, "replay_of": 0})
     append_line(run.trial(0).metrics, {"epoch": 3, "validation_error": None, "validation_loss": None})
-    lines = lines_of(curves_csv(report_data(run)))
+    lines = lines_of(curves_table(report_data(run)).csv())
     own, repeated = ([line for line in lines if line["trial"] == number] for number in ("0", "2"))
     assert [{**line, "trial": ""} for line in own] == [{**line, "trial": ""} for line in repeated]
     assert len(own) == 3

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from pure_nas.errors import RunError
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 from pure_nas.run.weights import load_trained, weights_bytes
 from pure_nas.space.architecture import Architecture
 

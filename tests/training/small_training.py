@@ -7,14 +7,13 @@ from typing import Any
 import torch
 from held_images import resident
 
-from pure_nas.data import ImageSet
-from pure_nas.data.image_set import Normalisation
-from pure_nas.nn import build
+from pure_nas.data.image_set import ImageSet, Normalisation
+from pure_nas.nn.network import build
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.recipe import Recipe
 from pure_nas.space.unit import PRODUCT
-from pure_nas.training import Training
 from pure_nas.training.scoring import generator
+from pure_nas.training.training import Training
 
 CPU = torch.device("cpu")
 MIXED = Architecture(units=(("product", "conv"), ("product",)), base_width=3, in_chans=1, num_classes=2, image_size=8)

@@ -8,7 +8,7 @@ from small_training import CPU, MIXED, recipe, stripes, training
 from torch import nn
 from torch.nn import functional as F
 
-from pure_nas.nn import Network
+from pure_nas.nn.network import Network
 from pure_nas.space.architecture import Architecture
 from pure_nas.training import scoring
 from pure_nas.training.scoring import evaluate, generator, reestimate_norms

@@ -9,12 +9,12 @@ import torch
 from small_training import CPU, MIXED, recipe, same, stripes
 from torch import nn
 
-from pure_nas.nn import Network, build, parameter_kinds
+from pure_nas.nn.network import Network, build, parameter_kinds
 from pure_nas.space.recipe import Recipe, WeightDecay
 from pure_nas.space.unit import PARAMETER_KINDS, ParameterKind
-from pure_nas.training import Training
 from pure_nas.training.scoring import generator
 from pure_nas.training.step import BatchScore, Execution, Step, apply_schedules, make_optimizer
+from pure_nas.training.training import Training
 
 RECIPE = recipe(gradient_clip_norm=1.0, learning_rate_schedule="cosine", momentum=0.9)
 Replay = Callable[[], None]

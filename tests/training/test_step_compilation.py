@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from small_training import CPU, MIXED, recipe, stripes, training, weights
 from torch._dynamo import lookup_backend
 
-from pure_nas.nn import build
-from pure_nas.training import Training, step
+from pure_nas.nn.network import build
+from pure_nas.training import step
 from pure_nas.training.step import (
     Execution,
     Experience,
@@ -28,6 +28,7 @@ from pure_nas.training.step import (
     repays,
     undo_compilation,
 )
+from pure_nas.training.training import Training
 
 FAST = Experience(seconds_per_block=5.0, speedup=1.5)
 

@@ -12,12 +12,11 @@ import torch
 from small_training import CPU, MIXED, recipe, same, stripes, training, weights
 from torch import nn
 
-from pure_nas.data import ImageSet
-from pure_nas.nn import build
+from pure_nas.data.image_set import ImageSet
+from pure_nas.nn.network import build
 from pure_nas.space.recipe import PerKind
-from pure_nas.training import EpochMetrics, Training
 from pure_nas.training.scoring import Score, evaluate, generator, reestimate_norms
-from pure_nas.training.training import Divergence
+from pure_nas.training.training import Divergence, EpochMetrics, Training
 
 
 def finish(run: Training) -> list[EpochMetrics]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.recipe import Recipe

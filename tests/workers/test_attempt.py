@@ -12,11 +12,11 @@ import pytest
 from forked import exit_code_of
 from jobs import CPU, events_of, job, outcome_of
 
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
 from pure_nas.files import held
 from pure_nas.run.directory import TrialDirectory
-from pure_nas.training import Training
+from pure_nas.training.training import Training
 from pure_nas.workers import Ended, Event, InlineExecutor, Job, Started
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here, to be killed")

@@ -14,15 +14,16 @@ import torch
 from jobs import CPU, candidate, events_of, job, outcome_of
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, ImageSet
+from pure_nas.data.dataset import Dataset
+from pure_nas.data.image_set import ImageSet
 from pure_nas.errors import RunError
-from pure_nas.nn import Network, build
+from pure_nas.nn.network import Network, build
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.run.weights import read_weights
 from pure_nas.space.recipe import PerKind
-from pure_nas.training import Training
 from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
+from pure_nas.training.training import Training
 from pure_nas.workers import Ended, EpochDone, InlineExecutor, Job, Started
 from pure_nas.workers import work as work_module
 
@@ -187,7 +188,7 @@ OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 20 GiB."
     [
         "pure_nas.workers.work.build",
         "pure_nas.workers.work.count_architecture",
-        "pure_nas.nn.Network.to",
+        "pure_nas.nn.network.Network.to",
         "pure_nas.training.step.Step.__call__",
         "pure_nas.training.training.evaluate",
         "pure_nas.workers.work.latency_ms",

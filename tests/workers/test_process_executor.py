@@ -23,7 +23,7 @@ from faulty_images import Unspeakable, load_after_faults, load_faulty, load_not_
 from jobs import CPU, candidate, job, outcome_of
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset, load_dataset
+from pure_nas.data.dataset import Dataset, load_dataset
 from pure_nas.errors import DataError, RunError
 from pure_nas.run.directory import TrialDirectory
 from pure_nas.workers import Ended, EpochDone, Event, Job, ProcessExecutor, Started, WorkerLost
@@ -283,7 +283,7 @@ from functools import partial
 from pathlib import Path
 import torch
 from jobs import candidate
-from pure_nas.data import load_dataset
+from pure_nas.data.dataset import load_dataset
 from pure_nas.workers import Job, ProcessExecutor, Started
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 from jobs import CPU
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import UsageError
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from rich.table import Column, Table
-
-from pure_nas.data.sources.registry import DatasetSpec, dataset_names, default_data_dir, get_spec
+from pure_nas.data.sources.registry import dataset_names, default_data_dir, get_spec
 from pure_nas.paths import expanded
+from pure_nas.quantities import some_of
+from pure_nas.report.table import Cell, Column, Table
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import DataDir, Json, argument
+from pure_nas_cli.terminal_table import print_table
 
 _MOST_LABELS = 100
+_COLUMNS = (
+    Column("name", "dataset", "left"),
+    Column("summary"),
+    Column("classes", "classes"),
+    Column("image_shape", "shape"),
+    Column("train_size", "training"),
+    Column("test_size", "test"),
+    Column("location", "folder", "left"),
+    Column("present", "here", "left"),
+)
 
 
 def datasets(
@@ -24,45 +36,34 @@ def datasets(
     if name is not None:
         _show(name, root, as_json=as_json)
         return
-    listed = [_described(get_spec(each), root) for each in dataset_names()]
+    table = _listed(dataset_names(), root)
     if as_json:
-        print_json(listed)
-        return
-    names = ("dataset", "images", "classes", "shape", "here", "looked for in")
-    table = Table(*(Column(each, overflow="fold") for each in names))
-    for info in listed:
-        train, test, shape, here = _in_words(info)
-        table.add_row(info["name"], f"{train} + {test}", str(info["classes"]), shape, here, info["location"])
-    stdout.print(table)
-    stdout.print(
-        "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ "
-        "(or val/), or with one folder a class, which a seed splits. pure-nas datasets NAME shows one in full."
+        print_json(table.records())
+    else:
+        print_table(stdout, table)
+
+
+def _listed(names: Iterable[str], root: Path) -> Table:
+    """Datasets, and whether they are in the data directory `root`."""
+    lines = []
+    for spec in map(get_spec, names):
+        shape, files = (spec.in_chans, spec.image_size, spec.image_size), (spec.files or {}).get("train")
+        folder = Path(files[0]).parent if files else None
+        place = "comes with its package" if folder is None else Cell(str(root / folder), str(folder))
+        sizes = spec.num_classes, Cell(shape, " x ".join(map(str, shape))), spec.train_size, spec.test_size
+        present = not spec.missing(root, "train")
+        lines.append([spec.name, spec.summary, *sizes, place, Cell(present, "yes" if present else "no")])
+    notes = (
+        "Any folder of images is a dataset too: --dataset path/to/folder, with train/<class>/ and test/<class>/ (or "
+        "val/), or with one folder a class, which a seed splits.",
+        "pure-nas datasets NAME shows one in full.",
     )
-
-
-def _described(spec: DatasetSpec, root: Path) -> dict[str, Any]:
-    """What `--json` says of a dataset in a listing, and whether it is in the data directory `root`."""
-    files = (spec.files or {}).get("train", ())
-    return {
-        "name": spec.name,
-        "summary": spec.summary,
-        "classes": spec.num_classes,
-        "image_shape": (spec.in_chans, spec.image_size, spec.image_size),
-        "train_size": spec.train_size,
-        "test_size": spec.test_size,
-        "location": str((root / files[0]).parent) if files else "comes with its package",
-        "present": not spec.missing(root, "train"),
-    }
-
-
-def _in_words(info: dict[str, Any]) -> tuple[str, str, str, str]:
-    train, test = (f"{size:,}" if size is not None else "?" for size in (info["train_size"], info["test_size"]))
-    return train, test, " x ".join(map(str, info["image_shape"])), "yes" if info["present"] else "no"
+    return Table.of("datasets", _COLUMNS, lines, f"Datasets, whose folders are looked for in {root}", notes)
 
 
 def _show(name: str, root: Path, *, as_json: bool) -> None:
-    spec = get_spec(name)
-    info, labels = _described(spec, root), spec.class_names()
+    spec, found = get_spec(name), _listed([name], root)
+    (info,), labels = found.records(), spec.class_names()
     # Every file that is fetched, once, with where it belongs.
     downloads = dict.fromkeys(each for downloads in (spec.downloads or {}).values() for each in downloads)
     files = [
@@ -73,21 +74,20 @@ def _show(name: str, root: Path, *, as_json: bool) -> None:
         use = {"flip": spec.flip, "turns": spec.turns, "labels": labels, "licence": spec.licence, "notes": spec.notes}
         print_json({**info, **use, "files": files})
         return
-    train, test, shape, here = _in_words(info)
-    columns = Column(style="bold", no_wrap=True), Column(overflow="fold")
-    table = Table(*columns, show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_row(spec.name, spec.summary)
-    table.add_row("images", f"{train} to train and validate on, {test} to test on, {shape}")
-    table.add_row("here", f"{here}, looked for in {info['location']}" if files else f"{here}, it {info['location']}")
-    for file in files:
-        table.add_row("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"]))))
-    listed = ", ".join(labels[:_MOST_LABELS]) or "their names come with the images"
-    more = len(labels) - _MOST_LABELS
-    further = f" and {more:,} more (--json lists all)" if more > 0 else ""
-    table.add_row("classes", f"{spec.num_classes}{':' if labels else ';'} {listed}{further}")
+    text = {column.key: found.rows[0].cell(column).text for column in _COLUMNS}
+    sizes = f"{text['train_size']} to train and validate on, {text['test_size']} to test on, {text['image_shape']}"
+    place = f"{text['present']}, {'looked for in' if files else 'it'} {info['location']}"
+    listed = some_of(labels, _MOST_LABELS) or "their names come with the images"
+    further = " (--json lists all)" if len(labels) > _MOST_LABELS else ""
     survived = "flips and quarter turns" if spec.turns else "horizontal flips" if spec.flip else "no flip"
-    table.add_row("symmetry", f"labels survive {survived}")
-    table.add_row("licence", spec.licence or "not known")
-    if spec.notes:
-        table.add_row("notes", spec.notes)
-    stdout.print(table)
+    lines = [
+        ("images", sizes),
+        ("here", place),
+        *(("file", "\n".join(filter(None, (file["path"], f"from {file['url']}", file["checksum"])))) for file in files),
+        ("classes", f"{spec.num_classes}{':' if labels else ';'} {listed}{further}"),
+        ("symmetry", f"labels survive {survived}"),
+        ("licence", spec.licence or "not known"),
+        *([("notes", spec.notes)] if spec.notes else []),
+    ]
+    columns = (Column("name", spec.name, "left"), Column("value", spec.summary, "left"))
+    print_table(stdout, Table.of("dataset", columns, lines))

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from rich.table import Column, Table
-
+from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas_cli.console import print_json, stdout
 from pure_nas_cli.options import Arch, Json
+from pure_nas_cli.terminal_table import print_table
 
 if TYPE_CHECKING:
     from pure_nas.cost.layers import LayerCost
-    from pure_nas.space.architecture import Architecture
+
+_PEOPLE = (
+    Column("name", "layer", "left"),
+    Column("operation", "operation", "left"),
+    Column("out_shape", "output"),
+    Column("params", "params"),
+    Column("flops", "flops"),
+)
+_FILES = tuple(map(Column, ("macs", "norm", "elementwise", "pooling")))
 
 
 def describe(architecture: Arch, as_json: Json = False) -> None:
     from pure_nas.cost.layers import cost_of, layer_costs
+    from pure_nas.report.data import plain_settings
     from pure_nas.run.search_results import find_architecture
 
     found = find_architecture(architecture)
-    layers, cost = layer_costs(found), cost_of(found)
+    layers, cost = _layers(layer_costs(found)), cost_of(found)
     if as_json:
         document = {
             "schema": 1,
@@ -31,56 +40,31 @@ def describe(architecture: Arch, as_json: Json = False) -> None:
             "depth": found.depth,
             "params": cost.params,
             "flops": {**asdict(cost), "total": cost.flops},
-            "layers": [{"name": layer.name, **asdict(layer), "flops": layer.flops} for layer in layers],
+            "layers": layers.records(),
         }
         print_json(document)
         return
     image = f"{found.in_chans} x {found.image_size} x {found.image_size}"
     title = f"{architecture}: depth {found.depth}, {found.num_classes} classes, images {image}"
-    stdout.print(title, style="italic")
-    if settings := _settings(found):
-        stdout.print(settings, style="dim")
-    stdout.print(_layers(layers))
-    totals = Table(Column(), Column(justify="right"), show_header=False, title="Totals", title_justify="left")
-    totals.add_row("parameters", f"{cost.params:,}", style="bold", end_section=True)
+    values = {name: getattr(found.canonical(), name) for name in plain_settings(found)}
+    settings = {name: "none" if value is None else value for name, value in values.items()}
+    if listed := ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.items()):
+        title += f"\n{listed}"
     parts = {"conv + linear": cost.macs, "norm": cost.norm, "elementwise": cost.elementwise, "pooling": cost.pooling}
-    for name, flops in parts.items():
-        totals.add_row(f"flops, {name}", f"{flops:,}")
-    totals.add_row("flops", f"{cost.flops:,}", style="bold")
-    stdout.print(totals)
-    stdout.print(
+    sums = [Row.of(_PEOPLE, ["total", "", "", cost.params, cost.flops], tone="strong", section="total")]
+    sums += (Row.of(_PEOPLE, [f"of which {name}", "", "", "", part], section="total") for name, part in parts.items())
+    note = (
         "Flops of one image in fvcore's convention: a multiply-accumulate is one flop, a norm two per element, ReLU "
-        "none; skip additions and the elementwise work of units are counted too, one per element and operation.",
-        style="dim",
+        "none; skip additions and the elementwise work of units are counted too, one per element and operation."
     )
-
-
-def _settings(architecture: Architecture) -> str:
-    """What is not at its default and does not show in the layers."""
-    from pure_nas.space.field import default_of, descriptions
-
-    canonical = architecture.canonical()
-    found: list[str] = []
-    for name, described in descriptions(type(architecture)).items():
-        value, usual = getattr(canonical, name), default_of(type(architecture), name)
-        if described.per == "stage":
-            usual = (usual,) * len(canonical.units)
-        if not described.in_place and value != usual:
-            found.append(f"{name} = {json.dumps(value)}" if value is not None else f'{name} = "none"')
-    return ", ".join(found)
+    print_table(stdout, replace(layers, rows=(*layers.rows, *sums), title=title, notes=(note,)))
 
 
 def _layers(layers: Iterable[LayerCost]) -> Table:
-    numbers = (Column(name, justify="right") for name in ("output", "params", "flops"))
-    table = Table(Column("layer", overflow="fold"), "operation", *numbers)
-    block = ""
+    rows = []
     for layer in layers:
-        before, parts = block, layer.name.split(".")
-        block = ".".join(parts[: 3 if parts[0] == "stages" else 1])
-        if before and block != before:
-            table.add_section()
-        shape = " x ".join(str(size) for size in layer.out_shape)
-        params = f"{layer.params:,}" if layer.params else ""
-        style = "bold" if parts[-1] == "unit" else None
-        table.add_row(layer.name, layer.operation, shape, params, f"{layer.flops:,}", style=style)
-    return table
+        block, _, part = layer.name.rpartition(".")
+        shape = Cell(layer.out_shape, " x ".join(map(str, layer.out_shape)))
+        values = {**asdict(layer), "out_shape": shape, "flops": layer.flops}
+        rows.append(Row(values, tone="strong" if part == "unit" else "", section=block.removesuffix(".shortcut")))
+    return Table("layers", (*_PEOPLE, *_FILES), tuple(rows))

@@ -10,20 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
 from rich.text import Text
 
-from pure_nas.errors import RunError, UsageError
+from pure_nas.errors import RunError
+from pure_nas.paths import require_folder
 from pure_nas.quantities import counted, show_seconds
 from pure_nas_cli.console import is_live, print_json, say_loading, stderr, stdout
 from pure_nas_cli.interrupts import loading
 from pure_nas_cli.options import DataDir, Device, ImageSize, Json, SkipCorrupt, argument, option
 
 if TYPE_CHECKING:
-    from pure_nas.data import Dataset, ImageSet
+    from pure_nas.data.dataset import Dataset
+    from pure_nas.data.image_set import ImageSet
     from pure_nas.evaluation.evaluation import Evaluation
-    from pure_nas.evaluation.noise import Noise
-    from pure_nas.nn import Network
+    from pure_nas.nn.network import Network
     from pure_nas.report.evaluation_tables import Named
     from pure_nas.run.images import Split
     from pure_nas.run.trained import Trained
@@ -63,6 +63,7 @@ def evaluate(
         say_loading()
         from pure_nas.devices import resolve_device
         from pure_nas.evaluation.evaluation import evaluate_network, pooled
+        from pure_nas.evaluation.noise import noises_named
         from pure_nas.evaluation.quality import USUAL_FACTORS
         from pure_nas.evaluation.views import Views
         from pure_nas.run.images import WantedImages
@@ -71,9 +72,11 @@ def evaluate(
     wanted = WantedImages(
         dataset=dataset, split=split, data_dir=data_dir, image_size=image_size, skip_corrupt=skip_corrupt
     )
-    noises, shown, on = _noises(noise or ["all"]), Views(views, scales or ()), resolve_device(device)
+    noises, shown, on = noises_named(noise or ["all"]), Views(views, tuple(scales or ())), resolve_device(device)
     if out is not None:
-        _require_free(out, overwrite=overwrite)
+        require_folder(out, hint="Choose another --out.")
+        if (file := out / DOCUMENT_FILE).exists() and not overwrite:
+            raise RunError(f"{file} exists; it is left alone.", hint="Choose another --out, or say --overwrite.")
     names = [network, *(against or [])]
     networks, seeds, loaded = load_networks(names, wanted, weights=weights, conv_twin=conv_twin)
     how = partial(
@@ -100,26 +103,6 @@ def evaluate(
         print_evaluations(named, f"{loaded.name}, {counted(len(images[0]), f'{split} image')}")
     if written:
         stderr.print(f"written: {written[0]} and {counted(len(written) - 1, 'figure file')}", soft_wrap=True)
-
-
-def _noises(texts: list[str]) -> tuple[Noise, ...]:
-    from pure_nas.evaluation.noise import noises_named
-
-    try:
-        return noises_named(texts)
-    except UsageError:
-        raise
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--noise") from error
-
-
-def _require_free(out: Path, *, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file, not a folder.", hint="Choose another --out.")
-    if (out / DOCUMENT_FILE).exists() and not overwrite:
-        raise RunError(
-            f"{out / DOCUMENT_FILE} exists; it is left alone.", hint="Choose another --out, or replace it: --overwrite."
-        )
 
 
 def _evaluate(name: str, network: Network, images: ImageSet, how: Callable[..., Evaluation]) -> Evaluation:

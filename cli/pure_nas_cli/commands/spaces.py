@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from rich.table import Column, Table
-
+from pure_nas.report.table import Cell, Column, Table
 from pure_nas_cli.console import print_json, stderr, stdout
 from pure_nas_cli.options import Json, argument
+from pure_nas_cli.terminal_table import print_table
+
+_COLUMNS = (
+    Column("name", "space", "left"),
+    Column("summary", "summary", "left"),
+    Column("source", "from", "left"),
+    *(Column(each, each) for each in ("architectures", "trials", "epochs")),
+)
 
 
 def spaces(
@@ -19,20 +26,15 @@ def spaces(
     if name is not None:
         _show(name, as_json=as_json)
         return
-    listed = [(each, SPACES.provider(each), load_space(each)) for each in SPACES.places]
+    lines = (
+        (each, space.summary, SPACES.provider(each), _count(space.count()), space.run.trials, space.run.epochs)
+        for each, space in ((each, load_space(each)) for each in SPACES.places)
+    )
+    table = Table.of("spaces", _COLUMNS, lines)
     if as_json:
-        rows = [
-            {"name": each, "summary": space.summary, "source": source, "architectures": space.count()}
-            for each, source, space in listed
-        ]
-        print_json(rows)
-        return
-    numbers = (Column(each, justify="right") for each in ("architectures", "trials", "epochs"))
-    table = Table("space", "summary", *numbers, "from")
-    for each, source, space in listed:
-        run = space.run
-        table.add_row(each, space.summary, _count(space.count()), str(run.trials), str(run.epochs), source)
-    stdout.print(table)
+        print_json(table.records())
+    else:
+        print_table(stdout, table)
 
 
 def _show(name: str, *, as_json: bool) -> None:
@@ -40,9 +42,9 @@ def _show(name: str, *, as_json: bool) -> None:
 
     space = load_space(name)
     text = SPACES.text(name)
-    count = space.count()
+    count = _count(space.count())
     if as_json:
-        print_json({"name": name, "summary": space.summary, "architectures": count, "toml": text})
+        print_json({"name": name, "summary": space.summary, "architectures": count.value, "toml": text})
         return
     if stdout.is_terminal:
         from rich.syntax import Syntax
@@ -52,9 +54,9 @@ def _show(name: str, *, as_json: bool) -> None:
         print(text, end="", flush=True)
     depths = " to ".join("-".join(map(str, blocks)) for blocks in (space.depths()[0], space.depths()[-1]))
     stderr.print(
-        f"{_count(count)} distinct architectures (a range of thresholds counts once), blocks {depths}", soft_wrap=True
+        f"{count.text} distinct architectures (a range of thresholds counts once), blocks {depths}", soft_wrap=True
     )
 
 
-def _count(value: int) -> str:
-    return f"{value:,}" if value < 10**9 else f"{value:.2e}"
+def _count(value: int) -> Cell:
+    return Cell(value, f"{value:,}" if value < 10**9 else f"{value:.2e}")

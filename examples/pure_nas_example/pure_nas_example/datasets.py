@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pure_nas.data import DatasetSpec
+from pure_nas import DatasetSpec
 
 GRATINGS = DatasetSpec(
     name="gratings",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pure_nas.data import Part, RawImages
+from pure_nas import Part, RawImages
 from pure_nas_example.datasets import GRATINGS
 
 CLASSES = ("added", "multiplied")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pure_nas.objectives import Metric
+from pure_nas import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pure_nas.space.unit import Unit, UnitCost, UnitPlace
+from pure_nas import Unit, UnitCost, UnitPlace
 
 
 def _arguments(place: UnitPlace) -> dict[str, object]:

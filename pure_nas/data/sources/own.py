@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pure_nas.data.sources.registry import DATASETS, DatasetSpec, Part, dataset_names
 from pure_nas.errors import DataError, UsageError
+from pure_nas.validation import checked
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -36,6 +37,7 @@ AnyDataset: TypeAlias = "str | os.PathLike[str] | DatasetSpec | OwnImages"
 _SIZE_HINT = "Name the size to which all are brought: image_size=64."
 
 
+@checked
 def own_dataset(
     train: OwnImages,
     test: OwnImages | None = None,
@@ -75,6 +77,9 @@ def own_dataset(
         >>> shapes.num_classes, shapes.image_size
         (3, 8)
     """
+    for images in (train, test):
+        if isinstance(images, bytes) or not (images is None or hasattr(images, "__len__")):
+            raise UsageError(f"dataset is a name or the path of a folder, not {images!r}.", hint="Or your own images.")
     names = classes if classes is not None else getattr(train, "classes", None)
     read = _Read({"train": train, "test": test}, None if names is None else tuple(map(str, names)), image_size)
     first = read(Path(), "train")
@@ -179,8 +184,6 @@ def dataset_name(dataset: AnyDataset) -> str:
             raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.")
         return os.path.join(os.curdir, name) if isinstance(dataset, Path) and name in dataset_names() else name
     if not isinstance(dataset, DatasetSpec):
-        if isinstance(dataset, bytes) or not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-            raise UsageError(f"dataset is a name or the path of a folder, not {dataset!r}.", hint="Or your own images.")
         dataset = own_dataset(dataset)
     if DATASETS.find(dataset.name) is not dataset:
         DATASETS.register(dataset)
@@ -203,7 +206,7 @@ def register_dataset(dataset: DatasetSpec) -> None:
         >>> import torch
         >>> images = torch.randint(0, 256, (60, 1, 8, 8), dtype=torch.uint8)
         >>> pure_nas.register_dataset(pure_nas.own_dataset((images, torch.arange(60) % 3), name="noise"))
-        >>> pure_nas.data.load_dataset("noise").classes
-        ('0', '1', '2')
+        >>> pure_nas.train("resnet8", "noise", epochs=1).load().architecture.num_classes
+        3
     """
     DATASETS.register(dataset)

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
+
+from pydantic import Field
 
 from pure_nas.errors import PureNasError
 from pure_nas.paths import cache_folder, expanded
 from pure_nas.plugins import Registry
+from pure_nas.validation import checked_fields
 
 if TYPE_CHECKING:
     from pure_nas.data.raw_images import LargeImages, RawImages
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "pure_nas.datasets"
 DATA_DIR_VARIABLE = "PURE_NAS_DATA"
 
-Part = Literal["train", "test"]  # the two halves of a dataset; `test` is read only when a final network is evaluated
+Positive = Annotated[int, Field(ge=1)]
+Part = Literal["train", "test"]
+"""The two halves of a dataset; "test" is read only when a final network is evaluated."""
 
 Load: TypeAlias = "Callable[[Path, Part], RawImages | LargeImages]"
 
@@ -36,9 +41,11 @@ class Download:
 
     @property
     def name(self) -> str:
+        """The file's name."""
         return self.file or self.url.rsplit("/", 1)[-1]
 
 
+@checked_fields
 @dataclass(frozen=True, kw_only=True)
 class DatasetSpec:
     """A dataset that can be named on the command line.
@@ -62,9 +69,9 @@ class DatasetSpec:
 
     name: str
     summary: str
-    num_classes: int
-    in_chans: int
-    image_size: int
+    num_classes: Positive
+    in_chans: Positive
+    image_size: Positive
     flip: bool
     load: Load | str
     train_size: int | None = None

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from pydantic_core import to_jsonable_python
 
-from pure_nas.data import ImageSource, dataset_names
+from pure_nas.data.dataset import ImageSource
+from pure_nas.data.sources.registry import dataset_names
 from pure_nas.devices import resolve_device
 from pure_nas.errors import UsageError
 from pure_nas.evaluation.noise import Noise, usual_noises
@@ -52,8 +53,6 @@ class ExperimentSettings:
 
     def __post_init__(self) -> None:
         self.file.scale(self.scale_name)
-        if self.seeds is not None and self.seeds < 1:
-            raise UsageError(f"An experiment needs at least one seed, but --seeds is {self.seeds}.")
         if self.seeds is not None and self.seeds > MOST_SEEDS:
             raise UsageError(f"An experiment has at most {MOST_SEEDS:,} seeds, but --seeds is {self.seeds:,}.")
         check_workers(self.workers)

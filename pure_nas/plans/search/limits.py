@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from numbers import Real
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import Field
 
 from pure_nas.cost.layers import Cost, cost_of
 from pure_nas.errors import UsageError, nearest
 from pure_nas.quantities import milliseconds_of, size_of
+from pure_nas.run.schema import Positive
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.search_space import SearchSpace
+from pure_nas.validation import checked, checked_fields
 
 Latency = Callable[[Architecture], float]  # measures the latency of an architecture, milliseconds
 
 
+@checked_fields
 @dataclass(frozen=True)
 class Limits:
     """Upper bounds; None leaves a cost free.
@@ -31,28 +34,23 @@ class Limits:
         Limits(params=300000, flops=None, latency_ms=2.0)
     """
 
-    params: int | None = None
-    flops: int | None = None
-    latency_ms: float | None = None
+    params: Positive | None = None
+    flops: Positive | None = None
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
 
     @classmethod
+    @checked
     def of(cls, given: Mapping[str, float | str | None]) -> Self:
         """Limits from a mapping such as {"params": "300k", "latency": "2ms"}; a plain number is a count, or ms."""
         known = {"latency": "latency_ms", **{field.name: field.name for field in fields(cls)}}
-        if not isinstance(given, Mapping):
-            hint = 'For example {"params": "300k"}.'
-            raise UsageError(f"Limits are a mapping of costs to bounds, not {given!r}.", hint=hint)
         bounds: dict[str, float | None] = {}
         for name, bound in given.items():
             if name not in known:
                 raise UsageError(f"There is no limit on {name!r}; {nearest(str(name), known)}.")
-            bounds[known[name]] = None if bound is None else _bound(known[name], bound)
+            read = milliseconds_of if (key := known[name]) == "latency_ms" else size_of
+            value = read(bound) if isinstance(bound, str) else bound
+            bounds[key] = value if value is None or key == "latency_ms" else int(value)
         return cls(**bounds)  # type: ignore[arg-type]
-
-    def __post_init__(self) -> None:
-        for name, bound in self.given.items():
-            if not isinstance(bound, Real) or isinstance(bound, bool) or not 0 < bound < math.inf:
-                raise UsageError(f"The limit on {name} is a number above 0, not {bound!r}.")
 
     @property
     def given(self) -> dict[str, float]:
@@ -85,19 +83,6 @@ class Limits:
         cost = cost_of(architecture)
         measured = {} if self.latency_ms is None else {"latency_ms": latency(architecture)}
         return {"params": cost.params, "flops": cost.flops, **measured}
-
-
-def _bound(name: str, bound: float | str) -> float:
-    """A bound, which may be a NumPy number or written as on the command line, as Python's own number."""
-    try:
-        if isinstance(bound, bool):
-            raise TypeError
-        if isinstance(bound, str):
-            return milliseconds_of(bound) if name == "latency_ms" else size_of(bound)
-        return float(bound) if name == "latency_ms" or not math.isfinite(bound) else int(bound)
-    except (TypeError, ValueError) as error:
-        fault = error if isinstance(bound, str) else f"{bound!r} is no number"
-        raise UsageError(f"The limit on {name} cannot be read: {fault}.") from error
 
 
 def cost_text(name: str, value: float) -> str:

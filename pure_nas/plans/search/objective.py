@@ -10,7 +10,6 @@ from pathlib import Path
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial, Trial
-from pydantic import ValidationError
 
 from pure_nas.data.sources.own import AnyDataset
 from pure_nas.devices import hand_back_freed_memory
@@ -23,13 +22,12 @@ from pure_nas.plans.search.settings import (
     listed,
     objective_values,
     settings_for,
-    whole_number,
 )
 from pure_nas.plans.search.study import constrain
 from pure_nas.process_state import usual_defaults
-from pure_nas.space.architecture import Architecture
+from pure_nas.run.schema import Count
 from pure_nas.space.candidate import Candidate
-from pure_nas.validation import fault_lines
+from pure_nas.validation import checked
 from pure_nas.workers.messages import Ended, Job, Outcome
 from pure_nas.workers.work import work
 
@@ -77,6 +75,7 @@ class Objective:
         True
     """
 
+    @checked
     def __init__(
         self,
         dataset: AnyDataset | None = None,
@@ -88,7 +87,7 @@ class Objective:
         epochs: int | None = None,
         limits: AnyLimits = None,
         device: str = "auto",
-        seed: int | None = 0,
+        seed: Count | None = 0,
         data_dir: Path | str | None = None,
         image_size: int | None = None,
         skip_corrupt: bool = False,
@@ -96,7 +95,7 @@ class Objective:
         images = images if dataset is None else dataset
         if images is None:
             raise UsageError("An objective needs a dataset, or images of your own.")
-        self.seed = secrets.randbelow(_ANY_SEED) if seed is None else whole_number("seed", seed)
+        self.seed = secrets.randbelow(_ANY_SEED) if seed is None else seed
         settings = settings_for(
             images,
             space,
@@ -118,6 +117,7 @@ class Objective:
         """Directions for `optuna.create_study`: every objective is minimised."""
         return ["minimize"] * len(self._prepared.settings.objectives)
 
+    @checked
     def __call__(self, trial: AnyTrial) -> tuple[float, ...]:
         """Evaluate the candidate that `trial` suggests.
 
@@ -144,11 +144,6 @@ class Objective:
         return objective_values(settings.objectives, outcome.metrics, outcome.cost)
 
     def _check(self, trial: AnyTrial) -> None:
-        if not isinstance(trial, AnyTrial):
-            raise UsageError(
-                f"An objective is called with a trial, not with a {type(trial).__name__}.",
-                hint="For parameters of your own: objective(optuna.trial.FixedTrial(parameters)).",
-            )
         if not isinstance(trial, Trial):
             return
         names, directions = self._prepared.settings.objectives, trial.study.directions
@@ -166,10 +161,8 @@ class Objective:
         try:
             return self._prepared.space.suggest(trial)
         except ValueError as error:
-            faults = fault_lines(error, Architecture) if isinstance(error, ValidationError) else [reason(error)]
-            found = "; ".join(faults)
             raise UsageError(
-                f"The parameters of trial {trial.number} are not those of a candidate of this space: {found}.",
+                f"The parameters of trial {trial.number} are not those of a candidate of this space: {reason(error)}.",
                 hint="A trial that is evaluated again, and a FixedTrial, need every parameter of a trial that this "
                 "space has suggested, such as study.best_trials[0].params.",
             ) from error

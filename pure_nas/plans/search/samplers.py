@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from optuna.exceptions import ExperimentalWarning
@@ -13,7 +13,6 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 OptunaSampler = Literal["tpe", "nsga2", "gp", "random"]
 SamplerName = Literal["forecast", "tpe", "nsga2", "gp", "random"]
 SamplerChoice = Literal["auto", "forecast", "tpe", "nsga2", "gp", "random"]
-SAMPLER_CHOICES: tuple[SamplerChoice, ...] = get_args(SamplerChoice)
 FEW_TRIALS = 150
 MANY_TRIALS = 500
 LONG_TRIAL_SECONDS = 30.0

@@ -17,7 +17,7 @@ from pure_nas.cost.measure import activation_bytes, latency_ms
 from pure_nas.devices import resolve_device
 from pure_nas.errors import RunError
 from pure_nas.evaluation.noise import NOISE_MIXTURE
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.objectives import METRICS
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PureWindowsPath
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, TypeAlias
 
-from pure_nas.data import dataset_names
 from pure_nas.data.sources.own import AnyDataset, dataset_name
-from pure_nas.errors import UsageError, nearest
+from pure_nas.data.sources.registry import dataset_names
+from pure_nas.errors import UsageError
 from pure_nas.objectives import CLOSED_FORM, COST_KEYS, METRICS, Metric, require_objective
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.search.limits import Limits
-from pure_nas.plans.search.samplers import SAMPLER_CHOICES, SamplerChoice
+from pure_nas.plans.search.samplers import SamplerChoice
 from pure_nas.plans.settings import ImageSettings, placed
 from pure_nas.run.environment import without_password
 from pure_nas.run.schema import SCHEMA
@@ -65,10 +64,6 @@ class SearchSettings(ImageSettings):
             raise UsageError(
                 "A search needs a cost besides error.", hint="For example error,params; noise_error counts as one."
             )
-        if self.sampler not in SAMPLER_CHOICES:
-            raise UsageError(f'There is no sampler "{self.sampler}"; {nearest(self.sampler, SAMPLER_CHOICES)}.')
-        if self.seed < 0:
-            raise UsageError(f"A seed is 0 or more, not {self.seed}.")
         check_workers(self.workers)
         if self.sampler == "forecast" and not self.closed_form:
             raise UsageError(
@@ -174,8 +169,7 @@ def settings_for(
     name = dataset_name(dataset)
     called = name if name in dataset_names() else expanded(name).resolve().name
     space_name, chosen = _space(space, name)
-    given = {"trials": trials, "epochs": epochs}
-    chosen = chosen.with_run(**{key: whole_number(key, each) for key, each in given.items() if each is not None})
+    chosen = chosen.with_run(trials=trials, epochs=epochs)
     return SearchSettings(
         study=called if study is None else study,
         dataset=name,
@@ -184,29 +178,16 @@ def settings_for(
         trials=chosen.run.trials,
         objectives=tuple(map(_objective, listed(objectives))),
         limits=limits if isinstance(limits, Limits) else Limits.of({} if limits is None else limits),
-        seed=whole_number("seed", seed),
-        data_dir=None if data_dir is None else expanded(_path("data_dir", data_dir)),
-        image_size=None if image_size is None else whole_number("image_size", image_size),
+        seed=seed,
+        data_dir=None if data_dir is None else expanded(os.fspath(data_dir)),
+        image_size=image_size,
         **others,
     )
 
 
 def listed(objectives: str | Sequence[AnyObjective]) -> list[AnyObjective]:
     """Objectives one by one, also where they are one string."""
-    found = objectives.split(",") if isinstance(objectives, str) else objectives
-    if not isinstance(found, Iterable) or not all(isinstance(each, str | Metric) or callable(each) for each in found):
-        raise UsageError(f"Objectives are names, not {objectives!r}.", hint='For example ("error", "flops").')
-    return list(found)
-
-
-def whole_number(name: str, value: SupportsIndex) -> int:
-    """A whole number, which may be one of NumPy's."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError as error:
-        raise UsageError(f"{name} is a whole number, not {value!r}.") from error
+    return list(objectives.split(",") if isinstance(objectives, str) else objectives)
 
 
 def _objective(objective: AnyObjective) -> str:
@@ -220,19 +201,9 @@ def _objective(objective: AnyObjective) -> str:
 
 
 def _space(space: AnySpace, dataset: str) -> tuple[str, SearchSpace]:
-    match space:
-        case SearchSpace():
-            return "of its own", space
-        case None | str():
-            name = default_space_for(dataset) if space is None else space
-            return name, load_space(name)
-        case os.PathLike():
-            return os.fspath(space), SearchSpace.load(expanded(os.fspath(space)))
-    raise UsageError(f"A space is a SearchSpace, a name or the path of a file, not {space!r}.")
-
-
-def _path(name: str, value: str | os.PathLike[str]) -> str:
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
-    if not isinstance(path, str) or not path:
-        raise UsageError(f"{name} is a name or the path of a folder, not {value!r}.")
-    return path
+    if isinstance(space, SearchSpace):
+        return "of its own", space
+    if isinstance(space, os.PathLike):
+        return os.fspath(space), SearchSpace.load(os.fspath(space))
+    name = space or default_space_for(dataset)
+    return name, load_space(name)

@@ -20,7 +20,7 @@ from pure_nas.report.table import (
     Cell,
     Column,
     Table,
-    column_names,
+    columns_of,
     interval_text,
     mean_text,
     number,
@@ -75,13 +75,9 @@ def networks_table(findings: Findings) -> Table:
         Column("depth", "depth", detail=3),
         Column("seconds", "time"),
     ]
-    columns = (*(replace(each, files=False) for each in people), *map(Column, column_names(lines)))
+    columns = (*(replace(each, files=False) for each in people), *columns_of(lines))
     cells = tuple(
-        TableRow(
-            {**{name: Cell(value) for name, value in line.items()}, **_cells(row)},
-            identity=str(place),
-            section=row.table if several_tables else "",
-        )
+        TableRow(line | _cells(row), identity=str(place), section=row.table if several_tables else "")
         for place, (row, line) in enumerate(zip(rows, lines, strict=True))
     )
     spread = ": mean ± standard deviation" if any(row.std is not None for row in rows) else ""
@@ -152,7 +148,6 @@ def _cells(row: Row) -> dict[str, Cell]:
         "seeds": Cell(len(row.accuracies), ", ".join(seeds), "\n".join(row.reasons), tone=lost),
         "params": Cell(row.params, show_number(row.params)),
         "flops": Cell(row.flops, show_number(row.flops)),
-        "depth": Cell(row.depth, str(row.depth)),
         "seconds": NOTHING if row.seconds is None else Cell(row.seconds, show_seconds(row.seconds)),
     }
 
@@ -184,10 +179,8 @@ def comparisons_table(compared: Sequence[Comparison], title: str = "") -> Table:
         Column("p_adjusted", "p, Holm"),
         Column("verdict", "verdict", "left"),
     )
-    titled = {column.key: column for column in shown}
     lines = [_comparison_cells(each) for each in compared]
-    columns = (titled.get(name, Column(name)) for name in column_names(lines, _COMPARISON_COLUMNS))
-    return Table("comparisons", tuple(columns), tuple(map(TableRow, lines)), title)
+    return Table("comparisons", columns_of(lines, shown, _COMPARISON_COLUMNS), tuple(map(TableRow, lines)), title)
 
 
 def _comparison_cells(comparison: Comparison) -> dict[str, Cell]:
@@ -245,7 +238,7 @@ def _per_network(
 ) -> Table:
     """A row for each network that was evaluated; its cells by the titles of their columns."""
     cells = {place: cells_of(row.evaluation) for place, row in enumerate(findings.rows) if row.evaluation}
-    titles = column_names(cells.values())
+    titles = dict.fromkeys(title for found in cells.values() for title in found)
     rows = (TableRow({"network": _name(findings.rows[place]), **found}, str(place)) for place, found in cells.items())
     columns = (NETWORK, *(Column(each, each, brief=True) for each in titles))
     return Table(name, columns, tuple(rows) if titles else (), title, notes(name, findings))
@@ -311,9 +304,5 @@ def _speed(speed: Speed) -> Cell:
 def curves_table(findings: Findings) -> Table:
     """One row an epoch of a network, for files."""
     keys = ("network", "epoch", f"{findings.results.curve_kind}_accuracy", "lowest", "highest")
-    rows = (
-        TableRow({key: Cell(value) for key, value in zip(keys, (row.label, epoch, *astuple(found)), strict=True)})
-        for row in findings.rows
-        for epoch, found in row.curve.items()
-    )
-    return Table("curves", tuple(map(Column, keys)), tuple(rows))
+    lines = ((row.label, epoch, *astuple(found)) for row in findings.rows for epoch, found in row.curve.items())
+    return Table.of("curves", map(Column, keys), lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pure_nas.errors import ConfigError, UsageError
 from pure_nas.evaluation.noise import NOISE_KINDS
-from pure_nas.evaluation.views import CROPS
+from pure_nas.evaluation.views import Crops
 from pure_nas.plans.experiment.file import ExperimentFile
 from pure_nas.plans.experiment.scale import NoiseName, ViewsTable
 from pure_nas.plans.experiment.toml_tables import NetworkTable, RecipeTable, architecture_of, entries_of, recipe_of
@@ -133,7 +133,7 @@ def test_kinds_that_are_left_out_keep_their_usual_rate(rates: dict[str, float]) 
 def test_the_words_of_a_file_are_those_of_the_evaluations() -> None:
     assert NoiseName.__args__ == NOISE_KINDS  # type: ignore[attr-defined]
     crops: Any = ViewsTable.model_fields["crops"].annotation
-    assert crops.__args__ == CROPS
+    assert crops.__args__ == get_args(Crops)
 
 
 def test_the_first_scale_is_the_default_and_another_is_named() -> None:

@@ -12,16 +12,16 @@ from experiment_files import go, interrupted, numbers, results_of, settings_of
 from heard import Heard
 from interleaved import Interleaved
 
-from pure_nas.data import load_dataset
+from pure_nas.data.dataset import load_dataset
 from pure_nas.files import read_json
 from pure_nas.findings.findings import findings_of
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.plans.driver import TIME_IS_UP
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.weights import read_weights
-from pure_nas.training import Training
 from pure_nas.training.scoring import evaluate
 from pure_nas.training.step import Step
+from pure_nas.training.training import Training
 from pure_nas.workers.resources import Resources, WorkerPlan
 
 NAMES = ["adds", "multiplies-0", "multiplies--2"]

@@ -9,12 +9,12 @@ import pytest
 import torch
 from experiment_files import go, numbers, results_of, settings_of
 
-from pure_nas.data import load_dataset
+from pure_nas.data.dataset import load_dataset
 from pure_nas.errors import DataError, UsageError
 from pure_nas.evaluation.noise import NOISE_KINDS, Noise
 from pure_nas.evaluation.views import Views
 from pure_nas.findings.findings import findings_of
-from pure_nas.nn import build
+from pure_nas.nn.network import build
 from pure_nas.plans.experiment.session import prepare
 from pure_nas.run.weights import read_weights
 from pure_nas.training.scoring import evaluate

@@ -18,7 +18,7 @@ from pure_nas.plans.search.session import Prepared
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers import Job
 from pure_nas.workers.resources import WorkerPlan
 

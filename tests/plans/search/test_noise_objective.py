@@ -14,7 +14,7 @@ from pure_nas.plans.search.session import opened, prepare
 from pure_nas.plans.search.settings import objective_values
 from pure_nas.report import write_report
 from pure_nas.run.directory import RunDirectory
-from pure_nas.training import EpochMetrics
+from pure_nas.training.training import EpochMetrics
 from pure_nas.workers import Job
 
 NAMES = ("error", "noise_error", "params")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import optuna
 import pytest
 
-from pure_nas.plans.search.samplers import SAMPLER_CHOICES, OptunaSampler, SamplerName, choose_sampler, make_sampler
+from pure_nas.plans.search.samplers import OptunaSampler, SamplerChoice, SamplerName, choose_sampler, make_sampler
 
 NAMES: tuple[OptunaSampler, ...] = ("tpe", "nsga2", "gp", "random")
 
@@ -37,7 +39,7 @@ def test_auto_forecasts_errors_where_costs_are_known() -> None:
 def test_what_was_asked_for_is_taken(name: SamplerName) -> None:
     found = choose_sampler(name, 10_000, 0.0)
     assert (found.name, found.reason) == (name, "as asked for")
-    assert set(SAMPLER_CHOICES) == {"auto", "forecast", *NAMES}
+    assert set(get_args(SamplerChoice)) == {"auto", "forecast", *NAMES}
 
 
 def suggestions(name: OptunaSampler, seed: int, *, numbers_from: int = 0) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from heard import Heard
 from searches import Settings, results_of, run_search, stored_in
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.data import Dataset
+from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.search import search as search_module
@@ -22,7 +22,7 @@ from pure_nas.plans.search.search import SearchPlan
 from pure_nas.plans.search.session import opened, prepare
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
-from pure_nas.training import Training
+from pure_nas.training.training import Training
 from pure_nas.workers import work as work_module
 
 TIGHT = Limits(params=800)
