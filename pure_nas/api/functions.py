@@ -50,7 +50,7 @@ def search(
     sampler: SamplerChoice = "auto",
     baselines: bool = True,
     early_stopping: bool = True,
-    lag: int = 4,
+    lag: Count = 4,
     storage: str | None = None,
     data_dir: AnyPath | None = None,
     image_size: int | None = None,

@@ -14,7 +14,7 @@ from typing import Any
 from pure_nas.analysis import pareto
 from pure_nas.errors import RunError, UsageError
 from pure_nas.objectives import COST_KEYS, ERRORS
-from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, TrialDirectory
+from pure_nas.run.directory import SETTINGS_HINT, RunDirectory, Stopping, TrialDirectory
 from pure_nas.run.schema import TrialState
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
@@ -43,6 +43,7 @@ class TrialRecord:
     reason: str = ""
     stopped_after: int | None = None  # so many epochs
     replay_of: int | None = None  # the trial whose result it repeats, because both train the same
+    stopping: Stopping | None = None  # when it was to end early
     weights_bytes: int = 0  # on disk; 0 where they are not kept
     curve: tuple[dict[str, Any], ...] = ()  # one record an epoch
 
@@ -236,6 +237,7 @@ def read_trial(trial: TrialDirectory, objective_names: Sequence[str]) -> TrialRe
         **{name: result[name] for name in _KEPT if result.get(name) is not None},
         weights_bytes=trial.weights.stat().st_size if trial.weights.is_file() else 0,
         curve=tuple(trial.curve()),
+        stopping=trial.stops(),
     )
 
 

@@ -128,6 +128,7 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
 
         from pure_nas.plans.search.session import opened
         from pure_nas.report.data import report_data
+        from pure_nas.report.notes import notes
         from pure_nas_cli.progress import Progress, TrialTable
         from pure_nas_cli.run_summary import print_front, print_next_steps, report_after, weights_of
 
@@ -164,6 +165,8 @@ def _search(prepared: Prepared, out: Path, *, as_json: bool, restore_weights: bo
             print_front(data, as_json=as_json)
             seconds, weights = show_seconds(data.seconds), show_bytes(data.weights_bytes)
             stderr.print(f"{data.trials_text}, training time {seconds}, weights {weights}")
+            if data.early_stopping is not None:
+                stderr.print(" ".join(notes("early_stopping", data.early_stopping)))
         if data.front:
             print_next_steps(data)
     return code

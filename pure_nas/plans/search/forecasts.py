@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -12,14 +11,12 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from pure_nas.cost.layers import cost_of
-from pure_nas.files import read_json, write_whole
 from pure_nas.forecast.encoding import Encoding
 from pure_nas.forecast.forecast import Forecast, Forecaster, Known
 from pure_nas.forecast.proposal import propose
 from pure_nas.forecast.variation import Point, point_of
 from pure_nas.plans.search.limits import Limits
-from pure_nas.run.directory import TrialDirectory
-from pure_nas.run.schema import SCHEMA, Stops
+from pure_nas.run.directory import Stopping, TrialDirectory
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
@@ -45,15 +42,14 @@ class Forecasts:
 
     def stops(self, known: Sequence[TrialRecord], candidate: Candidate, folder: TrialDirectory) -> Mapping[int, float]:
         """By epoch, the error above which a trial ends; decided once, and written into its folder."""
-        if not folder.stops.exists():
+        decided = folder.stops()
+        if decided is None:
             with _one_thread().limit(limits=1, user_api="blas"):
                 found = self._after(known).stops(point_of(self.space, candidate), CHANCE)
             audit = bool(self._generator(folder.number, _AUDIT).random() < AUDIT)
-            errors = {str(epoch): error for epoch, error in found.items()}
-            document = {"schema": SCHEMA, "known": len(known), "errors": errors, "audit": audit}
-            write_whole(folder.stops, json.dumps(document, indent=2) + "\n")
-        decided = read_json(folder.stops, Stops, hint="Remove it: it is decided again.")
-        return {} if decided["audit"] else {int(epoch): error for epoch, error in decided["errors"].items()}
+            folder.write_stops(len(known), found, audit=audit)
+            decided = Stopping(found, audit)
+        return {} if decided.audit else decided.errors
 
     def proposal(
         self, known: Sequence[TrialRecord], number: int, given: int, begun: Collection[frozenset[tuple[str, Any]]]

@@ -77,7 +77,7 @@ def stopped_trials(out: Path) -> list[TrialRecord]:
 def test_a_trial_stops_after_the_first_epoch_whose_error_is_too_high(whole: Path) -> None:
     run = RunDirectory(whole / "study")
     for trial in results_of(whole).trials:
-        stops = json.loads(run.trial(trial.number).stops.read_text())
+        stops = json.loads(run.trial(trial.number).stops_path.read_text())
         errors = [epoch["validation_error"] for epoch in trial.curve]
         over = [int(epoch) for epoch, most in stops["errors"].items() if errors[: int(epoch)][-1] > most]
         assert stops["known"] == max(trial.number - 4, 0)
@@ -159,7 +159,7 @@ def test_an_audited_trial_is_trained_to_its_end(make: Make, whole: Path, tmp_pat
     run_search(make(), tmp_path)
     run = RunDirectory(tmp_path / "study")
     assert {each.state for each in results_of(tmp_path).trials} == {"complete"}
-    stops = [json.loads(run.trial(number).stops.read_text()) for number in range(TRIALS)]
+    stops = [json.loads(run.trial(number).stops_path.read_text()) for number in range(TRIALS)]
     assert all(each["audit"] for each in stops)
     assert any(each["errors"] for each in stops)
 
@@ -177,12 +177,12 @@ def test_baselines_are_trained_to_their_end(make: Make, tmp_path: Path) -> None:
     run_search(make(baselines=True, trials=8), tmp_path)
     for trial in results_of(tmp_path).trials:
         assert not (trial.baseline and trial.state == "stopped")
-        assert RunDirectory(tmp_path / "study").trial(trial.number).stops.exists() is not bool(trial.baseline)
+        assert RunDirectory(tmp_path / "study").trial(trial.number).stops_path.exists() is not bool(trial.baseline)
 
 
 def test_stops_that_were_changed_afterwards_are_noticed(make: Make, tmp_path: Path) -> None:
     run_search(make(trials=1), tmp_path)
-    path = RunDirectory(tmp_path / "study").trial(0).stops
+    path = RunDirectory(tmp_path / "study").trial(0).stops_path
     path.write_text(path.read_text().replace('"known": 0', '"known": 1'))
     with pytest.raises(RunError, match=r"stops\.json was changed after the trial had ended"):
         run_search(make(trials=2), tmp_path)
@@ -209,7 +209,7 @@ def test_a_run_that_began_without_a_lag_goes_on_without_early_stopping(make: Mak
     run.settings_path.write_text("".join(line for line in text if not line.startswith(("lag", "early_stopping"))))
     run_search(make(sampler="tpe", trials=14), tmp_path)
     assert {each.state for each in results_of(tmp_path).trials} <= {"complete", "diverged"}
-    assert not run.trial(10).stops.exists()
+    assert not run.trial(10).stops_path.exists()
 
 
 def test_a_forecast_does_not_depend_on_what_was_forecast_before(make: Make, whole: Path) -> None:
