@@ -30,7 +30,7 @@ CHAPTERS = {
         *("search", "open_run", "experiment", "train", "evaluate", "Run", "Experiment", "TrainedNetwork"),
         *("Noise", "usual_noises", "Views"),
     ),
-    "Your own Optuna study": ("Objective", "Limits"),
+    "Your own Optuna study": ("Objective", "ForecastSampler", "Limits"),
     "Networks": ("Architecture", "Recipe", "Candidate", "SearchSpace", "build", "ConvPU"),
     "Your own images, metrics and units": (
         *("own_dataset", "register_dataset", "DatasetSpec", "Part", "Download", "RawImages", "LargeImages", "Opened"),

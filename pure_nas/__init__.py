@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pure_nas.nn.network import build
     from pure_nas.nn.plain.units import ConvPU
     from pure_nas.objectives import Metric, register_metric
+    from pure_nas.plans.search.forecast_sampler import ForecastSampler
     from pure_nas.plans.search.limits import Limits
     from pure_nas.plans.search.objective import Objective
     from pure_nas.space.architecture import Architecture
@@ -40,6 +41,7 @@ __all__ = [
     "DatasetSpec",
     "Download",
     "Experiment",
+    "ForecastSampler",
     "LargeImages",
     "Limits",
     "Metric",
@@ -78,6 +80,7 @@ _MODULES = (
     *("errors", "objectives", "space.unit", "space.architecture", "space.recipe", "space.candidate"),
     *("space.search_space", "data.sources.registry", "data.sources.own", "data.raw_images", "evaluation.noise"),
     *("evaluation.views", "nn.network", "nn.plain.units", "plans.search.limits", "plans.search.objective"),
+    "plans.search.forecast_sampler",
     *("api.runs", "api.functions"),
 )
 """Where public names are: those first that are imported quickly, without PyTorch."""
