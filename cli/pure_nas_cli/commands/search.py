@@ -35,7 +35,7 @@ def search(
     max_flops: Annotated[int | None, option("search.max_flops", parser=size_of)] = None,
     max_latency: Annotated[float | None, option("search.max_latency", parser=milliseconds_of)] = None,
     device: Device = "auto",
-    workers: Workers = "1",
+    workers: Workers = "auto",
     data_dir: DataDir = None,
     study: Annotated[str | None, option("search.study")] = None,
     out: Annotated[Path, option("search.out")] = Path("runs"),

@@ -74,7 +74,14 @@ class Prepared(Resources):
     def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
         if self.settings.measures_latency:
             return WorkerPlan(1, "latency is measured, which other training would disturb")
-        return super().workers_for(left, wanted)
+        return super().workers_for(self._at_once(left), wanted)
+
+    def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
+        return super().start_workers(self._at_once(left))
+
+    def _at_once(self, left: int) -> int:
+        """Of so many trials, those that can train at the same time."""
+        return left if self.settings.lag is None else min(left, max(self.settings.lag, 1))
 
     @cached_property
     def sampler(self) -> ChosenSampler:
