@@ -241,7 +241,8 @@ from pathlib import Path
 
 import h5py
 import torch
-from pure_nas.data import decoded_cache, load_dataset
+from pure_nas.data import decoded_cache
+from pure_nas.data.dataset import load_dataset
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
