@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -45,28 +44,28 @@ class Forecasts:
         decided = folder.stops()
         if decided is None:
             with _one_thread().limit(limits=1, user_api="blas"):
-                found = self._after(known).stops(point_of(self.space, candidate), CHANCE)
+                found = self._after(known).stops(self._point(folder.number, candidate), CHANCE)
             audit = bool(self._generator(folder.number, _AUDIT).random() < AUDIT)
             folder.write_stops(len(known), found, audit=audit)
             decided = Stopping(found, audit)
         return {} if decided.audit else decided.errors
 
-    def proposal(
-        self, known: Sequence[TrialRecord], number: int, given: int, begun: Collection[frozenset[tuple[str, Any]]]
-    ) -> Point:
-        """What to train as trial `number`.
+    def proposal(self, known: Sequence[TrialRecord], begun: Sequence[Candidate], given: int) -> Candidate:
+        """What to train next.
 
         Args:
-            given: trials before it that were not proposed, such as baselines.
-            begun: the parameters of every trial before it.
+            known: of the trials that were begun those that it follows from.
+            begun: what all of them train.
+            given: how many of them were not proposed, such as baselines.
         """
+        points = [self._point(number, candidate) for number, candidate in enumerate(begun)]
+        trained, number = [point.params for point in points], len(begun)
 
         def taken(point: Point) -> bool:
-            new = frozenset(point.params.items()) not in begun
-            return not (new and self.limits.kept_by(cost_of(point.candidate.architecture)))
+            return point.params in trained or not self.limits.kept_by(cost_of(point.candidate.architecture))
 
         with _one_thread().limit(limits=1, user_api="blas"):
-            return propose(self._after(known), number - given, taken, self._generator(number, _PROPOSAL))
+            return propose(self._after(known), number - given, taken, self._generator(number, _PROPOSAL)).candidate
 
     def _generator(self, number: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, number, purpose])
@@ -84,12 +83,15 @@ class Forecasts:
         return self._forecaster.after([self._known(each) for each in records if _teaches(each)])
 
     def _known(self, record: TrialRecord) -> Known:
-        if record.number not in self._points:
-            self._points[record.number] = point_of(self.space, record.candidate)
         errors = [float("nan") if (error := epoch["validation_error"]) is None else error for epoch in record.curve]
         if record.state == "diverged":
             errors.append(float("nan"))
-        return Known(self._points[record.number], tuple(errors), record.state != "stopped")
+        return Known(self._point(record.number, record.candidate), tuple(errors), record.state != "stopped")
+
+    def _point(self, number: int, candidate: Candidate) -> Point:
+        if number not in self._points:
+            self._points[number] = point_of(self.space, candidate)
+        return self._points[number]
 
 
 def _teaches(record: TrialRecord) -> bool:

@@ -109,6 +109,9 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         self._waiting: defaultdict[int, list[Asked]] = defaultdict(list)
         self._records, unfinished = reconcile(self.run, self.study, self.settings.objectives, self.baselines)
         self._unfinished = deque(unfinished)
+        candidates = {number: record.candidate for number, record in self._records.items()}
+        candidates |= {asked.number: asked.candidate for asked in unfinished}
+        self._begun = [candidates[number] for number in sorted(candidates)]  # what each trial trains, by its number
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
         self._baselines = deque(baseline for baseline in self.baselines if baseline.label not in begun)
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
@@ -159,10 +162,12 @@ class SearchPlan(Plan[TrialRecord | Restored]):
             elif self._baselines:
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
-            elif (known := self._known_to(self.study.begun)) is None:
+            elif (known := self._known_to(len(self._begun))) is None:
                 return None
             else:
                 asked = self._ask(known)
+            if asked.number == len(self._begun):
+                self._begun.append(asked.candidate)
             digest = asked.candidate.digest
             equal = next((number for number, each in self._running.items() if each.candidate.digest == digest), None)
             if record := self._without_training(asked, repeats=equal is None):
@@ -197,9 +202,8 @@ class SearchPlan(Plan[TrialRecord | Restored]):
     def _ask(self, known: Sequence[TrialRecord]) -> Asked:
         if self.study.sampler != "forecast":
             return self.study.ask(None if self.settings.lag is None else len(known))
-        begun = {frozenset(trial.params.items()) for trial in self.study.trials}
-        point = self.forecasts.proposal(known, self.study.begun, self.study.given, begun)
-        return self.study.begin(point.candidate)
+        candidate = self.forecasts.proposal(known, self._begun, self.study.given)
+        return self.study.begin(candidate)
 
     def _stops(self, asked: Asked) -> Mapping[int, float]:
         """When a trial ends early. Baselines never do: others are compared with them."""

@@ -14,7 +14,7 @@ from searches import results_of, run_search, stored_in
 
 from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.forecasts import Forecasts
-from pure_nas.plans.search.session import Prepared
+from pure_nas.plans.search.session import Prepared, prepare
 from pure_nas.plans.search.settings import SearchSettings
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
@@ -214,19 +214,19 @@ def test_a_run_that_began_without_a_lag_goes_on_without_early_stopping(make: Mak
 
 def test_a_forecast_does_not_depend_on_what_was_forecast_before(make: Make, whole: Path) -> None:
     """A search that goes on has made none of the earlier forecasts."""
-    settings, records = make(), results_of(whole).trials
+    prepared, records = prepare(make()), results_of(whole).trials
 
     def forecasts() -> Forecasts:
         return Forecasts(
-            space=settings.space.with_images(in_chans=3, num_classes=3, image_size=12),
-            objectives=settings.objectives,
-            worst=2 / 3,
-            images=9,
-            limits=settings.limits,
-            seed=0,
+            space=prepared.space,
+            objectives=prepared.settings.objectives,
+            worst=prepared.worst("error"),
+            images=len(prepared.dataset.validation),
+            limits=prepared.settings.limits,
+            seed=prepared.settings.seed,
         )
 
-    busy, begun = forecasts(), frozenset[Any]()
+    busy, candidates = forecasts(), [each.candidate for each in records]
     for number in range(4, TRIALS):
-        proposed = busy.proposal(records[: number - 4], number, 0, begun)
-        assert proposed == forecasts().proposal(records[: number - 4], number, 0, begun)
+        proposed = busy.proposal(records[: number - 4], candidates[:number], 0)
+        assert proposed == forecasts().proposal(records[: number - 4], candidates[:number], 0) == candidates[number]
