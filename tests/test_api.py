@@ -219,7 +219,7 @@ def test_a_registered_unit_is_built_and_trained(own: pure_nas.DatasetSpec, tmp_p
     assert trained.metrics["error"] == 1 - trained.metrics["accuracy"]
     assert trained.export(tmp_path / "exported")[0].name == "network.py"
     assert pure_nas.train(architecture, own, epochs=1, out=tmp_path / "trained", device="cpu") == trained
-    with pytest.raises(RunError, match="holds another training"):
+    with pytest.raises(RunError, match="was started with other settings"):
         pure_nas.train(architecture, own, epochs=2, out=tmp_path / "trained", device="cpu")
 
 

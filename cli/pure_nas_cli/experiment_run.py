@@ -15,7 +15,7 @@ from pure_nas.run.directory import RunDirectory
 from pure_nas.workers.resources import WorkerPlan
 from pure_nas_cli.console import print_json, stderr, tell, warn
 from pure_nas_cli.interrupts import INTERRUPTED
-from pure_nas_cli.progress import ListProgress, show_classes
+from pure_nas_cli.progress import ListProgress, show_classes, show_estimate
 from pure_nas_cli.run_summary import show_findings
 
 _GO_ON = "the same command goes on"
@@ -115,17 +115,11 @@ def _show_plan(prepared: Prepared, done: int = 0) -> None:
 def _show_estimate(prepared: Prepared, workers: WorkerPlan, each: dict[str, Expected]) -> None:
     settings, count, left = prepared.settings, workers.count or 1, prepared.budget.left
     seconds = [expected.seconds for expected in each.values()]
-    if settings.workers != 1:
-        tell(f"workers {count}", workers.reason)
-    shortest, longest = show_seconds(min(seconds)), show_seconds(max(seconds))
-    tell(
-        f"estimated time on {prepared.device}",
-        f"{show_seconds(sum(seconds) / count)} for {counted(len(seconds), 'training')} ({shortest} to {longest} each)",
-    )
+    total = show_estimate(prepared, workers, seconds)
     if settings.time_seconds is None or left is None:
         return
     allowed, part = show_seconds(settings.time_seconds), show_seconds(left)
-    if sum(seconds) / count > left:
+    if total > left:
         ended = sum(spent <= left * count for spent in accumulate(seconds))
         of = f"{len(seconds):,} trainings"
         warn(

@@ -25,7 +25,7 @@ from pure_nas.report.table import Cell, Column, Row, Table
 from pure_nas.run.search_results import Results, TrialRecord
 from pure_nas.training.training import EpochMetrics
 from pure_nas.workers import Job
-from pure_nas.workers.resources import WorkerPlan
+from pure_nas.workers.resources import Resources, WorkerPlan
 from pure_nas_cli.console import is_live, stderr, tell
 from pure_nas_cli.interrupts import raise_dropped_interrupt
 from pure_nas_cli.terminal_table import drawn
@@ -61,6 +61,17 @@ def show_classes(dataset: Dataset) -> None:
         tell("passed over", "; ".join(dataset.passed_over))
     if dataset.skipped:
         stderr.print(f"{counted(dataset.skipped, 'corrupt image')} left out (--skip-corrupt)", style="yellow")
+
+
+def show_estimate(resources: Resources, workers: WorkerPlan, each: Sequence[float], noun: str = "training") -> float:
+    """Print how many train at once and how long all takes, given the seconds of `each`; returns the seconds of all."""
+    count = workers.count or 1
+    if resources.workers != 1:
+        tell(f"workers {count}", workers.reason)
+    total, shortest, longest = sum(each) / count, show_seconds(min(each)), show_seconds(max(each))
+    spread = f"about {shortest} a {noun}" if shortest == longest else f"{shortest} to {longest} each"
+    tell(f"estimated time on {resources.device}", f"{show_seconds(total)} for {counted(len(each), noun)} ({spread})")
+    return total
 
 
 class Progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +11,13 @@ import torch
 from pure_nas.cost.layers import cost_of
 from pure_nas.data.dataset import Dataset
 from pure_nas.errors import RunError
+from pure_nas.plans.plan import Training
 from pure_nas.space.architecture import Architecture
 from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.training.scoring import NORM_BATCH
 from pure_nas.workers import Executor
+from pure_nas.workers.resources import Resources
 
 SCORING_SHARE = 0.35  # time of a scored image relative to a trained one: a forward pass, of three
 _SECONDS = 0.125  # how long each network is timed, once it has taken a step
@@ -35,6 +37,30 @@ class Expected:
     @property
     def seconds(self) -> float:
         return self.epochs * self.epoch + self.after
+
+
+def expected_of(
+    trainings: Sequence[Training],
+    executor: Executor,
+    resources: Resources,
+    *,
+    each_epoch: bool,
+    after: float,
+    epoch_seconds: Mapping[str, float] | None = None,
+) -> dict[str, Expected]:
+    """How long each training will take, by its name; measured, but where `epoch_seconds` has it by its digest.
+
+    Args:
+        each_epoch: whether networks are evaluated on the validation images after each epoch.
+        after: passes of images through a network after the last epoch.
+    """
+    in_epoch = images_of_epoch(resources.train_images, resources.dataset, scored=each_epoch)
+    per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
+    by_digest = {each.candidate.digest: each.candidate for each in trainings}
+    unknown = [candidate for digest, candidate in by_digest.items() if digest not in per_image]
+    per_image |= seconds_per_image(unknown, executor)
+    found = ((each.name, each.candidate.recipe.epochs, per_image[each.candidate.digest]) for each in trainings)
+    return {name: Expected(epochs, in_epoch * each, SCORING_SHARE * after * each) for name, epochs, each in found}
 
 
 def images_of_epoch(train: int, dataset: Dataset, *, scored: bool) -> float:

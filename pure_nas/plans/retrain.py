@@ -16,6 +16,7 @@ from pure_nas.errors import RunError
 from pure_nas.files import write_whole
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
+from pure_nas.plans.estimate import Expected, expected_of
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
 from pure_nas.quantities import show_percent, show_points
 from pure_nas.run.directory import RunDirectory
@@ -32,7 +33,7 @@ from pure_nas.run.retrained import (
     variants_of,
 )
 from pure_nas.run.search_results import Results, TrialRecord
-from pure_nas.workers.resources import Resources, Work, Workers, check_workers
+from pure_nas.workers.resources import Resources, Work, WorkerPlan, Workers, check_workers
 
 _UNTESTED: dict[Untested, str] = {
     "seeds diverged": "Seeds diverged, so nothing is tested",
@@ -93,7 +94,14 @@ class Retrain:
             workers=workers,
             work=partial(Work.of_candidates, list(distinct.values())),
         )
+        self.resources = resources
         self._driver = Driver(run, resources, Budget())
+
+    def expected(self) -> tuple[WorkerPlan, dict[str, Expected]]:
+        """Who trains what is missing, and how long each training will take."""
+        missing, images = self.plan.missing, self.resources.dataset.test_size or 0
+        executor, workers = self._driver.workers(len(missing))
+        return workers, expected_of(missing, executor, self.resources, each_epoch=False, after=images)
 
     def go(self, listener: Listener[Trained]) -> Retraining:
         """Train what is missing, and compare everything that was retrained in the run so far."""

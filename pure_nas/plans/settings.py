@@ -73,6 +73,11 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any], *, same: str, opt
     then, now = ("an experiment" if each.get("kind") == EXPERIMENT else "a search" for each in (stored, wanted))
     if then != now:
         raise RunError(f"{run.path} holds {then}, not {now}.", hint=f"Choose another {option}.")
+    require_equal(run.path, stored, wanted, same=same, option=option)
+
+
+def require_equal(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], *, same: str, option: str) -> None:
+    """Check that what was begun in a folder with the settings `stored` may go on with those `wanted`."""
     old, new = flat(stored), flat(wanted)
     for settings in (old, new):
         if "storage" in settings:  # with a password or without: it is the same database
@@ -89,13 +94,13 @@ def require_same(run: RunDirectory, wanted: Mapping[str, Any], *, same: str, opt
         return
     if any(key.startswith("data.") for key in listed) and {*map(_part, listed)} <= {"data", "trained"}:
         raise RunError(
-            f'The images of "{wanted["dataset"]}" have changed since {run.path} was begun.',
+            f'The images of "{wanted["dataset"]}" have changed since {path} was begun.',
             hint=f"Put the old ones back, or choose another {option} for a new run.",
         )
     lines = [f"  {key}: {_shown(old.get(key))} in the run, {_shown(new.get(key))} now" for key in listed[:_MOST_LISTED]]
     more = [f"  and {len(listed) - _MOST_LISTED} more"] if len(listed) > _MOST_LISTED else []
     raise RunError(
-        "\n".join([f"The run {run.path} was started with other settings:", *lines, *more]),
+        "\n".join([f"The run {path} was started with other settings:", *lines, *more]),
         hint=f"Give it the same {same} to go on, or choose another {option} for a new run.",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,12 @@ from typing import Any
 from pure_nas.data.dataset import Dataset
 from pure_nas.data.sources.registry import dataset_names
 from pure_nas.devices import resolve_device
-from pure_nas.errors import RunError
 from pure_nas.files import read_json, write_whole
 from pure_nas.paths import absolute
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
 from pure_nas.plans.plan import FixedPlan, Listener, Trained, Training
-from pure_nas.plans.settings import ImageSettings, require_room
+from pure_nas.plans.settings import ImageSettings, require_equal, require_room
 from pure_nas.run.directory import RunDirectory, TrialDirectory
 from pure_nas.run.images import TRAINING_FILE
 from pure_nas.run.schema import SCHEMA
@@ -62,17 +62,14 @@ class Prepared(Resources):
         return Path("runs") / f"train-{words}"
 
     @property
-    def decisive(self) -> dict[str, object]:
-        """What, besides the network and its recipe, decides the outcome."""
-        found = self.dataset
-        return {"schema": SCHEMA, "dataset": found.name, "fingerprint": found.fingerprint, "seed": self.settings.seed}
-
-    @property
-    def facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, Any]:
         """What training.json says: what decides the outcome, and how to load the images again."""
         settings = self.settings
         return {
-            **self.decisive,
+            "schema": SCHEMA,
+            "dataset": self.dataset.name,
+            "fingerprint": self.dataset.fingerprint,
+            "seed": settings.seed,
             "folder": None if settings.dataset in dataset_names() else absolute(settings.dataset),
             "data_dir": absolute(settings.data_dir) if settings.data_dir else None,
             "image_size": settings.image_size,
@@ -119,7 +116,7 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
     hint = "Put a good copy back, or remove the folder and give the train command again."
     directory = TrialDirectory(folder, number=0, damaged_hint=hint)
     with run.locked():
-        _require_same(directory, prepared)
+        _check(directory, prepared)
         if (result := directory.result()) and result["state"] == "complete" and not directory.has_its_weights:
             logger.warning("The weights are missing or damaged: the network is trained again.")
             directory.ended.unlink()
@@ -133,19 +130,16 @@ def train(prepared: Prepared, folder: Path, listener: Listener[Trained]) -> dict
         return directory.result() or {}
 
 
-def _require_same(directory: TrialDirectory, prepared: Prepared) -> None:
+def _check(directory: TrialDirectory, prepared: Prepared) -> None:
     path = directory.path / TRAINING_FILE
-    if not path.exists():
-        return
-    stored = read_json(path, TrainingFile, hint=f"Put a good copy back, or c{_CHOOSE[1:]}")
-    same_images = stored.get("fingerprint") == prepared.dataset.fingerprint
-    differing = [
-        f"{key} {stored.get(key)!r} there, {value!r} now"
-        for key, value in prepared.decisive.items()
-        # A folder of the same images may be called otherwise here.
-        if stored.get(key) != value and not (key == "dataset" and same_images)
-    ]
-    if directory.has_candidate and directory.candidate() != prepared.candidate:
-        differing.append("another network or recipe")
-    if differing:
-        raise RunError(f"{directory.path} holds another training: {'; '.join(differing)}.", hint=_CHOOSE)
+    if path.exists():
+        stored = read_json(path, TrainingFile, hint=f"Put a good copy back, or c{_CHOOSE[1:]}")
+        candidate = directory.candidate() if directory.has_candidate else prepared.candidate
+        old, new = (_decisive(*each) for each in ((stored, candidate), (prepared.facts, prepared.candidate)))
+        require_equal(directory.path, old, new, same="settings", option="-o DIR")
+
+
+def _decisive(facts: Mapping[str, Any], candidate: Candidate) -> dict[str, Any]:
+    network, recipe = (each.model_dump(mode="json") for each in (candidate.architecture, candidate.recipe))
+    images = {"name": facts["dataset"], "fingerprint": facts["fingerprint"]}
+    return {"dataset": facts["dataset"], "data": images, "seed": facts["seed"], "network": network, "recipe": recipe}

@@ -90,11 +90,10 @@ class Resources:
     workers: Workers  # networks trained at once, as asked for
     work: Callable[[], Work]
 
-    def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
-        """How many networks are trained at once while `left` are to go, as was asked for or as `wanted` says."""
-        workers = wanted or self.workers
-        if workers != "auto":
-            return WorkerPlan(max(1, min(workers, left)), "as asked for")
+    def workers_for(self, left: int) -> WorkerPlan:
+        """How many networks are trained at once while `left` are to go."""
+        if self.workers != "auto":
+            return WorkerPlan(max(1, min(self.workers, left)), "as asked for")
         if self.device.type == "cuda":
             return WorkerPlan(None, "their number is measured at the start")
         threads, middle = torch.get_num_threads(), self.work().middle

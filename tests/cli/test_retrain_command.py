@@ -15,10 +15,12 @@ def test_network_is_compared_with_its_twins(study: Study) -> None:
     assert answer.code == 0
     assert answer.stdout.startswith("Test accuracy, mean ± standard deviation of 2 seeds, 1 epoch")
     assert "conv twin, usual recipe" in answer.stdout
+    assert re.search(r"estimated time on cpu: .* for \d+ trainings \(", answer.stderr)
     assert "[1/" in answer.stderr
     assert f"report: {study.run / 'report.html'}" in answer.stderr
     again = invoke("retrain", study.run, "--trials", "best", "--seeds", 2, "--device", "cpu", "--json")
     assert again.json == json_in(study.run / "retrain.json")
+    assert "estimated time" not in again.stderr  # nothing is left to train
 
 
 def test_trials_that_were_retrained_before_stay_in_file_table_and_page(study: Study) -> None:

@@ -105,13 +105,6 @@ def test_plan_says_how_many_networks_are_trained_at_once(new_study: Study, monke
     assert "workers 2: as asked for" in new_study.go("--dry-run", "--workers", "2").stderr
     automatic = new_study.go("--dry-run", "--workers", "auto").stderr
     assert "workers 1: a training step feeds 1 of 1 CPU threads" in automatic
-    assert "--workers" not in new_study.go("--dry-run").stderr
-
-    def planned(resources: Resources, left: int, wanted: object = None) -> WorkerPlan:
-        return WorkerPlan(3 if wanted == "auto" else 1, "for a test")
-
-    monkeypatch.setattr(Resources, "workers_for", planned)
-    assert "--workers auto would train 3 networks at once" in new_study.go("--dry-run").stderr
 
 
 def test_long_search_suggests_a_bound(new_study: Study) -> None:

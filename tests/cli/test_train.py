@@ -46,9 +46,9 @@ def test_same_command_trains_lost_weights_again(finished: Study, tmp_path: Path,
 @pytest.mark.parametrize(
     ("changes", "listed"),
     [
-        (["--seed", "3"], "seed 0 there, 3 now"),
-        (["--epochs", "2"], "another network or recipe"),
-        (["--lr", "0.5"], "another network or recipe"),
+        (["--seed", "3"], "seed: 0 in the run, 3 now"),
+        (["--epochs", "2"], "recipe.epochs: 1 in the run, 2 now"),
+        (["--lr", "0.5"], "recipe.learning_rate.trunk: "),
         (["--dataset", "digits"], "now"),
     ],
 )
@@ -59,7 +59,7 @@ def test_another_training_in_the_folder_is_kept(
     before = contents(tmp_path)
     answer = train(finished, tmp_path, *changes)
     assert answer.code == 1
-    assert f"{tmp_path} holds another training: ".replace(" ", "") in answer.message.replace(" ", "")
+    assert f"The run {tmp_path} was started with other settings:".replace(" ", "") in answer.message.replace(" ", "")
     assert listed in answer.message
     assert contents(tmp_path) == before
 

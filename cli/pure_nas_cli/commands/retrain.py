@@ -27,7 +27,7 @@ def retrain(
         from pure_nas.report.retraining_tables import retrained_table
         from pure_nas.run.directory import RunDirectory
         from pure_nas.run.search_results import load_results
-        from pure_nas_cli.progress import ListProgress
+        from pure_nas_cli.progress import ListProgress, show_estimate
         from pure_nas_cli.run_summary import print_next_steps, report_after
         from pure_nas_cli.terminal_table import print_table
 
@@ -45,6 +45,9 @@ def retrain(
             workers=workers,
             dataset=dataset,
         )
+        if retraining.plan.missing:
+            workers_started, expected = retraining.expected()
+            show_estimate(retraining.resources, workers_started, [each.seconds for each in expected.values()])
         with ListProgress(stderr, len(retraining.plan.trainings), retraining.plan.done) as progress:
             found = retraining.go(progress)
         data = report_data(opened, results)

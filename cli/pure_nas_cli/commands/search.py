@@ -203,21 +203,13 @@ def _show_plan(prepared: Prepared, sampler: ChosenSampler, done: int = 0) -> Non
 def _show_estimate(
     prepared: Prepared, executor: Executor, workers: WorkerPlan, left: int, budget: Budget | None = None
 ) -> None:
+    from pure_nas_cli.progress import show_estimate
+
     settings, count = prepared.settings, workers.count or 1
-    if settings.workers != 1:
-        tell(f"workers {count}", workers.reason)
     if count > 1:
         stderr.print(f"Starting {count} workers ...", style="dim")
     each = prepared.seconds_per_trial(executor)
-    expected = each * left / count
-    tell(f"estimated time on {prepared.device}", f"{show_seconds(expected)} (about {show_seconds(each)} a trial)")
-    if settings.workers == 1 and not settings.measures_latency:
-        possible = prepared.workers_for(left, "auto").count
-        if possible is None:
-            would = "would look whether several networks at once train faster on the GPU"
-            stderr.print(f"--workers auto {would}", style="dim")
-        elif possible > 1:
-            stderr.print(f"--workers auto would train {possible} networks at once", style="dim")
+    expected = show_estimate(prepared, workers, [each] * left, "trial")
     unused = budget.left if budget else settings.time_seconds  # without the time that measuring took
     if unused is not None:
         if unused < expected:

@@ -23,7 +23,7 @@ from pure_nas.files import write_whole
 from pure_nas.paths import absolute, expanded
 from pure_nas.plans.budget import Budget
 from pure_nas.plans.driver import Driver
-from pure_nas.plans.estimate import SCORING_SHARE, Expected, images_of_epoch, seconds_per_image
+from pure_nas.plans.estimate import Expected, expected_of
 from pure_nas.plans.experiment.file import ExperimentFile, ExperimentSource
 from pure_nas.plans.experiment.grid import EXPERIMENT_FILE, Grid, seconds_of_epochs, trainings_of
 from pure_nas.plans.experiment.scale import MOST_SEEDS, EvaluationName, Scale
@@ -155,20 +155,13 @@ class Prepared(Resources):
         self, trainings: list[Training], executor: Executor, epoch_seconds: Mapping[str, float] | None = None
     ) -> dict[str, Expected]:
         """Of each training, by its folder's name; measured, but where `epoch_seconds` has it by its digest."""
-        file = self.settings.file
-        held_out = file.split == "validation" or file.validation_curve
-        in_epoch, after = images_of_epoch(self.train_images, self.dataset, scored=held_out), 0.0
+        file, after = self.settings.file, 0
         if file.split == "test":
-            after += SCORING_SHARE * self.scored
+            after += self.scored
         if self.evaluation:
-            after += SCORING_SHARE * self.evaluation.passes * min(self.evaluation.images or self.scored, self.scored)
-        per_image = {digest: seconds / in_epoch for digest, seconds in (epoch_seconds or {}).items()}
-        by_digest = {each.candidate.digest: each.candidate for each in trainings}
-        unknown = [candidate for digest, candidate in by_digest.items() if digest not in per_image]
-        per_image |= seconds_per_image(unknown, executor)
-        each_image = {training.name: per_image[training.candidate.digest] for training in trainings}
-        epochs = self.settings.scale.epochs
-        return {name: Expected(epochs, in_epoch * each, after * each) for name, each in each_image.items()}
+            after += self.evaluation.passes * min(self.evaluation.images or self.scored, self.scored)
+        each_epoch = file.split == "validation" or file.validation_curve
+        return expected_of(trainings, executor, self, each_epoch=each_epoch, after=after, epoch_seconds=epoch_seconds)
 
 
 def prepare(settings: ExperimentSettings) -> Prepared:

@@ -38,7 +38,7 @@ from pure_nas.space.candidate import Candidate
 from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers import Executor
-from pure_nas.workers.resources import Resources, Work, WorkerPlan, Workers
+from pure_nas.workers.resources import Resources, Work, WorkerPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,10 @@ class Prepared(Resources):
         after = len(self.dataset.validation) * (1 + len(NOISE_MIXTURE)) if with_noise else 0
         return seconds * (recipe.epochs * in_epoch + SCORING_SHARE * after)
 
-    def workers_for(self, left: int, wanted: Workers | None = None) -> WorkerPlan:
+    def workers_for(self, left: int) -> WorkerPlan:
         if self.settings.measures_latency:
             return WorkerPlan(1, "latency is measured, which other training would disturb")
-        return super().workers_for(self._at_once(left), wanted)
+        return super().workers_for(self._at_once(left))
 
     def start_workers(self, left: int) -> tuple[Executor, WorkerPlan]:
         return super().start_workers(self._at_once(left))
