@@ -107,8 +107,7 @@ def read_search(run: Path, name: str) -> Any:
         return read_trial_files(TrialDirectory(located(run, name).parent, 1))
     data = report_data(directory)
     images = RunImages.of_run(directory)
-    # As text: a recipe that leaves a default out says the same.
-    facts = repr((data.trials_text, data.complete, data.front, data.curves, images.fingerprint, images.facts))
+    facts = data.trials_text, data.complete, data.front, data.curves, images.fingerprint, images.facts
     return front_document(data), facts, read_trial_files(directory.trial(1))
 
 

@@ -180,7 +180,7 @@ def test_run_in_use_is_left_alone(study: Study) -> None:
 
 
 def test_limits_that_reject_suggestions_do_not_count_them(new_study: Study) -> None:
-    answer = new_study.go("--trials", 2, "--max-params", "700", "--sampler", "random")
+    answer = new_study.go("--trials", 2, "--max-params", "700")
     assert answer.code == 0
     assert "rejected" in answer.stderr
     assert "2 trials, " in answer.stderr
