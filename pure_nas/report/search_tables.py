@@ -236,6 +236,7 @@ def trials_table(data: ReportData) -> Table:
                 **_setting_fields(plain_settings(architecture, recipe, searched=searched)),
                 "seconds": trial.seconds,
                 "replay_of": trial.replay_of,
+                "stopped_after": trial.stopped_after,
                 "reason": trial.reason,
             }
         )

@@ -16,6 +16,9 @@ from pure_nas.errors import RunError, UsageError
 from pure_nas.plans.search.forecasts import Forecasts
 from pure_nas.plans.search.session import Prepared, prepare
 from pure_nas.plans.search.settings import SearchSettings
+from pure_nas.report.data import report_data
+from pure_nas.report.pages import search_page
+from pure_nas.report.search_tables import trials_table
 from pure_nas.run.directory import RunDirectory
 from pure_nas.run.search_results import TrialRecord
 from pure_nas.training.training import EpochMetrics
@@ -110,6 +113,16 @@ def test_the_study_learns_where_a_trial_stopped_and_what_it_lacks(whole: Path) -
         assert (told.state.name, tuple(told.values)) == ("COMPLETE", trial.objectives)
         assert told.constraints == {"fidelity": 1 - trial.stopped_after / EPOCHS}
         assert trial.objectives[0] == trial.metrics["error"]
+
+
+def test_the_page_and_the_table_of_trials_say_what_stopped(whole: Path) -> None:
+    data = report_data(RunDirectory(whole / "study"))
+    page, stopped = search_page(data), stopped_trials(whole)
+    assert f"{len(stopped)} trials ended early, which saved" in page
+    assert "No trial that was to end early has been audited yet" in page or "audited trial" in page
+    lines = {record["trial"]: record for record in trials_table(data).records()}
+    assert all(lines[each.number]["stopped_after"] == each.stopped_after for each in stopped)
+    assert {each.number for each in data.front}.isdisjoint(each.number for each in stopped)
 
 
 @pytest.mark.parametrize("slots", [2, 4])
