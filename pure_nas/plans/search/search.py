@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from optuna.trial import TrialState
 
+from pure_nas.cost.layers import cost_of
 from pure_nas.errors import RunError
 from pure_nas.plans.plan import Plan
 from pure_nas.plans.search.forecasts import Forecasts
@@ -24,6 +25,7 @@ from pure_nas.space.search_space import SearchSpace
 from pure_nas.space.unit import get_unit
 from pure_nas.workers.messages import Job, Outcome
 
+FIRST_BASELINES, BASELINE_EVERY = 4, 3
 REJECTIONS_IN_A_ROW = 200  # rejected suggestions in a row after which a search stops
 
 
@@ -114,6 +116,10 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         self._begun = [candidates[number] for number in sorted(candidates)]  # what each trial trains, by its number
         begun = {record.baseline for record in self._records.values()} | {asked.baseline for asked in unfinished}
         self._baselines = deque(baseline for baseline in self.baselines if baseline.label not in begun)
+        if self.settings.lag is not None:
+            self._baselines = deque(
+                sorted(self._baselines, key=lambda each: cost_of(each.candidate.architecture).flops)
+            )
         lost, self.without_weights = have_lost_weights(self.run, self.results, everything=self.restore_weights)
         self.lost = deque(lost)
 
@@ -159,7 +165,7 @@ class SearchPlan(Plan[TrialRecord | Restored]):
                 asked = self._unfinished.popleft()
             elif self.counted + begun >= self.settings.trials:
                 return None
-            elif self._baselines:
+            elif self._baselines and self._turn_of_a_baseline(len(self._begun)):
                 baseline = self._baselines.popleft()
                 asked = self.study.begin(baseline.candidate, baseline.label)
             elif (known := self._known_to(len(self._begun))) is None:
@@ -187,6 +193,10 @@ class SearchPlan(Plan[TrialRecord | Restored]):
         # Those that waited repeat the trial now, or train themselves where it has failed.
         self._unfinished.extendleft(reversed(self._waiting.pop(job.number, [])))
         return record
+
+    def _turn_of_a_baseline(self, number: int) -> bool:
+        """Some come first, cheap ones; then every third trial is one: large networks would hold up the search."""
+        return self.settings.lag is None or number < FIRST_BASELINES or number % BASELINE_EVERY == 0
 
     def _known_to(self, number: int) -> list[TrialRecord] | None:
         """The trials that trial `number` may follow from; None while one of them has not ended.
